@@ -1,0 +1,104 @@
+// Wordfreq counts the words it is sent and answers which are the most frequent.
+//
+//	POST /wordfreq          counts the words of the body
+//	GET  /wordfreq?top=3    answers the most frequent words, as YAML
+//
+// The lesson is what a plugin may be made of: a package of its own (count) and a dependency (yaml.v3), each of which may
+// change, be upgraded or downgraded between two generations, with no regard for what the server itself uses. The state is a
+// map of builtin types: it moves by reference, and its size doesn't matter.
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"strconv"
+	"sync"
+
+	"github.com/sohost/sohost/abi"
+	"github.com/sohost/sohost/plugins/wordfreq/count"
+	"gopkg.in/yaml.v3"
+)
+
+// Plugin is what the host looks for.
+var Plugin = abi.Descriptor{
+	ABI: abi.Version,
+	New: func(context.Context, abi.Host) (abi.Instance, error) {
+		return &wordfreq{freq: map[string]int{}}, nil
+	},
+	State: abi.State{Schema: schema, Version: 1, Value: map[string]int(nil)},
+}
+
+const (
+	schema   = "wordfreq"
+	maxText  = 1 << 20
+	maxWords = 10
+)
+
+type wordfreq struct {
+	mu   sync.Mutex // guards freq
+	freq map[string]int
+}
+
+func (f *wordfreq) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	switch r.Method {
+	case http.MethodPost:
+		f.add(w, r)
+	case http.MethodGet:
+		f.top(w, r)
+	default:
+		w.Header().Set("Allow", "GET, POST")
+		http.Error(w, "GET the words or POST a text", http.StatusMethodNotAllowed)
+	}
+}
+
+func (f *wordfreq) add(w http.ResponseWriter, r *http.Request) {
+	text, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxText))
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusRequestEntityTooLarge)
+		return
+	}
+	f.mu.Lock()
+	n := count.Add(f.freq, string(text))
+	f.mu.Unlock()
+	fmt.Fprintln(w, n)
+}
+
+func (f *wordfreq) top(w http.ResponseWriter, r *http.Request) {
+	n := maxWords
+	if s := r.URL.Query().Get("top"); s != "" {
+		var err error
+		if n, err = strconv.Atoi(s); err != nil || n < 1 {
+			http.Error(w, fmt.Sprintf("top=%s: want a positive number", s), http.StatusBadRequest)
+			return
+		}
+	}
+	f.mu.Lock()
+	words := count.Top(f.freq, n)
+	f.mu.Unlock()
+	out, err := yaml.Marshal(words)
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+		return
+	}
+	w.Header().Set("Content-Type", "application/yaml")
+	w.Write(out)
+}
+
+// Export gives the map itself.
+func (f *wordfreq) Export(context.Context) (abi.State, error) {
+	return abi.State{Schema: schema, Version: 1, Value: f.freq}, nil
+}
+
+// Import keeps the map that it is given.
+func (f *wordfreq) Import(_ context.Context, s abi.State) error {
+	freq, ok := s.Value.(map[string]int)
+	if s.Schema != schema || s.Version != 1 || !ok {
+		return fmt.Errorf("state %s version %d (%T) is not a word count", s.Schema, s.Version, s.Value)
+	}
+	f.freq = freq
+	return nil
+}
+
+func main() {}
