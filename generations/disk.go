@@ -1,0 +1,95 @@
+package generations
+
+import (
+	"io/fs"
+	"os"
+
+	"github.com/google/renameio/v2"
+	"golang.org/x/sys/unix"
+)
+
+// disk is every way in which a store touches its files, so that tests can make any single operation fail.
+type disk struct {
+	open       func(name string, flag int, perm fs.FileMode) (*os.File, error)
+	createTemp func(dir, pattern string) (*os.File, error)
+	stat       func(name string) (fs.FileInfo, error)
+	lstat      func(name string) (fs.FileInfo, error)
+	readDir    func(name string) ([]fs.DirEntry, error)
+	readFile   func(name string) ([]byte, error)
+	readlink   func(name string) (string, error)
+	mkdir      func(name string, perm fs.FileMode) error
+	symlink    func(oldname, newname string) error
+	rename     func(oldpath, newpath string) error
+	remove     func(name string) error
+	removeAll  func(name string) error
+
+	fstat    func(f *os.File) (fs.FileInfo, error)
+	read     func(f *os.File, p []byte) (int, error)
+	readAt   func(f *os.File, p []byte, off int64) (int, error)
+	write    func(f *os.File, p []byte) (int, error)
+	truncate func(f *os.File, size int64) error
+	chmod    func(f *os.File, mode fs.FileMode) error
+	clone    func(dst, src *os.File) error
+	sync     func(f *os.File) error
+	close    func(f *os.File) error
+
+	pending        func(path string, perm fs.FileMode) (*renameio.PendingFile, error)
+	replace        func(f *renameio.PendingFile) error
+	replaceSymlink func(oldname, newname string) error
+}
+
+func realDisk() *disk {
+	return &disk{
+		open:       os.OpenFile,
+		createTemp: os.CreateTemp,
+		stat:       os.Stat,
+		lstat:      os.Lstat,
+		readDir:    os.ReadDir,
+		readFile:   os.ReadFile,
+		readlink:   os.Readlink,
+		mkdir:      os.Mkdir,
+		symlink:    os.Symlink,
+		rename:     os.Rename,
+		remove:     os.Remove,
+		removeAll:  os.RemoveAll,
+
+		fstat:    (*os.File).Stat,
+		read:     (*os.File).Read,
+		readAt:   (*os.File).ReadAt,
+		write:    (*os.File).Write,
+		truncate: (*os.File).Truncate,
+		chmod:    (*os.File).Chmod,
+		clone:    clone,
+		sync:     (*os.File).Sync,
+		close:    (*os.File).Close,
+
+		pending:        pending,
+		replace:        (*renameio.PendingFile).CloseAtomicallyReplace,
+		replaceSymlink: renameio.Symlink,
+	}
+}
+
+// clone makes dst share the blocks of src, where the filesystem can.
+func clone(dst, src *os.File) error {
+	from, err := src.SyscallConn()
+	if err != nil {
+		return err
+	}
+	to, err := dst.SyscallConn()
+	if err != nil {
+		return err
+	}
+	var cloneErr error
+	err = from.Control(func(srcFD uintptr) {
+		err := to.Control(func(dstFD uintptr) {
+			cloneErr = unix.IoctlFileClone(int(dstFD), int(srcFD))
+		})
+		if err != nil {
+			cloneErr = err
+		}
+	})
+	if err != nil {
+		return err
+	}
+	return cloneErr
+}

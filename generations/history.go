@@ -1,0 +1,255 @@
+package generations
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+	"unicode/utf8"
+)
+
+// Kind says what an event is. Other kinds than these may be appended.
+type Kind string
+
+const (
+	KindBoot       Kind = "boot"       // a process began to serve a release
+	KindDeploy     Kind = "deploy"     // a plugin went from one image to another
+	KindRefuse     Kind = "refuse"     // an image was turned down
+	KindRollback   Kind = "rollback"   // a plugin went back to an image
+	KindRetire     Kind = "retire"     // an image's last call has returned
+	KindPublish    Kind = "publish"    // a release became current on disk; appended by Publish
+	KindConfirm    Kind = "confirm"    // a release passed its probation
+	KindQuarantine Kind = "quarantine" // an image will not be tried again
+	KindHandover   Kind = "handover"   // a fresh process took over
+)
+
+// Event is one line of the history.
+type Event struct {
+	Time    time.Time                `json:"time"` // AppendEvent sets it when it is zero
+	Kind    Kind                     `json:"kind"`
+	Plugin  string                   `json:"plugin,omitempty"`
+	From    ID                       `json:"from,omitzero"`
+	To      ID                       `json:"to,omitzero"`
+	Release int                      `json:"release,omitempty"`
+	Detail  string                   `json:"detail,omitempty"`    // cut after 16 KiB
+	Phases  map[string]time.Duration `json:"phases_ns,omitempty"` // how long each step took
+}
+
+const (
+	historyFile    = "history.jsonl"
+	olderHistory   = "history.1.jsonl"
+	maxEventDetail = 16 << 10
+	maxEventLine   = 64 << 10
+)
+
+// AppendEvent appends an event to the history. The history is a record, not a state: an event survives the process, and may
+// be lost when the power fails within seconds. On error the history is as it was, but for an unfinished line that the next
+// append removes.
+func (s *Store) AppendEvent(e Event) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.appendLocked(e)
+}
+
+// appendLocked is called with s.mu held.
+func (s *Store) appendLocked(e Event) error {
+	if s.err != nil {
+		return fmt.Errorf("append event: %w", s.err)
+	}
+	line, err := encodeEvent(e)
+	if err != nil {
+		return fmt.Errorf("append event: %w", err)
+	}
+	if err := s.appendLine(line); err != nil {
+		return fmt.Errorf("append event: %w", err)
+	}
+	return nil
+}
+
+func encodeEvent(e Event) ([]byte, error) {
+	if e.Time.IsZero() {
+		e.Time = time.Now()
+	}
+	e.Time = e.Time.UTC()
+	if len(e.Detail) > maxEventDetail {
+		cut := maxEventDetail
+		for cut > 0 && !utf8.RuneStart(e.Detail[cut]) {
+			cut--
+		}
+		e.Detail = e.Detail[:cut] + "…"
+	}
+	line, err := json.Marshal(e)
+	if err != nil {
+		return nil, err
+	}
+	if len(line) >= maxEventLine {
+		return nil, fmt.Errorf("event of %d bytes, the limit is %d", len(line), maxEventLine)
+	}
+	return append(line, '\n'), nil
+}
+
+func (s *Store) appendLine(line []byte) error {
+	f, size, err := s.openHistory()
+	if err != nil {
+		return err
+	}
+	if size > 0 && size+int64(len(line)) > s.opts.MaxHistory {
+		f.Close()
+		if err := s.rotate(); err != nil {
+			return err
+		}
+		if f, size, err = s.openHistory(); err != nil {
+			return err
+		}
+	}
+	defer f.Close()
+	// One write: with O_APPEND a crash of the process leaves all of the line or none of it, unless the disk is full.
+	if _, err := s.disk.write(f, line); err != nil {
+		s.disk.truncate(f, size) // if this fails too, the next append finds the torn line
+		return err
+	}
+	return nil
+}
+
+// openHistory opens the history for appending, and removes a torn last line first.
+func (s *Store) openHistory() (f *os.File, size int64, err error) {
+	f, err = s.disk.open(filepath.Join(s.dir, historyFile), os.O_RDWR|os.O_APPEND|os.O_CREATE, 0o644)
+	if err != nil {
+		return nil, 0, err
+	}
+	fi, err := s.disk.fstat(f)
+	if err == nil {
+		size, err = s.repair(f, fi.Size())
+	}
+	if err != nil {
+		f.Close()
+		return nil, 0, err
+	}
+	return f, size, nil
+}
+
+// repair cuts the file after its last whole line. Lines have a limit, so a look at the end is enough.
+func (s *Store) repair(f *os.File, size int64) (int64, error) {
+	if size == 0 {
+		return 0, nil
+	}
+	last := make([]byte, 1)
+	if _, err := s.disk.readAt(f, last, size-1); err != nil {
+		return 0, err
+	}
+	if last[0] == '\n' {
+		return size, nil
+	}
+	tail := make([]byte, min(size, maxEventLine))
+	if _, err := s.disk.readAt(f, tail, size-int64(len(tail))); err != nil {
+		return 0, err
+	}
+	whole := size - int64(len(tail)) + int64(bytes.LastIndexByte(tail, '\n')+1)
+	if err := s.disk.truncate(f, whole); err != nil {
+		return 0, err
+	}
+	return whole, nil
+}
+
+// rotate makes the history the older one. A crash afterwards leaves no history file: the next append begins one.
+func (s *Store) rotate() error {
+	if err := s.disk.rename(filepath.Join(s.dir, historyFile), filepath.Join(s.dir, olderHistory)); err != nil {
+		return err
+	}
+	return s.disk.syncDir(s.dir)
+}
+
+// History gives the last n events, oldest first; all that are kept when n is 0 or less. Lines that can't be read, such as a
+// last one that a crash has torn, are left out.
+func (s *Store) History(n int) ([]Event, error) {
+	// Both are opened before either is read: when they are rotated in between, both names may lead to one file, but no
+	// event is missed.
+	newer, err := s.openLog(historyFile)
+	if err != nil {
+		return nil, err
+	}
+	defer newer.Close()
+	older, err := s.openLog(olderHistory)
+	if err != nil {
+		return nil, err
+	}
+	defer older.Close()
+	if newer.same(older) {
+		older = logFile{}
+	}
+	events, err := s.readLog(newer)
+	if err != nil {
+		return nil, err
+	}
+	if n <= 0 || len(events) < n {
+		before, err := s.readLog(older)
+		if err != nil {
+			return nil, err
+		}
+		events = append(before, events...)
+	}
+	if n > 0 && len(events) > n {
+		events = events[len(events)-n:]
+	}
+	return events, nil
+}
+
+// logFile is one of the history's files, or neither when it isn't there.
+type logFile struct {
+	f  *os.File
+	fi fs.FileInfo
+}
+
+func (l logFile) Close() {
+	if l.f != nil {
+		l.f.Close()
+	}
+}
+
+func (l logFile) same(other logFile) bool {
+	return l.f != nil && other.f != nil && os.SameFile(l.fi, other.fi)
+}
+
+func (s *Store) openLog(name string) (logFile, error) {
+	f, err := s.disk.open(filepath.Join(s.dir, name), os.O_RDONLY, 0)
+	if errors.Is(err, fs.ErrNotExist) {
+		return logFile{}, nil
+	}
+	if err != nil {
+		return logFile{}, fmt.Errorf("read history: %w", err)
+	}
+	fi, err := s.disk.fstat(f)
+	if err != nil {
+		f.Close()
+		return logFile{}, fmt.Errorf("read history: %w", err)
+	}
+	return logFile{f: f, fi: fi}, nil
+}
+
+func (s *Store) readLog(l logFile) ([]Event, error) {
+	if l.f == nil {
+		return nil, nil
+	}
+	// No more than there was when it was opened: another process may be appending.
+	data, err := io.ReadAll(io.LimitReader(readerFunc(func(p []byte) (int, error) { return s.disk.read(l.f, p) }), l.fi.Size()))
+	if err != nil {
+		return nil, fmt.Errorf("read history: %w", err)
+	}
+	var events []Event
+	for line := range bytes.Lines(data) {
+		var e Event
+		if bytes.HasSuffix(line, []byte("\n")) && json.Unmarshal(line, &e) == nil {
+			events = append(events, e)
+		}
+	}
+	return events, nil
+}
+
+type readerFunc func(p []byte) (int, error)
+
+func (r readerFunc) Read(p []byte) (int, error) { return r(p) }

@@ -1,0 +1,145 @@
+package generations
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// Object is an image in the store.
+type Object struct {
+	ID      ID
+	Size    int64  // bytes
+	Path    string // absolute; the image is opened from here and nowhere else
+	Existed bool   // set by Add: the store had the image already
+}
+
+// chunk is how much is read, hashed and written at a time: enough to make system calls cheap, little enough to stay in
+// the cache between the hash and the write.
+const chunk = 256 << 10
+
+const objectSuffix = ".so"
+
+func (s *Store) objectPath(id ID) string { return filepath.Join(s.objects(), id.String()+objectSuffix) }
+
+// Object finds an image in the store by its id. It doesn't read the bytes: see Verify. Without such an image the error
+// is a *NotStoredError.
+func (s *Store) Object(id ID) (Object, error) {
+	path := s.objectPath(id)
+	fi, err := s.disk.lstat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return Object{}, &NotStoredError{Image: id}
+	}
+	if err != nil {
+		return Object{}, fmt.Errorf("find image %s: %w", id.Short(), err)
+	}
+	if !fi.Mode().IsRegular() {
+		return Object{}, fmt.Errorf("find image %s: %w: it is %s", id.Short(), ErrDamaged, kindOf(fi.Mode()))
+	}
+	return Object{ID: id, Size: fi.Size(), Path: path}, nil
+}
+
+// Resolve finds the one image whose id begins with the given hexadecimal digits, such as the 12 that people are shown.
+// The error matches ErrNotStored or ErrAmbiguous.
+func (s *Store) Resolve(digits string) (ID, error) {
+	objects, err := s.list()
+	if err != nil {
+		return ID{}, err
+	}
+	var found []ID
+	for _, o := range objects {
+		if digits != "" && strings.HasPrefix(o.ID.String(), digits) {
+			found = append(found, o.ID)
+		}
+	}
+	switch len(found) {
+	case 0:
+		return ID{}, fmt.Errorf("image %q: %w", clip(digits), ErrNotStored)
+	case 1:
+		return found[0], nil
+	}
+	return ID{}, fmt.Errorf("image %q: %w: %d", digits, ErrAmbiguous, len(found))
+}
+
+// Verify reads an image and compares its bytes with its id. The error is a *DamagedError when they differ, a
+// *NotStoredError when there is no such image.
+func (s *Store) Verify(ctx context.Context, id ID) error {
+	o, err := s.Object(id)
+	if err != nil {
+		return err
+	}
+	f, err := s.disk.open(o.Path, os.O_RDONLY, 0)
+	if err != nil {
+		return fmt.Errorf("verify image: %w", err)
+	}
+	defer f.Close()
+	sum := sha256.New()
+	if _, err := s.pump(ctx, nil, f, sum, s.opts.MaxObject); err != nil {
+		return fmt.Errorf("verify image %s: %w", id.Short(), err)
+	}
+	if found := ID(sum.Sum(nil)); found != id {
+		return &DamagedError{Path: o.Path, Want: id, Found: found}
+	}
+	return nil
+}
+
+// list gives all images in the store. Names that are none are left out: they aren't ours.
+func (s *Store) list() ([]Object, error) {
+	entries, err := s.disk.readDir(s.objects())
+	if err != nil {
+		return nil, fmt.Errorf("list images: %w", err)
+	}
+	var objects []Object
+	for _, entry := range entries {
+		name, ok := strings.CutSuffix(entry.Name(), objectSuffix)
+		if !ok {
+			continue
+		}
+		id, err := ParseID(name)
+		if err != nil {
+			continue
+		}
+		o, err := s.Object(id)
+		if errors.Is(err, ErrNotStored) || errors.Is(err, ErrDamaged) {
+			continue // gone since, or not a file
+		}
+		if err != nil {
+			return nil, err
+		}
+		objects = append(objects, o)
+	}
+	return objects, nil
+}
+
+// pump reads src to its end, or to one byte more than limit, into sum and, unless it is nil, into dst.
+func (s *Store) pump(ctx context.Context, dst, src *os.File, sum hash.Hash, limit int64) (int64, error) {
+	buf := make([]byte, chunk)
+	var total int64
+	for total <= limit {
+		if err := ctx.Err(); err != nil {
+			return total, context.Cause(ctx)
+		}
+		n, err := s.disk.read(src, buf[:min(chunk, limit+1-total)])
+		sum.Write(buf[:n])
+		total += int64(n)
+		if n > 0 && dst != nil {
+			if _, err := s.disk.write(dst, buf[:n]); err != nil {
+				return total, err
+			}
+		}
+		if err == io.EOF {
+			return total, nil
+		}
+		if err != nil {
+			return total, err
+		}
+	}
+	return total, nil
+}

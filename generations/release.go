@@ -1,0 +1,238 @@
+package generations
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"time"
+)
+
+const (
+	currentLink   = "current"
+	confirmedLink = "confirmed"
+	manifestFile  = "manifest.json"
+)
+
+// Manifest says what a release is. It never changes once published.
+type Manifest struct {
+	// Number is the release's number, 1 for the first. Publish sets it.
+	Number int `json:"number"`
+	// Time is when the release was published. Publish sets it when it is zero.
+	Time time.Time `json:"time"`
+	// Cause says in words why there is this release.
+	Cause string `json:"cause,omitempty"`
+	// Previous is the release that was current before, 0 for none. Publish sets it.
+	Previous int `json:"previous,omitempty"`
+	// RollbackOf is the release that this one takes back, 0 for none.
+	RollbackOf int `json:"rollback_of,omitempty"`
+	// Plugins has the entry of each plugin by its name, which must be one that ValidName accepts.
+	Plugins map[string]Entry `json:"plugins"`
+}
+
+// Entry is what a release says of one plugin.
+type Entry struct {
+	// Image is the plugin's image; the store has it.
+	Image ID `json:"image"`
+	// RolledBackFrom is the image that this one took the place of again, zero when it is no rollback.
+	RolledBackFrom ID `json:"rolled_back_from,omitzero"`
+	// Version is the plugin's own version, in any form.
+	Version string `json:"version,omitempty"`
+	// Source is where the image was added from.
+	Source string `json:"source,omitempty"`
+}
+
+// Release is a published manifest.
+type Release struct {
+	Manifest
+	Dir string // absolute
+}
+
+// maxName leaves room for the suffix in a file name of 255 bytes, and keeps tables readable.
+const maxName = 100
+
+// ValidName tells whether a plugin may be called so: 1 to 100 ASCII letters, digits, '-', '_' and '.', of which the first is
+// a letter or digit. Such a name can be a file, a path segment of a URL and a label.
+func ValidName(name string) bool {
+	if name == "" || len(name) > maxName {
+		return false
+	}
+	for i := range len(name) {
+		c := name[i]
+		alphanumeric := 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9'
+		if !alphanumeric && (i == 0 || c != '-' && c != '_' && c != '.') {
+			return false
+		}
+	}
+	return true
+}
+
+// Current gives the release that current names. The error matches ErrNoRelease before the first Publish, and ErrBroken when
+// current or what it names can't be used; Confirmed and Releases may then have one that can.
+func (s *Store) Current() (Release, error) { return s.linked(currentLink) }
+
+// Confirmed gives the last release that passed its probation. The error matches ErrNoRelease before the first Confirm, and
+// ErrBroken as for Current.
+func (s *Store) Confirmed() (Release, error) { return s.linked(confirmedLink) }
+
+// Release gives release n. The error matches ErrNoRelease or ErrBroken.
+func (s *Store) Release(n int) (Release, error) {
+	m, err := s.readManifest(n)
+	if err != nil {
+		return Release{}, err
+	}
+	r := Release{Manifest: m, Dir: s.releaseDir(n)}
+	if err := s.check(r); err != nil {
+		return Release{}, &BrokenError{Number: n, Err: err}
+	}
+	return r, nil
+}
+
+// Releases gives all whole releases, oldest first. Those that are broken are in the error, which joins one *BrokenError
+// for each; the whole ones are returned nevertheless.
+func (s *Store) Releases() ([]Release, error) {
+	numbers, err := s.numbers()
+	if err != nil {
+		return nil, err
+	}
+	var whole []Release
+	var broken []error
+	for _, n := range numbers {
+		r, err := s.Release(n)
+		switch {
+		case errors.Is(err, ErrNoRelease): // pruned since
+		case err != nil:
+			broken = append(broken, err)
+		default:
+			whole = append(whole, r)
+		}
+	}
+	return whole, errors.Join(broken...)
+}
+
+func (s *Store) releaseDir(n int) string { return filepath.Join(s.releases(), releaseName(n)) }
+
+func releaseName(n int) string { return fmt.Sprintf("%06d", n) }
+
+// parseRelease reads a release's directory name. Only the form that releaseName gives counts: "42" and "000042" must not
+// be two names of one release.
+func parseRelease(name string) (int, bool) {
+	n, err := strconv.Atoi(name)
+	return n, err == nil && n > 0 && releaseName(n) == name
+}
+
+// numbers gives the numbers of all releases that have a directory, whole or not, in ascending order.
+func (s *Store) numbers() ([]int, error) {
+	entries, err := s.disk.readDir(s.releases())
+	if err != nil {
+		return nil, fmt.Errorf("list releases: %w", err)
+	}
+	var numbers []int
+	for _, entry := range entries {
+		if n, ok := parseRelease(entry.Name()); ok {
+			numbers = append(numbers, n)
+		}
+	}
+	slices.Sort(numbers)
+	return numbers, nil
+}
+
+// linked gives the release that a link names.
+func (s *Store) linked(link string) (Release, error) {
+	n, err := s.linkedNumber(link)
+	if err != nil {
+		return Release{}, err
+	}
+	for {
+		r, err := s.Release(n)
+		if err == nil {
+			return r, nil
+		}
+		// A reader without the lock may have read the link just before it was flipped and the release pruned.
+		now, linkErr := s.linkedNumber(link)
+		if linkErr != nil || now == n {
+			if errors.Is(err, ErrNoRelease) {
+				err = &BrokenError{Number: n, Err: fmt.Errorf("%s names it and it isn't there", link)}
+			}
+			return Release{}, err
+		}
+		n = now
+	}
+}
+
+// linkedNumber gives the number of the release that a link names.
+func (s *Store) linkedNumber(link string) (int, error) {
+	target, err := s.disk.readlink(filepath.Join(s.dir, link))
+	if errors.Is(err, fs.ErrNotExist) {
+		return 0, fmt.Errorf("%s: %w", link, ErrNoRelease)
+	}
+	if err != nil {
+		return 0, &BrokenError{Err: err}
+	}
+	if n, ok := parseRelease(filepath.Base(target)); ok && target == linkTarget(n) {
+		return n, nil
+	}
+	return 0, &BrokenError{Err: fmt.Errorf("%s points to %q", link, clip(target))}
+}
+
+// linkTarget is what current and confirmed point to: relative, so that the store can be moved.
+func linkTarget(n int) string { return filepath.Join("releases", releaseName(n)) }
+
+// objectTarget is what a release's links point to.
+func objectTarget(id ID) string {
+	return filepath.Join("..", "..", "objects", id.String()+objectSuffix)
+}
+
+func (s *Store) readManifest(n int) (Manifest, error) {
+	data, err := s.disk.readFile(filepath.Join(s.releaseDir(n), manifestFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		if _, statErr := s.disk.lstat(s.releaseDir(n)); errors.Is(statErr, fs.ErrNotExist) {
+			return Manifest{}, fmt.Errorf("release %d: %w", n, ErrNoRelease)
+		}
+	}
+	if err != nil {
+		return Manifest{}, &BrokenError{Number: n, Err: err}
+	}
+	var m Manifest
+	if err := json.Unmarshal(data, &m); err != nil {
+		return Manifest{}, &BrokenError{Number: n, Err: fmt.Errorf("read %s: %w", manifestFile, err)}
+	}
+	if m.Number != n {
+		return Manifest{}, &BrokenError{Number: n, Err: fmt.Errorf("its manifest is of release %d", m.Number)}
+	}
+	return m, nil
+}
+
+// check compares a release with its links and the objects. It doesn't read the objects.
+func (s *Store) check(r Release) error {
+	var errs []error
+	for _, name := range slices.Sorted(maps.Keys(r.Plugins)) {
+		if !ValidName(name) {
+			errs = append(errs, fmt.Errorf("%w: %q", ErrName, clip(name)))
+			continue
+		}
+		id := r.Plugins[name].Image
+		target, err := s.disk.readlink(filepath.Join(r.Dir, name+objectSuffix))
+		if err != nil {
+			errs = append(errs, err)
+		} else if target != objectTarget(id) {
+			errs = append(errs, fmt.Errorf("plugin %s: the manifest says %s, the link %q", name, id.Short(), clip(target)))
+		}
+		if _, err := s.Object(id); err != nil {
+			errs = append(errs, pluginError(name, id, err))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// pluginError names the plugin that misses an image.
+func pluginError(plugin string, id ID, err error) error {
+	if errors.Is(err, ErrNotStored) {
+		return &NotStoredError{Plugin: plugin, Image: id}
+	}
+	return fmt.Errorf("plugin %s: %w", plugin, err)
+}

@@ -1,0 +1,158 @@
+package generations
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+)
+
+// Defaults of [StoreOptions].
+const (
+	DefaultMaxObject  = 1 << 30
+	DefaultMaxHistory = 4 << 20
+)
+
+// StoreOptions adjusts a store. The zero value works.
+type StoreOptions struct {
+	// MaxObject is the size in bytes of the largest file that Add takes. Default: DefaultMaxObject, 1 GiB.
+	MaxObject int64
+
+	// MaxHistory is the size in bytes at which the history begins a new file and drops the one before the last.
+	// Default: DefaultMaxHistory, 4 MiB.
+	MaxHistory int64
+
+	// Log gets what went wrong after the point of no return, where no error can say it. Default: slog.Default().
+	Log *slog.Logger
+}
+
+func (o StoreOptions) withDefaults() StoreOptions {
+	if o.MaxObject <= 0 {
+		o.MaxObject = DefaultMaxObject
+	}
+	if o.MaxHistory <= 0 {
+		o.MaxHistory = DefaultMaxHistory
+	}
+	if o.Log == nil {
+		o.Log = slog.Default()
+	}
+	return o
+}
+
+// Store is a store's directory. Its methods may be called from any number of goroutines.
+type Store struct {
+	dir  string // absolute
+	opts StoreOptions
+	disk *disk
+
+	mu     sync.Mutex       // guards current, confirmed, the sets of releases and objects, history, and what follows
+	unlock func()           // nil once closed, and in a store that is only read
+	err    error            // why nothing may be changed: ErrReadOnly, ErrClosed or nil
+	added  map[ID]time.Time // when Add last returned the object; Prune spares the recent ones
+}
+
+// OpenStore opens the store in dir, which it creates if need be, and locks it until Close. It doesn't wait for the lock:
+// when another process has it the error is a *LockedError. What crashed writes have left is removed.
+func OpenStore(dir string, opts StoreOptions) (*Store, error) {
+	return openStore(dir, opts, realDisk())
+}
+
+func openStore(dir string, opts StoreOptions, d *disk) (*Store, error) {
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return nil, fmt.Errorf("open store: %w", err)
+	}
+	s := &Store{dir: dir, opts: opts.withDefaults(), disk: d, added: make(map[ID]time.Time)}
+	for _, sub := range []string{s.objects(), s.releases()} {
+		if err := d.mkdirs(sub); err != nil {
+			return nil, fmt.Errorf("open store: %w", err)
+		}
+	}
+	// Only under the lock: another process's temporary files are no leftovers.
+	s.unlock, err = lockStore(dir, filepath.Join(dir, "lock"))
+	if err != nil {
+		return nil, err
+	}
+	if err := s.sweep(); err != nil {
+		s.unlock()
+		return nil, fmt.Errorf("open store: %w", err)
+	}
+	return s, nil
+}
+
+// ReadStore opens the store in dir for reading, without its lock and whether or not another process writes to it. Every
+// method that changes something returns ErrReadOnly.
+func ReadStore(dir string) (*Store, error) {
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return nil, fmt.Errorf("read store: %w", err)
+	}
+	s := &Store{dir: dir, opts: StoreOptions{}.withDefaults(), disk: realDisk(), err: ErrReadOnly}
+	if _, err := s.disk.readDir(s.releases()); err != nil {
+		return nil, fmt.Errorf("read store: %w", err)
+	}
+	return s, nil
+}
+
+// Close lets go of the store's lock. It waits for a Publish or Prune under way, not for an Add, which fails instead. A
+// second Close does nothing.
+func (s *Store) Close() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.unlock != nil {
+		s.unlock()
+		s.unlock = nil
+	}
+	s.err = ErrClosed
+	return nil
+}
+
+// Dir gives the store's directory, absolute.
+func (s *Store) Dir() string { return s.dir }
+
+func (s *Store) objects() string  { return filepath.Join(s.dir, "objects") }
+func (s *Store) releases() string { return filepath.Join(s.dir, "releases") }
+
+// writable gives the reason why the store can't be changed, if any.
+func (s *Store) writable() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.err
+}
+
+// sweep removes the temporary names that this package makes, and no others: a name that begins with a dot may also be a
+// network filesystem's or an operator's.
+func (s *Store) sweep() error {
+	leftovers := []struct{ dir, prefix string }{
+		{s.dir, "." + currentLink},
+		{s.dir, "." + confirmedLink},
+		{s.objects(), tempObject},
+		{s.releases(), "."},
+		{filepath.Join(s.dir, "state"), "."},
+		{filepath.Join(s.dir, "quarantine"), "."},
+	}
+	for _, l := range leftovers {
+		names, err := s.disk.readDir(l.dir)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		for _, entry := range names {
+			if !strings.HasPrefix(entry.Name(), l.prefix) {
+				continue
+			}
+			path := filepath.Join(l.dir, entry.Name())
+			if err := s.disk.removeAll(path); err != nil {
+				// It wastes room and harms nothing.
+				s.opts.Log.Warn("a leftover of a crashed write can't be removed", "path", path, "err", err)
+			}
+		}
+	}
+	return nil
+}
