@@ -1,0 +1,154 @@
+package native
+
+import (
+	"debug/buildinfo"
+	"debug/elf"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// Inspect reads the facts of an image of size bytes. It runs nothing, and its memory is bounded whatever the bytes say. The
+// errors are those of the reader, ErrEmpty, ErrNotELF, ErrTruncated and ErrMalformed. A file that isn't a Go plugin is no error:
+// see Info.Kind.
+func Inspect(r io.ReaderAt, size int64) (*Info, error) {
+	f, err := readELF(r, size)
+	if err != nil {
+		return nil, err
+	}
+	i := &Info{OS: "linux", Arch: goarch(f), Size: size, MemSize: f.memSize()}
+	isGo := i.readBuild(r)
+
+	table, err := f.symbolTable()
+	if err != nil {
+		return nil, err
+	}
+	syms, err := table.read()
+	if err != nil {
+		return nil, err
+	}
+	i.Libraries = syms.libraries
+	i.Packages = syms.packages
+	i.PluginPath = i.pluginPath(syms.mains)
+	i.Kind = f.kind(isGo, i)
+	if i.Kind != KindPlugin {
+		i.PluginPath = ""
+	}
+	i.Isolated = contentAddressed.MatchString(i.PluginPath)
+	if i.PluginPath != "" {
+		i.Symbols = table.exported(i.PluginPath)
+	}
+	if isGo {
+		i.CSymbols, i.CPackages = i.foreign(syms)
+	}
+	return i, nil
+}
+
+// InspectFile is Inspect of the file at path. It never blocks on what isn't a regular file, but returns ErrNotRegular.
+func InspectFile(path string) (*Info, error) {
+	i, _, err := inspectFile(path)
+	return i, err
+}
+
+// inspectFile also returns what identifies the file that was read.
+func inspectFile(path string) (*Info, os.FileInfo, error) {
+	// Without O_NONBLOCK the open of a pipe waits for a writer.
+	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK|unix.O_NOCTTY, 0)
+	if errors.Is(err, unix.ENXIO) || errors.Is(err, unix.ENODEV) { // a socket, or a device that isn't there
+		return nil, nil, fmt.Errorf("inspect %s: %w", path, ErrNotRegular)
+	}
+	if err != nil {
+		return nil, nil, fmt.Errorf("inspect image: %w", err)
+	}
+	defer f.Close()
+	st, err := f.Stat()
+	if err != nil {
+		return nil, nil, fmt.Errorf("inspect image: %w", err)
+	}
+	if !st.Mode().IsRegular() {
+		return nil, nil, fmt.Errorf("inspect %s: %w", path, ErrNotRegular)
+	}
+	i, err := Inspect(f, st.Size())
+	if err != nil {
+		return nil, nil, fmt.Errorf("inspect %s: %w", path, err)
+	}
+	return i, st, nil
+}
+
+// readBuild takes over what the go command noted in the file, and says whether Go built it at all.
+func (i *Info) readBuild(r io.ReaderAt) bool {
+	b, err := buildinfo.Read(&budget{r: r, left: maxBuildInfo})
+	if err != nil {
+		return false
+	}
+	i.Toolchain, _, _ = strings.Cut(b.GoVersion, " ")
+	i.Path, i.Main, i.Deps = b.Path, b.Main, b.Deps
+	i.Settings = make(map[string]string, len(b.Settings))
+	for _, s := range b.Settings {
+		i.Settings[s.Key] = s.Value
+	}
+	// Bazel and others that call the linker themselves leave no settings; the release names the experiments in any case.
+	if _, x, ok := strings.Cut(b.GoVersion, " X:"); ok && i.Settings["GOEXPERIMENT"] == "" {
+		i.Settings["GOEXPERIMENT"] = x
+	}
+	if goos := i.Settings["GOOS"]; goos != "" {
+		i.OS = goos
+	}
+	return true
+}
+
+// pluginPath picks the main package out of those that define a function main: a library may have one, too.
+func (i *Info) pluginPath(mains []string) string {
+	var best string
+	for _, p := range mains {
+		switch base := contentAddressed.ReplaceAllString(p, ""); {
+		case p == i.Path, base == i.Path:
+			return p
+		case best == "", strings.HasPrefix(p, "plugin/unnamed-"):
+			best = p
+		}
+	}
+	return best
+}
+
+// maxBuildInfo bounds what is read in search of the build information, which stands at the beginning of the data.
+const maxBuildInfo = 16 << 20
+
+// budget is a reader that gives out at most so many bytes.
+type budget struct {
+	r    io.ReaderAt
+	left int64
+}
+
+func (b *budget) ReadAt(p []byte, off int64) (int, error) {
+	if b.left -= int64(len(p)); b.left < 0 {
+		return 0, io.EOF
+	}
+	return b.r.ReadAt(p, off)
+}
+
+// kind judges from the headers and the build information. Only what holds a plugin's symbols, too, is called a plugin: Open relies
+// on it.
+func (f *elfFile) kind(isGo bool, i *Info) Kind {
+	mode := i.Settings["-buildmode"]
+	switch {
+	case f.Type == elf.ET_REL:
+		return KindObject
+	case f.Type == elf.ET_EXEC || f.Type == elf.ET_DYN && (f.interpreter() || mode == "exe" || mode == "pie"):
+		if isGo {
+			return KindGoExecutable
+		}
+		return KindExecutable
+	case f.Type != elf.ET_DYN:
+		return KindOther
+	case isGo && (mode == "plugin" || mode == "") && i.PluginPath != "" && i.PluginPath != "main":
+		return KindPlugin
+	case isGo:
+		return KindGoShared
+	}
+	return KindCLibrary
+}

@@ -1,0 +1,184 @@
+package native
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"plugin"
+	"runtime/debug"
+)
+
+// Image is an opened image. It stays for the life of the process.
+type Image struct {
+	path   string
+	info   *Info
+	plugin *plugin.Plugin
+}
+
+// Path is the file that the image was opened from, without symbolic links.
+func (im *Image) Path() string { return im.path }
+
+// Info are the facts of the image, as read right before it was opened. They must not be changed.
+func (im *Image) Info() *Info { return im.info }
+
+// Open opens the image at path and runs its init functions. It does so at most once per file and process: another Open of the same
+// file, through any path, returns the same Image or the same error. After an error of the attempt itself (ErrRefused, ErrInit)
+// the path is burnt, whatever file stands there later, and usually the process is, too: see Poisoned.
+//
+// Before the attempt the image is judged by Check, for what would end or corrupt the process; a *Rejection burns nothing.
+// Images are opened one after the other, since the runtime dies when two init the same package at once. Open returns when ctx
+// ends, with ErrPending: if the attempt hadn't begun, nothing has happened; if it had, it goes on, and a later Open returns
+// its result.
+func Open(ctx context.Context, path string) (*Image, error) {
+	im, err := opened.open(ctx, path)
+	if err != nil {
+		return nil, fmt.Errorf("open image: %w", err)
+	}
+	return im, nil
+}
+
+// Opened returns the images that are open, oldest first.
+func Opened() []*Image {
+	return opened.images()
+}
+
+// Poisoned returns why the process is due for replacement, or nil. It is when an Open has failed and left the image mapped, or has
+// gone on after its caller gave up waiting. What is open goes on working, but images that share a package with the failed one
+// are rejected.
+func Poisoned() error {
+	return opened.poisoned()
+}
+
+// InitError says that an init function of an image panicked, or ended its goroutine.
+type InitError struct {
+	PluginPath string
+	Value      any    // what was passed to panic; nil after runtime.Goexit
+	Stack      []byte // of the goroutine, in the form of debug.Stack
+}
+
+func (e *InitError) Error() string {
+	if e.Value == nil {
+		return fmt.Sprintf("init of %s ended its goroutine", e.PluginPath)
+	}
+	return fmt.Sprintf("init of %s panicked: %v", e.PluginPath, e.Value)
+}
+
+// Is makes the error match ErrInit.
+func (e *InitError) Is(target error) bool { return target == ErrInit }
+
+// Unwrap returns the value of the panic if that is an error.
+func (e *InitError) Unwrap() error {
+	err, _ := e.Value.(error)
+	return err
+}
+
+func (r *registry) open(ctx context.Context, path string) (*Image, error) {
+	real, err := realPath(path)
+	if a, err := r.find(real); err != nil {
+		return nil, err
+	} else if a != nil {
+		return r.wait(ctx, a)
+	}
+	if err != nil {
+		return nil, err
+	}
+	select {
+	case r.turn <- struct{}{}:
+	case <-ctx.Done():
+		return nil, fmt.Errorf("%w: another image is being opened: %w", ErrPending, context.Cause(ctx))
+	}
+	// While the turn was awaited, it may have been another caller's to open this very file.
+	a, err := r.find(real)
+	if a == nil && err == nil {
+		if a, err = judge(ctx, real); err == nil {
+			r.begin(a)
+			return r.wait(ctx, a)
+		}
+	}
+	<-r.turn
+	if err != nil {
+		return nil, err
+	}
+	return r.wait(ctx, a)
+}
+
+// judge says whether the image may be tried. The caller has the turn, so what is judged is still so when the attempt begins.
+func judge(ctx context.Context, real string) (*attempt, error) {
+	if ctx.Err() != nil {
+		return nil, fmt.Errorf("%w: %w", ErrPending, context.Cause(ctx))
+	}
+	info, file, err := inspectFile(real)
+	if err != nil {
+		return nil, err
+	}
+	self, err := Self()
+	if err != nil {
+		return nil, err
+	}
+	if err := Check(info, self, Requirements{}); err != nil {
+		return nil, err
+	}
+	return &attempt{path: real, file: file, info: info, done: make(chan struct{})}, nil
+}
+
+// begin starts the attempt, which gives the turn back when it ends. Nobody can end the goroutine if an init function never
+// returns; the turn is then never given back.
+func (r *registry) begin(a *attempt) {
+	r.add(a)
+	go func() {
+		defer func() { <-r.turn }()
+		p, err := load(a)
+		r.finish(a, p, err)
+	}()
+}
+
+// load calls the runtime. An error leaves the path unusable: after a panic in init the next plugin.Open of it never returns.
+func load(a *attempt) (p *plugin.Plugin, err error) {
+	returned := false
+	done := make(chan struct{})
+	// runtime.Goexit in an init function ends this goroutine without a panic, so it must be one of its own.
+	go func() {
+		defer close(done)
+		defer func() {
+			if !returned {
+				err = &InitError{PluginPath: a.info.PluginPath, Value: recover(), Stack: debug.Stack()}
+			}
+		}()
+		p, err = plugin.Open(a.path)
+		returned = true
+	}()
+	<-done
+	if err != nil && !errors.Is(err, ErrInit) {
+		return nil, fmt.Errorf("%w: %w", ErrRefused, err)
+	}
+	return p, err
+}
+
+// realPath is the path by which the runtime knows the file.
+func realPath(path string) (string, error) {
+	abs, err := filepath.Abs(path)
+	if err != nil {
+		return "", err
+	}
+	real, err := filepath.EvalSymlinks(abs)
+	if err != nil {
+		return abs, err // an image that was opened from here and then removed is still found
+	}
+	return real, nil
+}
+
+// wait returns the result of an attempt, or ErrPending when ctx ends first.
+func (r *registry) wait(ctx context.Context, a *attempt) (*Image, error) {
+	select {
+	case <-a.done:
+	default:
+		select {
+		case <-a.done:
+		case <-ctx.Done():
+			r.abandon(a)
+			return nil, fmt.Errorf("%w: %w", ErrPending, context.Cause(ctx))
+		}
+	}
+	return a.image, a.err
+}

@@ -1,0 +1,46 @@
+package native
+
+import "sync"
+
+// Process is what Check needs to know about a host process.
+type Process struct {
+	// Executable is the program.
+	Executable *Info `json:"executable"`
+
+	// Loaded are the images that the process has mapped, oldest first: among equal symbols the runtime uses the oldest.
+	Loaded []Loaded `json:"loaded,omitempty"`
+}
+
+// Loaded is an image that a process has mapped, and can't unmap.
+type Loaded struct {
+	Path string `json:"path"`
+	Info *Info  `json:"info"`
+
+	// Broken says that opening it failed, or takes longer than its caller would wait: not all of it is initialised.
+	Broken bool `json:"broken,omitempty"`
+}
+
+// Self returns the facts of the running process. Images that were opened with package plugin directly, not with Open, are
+// not among them.
+func Self() (*Process, error) {
+	exe, err := executable()
+	if err != nil {
+		return nil, err
+	}
+	return &Process{Executable: exe, Loaded: opened.loaded()}, nil
+}
+
+// executable is read once: the bytes behind /proc/self/exe stay the same even when another file takes the program's place.
+var executable = sync.OnceValues(func() (*Info, error) {
+	return InspectFile("/proc/self/exe")
+})
+
+// ProcessOf returns the facts of a fresh process of the host program in a file. The errors are those of InspectFile; whether
+// the program can open images at all is for Check to say.
+func ProcessOf(binary string) (*Process, error) {
+	exe, err := InspectFile(binary)
+	if err != nil {
+		return nil, err
+	}
+	return &Process{Executable: exe}, nil
+}

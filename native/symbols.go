@@ -1,0 +1,182 @@
+package native
+
+import (
+	"bytes"
+	"debug/elf"
+	"encoding/hex"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// hashSymbol begins the names of the symbols that hold a package's link-time hash.
+const hashSymbol = "go:link.pkghashbytes."
+
+// hashSize is the size of such a hash in bytes.
+const hashSize = 8
+
+// symbolTable is the dynamic symbol table of a file and the names it refers to, as they stand in the file.
+type symbolTable struct {
+	f     *elfFile
+	table []byte
+	names names
+	entry int
+}
+
+// symbols are the facts that the dynamic symbol table tells.
+type symbols struct {
+	packages  map[string]string // import path to hash
+	mains     []string          // the packages that define a function main
+	c         []string          // what belongs to no Go package
+	cgo       map[string]string // hash of a cgo prefix to the package that it stands for
+	libraries []string
+}
+
+func (f *elfFile) symbolTable() (*symbolTable, error) {
+	table, names, err := f.linked(elf.SHT_DYNSYM)
+	if err != nil {
+		return nil, err
+	}
+	entry := elf.Sym64Size
+	if f.Class == elf.ELFCLASS32 {
+		entry = elf.Sym32Size
+	}
+	return &symbolTable{f, table, names, entry}, nil
+}
+
+// each calls fn for every symbol that the file defines for others to use. The name is valid only during the call.
+func (t *symbolTable) each(fn func(name []byte, typ elf.SymType, addr uint64)) {
+	for b := t.table; len(b) >= t.entry; b = b[t.entry:] {
+		var name uint32
+		var info uint8
+		var section uint16
+		var addr uint64
+		if order := t.f.ByteOrder; t.entry == elf.Sym64Size {
+			name, info, section, addr = order.Uint32(b), b[4], order.Uint16(b[6:]), order.Uint64(b[8:])
+		} else {
+			name, addr, info, section = order.Uint32(b), uint64(order.Uint32(b[4:])), b[12], order.Uint16(b[14:])
+		}
+		if elf.SectionIndex(section) == elf.SHN_UNDEF || elf.ST_BIND(info) == elf.STB_LOCAL {
+			continue
+		}
+		if n := t.names.at(uint64(name)); len(n) > 0 {
+			fn(n, elf.ST_TYPE(info), addr)
+		}
+	}
+}
+
+// read collects what the symbols tell about the Go packages and the C code in the file.
+func (t *symbolTable) read() (*symbols, error) {
+	s := &symbols{packages: map[string]string{}, cgo: map[string]string{}}
+	kept := 0
+	keep := func(name []byte) string {
+		if kept += len(name); kept > maxKept {
+			return ""
+		}
+		return string(name)
+	}
+	t.each(func(name []byte, typ elf.SymType, addr uint64) {
+		switch {
+		case bytes.HasPrefix(name, []byte(hashSymbol)):
+			if h := t.f.at(addr, hashSize); h != nil {
+				s.packages[keep(name[len(hashSymbol):])] = hex.EncodeToString(h)
+			}
+		case typ == elf.STT_FUNC && bytes.HasSuffix(name, []byte(".main")):
+			s.mains = append(s.mains, keep(name[:len(name)-len(".main")]))
+		case !bytes.ContainsAny(name, ".:"):
+			s.c = append(s.c, keep(name))
+		default:
+			if pkg, hash, ok := cgoVariable(name); ok && s.cgo[string(hash)] == "" {
+				s.cgo[keep(hash)] = keep(pkg)
+			}
+		}
+	})
+	if kept > maxKept {
+		return nil, fmt.Errorf("%w: more than %d bytes of symbol names", ErrMalformed, maxKept)
+	}
+	// The names of symbols are escaped, those of packages are not.
+	byPrefix := make(map[string]string, len(s.packages))
+	for p := range s.packages {
+		byPrefix[escape(p)] = p
+	}
+	s.mains = slices.DeleteFunc(s.mains, func(m string) bool { return byPrefix[m] == "" })
+	for i, m := range s.mains {
+		s.mains[i] = byPrefix[m]
+	}
+	for hash, p := range s.cgo {
+		if real := byPrefix[p]; real != "" {
+			s.cgo[hash] = real
+		}
+	}
+	slices.Sort(s.mains)
+	slices.Sort(s.c)
+	s.c = slices.Compact(s.c)
+	var err error
+	s.libraries, err = t.f.libraries()
+	return s, err
+}
+
+// exported returns the variables and functions of a package that code outside it may name.
+func (t *symbolTable) exported(pkg string) []string {
+	prefix := []byte(escape(pkg) + ".")
+	var names []string
+	kept := 0
+	t.each(func(name []byte, typ elf.SymType, _ uint64) {
+		rest, ok := bytes.CutPrefix(name, prefix)
+		if !ok || bytes.ContainsAny(rest, ".:[(") || !isExported(rest) {
+			return
+		}
+		if kept += len(rest); kept <= maxKept {
+			names = append(names, string(rest))
+		}
+	})
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+// cgoVariable splits the name of the variable through which a package calls one of its C functions:
+// <package>._cgo_<12 hex>_Cfunc_<function>.
+func cgoVariable(name []byte) (pkg, hash []byte, ok bool) {
+	i := bytes.Index(name, []byte("._cgo_"))
+	if i < 0 {
+		return nil, nil, false
+	}
+	hash = name[i+len("._cgo_"):]
+	if len(hash) < 13 || hash[12] != '_' {
+		return nil, nil, false
+	}
+	return name[:i], hash[:12], true
+}
+
+// libraries are the names that the dynamic section asks for.
+func (f *elfFile) libraries() ([]string, error) {
+	table, names, err := f.linked(elf.SHT_DYNAMIC)
+	if err != nil || f.Class != elf.ELFCLASS64 {
+		return nil, err
+	}
+	var libs []string
+	for b := table; len(b) >= 16 && len(libs) < 256; b = b[16:] {
+		if elf.DynTag(f.ByteOrder.Uint64(b)) != elf.DT_NEEDED {
+			continue
+		}
+		if n := names.at(f.ByteOrder.Uint64(b[8:])); len(n) > 0 {
+			libs = append(libs, string(n))
+		}
+	}
+	return libs, nil
+}
+
+// escape writes an import path as the Go linker does in the names of symbols: dots after the last slash and bytes that aren't
+// plain text become %xx.
+func escape(path string) string {
+	slash := strings.LastIndexByte(path, '/')
+	var b strings.Builder
+	for i := range len(path) {
+		if c := path[i]; c <= ' ' || c == '.' && i > slash || c == '%' || c == '"' || c >= 0x7f {
+			fmt.Fprintf(&b, "%%%02x", c)
+		} else {
+			b.WriteByte(c)
+		}
+	}
+	return b.String()
+}
