@@ -9,12 +9,14 @@ import (
 	"strings"
 )
 
-// Limits on what headers may claim. Real images have some fifty sections, and the largest that were seen have 40 MB of symbol names.
+// Limits on what headers may claim. Real images have some fifty sections and a few megabytes of symbols.
 const (
-	maxSections = 4096
-	maxTable    = 128 << 20 // bytes of one table
-	maxName     = 16 << 10  // bytes of one name
-	maxKept     = 16 << 20  // bytes of all names that an Info keeps
+	maxSections     = 4096
+	maxSectionNames = 64 << 10  // bytes; debug/elf copies the tail of the table for every section
+	maxTable        = 128 << 20 // bytes of the symbols, and of their names
+	maxName         = 4 << 10   // bytes of one symbol's name; longer ones, of generic code, tell nothing here
+	maxRead         = 512 << 20 // bytes of all names: they can overlap in the table
+	maxKept         = 16 << 20  // bytes of what an Info keeps of them
 )
 
 // elfFile is an ELF file all of whose parts lie within the file.
@@ -40,7 +42,7 @@ func readELF(r io.ReaderAt, size int64) (*elfFile, error) {
 	if len(head) < 64 { // a 32-bit header is shorter, but no file ends after it
 		return nil, fmt.Errorf("%w: it has %d bytes", ErrTruncated, size)
 	}
-	if err := tables(head, size); err != nil {
+	if err := checkTables(r, head, size); err != nil {
 		return nil, err
 	}
 	file, err := elf.NewFile(r)
@@ -61,33 +63,52 @@ func readELF(r io.ReaderAt, size int64) (*elfFile, error) {
 	return f, nil
 }
 
-// tables checks the place of the header tables, before debug/elf reads them and reports a cut file as a wrong one.
-func tables(head []byte, size int64) error {
+// checkTables judges the header tables before debug/elf reads them: it would report a cut file as a malformed one, and
+// decompress the names of the sections without a bound.
+func checkTables(r io.ReaderAt, head []byte, size int64) error {
 	var order binary.ByteOrder = binary.LittleEndian
 	if elf.Data(head[elf.EI_DATA]) == elf.ELFDATA2MSB {
 		order = binary.BigEndian
 	}
-	var phoff, shoff, phnum, phentsize, shentsize, shnum uint64
-	if elf.Class(head[elf.EI_CLASS]) == elf.ELFCLASS32 {
-		var h elf.Header32
+	var h elf.Header64
+	is32 := elf.Class(head[elf.EI_CLASS]) == elf.ELFCLASS32
+	if !is32 {
 		binary.Decode(head, order, &h)
-		phoff, phnum, phentsize = uint64(h.Phoff), uint64(h.Phnum), uint64(h.Phentsize)
-		shoff, shnum, shentsize = uint64(h.Shoff), uint64(h.Shnum), uint64(h.Shentsize)
 	} else {
-		var h elf.Header64
-		binary.Decode(head, order, &h)
-		phoff, phnum, phentsize = h.Phoff, uint64(h.Phnum), uint64(h.Phentsize)
-		shoff, shnum, shentsize = h.Shoff, uint64(h.Shnum), uint64(h.Shentsize)
+		var h32 elf.Header32
+		binary.Decode(head, order, &h32)
+		h.Phoff, h.Phnum, h.Phentsize = uint64(h32.Phoff), h32.Phnum, h32.Phentsize
+		h.Shoff, h.Shnum, h.Shentsize, h.Shstrndx = uint64(h32.Shoff), h32.Shnum, h32.Shentsize, h32.Shstrndx
 	}
-	if shnum > maxSections || shoff > 0 && shnum == 0 {
-		// 0 is how more than 65,279 sections are written.
+	if !fits(h.Phoff, uint64(h.Phnum)*uint64(h.Phentsize), size) {
+		return fmt.Errorf("%w: its program headers would stand at byte %d of %d", ErrTruncated, h.Phoff, size)
+	}
+	if !fits(h.Shoff, uint64(h.Shnum)*uint64(h.Shentsize), size) {
+		return fmt.Errorf("%w: its section headers would stand at byte %d of %d", ErrTruncated, h.Shoff, size)
+	}
+	if h.Shnum > maxSections || h.Shoff > 0 && h.Shnum == 0 { // 0 is how more than 65,279 are written
 		return fmt.Errorf("%w: too many sections", ErrMalformed)
 	}
-	if !fits(phoff, phnum*phentsize, size) {
-		return fmt.Errorf("%w: its program headers would stand at byte %d of %d", ErrTruncated, phoff, size)
+	if h.Shnum == 0 {
+		return nil
 	}
-	if !fits(shoff, shnum*shentsize, size) {
-		return fmt.Errorf("%w: its section headers would stand at byte %d of %d", ErrTruncated, shoff, size)
+	var names elf.Section64
+	b := make([]byte, binary.Size(names))
+	if is32 {
+		b = b[:binary.Size(elf.Section32{})]
+	}
+	if _, err := r.ReadAt(b, int64(h.Shoff)+int64(h.Shstrndx)*int64(h.Shentsize)); err != nil {
+		return fmt.Errorf("%w: no section holds the names of the sections", ErrMalformed)
+	}
+	if !is32 {
+		binary.Decode(b, order, &names)
+	} else {
+		var n32 elf.Section32
+		binary.Decode(b, order, &n32)
+		names.Flags, names.Size = uint64(n32.Flags), uint64(n32.Size)
+	}
+	if elf.SectionFlag(names.Flags)&elf.SHF_COMPRESSED != 0 || names.Size > maxSectionNames {
+		return fmt.Errorf("%w: the names of the sections are compressed or too long", ErrMalformed)
 	}
 	return nil
 }

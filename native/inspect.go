@@ -40,7 +40,9 @@ func Inspect(r io.ReaderAt, size int64) (*Info, error) {
 	}
 	i.Isolated = contentAddressed.MatchString(i.PluginPath)
 	if i.PluginPath != "" {
-		i.Symbols = table.exported(i.PluginPath)
+		if i.Symbols, err = table.exported(i.PluginPath); err != nil {
+			return nil, err
+		}
 	}
 	if isGo {
 		i.CSymbols, i.CPackages = i.foreign(syms)
@@ -85,7 +87,7 @@ func (i *Info) readBuild(r io.ReaderAt) bool {
 	if err != nil {
 		return false
 	}
-	i.Toolchain, _, _ = strings.Cut(b.GoVersion, " ")
+	i.Toolchain, _, _ = strings.Cut(b.GoVersion, " X:")
 	i.Path, i.Main, i.Deps = b.Path, b.Main, b.Deps
 	i.Settings = make(map[string]string, len(b.Settings))
 	for _, s := range b.Settings {

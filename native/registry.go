@@ -68,7 +68,7 @@ func (r *registry) finish(a *attempt, p *plugin.Plugin, err error) {
 	unmapped := false
 	if err != nil {
 		mapped, scanErr := mappings(a.path)
-		unmapped = scanErr == nil && len(mapped) == 0
+		unmapped = scanErr == nil && len(mapped[a.path]) == 0
 	}
 	r.mu.Lock()
 	a.ended, a.unmapped, a.err = true, unmapped, err

@@ -45,7 +45,8 @@ func (f *elfFile) symbolTable() (*symbolTable, error) {
 }
 
 // each calls fn for every symbol that the file defines for others to use. The name is valid only during the call.
-func (t *symbolTable) each(fn func(name []byte, typ elf.SymType, addr uint64)) {
+func (t *symbolTable) each(fn func(name []byte, typ elf.SymType, addr uint64)) error {
+	read := 0
 	for b := t.table; len(b) >= t.entry; b = b[t.entry:] {
 		var name uint32
 		var info uint8
@@ -59,10 +60,15 @@ func (t *symbolTable) each(fn func(name []byte, typ elf.SymType, addr uint64)) {
 		if elf.SectionIndex(section) == elf.SHN_UNDEF || elf.ST_BIND(info) == elf.STB_LOCAL {
 			continue
 		}
-		if n := t.names.at(uint64(name)); len(n) > 0 {
+		n := t.names.at(uint64(name))
+		if read += len(n); read > maxRead {
+			return fmt.Errorf("%w: more than %d bytes of symbol names", ErrMalformed, maxRead)
+		}
+		if len(n) > 0 {
 			fn(n, elf.ST_TYPE(info), addr)
 		}
 	}
+	return nil
 }
 
 // read collects what the symbols tell about the Go packages and the C code in the file.
@@ -70,16 +76,20 @@ func (t *symbolTable) read() (*symbols, error) {
 	s := &symbols{packages: map[string]string{}, cgo: map[string]string{}}
 	kept := 0
 	keep := func(name []byte) string {
-		if kept += len(name); kept > maxKept {
+		if kept += len(name) + 32; kept > maxKept { // with what a string, or an entry of a map, takes itself
 			return ""
 		}
 		return string(name)
 	}
-	t.each(func(name []byte, typ elf.SymType, addr uint64) {
+	err := t.each(func(name []byte, typ elf.SymType, addr uint64) {
 		switch {
 		case bytes.HasPrefix(name, []byte(hashSymbol)):
+			pkg := name[len(hashSymbol):]
+			if s.packages[string(pkg)] != "" {
+				break
+			}
 			if h := t.f.at(addr, hashSize); h != nil {
-				s.packages[keep(name[len(hashSymbol):])] = hex.EncodeToString(h)
+				s.packages[keep(pkg)] = hex.EncodeToString(h)
 			}
 		case typ == elf.STT_FUNC && bytes.HasSuffix(name, []byte(".main")):
 			s.mains = append(s.mains, keep(name[:len(name)-len(".main")]))
@@ -91,6 +101,9 @@ func (t *symbolTable) read() (*symbols, error) {
 			}
 		}
 	})
+	if err != nil {
+		return nil, err
+	}
 	if kept > maxKept {
 		return nil, fmt.Errorf("%w: more than %d bytes of symbol names", ErrMalformed, maxKept)
 	}
@@ -111,27 +124,26 @@ func (t *symbolTable) read() (*symbols, error) {
 	slices.Sort(s.mains)
 	slices.Sort(s.c)
 	s.c = slices.Compact(s.c)
-	var err error
 	s.libraries, err = t.f.libraries()
 	return s, err
 }
 
 // exported returns the variables and functions of a package that code outside it may name.
-func (t *symbolTable) exported(pkg string) []string {
+func (t *symbolTable) exported(pkg string) ([]string, error) {
 	prefix := []byte(escape(pkg) + ".")
 	var names []string
 	kept := 0
-	t.each(func(name []byte, typ elf.SymType, _ uint64) {
+	err := t.each(func(name []byte, _ elf.SymType, _ uint64) {
 		rest, ok := bytes.CutPrefix(name, prefix)
 		if !ok || bytes.ContainsAny(rest, ".:[(") || !isExported(rest) {
 			return
 		}
-		if kept += len(rest); kept <= maxKept {
+		if kept += len(rest) + 32; kept <= maxKept {
 			names = append(names, string(rest))
 		}
 	})
 	slices.Sort(names)
-	return slices.Compact(names)
+	return slices.Compact(names), err
 }
 
 // cgoVariable splits the name of the variable through which a package calls one of its C functions:
