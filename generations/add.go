@@ -140,20 +140,21 @@ func orMore(n, size int64) string {
 
 // unchanged compares the file and its path with what they were before the copy.
 func (s *Store) unchanged(src *os.File, path string, before fs.FileInfo) error {
-	after, err := s.disk.fstat(src)
-	if err != nil {
-		return fmt.Errorf("add: %w", err)
-	}
-	if how := difference(before, after); how != "" {
-		return &ChangedError{Path: path, How: how}
-	}
-	// A file renamed over the path leaves ours whole, but it isn't what the caller wants any more.
+	// The path first: whatever happened to a file that is gone, that it is gone is what the caller has to know. A file
+	// renamed over the path leaves ours whole, but it isn't what the caller wants any more.
 	there, err := s.disk.stat(path)
 	if err != nil {
 		return fmt.Errorf("add: %w", err)
 	}
 	if !os.SameFile(before, there) {
 		return &ChangedError{Path: path, How: "another file took its place"}
+	}
+	after, err := s.disk.fstat(src)
+	if err != nil {
+		return fmt.Errorf("add: %w", err)
+	}
+	if how := difference(before, after); how != "" {
+		return &ChangedError{Path: path, How: how}
 	}
 	return nil
 }

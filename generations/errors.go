@@ -163,7 +163,12 @@ type BrokenError struct {
 	Err    error
 }
 
-func (e *BrokenError) Error() string { return fmt.Sprintf("release %d is broken: %v", e.Number, e.Err) }
+func (e *BrokenError) Error() string {
+	if e.Number == 0 {
+		return fmt.Sprintf("%v: %v", ErrBroken, e.Err)
+	}
+	return fmt.Sprintf("release %d is broken: %v", e.Number, e.Err)
+}
 
 func (e *BrokenError) Is(target error) bool { return target == ErrBroken }
 

@@ -81,7 +81,7 @@ func (s *Store) Verify(ctx context.Context, id ID) error {
 	}
 	defer f.Close()
 	sum := sha256.New()
-	if _, err := s.pump(ctx, nil, f, sum, s.opts.MaxObject); err != nil {
+	if _, err := s.pump(ctx, nil, f, sum, o.Size); err != nil {
 		return fmt.Errorf("verify image %s: %w", id.Short(), err)
 	}
 	if found := ID(sum.Sum(nil)); found != id {

@@ -85,10 +85,12 @@ func (s *Store) nextLocked() (next, current int, err error) {
 		next = numbers[len(numbers)-1]
 	}
 	current, err = s.linkedNumber(currentLink)
-	if err != nil && !errors.Is(err, ErrNoRelease) {
+	switch {
+	case errors.Is(err, ErrBroken):
 		// Flipping it away is how a broken link is mended.
 		s.opts.Log.Warn("the current release can't be told and is replaced", "err", err)
-		current = 0
+	case err != nil && !errors.Is(err, ErrNoRelease):
+		return 0, 0, err
 	}
 	// The release that current names may be gone; its number must not come again.
 	return max(next, current) + 1, current, nil

@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strconv"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 const (
@@ -170,13 +172,13 @@ func (s *Store) linkedNumber(link string) (int, error) {
 	if errors.Is(err, fs.ErrNotExist) {
 		return 0, fmt.Errorf("%s: %w", link, ErrNoRelease)
 	}
-	if err != nil {
-		return 0, &BrokenError{Err: err}
+	if err != nil && !errors.Is(err, unix.EINVAL) { // EINVAL: not a link
+		return 0, fmt.Errorf("read %s: %w", link, err)
 	}
 	if n, ok := parseRelease(filepath.Base(target)); ok && target == linkTarget(n) {
 		return n, nil
 	}
-	return 0, &BrokenError{Err: fmt.Errorf("%s points to %q", link, clip(target))}
+	return 0, &BrokenError{Err: fmt.Errorf("%s points to %q, which is no release", link, clip(target))}
 }
 
 // linkTarget is what current and confirmed point to: relative, so that the store can be moved.

@@ -1,0 +1,266 @@
+package generations
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io/fs"
+	"net"
+	"os"
+	"path/filepath"
+	"sync"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+func TestAddStoresBytes(t *testing.T) {
+	s := newStore(t)
+	big := bytes.Repeat([]byte("0123456789abcdef"), (2*chunk+100)/16)
+	path := filepath.Join(t.TempDir(), "big.so")
+	for _, content := range [][]byte{big, []byte("small"), {}} {
+		if err := os.WriteFile(path, content, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		o, err := s.Add(t.Context(), path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := os.ReadFile(o.Path); err != nil || !bytes.Equal(got, content) {
+			t.Errorf("%d bytes were stored as %d others, %v", len(content), len(got), err)
+		}
+		if o.ID != idOf(string(content)) || o.Size != int64(len(content)) || o.Existed {
+			t.Errorf("Add = %+v", o)
+		}
+	}
+	checkStore(t, s)
+}
+
+func TestAddSameContent(t *testing.T) {
+	s := newStore(t)
+	first := add(t, s, "x")
+	inode := stat(t, first.Path)
+	second := add(t, s, "x")
+	if !second.Existed || second.ID != first.ID {
+		t.Errorf("second Add = %+v, want the first one's object", second)
+	}
+	if !os.SameFile(inode, stat(t, first.Path)) {
+		t.Error("the object was written again, though it may be mapped")
+	}
+	checkStore(t, s)
+}
+
+func TestAddReplacesDamagedObject(t *testing.T) {
+	for name, damage := range map[string][]byte{"other bytes": []byte("Image of x"), "cut off": []byte("image"), "empty": {}} {
+		t.Run(name, func(t *testing.T) {
+			s := newStore(t)
+			o := add(t, s, "x")
+			os.Chmod(o.Path, 0o755)
+			if err := os.WriteFile(o.Path, damage, 0); err != nil {
+				t.Fatal(err)
+			}
+			err := s.Verify(t.Context(), o.ID)
+			wantIs(t, err, ErrDamaged)
+			if again := add(t, s, "x"); again.Existed {
+				t.Error("a damaged object was re-used")
+			}
+			checkStore(t, s)
+		})
+	}
+}
+
+func TestAddRefusesWhatIsNoFile(t *testing.T) {
+	s := newStore(t)
+	dir := t.TempDir()
+	fifo, socket := filepath.Join(dir, "fifo"), filepath.Join(dir, "socket")
+	if err := unix.Mkfifo(fifo, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	l, err := net.Listen("unix", socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	link := filepath.Join(dir, "link")
+	if err := os.Symlink(fifo, link); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{dir, fifo, link, socket, "/dev/zero"} {
+		_, err := s.Add(t.Context(), path)
+		wantIs(t, err, ErrNotRegular)
+		var typed *NotRegularError
+		if !errors.As(err, &typed) || typed.Path != path {
+			t.Errorf("Add(%s) = %v", path, err)
+		}
+	}
+	// Between the question and the answer a file may become a FIFO without writer, on which a plain open would hang.
+	s.disk.stat = func(string) (fs.FileInfo, error) { return os.Stat(source(t, "file")) }
+	_, err = s.Add(t.Context(), fifo)
+	wantIs(t, err, ErrNotRegular)
+	s.disk.stat = os.Stat
+	checkStore(t, s)
+}
+
+func TestAddRefusesTooLarge(t *testing.T) {
+	s, err := OpenStore(t.TempDir(), StoreOptions{MaxObject: 100, Log: quiet.Log})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	path := filepath.Join(t.TempDir(), "x")
+	for size, want := range map[int64]error{100: nil, 101: ErrTooLarge, 1 << 40: ErrTooLarge} {
+		if err := errors.Join(os.WriteFile(path, nil, 0o644), os.Truncate(path, size)); err != nil {
+			t.Fatal(err)
+		}
+		_, err := s.Add(t.Context(), path)
+		if !errors.Is(err, want) {
+			t.Errorf("Add of %d bytes = %v, want %v", size, err, want)
+		}
+	}
+}
+
+// While the file is read something happens to it. Each case must be told, and leave nothing behind.
+func TestAddSeesChange(t *testing.T) {
+	cases := map[string]struct {
+		change func(path string) error
+		want   error
+	}{
+		"vanishes": {os.Remove, fs.ErrNotExist},
+		"grows":    {func(p string) error { return os.WriteFile(p, []byte("image of x, and more"), 0o644) }, ErrChanged},
+		"shrinks":  {func(p string) error { return os.Truncate(p, 3) }, ErrChanged},
+		"written over, times set back": {func(p string) error {
+			fi, err := os.Stat(p)
+			return errors.Join(err, os.WriteFile(p, []byte("image of y"), 0o644), os.Chtimes(p, fi.ModTime(), fi.ModTime()))
+		}, ErrChanged},
+		"replaced": {func(p string) error {
+			return errors.Join(os.WriteFile(p+"2", []byte("image of y"), 0o644), os.Rename(p+"2", p))
+		}, ErrChanged},
+		"replaced by a directory": {func(p string) error { return errors.Join(os.Remove(p), os.Mkdir(p, 0o755)) }, ErrChanged},
+	}
+	for name, c := range cases {
+		// Before the first read, and after the last.
+		for _, late := range []bool{false, true} {
+			t.Run(name, func(t *testing.T) {
+				s := newStore(t)
+				path := source(t, "x")
+				changed := false
+				s.disk.clone = func(_, _ *os.File) error { return unix.EOPNOTSUPP }
+				s.disk.read = func(f *os.File, p []byte) (int, error) {
+					n := 0
+					var err error
+					if late {
+						n, err = f.Read(p)
+					}
+					if !changed && (!late || err != nil) {
+						changed = true
+						if err := c.change(path); err != nil {
+							t.Error(err)
+						}
+					}
+					if !late {
+						n, err = f.Read(p)
+					}
+					return n, err
+				}
+				_, err := s.Add(t.Context(), path)
+				wantIs(t, err, c.want)
+				s.disk.read = (*os.File).Read
+				checkStore(t, s)
+				if objects, _ := s.list(); len(objects) > 0 {
+					t.Errorf("stored %v", objects)
+				}
+			})
+		}
+	}
+}
+
+// What is hashed must be what is stored, also when the source changes after it was cloned.
+func TestAddHashesTheClone(t *testing.T) {
+	s := newStore(t)
+	path := source(t, "x")
+	s.disk.clone = func(dst, src *os.File) error {
+		if _, err := dst.WriteAt([]byte("image of y"), 0); err != nil {
+			return err
+		}
+		return nil
+	}
+	o, err := s.Add(t.Context(), path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if o.ID != idOf("image of y") {
+		t.Errorf("id is %s, want the hash of the stored bytes", o.ID.Short())
+	}
+	checkStore(t, s)
+}
+
+func TestAddStopsWithContext(t *testing.T) {
+	s := newStore(t)
+	ctx, cancel := context.WithCancelCause(t.Context())
+	reason := errors.New("superseded by a newer image")
+	s.disk.read = func(f *os.File, p []byte) (int, error) {
+		cancel(reason)
+		return f.Read(p[:1])
+	}
+	_, err := s.Add(ctx, source(t, "x"))
+	wantIs(t, err, reason)
+	s.disk.read = (*os.File).Read
+	checkStore(t, s)
+}
+
+func TestAddConcurrently(t *testing.T) {
+	s := newStore(t)
+	paths := []string{source(t, "a"), source(t, "b"), source(t, "c")}
+	var wg sync.WaitGroup
+	for i := range 12 {
+		wg.Go(func() {
+			if _, err := s.Add(t.Context(), paths[i%len(paths)]); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	if objects, err := s.list(); err != nil || len(objects) != len(paths) {
+		t.Errorf("%d objects, %v; want %d", len(objects), err, len(paths))
+	}
+	checkStore(t, s)
+}
+
+func TestResolve(t *testing.T) {
+	s := newStore(t)
+	o := add(t, s, "x")
+	if got, err := s.Resolve(o.ID.Short()); err != nil || got != o.ID {
+		t.Errorf("Resolve = %v, %v", got, err)
+	}
+	for i := range 17 { // of 18 ids two begin with one digit
+		add(t, s, numbered("x", i))
+	}
+	objects, err := s.list()
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := make(map[string]bool)
+	for _, o := range objects {
+		digit := o.ID.String()[:1]
+		if seen[digit] {
+			_, err := s.Resolve(digit)
+			wantIs(t, err, ErrAmbiguous)
+		}
+		seen[digit] = true
+	}
+	for _, digits := range []string{"", "nothing", "*"} {
+		_, err := s.Resolve(digits)
+		wantIs(t, err, ErrNotStored)
+	}
+	_, err = s.Object(idOf("unknown"))
+	wantIs(t, err, ErrNotStored)
+}
+
+func stat(t *testing.T, path string) fs.FileInfo {
+	t.Helper()
+	fi, err := os.Stat(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return fi
+}

@@ -1,0 +1,114 @@
+package generations
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"testing"
+)
+
+func TestStoreIsLocked(t *testing.T) {
+	s := newStore(t)
+	_, err := OpenStore(s.Dir(), quiet)
+	wantIs(t, err, ErrLocked)
+	var locked *LockedError
+	if !errors.As(err, &locked) || locked.PID != os.Getpid() {
+		t.Errorf("OpenStore = %v, want the pid %d in it", err, os.Getpid())
+	}
+	reopen(t, s)
+}
+
+func TestReadStore(t *testing.T) {
+	s := newStore(t)
+	o := add(t, s, "x")
+	publish(t, s, map[string]ID{"x": o.ID})
+	reader, err := ReadStore(s.Dir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r, err := reader.Current(); err != nil || r.Number != 1 {
+		t.Errorf("Current = %+v, %v", r, err)
+	}
+	if events, err := reader.History(0); err != nil || len(events) != 1 {
+		t.Errorf("History = %v, %v", events, err)
+	}
+	if report, err := reader.Prune(PruneOptions{DryRun: true}); err != nil || len(report.Objects) > 0 {
+		t.Errorf("dry Prune = %v, %v", report, err)
+	}
+	_, err = reader.Prune(PruneOptions{})
+	wantIs(t, err, ErrReadOnly)
+	wantReadOnly(t, reader, ErrReadOnly)
+	s.Close()
+	s.Close()
+	wantReadOnly(t, s, ErrClosed)
+	if _, err := ReadStore(filepath.Join(s.Dir(), "nothing")); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("ReadStore of nothing = %v", err)
+	}
+}
+
+func wantReadOnly(t *testing.T, s *Store, want error) {
+	t.Helper()
+	_, err := s.Add(t.Context(), source(t, "y"))
+	wantIs(t, err, want)
+	_, err = s.Publish(Manifest{})
+	wantIs(t, err, want)
+	wantIs(t, s.Confirm(1), want)
+	wantIs(t, s.AppendEvent(Event{}), want)
+}
+
+// A store that is closed while an image is copied gets no object after its lock is gone.
+func TestCloseEndsAdd(t *testing.T) {
+	s := newStore(t)
+	s.disk.sync = func(*os.File) error { return s.Close() }
+	_, err := s.Add(t.Context(), source(t, "x"))
+	wantIs(t, err, ErrClosed)
+	if objects, _ := s.list(); len(objects) > 0 {
+		t.Errorf("stored %v", objects)
+	}
+}
+
+func TestOpenStoreSweepsLeftovers(t *testing.T) {
+	s := newStore(t)
+	o := add(t, s, "x")
+	publish(t, s, map[string]ID{"x": o.ID})
+	leftover := []string{
+		"objects/.add-123", "releases/.000002/x.so", "releases/.dropped-000001/manifest.json",
+		".current456/tmp.symlink", ".confirmed789/tmp.symlink", "state/.x.cbor12", "quarantine/.x.json34",
+	}
+	foreign := []string{".git/config", "objects/.nfs0001", "objects/README", "state/x.cbor"}
+	for _, name := range append(leftover, foreign...) {
+		path := filepath.Join(s.Dir(), name)
+		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, nil, 0o644)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s = reopen(t, s)
+	for _, name := range leftover {
+		if _, err := os.Lstat(filepath.Join(s.Dir(), name)); !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("%s is still there", name)
+		}
+	}
+	for _, name := range foreign {
+		if _, err := os.Lstat(filepath.Join(s.Dir(), name)); err != nil {
+			t.Errorf("%s isn't ours and was removed", name)
+		}
+	}
+	if _, err := s.Current(); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestOpenStoreMakesParents(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "a", "b", "store")
+	s, err := OpenStore(dir, quiet)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Close()
+	file := filepath.Join(t.TempDir(), "file")
+	os.WriteFile(file, nil, 0o644)
+	if _, err := OpenStore(file, quiet); err == nil {
+		t.Error("a file was opened as a store")
+	}
+}

@@ -1,0 +1,202 @@
+package generations
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// Every operation on the disk fails once, in three ways. Whatever fails, the store as the next process finds it has a
+// current release that is whole, and it is the one before or the new one; one retry then does what was to be done.
+func TestFaultSweep(t *testing.T) {
+	steps := map[string]struct {
+		do   func(t *testing.T, s *Store, f *fixture) error
+		done func(t *testing.T, s *Store, f *fixture) // fails the test unless do has been done
+	}{
+		"Add": {
+			func(t *testing.T, s *Store, f *fixture) error {
+				_, err := s.Add(t.Context(), f.source)
+				return err
+			},
+			func(t *testing.T, s *Store, f *fixture) {
+				if _, err := s.Object(idOf("image of new")); err != nil {
+					t.Error(err)
+				}
+			},
+		},
+		"Add again": {
+			func(t *testing.T, s *Store, f *fixture) error {
+				_, err := s.Add(t.Context(), f.sourceKnown)
+				return err
+			},
+			func(t *testing.T, s *Store, f *fixture) {},
+		},
+		"Publish": {
+			func(t *testing.T, s *Store, f *fixture) error {
+				_, err := s.Publish(manifest(map[string]ID{"a": f.spare, "b": f.spare}))
+				return err
+			},
+			func(t *testing.T, s *Store, f *fixture) {
+				if r, err := s.Current(); err != nil || r.Plugins["a"].Image != f.spare {
+					t.Errorf("Current = %+v, %v", r, err)
+				}
+			},
+		},
+		"Confirm": {
+			func(t *testing.T, s *Store, f *fixture) error { return s.Confirm(f.current.Number) },
+			func(t *testing.T, s *Store, f *fixture) {
+				if r, err := s.Confirmed(); err != nil || r.Number != f.current.Number {
+					t.Errorf("Confirmed = %+v, %v", r, err)
+				}
+			},
+		},
+		"Prune": {
+			func(t *testing.T, s *Store, f *fixture) error {
+				_, err := s.Prune(PruneOptions{Keep: 1, Grace: -1})
+				return err
+			},
+			func(t *testing.T, s *Store, f *fixture) {
+				releases, err := s.Releases()
+				if err != nil || len(releases) != 2 {
+					t.Errorf("%d releases, %v; want the current and the confirmed one", len(releases), err)
+				}
+				if objects, err := s.list(); err != nil || len(objects) != 2 {
+					t.Errorf("%d objects, %v; want those of the two releases", len(objects), err)
+				}
+			},
+		},
+		"AppendEvent": {
+			func(t *testing.T, s *Store, f *fixture) error {
+				return s.AppendEvent(Event{Kind: KindDeploy, Plugin: "the last"})
+			},
+			func(t *testing.T, s *Store, f *fixture) {
+				if events, err := s.History(1); err != nil || len(events) != 1 || events[0].Plugin != "the last" {
+					t.Errorf("History = %v, %v", events, err)
+				}
+			},
+		},
+	}
+	for name, step := range steps {
+		for _, mode := range []faultMode{failBefore, failAfter, failRest} {
+			t.Run(name+", "+string(mode), func(t *testing.T) {
+				t.Parallel() // it waits for the disk more than it computes
+				for at := 1; ; at++ {
+					f := newFixture(t)
+					faults := &faults{mode: mode, at: at}
+					f.store.disk = faults.wrap(fastDisk())
+					err := step.do(t, f.store, f)
+					if faults.failed == "" {
+						if err != nil {
+							t.Fatal(err)
+						}
+						f.store.disk = fastDisk()
+						step.done(t, f.store, f)
+						if at < 4 {
+							t.Errorf("only %d operations: the seam is not used", at-1)
+						}
+						return
+					}
+					s := f.reopen(t)
+					checkStore(t, s)
+					f.checkCurrent(t, s)
+					if err := step.do(t, s, f); err != nil {
+						t.Errorf("retry: %v", err)
+					}
+					step.done(t, s, f)
+					checkStore(t, s)
+					s.Close()
+					if t.Failed() {
+						t.Fatalf("operation %d, %s, failed: %v", at, faults.failed, err)
+					}
+				}
+			})
+		}
+	}
+}
+
+// OpenStore itself: whatever fails while it opens, the next one opens, on an empty directory as on a store with leftovers.
+func TestFaultSweepOpen(t *testing.T) {
+	for _, mode := range []faultMode{failBefore, failAfter, failRest} {
+		for at := 1; ; at++ {
+			f := newFixture(t)
+			f.store.Close()
+			os.WriteFile(filepath.Join(f.store.objects(), tempObject+"1"), nil, 0o644)
+			faults := &faults{mode: mode, at: at}
+			for _, dir := range []string{f.store.dir, filepath.Join(t.TempDir(), "new")} {
+				if s, err := openStore(dir, quiet, faults.wrap(fastDisk())); err == nil {
+					s.Close()
+				}
+				s, err := openStore(dir, quiet, fastDisk())
+				if err != nil {
+					t.Fatalf("operation %d, %s, failed: %v", at, faults.failed, err)
+				}
+				checkStore(t, s)
+				s.Close()
+			}
+			if faults.failed == "" {
+				break
+			}
+		}
+	}
+}
+
+// fixture is a store with something to lose: three releases, of which the first is confirmed, an image that no release
+// names, and a history about to be rotated.
+type fixture struct {
+	store               *Store
+	current             Release
+	spare               ID
+	source, sourceKnown string
+}
+
+func newFixture(t *testing.T) *fixture {
+	t.Helper()
+	opts := quiet
+	opts.MaxHistory = 400
+	s, err := openStore(t.TempDir(), opts, fastDisk())
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := &fixture{store: s, source: source(t, "new"), sourceKnown: source(t, "1")}
+	for i := range 3 {
+		f.current = publish(t, s, map[string]ID{"a": add(t, s, numbered("", i)).ID})
+	}
+	add(t, s, "1")
+	if err := s.Confirm(1); err != nil {
+		t.Fatal(err)
+	}
+	f.spare = add(t, s, "spare").ID
+	if err := s.AppendEvent(Event{Kind: KindBoot, Detail: string(make([]byte, 20))}); err != nil {
+		t.Fatal(err)
+	}
+	return f
+}
+
+func (f *fixture) reopen(t *testing.T) *Store {
+	t.Helper()
+	f.store.Close()
+	s, err := openStore(f.store.dir, f.store.opts, fastDisk())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// checkCurrent fails the test unless current is the release before or the one that was being published, whole.
+func (f *fixture) checkCurrent(t *testing.T, s *Store) {
+	t.Helper()
+	r, err := s.Current()
+	if err != nil {
+		t.Error(err)
+		return
+	}
+	if r.Number == f.current.Number {
+		if diff := cmp.Diff(f.current, r); diff != "" {
+			t.Errorf("current has changed:\n%s", diff)
+		}
+	} else if r.Previous != f.current.Number || r.Plugins["a"].Image != f.spare {
+		t.Errorf("current is %+v", r)
+	}
+}
