@@ -1,0 +1,182 @@
+package build
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Result says what was built.
+type Result struct {
+	Package    string        `json:"package"`     // import path
+	Output     string        `json:"output"`      // absolute name of the file
+	Image      string        `json:"image"`       // SHA-256 of the file, in hexadecimal
+	PluginPath string        `json:"plugin_path"` // the name under which a process knows the image
+	Toolchain  string        `json:"toolchain"`
+	Size       int64         `json:"size"`       // in bytes
+	Elapsed    time.Duration `json:"elapsed_ns"` // in nanoseconds
+	Changed    bool          `json:"changed"`    // false: Output held the same bytes before, and was left alone
+	Fresh      []string      `json:"fresh"`      // packages that are new in each generation
+	Private    []string      `json:"private"`    // packages that generations share while their content is the same
+}
+
+// Build makes an isolated image and puts it in place by a rename, so that whoever watches Output never sees half a file.
+// It blocks until the image is on disk or ctx ends, which also ends the compilers that it started. Any number of calls may
+// run at once, even for the same package.
+//
+// Errors are a *Refusal, a *CompileError or an *ImageError, or tell of the system. After an error Output is as it was.
+func Build(ctx context.Context, opts Options) (*Result, error) {
+	start := time.Now()
+	r, err := build(ctx, opts)
+	if err != nil {
+		return nil, err
+	}
+	r.Elapsed = time.Since(start)
+	return r, nil
+}
+
+func build(ctx context.Context, opts Options) (*Result, error) {
+	opts, err := opts.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	h, err := readHost(opts.Host)
+	if err != nil {
+		return nil, err
+	}
+	s, err := survey(ctx, opts, h)
+	if err != nil {
+		return nil, err
+	}
+	if err := checkToolchain(s.env, h); err != nil {
+		return nil, err
+	}
+	if err := s.listing.check(s.target, s.relative); err != nil {
+		return nil, err
+	}
+	p, err := makePlan(s.listing, h, s.settings, newMatcher(opts.Fresh, opts.Dir), newMatcher(opts.Share, opts.Dir), s.env.GOMODCACHE)
+	if err != nil {
+		return nil, err
+	}
+	tmp, err := os.MkdirTemp("", "sohost-build-")
+	if err != nil {
+		return nil, fmt.Errorf("make a working directory: %w", err)
+	}
+	defer os.RemoveAll(tmp) // left for the system's clean-up if it fails
+	image := filepath.Join(tmp, "image.so")
+	if err := s.compile(ctx, opts, p, tmp, image); err != nil {
+		return nil, err
+	}
+	r, err := check(image, opts.Host, p)
+	if err != nil {
+		return nil, err
+	}
+	r.Output = opts.Output
+	if r.Output == "" {
+		r.Output = opts.defaultOutput(s.listing.main.Dir)
+	}
+	if err := place(image, r); err != nil {
+		return nil, err
+	}
+	for path, role := range p.Roles {
+		switch role {
+		case roleFresh:
+			r.Fresh = append(r.Fresh, path)
+		case rolePrivate:
+			r.Private = append(r.Private, path)
+		}
+	}
+	slices.Sort(r.Fresh)
+	slices.Sort(r.Private)
+	return r, nil
+}
+
+// surveyed is what is known before a plan is made.
+type surveyed struct {
+	env      goEnv
+	flags    buildFlags
+	host     host
+	target   target
+	listing  *listing
+	command  goCommand
+	settings []string // what goes into the image beside the sources
+	base     string   // what file names in messages are relative to
+}
+
+// survey asks the go command about itself and about the package.
+func survey(ctx context.Context, opts Options, h host) (*surveyed, error) {
+	s := &surveyed{host: h, base: opts.Dir}
+	var err error
+	if s.target, err = opts.target(); err != nil {
+		return nil, err
+	}
+	s.command = goCommand{path: opts.Go, dir: s.target.dir, env: opts.Env, log: opts.Log}
+	var all map[string]string
+	if s.env, all, err = readGoEnv(ctx, s.command); err != nil {
+		return nil, err
+	}
+	if s.flags, err = readGOFLAGS(s.env.GOFLAGS, h); err != nil {
+		return nil, err
+	}
+	tags := slices.Concat(h.tags, s.flags.tags, opts.Tags)
+	slices.Sort(tags)
+	s.flags.tags = slices.Compact(tags)
+	s.command.env = buildEnv(opts.Env, s.env, s.flags, h)
+
+	// The toolchain, the architecture and the host's flags are in the action id of every package already.
+	s.settings = slices.Concat(s.flags.ldflags, s.flags.gcflags)
+	for _, k := range append([]string{"CC", "CXX"}, cgoSettings...) {
+		s.settings = append(s.settings, k+"="+all[k])
+	}
+	s.listing, err = list(ctx, s.command, s.target, s.commonFlags())
+	return s, err
+}
+
+// commonFlags are the build flags that listing and building have in common.
+func (s *surveyed) commonFlags() []string {
+	// Optimizing by a profile would inline other functions of the standard library than the host's.
+	flags := append([]string{"-pgo=off", fmt.Sprintf("-trimpath=%t", s.host.trimpath)}, s.host.flags...)
+	if len(s.flags.tags) > 0 {
+		flags = append(flags, "-tags="+strings.Join(s.flags.tags, ","))
+	}
+	return flags
+}
+
+// compile runs go build.
+func (s *surveyed) compile(ctx context.Context, opts Options, p *plan, tmp, image string) error {
+	wrapper, err := joinQuoted([]string{opts.Wrapper, ToolexecCommand})
+	if err != nil {
+		return fmt.Errorf("name the wrapper: %w", err)
+	}
+	planFile, err := p.write(tmp)
+	if err != nil {
+		return err
+	}
+	args := slices.Concat([]string{"build", "-buildmode=plugin", "-o", image, "-toolexec=" + wrapper}, s.commonFlags())
+	all := ""
+	if pattern, flags, ok := strings.Cut(s.host.gcflags, "="); ok && (pattern == "all" || pattern == "std") {
+		args = append(args, "-gcflags="+s.host.gcflags)
+		if pattern == "all" {
+			all = flags
+		}
+	}
+	args = append(args, p.gcflags(all, strings.Join(s.flags.gcflags, " "))...)
+	if opts.Verbose {
+		args = append(args, "-v")
+	}
+	args = append(args, "--", s.target.arg)
+
+	c := s.command
+	// The compilers' temporary files go where they are removed even if a compiler was killed.
+	c.env = append(slices.Clone(c.env), planEnv+"="+planFile, "GOTMPDIR="+tmp, "TMPDIR="+tmp)
+	_, err = c.output(ctx, args...)
+	if failed := (*goError)(nil); errors.As(err, &failed) {
+		return &CompileError{Package: p.Main, Output: s.relative(diagnostics(failed.output))}
+	}
+	return err
+}

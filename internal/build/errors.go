@@ -1,0 +1,94 @@
+package build
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/sohost/sohost/native"
+)
+
+// Refused before anything is compiled.
+var (
+	// ErrPackage is returned when Options.Package isn't one package main that can be built: it doesn't exist, has no Go
+	// files, belongs to no module, or is a library.
+	ErrPackage = errors.New("not a plugin package")
+
+	// ErrHost is returned when no plugin can be built for the host binary: it says too little about itself, can't load
+	// plugins at all, or doesn't contain package abi.
+	ErrHost = errors.New("unusable host")
+
+	// ErrToolchain is returned when the go command is of another release than the one that built the host.
+	ErrToolchain = errors.New("different toolchain")
+
+	// ErrFlags is returned when GOFLAGS asks for something that an isolated image can't have.
+	ErrFlags = errors.New("conflicting build flags")
+)
+
+// Refused after the go command has run.
+var (
+	// ErrCompile is returned when the go command reports errors in the sources. The error is a *CompileError.
+	ErrCompile = errors.New("compile errors")
+
+	// ErrImage is returned when the image was built but the host could not load it. The error is an *ImageError.
+	ErrImage = errors.New("unusable image")
+)
+
+// Refusal says why an image was not built, and what to do about it. Whatever the output was before, it still is.
+type Refusal struct {
+	Kind   error  // one of this package's Err values
+	Reason string // what is the matter, in one sentence
+	Want   string // what was expected, if there is such a thing
+	Found  string // what was there instead
+	Remedy string // what to do
+}
+
+func (r *Refusal) Error() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%v: %s", r.Kind, r.Reason)
+	if r.Want != "" || r.Found != "" {
+		fmt.Fprintf(&b, " (want %s, found %s)", orNothing(r.Want), orNothing(r.Found))
+	}
+	if r.Remedy != "" {
+		fmt.Fprintf(&b, "; %s", r.Remedy)
+	}
+	return b.String()
+}
+
+// Unwrap makes errors.Is(err, ErrToolchain) and the like true.
+func (r *Refusal) Unwrap() error { return r.Kind }
+
+// CompileError holds what the go command reported about the sources.
+type CompileError struct {
+	// Package is the import path of the plugin, or what was given for it if that isn't known.
+	Package string
+
+	// Output is what the go command printed: lines of the form file:line:column: message, with file names relative to
+	// Options.Dir where that is shorter. It ends without a line break.
+	Output string
+}
+
+func (e *CompileError) Error() string { return fmt.Sprintf("compile %s:\n%s", e.Package, e.Output) }
+
+// Is makes errors.Is(err, ErrCompile) true.
+func (e *CompileError) Is(target error) bool { return target == ErrCompile }
+
+// ImageError holds every reason why the host could not load the image that was built.
+type ImageError struct {
+	Package   string // import path of the plugin
+	Rejection *native.Rejection
+}
+
+func (e *ImageError) Error() string {
+	return fmt.Sprintf("%v: %s: %v", ErrImage, e.Package, e.Rejection)
+}
+
+// Unwrap makes errors.Is true for ErrImage and for each reason's native.Code.
+func (e *ImageError) Unwrap() []error { return []error{ErrImage, e.Rejection} }
+
+func orNothing(s string) string {
+	if s == "" {
+		return "nothing"
+	}
+	return s
+}

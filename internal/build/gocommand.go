@@ -1,0 +1,99 @@
+package build
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os/exec"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// goCommand is the go command in one directory and environment.
+type goCommand struct {
+	path string
+	dir  string
+	env  []string
+	log  io.Writer
+}
+
+// stopWait is how long the go command gets to clean up after an interrupt before it is killed.
+const stopWait = 3 * time.Second
+
+// goError is returned when the go command ran and exited with an error.
+type goError struct {
+	args   []string
+	output string
+	err    error
+}
+
+func (e *goError) Error() string {
+	return fmt.Sprintf("go %s: %v: %s", e.args[0], e.err, strings.TrimSpace(e.output))
+}
+func (e *goError) Unwrap() error { return e.err }
+
+// output runs the go command and returns what it wrote to stdout. The error is a *goError with the text of stderr if the
+// command failed by itself, and ctx's error if that ended it.
+func (c goCommand) output(ctx context.Context, args ...string) ([]byte, error) {
+	var out, diag bytes.Buffer
+	err := c.run(ctx, &out, &diag, args...)
+	return out.Bytes(), err
+}
+
+func (c goCommand) run(ctx context.Context, stdout io.Writer, diag *bytes.Buffer, args ...string) error {
+	cmd := exec.CommandContext(ctx, c.path, args...)
+	cmd.Dir = c.dir
+	// os/exec adds PWD only to an environment of its own; the go command wants it to show names as the user gave them.
+	cmd.Env = append(slices.Clone(c.env), "PWD="+c.dir)
+	cmd.Stdout = stdout
+	cmd.Stderr = io.MultiWriter(diag, &progressWriter{w: c.log})
+	// A group of its own, so that compilers and linkers end with the go command that started them.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGINT) }
+	cmd.WaitDelay = stopWait
+	err := cmd.Run()
+	if ctx.Err() != nil {
+		if cmd.Process != nil {
+			syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) // who is left in the group; mostly nobody
+		}
+		return fmt.Errorf("go %s: %w", args[0], context.Cause(ctx))
+	}
+	if exit := (*exec.ExitError)(nil); errors.As(err, &exit) {
+		return &goError{args: args, output: diag.String(), err: err}
+	}
+	if err != nil {
+		return fmt.Errorf("run the go command: %w", err)
+	}
+	return nil
+}
+
+// progressWriter passes on the lines in which the go command says what it does, not those about the sources, which belong
+// to the error.
+type progressWriter struct {
+	w    io.Writer
+	line []byte
+}
+
+func (p *progressWriter) Write(b []byte) (int, error) {
+	p.line = append(p.line, b...)
+	for {
+		i := bytes.IndexByte(p.line, '\n')
+		if i < 0 {
+			return len(b), nil
+		}
+		line := p.line[:i+1]
+		if isProgress(string(line)) {
+			p.w.Write(line) // whether anyone reads it makes no difference to the build
+		}
+		p.line = p.line[i+1:]
+	}
+}
+
+func isProgress(line string) bool {
+	// Everything but the names that -v prints, single words, begins with "go: downloading".
+	return strings.HasPrefix(line, "go: downloading") || !strings.ContainsAny(strings.TrimSpace(line), " :#")
+}

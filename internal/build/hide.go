@@ -1,0 +1,95 @@
+package build
+
+import (
+	"debug/elf"
+	"fmt"
+	"io"
+	"iter"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// Images are loaded with RTLD_GLOBAL, so without further ado the C functions of the second generation would be those of
+// the first: the dynamic linker resolves a name to whoever defined it first, the host included. A version script takes the
+// plugin's own C symbols out of the dynamic symbol table, which leaves each image with its own.
+
+// hideC adds a version script to the linker's arguments if any archive holds C code.
+func hideC(args []string, work string, archives []string) ([]string, error) {
+	symbols := make(map[string]bool)
+	for _, a := range archives {
+		if err := cSymbols(a, symbols); err != nil {
+			return nil, fmt.Errorf("look for C symbols in %s: %w", a, err)
+		}
+	}
+	if len(symbols) == 0 {
+		return args, nil
+	}
+	script := filepath.Join(work, "sohost.ver")
+	if err := os.WriteFile(script, []byte(versionScript(slices.Sorted(maps.Keys(symbols)))), 0o600); err != nil {
+		return nil, err
+	}
+	// The linker takes only the last -extldflags.
+	flags, args, _ := flagValue(args, "-extldflags")
+	items, err := splitQuoted(flags)
+	if err != nil {
+		return nil, fmt.Errorf("-extldflags: %w", err)
+	}
+	// Static libraries are no part of the archives; what they define must not leave the image either.
+	items = append(items, "-Wl,--exclude-libs,ALL", "-Wl,--version-script="+script)
+	joined, err := joinQuoted(items)
+	if err != nil {
+		return nil, fmt.Errorf("-extldflags: %w", err)
+	}
+	// Flags end where the main archive begins.
+	return slices.Insert(args, len(args)-1, "-extldflags="+joined), nil
+}
+
+// versionScript makes the symbols local. _cgoexp_ functions are Go's side of exported functions; their names come from the
+// sources of one package and are alike in every build of it.
+func versionScript(symbols []string) string {
+	var b strings.Builder
+	b.WriteString("{\n\tlocal:\n\t\t_cgoexp_*;\n")
+	for _, s := range symbols {
+		fmt.Fprintf(&b, "\t\t%q;\n", s)
+	}
+	b.WriteString("};\n")
+	return b.String()
+}
+
+// cSymbols collects the symbols that the ELF objects in a package archive define for others.
+func cSymbols(archive string, into map[string]bool) error {
+	f, err := os.Open(archive)
+	if err != nil {
+		return err
+	}
+	defer f.Close() // it is only read
+	fi, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	return archiveMembers(f, fi.Size(), func(name string, member *io.SectionReader) error {
+		magic := make([]byte, len(elf.ELFMAG))
+		if _, err := member.ReadAt(magic, 0); err != nil || string(magic) != elf.ELFMAG {
+			return nil
+		}
+		obj, err := elf.NewFile(member)
+		if err != nil {
+			return err
+		}
+		symbols, err := obj.Symbols()
+		if err != nil {
+			return nil // an object without symbols has none to hide
+		}
+		for _, s := range symbols {
+			if bind := elf.ST_BIND(s.Info); bind != elf.STB_LOCAL && s.Section != elf.SHN_UNDEF && !strings.ContainsAny(s.Name, "\"\\") {
+				into[s.Name] = true
+			}
+		}
+		return nil
+	})
+}
+
+func values[K comparable, V any](m map[K]V) iter.Seq[V] { return maps.Values(m) }

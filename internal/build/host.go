@@ -1,0 +1,101 @@
+package build
+
+import (
+	"debug/buildinfo"
+	"fmt"
+	"runtime/debug"
+	"strings"
+)
+
+// abiModule and abiPath name the one package besides the standard library that host and plugins share.
+const (
+	abiModule = "github.com/sohost/sohost"
+	abiPath   = abiModule + "/abi"
+)
+
+// host is what a plugin has to agree on with the binary that will load it.
+type host struct {
+	toolchain string // as in "go1.26.8", without experiments
+	trimpath  bool
+	goos      string
+	goarch    string
+	tags      []string
+	gcflags   string   // as recorded: the last -gcflags of the host's build
+	flags     []string // -race and the like, as flags of the go command
+	env       []string // settings that are environment variables, such as GOAMD64=v3
+	abiDir    string   // the directory recorded for the positions in abi; "" without trimpath
+}
+
+// readHost reads the build info of a binary.
+func readHost(file string) (host, error) {
+	info, err := buildinfo.ReadFile(file)
+	if err != nil {
+		return host{}, &Refusal{Kind: ErrHost, Reason: fmt.Sprintf("read the build info of %s: %v", file, err),
+			Remedy: "give a Go binary, built from a module by the go command"}
+	}
+	return hostOf(file, info)
+}
+
+// hostOf judges the build info of the binary called name.
+func hostOf(name string, info *debug.BuildInfo) (host, error) {
+	set := make(map[string]string)
+	for _, s := range info.Settings {
+		set[s.Key] = s.Value
+	}
+	h := host{trimpath: set["-trimpath"] == "true", goos: set["GOOS"], goarch: set["GOARCH"], gcflags: set["-gcflags"]}
+	h.toolchain, _, _ = strings.Cut(info.GoVersion, " X:")
+	if h.goos == "" || h.goarch == "" {
+		return host{}, &Refusal{Kind: ErrHost, Reason: fmt.Sprintf("the build info of %s names no GOOS and GOARCH", name),
+			Remedy: "build the host with the go command, from a module"}
+	}
+	if set["CGO_ENABLED"] == "0" {
+		return host{}, &Refusal{Kind: ErrHost, Reason: name + " was built without cgo, so it can't open plugins",
+			Want: "CGO_ENABLED=1", Found: "CGO_ENABLED=0", Remedy: "build the host with CGO_ENABLED=1"}
+	}
+	for _, f := range []string{"-race", "-msan", "-asan"} {
+		// False is said as well: GOFLAGS may hold the opposite.
+		h.flags = append(h.flags, fmt.Sprintf("%s=%t", f, set[f] == "true"))
+	}
+	if set["-tags"] != "" {
+		h.tags = strings.Split(set["-tags"], ",")
+	}
+	for _, k := range []string{"GOAMD64", "GOARM64", "GOEXPERIMENT", "GOFIPS140"} {
+		if v, ok := set[k]; ok {
+			h.env = append(h.env, k+"="+v)
+		}
+	}
+	dir, ok := abiDir(info)
+	if !ok {
+		return host{}, &Refusal{Kind: ErrHost, Reason: fmt.Sprintf("%s doesn't contain %s", name, abiModule),
+			Remedy: "name a host that does with --host"}
+	}
+	if h.trimpath {
+		h.abiDir = dir
+	}
+	return h, nil
+}
+
+// abiDir is the directory under which a build with -trimpath records the files of package abi. The linker's package hash
+// covers it, so a plugin must record the same.
+func abiDir(info *debug.BuildInfo) (dir string, ok bool) {
+	const below = "/abi"
+	if info.Main.Path == abiModule {
+		// A version here need not mean that abi was seen as module@version: the go command also makes one up from the
+		// repository's tags. Only of a downloaded main module does it know the checksum.
+		if info.Main.Sum != "" {
+			return abiModule + "@" + info.Main.Version + below, true
+		}
+		return abiPath, true
+	}
+	for _, m := range info.Deps {
+		if m.Path != abiModule {
+			continue
+		}
+		if m.Version == "" || m.Version == "(devel)" { // another main module of a workspace
+			return abiPath, true
+		}
+		// A replacement doesn't matter: what counts is the version that is required.
+		return abiModule + "@" + m.Version + below, true
+	}
+	return "", false
+}

@@ -1,0 +1,149 @@
+package build
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+)
+
+// listed is one package as go list describes it.
+type listed struct {
+	ImportPath string
+	Name       string
+	Dir        string
+	Standard   bool
+	DepOnly    bool
+	Module     *listedModule
+	Imports    []string
+	Error      *listedError
+
+	GoFiles, CgoFiles, CFiles, CXXFiles, MFiles, HFiles, FFiles, SFiles []string
+	SwigFiles, SwigCXXFiles, SysoFiles, EmbedFiles                      []string
+
+	CgoLDFLAGS []string
+}
+
+type listedModule struct {
+	Path    string
+	Version string
+	Dir     string
+	GoMod   string
+	Main    bool
+	Replace *listedModule
+}
+
+type listedError struct {
+	Pos string
+	Err string
+}
+
+// files are the names of everything that goes into the package, relative to Dir.
+func (p *listed) files() []string {
+	return slices.Concat(p.GoFiles, p.CgoFiles, p.CFiles, p.CXXFiles, p.MFiles, p.HFiles, p.FFiles, p.SFiles,
+		p.SwigFiles, p.SwigCXXFiles, p.SysoFiles, p.EmbedFiles)
+}
+
+func (p *listed) usesCgo() bool { return len(p.CgoFiles)+len(p.SwigFiles)+len(p.SwigCXXFiles) > 0 }
+
+// listFields are the fields of listed, asked for by name: the others cost go list more than all of these.
+var listFields = func() string {
+	var names []string
+	for f := range reflect.TypeFor[listed]().Fields() {
+		names = append(names, f.Name)
+	}
+	return strings.Join(names, ",")
+}()
+
+// listing is everything that a plugin consists of.
+type listing struct {
+	main *listed
+	all  []*listed // dependencies before those who need them; main is the last
+}
+
+// list asks the go command for the package and all that it imports.
+func list(ctx context.Context, c goCommand, t target, flags []string) (*listing, error) {
+	args := slices.Concat([]string{"list", "-e", "-deps", "-json=" + listFields}, flags, []string{"--", t.arg})
+	out, err := c.output(ctx, args...)
+	if failed := (*goError)(nil); errors.As(err, &failed) {
+		return nil, listRefusal(t, failed.output)
+	}
+	if err != nil {
+		return nil, err
+	}
+	var l listing
+	for dec := json.NewDecoder(bytes.NewReader(out)); ; {
+		var p listed
+		if err := dec.Decode(&p); errors.Is(err, io.EOF) {
+			break
+		} else if err != nil {
+			return nil, fmt.Errorf("read go list: %w", err)
+		}
+		l.all = append(l.all, &p)
+		if !p.DepOnly {
+			if l.main != nil {
+				return nil, &Refusal{Kind: ErrPackage, Reason: t.arg + " names several packages", Remedy: "name one package main"}
+			}
+			l.main = &p
+		}
+	}
+	if l.main == nil {
+		return nil, &Refusal{Kind: ErrPackage, Reason: t.arg + " names no package", Remedy: "name the directory of the plugin's package main"}
+	}
+	return &l, nil
+}
+
+// check refuses what can't be built as a plugin. Sources needs no more than the listing, so it doesn't ask.
+func (l *listing) check(t target, relative func(string) string) error {
+	if e := l.main.Error; e != nil && len(l.main.files()) == 0 {
+		return listRefusal(t, e.Err)
+	}
+	var lines []string
+	for _, p := range l.all {
+		if p.Error == nil {
+			continue
+		}
+		line := p.Error.Err
+		if p.Error.Pos != "" {
+			line = p.Error.Pos + ": " + line
+		}
+		lines = append(lines, relative(line))
+	}
+	if len(lines) > 0 {
+		return &CompileError{Package: l.main.ImportPath, Output: strings.Join(lines, "\n")}
+	}
+	if l.main.Standard {
+		return &Refusal{Kind: ErrPackage, Reason: l.main.ImportPath + " is part of the standard library", Remedy: "name a package main of your own"}
+	}
+	if l.main.Name != "main" {
+		return &Refusal{Kind: ErrPackage, Reason: fmt.Sprintf("%s is a library", l.main.ImportPath),
+			Want: "package main", Found: "package " + l.main.Name,
+			Remedy: "name the directory whose files begin with package main, and have a func main() {}"}
+	}
+	return nil
+}
+
+// listRefusal puts what go list says into this package's terms.
+func listRefusal(t target, output string) error {
+	text := strings.TrimPrefix(strings.TrimSpace(output), "go: ")
+	r := &Refusal{Kind: ErrPackage, Reason: text, Remedy: "name the directory of the plugin's package main"}
+	switch {
+	case strings.Contains(text, "go.mod file not found"), strings.Contains(text, "does not contain main module"),
+		strings.Contains(text, "outside main module"), strings.Contains(text, "outside available modules"):
+		r.Reason = fmt.Sprintf("%s belongs to no module", filepath.Join(t.dir, t.arg))
+		r.Remedy = "run go mod init there, and go get " + abiModule
+	case strings.Contains(text, "no Go files in"), strings.Contains(text, "build constraints exclude all Go files"):
+		r.Remedy = "name the directory that holds the plugin's package main"
+	case strings.Contains(text, "is not in std"):
+		r.Reason = fmt.Sprintf("there is no package or directory %s", t.arg)
+	case strings.Contains(text, "modules listed in go.work"):
+		r.Remedy = "add the module to go.work, or set GOWORK=off"
+	}
+	return r
+}

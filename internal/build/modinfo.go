@@ -1,0 +1,36 @@
+package build
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+// modinfo takes the marks out of the build info that the linker puts into the image, and has it say which compiler flags
+// other packages were given: those of the host. quoted is the text as the linker gets it: a Go string of the
+// build info between two magic numbers of 16 bytes.
+func modinfo(quoted string, p *plan) (string, error) {
+	s, err := strconv.Unquote(quoted)
+	if err != nil {
+		return "", fmt.Errorf("read the build info: %w", err)
+	}
+	var out strings.Builder
+	for line := range strings.Lines(s) {
+		if strings.HasPrefix(line, "build\t-gcflags=") {
+			if p.GCFlags != "" {
+				out.WriteString("build\t-gcflags=" + settingValue(p.GCFlags) + "\n")
+			}
+			continue
+		}
+		out.WriteString(line)
+	}
+	return strconv.Quote(out.String()), nil
+}
+
+// settingValue quotes a value as runtime/debug.BuildInfo.String does.
+func settingValue(s string) string {
+	if s == "" || strings.ContainsAny(s, " \t\r\n\"`") {
+		return strconv.Quote(s)
+	}
+	return s
+}

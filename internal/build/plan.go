@@ -1,0 +1,135 @@
+package build
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// plan says what becomes of each package of a plugin. Everything in it that changes an image is also part of the marks.
+type plan struct {
+	Main    string            // import path of the plugin
+	Roles   map[string]role   // by import path; packages of the standard library are missing
+	GCFlags string            // -gcflags to record in the image's build info: the host's
+	marks   map[string]mark   // by import path
+	flags   map[string]string // compiler flags of package main, beside its mark
+}
+
+// planEnv names the environment variable that leads the wrapper to the plan.
+const planEnv = "SOHOST_BUILD_PLAN"
+
+// makePlan decides about every package.
+func makePlan(l *listing, h host, settings []string, fresh, share matcher, modCache string) (*plan, error) {
+	p := &plan{Main: l.main.ImportPath, Roles: make(map[string]role), GCFlags: h.gcflags, marks: make(map[string]mark)}
+	var private []*listed
+	for _, pkg := range l.all {
+		switch {
+		case pkg.Standard:
+			continue
+		case pkg.ImportPath == abiPath:
+			p.Roles[abiPath] = roleShared
+			continue
+		case pkg == l.main:
+			p.Roles[pkg.ImportPath] = roleFresh
+		case share.match(pkg):
+			p.Roles[pkg.ImportPath] = rolePrivate
+		case ownTree(pkg, l.main) || fresh.match(pkg):
+			p.Roles[pkg.ImportPath] = roleFresh
+		default:
+			p.Roles[pkg.ImportPath] = rolePrivate
+		}
+		private = append(private, pkg)
+	}
+	if p.Roles[abiPath] != roleShared {
+		return nil, &Refusal{Kind: ErrPackage, Reason: fmt.Sprintf("%s doesn't import %s", l.main.ImportPath, abiPath),
+			Remedy: "declare var Plugin = abi.Descriptor{…} in it"}
+	}
+	slices.SortFunc(private, func(a, b *listed) int { return strings.Compare(a.ImportPath, b.ImportPath) })
+	key, err := freshKey(settings, private, modCache)
+	if err != nil {
+		return nil, err
+	}
+	p.marks[abiPath] = mark{role: roleShared, value: h.abiDir}
+	for _, pkg := range private {
+		m := mark{role: p.Roles[pkg.ImportPath], value: key}
+		if m.role == rolePrivate {
+			if m.value, err = cKey(pkg, modCache); err != nil {
+				return nil, err
+			}
+		}
+		p.marks[pkg.ImportPath] = m
+	}
+	return p, nil
+}
+
+// ownTree reports whether pkg lies in the directory of main or below, and not in a vendor directory there.
+func ownTree(pkg, main *listed) bool {
+	if !within(pkg.Dir, main.Dir) {
+		return false
+	}
+	rel := strings.TrimPrefix(pkg.Dir, main.Dir)
+	return !strings.Contains(rel+"/", "/vendor/")
+}
+
+// gcflags are the -gcflags that carry the marks, ending with the one of package main: the go command records only the last
+// in the build info. extra are compiler flags by import path, already quoted.
+func (p *plan) gcflags(all string, main string) []string {
+	var out []string
+	for path, m := range p.marks {
+		flags := []string{m.String()}
+		if all != "" {
+			flags = append(flags, all)
+		}
+		if path == p.Main {
+			continue
+		}
+		out = append(out, "-gcflags="+path+"="+strings.Join(flags, " "))
+	}
+	slices.Sort(out)
+	flags := []string{p.marks[p.Main].String()}
+	for _, s := range []string{all, main} {
+		if s != "" {
+			flags = append(flags, s)
+		}
+	}
+	return append(out, "-gcflags="+p.Main+"="+strings.Join(flags, " "))
+}
+
+// write stores the plan for the wrapper.
+func (p *plan) write(dir string) (string, error) {
+	b, err := json.Marshal(p)
+	if err != nil {
+		return "", fmt.Errorf("encode plan: %w", err)
+	}
+	name := filepath.Join(dir, "plan.json")
+	if err := os.WriteFile(name, b, 0o600); err != nil {
+		return "", fmt.Errorf("write plan: %w", err)
+	}
+	return name, nil
+}
+
+// readPlan is for the wrapper.
+func readPlan() (*plan, error) {
+	name := os.Getenv(planEnv)
+	if name == "" {
+		return nil, fmt.Errorf("%s is not set: toolexec is only for the go command that sohost build runs", planEnv)
+	}
+	b, err := os.ReadFile(name)
+	if err != nil {
+		return nil, fmt.Errorf("read plan: %w", err)
+	}
+	var p plan
+	if err := json.Unmarshal(b, &p); err != nil {
+		return nil, fmt.Errorf("read plan: %w", err)
+	}
+	return &p, nil
+}
+
+// private reports whether the package with that import path is one that gets a path of its own.
+func (p *plan) private(path string) bool {
+	r := p.Roles[path]
+	return r == rolePrivate || r == roleFresh
+}

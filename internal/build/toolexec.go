@@ -1,0 +1,97 @@
+package build
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+)
+
+// ToolexecCommand is the first argument with which Options.Wrapper is called. Toolexec takes those that follow.
+const ToolexecCommand = "toolexec"
+
+// Toolexec runs one tool of the Go toolchain for the go command: args are the tool and its arguments. The tool takes the
+// place of this process, so Toolexec mostly doesn't return: only with an error, or when it has asked the linker for its
+// version.
+//
+// Only compile, asm and link are of interest. What changes their results is part of the build cache's keys: in the marks
+// for compile and asm, and in the version that link reports.
+func Toolexec(args []string) error {
+	if len(args) == 0 {
+		return errors.New("toolexec: no tool given")
+	}
+	tool, args := args[0], args[1:]
+	name := filepath.Base(tool)
+	if len(args) == 1 && args[0] == "-V=full" {
+		if name == "link" {
+			return linkVersion(tool)
+		}
+		return execTool(tool, args)
+	}
+	var err error
+	switch name {
+	case "compile":
+		args, err = compileArgs(args)
+	case "asm":
+		args, err = asmArgs(args)
+	case "link":
+		args, err = linkArgs(args)
+	}
+	if err != nil {
+		return fmt.Errorf("%s %s: %w", name, os.Getenv("TOOLEXEC_IMPORTPATH"), err)
+	}
+	return execTool(tool, args)
+}
+
+// execTool makes this process the tool: signals and exit code need no passing on.
+func execTool(tool string, args []string) error {
+	err := syscall.Exec(tool, append([]string{tool}, args...), os.Environ())
+	return fmt.Errorf("run %s: %w", tool, err)
+}
+
+// linkVersion reports the linker's version with the scheme added, which the go command hashes into the action id of every
+// link. That concerns packages main only, so nothing is lost for ordinary builds.
+func linkVersion(tool string) error {
+	out, err := exec.CommandContext(context.Background(), tool, "-V=full").Output()
+	if err != nil {
+		return fmt.Errorf("ask the linker for its version: %w", err)
+	}
+	// For a development version the go command reads the last field only, which begins with buildID=.
+	_, err = fmt.Printf("%s+sohost%s\n", bytes.TrimSpace(out), scheme)
+	return err
+}
+
+// argument returns the index of the value of a flag given as two arguments, or -1.
+func argument(args []string, flag string) int {
+	for i, a := range args[:max(len(args)-1, 0)] {
+		if a == flag {
+			return i + 1
+		}
+	}
+	return -1
+}
+
+// flagValue finds a flag in any of the forms that package flag understands. value is that of the last one, and
+// without holds the arguments without any.
+func flagValue(args []string, flag string) (value string, without []string, found bool) {
+	for i := 0; i < len(args); i++ {
+		a := args[i]
+		if strings.HasPrefix(a, "--") {
+			a = a[1:]
+		}
+		if a == flag && i+1 < len(args) {
+			value, found = args[i+1], true
+			i++
+		} else if v, ok := strings.CutPrefix(a, flag+"="); ok {
+			value, found = v, true
+		} else {
+			without = append(without, args[i])
+		}
+	}
+	return value, without, found
+}

@@ -1,0 +1,153 @@
+package build
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"hash"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// keyLen is the number of hexadecimal digits of a key that a mark carries.
+const keyLen = 32
+
+// freshKey is a hash of all that one generation of a plugin consists of. The fresh packages carry it, so all of them
+// change their identity when any one thing in the image does, and none when nothing does.
+//
+// It covers what the action id of package main doesn't: the action id of a fresh package on which nothing in the image
+// depends indirectly says nothing about the rest. Names are relative to their packages, so that the same sources in another
+// directory are the same plugin.
+func freshKey(settings []string, packages []*listed, modCache string) (string, error) {
+	h := sha256.New()
+	for _, s := range settings {
+		fmt.Fprintf(h, "set %q\n", s)
+	}
+	for _, p := range packages {
+		fmt.Fprintf(h, "package %q", p.ImportPath)
+		if immutable(p, modCache) {
+			m := p.Module
+			if m.Replace != nil {
+				m = m.Replace
+			}
+			fmt.Fprintf(h, " %q %q\n", m.Path, m.Version)
+			continue
+		}
+		fmt.Fprintln(h)
+		if err := hashFiles(h, p.Dir, p.files()); err != nil {
+			return "", err
+		}
+		key, err := cKey(p, modCache)
+		if err != nil {
+			return "", err
+		}
+		fmt.Fprintf(h, "c %q\n", key)
+	}
+	return hex.EncodeToString(h.Sum(nil))[:keyLen], nil
+}
+
+// cKey is a hash of the C files that a package may be made of without the go command knowing: headers and sources in
+// directories below, and libraries that #cgo LDFLAGS names. It is empty where there can be none.
+func cKey(p *listed, modCache string) (string, error) {
+	if !p.usesCgo() || immutable(p, modCache) {
+		return "", nil
+	}
+	var names []string
+	err := filepath.WalkDir(p.Dir, func(name string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if d.IsDir() && name != p.Dir && (strings.HasPrefix(d.Name(), ".") || d.Name() == "testdata" || d.Name() == "vendor") {
+			return filepath.SkipDir
+		}
+		if d.Type().IsRegular() && cExtensions[filepath.Ext(name)] {
+			rel, err := filepath.Rel(p.Dir, name)
+			if err != nil {
+				return err
+			}
+			names = append(names, rel)
+		}
+		return nil
+	})
+	if err != nil {
+		return "", fmt.Errorf("look for C files: %w", err)
+	}
+	h := sha256.New()
+	if err := hashFiles(h, p.Dir, names); err != nil {
+		return "", err
+	}
+	if err := hashLibraries(h, p); err != nil {
+		return "", err
+	}
+	return hex.EncodeToString(h.Sum(nil))[:keyLen], nil
+}
+
+var cExtensions = map[string]bool{".c": true, ".h": true, ".cc": true, ".cpp": true, ".cxx": true, ".hh": true, ".hpp": true, ".hxx": true,
+	".inc": true, ".inl": true, ".def": true, ".s": true, ".S": true, ".a": true, ".o": true, ".so": true, ".f": true, ".F": true,
+	".for": true, ".f90": true, ".swig": true, ".swigcxx": true, ".i": true}
+
+// hashLibraries adds the libraries that are linked by name, from directories that the package names itself. Those of the
+// system are taken as given.
+func hashLibraries(h hash.Hash, p *listed) error {
+	var dirs, names []string
+	for i, f := range p.CgoLDFLAGS {
+		switch {
+		case filepath.IsAbs(f):
+			names = append(names, f)
+		case f == "-L" && i+1 < len(p.CgoLDFLAGS):
+			dirs = append(dirs, p.CgoLDFLAGS[i+1])
+		case strings.HasPrefix(f, "-L"):
+			dirs = append(dirs, f[2:])
+		}
+	}
+	for _, f := range p.CgoLDFLAGS {
+		if lib, ok := strings.CutPrefix(f, "-l"); ok {
+			for _, d := range dirs {
+				names = append(names, filepath.Join(d, "lib"+lib+".a"), filepath.Join(d, "lib"+lib+".so"))
+			}
+		}
+	}
+	names = slices.DeleteFunc(names, func(name string) bool {
+		fi, err := os.Stat(name)
+		return err != nil || !fi.Mode().IsRegular() // the linker will say so, if it matters
+	})
+	for _, name := range names {
+		if err := hashFiles(h, filepath.Dir(name), []string{filepath.Base(name)}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func hashFiles(h hash.Hash, dir string, names []string) error {
+	names = slices.Clone(names)
+	slices.Sort(names)
+	for _, name := range names {
+		f, err := os.Open(filepath.Join(dir, name))
+		if err != nil {
+			return fmt.Errorf("hash the sources: %w", err)
+		}
+		sum := sha256.New()
+		_, err = io.Copy(sum, f)
+		f.Close() // it was only read
+		if err != nil {
+			return fmt.Errorf("hash the sources: %w", err)
+		}
+		fmt.Fprintf(h, "file %q %x\n", name, sum.Sum(nil))
+	}
+	return nil
+}
+
+// immutable reports whether a package is told by its module's version alone, being in the module cache.
+func immutable(p *listed, modCache string) bool {
+	return p.Module != nil && !p.Module.Main && modCache != "" && within(p.Dir, modCache)
+}
+
+// within reports whether name is dir or lies below it.
+func within(name, dir string) bool {
+	return name == dir || strings.HasPrefix(name, strings.TrimSuffix(dir, "/")+"/")
+}
