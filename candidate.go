@@ -1,0 +1,193 @@
+package sohost
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/sohost/sohost/abi"
+	"github.com/sohost/sohost/generations"
+	"github.com/sohost/sohost/native"
+)
+
+// Requirements are what every host of this version asks of an image, for native.Check.
+func Requirements() native.Requirements {
+	return native.Requirements{Symbol: abi.Symbol, Shared: []string{"github.com/sohost/sohost/abi"}}
+}
+
+// candidate is an image on its way to becoming a plugin's current generation.
+type candidate struct {
+	target
+	serves    *generations.Generation[*live] // what the slot serves meanwhile; nil if nothing
+	from      generations.ID
+	time      time.Time
+	phase     string // the step it is at
+	id        generations.ID
+	unchanged bool
+	live      *live
+	gate      *generations.Gate[*live] // closed while the state moves; nil without state
+	state     StateMove
+	phases    Phases
+}
+
+// prepare brings a candidate up to an instance that nobody sees yet.
+func (h *Host) prepare(ctx context.Context, c *candidate) error {
+	c.phase = "store"
+	var path string
+	err := timed(&c.phases.Store, func() (err error) {
+		path, err = h.storeImage(ctx, c)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	if c.unchanged = c.id == c.from; c.unchanged {
+		return nil
+	}
+	if c.unchanged = c.onChange && c.serves != nil && c.id == c.serves.Value().rolledBackFrom; c.unchanged {
+		h.log.Info("left alone: the plugin was rolled back from this image; deploy it to have it all the same",
+			"plugin", c.plugin.name, "image", c.id.Short())
+		c.id = c.from
+		return nil
+	}
+	if r := c.plugin.refusal(); c.onChange && r != nil && r.Image == c.id && r.Phase == "check" {
+		return r // known already, and the same facts again
+	}
+	c.phase = "check"
+	if err := timed(&c.phases.Check, func() error { return h.check(path) }); err != nil {
+		return err
+	}
+	ctx, cancel := h.limit(ctx, h.opts.OpenTimeout)
+	defer cancel()
+	c.phase = "open"
+	l := &live{id: c.id, label: c.id.Short(), since: c.time, rolledBackFrom: c.rolledBackFrom}
+	if c.rollback {
+		l.rolledBackFrom = c.from
+	}
+	if err := timed(&c.phases.Open, func() error { return openImage(ctx, path, l) }); err != nil {
+		return err
+	}
+	c.phase = "new"
+	return timed(&c.phases.New, func() error { return h.instantiate(ctx, c, l) })
+}
+
+// instantiate makes the instance of an opened image.
+func (h *Host) instantiate(ctx context.Context, c *candidate, l *live) error {
+	offer := h.offer(c.plugin, c.id)
+	made := make(chan abi.Instance, 1)
+	err := guard(ctx, "New", func(ctx context.Context) error {
+		instance, err := l.descriptor.New(ctx, offer)
+		made <- instance
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	l.instance = <-made
+	c.live = l
+	if !handlesSomething(l.instance) {
+		return fmt.Errorf("%w: New returned a %T, which is neither an http.Handler nor an abi.BatchHandler or abi.ScheduleHandler", ErrNoHandler, l.instance)
+	}
+	return nil
+}
+
+// storeImage brings the image into the store, pinned against a prune, and tells its path there.
+func (h *Host) storeImage(ctx context.Context, c *candidate) (path string, err error) {
+	var object generations.Object
+	if c.stored.IsZero() {
+		object, err = h.pins.add(func() (generations.Object, error) { return h.store.Add(ctx, c.file) })
+	} else {
+		h.pins.pin(c.stored)
+		if object, err = h.store.Object(c.stored); err == nil {
+			err = h.store.Verify(ctx, c.stored)
+		}
+		object.ID = c.stored
+	}
+	c.id = object.ID
+	return object.Path, err
+}
+
+// check judges an image before anything of it runs. An image that this process has opened already has passed.
+func (h *Host) check(path string) error {
+	if slices.ContainsFunc(native.Opened(), func(im *native.Image) bool { return im.Path() == path }) {
+		return nil
+	}
+	info, err := native.InspectFile(path)
+	if err != nil {
+		return err
+	}
+	process, err := native.Self()
+	if err != nil {
+		return err
+	}
+	return native.Check(info, process, Requirements())
+}
+
+// openImage opens the image, or takes it as it was opened before, and reads its descriptor.
+func openImage(ctx context.Context, path string, l *live) error {
+	image, err := native.Open(ctx, path)
+	if err != nil {
+		return err
+	}
+	descriptor, err := native.Lookup[abi.Descriptor](image, abi.Symbol)
+	if err != nil {
+		return err
+	}
+	if descriptor.ABI != abi.Version {
+		return fmt.Errorf("%w: the plugin states ABI %d, this host has %d; build it against this host's abi package, with ABI: abi.Version", ErrABIVersion, descriptor.ABI, abi.Version)
+	}
+	if descriptor.New == nil {
+		return fmt.Errorf("%w: its Descriptor has no New", ErrNoHandler)
+	}
+	l.image, l.descriptor = image, descriptor
+	return nil
+}
+
+func handlesSomething(i abi.Instance) bool {
+	switch i.(type) {
+	case http.Handler, abi.BatchHandler, abi.ScheduleHandler:
+		return true
+	}
+	return false
+}
+
+// abandon undoes what prepare did for candidates that won't flip.
+func (h *Host) abandon(ctx context.Context, candidates []*candidate) {
+	for _, c := range candidates {
+		if c.live == nil {
+			continue
+		}
+		if err := h.end(context.WithoutCancel(ctx), c.live); err != nil {
+			h.log.Warn("close abandoned instance", "plugin", c.plugin.name, "generation", c.id.Short(), "err", err)
+		}
+	}
+}
+
+// move is the candidate's story for those who asked.
+func (c *candidate) move() Move {
+	return Move{
+		Plugin: c.plugin.name, From: c.from, To: c.id, Unchanged: c.unchanged,
+		State: c.state, Phases: c.phases, Time: c.time,
+	}
+}
+
+// newRefusal tells why a candidate failed at the step it was at.
+func newRefusal(c *candidate, err error) *Refusal {
+	r := &Refusal{
+		Plugin: c.plugin.name, Source: c.file, Image: c.id, Phase: c.phase, Serves: c.from,
+		Time: c.time, Message: err.Error(), Err: err,
+	}
+	var rejection *native.Rejection
+	if errors.As(err, &rejection) {
+		r.Reasons = rejection.Reasons
+	}
+	return r
+}
+
+// passing says whether an error tells of the moment rather than of the image: it is worth another try and no refusal.
+func passing(err error) bool {
+	return errors.Is(err, generations.ErrChanged) || errors.Is(err, context.Canceled)
+}

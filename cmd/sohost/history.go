@@ -1,0 +1,71 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/sohost/sohost/generations"
+	"github.com/spf13/cobra"
+)
+
+func newHistoryCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "history",
+		Short: "Show what was deployed, refused and rolled back",
+		Example: `  sohost history
+  sohost history -n 100 --json
+  sohost history --store /var/lib/sohost     # of a server that doesn't run`,
+		Args: cobra.NoArgs,
+	}
+	n := cmd.Flags().IntP("number", "n", 20, "how many of the latest events")
+	store := cmd.Flags().String("store", "", "read this store instead of asking the server")
+	server, asJSON := connect(cmd), jsonFlag(cmd)
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		if *n < 1 {
+			return usageError{fmt.Errorf("-n %d: want a positive number", *n)}
+		}
+		events, err := readHistory(cmd, *store, *n, server)
+		if err != nil {
+			return err
+		}
+		if *asJSON {
+			return printJSON(cmd.OutOrStdout(), events)
+		}
+		var rows [][]string
+		for _, e := range events {
+			rows = append(rows, []string{e.Time.Local().Format("2006-01-02 15:04:05"), string(e.Kind), orDash(e.Plugin),
+				shortID(e.From), shortID(e.To), orDash(releaseNumber(e.Release)), firstLine(e.Detail)})
+		}
+		return table(cmd.OutOrStdout(), []string{"TIME", "EVENT", "PLUGIN", "FROM", "TO", "RELEASE", "DETAIL"}, rows)
+	}
+	return cmd
+}
+
+func readHistory(cmd *cobra.Command, store string, n int, server clientFunc) ([]generations.Event, error) {
+	if store != "" {
+		s, err := generations.ReadStore(store)
+		if err != nil {
+			return nil, err
+		}
+		defer s.Close()
+		return s.History(n)
+	}
+	client, err := server()
+	if err != nil {
+		return nil, err
+	}
+	return client.History(cmd.Context(), n)
+}
+
+func shortID(id generations.ID) string {
+	if id.IsZero() {
+		return "-"
+	}
+	return id.Short()
+}
+
+func releaseNumber(n int) string {
+	if n == 0 {
+		return ""
+	}
+	return fmt.Sprint(n)
+}

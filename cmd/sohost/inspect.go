@@ -1,0 +1,103 @@
+package main
+
+import (
+	"crypto/sha256"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/sohost/sohost/generations"
+	"github.com/sohost/sohost/native"
+	"github.com/spf13/cobra"
+)
+
+// inspection is what `sohost inspect` tells of a file.
+type inspection struct {
+	File  string         `json:"file"`
+	Image generations.ID `json:"image"`
+	*native.Info
+}
+
+func newInspectCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "inspect FILE",
+		Short: "Show what an image is made of, without running it",
+		Long: `Inspect reads a plugin image, or any Go program, and shows its identity, toolchain, build settings, modules and the
+packages with the link-time hashes by which the Go runtime decides whether it may be loaded.`,
+		Example: `  sohost inspect build/plugins/counter.so
+  sohost inspect --json build/plugins/counter.so | jq .packages`,
+		Args: cobra.ExactArgs(1),
+	}
+	asJSON := jsonFlag(cmd)
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		info, err := native.InspectFile(args[0])
+		if err != nil {
+			return err
+		}
+		id, err := hashFile(args[0])
+		if err != nil {
+			return err
+		}
+		in := inspection{File: args[0], Image: id, Info: info}
+		if *asJSON {
+			return printJSON(cmd.OutOrStdout(), in)
+		}
+		return printInspection(cmd.OutOrStdout(), in)
+	}
+	return cmd
+}
+
+func printInspection(w io.Writer, in inspection) error {
+	identity := "its import path: no second build of it loads in one process"
+	if in.Isolated {
+		identity = "its content: loads beside every other build"
+	}
+	rows := [][]string{
+		{"image", in.Image.String()},
+		{"kind", string(in.Kind)},
+		{"platform", in.OS + "/" + in.Arch},
+		{"size", size(in.Size)},
+		{"toolchain", orDash(in.Toolchain)},
+		{"package", orDash(in.Path)},
+	}
+	if in.Kind == native.KindPlugin {
+		rows = append(rows, []string{"identity", in.PluginPath}, []string{"", "named after " + identity},
+			[]string{"exports", orDash(strings.Join(in.Symbols, " "))}, []string{"C symbols", orDash(strings.Join(in.CSymbols, " "))})
+	}
+	for _, key := range slices.Sorted(maps.Keys(in.Settings)) {
+		rows = append(rows, []string{"build " + key, in.Settings[key]})
+	}
+	for _, d := range in.Deps {
+		rows = append(rows, []string{"module", d.Path + " " + d.Version})
+	}
+	for _, row := range rows {
+		if _, err := fmt.Fprintf(w, "%-18s %s\n", row[0], row[1]); err != nil {
+			return err
+		}
+	}
+	if len(in.Packages) == 0 {
+		return nil
+	}
+	fmt.Fprintln(w)
+	var packages [][]string
+	for _, path := range slices.Sorted(maps.Keys(in.Packages)) {
+		packages = append(packages, []string{path, in.Packages[path]})
+	}
+	return table(w, []string{"PACKAGE", "HASH"}, packages)
+}
+
+func hashFile(name string) (id generations.ID, err error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return id, err
+	}
+	defer f.Close()
+	h := sha256.New()
+	if _, err := io.Copy(h, f); err != nil {
+		return id, err
+	}
+	return generations.ID(h.Sum(nil)), nil
+}

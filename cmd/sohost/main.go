@@ -1,0 +1,48 @@
+// Command sohost serves Go plugins and replaces them while it serves.
+//
+// It exits with 0 when what was asked is done, with 1 when it was refused (the reasons are on standard error), and with 2
+// when the command line or the configuration can't be understood.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+)
+
+func main() {
+	os.Exit(exitCode(run(context.Background(), os.Args[1:])))
+}
+
+// run carries out one command line.
+func run(ctx context.Context, args []string) error {
+	root := newRootCommand()
+	root.SetArgs(args)
+	return root.ExecuteContext(ctx)
+}
+
+// usageError is a command line or configuration that can't be understood.
+type usageError struct{ error }
+
+func (e usageError) Unwrap() error { return e.error }
+
+// exitError makes the process exit with a code and print nothing.
+type exitError int
+
+func (exitError) Error() string { return "" }
+
+// exitCode prints the error and maps it to the exit code.
+func exitCode(err error) int {
+	if err == nil {
+		return 0
+	}
+	if code := exitError(0); errors.As(err, &code) {
+		return int(code)
+	}
+	fmt.Fprintln(os.Stderr, "sohost:", err)
+	if usage := (usageError{}); errors.As(err, &usage) {
+		return 2
+	}
+	return 1
+}

@@ -1,0 +1,162 @@
+package main
+
+import (
+	"bytes"
+	"embed"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"text/template"
+
+	"github.com/sohost/sohost"
+	"github.com/spf13/cobra"
+)
+
+//go:embed template
+var templates embed.FS
+
+// module is the module that package abi belongs to.
+const module = "github.com/sohost/sohost"
+
+// kitDir holds, in a plugin's own module, the contract as this program has it. The go command overlooks folders whose
+// names begin with a dot, so it is part of no ./... pattern.
+const kitDir = ".sohost"
+
+var newName = regexp.MustCompile(`^[a-z][a-z0-9_-]*$`)
+
+func newNewCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "new NAME",
+		Short: "Write a plugin to begin with",
+		Long: `New writes a small stateful plugin that builds as it is. Inside a module that can import package abi it becomes a package
+of that module, below plugins/ if there is such a folder. Anywhere else it gets a module of its own, which carries a copy
+of package abi in its folder .sohost, so that it builds without fetching anything.`,
+		Example: `  sohost new greeter
+  sohost new greeter --dir ../greeter --module example.com/greeter`,
+		Args: cobra.ExactArgs(1),
+	}
+	dir := cmd.Flags().String("dir", "", "folder to write (default: plugins/NAME or NAME)")
+	modulePath := cmd.Flags().String("module", "", "path of the plugin's own module (default: example.com/NAME); implies one")
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		name := args[0]
+		if !newName.MatchString(name) {
+			return usageError{fmt.Errorf("name %q: want lower-case letters, digits, - and _, beginning with a letter", name)}
+		}
+		p := newPlugin{Name: name, Dir: *dir, Module: *modulePath}
+		if p.Dir == "" {
+			p.Dir = name
+			if info, err := os.Stat("plugins"); err == nil && info.IsDir() && p.Module == "" {
+				p.Dir = filepath.Join("plugins", name)
+			}
+		}
+		if p.Module == "" && !abiInReach(cmd, filepath.Dir(p.Dir)) {
+			p.Module = "example.com/" + name
+		}
+		if err := p.write(); err != nil {
+			return err
+		}
+		fmt.Fprintf(cmd.OutOrStdout(), "%s\n", p.Dir)
+		fmt.Fprintf(cmd.ErrOrStderr(), "next:\n  sohost build %s\n  sohost dev %s     # rebuild and reload on save, beside a running `sohost run`\n", dotted(p.Dir), dotted(p.Dir))
+		return nil
+	}
+	return cmd
+}
+
+// newPlugin is a plugin to be written.
+type newPlugin struct {
+	Name   string
+	Dir    string
+	Module string // of its own, or "" inside another
+}
+
+func (p newPlugin) write() (err error) {
+	if err := os.MkdirAll(filepath.Dir(filepath.Clean(p.Dir)), 0o755); err != nil {
+		return err
+	}
+	if err := os.Mkdir(p.Dir, 0o755); err != nil {
+		if errors.Is(err, fs.ErrExist) {
+			return fmt.Errorf("%s exists already; name another folder with --dir", p.Dir)
+		}
+		return err
+	}
+	defer func() {
+		if err != nil { // nothing half-written stays
+			err = errors.Join(err, os.RemoveAll(p.Dir))
+		}
+	}()
+	files := map[string]string{"plugin.go.tmpl": "plugin.go"}
+	if p.Module != "" {
+		files["go.mod.tmpl"] = "go.mod"
+		if err := writeKit(filepath.Join(p.Dir, kitDir)); err != nil {
+			return err
+		}
+	}
+	t, err := template.ParseFS(templates, "template/*.tmpl")
+	if err != nil {
+		return err
+	}
+	for from, to := range files {
+		var b bytes.Buffer
+		if err := t.ExecuteTemplate(&b, from, p); err != nil {
+			return err
+		}
+		if err := os.WriteFile(filepath.Join(p.Dir, to), b.Bytes(), 0o644); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// writeKit writes a module that has nothing but the contract.
+func writeKit(dir string) error {
+	source := sohost.ContractSource()
+	err := fs.WalkDir(source, ".", func(name string, entry fs.DirEntry, err error) error {
+		if err != nil || strings.HasSuffix(name, "_test.go") {
+			return err
+		}
+		to := filepath.Join(dir, filepath.FromSlash(name))
+		if entry.IsDir() {
+			return os.MkdirAll(to, 0o755)
+		}
+		b, err := fs.ReadFile(source, path.Clean(name))
+		if err != nil {
+			return err
+		}
+		return os.WriteFile(to, b, 0o644)
+	})
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(dir, "go.mod"), []byte("module "+module+"\n\ngo 1.26.0\n"), 0o644)
+}
+
+// abiInReach says whether a package in the folder could import package abi as things are.
+func abiInReach(cmd *cobra.Command, dir string) bool {
+	for {
+		if info, err := os.Stat(dir); err == nil && info.IsDir() {
+			break
+		}
+		if parent := filepath.Dir(dir); parent != dir {
+			dir = parent
+			continue
+		}
+		return false
+	}
+	list := exec.CommandContext(cmd.Context(), "go", "list", "-find", module+"/abi")
+	list.Dir = dir
+	return list.Run() == nil
+}
+
+// dotted makes a relative path one that the go command takes for a folder.
+func dotted(dir string) string {
+	if filepath.IsAbs(dir) || strings.HasPrefix(dir, ".") {
+		return dir
+	}
+	return "./" + dir
+}

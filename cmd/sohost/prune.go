@@ -1,0 +1,62 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/sohost/sohost/generations"
+	"github.com/sohost/sohost/internal/control"
+	"github.com/spf13/cobra"
+)
+
+func newPruneCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "prune",
+		Short: "Remove old releases and the images that only they name",
+		Long: `Prune removes all but the newest releases from the store, and the images that no remaining release names. What is
+current, what the running server still has in use and what passed probation last always stays.`,
+		Example: `  sohost prune --dry-run
+  sohost prune --keep 3
+  sohost prune --store /var/lib/sohost     # of a server that doesn't run`,
+		Args: cobra.NoArgs,
+	}
+	keep := cmd.Flags().Int("keep", generations.DefaultKeep, "how many of the newest releases stay")
+	dryRun := cmd.Flags().Bool("dry-run", false, "show what would be removed, and remove nothing")
+	store := cmd.Flags().String("store", "", "prune this store itself; refused while a server has it")
+	server, asJSON := connect(cmd), jsonFlag(cmd)
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		if *keep < 1 {
+			return usageError{fmt.Errorf("--keep %d: want a positive number", *keep)}
+		}
+		report, err := prune(cmd, *store, control.PruneRequest{Keep: *keep, DryRun: *dryRun}, server)
+		if err != nil {
+			return err
+		}
+		if *asJSON {
+			return printJSON(cmd.OutOrStdout(), report)
+		}
+		verb := "removed"
+		if *dryRun {
+			verb = "would remove"
+		}
+		_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s %d releases and %d images, %s\n", verb, len(report.Releases), len(report.Objects), size(report.Bytes))
+		return err
+	}
+	return cmd
+}
+
+func prune(cmd *cobra.Command, store string, in control.PruneRequest, server clientFunc) (report generations.PruneReport, err error) {
+	if store != "" {
+		s, err := generations.OpenStore(store, generations.StoreOptions{})
+		if err != nil {
+			return report, err
+		}
+		report, err = s.Prune(generations.PruneOptions{Keep: in.Keep, DryRun: in.DryRun})
+		return report, errors.Join(err, s.Close())
+	}
+	client, err := server()
+	if err != nil {
+		return report, err
+	}
+	return client.Prune(cmd.Context(), in)
+}

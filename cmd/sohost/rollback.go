@@ -1,0 +1,34 @@
+package main
+
+import (
+	"github.com/sohost/sohost/internal/control"
+	"github.com/spf13/cobra"
+)
+
+func newRollbackCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "rollback [PLUGIN...]",
+		Short: "Go back to the images of an earlier release",
+		Long: `Rollback makes the images of an earlier release current again, as a new release: those of the release before the
+current one, or of the one that --to names. With plugins named, only theirs. Given again, it goes back further.
+
+A plugin in dev mode stays rolled back until its image file changes.`,
+		Example: `  sohost rollback
+  sohost rollback counter
+  sohost rollback --to 41`,
+	}
+	to := cmd.Flags().Int("to", 0, "number of the release to go back to (default: the one before)")
+	server, asJSON := connect(cmd), jsonFlag(cmd)
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		client, err := server()
+		if err != nil {
+			return err
+		}
+		reload, err := client.Rollback(cmd.Context(), control.RollbackRequest{To: *to, Plugins: args})
+		if err != nil {
+			return err
+		}
+		return printReload(cmd, reload, *asJSON)
+	}
+	return cmd
+}

@@ -1,0 +1,97 @@
+package control
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+
+	"github.com/sohost/sohost"
+	"github.com/sohost/sohost/generations"
+)
+
+// ErrNoServer is returned when nobody answers on the socket.
+var ErrNoServer = errors.New("no server answers")
+
+// Client steers the server that listens on a socket. A refusal is returned as a *Failure.
+type Client struct {
+	path string
+	http http.Client
+}
+
+// NewClient returns a client of the socket at path. It connects with each call.
+func NewClient(path string) *Client {
+	dial := func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, "unix", path)
+	}
+	return &Client{path: path, http: http.Client{Transport: &http.Transport{DialContext: dial, DisableKeepAlives: true}}}
+}
+
+// Status tells what the server serves.
+func (c *Client) Status(ctx context.Context) (s sohost.Status, err error) {
+	return s, c.call(ctx, "GET", "/v1/status", nil, &s)
+}
+
+// Deploy makes images current together.
+func (c *Client) Deploy(ctx context.Context, in DeployRequest) (r sohost.Reload, err error) {
+	return r, c.call(ctx, "POST", "/v1/deploy", in, &r)
+}
+
+// Rollback makes an earlier release current.
+func (c *Client) Rollback(ctx context.Context, in RollbackRequest) (r sohost.Reload, err error) {
+	return r, c.call(ctx, "POST", "/v1/rollback", in, &r)
+}
+
+// History lists the last n events.
+func (c *Client) History(ctx context.Context, n int) (events []generations.Event, err error) {
+	return events, c.call(ctx, "GET", fmt.Sprintf("/v1/history?n=%d", n), nil, &events)
+}
+
+// Releases lists the releases in the store.
+func (c *Client) Releases(ctx context.Context) (releases []generations.Release, err error) {
+	return releases, c.call(ctx, "GET", "/v1/releases", nil, &releases)
+}
+
+// Prune removes old releases.
+func (c *Client) Prune(ctx context.Context, in PruneRequest) (r generations.PruneReport, err error) {
+	return r, c.call(ctx, "POST", "/v1/prune", in, &r)
+}
+
+func (c *Client) call(ctx context.Context, method, path string, in, out any) error {
+	var body io.Reader
+	if in != nil {
+		b, err := json.Marshal(in)
+		if err != nil {
+			return err
+		}
+		body = bytes.NewReader(b)
+	}
+	req, err := http.NewRequestWithContext(ctx, method, "http://sohost"+path, body)
+	if err != nil {
+		return err
+	}
+	resp, err := c.http.Do(req)
+	if err != nil {
+		if op := (*net.OpError)(nil); errors.As(err, &op) && op.Op == "dial" {
+			return fmt.Errorf("%w on %s (%v); start one with `sohost run`, or name its socket with --control", ErrNoServer, c.path, op.Err)
+		}
+		return fmt.Errorf("ask the server: %w", err)
+	}
+	defer resp.Body.Close()
+	d := json.NewDecoder(resp.Body)
+	if resp.StatusCode != http.StatusOK {
+		f := new(Failure)
+		if err := d.Decode(f); err != nil {
+			return fmt.Errorf("the server answers %s: %w", resp.Status, err)
+		}
+		return f
+	}
+	if err := d.Decode(out); err != nil {
+		return fmt.Errorf("read the server's answer: %w", err)
+	}
+	return nil
+}

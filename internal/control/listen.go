@@ -1,0 +1,89 @@
+package control
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// ErrInUse is returned when another server answers on the socket.
+var ErrInUse = errors.New("another server answers on the control socket")
+
+// maxPath is the longest path that the kernel takes for a unix socket, without its final zero.
+const maxPath = len(unix.RawSockaddrUnix{}.Path) - 1
+
+// Listen makes the socket, and the directory it is in, for the user alone.
+func Listen(path string) (net.Listener, error) {
+	if len(path) > maxPath {
+		return nil, fmt.Errorf("control socket %s: the path has %d bytes and a socket's may have %d; name a shorter one with --control", path, len(path), maxPath)
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return nil, fmt.Errorf("make the control socket's directory: %w", err)
+	}
+	if err := removeStale(path); err != nil {
+		return nil, err
+	}
+	l, err := net.Listen("unix", path)
+	if err != nil {
+		return nil, fmt.Errorf("listen on the control socket: %w", err)
+	}
+	if err := os.Chmod(path, 0o600); err != nil {
+		return nil, errors.Join(err, l.Close())
+	}
+	return l, nil
+}
+
+func removeStale(path string) error {
+	info, err := os.Lstat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if info.Mode().Type() != fs.ModeSocket {
+		return fmt.Errorf("control socket %s: a file that is no socket is in the way", path)
+	}
+	if c, err := net.Dial("unix", path); err == nil {
+		c.Close()
+		return fmt.Errorf("%w: %s", ErrInUse, path)
+	}
+	return os.Remove(path)
+}
+
+type peerKey struct{}
+
+// rememberPeer keeps the user id of a connection's peer for authorize.
+func rememberPeer(ctx context.Context, c net.Conn) context.Context {
+	uid := -1
+	if u, ok := c.(syscall.Conn); ok {
+		if raw, err := u.SyscallConn(); err == nil {
+			raw.Control(func(fd uintptr) {
+				if cred, err := unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED); err == nil {
+					uid = int(cred.Uid)
+				}
+			})
+		}
+	}
+	return context.WithValue(ctx, peerKey{}, uid)
+}
+
+// authorize lets only the server's own user and root pass.
+func authorize(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		uid, ok := r.Context().Value(peerKey{}).(int)
+		if !ok || uid != 0 && uid != os.Getuid() {
+			writeJSON(w, http.StatusForbidden, &Failure{Message: fmt.Sprintf("user %d may not steer this server, which runs as user %d", uid, os.Getuid())})
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}

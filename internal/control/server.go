@@ -1,0 +1,75 @@
+package control
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"strconv"
+
+	"github.com/sohost/sohost"
+	"github.com/sohost/sohost/generations"
+)
+
+// NewServer makes the server that answers for host; it is run with Serve on what Listen returned. Its requests live as long
+// as their connections: a client that goes away ends the deploy it waits for, if that has not flipped yet.
+func NewServer(host *sohost.Host) *http.Server {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /v1/status", func(w http.ResponseWriter, r *http.Request) {
+		writeJSON(w, http.StatusOK, host.Status())
+	})
+	mux.HandleFunc("POST /v1/deploy", handle(func(r *http.Request, in DeployRequest) (any, error) {
+		return host.Deploy(r.Context(), in.Images)
+	}))
+	mux.HandleFunc("POST /v1/rollback", handle(func(r *http.Request, in RollbackRequest) (any, error) {
+		return host.Rollback(r.Context(), in.To, in.Plugins...)
+	}))
+	mux.HandleFunc("POST /v1/prune", handle(func(r *http.Request, in PruneRequest) (any, error) {
+		return host.Prune(generations.PruneOptions{Keep: in.Keep, DryRun: in.DryRun})
+	}))
+	mux.HandleFunc("GET /v1/releases", func(w http.ResponseWriter, r *http.Request) {
+		releases, err := host.Releases()
+		answer(w, releases, err)
+	})
+	mux.HandleFunc("GET /v1/history", func(w http.ResponseWriter, r *http.Request) {
+		n, err := strconv.Atoi(r.URL.Query().Get("n"))
+		if err != nil || n < 1 {
+			writeJSON(w, http.StatusBadRequest, &Failure{Message: "n: want a positive number"})
+			return
+		}
+		events, err := host.History(n)
+		answer(w, events, err)
+	})
+	return &http.Server{Handler: authorize(mux), ConnContext: rememberPeer}
+}
+
+// handle decodes the request, strictly, and answers what do returns.
+func handle[In any](do func(*http.Request, In) (any, error)) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		var in In
+		d := json.NewDecoder(http.MaxBytesReader(w, r.Body, 1<<20))
+		d.DisallowUnknownFields()
+		if err := d.Decode(&in); err != nil {
+			writeJSON(w, http.StatusBadRequest, &Failure{Message: fmt.Sprintf("request body: %v", err)})
+			return
+		}
+		out, err := do(r, in)
+		answer(w, out, err)
+	}
+}
+
+func answer(w http.ResponseWriter, out any, err error) {
+	if err == nil {
+		writeJSON(w, http.StatusOK, out)
+		return
+	}
+	f := &Failure{Message: err.Error()}
+	errors.As(err, &f.Refusal)
+	writeJSON(w, http.StatusConflict, f)
+}
+
+func writeJSON(w http.ResponseWriter, status int, body any) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	json.NewEncoder(w).Encode(body) // the peer is gone if this fails
+}

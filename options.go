@@ -1,0 +1,198 @@
+package sohost
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/sohost/sohost/abi"
+	"github.com/sohost/sohost/generations"
+)
+
+// Options say what a Host serves and how. The zero value of every field but Store works.
+type Options struct {
+	// Store is the directory that holds images and releases. It is made if it doesn't exist, and belongs to one
+	// process at a time.
+	Store string
+
+	// Plugins are the plugins by name.
+	Plugins []Plugin
+
+	// Dir, if set, is a directory each of whose *.so files is a plugin in Dev mode, named after the file and routed under
+	// /NAME. A file that appears later is a new plugin. A file that goes away changes nothing until the next start.
+	Dir string
+
+	// Logger gets one line for each reload and each refusal. Default: slog.Default().
+	Logger *slog.Logger
+
+	// Emit takes the points that plugins emit. Default: Emit is refused.
+	Emit func(ctx context.Context, plugin string, points []abi.Point) error
+
+	// OpenTimeout bounds opening an image, and New and Start of its instance. Default: 10 s.
+	OpenTimeout time.Duration
+
+	// DrainTimeout bounds how long a stateful reload waits for the calls of the old generation while new calls are
+	// held back, and how long Stop, Export, Import and Close may take, each. Default: 10 s.
+	DrainTimeout time.Duration
+
+	// Settle is how long an image must be quiet before it is read. Default: 50 ms.
+	Settle time.Duration
+
+	// Poll watches by polling alone. Default: only where the file system doesn't tell of changes.
+	Poll bool
+
+	// Keep is how many releases stay in the store; older ones go when a new one is published. Default: 100; negative:
+	// all.
+	Keep int
+
+	// CacheBytes bounds the shared cache, and each plugin's own. Default: 16 MiB.
+	CacheBytes int64
+}
+
+// Plugin names one plugin and where it comes from.
+type Plugin struct {
+	// Name is the plugin's name in the store, in Status and in Call: letters, digits, '.', '-' and '_'.
+	Name string
+
+	// Image is the path of the .so. A relative path is taken from the working directory.
+	Image string
+
+	// Mode says when a changed image is loaded. Default: Prod.
+	Mode Mode
+
+	// Routes are the URL path prefixes whose requests the plugin gets. A prefix covers itself and everything below it;
+	// the longest wins.
+	Routes []string
+
+	// Args are the plugin's arguments.
+	Args map[string]string
+}
+
+// Mode says when a changed image is loaded.
+type Mode string
+
+const (
+	// Dev loads a changed image at once.
+	Dev Mode = "dev"
+	// Prod loads a changed image only on Deploy.
+	Prod Mode = "prod"
+)
+
+// resolve checks the options and fills the defaults in. Its error names everything that is wrong.
+func (o Options) resolve() (Options, error) {
+	var errs []error
+	if o.Store == "" {
+		errs = append(errs, errors.New("no store: name a directory for images and releases"))
+	}
+	if o.Logger == nil {
+		o.Logger = slog.Default()
+	}
+	if o.Dir != "" {
+		dir, err := filepath.Abs(o.Dir)
+		errs = append(errs, err)
+		o.Dir = dir
+	}
+	setDefault(&o.OpenTimeout, 10*time.Second)
+	setDefault(&o.DrainTimeout, 10*time.Second)
+	setDefault(&o.Settle, 50*time.Millisecond)
+	setDefault(&o.Keep, 100)
+	setDefault(&o.CacheBytes, 16<<20)
+
+	names, routes := map[string]bool{}, map[string]string{}
+	plugins := make([]Plugin, 0, len(o.Plugins))
+	for _, p := range o.Plugins {
+		p, err := p.resolve()
+		if err != nil {
+			errs = append(errs, err)
+		}
+		if names[p.Name] {
+			errs = append(errs, fmt.Errorf("plugin %s: named twice", p.Name))
+		}
+		names[p.Name] = true
+		for _, r := range p.Routes {
+			if other, taken := routes[r]; taken {
+				errs = append(errs, fmt.Errorf("plugin %s: route %s is %s's already", p.Name, r, other))
+			}
+			routes[r] = p.Name
+		}
+		plugins = append(plugins, p)
+	}
+	o.Plugins = plugins
+	return o, errors.Join(errs...)
+}
+
+// gateLimit is how long a caller waits while state moves: as long as the move may take, so that no caller fails before the
+// move has succeeded or was given up.
+func (o Options) gateLimit() time.Duration { return 2*o.DrainTimeout + o.OpenTimeout }
+
+func setDefault[T comparable](field *T, value T) {
+	var zero T
+	if *field == zero {
+		*field = value
+	}
+}
+
+func (p Plugin) resolve() (Plugin, error) {
+	var errs []error
+	if !generations.ValidName(p.Name) {
+		errs = append(errs, fmt.Errorf("%w: want letters, digits, '.', '-' and '_', beginning with a letter or digit", generations.ErrName))
+	}
+	if p.Image == "" {
+		errs = append(errs, errors.New("no image: name the .so"))
+	} else {
+		abs, err := filepath.Abs(p.Image)
+		errs = append(errs, err)
+		p.Image = abs
+	}
+	switch p.Mode {
+	case "":
+		p.Mode = Prod
+	case Dev, Prod:
+	default:
+		errs = append(errs, fmt.Errorf("mode %q: want %q or %q", p.Mode, Dev, Prod))
+	}
+	routes := make([]string, 0, len(p.Routes))
+	for _, r := range p.Routes {
+		if !strings.HasPrefix(r, "/") {
+			errs = append(errs, fmt.Errorf("route %q: want a path that begins with /", r))
+		}
+		routes = append(routes, path.Clean(r))
+	}
+	p.Routes = routes
+	if err := errors.Join(errs...); err != nil {
+		return p, fmt.Errorf("plugin %s: %w", p.Name, err)
+	}
+	return p, nil
+}
+
+// pluginOfFile is the plugin that a file of Options.Dir stands for.
+func pluginOfFile(file string) Plugin {
+	name := strings.TrimSuffix(filepath.Base(file), ".so")
+	return Plugin{Name: name, Image: file, Mode: Dev, Routes: []string{"/" + name}}
+}
+
+// imagesIn lists the *.so files of dir. A directory that doesn't exist has none: it may appear later.
+func imagesIn(dir string) ([]string, error) {
+	entries, err := os.ReadDir(dir)
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return nil, err
+	}
+	var images []string
+	for _, e := range entries {
+		if isImageName(e.Name()) {
+			images = append(images, filepath.Join(dir, e.Name()))
+		}
+	}
+	return images, nil
+}
+
+// isImageName says whether a file of that name in Options.Dir is a plugin. Hidden files are builds under way.
+func isImageName(name string) bool {
+	return strings.HasSuffix(name, ".so") && !strings.HasPrefix(name, ".")
+}

@@ -1,0 +1,104 @@
+package sohost
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"path"
+	"runtime/debug"
+
+	"github.com/sohost/sohost/abi"
+)
+
+// GenerationHeader names, in each response of a plugin, the generation that made it.
+const GenerationHeader = "Sohost-Generation"
+
+// routeTable finds the plugin of a path. It is immutable: a new plugin makes a new table.
+type routeTable struct {
+	prefixes map[string]*plugin
+}
+
+func newRouteTable(plugins map[string]*plugin) *routeTable {
+	t := &routeTable{prefixes: map[string]*plugin{}}
+	for _, p := range plugins {
+		for _, r := range p.Routes {
+			t.prefixes[r] = p
+		}
+	}
+	return t
+}
+
+// find returns the plugin with the longest prefix of the path, whole segments only.
+func (t *routeTable) find(urlPath string) *plugin {
+	for prefix := path.Clean("/" + urlPath); ; prefix = path.Dir(prefix) {
+		if p, ok := t.prefixes[prefix]; ok {
+			return p
+		}
+		if prefix == "/" {
+			return nil
+		}
+	}
+}
+
+// ServeHTTP hands the request to the plugin that has the longest matching route. The whole request runs in one generation,
+// named in the response's Sohost-Generation header. While state moves the request waits. It answers 404 when no plugin has
+// the route, 503 when the plugin has no generation or the wait was too long, and 501 when the plugin takes no requests. When
+// the plugin panics, the panic is logged and the response is cut off, as net/http does with any handler.
+func (h *Host) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	p := h.routes.Load().find(r.URL.Path)
+	if p == nil {
+		http.Error(w, fmt.Sprintf("no plugin has a route for %s", r.URL.Path), http.StatusNotFound)
+		return
+	}
+	lease, err := p.slot.Acquire(r.Context())
+	if err != nil {
+		w.Header().Set("Retry-After", "1")
+		http.Error(w, fmt.Sprintf("plugin %s can't answer now: %v", p.name, err), http.StatusServiceUnavailable)
+		return
+	}
+	defer lease.Release()
+	l := lease.Value()
+	w.Header().Set(GenerationHeader, l.label)
+	handler, ok := l.instance.(http.Handler)
+	if !ok {
+		http.Error(w, fmt.Sprintf("plugin %s takes no requests", p.name), http.StatusNotImplemented)
+		return
+	}
+	defer h.logPanic(r, p, l)
+	handler.ServeHTTP(w, r)
+}
+
+// logPanic logs a plugin's panic with the generation it came from, and lets net/http cut the response off.
+func (h *Host) logPanic(r *http.Request, p *plugin, l *live) {
+	v := recover()
+	if v == nil {
+		return
+	}
+	if err, ok := v.(error); !ok || !errors.Is(err, http.ErrAbortHandler) {
+		h.log.Error("panic in plugin", "plugin", p.name, "generation", l.id.Short(), "path", r.URL.Path, "panic", v,
+			"stack", string(debug.Stack()))
+	}
+	panic(http.ErrAbortHandler)
+}
+
+// Call lends the plugin's current instance to fn, which finds what it can do by type assertion. The instance stays open
+// until fn returns; fn must not keep it. A panic in fn is returned as a *PanicError. While state moves Call waits, until ctx
+// ends or the move is over.
+func (h *Host) Call(ctx context.Context, name string, fn func(abi.Instance) error) (err error) {
+	p, err := h.plugin(name)
+	if err != nil {
+		return err
+	}
+	lease, err := p.slot.Acquire(ctx)
+	if err != nil {
+		return fmt.Errorf("plugin %s: %w", name, err)
+	}
+	defer lease.Release()
+	defer func() {
+		if v := recover(); v != nil {
+			err = fmt.Errorf("plugin %s: %w", name, &PanicError{Value: v, Stack: debug.Stack()})
+		}
+	}()
+	return fn(lease.Value().instance)
+}

@@ -1,0 +1,91 @@
+package sohost
+
+import (
+	"maps"
+	"os"
+	"slices"
+	"time"
+
+	"github.com/sohost/sohost/generations"
+	"github.com/sohost/sohost/internal/watch"
+	"github.com/sohost/sohost/native"
+)
+
+// Status is what a Host serves at one moment.
+type Status struct {
+	PID     int            `json:"pid"`
+	Started time.Time      `json:"started"`
+	Store   string         `json:"store"`
+	Release int            `json:"release"`
+	Plugins []PluginStatus `json:"plugins"`
+}
+
+// PluginStatus is one plugin's part in a Status.
+type PluginStatus struct {
+	Name   string   `json:"name"`
+	Mode   Mode     `json:"mode"`
+	Image  string   `json:"image"`
+	Routes []string `json:"routes"`
+
+	// Generation is the one that serves, absent if none does.
+	Generation generations.ID `json:"generation,omitzero"`
+	Version    string         `json:"version,omitempty"`
+	Since      time.Time      `json:"since,omitzero"`
+
+	// Watch says how changes of the image are noticed in Dev mode: inotify, or poll and why.
+	Watch *watch.Status `json:"watch,omitempty"`
+
+	// Generations are those with an instance: the one that serves and those that still have calls.
+	Generations []GenerationStatus `json:"generations"`
+
+	// Last is the last reload. Refused is why the newest image was not taken; it is absent after a success.
+	Last    *Move    `json:"last,omitempty"`
+	Refused *Refusal `json:"refused,omitempty"`
+}
+
+// GenerationStatus is one generation's part in a PluginStatus.
+type GenerationStatus struct {
+	ID     generations.ID `json:"id"`
+	State  string         `json:"state"` // serving or draining
+	Leases int64          `json:"leases"`
+	Memory native.Memory  `json:"memory"`
+}
+
+// Status tells what the host serves. It never blocks on a reload.
+func (h *Host) Status() Status {
+	h.mu.Lock()
+	plugins := slices.SortedFunc(maps.Values(h.plugins), byName)
+	h.mu.Unlock()
+	s := Status{PID: os.Getpid(), Started: h.started, Store: h.opts.Store, Release: h.Release(), Plugins: []PluginStatus{}}
+	for _, p := range plugins {
+		s.Plugins = append(s.Plugins, p.status())
+	}
+	return s
+}
+
+func (p *plugin) status() PluginStatus {
+	s := PluginStatus{Name: p.name, Mode: p.Mode, Image: p.Image, Routes: p.Routes, Generations: []GenerationStatus{}}
+	p.mu.Lock()
+	s.Last, s.Refused = p.last, p.refused
+	old := slices.Clone(p.old)
+	if p.watched != nil {
+		how := p.watched.Status()
+		s.Watch = &how
+	}
+	p.mu.Unlock()
+	if g := p.current(); g != nil {
+		l := g.Value()
+		s.Generation, s.Version, s.Since = l.id, l.descriptor.Version, l.since
+		s.Generations = append(s.Generations, generationStatus(g, "serving"))
+	}
+	for _, g := range old {
+		s.Generations = append(s.Generations, generationStatus(g, "draining"))
+	}
+	return s
+}
+
+func generationStatus(g *generations.Generation[*live], state string) GenerationStatus {
+	s := GenerationStatus{ID: g.Value().id, State: state, Leases: g.Leases()}
+	s.Memory, _ = g.Value().image.Memory() // zero where the kernel doesn't tell
+	return s
+}
