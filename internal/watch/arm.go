@@ -1,0 +1,126 @@
+package watch
+
+import (
+	"errors"
+	"slices"
+
+	"golang.org/x/sys/unix"
+)
+
+// directory is one inotify watch and those who need it.
+type directory struct {
+	path   string
+	mask   uint32
+	claims map[*Target][]point
+}
+
+// armAttempts is how often a path is tried that changes while it is being watched.
+const armAttempts = 8
+
+// arm has a target watched as its path is now, or else polled.
+//
+// Between finding the points of a path and watching their directories anything may happen. So the points are looked for
+// again under watch: when they are the same, every later change is reported.
+func (l *loop) arm(t *Target) {
+	if l.src.unserved != "" {
+		l.pollInstead(t, l.src.unserved)
+		return
+	}
+	defer l.sweep()
+	for range armAttempts {
+		points, err := t.points()
+		var claims map[int32][]point
+		if err == nil {
+			claims, err = l.watchAll(points)
+		}
+		again, errAgain := t.points()
+		if err == nil {
+			err = errAgain
+		}
+		// What was there and is not any more is a change, too.
+		if !slices.Equal(points, again) || errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ENOTDIR) {
+			continue
+		}
+		if err != nil {
+			l.pollInstead(t, err.Error())
+			return
+		}
+		l.claim(t, claims)
+		t.polled, t.seen = false, nil
+		t.status.Store(&Status{Mode: "inotify"})
+		return
+	}
+	l.pollInstead(t, "the path changes too often")
+}
+
+// watchAll watches the directories of points, and returns the points by watch descriptor.
+func (l *loop) watchAll(points []point) (map[int32][]point, error) {
+	claims := make(map[int32][]point)
+	for _, p := range points {
+		if err := l.src.serves(p); err != nil {
+			return nil, err
+		}
+		wd, err := l.src.add(p.in.path, p.mask|unix.IN_MASK_ADD)
+		switch {
+		case errors.Is(err, unix.EACCES) && p.mask == maskGone:
+			continue // may be passed but not read, as /home often is: it is not likely to be renamed
+		case err != nil:
+			return nil, err
+		}
+		d := l.dirs[wd]
+		if d == nil {
+			d = &directory{path: p.in.path, claims: make(map[*Target][]point)}
+			l.dirs[wd] = d
+		}
+		d.mask |= p.mask
+		claims[wd] = append(claims[wd], p)
+	}
+	return claims, nil
+}
+
+// claim replaces what a target needs. Watches that nobody needs any more are left to sweep.
+func (l *loop) claim(t *Target, claims map[int32][]point) {
+	for wd := range t.claims {
+		delete(l.dirs[wd].claims, t)
+	}
+	for wd, points := range claims {
+		l.dirs[wd].claims[t] = points
+	}
+	t.claims = claims
+}
+
+// sweep gives up what is watched and not claimed.
+func (l *loop) sweep() {
+	for wd, d := range l.dirs {
+		if len(d.claims) == 0 {
+			l.src.remove(wd)
+			delete(l.dirs, wd)
+			continue
+		}
+		var mask uint32
+		for _, points := range d.claims {
+			for _, p := range points {
+				mask |= p.mask
+			}
+		}
+		if mask != d.mask {
+			l.narrow(wd, d, mask)
+		}
+	}
+}
+
+// narrow watches a directory for less than before. Its path may lead to another one by now. That one was moved there, so
+// those who claim it are about to arm again, and its watch may be what it happens to be until then.
+func (l *loop) narrow(wd int32, d *directory, mask uint32) {
+	got, err := l.src.add(d.path, mask)
+	switch {
+	case err != nil:
+		return
+	case got == wd:
+		d.mask = mask
+	case l.dirs[got] == nil:
+		l.src.remove(got)
+	default:
+		l.dirs[got].mask = mask
+	}
+}

@@ -1,0 +1,125 @@
+package watch
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+	"os"
+	"sync"
+
+	"golang.org/x/sys/unix"
+)
+
+// source is where changes are learned from: inotify, or what a test puts in its place.
+type source struct {
+	unserved string // why nothing can be learned from it; then all else is unset
+	events   <-chan []record
+	add      func(dir string, mask uint32) (wd int32, err error)
+	remove   func(wd int32)
+	serves   func(p point) error // why changes at p would not be seen
+	close    func()              // ends events, and waits for whoever sends them
+}
+
+// record is one of the kernel's.
+type record struct {
+	wd   int32
+	mask uint32
+	name string
+}
+
+// inotify is a file descriptor and the goroutine that reads it.
+type inotify struct {
+	fd      int
+	file    *os.File // the same, read through the runtime's poller: a blocked read holds no thread and ends with Close
+	events  chan []record
+	done    chan struct{}
+	reading sync.WaitGroup
+}
+
+func openInotify() (*inotify, error) {
+	fd, err := unix.InotifyInit1(unix.IN_CLOEXEC | unix.IN_NONBLOCK)
+	if err != nil {
+		return nil, fmt.Errorf("inotify_init: %w%s", err, limitHint(err))
+	}
+	n := &inotify{fd: fd, file: os.NewFile(uintptr(fd), "inotify"), events: make(chan []record), done: make(chan struct{})}
+	n.reading.Go(n.read)
+	return n, nil
+}
+
+func (n *inotify) source() source {
+	return source{events: n.events, add: n.add, remove: n.remove, serves: servedByInotify, close: n.close}
+}
+
+// read passes on what the kernel reports. While nobody takes it, the kernel keeps it, up to fs.inotify.max_queued_events.
+func (n *inotify) read() {
+	defer close(n.events)
+	buf := make([]byte, 16<<10)
+	for {
+		size, err := n.file.Read(buf)
+		if err != nil {
+			return
+		}
+		select {
+		case n.events <- parse(buf[:size]):
+		case <-n.done:
+			return
+		}
+	}
+}
+
+func (n *inotify) close() {
+	close(n.done)
+	n.file.Close()
+	n.reading.Wait()
+}
+
+// add watches the directory for the kinds of events in mask, besides those it is watched for already if mask has
+// IN_MASK_ADD. An inode has one watch descriptor, whatever path leads to it.
+func (n *inotify) add(dir string, mask uint32) (wd int32, err error) {
+	// Paths come without symbolic links. A link that has taken the place of a directory meanwhile must not be followed to
+	// where nobody looks.
+	mask |= unix.IN_ONLYDIR | unix.IN_DONT_FOLLOW | unix.IN_EXCL_UNLINK
+	err = ignoringEINTR(func() error {
+		d, err := unix.InotifyAddWatch(n.fd, dir, mask)
+		wd = int32(d)
+		return err
+	})
+	if err != nil {
+		return 0, fmt.Errorf("inotify_add_watch %s: %w%s", dir, err, limitHint(err))
+	}
+	return wd, nil
+}
+
+// remove leaves its error: the kernel has removed the watch with the directory.
+func (n *inotify) remove(wd int32) { unix.InotifyRmWatch(n.fd, uint32(wd)) }
+
+func limitHint(err error) string {
+	switch err {
+	case unix.EMFILE:
+		return " (fs.inotify.max_user_instances, or the limit of open files)"
+	case unix.ENOSPC:
+		return " (fs.inotify.max_user_watches)"
+	}
+	return ""
+}
+
+// parse splits what was read from an inotify descriptor. It stops at a record that is cut off, which the kernel doesn't do.
+func parse(buf []byte) []record {
+	var records []record
+	for len(buf) >= unix.SizeofInotifyEvent {
+		r := record{
+			wd:   int32(binary.NativeEndian.Uint32(buf[0:])),
+			mask: binary.NativeEndian.Uint32(buf[4:]),
+		}
+		size := uint64(binary.NativeEndian.Uint32(buf[12:]))
+		buf = buf[unix.SizeofInotifyEvent:]
+		if size > uint64(len(buf)) {
+			break
+		}
+		name, _, _ := bytes.Cut(buf[:size], []byte{0}) // filled up with zeros
+		r.name = string(name)
+		records = append(records, r)
+		buf = buf[size:]
+	}
+	return records
+}

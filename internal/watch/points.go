@@ -1,0 +1,146 @@
+package watch
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// What is asked of the kernel for a directory. A directory on the way needs only to tell that the next one is gone: what
+// else happens in it, often a lot in one like /tmp, wakes nobody. MOVE_SELF tells of a directory's renaming. DELETE is not
+// left to DELETE_SELF, which doesn't come while anyone, a shell for one, has the removed directory open.
+const (
+	maskGone   = unix.IN_DELETE | unix.IN_DELETE_SELF | unix.IN_MOVE_SELF
+	maskChange = maskGone | unix.IN_CREATE | unix.IN_CLOSE_WRITE | unix.IN_MOVED_TO | unix.IN_MOVED_FROM | unix.IN_ATTRIB
+)
+
+// maxLinks is how many symbolic links the kernel follows in one path.
+const maxLinks = 40
+
+// place is a directory, on a path without symbolic links.
+type place struct {
+	path     string
+	dev, ino uint64
+}
+
+// point is a name in a directory at which a path can change its meaning.
+type point struct {
+	in    place
+	name  string // empty: every name that the target's match accepts
+	mask  uint32
+	entry string // which of the target's files changes with it; empty: any
+}
+
+func (p point) path() string { return join(p.in.path, p.name) }
+
+// points returns where a target can change, as far as it can be told from what is there now. The first thing that is
+// missing, or no directory though more names follow, is the last point of its path.
+func (t *Target) points() ([]point, error) {
+	var w walk
+	end, err := w.walk(place{}, t.abs, t.base)
+	if err != nil || end == (place{}) || !t.isDir() {
+		return w.points, err
+	}
+	w.points = append(w.points, point{in: end, mask: maskChange})
+	entries, err := readDir(end.path)
+	if err != nil {
+		return nil, err
+	}
+	slices.SortFunc(entries, func(a, b os.DirEntry) int { return strings.Compare(a.Name(), b.Name()) })
+	for _, e := range entries {
+		if e.Type() != fs.ModeSymlink || !t.match(e.Name()) {
+			continue
+		}
+		if _, err := w.walk(end, e.Name(), e.Name()); err != nil {
+			return nil, err
+		}
+	}
+	return w.points, nil
+}
+
+// walk collects the points of paths.
+type walk struct{ points []point }
+
+// walk follows path from a directory; an absolute one needs none. It returns the directory that path leads to, or the zero
+// place if it leads to anything else.
+func (w *walk) walk(at place, path, entry string) (place, error) {
+	names := strings.Split(path, "/")
+	if names[0] == "" {
+		root, err := placeAt("/")
+		if err != nil {
+			return place{}, err
+		}
+		at = root
+	}
+	for links := 0; len(names) > 0; {
+		name := names[0]
+		names = names[1:]
+		switch name {
+		case "", ".":
+			continue
+		case "..":
+			up, err := placeAt(filepath.Dir(at.path))
+			if err != nil {
+				return place{}, err
+			}
+			at = up
+			continue
+		}
+		p := point{in: at, name: name, mask: maskChange, entry: entry}
+		st, err := lstat(p.path())
+		switch {
+		case errors.Is(err, unix.ENOENT), errors.Is(err, unix.ENOTDIR):
+			w.points = append(w.points, p)
+			return place{}, nil
+		case err != nil:
+			return place{}, err
+		}
+		switch st.Mode & unix.S_IFMT {
+		case unix.S_IFDIR:
+			p.mask = maskGone
+			w.points = append(w.points, p)
+			at = place{path: p.path(), dev: st.Dev, ino: st.Ino}
+		case unix.S_IFLNK:
+			w.points = append(w.points, p)
+			target, err := os.Readlink(p.path())
+			if links++; err != nil || links > maxLinks {
+				return place{}, nil
+			}
+			names = append(strings.Split(target, "/"), names...)
+			if strings.HasPrefix(target, "/") {
+				if at, err = placeAt("/"); err != nil {
+					return place{}, err
+				}
+			}
+		default:
+			w.points = append(w.points, p)
+			return place{}, nil
+		}
+	}
+	return at, nil
+}
+
+func placeAt(path string) (place, error) {
+	st, err := lstat(path)
+	return place{path: path, dev: st.Dev, ino: st.Ino}, err
+}
+
+func lstat(path string) (st unix.Stat_t, err error) {
+	err = ignoringEINTR(func() error { return unix.Lstat(path, &st) })
+	if err != nil {
+		err = &os.PathError{Op: "lstat", Path: path, Err: err}
+	}
+	return st, err
+}
+
+func join(dir, name string) string {
+	if dir == "/" {
+		return dir + name
+	}
+	return dir + "/" + name
+}

@@ -1,0 +1,87 @@
+package watch
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+// signature is what tells a changed file from an unchanged one without reading it. Zero is that of no file.
+type signature struct {
+	dev, ino     uint64
+	size         int64
+	mtime, ctime unix.Timespec
+}
+
+func signatureOf(st *unix.Stat_t) signature {
+	return signature{dev: st.Dev, ino: st.Ino, size: st.Size, mtime: st.Mtim, ctime: st.Ctim}
+}
+
+// errIrregular is returned when a path leads to something other than a regular file. Opening a FIFO would block.
+var errIrregular = errors.New("not a regular file")
+
+// look returns the signature of the regular file that path leads to. It opens nothing. The error is fs.ErrNotExist for a
+// path that leads nowhere.
+func look(path string) (signature, error) {
+	var st unix.Stat_t
+	err := ignoringEINTR(func() error { return unix.Stat(path, &st) })
+	switch {
+	case errors.Is(err, unix.ENOTDIR), errors.Is(err, unix.ELOOP):
+		return signature{}, fs.ErrNotExist
+	case err != nil:
+		return signature{}, fmt.Errorf("stat %s: %w", path, err)
+	case st.Mode&unix.S_IFMT != unix.S_IFREG:
+		return signature{}, errIrregular
+	}
+	return signatureOf(&st), nil
+}
+
+// lookAll returns the signatures of a target's files. Those which can't be seen for another reason than that they aren't
+// there keep what was known of them: a server that doesn't answer has changed nothing.
+func (t *Target) lookAll() map[string]signature {
+	names := []string{t.base}
+	if t.isDir() {
+		entries, err := readDir(t.abs)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, unix.ENOTDIR) {
+			return t.seen
+		}
+		names = names[:0]
+		for _, e := range entries {
+			if t.match(e.Name()) {
+				names = append(names, e.Name())
+			}
+		}
+	}
+	found := make(map[string]signature, len(names))
+	for _, name := range names {
+		sig, err := look(t.entryPath(name))
+		if err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, errIrregular) {
+			sig = t.seen[name]
+		}
+		if sig != (signature{}) {
+			found[name] = sig
+		}
+	}
+	return found
+}
+
+// readDir is os.ReadDir, but does not block on a FIFO.
+func readDir(path string) ([]os.DirEntry, error) {
+	d, err := os.OpenFile(path, os.O_RDONLY|unix.O_DIRECTORY, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer d.Close()
+	return d.ReadDir(-1)
+}
+
+func ignoringEINTR(f func() error) error {
+	for {
+		if err := f(); err != unix.EINTR {
+			return err
+		}
+	}
+}
