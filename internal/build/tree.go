@@ -56,6 +56,25 @@ func cKey(p *listed, modCache string) (string, error) {
 	if !p.usesCgo() || immutable(p, modCache) {
 		return "", nil
 	}
+	names, err := cFiles(p)
+	if err != nil {
+		return "", err
+	}
+	h := sha256.New()
+	if err := hashFiles(h, p.Dir, names); err != nil {
+		return "", err
+	}
+	if err := hashLibraries(h, p); err != nil {
+		return "", err
+	}
+	return hex.EncodeToString(h.Sum(nil))[:keyLen], nil
+}
+
+// cFiles names the files in the directory of a package with cgo, and below, that look like C, relative to it.
+func cFiles(p *listed) ([]string, error) {
+	if !p.usesCgo() {
+		return nil, nil
+	}
 	var names []string
 	err := filepath.WalkDir(p.Dir, func(name string, d fs.DirEntry, err error) error {
 		if err != nil {
@@ -74,16 +93,9 @@ func cKey(p *listed, modCache string) (string, error) {
 		return nil
 	})
 	if err != nil {
-		return "", fmt.Errorf("look for C files: %w", err)
+		return nil, fmt.Errorf("look for C files: %w", err)
 	}
-	h := sha256.New()
-	if err := hashFiles(h, p.Dir, names); err != nil {
-		return "", err
-	}
-	if err := hashLibraries(h, p); err != nil {
-		return "", err
-	}
-	return hex.EncodeToString(h.Sum(nil))[:keyLen], nil
+	return names, nil
 }
 
 var cExtensions = map[string]bool{".c": true, ".h": true, ".cc": true, ".cpp": true, ".cxx": true, ".hh": true, ".hpp": true, ".hxx": true,

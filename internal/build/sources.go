@@ -1,0 +1,56 @@
+package build
+
+import (
+	"context"
+	"maps"
+	"path/filepath"
+	"slices"
+)
+
+// Sources names the directories whose files go into a plugin and may change: those of its packages outside the module
+// cache, of the files they embed and of their C code, and those that hold the go.mod or go.work in force. They are absolute
+// and sorted. What lies below a directory doesn't belong to it.
+//
+// It works on packages with errors as well, as far as their imports can be read, and starts no compiler.
+func Sources(ctx context.Context, opts Options) ([]string, error) {
+	opts, err := opts.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	h, err := readHost(opts.Host)
+	if err != nil {
+		return nil, err
+	}
+	s, err := survey(ctx, opts, h)
+	if err != nil {
+		return nil, err
+	}
+	dirs := make(map[string]bool)
+	for _, p := range s.listing.all {
+		if p.Standard || p.Dir == "" || immutable(p, s.env.GOMODCACHE) {
+			continue
+		}
+		dirs[p.Dir] = true
+		for _, name := range p.EmbedFiles {
+			dirs[filepath.Dir(filepath.Join(p.Dir, name))] = true
+		}
+		names, err := cFiles(p)
+		if err != nil {
+			return nil, err
+		}
+		for _, name := range names {
+			dirs[filepath.Dir(filepath.Join(p.Dir, name))] = true
+		}
+		for m := p.Module; m != nil; m = m.Replace {
+			if m.GoMod != "" && !within(m.GoMod, s.env.GOMODCACHE) {
+				dirs[filepath.Dir(m.GoMod)] = true
+			}
+		}
+	}
+	for _, file := range []string{s.env.GOMOD, s.env.GOWORK} {
+		if filepath.IsAbs(file) && file != "/dev/null" && file != "off" {
+			dirs[filepath.Dir(file)] = true
+		}
+	}
+	return slices.Sorted(maps.Keys(dirs)), nil
+}
