@@ -1,0 +1,109 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+)
+
+// progress says on stderr what takes its time: nothing during the first second, then, on a terminal, one line that is drawn
+// anew, and elsewhere one line for each thing that is begun.
+type progress struct {
+	w        io.Writer
+	terminal bool
+	done     chan struct{}
+	stopped  chan struct{}
+
+	mu      sync.Mutex // guards what follows, and writes to w
+	start   time.Time
+	running []string
+	told    map[string]bool
+	drawn   bool
+}
+
+// progressAfter is how long something may take before people want to be told.
+const progressAfter = time.Second
+
+func newProgress(w io.Writer) *progress {
+	p := &progress{w: w, terminal: isTerminal(w), start: time.Now(), told: make(map[string]bool),
+		done: make(chan struct{}), stopped: make(chan struct{})}
+	go p.loop()
+	return p
+}
+
+func (p *progress) loop() {
+	defer close(p.stopped)
+	tick := time.NewTicker(200 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		select {
+		case <-p.done:
+			return
+		case <-tick.C:
+			p.mu.Lock()
+			p.drawLocked()
+			p.mu.Unlock()
+		}
+	}
+}
+
+// begin notes that name is being worked on until the function it returns is called.
+func (p *progress) begin(name string) (done func()) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.running = append(p.running, name)
+	return func() {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		if i := slices.Index(p.running, name); i >= 0 {
+			p.running = slices.Delete(p.running, i, i+1)
+		}
+	}
+}
+
+// drawLocked needs mu.
+func (p *progress) drawLocked() {
+	took := time.Since(p.start)
+	if took < progressAfter || len(p.running) == 0 {
+		return
+	}
+	if p.terminal {
+		fmt.Fprintf(p.w, "\r\x1b[Kbuilding %s (%.0fs)", strings.Join(p.running, ", "), took.Seconds())
+		p.drawn = true
+		return
+	}
+	for _, name := range p.running {
+		if !p.told[name] {
+			p.told[name] = true
+			fmt.Fprintf(p.w, "building %s\n", name)
+		}
+	}
+}
+
+// Write passes other messages on without mixing them with the line.
+func (p *progress) Write(b []byte) (int, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.clearLocked()
+	return p.w.Write(b)
+}
+
+// clearLocked needs mu.
+func (p *progress) clearLocked() {
+	if p.drawn {
+		fmt.Fprint(p.w, "\r\x1b[K")
+		p.drawn = false
+	}
+}
+
+// stop ends the drawing and takes the line away. It must be called once.
+func (p *progress) stop() {
+	close(p.done)
+	<-p.stopped
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.clearLocked()
+}
