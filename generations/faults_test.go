@@ -25,11 +25,13 @@ type faults struct {
 	at     int
 	calls  int
 	failed string // the operation that failed
+	trace  []string
 }
 
 // do counts one operation and does it, or not.
 func (f *faults) do(name string, operation func() error) error {
 	f.calls++
+	f.trace = append(f.trace, name)
 	switch {
 	case f.calls == f.at:
 		f.failed = name

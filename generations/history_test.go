@@ -1,0 +1,129 @@
+package generations
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestHistory(t *testing.T) {
+	s := newStore(t)
+	full := Event{
+		Time: time.Date(2026, 1, 2, 3, 4, 5, 6, time.UTC), Kind: KindDeploy, Plugin: "x", From: idOf("a"), To: idOf("b"),
+		Release: 3, Detail: "line one\nline two", Phases: map[string]time.Duration{"open": 2 * time.Millisecond},
+	}
+	want := []Event{full, {Time: full.Time.Add(1), Kind: "own kind"}}
+	for _, e := range want {
+		if err := s.AppendEvent(e); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, err := s.History(0)
+	if err != nil || cmp.Diff(want, got) != "" {
+		t.Errorf("History: %v\n%s", err, cmp.Diff(want, got))
+	}
+	if got, err := s.History(1); err != nil || cmp.Diff(want[1:], got) != "" {
+		t.Errorf("History(1): %v\n%s", err, cmp.Diff(want[1:], got))
+	}
+	if err := s.AppendEvent(Event{}); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := s.History(1); err != nil || time.Since(got[0].Time) > time.Hour {
+		t.Errorf("an event without time got %v, %v", got, err)
+	}
+}
+
+func TestHistoryTornLine(t *testing.T) {
+	for _, tear := range []string{`{"time":"2026-01-02T03:04:05Z","kind":"dep`, `{}`, "\x00\x00\x00", strings.Repeat("x", maxEventLine-1)} {
+		s := newStore(t)
+		if err := s.AppendEvent(Event{Plugin: "first"}); err != nil {
+			t.Fatal(err)
+		}
+		f, err := os.OpenFile(filepath.Join(s.Dir(), historyFile), os.O_WRONLY|os.O_APPEND, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		f.WriteString(tear)
+		f.Close()
+		wantPlugins(t, s, "first")
+		s = reopen(t, s)
+		if err := s.AppendEvent(Event{Plugin: "second"}); err != nil {
+			t.Fatal(err)
+		}
+		wantPlugins(t, s, "first", "second")
+	}
+}
+
+func TestHistoryRotates(t *testing.T) {
+	opts := quiet
+	opts.MaxHistory = 2000
+	s, err := OpenStore(t.TempDir(), opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	const events = 200
+	for i := range events {
+		if err := s.AppendEvent(Event{Plugin: numbered("p", i)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, name := range []string{historyFile, olderHistory} {
+		if size := stat(t, filepath.Join(s.Dir(), name)).Size(); size > opts.MaxHistory || size == 0 {
+			t.Errorf("%s has %d bytes, the limit is %d", name, size, opts.MaxHistory)
+		}
+	}
+	kept, err := s.History(0)
+	if err != nil || len(kept) < 20 {
+		t.Fatalf("%d events kept, %v", len(kept), err)
+	}
+	for i, e := range kept {
+		if want := numbered("p", events-len(kept)+i); e.Plugin != want {
+			t.Fatalf("event %d is %s, want %s: the order is broken or one is missing", i, e.Plugin, want)
+		}
+	}
+	// Just after a rotation, and with a reader between the two renames' names.
+	if err := s.rotate(); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := s.History(3); err != nil || len(got) != 3 || got[2].Plugin != numbered("p", events-1) {
+		t.Errorf("History(3) = %v, %v", got, err)
+	}
+}
+
+func TestHistoryLimitsDetail(t *testing.T) {
+	s := newStore(t)
+	if err := s.AppendEvent(Event{Detail: strings.Repeat("€", maxEventDetail)}); err != nil {
+		t.Fatal(err)
+	}
+	events, err := s.History(0)
+	if err != nil || len(events) != 1 {
+		t.Fatalf("History = %d events, %v", len(events), err)
+	}
+	if d := events[0].Detail; len(d) > maxEventDetail+10 || strings.ContainsRune(d, '�') {
+		t.Errorf("detail of %d bytes, ends in %q", len(d), d[len(d)-6:])
+	}
+	// Worst case: what JSON escapes.
+	if err := s.AppendEvent(Event{Detail: strings.Repeat("\x01", maxEventDetail)}); err == nil {
+		t.Error("a line longer than the limit was appended")
+	}
+}
+
+func wantPlugins(t *testing.T, s *Store, want ...string) {
+	t.Helper()
+	events, err := s.History(0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, e := range events {
+		got = append(got, e.Plugin)
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("history:\n%s", diff)
+	}
+}
