@@ -1,0 +1,121 @@
+package generations
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// Drain ends when the last lease does, and not by looking again from time to time: the bubble's clock stands still for as
+// long as any goroutine could go on without it.
+func TestDrainWaitsForLeases(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var s Slot[int]
+		g := NewGeneration(ID{}, 1)
+		swap(t, &s, g, nil)
+		leases := make([]Lease[int], 3)
+		for i := range leases {
+			leases[i] = acquire(t, &s, 1)
+		}
+		swap(t, &s, nil, g)
+		done := make(chan error, 1)
+		go func() { done <- g.Drain(t.Context()) }()
+		start := time.Now()
+		for i := range leases {
+			synctest.Wait()
+			select {
+			case err := <-done:
+				t.Fatalf("drained with %d leases held: %v", g.Leases(), err)
+			default:
+			}
+			wantIs(t, g.Drain(t.Context()), ErrDraining)
+			leases[i].Release()
+		}
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+		if waited := time.Since(start); waited != 0 {
+			t.Errorf("drained %v after the last release", waited)
+		}
+	})
+}
+
+func TestDrainEndsWithContext(t *testing.T) {
+	var s Slot[int]
+	g := NewGeneration(idOf("g"), 1)
+	swap(t, &s, g, nil)
+	leases := []Lease[int]{acquire(t, &s, 1), acquire(t, &s, 1)}
+	swap(t, &s, nil, g)
+	ctx, cancel := context.WithCancelCause(t.Context())
+	reason := errors.New("the deploy was called off")
+	cancel(reason)
+	err := g.Drain(ctx)
+	wantIs(t, err, ErrHeld)
+	wantIs(t, err, reason)
+	var held *DrainError
+	if !errors.As(err, &held) || held.Held != 2 || held.ID != g.ID() {
+		t.Errorf("Drain = %v, want 2 leases held", err)
+	}
+	wantState(t, g, StateDraining)
+	for i := range leases {
+		leases[i].Release()
+	}
+	if err := g.Drain(ctx); err != nil {
+		t.Errorf("nothing is held, yet Drain = %v", err)
+	}
+}
+
+// The generation is put back while somebody waits for it to drain.
+func TestDrainEndsWhenPutBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var s Slot[int]
+		g := NewGeneration(ID{}, 1)
+		swap(t, &s, g, nil)
+		lease := acquire(t, &s, 1)
+		swap(t, &s, nil, g)
+		done := make(chan error, 1)
+		go func() { done <- g.Drain(t.Context()) }()
+		synctest.Wait()
+		swap(t, &s, g, nil)
+		wantIs(t, <-done, ErrLive)
+		lease.Release()
+		wantState(t, g, StateLive)
+		swap(t, &s, nil, g)
+		if err := g.Drain(t.Context()); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// Release and Drain meet again and again at the last lease of a shard: a wake that gets lost hangs the test.
+func TestDrainWakes(t *testing.T) {
+	rounds := 20000
+	if testing.Short() {
+		rounds = 2000
+	}
+	var s Slot[int]
+	for range rounds {
+		g := NewGeneration(ID{}, 1)
+		swap(t, &s, g, nil)
+		leases := make([]Lease[int], 1+rand.IntN(4))
+		for i := range leases {
+			leases[i] = acquire(t, &s, 1)
+		}
+		swap(t, &s, nil, g)
+		var wg sync.WaitGroup
+		for i := range leases {
+			wg.Go(leases[i].Release)
+		}
+		if err := g.Drain(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if n := g.Leases(); n != 0 {
+			t.Fatalf("drained with %d leases", n)
+		}
+		wg.Wait()
+	}
+}

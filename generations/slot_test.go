@@ -1,0 +1,151 @@
+package generations
+
+import (
+	"testing"
+)
+
+func TestSlot(t *testing.T) {
+	var s Slot[string]
+	_, err := s.Acquire(t.Context())
+	wantIs(t, err, ErrEmpty)
+	if s.Current() != nil {
+		t.Error("an empty slot has a generation")
+	}
+	a, b := NewGeneration(idOf("a"), "a"), NewGeneration(idOf("b"), "b")
+	swap(t, &s, a, nil)
+	lease := acquire(t, &s, "a")
+	if lease.Generation() != a || a.ID() != idOf("a") || a.Value() != "a" || s.Current() != a {
+		t.Error("the lease is of another generation")
+	}
+	swap(t, &s, b, a)
+	if lease.Value() != "a" || a.Leases() != 1 || b.Leases() != 0 {
+		t.Errorf("after the swap: %s, %d and %d leases", lease.Value(), a.Leases(), b.Leases())
+	}
+	second := acquire(t, &s, "b")
+	second.Release()
+	lease.Release()
+	if a.Leases() != 0 || b.Leases() != 0 {
+		t.Errorf("after release: %d and %d leases", a.Leases(), b.Leases())
+	}
+	swap(t, &s, nil, b)
+	_, err = s.Acquire(t.Context())
+	wantIs(t, err, ErrEmpty)
+}
+
+func TestSwapRefuses(t *testing.T) {
+	var s, other Slot[int]
+	a, b := NewGeneration(ID{}, 1), NewGeneration(ID{}, 2)
+	swap(t, &s, a, nil)
+	swap(t, &other, b, nil)
+	retired := NewGeneration(ID{}, 3)
+	if err := retired.Retire(); err != nil {
+		t.Fatal(err)
+	}
+	for next, want := range map[*Generation[int]]error{a: ErrLive, b: ErrLive, retired: ErrRetired} {
+		_, err := s.Swap(next)
+		wantIs(t, err, want)
+	}
+	if s.Current() != a || other.Current() != b {
+		t.Error("a refused swap changed a slot")
+	}
+}
+
+// A generation is closed by exactly one, and only after it has drained.
+func TestStates(t *testing.T) {
+	var s Slot[int]
+	g := NewGeneration(ID{}, 1)
+	wantState(t, g, StateNew)
+	swap(t, &s, g, nil)
+	wantState(t, g, StateLive)
+	wantIs(t, g.Retire(), ErrLive)
+	wantIs(t, g.Drain(t.Context()), ErrLive)
+	swap(t, &s, nil, g)
+	wantState(t, g, StateDraining)
+	wantIs(t, g.Retire(), ErrNotDrained)
+	if err := g.Drain(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	wantState(t, g, StateDrained)
+
+	swap(t, &s, g, nil) // a failed move puts it back
+	wantState(t, g, StateLive)
+	wantIs(t, g.Retire(), ErrLive)
+	swap(t, &s, nil, g)
+	if err := g.Drain(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := g.Retire(); err != nil {
+		t.Fatal(err)
+	}
+	wantState(t, g, StateRetired)
+	wantIs(t, g.Retire(), ErrRetired)
+	wantIs(t, g.Drain(t.Context()), ErrRetired)
+	_, err := s.Swap(g)
+	wantIs(t, err, ErrRetired)
+}
+
+func TestReleaseTwice(t *testing.T) {
+	var s Slot[int]
+	swap(t, &s, NewGeneration(ID{}, 1), nil)
+	for name, misuse := range map[string]func(){
+		"the same lease": func() { l := acquire(t, &s, 1); l.Release(); l.Release() },
+		"a copy":         func() { l := acquire(t, &s, 1); c := l; l.Release(); c.Release() },
+		"no lease":       func() { var l Lease[int]; l.Release() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			defer func() {
+				if recover() == nil {
+					t.Error("nobody noticed")
+				}
+			}()
+			misuse()
+		})
+	}
+}
+
+func TestHotPathDoesNotAllocate(t *testing.T) {
+	var s Slot[string]
+	swap(t, &s, NewGeneration(ID{}, "a"), nil)
+	ctx := t.Context()
+	allocs := testing.AllocsPerRun(1000, func() {
+		lease, err := s.Acquire(ctx)
+		if err != nil || lease.Value() != "a" {
+			t.Fail()
+		}
+		lease.Release()
+	})
+	if allocs != 0 {
+		t.Errorf("%v allocations a call", allocs)
+	}
+}
+
+func TestShardCount(t *testing.T) {
+	n := shardCount()
+	if n < minShards || n > maxShards || n&(n-1) != 0 {
+		t.Errorf("%d shards: the mask needs a power of two", n)
+	}
+}
+
+func swap[T any](t *testing.T, s *Slot[T], next, wantOld *Generation[T]) {
+	t.Helper()
+	old, err := s.Swap(next)
+	if err != nil || old != wantOld {
+		t.Fatalf("Swap = %p, %v; want %p", old, err, wantOld)
+	}
+}
+
+func acquire[T comparable](t *testing.T, s *Slot[T], want T) Lease[T] {
+	t.Helper()
+	lease, err := s.Acquire(t.Context())
+	if err != nil || lease.Value() != want {
+		t.Fatalf("Acquire: %v", err)
+	}
+	return lease
+}
+
+func wantState[T any](t *testing.T, g *Generation[T], want State) {
+	t.Helper()
+	if got := g.State(); got != want {
+		t.Errorf("state %v, want %v", got, want)
+	}
+}
