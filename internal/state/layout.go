@@ -1,0 +1,178 @@
+package state
+
+import (
+	"fmt"
+	"reflect"
+	"strings"
+)
+
+// layout compares two types down to the last word that can be reached through them. It is what makes adoption sound: where
+// it finds no reason, code compiled for either type reads and writes the same bytes in the same way, hashes and compares
+// map keys alike, and the garbage collector sees the same pointers. Names of types don't count, names of fields do.
+type layout struct {
+	seen    map[[2]reflect.Type]bool
+	shared  map[sharedType]bool
+	reasons []Reason
+}
+
+type sharedType struct {
+	t     reflect.Type
+	named bool
+}
+
+func (l *layout) refuse(path, format string, args ...any) {
+	l.reasons = append(l.reasons, Reason{path, fmt.Sprintf(format, args...)})
+}
+
+// compare assumes that a pair it is in the middle of is alike: a difference anywhere is a reason on its own.
+func (l *layout) compare(a, b reflect.Type, path string) {
+	if l.seen[[2]reflect.Type{a, b}] {
+		return
+	}
+	l.seen[[2]reflect.Type{a, b}] = true
+	if a == b {
+		l.same(a, path, false)
+		return
+	}
+	if a.Kind() != b.Kind() {
+		l.refuse(path, "type changed %v → %v", a, b)
+		return
+	}
+	if a.Size() != b.Size() || a.Align() != b.Align() || a.FieldAlign() != b.FieldAlign() {
+		// The fields below tell more, unless the difference lies between them.
+		defer func(n int) {
+			if len(l.reasons) == n {
+				l.refuse(path, "size or alignment changed")
+			}
+		}(len(l.reasons))
+	}
+	switch a.Kind() {
+	case reflect.Pointer, reflect.Slice:
+		l.compare(a.Elem(), b.Elem(), path+brackets(a))
+	case reflect.Array:
+		if a.Len() != b.Len() {
+			l.refuse(path, "array length changed %d → %d", a.Len(), b.Len())
+		}
+		l.compare(a.Elem(), b.Elem(), path+"[]")
+	case reflect.Map:
+		l.compare(a.Key(), b.Key(), path+"[key]")
+		l.compare(a.Elem(), b.Elem(), path+"[]")
+	case reflect.Struct:
+		l.fields(a, b, path)
+	case reflect.Interface:
+		// The word before a value of an interface with methods leads to the giver's own method table, by which two
+		// equal values of giver and receiver would be unequal.
+		if a.NumMethod() != 0 || b.NumMethod() != 0 {
+			l.refuse(path, "interface type %v with methods is the plugin's own", a)
+		}
+	case reflect.Chan:
+		l.refuse(path, "channel of the plugin's own type %v", a.Elem())
+	case reflect.Func:
+		l.refuse(path, "function: it would go on running the giver's code")
+	case reflect.UnsafePointer:
+		l.refuse(path, "unsafe.Pointer: what it points to can't be told")
+	}
+}
+
+func (l *layout) fields(a, b reflect.Type, path string) {
+	if elemA, ok := pointee(a); ok {
+		if elemB, ok := pointee(b); ok {
+			l.compare(elemA, elemB, path)
+			return
+		}
+	}
+	for _, t := range []reflect.Type{a, b} {
+		// unique and weak keep tables that go by type: the memory is alike, the meaning is not.
+		if isStd(t.PkgPath()) && classOf(t) != open {
+			l.refuse(path, "%v can't hold values of the plugin's own types", t)
+			return
+		}
+	}
+	if a.NumField() != b.NumField() {
+		l.refuse(path, "%d fields → %d fields", a.NumField(), b.NumField())
+		return
+	}
+	for i := range a.NumField() {
+		x, y := a.Field(i), b.Field(i)
+		at := path + "." + x.Name
+		switch {
+		case x.Name != y.Name:
+			l.refuse(at, "field changed to %s", y.Name)
+		case x.Anonymous != y.Anonymous:
+			l.refuse(at, "field embedded on one side only")
+		case x.Offset != y.Offset:
+			l.refuse(at, "offset changed %d → %d", x.Offset, y.Offset)
+		}
+		l.compare(x.Type, y.Type, at)
+	}
+}
+
+// same looks at a type that both sides share, which is sound by itself, for what would tie the receiver to the giver's code.
+// Below a named type the code is shared as well; there a function is judged by its value.
+func (l *layout) same(t reflect.Type, path string, named bool) {
+	if clean(t) || l.shared[sharedType{t, named}] {
+		return
+	}
+	l.shared[sharedType{t, named}] = true
+	if elem, ok := pointee(t); ok {
+		l.same(elem, path, named)
+		return
+	}
+	named = named || t.Name() != "" && t.Kind() != reflect.Func
+	switch t.Kind() {
+	case reflect.Slice, reflect.Array:
+		l.same(t.Elem(), path+"[]", named)
+	case reflect.Map:
+		l.same(t.Key(), path+"[key]", named)
+		l.same(t.Elem(), path+"[]", named)
+	case reflect.Chan:
+		l.refuse(path, "channel of %v: what it holds can't be looked at", t.Elem())
+	case reflect.Func:
+		if !named {
+			l.refuse(path, "function: it would go on running the giver's code")
+		}
+	case reflect.UnsafePointer:
+		l.refuse(path, "unsafe.Pointer: what it points to can't be told")
+	case reflect.Struct:
+		switch classOf(t) {
+		case open:
+			for f := range t.Fields() {
+				l.same(f.Type, path+"."+f.Name, named)
+			}
+		case opaque:
+			l.refuse(path, "%v may refer to the giver's code", t)
+		}
+	}
+}
+
+func brackets(t reflect.Type) string {
+	if t.Kind() == reflect.Pointer {
+		return ""
+	}
+	return "[]"
+}
+
+// sameText reports whether two types have the same name but for the suffix that tells generations apart.
+func sameText(a, b reflect.Type) bool { return unsuffixed(a.String()) == unsuffixed(b.String()) }
+
+// unsuffixed takes the content-addressed part, _g and twelve characters, out of the package paths in a type's name.
+func unsuffixed(name string) string {
+	const length = len("_g") + 12
+	var out strings.Builder
+	for {
+		i := strings.Index(name, "_g")
+		if i < 0 || len(name) < i+length {
+			break
+		}
+		end := i + length
+		if strings.ContainsAny(name[i:end], "./[]*, ") || (end < len(name) && name[end] != '.') {
+			out.WriteString(name[:i+2])
+			name = name[i+2:]
+			continue
+		}
+		out.WriteString(name[:i])
+		name = name[end:]
+	}
+	out.WriteString(name)
+	return out.String()
+}

@@ -1,0 +1,285 @@
+package state
+
+import (
+	"fmt"
+	"reflect"
+	"runtime"
+	"unsafe"
+)
+
+// mover makes one copy. Memory that is referred to twice is copied once, so that pointers, maps and slices which were the
+// same are the same afterwards. What is still to be filled stands in a list: the depth of the state is no matter of the
+// stack's.
+type mover struct {
+	made    map[original]unsafe.Pointer
+	queue   []fill
+	extents []extent
+	dynamic map[reflect.Type]*op // for the values of interfaces
+	origins []origin
+	steps   *op
+
+	record  bool // keep extents, because an inner pointer is possible
+	entries int64
+	bytes   int64
+	depth   int
+	err     error
+}
+
+// original is memory of the giver, as it is seen through one pair of types. Slices of the same array are the same only
+// if they are equally long.
+type original struct {
+	p        unsafe.Pointer
+	n        int
+	from, to reflect.Type
+}
+
+// fill is n values to be made, of a map its entries.
+type fill struct {
+	op       *op
+	src, dst unsafe.Pointer
+	n        int
+}
+
+// origin remembers where an op that belongs to no plan came from.
+type origin struct{ inner, outer *op }
+
+// tooDeep bounds interfaces that directly hold structs with interfaces that hold structs and so on, the one nesting that
+// the list doesn't take off the stack.
+const tooDeep = 1000
+
+func (m *mover) move(steps *op, value any) (any, error) {
+	m.made = map[original]unsafe.Pointer{}
+	m.steps, m.record = steps, risky(steps)
+	dst := reflect.New(steps.to.typ)
+	m.inline(steps, box(reflect.ValueOf(value)), dst.UnsafePointer())
+	for len(m.queue) > 0 && m.err == nil {
+		f := m.queue[len(m.queue)-1]
+		m.queue = m.queue[:len(m.queue)-1]
+		m.fill(f)
+	}
+	if m.err == nil && m.record {
+		m.disjoint()
+	}
+	runtime.KeepAlive(value) // extents are mere numbers
+	if m.err != nil {
+		return nil, m.err
+	}
+	return dst.Elem().Interface(), nil
+}
+
+func (m *mover) fill(f fill) {
+	if f.op.code == opMap {
+		m.entriesOf(f)
+		return
+	}
+	elem := f.op.elem
+	if elem.code == opBytes {
+		n := uintptr(f.n) * elem.from.typ.Size()
+		copy(unsafe.Slice((*byte)(f.dst), n), unsafe.Slice((*byte)(f.src), n))
+		return
+	}
+	from, to := elem.from.typ.Size(), elem.to.typ.Size()
+	for i := range uintptr(f.n) {
+		m.inline(elem, unsafe.Add(f.src, i*from), unsafe.Add(f.dst, i*to))
+	}
+}
+
+func (m *mover) entriesOf(f fill) {
+	o := f.op
+	src := reflect.NewAt(o.from.typ, unsafe.Pointer(&f.src)).Elem()
+	dst := reflect.NewAt(o.to.typ, unsafe.Pointer(&f.dst)).Elem()
+	oldKey, oldElem := reflect.New(o.key.from.typ), reflect.New(o.elem.from.typ)
+	newKey, newElem := reflect.New(o.key.to.typ), reflect.New(o.elem.to.typ)
+	for it := src.MapRange(); it.Next() && m.err == nil; {
+		oldKey.Elem().SetIterKey(it)
+		oldElem.Elem().SetIterValue(it)
+		newKey.Elem().SetZero()
+		newElem.Elem().SetZero()
+		m.inline(o.key, oldKey.UnsafePointer(), newKey.UnsafePointer())
+		m.inline(o.elem, oldElem.UnsafePointer(), newElem.UnsafePointer())
+		dst.SetMapIndex(newKey.Elem(), newElem.Elem())
+	}
+}
+
+// inline makes the value at dst, which is zero, from the one at src. Both may be reused as soon as it returns: what is left
+// for later is in memory of its own.
+func (m *mover) inline(o *op, src, dst unsafe.Pointer) {
+	switch o.code {
+	case opBytes:
+		n := o.from.typ.Size()
+		copy(unsafe.Slice((*byte)(dst), n), unsafe.Slice((*byte)(src), n))
+	case opBool:
+		*(*bool)(dst) = *(*bool)(src)
+	case opNumber:
+		widen(o.from.kind, o.to.kind, src, dst)
+	case opString:
+		*(*string)(dst) = *(*string)(src)
+	case opStd:
+		reflect.NewAt(o.to.typ, dst).Elem().Set(reflect.NewAt(o.from.typ, src).Elem())
+	case opShare:
+		*(*unsafe.Pointer)(dst) = *(*unsafe.Pointer)(src)
+	case opPointer:
+		if p := *(*unsafe.Pointer)(src); p != nil {
+			*(*unsafe.Pointer)(dst) = m.object(o, p, 1)
+		}
+	case opAddress:
+		p := m.alloc(o.elem.to.typ, 1)
+		m.inline(o.elem, src, p)
+		*(*unsafe.Pointer)(dst) = p
+	case opDeref:
+		if p := *(*unsafe.Pointer)(src); p != nil {
+			m.extent(o, p, o.elem.from.typ.Size())
+			m.inline(o.elem, p, dst)
+		}
+	case opSlice:
+		h := *(*sliceHeader)(src)
+		if h.data != nil {
+			*(*sliceHeader)(dst) = sliceHeader{m.object(o, h.data, h.len), h.len, h.len}
+		}
+	case opArray:
+		from, to := o.elem.from.typ.Size(), o.elem.to.typ.Size()
+		for i := range uintptr(o.from.len) {
+			m.inline(o.elem, unsafe.Add(src, i*from), unsafe.Add(dst, i*to))
+		}
+	case opMap:
+		if p := *(*unsafe.Pointer)(src); p != nil {
+			*(*unsafe.Pointer)(dst) = m.mapping(o, p)
+		}
+	case opStruct:
+		for i := range o.fields {
+			f := &o.fields[i]
+			m.inline(f.op, unsafe.Add(src, f.src), unsafe.Add(dst, f.dst))
+		}
+	case opInterface:
+		m.interfaceValue(o, src, dst)
+	}
+}
+
+// object gives the copy of what the pointer or slice refers to, making it if this is the first time.
+func (m *mover) object(o *op, p unsafe.Pointer, n int) unsafe.Pointer {
+	at := original{p, n, o.elem.from.typ, o.elem.to.typ}
+	if o.code == opSlice {
+		at.n = -n // a slice of one and a pointer to its element don't start the same object
+		m.entries += int64(n)
+	}
+	if made, ok := m.made[at]; ok {
+		return made
+	}
+	made := m.alloc(at.to, n)
+	m.made[at] = made
+	if n > 0 {
+		m.queue = append(m.queue, fill{o, p, made, n})
+		m.extent(o, p, uintptr(n)*at.from.Size())
+	}
+	return made
+}
+
+func (m *mover) extent(o *op, p unsafe.Pointer, size uintptr) {
+	if m.record {
+		m.extents = append(m.extents, extent{uintptr(p), uintptr(p) + size, o})
+	}
+}
+
+func (m *mover) mapping(o *op, p unsafe.Pointer) unsafe.Pointer {
+	at := original{p, 0, o.from.typ, o.to.typ}
+	if made, ok := m.made[at]; ok {
+		return made
+	}
+	n := reflect.NewAt(o.from.typ, unsafe.Pointer(&p)).Elem().Len()
+	made := reflect.MakeMapWithSize(o.to.typ, n).UnsafePointer()
+	m.entries += int64(n)
+	m.bytes += int64(n) * int64(o.key.to.typ.Size()+o.elem.to.typ.Size()+1)
+	m.made[at] = made
+	m.queue = append(m.queue, fill{o, p, made, n})
+	m.extent(o, p, 1)
+	return made
+}
+
+func (m *mover) alloc(t reflect.Type, n int) unsafe.Pointer {
+	m.bytes += int64(n) * int64(t.Size())
+	if n == 1 {
+		return reflect.New(t).UnsafePointer()
+	}
+	return reflect.MakeSlice(reflect.SliceOf(t), n, n).UnsafePointer()
+}
+
+// interfaceValue copies what an interface holds. verify has seen that its type is shared.
+func (m *mover) interfaceValue(o *op, src, dst unsafe.Pointer) {
+	from := reflect.NewAt(o.from.typ, src).Elem()
+	if from.IsNil() {
+		return
+	}
+	x := from.Elem()
+	t := x.Type()
+	if !t.Implements(o.to.typ) {
+		m.fail(o, "%v doesn't implement %s", t, o.to.name)
+		return
+	}
+	inner, err := m.dynamicOp(t, o)
+	if err != nil {
+		m.err = err
+		return
+	}
+	to := reflect.NewAt(o.to.typ, dst).Elem()
+	if inner.code == opBytes || inner.code == opString {
+		to.Set(x) // what an interface holds directly never changes
+		return
+	}
+	if m.depth++; m.depth > tooDeep {
+		m.fail(o, "interfaces nested deeper than %d", tooDeep)
+		return
+	}
+	made := reflect.New(t)
+	m.inline(inner, box(x), made.UnsafePointer())
+	to.Set(made.Elem())
+	m.depth--
+}
+
+func (m *mover) dynamicOp(t reflect.Type, outer *op) (*op, error) {
+	if o := m.dynamic[t]; o != nil {
+		return o, nil
+	}
+	s := shaper{}.of(t)
+	o := fitter{}.fit(s, s, false)
+	if _, reasons := o.changes(); len(reasons) > 0 {
+		at := m.pathOf(outer)
+		for i := range reasons {
+			reasons[i].Path = at + reasons[i].Path[len(root):]
+		}
+		return nil, &Refusal{m.steps.from.typ, m.steps.to.typ, reasons}
+	}
+	if m.dynamic == nil {
+		m.dynamic = map[reflect.Type]*op{}
+	}
+	m.dynamic[t] = o
+	m.origins = append(m.origins, origin{o, outer})
+	return o, nil
+}
+
+func (m *mover) fail(o *op, format string, args ...any) {
+	if m.err == nil {
+		m.err = &Refusal{m.steps.from.typ, m.steps.to.typ, []Reason{{m.pathOf(o), fmt.Sprintf(format, args...)}}}
+	}
+}
+
+// pathOf finds the way to an op, for messages: first in the plan, then through the interfaces that were met.
+func (m *mover) pathOf(o *op) string {
+	if path, ok := m.steps.find(o); ok {
+		return path
+	}
+	for _, g := range m.origins {
+		if path, ok := g.inner.find(o); ok {
+			return m.pathOf(g.outer) + path[len(root):]
+		}
+	}
+	return root
+}
+
+func (o *op) find(what *op) (path string, ok bool) {
+	o.follow(root, func(o *op, p string) {
+		if o == what && !ok {
+			path, ok = p, true
+		}
+	})
+	return path, ok
+}

@@ -1,0 +1,67 @@
+package state
+
+// op is one step of making a value of one shape into a value of another. Ops form a graph with the cycles of the types.
+type op struct {
+	code     opcode
+	from, to *shape
+	elem     *op // of what a pointer points to, and of the elements of slices, arrays and maps
+	key      *op
+	fields   []fieldOp
+	bad      string // why the step can't be done, when code is opRefuse
+
+	// What a struct's step does besides, for the report: field names.
+	added, removed, renamed []string
+}
+
+type fieldOp struct {
+	name     string // of the receiver's field
+	src, dst uintptr
+	index    int // of the giver's field, in the order of its shape
+	op       *op
+}
+
+type opcode uint8
+
+const (
+	opRefuse    opcode = iota
+	opBytes            // the same type, no pointers: copied as it stands
+	opBool             //
+	opNumber           // the same or a wider kind of number
+	opString           // strings can't change, so both may refer to the same bytes
+	opStd              // a closed type of the standard library: assigned, or through its own encoding
+	opLock             // left at zero
+	opShare            // the same pointer or channel on both sides
+	opPointer          //
+	opAddress          // a value becomes a pointer to one
+	opDeref            // a pointer becomes the value; nil becomes zero
+	opSlice            //
+	opArray            //
+	opMap              //
+	opStruct           //
+	opInterface        // what it holds is copied and keeps its type
+)
+
+// follow calls visit for the op and all that can be reached from it, each once, with the path to it in the receiver's
+// names. The path is the first one found.
+func (o *op) follow(path string, visit func(o *op, path string)) {
+	seen := map[*op]bool{}
+	var rec func(o *op, path string)
+	rec = func(o *op, path string) {
+		if o == nil || seen[o] {
+			return
+		}
+		seen[o] = true
+		visit(o, path)
+		rec(o.key, path+"[key]")
+		switch o.code {
+		case opSlice, opArray, opMap:
+			rec(o.elem, path+"[]")
+		default:
+			rec(o.elem, path)
+		}
+		for _, f := range o.fields {
+			rec(f.op, path+"."+f.name)
+		}
+	}
+	rec(o, path)
+}

@@ -1,0 +1,110 @@
+package state
+
+import (
+	"reflect"
+	"strings"
+)
+
+// shape is what converting needs to know of a type. It comes from a type of this process or from the head of a stream, so
+// that both go by the same rules.
+type shape struct {
+	kind   reflect.Kind // reflect's, or one of the two below; an atomic number has the kind of the number
+	name   string       // as people know it
+	typ    reflect.Type // nil when it comes from a stream
+	elem   *shape
+	key    *shape
+	len    int
+	fields []field
+	closed bool // a struct of the standard library whose unexported fields may be copied
+}
+
+const (
+	stdKind  = reflect.Kind(64) // a closed type of the standard library, known by its name
+	lockKind = reflect.Kind(65) // a lock: zero at the other end
+)
+
+type field struct {
+	name     string
+	was      []string // earlier names, from the tag `sohost:"was=a,was=b"`
+	embedded bool
+	offset   uintptr
+	shape    *shape
+}
+
+// shaper makes each shape once, so that recursive types end.
+type shaper map[reflect.Type]*shape
+
+func (m shaper) of(t reflect.Type) *shape {
+	if s := m[t]; s != nil {
+		return s
+	}
+	s := &shape{kind: t.Kind(), name: unsuffixed(t.String()), typ: t}
+	m[t] = s
+	if k, ok := atomicNumber(t); ok {
+		s.kind = k
+		return s
+	}
+	if elem, ok := pointee(t); ok {
+		s.kind, s.elem = reflect.Pointer, m.of(elem)
+		return s
+	}
+	switch t.Kind() {
+	case reflect.Slice:
+		s.elem = m.of(t.Elem())
+	case reflect.Array:
+		s.elem, s.len = m.of(t.Elem()), t.Len()
+	case reflect.Map:
+		s.key, s.elem = m.of(t.Key()), m.of(t.Elem())
+	case reflect.Struct:
+		m.structure(s, t)
+	}
+	return s
+}
+
+func (m shaper) structure(s *shape, t reflect.Type) {
+	switch c := classOf(t); c {
+	case open:
+	case data:
+		s.closed, s.name = true, t.PkgPath()+"."+t.Name()
+	default:
+		s.kind, s.name = stdKind, t.PkgPath()+"."+t.Name()
+		if c == lock {
+			s.kind = lockKind
+		}
+		return
+	}
+	for f := range t.Fields() {
+		if f.Name == "_" {
+			continue
+		}
+		s.fields = append(s.fields, field{f.Name, formerNames(f.Tag), f.Anonymous, f.Offset, m.of(f.Type)})
+	}
+}
+
+func formerNames(tag reflect.StructTag) []string {
+	var names []string
+	for part := range strings.SplitSeq(tag.Get("sohost"), ",") {
+		if name, ok := strings.CutPrefix(strings.TrimSpace(part), "was="); ok && name != "" {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// leaf reports whether a shape refers to no other memory and needs nothing but a copy of its bytes.
+func (s *shape) leaf() bool {
+	if s.kind == lockKind || s.typ == nil || pointers(s.typ) {
+		return false
+	}
+	switch s.kind {
+	case reflect.Struct:
+		for _, f := range s.fields {
+			if !f.shape.leaf() {
+				return false
+			}
+		}
+	case reflect.Array:
+		return s.elem.leaf()
+	}
+	return true
+}
