@@ -117,7 +117,7 @@ func must(t *testing.T, err error) {
 	}
 }
 
-// newest makes content the file at path in the way of go build, ln -sfn and others: by rename.
+// moveOver makes content the file at path by rename, as editors and installers do.
 func moveOver(t *testing.T, path, content string) {
 	t.Helper()
 	tmp := path + ".tmp"
@@ -446,11 +446,11 @@ func TestIrregularFilesAreNoEvents(t *testing.T) {
 		_, d := watchDir(t, w, dir)
 		must(t, unix.Mkfifo(fifo, 0o644))
 		must(t, os.Mkdir(sub, 0o755))
-		_, fifoAsDir := watchDir(t, w, fifo) // must not block
+		watchDir(t, w, fifo) // must not block
 		write(t, filepath.Join(sub, "x.so"), "1")
 		write(t, filepath.Join(dir, "foreign.txt"), "1")
 		flush(t, w)
-		for _, l := range []log{l, l2, d, fifoAsDir} {
+		for _, l := range []log{l, l2, d} {
 			l.none(t)
 		}
 		must(t, os.Remove(fifo))
@@ -463,7 +463,7 @@ func TestSlowFunctionLosesNothing(t *testing.T) {
 	inModes(t, func(t *testing.T, w *Watcher) {
 		dir := t.TempDir()
 		entered, leave := make(chan Event), make(chan struct{})
-		_, err := w.Dir(dir, isImage, func(ev Event) {
+		target, err := w.Dir(dir, isImage, func(ev Event) {
 			entered <- ev
 			<-leave
 		})
@@ -472,11 +472,9 @@ func TestSlowFunctionLosesNothing(t *testing.T) {
 		<-entered
 		// Each of these settles by itself, and none can be told.
 		write(t, filepath.Join(dir, "c.so"), "1")
-		settle(t, w)
+		awaitOut(t, target, "c.so")
 		write(t, filepath.Join(dir, "b.so"), "1")
-		settle(t, w)
-		write(t, filepath.Join(dir, "c.so"), "22")
-		settle(t, w)
+		awaitOut(t, target, "b.so c.so")
 		leave <- struct{}{}
 		if ev := <-entered; !reflect.DeepEqual(ev.Names, []string{"b.so", "c.so"}) {
 			t.Errorf("event %+v, want one for both files", ev)
@@ -485,22 +483,21 @@ func TestSlowFunctionLosesNothing(t *testing.T) {
 	})
 }
 
-// settle returns when the loop has had nothing waiting to settle since it was called.
-func settle(t *testing.T, w *Watcher) {
+// awaitOut returns when the event that waits to be delivered has the names.
+func awaitOut(t *testing.T, target *Target, names string) {
 	t.Helper()
-	end := time.Now().Add(patience)
-	for changed := false; ; time.Sleep(time.Millisecond) {
-		waiting := false
-		must(t, w.loop.do(func() {
-			for t := range w.loop.targets {
-				waiting = waiting || t.quiet.waiting()
+	for end := time.Now().Add(patience); ; time.Sleep(time.Millisecond) {
+		var out string
+		must(t, target.loop.do(func() {
+			if target.out != nil {
+				out = strings.Join(target.out.Names, " ")
 			}
 		}))
-		if changed = changed || waiting; changed && !waiting {
+		switch {
+		case out == names:
 			return
-		}
-		if time.Now().After(end) {
-			t.Fatal("nothing settles")
+		case time.Now().After(end):
+			t.Fatalf("%q waits to be delivered, want %q", out, names)
 		}
 	}
 }

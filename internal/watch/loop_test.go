@@ -1,0 +1,293 @@
+package watch
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// kernel stands in for inotify where a test needs a time of its own: records come from the test.
+type kernel struct {
+	events chan []record
+	wds    map[string]int32
+	err    error // of add
+	served error
+}
+
+func newKernel() *kernel {
+	return &kernel{events: make(chan []record), wds: make(map[string]int32)}
+}
+
+func (k *kernel) source() source {
+	return source{
+		events: k.events,
+		add: func(dir string, _ uint32) (int32, error) {
+			if k.wds[dir] == 0 {
+				k.wds[dir] = int32(len(k.wds) + 1)
+			}
+			return k.wds[dir], k.err
+		},
+		remove: func(int32) {},
+		serves: func(point) error { return k.served },
+		close:  func() {},
+	}
+}
+
+// report sends a record about path.
+func (k *kernel) report(path string, mask uint32) {
+	k.events <- []record{{wd: k.wds[filepath.Dir(path)], mask: mask, name: filepath.Base(path)}}
+}
+
+// turns is how often the loop has been woken.
+func turns(w *Watcher) (n int) {
+	_ = w.loop.do(func() { n = w.loop.turns })
+	return n
+}
+
+func TestSettling(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "x.so")
+	write(t, path, "1")
+	synctest.Test(t, func(t *testing.T) {
+		k := newKernel()
+		w := start(Options{}, k.source())
+		defer w.Close()
+		var events []time.Duration
+		begin := time.Now()
+		_, err := w.File(path, func(Event) { events = append(events, time.Since(begin)) })
+		must(t, err)
+		expect := func(what string, want ...time.Duration) {
+			t.Helper()
+			time.Sleep(time.Minute)
+			synctest.Wait()
+			if !reflect.DeepEqual(events, want) {
+				t.Errorf("%s: events at %v, want %v", what, events, want)
+			}
+			events, begin = nil, time.Now()
+		}
+
+		k.report(path, unix.IN_CLOSE_WRITE)
+		expect("one change", 50*time.Millisecond)
+
+		for range 10 {
+			k.report(path, unix.IN_CLOSE_WRITE)
+			time.Sleep(49 * time.Millisecond)
+		}
+		expect("ten changes in pieces", 9*49*time.Millisecond+50*time.Millisecond)
+
+		for range 100 {
+			k.report(path, unix.IN_CLOSE_WRITE)
+			time.Sleep(49 * time.Millisecond)
+		}
+		// The change at 2.009 s is the first of those that wait for the second event, and so on.
+		expect("a writer without end", 2*time.Second, 4009*time.Millisecond, 99*49*time.Millisecond+50*time.Millisecond)
+
+		k.report(path, unix.IN_CREATE)
+		time.Sleep(time.Second)
+		k.report(path, unix.IN_CLOSE_WRITE)
+		expect("made, written for a second and closed", 1050*time.Millisecond)
+
+		k.report(path, unix.IN_CREATE)
+		time.Sleep(time.Second)
+		write(t, path, "more")
+		expect("made and kept open, nothing to look at yet")
+		k.report(path, unix.IN_CLOSE_WRITE)
+		expect("closed at last", 50*time.Millisecond)
+
+		k.report(path, unix.IN_CREATE)
+		expect("linked into place, whole", 2*time.Second)
+
+		k.report(filepath.Join(filepath.Dir(path), "y.so"), unix.IN_CLOSE_WRITE)
+		expect("another file")
+	})
+}
+
+func TestPollSettling(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "x.so")
+	synctest.Test(t, func(t *testing.T) {
+		w := New(Options{ForcePoll: true})
+		defer w.Close()
+		var events []time.Duration
+		begin := time.Now()
+		_, err := w.File(path, func(Event) { events = append(events, time.Since(begin)) })
+		must(t, err)
+		time.Sleep(500 * time.Millisecond)
+		for i := range 10 { // a slow writer, seen at 1 s to 10 s
+			write(t, path, strings.Repeat("x", i+1))
+			time.Sleep(time.Second)
+		}
+		time.Sleep(time.Minute)
+		want := []time.Duration{3 * time.Second, 6 * time.Second, 9 * time.Second, 11 * time.Second}
+		if !reflect.DeepEqual(events, want) {
+			t.Errorf("events at %v, want %v", events, want)
+		}
+	})
+}
+
+// TestAtRest lets a day pass: a watcher that is served by inotify is not woken once.
+func TestAtRest(t *testing.T) {
+	dir := t.TempDir()
+	synctest.Test(t, func(t *testing.T) {
+		w := start(Options{}, newKernel().source())
+		defer w.Close()
+		for i := range 10 {
+			watchFile(t, w, filepath.Join(dir, fmt.Sprint("there is none/", i)))
+			watchDir(t, w, dir)
+		}
+		before := turns(w)
+		time.Sleep(24 * time.Hour)
+		if n := turns(w) - before - 1; n != 0 {
+			t.Errorf("woken %d times in a day without a change", n)
+		}
+	})
+}
+
+// TestAtRestBesidesOthers makes a noise in the directories above the watched one, as there always is in /tmp.
+func TestAtRestBesidesOthers(t *testing.T) {
+	above := t.TempDir()
+	dir := filepath.Join(above, "build")
+	w := New(Options{Settle: time.Millisecond})
+	defer w.Close()
+	_, l := watchFile(t, w, filepath.Join(dir, "x.so")) // watches more than it does once build is there
+	must(t, os.Mkdir(dir, 0o755))
+	write(t, filepath.Join(dir, "x.so"), "1")
+	l.next(t)
+	flush(t, w)
+	before := turns(w)
+	for i := range 100 {
+		write(t, filepath.Join(above, fmt.Sprint(i)), "noise")
+		must(t, os.Rename(filepath.Join(above, fmt.Sprint(i)), filepath.Join(above, "noise")))
+	}
+	write(t, filepath.Join(dir, "x.so"), "22")
+	l.next(t)
+	// The record, the timer, the delivery, this question, and maybe one more record for each that write makes.
+	if n := turns(w) - before; n > 10 {
+		t.Errorf("%d turns for one change", n)
+	}
+}
+
+func TestOverflow(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "x.so")
+	write(t, path, "1")
+	synctest.Test(t, func(t *testing.T) {
+		k := newKernel()
+		w := start(Options{}, k.source())
+		defer w.Close()
+		_, l := watchFile(t, w, path)
+		_, d := watchDir(t, w, dir)
+		_, none := watchFile(t, w, filepath.Join(dir, "there is none"))
+		k.events <- []record{{wd: -1, mask: unix.IN_Q_OVERFLOW}}
+		time.Sleep(time.Second)
+		l.next(t)
+		if ev := d.next(t); ev.Names != nil {
+			t.Errorf("event %+v of the directory, want no names: any entry may have been changed", ev)
+		}
+		none.none(t)
+	})
+}
+
+func TestPolledWhereInotifyCannotServe(t *testing.T) {
+	failures := map[string]func(k *kernel, err error){
+		"no more watches":     func(k *kernel, err error) { k.err = err },
+		"network file system": func(k *kernel, err error) { k.served = err },
+	}
+	for name, fail := range failures {
+		t.Run(name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "x.so")
+			synctest.Test(t, func(t *testing.T) {
+				k := newKernel()
+				w := start(Options{}, k.source())
+				defer w.Close()
+				fail(k, errors.New("the reason"))
+				target, l := watchFile(t, w, path)
+				if s := target.Status(); s != (Status{Mode: "poll", Reason: "the reason"}) {
+					t.Errorf("status %+v, want poll with the reason", s)
+				}
+				write(t, path, "1")
+				time.Sleep(10 * time.Second)
+				l.next(t)
+
+				must(t, w.loop.do(func() { k.err, k.served = nil, nil }))
+				write(t, path, "22")
+				time.Sleep(10 * time.Second)
+				l.next(t)
+				if s := target.Status(); s != (Status{Mode: "inotify"}) {
+					t.Errorf("status %+v after the change that followed the cure, want inotify", s)
+				}
+				before := turns(w)
+				time.Sleep(time.Hour)
+				if n := turns(w) - before - 1; n != 0 {
+					t.Errorf("woken %d times in an hour: still polled", n)
+				}
+			})
+		})
+	}
+}
+
+func TestSourceLost(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "x.so")
+	write(t, path, "1")
+	synctest.Test(t, func(t *testing.T) {
+		k := newKernel()
+		w := start(Options{}, k.source())
+		defer w.Close()
+		target, l := watchFile(t, w, path)
+		close(k.events)
+		time.Sleep(10 * time.Second)
+		l.next(t) // what has happened last is not known
+		if s := target.Status(); s.Mode != "poll" {
+			t.Errorf("status %+v, want poll", s)
+		}
+		write(t, path, "22")
+		time.Sleep(10 * time.Second)
+		l.next(t)
+	})
+}
+
+// TestWatchesAreGivenBack asks the kernel.
+func TestWatchesAreGivenBack(t *testing.T) {
+	n, err := openInotify()
+	must(t, err)
+	w := start(Options{Settle: time.Millisecond}, n.source())
+	defer w.Close()
+	watches := func() int {
+		info, err := os.ReadFile(fmt.Sprintf("/proc/self/fdinfo/%d", n.fd))
+		must(t, err)
+		return strings.Count(string(info), "inotify wd:")
+	}
+	dir := t.TempDir()
+	path := filepath.Join(dir, "a/b/c/x.so")
+	var targets []*Target
+	for range 3 {
+		target, l := watchFile(t, w, path)
+		targets = append(targets, target)
+		must(t, os.MkdirAll(filepath.Dir(path), 0o755))
+		write(t, path, "1")
+		l.next(t)
+		target, _ = watchDir(t, w, filepath.Dir(path))
+		targets = append(targets, target)
+		must(t, os.RemoveAll(filepath.Join(dir, "a")))
+	}
+	if watches() == 0 {
+		t.Error("no watches: nothing is tested")
+	}
+	for _, target := range targets {
+		target.Remove()
+	}
+	if got := watches(); got != 0 {
+		t.Errorf("%d watches left without a target", got)
+	}
+	must(t, w.loop.do(func() {
+		if len(w.loop.dirs)+len(w.loop.targets)+len(w.loop.ready) != 0 {
+			t.Errorf("left: %d directories, %d targets, %d events", len(w.loop.dirs), len(w.loop.targets), len(w.loop.ready))
+		}
+	}))
+}
