@@ -16,8 +16,7 @@ type mapping struct {
 	readOnly   bool
 	file       bool // backed by a file, not by zeros
 	resident   int64
-	dirty      int64 // private and changed
-	clean      int64 // private and unchanged
+	changed    int64 // pages that are no longer the file's
 	swapped    int64
 }
 
@@ -76,10 +75,9 @@ func (m *mapping) count(key, value []byte) {
 	switch string(key) {
 	case "Rss:":
 		sum = &m.resident
-	case "Private_Dirty:":
-		sum = &m.dirty
-	case "Private_Clean:":
-		sum = &m.clean
+	case "Anonymous:":
+		// Not Private_Dirty: it counts pages of a file that is not written back yet, too, or for ever on tmpfs.
+		sum = &m.changed
 	case "Swap:":
 		sum = &m.swapped
 	default:

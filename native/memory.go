@@ -10,8 +10,7 @@ import (
 type Memory struct {
 	Mapped       int64 `json:"mapped"`        // address space
 	Resident     int64 `json:"resident"`      // in RAM, pages shared with other processes included
-	PrivateDirty int64 `json:"private_dirty"` // in RAM, written by this process: what only its end gives back
-	PrivateClean int64 `json:"private_clean"` // in RAM for this process alone, and the same in the file
+	PrivateDirty int64 `json:"private_dirty"` // in RAM, changed by this process: what only its end gives back
 	Swapped      int64 `json:"swapped"`
 }
 
@@ -43,8 +42,7 @@ func MemoryOf(images ...*Image) ([]Memory, error) {
 		for _, p := range maps[path] {
 			m.Mapped += int64(p.end - p.start)
 			m.Resident += p.resident
-			m.PrivateDirty += p.dirty
-			m.PrivateClean += p.clean
+			m.PrivateDirty += p.changed
 			m.Swapped += p.swapped
 		}
 	}
@@ -63,8 +61,8 @@ func (im *Image) Cool() (int64, error) {
 	}
 	var cooled int64
 	for _, p := range maps[im.path] {
-		// A mapping with dirty pages, such as relocated constants, would come back from the file without the changes.
-		if !p.readOnly || !p.file || p.dirty > 0 || p.swapped > 0 || p.resident == 0 {
+		// A mapping with changed pages, such as relocated constants, would come back from the file without the changes.
+		if !p.readOnly || !p.file || p.changed > 0 || p.swapped > 0 || p.resident == 0 {
 			continue
 		}
 		if _, _, errno := unix.Syscall(unix.SYS_MADVISE, p.start, p.end-p.start, unix.MADV_DONTNEED); errno != 0 {

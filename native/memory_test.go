@@ -1,0 +1,98 @@
+package native
+
+import (
+	"errors"
+	"os"
+	"strings"
+	"testing"
+)
+
+func TestCool(t *testing.T) {
+	child(t, func(t *testing.T) {
+		im := mustOpen(t, image("alpha"))
+		call(t, im, "Secret")
+		before, err := im.Memory()
+		if err != nil {
+			t.Fatal(err)
+		}
+		page := int64(os.Getpagesize())
+		if want := (im.Info().MemSize + page - 1) &^ (page - 1); before.Mapped != want {
+			t.Errorf("%d bytes are mapped, the headers say %d", before.Mapped, want)
+		}
+		given, err := im.Cool()
+		if err != nil {
+			t.Fatal(err)
+		}
+		after, err := im.Memory()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if given < before.Resident/2 || before.Resident-after.Resident < given {
+			t.Errorf("%d of %d bytes given back, %d left", given, before.Resident, after.Resident)
+		}
+		if after.PrivateDirty != before.PrivateDirty {
+			t.Errorf("%d bytes were written before, %d after", before.PrivateDirty, after.PrivateDirty)
+		}
+		// It must run, and know what it knew.
+		call(t, im, "Secret")
+		if calls, err := Lookup[int](im, "Calls"); err != nil || *calls != 2 {
+			t.Errorf("Calls = %d, %v", *calls, err)
+		}
+		other := mustOpen(t, image("cone"))
+		all, err := MemoryOf(other, im)
+		if err != nil || len(all) != 2 || all[1].Mapped != before.Mapped || all[0].Resident == 0 {
+			t.Errorf("memory of two: %+v, %v", all, err)
+		}
+	})
+}
+
+func TestParseMaps(t *testing.T) {
+	const text = `1000-3000 r-xp 00000000 fe:00 7                          /a b.so (deleted)
+Rss:                   8 kB
+Private_Dirty:         8 kB
+VmFlags: rd ex
+3000-5000 rw-p 00002000 fe:00 7                          /a b.so (deleted)
+Rss:                   4 kB
+Anonymous:             4 kB
+5000-6000 rw-p 00000000 00:00 0 
+Rss:                   4 kB
+Anonymous:             4 kB
+6000-7000 rw-p 00000000 00:00 0 
+Rss:                   4 kB
+7000-8000 r--s 00000000 fe:00 9                          /other
+Rss:                   4 kB
+8000-9000 rw-p 00000000 00:00 0                          [heap]
+Swap:                  4 kB
+`
+	maps, err := parseMaps(strings.NewReader(text), []string{"/a b.so", "/none"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []mapping{
+		{start: 0x1000, end: 0x3000, readOnly: true, file: true, resident: 8192},
+		{start: 0x3000, end: 0x5000, file: true, resident: 4096, changed: 4096},
+		{start: 0x5000, end: 0x6000, resident: 4096, changed: 4096},
+	}
+	got := maps["/a b.so"]
+	if len(got) != len(want) || len(maps["/none"]) != 0 {
+		t.Fatalf("got %+v", maps)
+	}
+	for i := range want {
+		if got[i] != want[i] {
+			t.Errorf("got %+v, want %+v", got[i], want[i])
+		}
+	}
+	if _, err := parseMaps(strings.NewReader("what\n"), nil); err == nil {
+		t.Error("no error for what is no map")
+	}
+}
+
+func TestMemoryNotMapped(t *testing.T) {
+	im := &Image{path: "/none"}
+	if _, err := im.Memory(); !errors.Is(err, ErrNotMapped) {
+		t.Error(err)
+	}
+	if _, err := im.Cool(); !errors.Is(err, ErrNotMapped) {
+		t.Error(err)
+	}
+}
