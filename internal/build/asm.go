@@ -1,8 +1,8 @@
 package build
 
 import (
-	"bytes"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"strings"
@@ -31,22 +31,36 @@ func asmArgs(args []string) ([]string, error) {
 }
 
 // renameSymabis rewrites the list of symbols that the assembler defines and refers to, lines such as "def pkg.f ABI0".
-func renameSymabis(file, from, to string) error {
+func renameSymabis(file, from, to string, p *plan) error {
 	b, err := os.ReadFile(file)
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(file, symabis(b, from, to), 0o600)
+	list, err := symabis(string(b), from, to, p)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(file, []byte(list), 0o600)
 }
 
-func symabis(list []byte, from, to string) []byte {
-	var out bytes.Buffer
-	for line := range strings.Lines(string(list)) {
-		verb, rest, ok := strings.Cut(line, " ")
-		if name, own := strings.CutPrefix(rest, symbolPrefix(from)+"."); ok && own {
-			line = verb + " " + symbolPrefix(to) + "." + name
+func symabis(list, from, to string, p *plan) (string, error) {
+	var out strings.Builder
+	for line := range strings.Lines(list) {
+		verb, rest, _ := strings.Cut(line, " ")
+		name, tail, _ := strings.Cut(rest, " ")
+		prefix, symbol := splitSymbol(name)
+		if prefix == symbolPrefix(from) {
+			fmt.Fprintf(&out, "%s %s.%s %s", verb, symbolPrefix(to), symbol, tail)
+			continue
+		}
+		if prefix != "" {
+			for path := range p.Roles {
+				if p.private(path) && symbolPrefix(path) == prefix {
+					return "", fmt.Errorf("its assembly refers to %s of another package, whose path differs in an isolated image; call it through a Go function of the same package", name)
+				}
+			}
 		}
 		out.WriteString(line)
 	}
-	return out.Bytes()
+	return out.String(), nil
 }

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/sohost/sohost/native"
 )
 
 // Result says what was built.
@@ -59,7 +61,7 @@ func build(ctx context.Context, opts Options) (*Result, error) {
 	if err := s.listing.check(s.target, s.relative); err != nil {
 		return nil, err
 	}
-	p, err := makePlan(s.listing, h, s.settings, newMatcher(opts.Fresh, opts.Dir), newMatcher(opts.Share, opts.Dir), s.env.GOMODCACHE)
+	p, err := makePlan(s, opts)
 	if err != nil {
 		return nil, err
 	}
@@ -69,14 +71,15 @@ func build(ctx context.Context, opts Options) (*Result, error) {
 	}
 	defer os.RemoveAll(tmp) // left for the system's clean-up if it fails
 	image := filepath.Join(tmp, "image.so")
-	if err := s.compile(ctx, opts, p, tmp, image); err != nil {
-		return nil, err
-	}
-	r, err := check(image, opts.Host, p)
+	info, err := s.make(ctx, opts, p, tmp, image)
 	if err != nil {
 		return nil, err
 	}
-	r.Output = opts.Output
+	if err := check(info, opts.Host, p); err != nil {
+		return nil, err
+	}
+	r := &Result{Package: p.Main, PluginPath: info.PluginPath, Toolchain: info.Toolchain, Output: opts.Output,
+		Fresh: []string{}, Private: []string{}}
 	if r.Output == "" {
 		r.Output = opts.defaultOutput(s.listing.main.Dir)
 	}
@@ -145,6 +148,28 @@ func (s *surveyed) commonFlags() []string {
 		flags = append(flags, "-tags="+strings.Join(s.flags.tags, ","))
 	}
 	return flags
+}
+
+// make builds the image and says what it is.
+func (s *surveyed) make(ctx context.Context, opts Options, p *plan, tmp, image string) (*native.Info, error) {
+	for first := true; ; first = false {
+		if err := s.compile(ctx, opts, p, tmp, image); err != nil {
+			return nil, err
+		}
+		info, err := native.InspectFile(image)
+		if err != nil {
+			return nil, fmt.Errorf("read the image: %w", err)
+		}
+		if len(info.CSymbols) == 0 || !first {
+			return info, nil
+		}
+		// Symbols without a package that are in no object of C: Go or assembly code made them, with go:linkname for
+		// instance. Only the finished image tells, so it is linked once more. This is rare.
+		p.Hide = append(p.Hide, info.CSymbols...)
+		if err := os.Remove(image); err != nil {
+			return nil, fmt.Errorf("link again: %w", err)
+		}
+	}
 }
 
 // compile runs go build.

@@ -41,13 +41,18 @@ func compileArgs(args []string) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	path := renamed(packagePath(p, args[at]), id)
+	importPath := packagePath(p, args[at])
+	path := renamed(importPath, id)
 	if i := argument(args, "-symabis"); i >= 0 {
-		if err := renameSymabis(args[i], args[at], path); err != nil {
+		if err := renameSymabis(args[i], args[at], path, p); err != nil {
 			return nil, err
 		}
 	}
-	if err := writeID(args, id); err != nil {
+	file, err := idFile(args)
+	if err != nil {
+		return nil, err
+	}
+	if err := os.WriteFile(file, []byte(id), 0o600); err != nil {
 		return nil, err
 	}
 	args[at] = path
@@ -56,7 +61,7 @@ func compileArgs(args []string) ([]string, error) {
 			return nil, err
 		}
 	}
-	return args, nil
+	return p.aliasFiles(args, importPath, filepath.Dir(file))
 }
 
 // packagePath is the import path behind a -p. The two differ for a plugin that was given as files.
@@ -111,12 +116,4 @@ func idFile(args []string) (string, error) {
 		return "", errors.New("no -o")
 	}
 	return filepath.Join(filepath.Dir(args[i]), "sohost.id"), nil
-}
-
-func writeID(args []string, id string) error {
-	name, err := idFile(args)
-	if err != nil {
-		return err
-	}
-	return os.WriteFile(name, []byte(id), 0o600)
 }

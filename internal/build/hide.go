@@ -4,7 +4,6 @@ import (
 	"debug/elf"
 	"fmt"
 	"io"
-	"iter"
 	"maps"
 	"os"
 	"path/filepath"
@@ -16,9 +15,12 @@ import (
 // the first: the dynamic linker resolves a name to whoever defined it first, the host included. A version script takes the
 // plugin's own C symbols out of the dynamic symbol table, which leaves each image with its own.
 
-// hideC adds a version script to the linker's arguments if any archive holds C code.
-func hideC(args []string, work string, archives []string) ([]string, error) {
+// hide adds a version script to the linker's arguments, for the symbols that are named and for those of C code in archives.
+func hide(args []string, work string, named []string, archives []string) ([]string, error) {
 	symbols := make(map[string]bool)
+	for _, s := range named {
+		symbols[s] = true
+	}
 	for _, a := range archives {
 		if err := cSymbols(a, symbols); err != nil {
 			return nil, fmt.Errorf("look for C symbols in %s: %w", a, err)
@@ -91,5 +93,3 @@ func cSymbols(archive string, into map[string]bool) error {
 		return nil
 	})
 }
-
-func values[K comparable, V any](m map[K]V) iter.Seq[V] { return maps.Values(m) }

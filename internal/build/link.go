@@ -3,6 +3,7 @@ package build
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -37,7 +38,11 @@ func linkArgs(args []string) ([]string, error) {
 	if err := renameStrings(args, p, archives); err != nil {
 		return nil, err
 	}
-	return hideC(args, work, append(slices.Sorted(values(archives)), archive))
+	if !p.DWARF {
+		// Flags end where the main archive begins.
+		args = slices.Insert(args, len(args)-1, "-w")
+	}
+	return hide(args, work, p.Hide, append(slices.Sorted(maps.Values(archives)), archive))
 }
 
 // privateArchives maps the import paths of private packages to their archives.

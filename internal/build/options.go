@@ -37,6 +37,10 @@ type Options struct {
 	// Tags are build tags beside the host's and those of GOFLAGS.
 	Tags []string
 
+	// DWARF keeps the debugging information. Without it an image is a sixth smaller and linked in two thirds of the time;
+	// stack traces and profiles don't need it.
+	DWARF bool
+
 	// Env is the environment of the go command. Default: the process's own.
 	Env []string
 

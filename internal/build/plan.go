@@ -11,32 +11,37 @@ import (
 
 // plan says what becomes of each package of a plugin. Everything in it that changes an image is also part of the marks.
 type plan struct {
-	Main    string            // import path of the plugin
-	Roles   map[string]role   // by import path; packages of the standard library are missing
-	GCFlags string            // -gcflags to record in the image's build info: the host's
-	marks   map[string]mark   // by import path
-	flags   map[string]string // compiler flags of package main, beside its mark
+	Main    string              // import path of the plugin
+	Roles   map[string]role     // by import path; packages of the standard library are missing
+	GCFlags string              // -gcflags to record in the image's build info: the host's
+	DWARF   bool                // whether the image gets debugging information
+	Aliases map[string][]string // by import path: symbols that go:linkname directives of other packages name
+	Hide    []string            // symbols to keep inside the image, beside those of C code
+
+	marks map[string]mark // by import path
 }
 
 // planEnv names the environment variable that leads the wrapper to the plan.
 const planEnv = "SOHOST_BUILD_PLAN"
 
 // makePlan decides about every package.
-func makePlan(l *listing, h host, settings []string, fresh, share matcher, modCache string) (*plan, error) {
-	p := &plan{Main: l.main.ImportPath, Roles: make(map[string]role), GCFlags: h.gcflags, marks: make(map[string]mark)}
+func makePlan(s *surveyed, opts Options) (*plan, error) {
+	p := &plan{Main: s.listing.main.ImportPath, Roles: make(map[string]role), GCFlags: s.host.gcflags, DWARF: opts.DWARF,
+		Aliases: make(map[string][]string), marks: make(map[string]mark)}
+	fresh, share := newMatcher(opts.Fresh, opts.Dir), newMatcher(opts.Share, opts.Dir)
 	var private []*listed
-	for _, pkg := range l.all {
+	for _, pkg := range s.listing.all {
 		switch {
 		case pkg.Standard:
 			continue
 		case pkg.ImportPath == abiPath:
 			p.Roles[abiPath] = roleShared
 			continue
-		case pkg == l.main:
+		case pkg == s.listing.main:
 			p.Roles[pkg.ImportPath] = roleFresh
 		case share.match(pkg):
 			p.Roles[pkg.ImportPath] = rolePrivate
-		case ownTree(pkg, l.main) || fresh.match(pkg):
+		case ownTree(pkg, s.listing.main) || fresh.match(pkg):
 			p.Roles[pkg.ImportPath] = roleFresh
 		default:
 			p.Roles[pkg.ImportPath] = rolePrivate
@@ -44,25 +49,33 @@ func makePlan(l *listing, h host, settings []string, fresh, share matcher, modCa
 		private = append(private, pkg)
 	}
 	if p.Roles[abiPath] != roleShared {
-		return nil, &Refusal{Kind: ErrPackage, Reason: fmt.Sprintf("%s doesn't import %s", l.main.ImportPath, abiPath),
+		return nil, &Refusal{Kind: ErrPackage, Reason: fmt.Sprintf("%s doesn't import %s", p.Main, abiPath),
 			Remedy: "declare var Plugin = abi.Descriptor{…} in it"}
 	}
 	slices.SortFunc(private, func(a, b *listed) int { return strings.Compare(a.ImportPath, b.ImportPath) })
-	key, err := freshKey(settings, private, modCache)
-	if err != nil {
+	if err := p.linkNames(private); err != nil {
 		return nil, err
 	}
-	p.marks[abiPath] = mark{role: roleShared, value: h.abiDir}
+	p.marks[abiPath] = mark{role: roleShared, value: s.host.abiDir}
+	return p, p.mark(private, append(slices.Clone(s.settings), fmt.Sprintf("dwarf=%t", p.DWARF)), s.env.GOMODCACHE)
+}
+
+// mark gives each private package its mark.
+func (p *plan) mark(private []*listed, settings []string, modCache string) error {
+	key, err := freshKey(settings, private, modCache)
+	if err != nil {
+		return err
+	}
 	for _, pkg := range private {
 		m := mark{role: p.Roles[pkg.ImportPath], value: key}
 		if m.role == rolePrivate {
 			if m.value, err = cKey(pkg, modCache); err != nil {
-				return nil, err
+				return err
 			}
 		}
 		p.marks[pkg.ImportPath] = m
 	}
-	return p, nil
+	return nil
 }
 
 // ownTree reports whether pkg lies in the directory of main or below, and not in a vendor directory there.
