@@ -124,6 +124,7 @@ func TestPollSettling(t *testing.T) {
 			time.Sleep(time.Second)
 		}
 		time.Sleep(time.Minute)
+		synctest.Wait()
 		want := []time.Duration{3 * time.Second, 6 * time.Second, 9 * time.Second, 11 * time.Second}
 		if !reflect.DeepEqual(events, want) {
 			t.Errorf("events at %v, want %v", events, want)

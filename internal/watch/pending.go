@@ -12,6 +12,7 @@ import (
 // A regular file that has just been made is unfinished: CLOSE_WRITE comes when it has been written, and to look before
 // means to see half of it. Only a file that was written elsewhere and then linked to its name gets no CLOSE_WRITE. So it
 // waits for as long as anything waits, and is given up then if it is empty or has been changed since: CLOSE_WRITE will come.
+// A writer of a new file that pauses for all of MaxSettle is looked at too early, and again when it has closed the file.
 func (l *loop) touch(t *Target, entry string, unfinished signature, now time.Time) {
 	quiet := l.Settle
 	switch {

@@ -404,12 +404,12 @@ func TestRelativePath(t *testing.T) {
 	}
 }
 
-// TestSlowWriter keeps the file open for longer than anything waits: nobody is to look at half of an image.
+// TestSlowWriter keeps the file open for longer than what counts as quiet: nobody is to look at half of an image.
 func TestSlowWriter(t *testing.T) {
 	for _, existing := range []bool{false, true} {
 		t.Run(fmt.Sprint("existing=", existing), func(t *testing.T) {
 			t.Parallel()
-			w := New(Options{Settle: time.Millisecond, MaxSettle: 5 * time.Millisecond})
+			w := New(Options{Settle: time.Millisecond, MaxSettle: time.Minute})
 			defer w.Close()
 			path := filepath.Join(t.TempDir(), "x.so")
 			if existing {
