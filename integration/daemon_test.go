@@ -1,0 +1,213 @@
+package integration
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/sohost/sohost"
+	"github.com/sohost/sohost/internal/control"
+)
+
+// patience bounds every wait for something that must happen. Emulated servers are slow.
+const patience = 90 * time.Second
+
+// daemon is a `sohost run` under test.
+type daemon struct {
+	t      *testing.T
+	cmd    *exec.Cmd
+	url    string
+	client *control.Client
+	exited chan struct{} // closed after Wait
+
+	mu    sync.Mutex // guards lines, woken
+	lines []line
+	woken chan struct{} // closed and replaced with each line
+}
+
+// line is one line of the server's log.
+type line map[string]any
+
+func (l line) text(key string) string {
+	s, _ := l[key].(string)
+	return s
+}
+
+// place is where one server lives through its restarts.
+type place struct {
+	dir, plugins, store, control string
+}
+
+func newPlace(t *testing.T) place {
+	dir, err := os.MkdirTemp(scratch, "place-") // t.TempDir is too deep for a socket
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	p := place{dir: dir, plugins: filepath.Join(dir, "plugins"), store: filepath.Join(dir, "store"), control: filepath.Join(dir, "c.sock")}
+	if err := os.Mkdir(p.plugins, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// start runs a server in the place and waits until it serves. It is stopped when the test ends.
+func (p place) start(t *testing.T, args ...string) *daemon {
+	t.Helper()
+	args = append([]string{"run", "--listen", "127.0.0.1:0", "--store", p.store, "--control", p.control, "--log-format", "json"}, args...)
+	cmd := command(context.Background(), server, args...)
+	cmd.Dir = p.dir
+	logs, err := cmd.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	d := &daemon{t: t, cmd: cmd, client: control.NewClient(p.control), exited: make(chan struct{}), woken: make(chan struct{})}
+	go func() {
+		d.read(logs)
+		cmd.Wait()
+		close(d.exited)
+	}()
+	t.Cleanup(d.kill)
+	d.url = d.await(0, func(l line) bool { return l.text("msg") == "serving" }).text("url")
+	return d
+}
+
+func (d *daemon) read(logs io.Reader) {
+	scanner := bufio.NewScanner(logs)
+	scanner.Buffer(nil, 1<<20)
+	for scanner.Scan() {
+		l := line{}
+		if json.Unmarshal(scanner.Bytes(), &l) != nil {
+			l = line{"msg": scanner.Text()}
+		}
+		d.mu.Lock()
+		d.lines = append(d.lines, l)
+		close(d.woken)
+		d.woken = make(chan struct{})
+		d.mu.Unlock()
+	}
+}
+
+// mark is the present end of the log, for await.
+func (d *daemon) mark() int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return len(d.lines)
+}
+
+// await returns the first line from a mark on that matches, as soon as there is one.
+func (d *daemon) await(from int, match func(line) bool) line {
+	d.t.Helper()
+	timeout := time.After(patience)
+	for {
+		d.mu.Lock()
+		for ; from < len(d.lines); from++ {
+			if match(d.lines[from]) {
+				l := d.lines[from]
+				d.mu.Unlock()
+				return l
+			}
+		}
+		woken := d.woken
+		d.mu.Unlock()
+		select {
+		case <-woken:
+		case <-d.exited:
+			d.t.Fatalf("the server ended (%v); its log:\n%s", d.cmd.ProcessState, d.log())
+		case <-timeout:
+			d.t.Fatalf("not logged within %v; the log:\n%s", patience, d.log())
+		}
+	}
+}
+
+func (d *daemon) log() string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	var b strings.Builder
+	for _, l := range d.lines {
+		text, _ := json.Marshal(l)
+		fmt.Fprintf(&b, "%s\n", text)
+	}
+	return b.String()
+}
+
+// awaitReload waits for the plugin's next reload from a mark on, and returns the new generation.
+func (d *daemon) awaitReload(from int, plugin string) string {
+	d.t.Helper()
+	return d.await(from, func(l line) bool { return l.text("msg") == "reloaded" && l.text("plugin") == plugin }).text("to")
+}
+
+// awaitRefusal waits for the plugin's next refusal from a mark on.
+func (d *daemon) awaitRefusal(from int, plugin string) line {
+	d.t.Helper()
+	return d.await(from, func(l line) bool { return l.text("msg") == "refused" && l.text("plugin") == plugin })
+}
+
+// terminate sends SIGTERM and waits for a clean end.
+func (d *daemon) terminate() {
+	d.t.Helper()
+	d.cmd.Process.Signal(syscall.SIGTERM)
+	select {
+	case <-d.exited:
+	case <-time.After(patience):
+		d.t.Fatalf("SIGTERM has not ended the server; its log:\n%s", d.log())
+	}
+	if code := d.cmd.ProcessState.ExitCode(); code != 0 {
+		d.t.Fatalf("after SIGTERM the server exits with %d; its log:\n%s", code, d.log())
+	}
+}
+
+// kill ends the server at once, as kill -9 does, and waits until it is gone.
+func (d *daemon) kill() {
+	d.cmd.Process.Kill()
+	<-d.exited
+}
+
+func (d *daemon) status() sohost.Status {
+	d.t.Helper()
+	s, err := d.client.Status(context.Background())
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	return s
+}
+
+func (d *daemon) plugin(name string) sohost.PluginStatus {
+	d.t.Helper()
+	for _, p := range d.status().Plugins {
+		if p.Name == name {
+			return p
+		}
+	}
+	d.t.Fatalf("status has no plugin %s", name)
+	return sohost.PluginStatus{}
+}
+
+// get returns the body of a successful answer and the generation that gave it.
+func (d *daemon) get(path string) (body, generation string) {
+	d.t.Helper()
+	resp, err := http.Get(d.url + path)
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	b, err := io.ReadAll(resp.Body)
+	if err != nil || resp.StatusCode != http.StatusOK {
+		d.t.Fatalf("GET %s: %s, %v: %s", path, resp.Status, err, b)
+	}
+	return strings.TrimSpace(string(b)), resp.Header.Get(sohost.GenerationHeader)
+}

@@ -1,0 +1,90 @@
+package integration
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+)
+
+// load keeps a number of connections busy, each sending the next request as soon as the last was answered, and remembers
+// every answer.
+type load struct {
+	stop   context.CancelFunc
+	done   sync.WaitGroup
+	mu     sync.Mutex // guards what follows
+	bodies []string
+	seen   map[string]int // answers by generation
+	errs   []error
+}
+
+// startLoad sends requests until stop is called. Every client has one connection.
+func startLoad(clients int, request func() (*http.Request, error)) *load {
+	ctx, stop := context.WithCancel(context.Background())
+	l := &load{stop: stop, seen: map[string]int{}}
+	for range clients {
+		l.done.Go(func() {
+			client := &http.Client{Transport: &http.Transport{MaxConnsPerHost: 1}}
+			defer client.CloseIdleConnections()
+			for ctx.Err() == nil { // a request that was begun is always finished
+				body, generation, err := send(client, request)
+				l.mu.Lock()
+				if err != nil {
+					l.errs = append(l.errs, err)
+				} else {
+					l.bodies = append(l.bodies, body)
+					l.seen[generation]++
+				}
+				l.mu.Unlock()
+			}
+		})
+	}
+	return l
+}
+
+func send(client *http.Client, request func() (*http.Request, error)) (body, generation string, err error) {
+	req, err := request()
+	if err != nil {
+		return "", "", err
+	}
+	resp, err := client.Do(req)
+	if err != nil {
+		return "", "", err
+	}
+	defer resp.Body.Close()
+	b, err := io.ReadAll(resp.Body)
+	if err != nil {
+		return "", "", err
+	}
+	if resp.StatusCode != http.StatusOK {
+		return "", "", fmt.Errorf("%s: %s", resp.Status, b)
+	}
+	return strings.TrimSpace(string(b)), resp.Header.Get("Sohost-Generation"), nil
+}
+
+// end stops the load, fails the test for every failed request, and returns the answers.
+func (l *load) end(t *testing.T) []string {
+	t.Helper()
+	l.stop()
+	l.done.Wait()
+	for i, err := range l.errs {
+		if i == 5 {
+			t.Errorf("… and %d more", len(l.errs)-i)
+			break
+		}
+		t.Errorf("request failed: %v", err)
+	}
+	t.Logf("%d requests answered, %d failed, by %d generations", len(l.bodies), len(l.errs), len(l.seen))
+	return l.bodies
+}
+
+func get(url string) func() (*http.Request, error) {
+	return func() (*http.Request, error) { return http.NewRequest(http.MethodGet, url, nil) }
+}
+
+func post(url, text string) func() (*http.Request, error) {
+	return func() (*http.Request, error) { return http.NewRequest(http.MethodPost, url, strings.NewReader(text)) }
+}

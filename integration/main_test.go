@@ -1,0 +1,93 @@
+package integration
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+)
+
+// arm64 has the servers and plugins of the tests built for arm64 and run under an emulator. The tool that builds plugins
+// stays native.
+var arm64 = flag.Bool("arm64", false, "run servers and plugins for arm64, under qemu-aarch64-static")
+
+// The programs under test, made by TestMain.
+var (
+	repository string // root of the module
+	tool       string // sohost, native: what people type
+	server     string // sohost, for the architecture under test
+	scratch    string // removed at the end
+)
+
+func TestMain(m *testing.M) {
+	flag.Parse()
+	code, err := prepared(m)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		code = 1
+	}
+	os.Exit(code)
+}
+
+func prepared(m *testing.M) (code int, err error) {
+	if repository, err = filepath.Abs(".."); err != nil {
+		return 0, err
+	}
+	if scratch, err = os.MkdirTemp("", "sohost-integration-"); err != nil {
+		return 0, err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(scratch)) }()
+	tool = filepath.Join(scratch, "sohost")
+	if err := goBuild(repository, tool, "./cmd/sohost", nil); err != nil {
+		return 0, err
+	}
+	server = tool
+	if *arm64 {
+		server = filepath.Join(scratch, "sohost-arm64")
+		if err := goBuild(repository, server, "./cmd/sohost", crossEnv()); err != nil {
+			return 0, err
+		}
+	}
+	return m.Run(), nil
+}
+
+func crossEnv() []string {
+	return []string{"GOARCH=arm64", "CGO_ENABLED=1", "CC=aarch64-linux-gnu-gcc"}
+}
+
+// goBuild builds a program as the README says, and with the race detector if these tests have it.
+func goBuild(dir, output, pkg string, env []string) error {
+	args := []string{"build", "-trimpath", "-o", output}
+	if raceEnabled {
+		args = append(args, "-race")
+	}
+	cmd := exec.Command("go", append(args, pkg)...)
+	cmd.Dir, cmd.Env = dir, append(os.Environ(), env...)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("%s: %w\n%s", strings.Join(cmd.Args, " "), err, out)
+	}
+	return nil
+}
+
+// command is a program under test, run for its architecture.
+func command(ctx context.Context, program string, args ...string) *exec.Cmd {
+	if *arm64 && program != tool {
+		cmd := exec.CommandContext(ctx, "qemu-aarch64-static", append([]string{program}, args...)...)
+		cmd.Env = append(os.Environ(), "QEMU_LD_PREFIX=/usr/aarch64-linux-gnu")
+		return cmd
+	}
+	return exec.CommandContext(ctx, program, args...)
+}
+
+func targetArch() string {
+	if *arm64 {
+		return "arm64"
+	}
+	return runtime.GOARCH
+}

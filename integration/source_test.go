@@ -1,0 +1,121 @@
+package integration
+
+import (
+	"bytes"
+	"context"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// source is a plugin's source in a module of its own, to be edited by a test.
+type source struct {
+	t    *testing.T
+	name string
+	dir  string
+}
+
+// newSource makes a module as `sohost new` does and replaces its code by a copy of one of the plugins of this repository.
+func newSource(t *testing.T, name string) *source {
+	t.Helper()
+	s := &source{t: t, name: name, dir: filepath.Join(t.TempDir(), name)}
+	s.run(".", tool, "new", name, "--dir", s.dir, "--module", "example.com/"+name)
+	if err := os.Remove(filepath.Join(s.dir, "plugin.go")); err != nil {
+		t.Fatal(err)
+	}
+	from := filepath.Join(repository, "plugins", name)
+	err := filepath.WalkDir(from, func(path string, entry os.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		b, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		to, err := filepath.Rel(from, path)
+		if err != nil {
+			return err
+		}
+		s.write(to, strings.ReplaceAll(string(b), "github.com/sohost/sohost/plugins/"+name, "example.com/"+name))
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func (s *source) write(file, text string) {
+	s.t.Helper()
+	path := filepath.Join(s.dir, file)
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		s.t.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// edit replaces a text, which must be there, in a file of the source.
+func (s *source) edit(file, from, to string) {
+	s.t.Helper()
+	b, err := os.ReadFile(filepath.Join(s.dir, file))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	if !bytes.Contains(b, []byte(from)) {
+		s.t.Fatalf("%s has no %q", file, from)
+	}
+	s.write(file, strings.Replace(string(b), from, to, 1))
+}
+
+// require has the module use a version of a dependency, up or down.
+func (s *source) require(dependency string) {
+	s.t.Helper()
+	s.run(s.dir, "go", "get", dependency)
+}
+
+// build builds an image for the servers of these tests and returns its path.
+func (s *source) build() string {
+	s.t.Helper()
+	out, err := os.CreateTemp(s.t.TempDir(), s.name+"-*.so")
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	out.Close()
+	s.run(s.dir, tool, "build", "--host", server, "-o", out.Name(), ".")
+	return out.Name()
+}
+
+func (s *source) run(dir string, name string, args ...string) {
+	s.t.Helper()
+	cmd := exec.CommandContext(context.Background(), name, args...)
+	cmd.Dir = dir
+	if out, err := cmd.CombinedOutput(); err != nil {
+		s.t.Fatalf("%s: %v\n%s", strings.Join(cmd.Args, " "), err, out)
+	}
+}
+
+// install puts an image where a server looks for it, as a build does: whole, by a rename.
+func install(t *testing.T, image, to string) {
+	t.Helper()
+	tmp := filepath.Join(filepath.Dir(to), ".incoming")
+	overwrite(t, image, tmp)
+	if err := os.Rename(tmp, to); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// overwrite writes an image over a file in place, as cp does.
+func overwrite(t *testing.T, image, to string) {
+	t.Helper()
+	b, err := os.ReadFile(image)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(to, b, 0o644); err != nil {
+		t.Fatal(err)
+	}
+}

@@ -1,0 +1,14 @@
+#!/usr/bin/env bash
+# Runs each fuzz target of the module in turn, for the time given.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+time=${1:-30s}
+
+go list -f '{{.Dir}} {{join .TestGoFiles " "}} {{join .XTestGoFiles " "}}' ./... | while read -r dir files; do
+  for file in $files; do
+    sed -n 's/^func \(Fuzz[A-Za-z0-9_]*\)(.*/\1/p' "$dir/$file" | while read -r target; do
+      echo "== $target (${dir#"$PWD/"})"
+      (cd "$dir" && go test -run '^$' -fuzz "^$target\$" -fuzztime "$time" . </dev/null)
+    done
+  done
+done
