@@ -1,0 +1,166 @@
+package build
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// TestVersions loads a plugin's generations beside each other and beside a host that has packages of the same paths.
+func TestVersions(t *testing.T) {
+	f := unpack(t, "versions")
+	first := f.build("./plugin")
+	f.edit("sub/sub.go", `"a"`, `"b"`)
+	f.edit("go.mod", "=> gopkg.in/yaml.v3 v3.0.0", "=> gopkg.in/yaml.v3 v3.0.1")
+	f.edit("plugin/main.go", "first", "second")
+	second := f.build("./plugin")
+	f.edit("go.mod", "=> gopkg.in/yaml.v3 v3.0.1", "=> gopkg.in/yaml.v3 v3.0.0")
+	f.edit("plugin/main.go", "second", "third")
+	f.edit("lib/lib.go", "n++", "n += 10")
+	third := f.build("example.com/app/plugin")
+
+	want := []string{
+		"first sub=a yaml=v3.0.0 own=1 lib=1",
+		"second sub=b yaml=v3.0.1 own=1 lib=2",
+		"third sub=b yaml=v3.0.0 own=1 lib=10",
+		"first sub=a yaml=v3.0.0 own=2 lib=3",
+	}
+	if diff := cmp.Diff(want, load(t, first, second, third, "0")); diff != "" {
+		t.Errorf("answers (-want +got):\n%s", diff)
+	}
+}
+
+// TestFreshAndShare turns around what TestVersions shows: which packages generations have in common.
+func TestFreshAndShare(t *testing.T) {
+	f := unpack(t, "versions")
+	for _, test := range []struct {
+		name         string
+		fresh, share []string
+		second       string
+	}{
+		{"fresh", []string{"example.com/lib/..."}, nil, "second sub=a yaml=v3.0.0 own=1 lib=1"},
+		{"share", nil, []string{"./plugin/..."}, "second sub=a yaml=v3.0.0 own=2 lib=2"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			build := func() string {
+				opts := f.options("./plugin")
+				opts.Fresh, opts.Share = test.fresh, test.share
+				return f.buildWith(opts).Output
+			}
+			first := build()
+			f.edit("plugin/main.go", `"first"`, `"second"`)
+			second := build()
+			f.edit("plugin/main.go", `"second"`, `"first"`)
+			want := []string{"first sub=a yaml=v3.0.0 own=1 lib=1", test.second}
+			if diff := cmp.Diff(want, load(t, first, second)); diff != "" {
+				t.Errorf("answers (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestAssembly(t *testing.T) {
+	f := unpack(t, "asm")
+	first := f.build(".")
+	f.edit("go.mod", "v2.2.0", "v2.3.0")
+	f.edit("v1.5/asm.go", "return 1", "return 2")
+	second := f.build(".")
+	if diff := cmp.Diff([]string{"f2029472328dc033 1", "f2029472328dc033 2"}, load(t, first, second)); diff != "" {
+		t.Errorf("answers (-want +got):\n%s", diff)
+	}
+}
+
+// TestCgo changes nothing but C: without isolation each generation would run the C code of the first.
+func TestCgo(t *testing.T) {
+	f := unpack(t, "cgo")
+	library := func() {
+		t.Helper()
+		for _, args := range [][]string{{"gcc", "-fPIC", "-c", "lib.c"}, {"ar", "rcs", "libanswer.a", "lib.o"}} {
+			cmd := exec.Command(args[0], args[1:]...)
+			cmd.Dir = filepath.Join(f.dir, "c/lib")
+			if out, err := cmd.CombinedOutput(); err != nil {
+				t.Fatalf("%v: %v\n%s", args, err, out)
+			}
+		}
+	}
+	library()
+	images := []string{f.build(".")}
+	f.edit("answer.c", "return 1", "return 2")
+	images = append(images, f.build("."))
+	f.edit("c/answer.h", "HEADER 1", "HEADER 3")
+	images = append(images, f.build("."))
+	f.edit("c/lib/lib.c", "return 1", "return 4")
+	library()
+	images = append(images, f.build("."))
+	f.edit("main.go", "return 1", "return 5")
+	images = append(images, f.build("."), "0")
+
+	want := []string{
+		"c=1 header=1 lib=1 back=2 2",
+		"c=2 header=1 lib=1 back=2 2",
+		"c=2 header=3 lib=1 back=2 2",
+		"c=2 header=3 lib=4 back=2 2",
+		"c=2 header=3 lib=4 back=10 2",
+		"c=1 header=1 lib=1 back=2 2",
+	}
+	if diff := cmp.Diff(want, load(t, images...)); diff != "" {
+		t.Errorf("answers (-want +got):\n%s", diff)
+	}
+}
+
+// TestFeatures has embed, generics, internal packages and go:linkname in all directions, first with the dependency in its
+// place and then vendored.
+func TestFeatures(t *testing.T) {
+	f := unpack(t, "features")
+	images := []string{f.build("./plugin")}
+	f.edit("plugin/data/text.txt", "embedded", "changed")
+	f.edit("plugin/internal/pulled/pulled.go", `"hidden"`, `"HIDDEN"`)
+	f.edit("plugin/internal/pulled/pulled.go", `"marked"`, `"MARKED"`)
+	f.edit("plugin/internal/pulled/pulled.go", "level = 7", "level = 8")
+	f.edit("plugin/internal/pushed/pushed.go", `"pushed"`, `"PUSHED"`)
+	images = append(images, f.build("./plugin"))
+
+	cmd := exec.Command("go", "mod", "vendor")
+	cmd.Dir, cmd.Env = filepath.Join(f.dir, "plugin"), testEnv()
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("vendor: %v\n%s", err, out)
+	}
+	f.edit("plugin/vendor/example.com/dep/dep.go", `"dep"`, `"vendored"`)
+	opts := f.options("./plugin")
+	opts.Env = append(os.Environ(), "GOFLAGS=-mod=vendor -ldflags=-X=features.Replaced=yes", "GOWORK=off")
+	images = append(images, f.buildWith(opts).Output)
+
+	want := []string{
+		"embedded",
+		" 2 hidden marked 7 pushed dep no",
+		"changed",
+		" 2 HIDDEN MARKED 8 PUSHED dep no",
+		"changed",
+		" 2 HIDDEN MARKED 8 PUSHED vendored yes",
+	}
+	if diff := cmp.Diff(want, load(t, images...)); diff != "" {
+		t.Errorf("answers (-want +got):\n%s", diff)
+	}
+}
+
+// TestUntrimmedHost builds for a host without -trimpath: that works where both see abi in the same directory.
+func TestUntrimmedHost(t *testing.T) {
+	if testing.Short() {
+		t.Skip("compiles the standard library again")
+	}
+	dir := t.TempDir()
+	if err := buildHost(dir); err != nil {
+		t.Fatal(err)
+	}
+	f := unpack(t, "versions")
+	opts := f.options("./plugin")
+	opts.Host = filepath.Join(dir, "host")
+	image := f.buildWith(opts).Output
+	out, err := exec.Command(opts.Host, image).CombinedOutput()
+	if want := "first sub=a yaml=v3.0.0 own=1 lib=1\n"; err != nil || string(out) != want {
+		t.Errorf("got %q, %v, want %q", out, err, want)
+	}
+}

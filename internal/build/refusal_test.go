@@ -1,0 +1,265 @@
+package build
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"os"
+	"path/filepath"
+	"runtime/debug"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/sohost/sohost/native"
+)
+
+func TestCompileErrorLeavesTheEarlierImage(t *testing.T) {
+	f := unpack(t, "versions")
+	opts := f.options("./plugin")
+	before := f.buildWith(opts)
+	f.edit("plugin/main.go", "lib.Count())", "lib.Count(), lib.Counter{}, undefined)")
+	f.edit("sub/sub.go", `"a"`, `"a" + 1`)
+	_, err := Build(context.Background(), opts)
+	var ce *CompileError
+	if !errors.As(err, &ce) || !errors.Is(err, ErrCompile) {
+		t.Fatalf("got %v, want compile errors", err)
+	}
+	for _, want := range []string{"# example.com/app/sub\n", "\nsub/sub.go:3:", "mismatched types"} {
+		if !strings.Contains("\n"+ce.Output+"\n", want) {
+			t.Errorf("the output doesn't hold %q:\n%s", want, ce.Output)
+		}
+	}
+	f.edit("sub/sub.go", `"a" + 1`, `"a"`)
+	_, err = Build(context.Background(), opts)
+	if !errors.As(err, &ce) {
+		t.Fatalf("got %v, want compile errors", err)
+	}
+	want := "# example.com/app/plugin\n" +
+		"plugin/main.go:23:105: undefined: lib.Counter\nplugin/main.go:23:116: undefined: undefined"
+	if diff := cmp.Diff(want, ce.Output); diff != "" {
+		t.Errorf("output (-want +got):\n%s", diff)
+	}
+	sum, _, err := hashFile(opts.Output)
+	if err != nil || hex.EncodeToString(sum) != before.Image {
+		t.Errorf("the output is %x, %v now; it was %s", sum, err, before.Image)
+	}
+}
+
+// TestSameAgain builds the same sources in two places and twice in one.
+func TestSameAgain(t *testing.T) {
+	f, g := unpack(t, "cgo"), unpack(t, "cgo")
+	f.edit("main.go", "-L${SRCDIR}/c/lib -lanswer -lm", "-lm")
+	f.edit("main.go", "C.fromlib()", "1")
+	if err := os.WriteFile(filepath.Join(g.dir, "main.go"), must(os.ReadFile(filepath.Join(f.dir, "main.go"))), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	first, second := f.buildWith(f.options(".")), g.buildWith(g.options("."))
+	if first.Image != second.Image {
+		t.Errorf("the same sources in another directory became another image: %s and %s", first.PluginPath, second.PluginPath)
+	}
+	before, err := os.Stat(first.Output)
+	if err != nil {
+		t.Fatal(err)
+	}
+	opts := f.options(".")
+	opts.Output = first.Output
+	again := f.buildWith(opts)
+	after, err := os.Stat(first.Output)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if again.Changed || !os.SameFile(before, after) {
+		t.Errorf("the file was written again; changed is %t", again.Changed)
+	}
+}
+
+// TestAtOnce builds two states of a plugin and another plugin at the same time.
+func TestAtOnce(t *testing.T) {
+	f, g := unpack(t, "versions"), unpack(t, "versions")
+	g.edit("plugin/main.go", "first", "second")
+	var images [4]string
+	var errs [4]error
+	var wg sync.WaitGroup
+	for i, opts := range []Options{f.options("./plugin"), g.options("./plugin"), f.options("./plugin"), g.options("./plugin")} {
+		wg.Go(func() {
+			if i >= 2 { // and the same file
+				opts.Output = filepath.Join(filepath.Dir(opts.Output), "1.so")
+			}
+			r, err := Build(context.Background(), opts)
+			if errs[i] = err; err == nil {
+				images[i] = r.Output
+			}
+		})
+	}
+	wg.Wait()
+	if err := errors.Join(errs[:]...); err != nil {
+		t.Fatal(err)
+	}
+	want := []string{"first sub=a yaml=v3.0.0 own=1 lib=1", "second sub=a yaml=v3.0.0 own=1 lib=2"}
+	if diff := cmp.Diff(want, load(t, images[0], images[1])); diff != "" {
+		t.Errorf("answers (-want +got):\n%s", diff)
+	}
+}
+
+func TestCancel(t *testing.T) {
+	f := unpack(t, "versions")
+	opts := f.options("./plugin")
+	tmp := t.TempDir()
+	t.Setenv("TMPDIR", tmp)
+	ctx, cancel := context.WithTimeout(context.Background(), 400*time.Millisecond)
+	defer cancel()
+	// A compiler that doesn't end by itself.
+	opts.Env = append(opts.Env, "CC="+script(t, "exec sleep 60"))
+	f.edit("sub/sub.go", "package sub", "package sub\n\nimport \"C\"")
+	start := time.Now()
+	_, err := Build(ctx, opts)
+	if !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("got %v, want the deadline", err)
+	}
+	if took := time.Since(start); took > stopWait+2*time.Second {
+		t.Errorf("it took %v to stop", took)
+	}
+	left, err := filepath.Glob(filepath.Join(tmp, "*"))
+	if err != nil || len(left) > 0 {
+		t.Errorf("left behind: %v, %v", left, err)
+	}
+	if _, err := os.Stat(filepath.Dir(opts.Output)); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the output's directory: %v", err)
+	}
+}
+
+func TestRefusedPackages(t *testing.T) {
+	f := unpack(t, "versions")
+	dir := t.TempDir()
+	write(t, filepath.Join(dir, "main.go"), "package main\n\nfunc main() {}\n")
+	write(t, filepath.Join(f.dir, "bare/main.go"), "package main\n\nfunc main() {}\n")
+	write(t, filepath.Join(f.dir, "README"), "nothing\n")
+	if err := os.Mkdir(filepath.Join(f.dir, "empty"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for name, reason := range map[string]string{
+		"./sub":             "is a library",
+		"./none":            "there is no directory",
+		"./empty":           "no Go files",
+		"README":            "neither a directory nor a Go file",
+		"example.com/other": "no required module provides package",
+		"strings":           "part of the standard library",
+		"./bare":            "doesn't import " + abiPath,
+		"./...":             "several packages",
+		dir:                 "belongs to no module",
+	} {
+		t.Run(reason, func(t *testing.T) {
+			_, err := Build(context.Background(), f.options(name))
+			if r := refusal(t, err, ErrPackage); !strings.Contains(r.Reason, reason) {
+				t.Errorf("got %q, want %q", r.Reason, reason)
+			}
+		})
+	}
+}
+
+func TestNoPluginVariable(t *testing.T) {
+	f := unpack(t, "versions")
+	f.edit("plugin/main.go", "var Plugin = ", "var Plugged = ")
+	_, err := Build(context.Background(), f.options("./plugin"))
+	if !errors.Is(err, ErrImage) || !errors.Is(err, native.NoSymbol) {
+		t.Errorf("got %v, want %v and %v", err, ErrImage, native.NoSymbol)
+	}
+}
+
+// TestOtherToolchain has a go command that says it is of another release, and fails if it is asked to compile.
+func TestOtherToolchain(t *testing.T) {
+	f := unpack(t, "versions")
+	opts := f.options("./plugin")
+	opts.Go = script(t, `case $1 in
+env) exec go "$@" | sed 's/"GOVERSION": ".*"/"GOVERSION": "go1.25.1"/' ;;
+list) exec go "$@" ;;
+*) echo "asked to $1" >&2; exit 1 ;;
+esac`)
+	_, err := Build(context.Background(), opts)
+	r := refusal(t, err, ErrToolchain)
+	if r.Found != "go1.25.1" || !strings.HasPrefix(r.Want, "go1.") {
+		t.Errorf("want %s, found %s", r.Want, r.Found)
+	}
+}
+
+func TestHostOf(t *testing.T) {
+	info := func(main debug.Module, dep *debug.Module, settings ...string) *debug.BuildInfo {
+		i := &debug.BuildInfo{GoVersion: "go1.26.8 X:nodwarf5", Main: main}
+		if dep != nil {
+			i.Deps = []*debug.Module{dep}
+		}
+		for _, s := range append(settings, "GOOS=linux", "GOARCH=arm64", "CGO_ENABLED=1") {
+			k, v, _ := strings.Cut(s, "=")
+			i.Settings = append(i.Settings, debug.BuildSetting{Key: k, Value: v})
+		}
+		return i
+	}
+	other := debug.Module{Path: "example.com/server"}
+	for _, test := range []struct {
+		name string
+		info *debug.BuildInfo
+		dir  string
+	}{
+		{"main module", info(debug.Module{Path: abiModule, Version: "(devel)"}, nil, "-trimpath=true"), "github.com/sohost/sohost/abi"},
+		{"stamped main module", info(debug.Module{Path: abiModule, Version: "v1.2.3+dirty"}, nil, "-trimpath=true"), "github.com/sohost/sohost/abi"},
+		{"installed", info(debug.Module{Path: abiModule, Version: "v1.2.3", Sum: "h1:x"}, nil, "-trimpath=true"), "github.com/sohost/sohost@v1.2.3/abi"},
+		{"dependency", info(other, &debug.Module{Path: abiModule, Version: "v1.2.3"}, "-trimpath=true"), "github.com/sohost/sohost@v1.2.3/abi"},
+		{"replaced", info(other, &debug.Module{Path: abiModule, Version: "v1.2.3", Replace: &debug.Module{Path: "../sohost"}}, "-trimpath=true"), "github.com/sohost/sohost@v1.2.3/abi"},
+		{"workspace", info(other, &debug.Module{Path: abiModule, Version: "(devel)"}, "-trimpath=true"), "github.com/sohost/sohost/abi"},
+		{"not trimmed", info(other, &debug.Module{Path: abiModule, Version: "v1.2.3"}), ""},
+	} {
+		h, err := hostOf(test.name, test.info)
+		if err != nil {
+			t.Errorf("%s: %v", test.name, err)
+		}
+		if h.abiDir != test.dir || h.toolchain != "go1.26.8" || h.goarch != "arm64" {
+			t.Errorf("%s: got %+v, want directory %q", test.name, h, test.dir)
+		}
+	}
+	refused := info(other, nil)
+	_, err := hostOf("server", refused)
+	refusal(t, err, ErrHost)
+	refused = info(debug.Module{Path: abiModule}, nil)
+	refused.Settings[len(refused.Settings)-1].Value = "0" // CGO_ENABLED
+	_, err = hostOf("server", refused)
+	refusal(t, err, ErrHost)
+}
+
+func TestHostIsNoGoBinary(t *testing.T) {
+	f := unpack(t, "versions")
+	opts := f.options("./plugin")
+	opts.Host = "go.mod"
+	_, err := Build(context.Background(), opts)
+	refusal(t, err, ErrHost)
+}
+
+// script makes a program of a few lines of shell.
+func script(t *testing.T, text string) string {
+	t.Helper()
+	name := filepath.Join(t.TempDir(), "script")
+	write(t, name, "#!/bin/sh\n"+text+"\n")
+	if err := os.Chmod(name, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	return name
+}
+
+func write(t *testing.T, name, text string) {
+	t.Helper()
+	if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(name, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func must[T any](v T, err error) T {
+	if err != nil {
+		panic(err)
+	}
+	return v
+}

@@ -1,0 +1,4 @@
+int goAnswer(void);
+
+int answer(void) { return 1; }
+int doubled(void) { return 2 * goAnswer(); }

@@ -1,0 +1,1 @@
+int fromlib(void) { return 1; }

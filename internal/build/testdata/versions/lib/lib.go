@@ -1,0 +1,5 @@
+package lib
+
+var n int
+
+func Count() int { n++; return n }

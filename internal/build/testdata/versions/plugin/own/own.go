@@ -1,0 +1,5 @@
+package own
+
+var n int
+
+func Count() int { n++; return n }
