@@ -66,7 +66,13 @@ func newPlace(t *testing.T) place {
 func (p place) start(t *testing.T, args ...string) *daemon {
 	t.Helper()
 	args = append([]string{"run", "--listen", "127.0.0.1:0", "--store", p.store, "--control", p.control, "--log-format", "json"}, args...)
-	cmd := command(context.Background(), server, args...)
+	return startServer(t, p, server, args...)
+}
+
+// startServer runs a program that logs JSON, with a line "serving" that has its URL.
+func startServer(t *testing.T, p place, program string, args ...string) *daemon {
+	t.Helper()
+	cmd := command(context.Background(), program, args...)
 	cmd.Dir = p.dir
 	logs, err := cmd.StderrPipe()
 	if err != nil {
@@ -161,13 +167,19 @@ func (d *daemon) awaitRefusal(from int, plugin string) line {
 func (d *daemon) terminate() {
 	d.t.Helper()
 	d.cmd.Process.Signal(syscall.SIGTERM)
+	d.awaitExit()
+}
+
+// awaitExit waits for a clean end.
+func (d *daemon) awaitExit() {
+	d.t.Helper()
 	select {
 	case <-d.exited:
 	case <-time.After(patience):
-		d.t.Fatalf("SIGTERM has not ended the server; its log:\n%s", d.log())
+		d.t.Fatalf("the server doesn't end; its log:\n%s", d.log())
 	}
 	if code := d.cmd.ProcessState.ExitCode(); code != 0 {
-		d.t.Fatalf("after SIGTERM the server exits with %d; its log:\n%s", code, d.log())
+		d.t.Fatalf("the server exits with %d; its log:\n%s", code, d.log())
 	}
 }
 

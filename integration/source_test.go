@@ -20,12 +20,17 @@ type source struct {
 // newSource makes a module as `sohost new` does and replaces its code by a copy of one of the plugins of this repository.
 func newSource(t *testing.T, name string) *source {
 	t.Helper()
+	return newSourceOf(t, name, filepath.Join(repository, "plugins", name))
+}
+
+// newSourceOf is newSource with the code from a folder.
+func newSourceOf(t *testing.T, name, from string) *source {
+	t.Helper()
 	s := &source{t: t, name: name, dir: filepath.Join(t.TempDir(), name)}
 	s.run(".", tool, "new", name, "--dir", s.dir, "--module", "example.com/"+name)
 	if err := os.Remove(filepath.Join(s.dir, "plugin.go")); err != nil {
 		t.Fatal(err)
 	}
-	from := filepath.Join(repository, "plugins", name)
 	err := filepath.WalkDir(from, func(path string, entry os.DirEntry, err error) error {
 		if err != nil || entry.IsDir() {
 			return err
@@ -44,6 +49,7 @@ func newSource(t *testing.T, name string) *source {
 	if err != nil {
 		t.Fatal(err)
 	}
+	s.run(s.dir, "go", "mod", "tidy")
 	return s
 }
 
@@ -80,12 +86,18 @@ func (s *source) require(dependency string) {
 // build builds an image for the servers of these tests and returns its path.
 func (s *source) build() string {
 	s.t.Helper()
+	return s.buildFor(server)
+}
+
+// buildFor builds an image for a server and returns its path.
+func (s *source) buildFor(host string) string {
+	s.t.Helper()
 	out, err := os.CreateTemp(s.t.TempDir(), s.name+"-*.so")
 	if err != nil {
 		s.t.Fatal(err)
 	}
 	out.Close()
-	s.run(s.dir, tool, "build", "--host", server, "-o", out.Name(), ".")
+	s.run(s.dir, tool, "build", "--host", host, "-o", out.Name(), ".")
 	return out.Name()
 }
 

@@ -24,7 +24,7 @@ moves into the new code, and an image that can't be loaded leaves the old code s
 		return usageError{fmt.Errorf("%w; see %q", err, cmd.CommandPath()+" --help")}
 	})
 	root.AddCommand(
-		newRunCommand(), newBuildCommand(), newNewCommand(), newInspectCommand(), newCheckCommand(),
+		newRunCommand(), newBuildCommand(), newDevCommand(), newNewCommand(), newInspectCommand(), newCheckCommand(),
 		newDeployCommand(), newRollbackCommand(), newStatusCommand(), newHistoryCommand(), newPruneCommand(),
 		newToolexecCommand(),
 	)

@@ -1,0 +1,175 @@
+package integration
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// TestBrokenImages puts one unusable thing after the other in the place of a plugin's image. Each must be refused, with a
+// reason in status, while the generation before serves on with its state.
+func TestBrokenImages(t *testing.T) {
+	src := newSource(t, "counter")
+	good := src.build()
+	p := newPlace(t)
+	file := filepath.Join(p.plugins, "counter.so")
+	install(t, good, file)
+	d := p.start(t, "--plugins", p.plugins)
+	load := startLoad(4, get(d.url+"/counter"))
+
+	image, err := os.ReadFile(good)
+	if err != nil {
+		t.Fatal(err)
+	}
+	put := func(b []byte) func() {
+		return func() {
+			tmp := filepath.Join(p.plugins, ".incoming")
+			if err := os.WriteFile(tmp, b, 0o644); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.Rename(tmp, file); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	plain := func(pkg string) func() {
+		return func() {
+			out := filepath.Join(t.TempDir(), "plain.so")
+			goBuildPlain(t, out, pkg)
+			install(t, out, file)
+		}
+	}
+	otherArch := append([]byte(nil), image...)
+	otherArch[18] = 183 // e_machine: AArch64
+	if targetArch() == "arm64" {
+		otherArch[18] = 62
+	}
+	tests := []struct {
+		name  string
+		act   func()
+		wants string
+	}{
+		{"truncated at 39%", put(image[:len(image)*39/100]), "truncated"},
+		{"empty file", put(nil), "empty"},
+		{"text file", put([]byte("this is no image\n")), "ELF"},
+		{"C shared library", func() { install(t, cLibrary(t), file) }, "C shared library"},
+		{"Go executable", func() { install(t, tool, file) }, "Go executable"},
+		{"other architecture", put(otherArch), "arch"},
+		{"directory", func() { replace(t, file, func() error { return os.Mkdir(file, 0o755) }) }, "directory"},
+		{"no symbol", plain("./integration/testdata/nosymbol"), "Plugin"},
+		{"symbol of another type", plain("./integration/testdata/othertype"), "**abi.Descriptor"},
+		{"another ABI version", plain("./integration/testdata/otherabi"), "ABI 2"},
+		{"FIFO", func() { replace(t, file, func() error { return unix.Mkfifo(file, 0o644) }) }, "regular"},
+	}
+	for _, test := range tests {
+		mark := d.mark()
+		test.act()
+		refused := d.awaitRefusal(mark, "counter")
+		if why := refused.text("why"); !strings.Contains(why, test.wants) {
+			t.Errorf("%s: refused because %q, which doesn't tell of %q", test.name, why, test.wants)
+		}
+		status := d.plugin("counter")
+		if status.Refused == nil || status.Generation.Short() != short(t, good) {
+			t.Errorf("%s: status has refused %v, generation %s", test.name, status.Refused, status.Generation.Short())
+		}
+		os.RemoveAll(file)
+	}
+	answers := load.end(t)
+	checkCounted(t, answers)
+}
+
+// TestIdentityCollision gives a server two builds that plain `go build` has made of one package: the Go runtime can't open
+// the second, so the first must serve on.
+func TestIdentityCollision(t *testing.T) {
+	dir := t.TempDir()
+	first, second := filepath.Join(dir, "first.so"), filepath.Join(dir, "second.so")
+	goBuildPlain(t, first, "./plugins/hello")
+	goBuildPlain(t, second, "-ldflags=-w", "./plugins/hello")
+	p := newPlace(t)
+	file := filepath.Join(p.plugins, "hello.so")
+	install(t, first, file)
+	d := p.start(t, "--plugins", p.plugins)
+	if _, generation := d.get("/hello"); generation != short(t, first) {
+		t.Fatalf("generation %s serves, want the plain image %s", generation, short(t, first))
+	}
+	mark := d.mark()
+	install(t, second, file)
+	if why := d.awaitRefusal(mark, "hello").text("why"); !strings.Contains(why, "sohost build") {
+		t.Errorf("refused because %q, which has no remedy", why)
+	}
+	if _, generation := d.get("/hello"); generation != short(t, first) {
+		t.Errorf("generation %s serves after the refusal, want %s", generation, short(t, first))
+	}
+}
+
+// TestVanishingImage takes images away as they are being noticed. Whatever the server saw of them, it serves on, and takes
+// the next that stays.
+func TestVanishingImage(t *testing.T) {
+	src := newSource(t, "counter")
+	good := src.build()
+	clones := newCloner(t, good, "example.com/counter")
+	p := newPlace(t)
+	file := filepath.Join(p.plugins, "counter.so")
+	install(t, good, file)
+	d := p.start(t, "--plugins", p.plugins, "--settle", "1ms")
+	load := startLoad(4, get(d.url+"/counter"))
+	for range 20 {
+		install(t, clones.clone(t), file)
+		if err := os.Remove(file); err != nil {
+			t.Fatal(err)
+		}
+	}
+	last := clones.clone(t)
+	install(t, last, file)
+	d.await(0, func(l line) bool { return l.text("msg") == "reloaded" && l.text("to") == short(t, last) })
+	checkCounted(t, load.end(t))
+}
+
+// goBuildPlain builds a plugin as people do without sohost.
+func goBuildPlain(t *testing.T, output string, args ...string) {
+	t.Helper()
+	flags := []string{"build", "-buildmode=plugin", "-trimpath", "-o", output}
+	if raceEnabled {
+		flags = append(flags, "-race")
+	}
+	cmd := exec.Command("go", append(flags, args...)...)
+	cmd.Dir, cmd.Env = repository, os.Environ()
+	if *arm64 {
+		cmd.Env = append(cmd.Env, crossEnv()...)
+	}
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %v\n%s", cmd.Args, err, out)
+	}
+}
+
+// replace removes what is at path and makes something else there.
+func replace(t *testing.T, path string, make func() error) {
+	t.Helper()
+	if err := os.RemoveAll(path); err != nil {
+		t.Fatal(err)
+	}
+	if err := make(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func cLibrary(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	c, so := filepath.Join(dir, "l.c"), filepath.Join(dir, "l.so")
+	if err := os.WriteFile(c, []byte("int Plugin = 1;\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	cc := "gcc"
+	if targetArch() == "arm64" {
+		cc = "aarch64-linux-gnu-gcc"
+	}
+	if out, err := exec.Command(cc, "-shared", "-fPIC", "-o", so, c).CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	return so
+}
