@@ -258,6 +258,21 @@ func TestRejectionJSON(t *testing.T) {
 	}
 }
 
+// Two images that can't be open together are found before a process tries.
+func TestProcessWith(t *testing.T) {
+	self, err := Self()
+	if err != nil {
+		t.Fatal(err)
+	}
+	one, two := facts(t, image("cone")), facts(t, image("ctwo"))
+	if err := Check(two, self.With("one", one), Requirements{}); !errors.Is(err, LoadedSymbol) || !strings.Contains(err.Error(), "defined by one") {
+		t.Error(err)
+	}
+	if err := Check(two, self, Requirements{}); err != nil {
+		t.Errorf("the process itself has changed: %v", err)
+	}
+}
+
 // A fresh process of the program that runs is the program without what it has opened.
 func TestProcessOfSelf(t *testing.T) {
 	exe, err := os.Executable()

@@ -92,7 +92,13 @@ func TestInspectKinds(t *testing.T) {
 			t.Errorf("%s is %s, want %s", c.path, i.Kind, c.kind)
 		}
 	}
-	i, err := Inspect(bytes.NewReader(tinyELF()), int64(len(tinyELF())))
+	tiny := tinyELF()
+	i, err := Inspect(bytes.NewReader(tiny), int64(len(tiny)))
+	if err != nil || i.Kind != KindPlugin || i.PluginPath != "a/b" || i.Toolchain != "go1.26.8" || !slices.Equal(i.CSymbols, []string{"f"}) {
+		t.Errorf("the smallest plugin: %+v, %v", i, err)
+	}
+	tiny = bytes.ReplaceAll(tiny, []byte(" Go buildinf:"), []byte(" no buildinf:"))
+	i, err = Inspect(bytes.NewReader(tiny), int64(len(tiny)))
 	if err != nil || i.Kind != KindCLibrary || !slices.Equal(i.Libraries, []string{"liba.so"}) {
 		t.Errorf("a C library: %+v, %v", i, err)
 	}
@@ -258,27 +264,45 @@ type section struct {
 	data  []byte
 }
 
-// tinyELF is a shared library that defines a few symbols of a Go plugin, and nothing else.
+// tinyELF is a file that has what makes a Go plugin of package a/b, and nothing else.
 func tinyELF() []byte {
 	names := "\x00liba.so\x00go:link.pkghashbytes.a/b\x00a/b.main\x00a/b.Plugin\x00a/b._cgo_0123456789ab_Cfunc_f\x00f\x00"
-	var symbols bytes.Buffer
+	var symbols, dynamic, build bytes.Buffer
 	for _, name := range strings.Split(names, "\x00")[2:7] {
 		binary.Write(&symbols, binary.LittleEndian, elf.Sym64{
 			Name: uint32(strings.Index(names, name+"\x00")), Info: elf.ST_INFO(elf.STB_GLOBAL, elf.STT_FUNC), Shndx: 1, Value: 0x40})
 	}
-	var dynamic bytes.Buffer
 	binary.Write(&dynamic, binary.LittleEndian, []uint64{uint64(elf.DT_NEEDED), 1, 0, 0})
-	return layout(section{elf.SHT_DYNSYM, 0, 2, symbols.Bytes()}, section{elf.SHT_STRTAB, 0, 0, []byte(names)}, section{elf.SHT_DYNAMIC, 0, 2, dynamic.Bytes()})
+	frame := strings.Repeat("-", 15)
+	text := "go1.26.8"
+	module := frame + "-" + "path\ta/b\nmod\ta\t(devel)\t\nbuild\t-buildmode=plugin\n" + "-" + frame
+	build.WriteString("\xff Go buildinf:\x08\x02" + strings.Repeat("\x00", 16))
+	for _, part := range []string{text, module} {
+		build.WriteByte(byte(len(part))) // a varint, if below 128
+		build.WriteString(part)
+	}
+	return layout(
+		section{elf.SHT_DYNSYM, 0, 2, symbols.Bytes()},
+		section{elf.SHT_STRTAB, 0, 0, []byte(names)},
+		section{elf.SHT_DYNAMIC, 0, 2, dynamic.Bytes()},
+		section{elf.SHT_PROGBITS, 0, 0, build.Bytes()})
 }
 
 // layout makes a file of sections, all of which are mapped at their offset.
 func layout(sections ...section) []byte {
-	names := section{typ: elf.SHT_STRTAB, data: []byte("\x00s\x00")}
-	sections = append(append([]section{{}}, sections...), names)
+	names := "\x00.s\x00.go.buildinfo\x00"
+	sections = append(append([]section{{}}, sections...), section{typ: elf.SHT_STRTAB, data: []byte(names)})
 	var body, table, file bytes.Buffer
 	const head = 64 + 56
 	for i, s := range sections {
-		h := elf.Section64{Name: min(1, uint32(i)), Type: uint32(s.typ), Flags: uint64(s.flags), Link: s.link, Off: uint64(head + body.Len()), Size: uint64(len(s.data))}
+		for (head+body.Len())%16 != 0 {
+			body.WriteByte(0)
+		}
+		off := uint64(head + body.Len())
+		h := elf.Section64{Name: min(1, uint32(i)), Type: uint32(s.typ), Flags: uint64(s.flags), Link: s.link, Addr: off, Off: off, Size: uint64(len(s.data))}
+		if s.typ == elf.SHT_PROGBITS {
+			h.Name = uint32(strings.Index(names, ".go.buildinfo"))
+		}
 		binary.Write(&table, binary.LittleEndian, h)
 		body.Write(s.data)
 	}

@@ -27,8 +27,8 @@ func (im *Image) Info() *Info { return im.info }
 // the path is burnt, whatever file stands there later, and usually the process is, too: see Poisoned.
 //
 // Before the attempt the image is judged by Check, for what would end or corrupt the process; a *Rejection burns nothing.
-// Images are opened one after the other, since the runtime dies when two init the same package at once. Open returns when ctx
-// ends, with ErrPending: if the attempt hadn't begun, nothing has happened; if it had, it goes on, and a later Open returns
+// Images are opened one after the other, since the runtime dies when two init the same package at once; so an init function
+// can't open another image. Open returns when ctx ends, with ErrPending: if the attempt hadn't begun, nothing has happened; if it had, it goes on, and a later Open returns
 // its result.
 func Open(ctx context.Context, path string) (*Image, error) {
 	im, err := opened.open(ctx, path)
@@ -172,13 +172,14 @@ func realPath(path string) (string, error) {
 func (r *registry) wait(ctx context.Context, a *attempt) (*Image, error) {
 	select {
 	case <-a.done:
-	default:
-		select {
-		case <-a.done:
-		case <-ctx.Done():
-			r.abandon(a)
-			return nil, fmt.Errorf("%w: %w", ErrPending, context.Cause(ctx))
-		}
+		return a.image, a.err
+	default: // so that what is known is returned even when ctx has ended
 	}
-	return a.image, a.err
+	select {
+	case <-a.done:
+		return a.image, a.err
+	case <-ctx.Done():
+		r.abandon(a)
+		return nil, fmt.Errorf("%w: %w", ErrPending, context.Cause(ctx))
+	}
 }

@@ -44,3 +44,10 @@ func ProcessOf(binary string) (*Process, error) {
 	}
 	return &Process{Executable: exe}, nil
 }
+
+// With returns the facts of the process as they would be if it had opened the image as well. So a release of several images can
+// be judged in its order, for a process that doesn't run yet.
+func (p *Process) With(path string, img *Info) *Process {
+	loaded := append(p.Loaded[:len(p.Loaded):len(p.Loaded)], Loaded{Path: path, Info: img})
+	return &Process{Executable: p.Executable, Loaded: loaded}
+}
