@@ -88,7 +88,7 @@ func list(ctx context.Context, c goCommand, t target, flags []string) (*listing,
 		l.all = append(l.all, &p)
 		if !p.DepOnly {
 			if l.main != nil {
-				return nil, &Refusal{Kind: ErrPackage, Reason: t.arg + " names several packages", Remedy: "name one package main"}
+				return nil, severalPackages(t.arg)
 			}
 			l.main = &p
 		}
@@ -127,6 +127,10 @@ func (l *listing) check(t target, relative func(string) string) error {
 			Remedy: "name the directory whose files begin with package main, and have a func main() {}"}
 	}
 	return nil
+}
+
+func severalPackages(name string) error {
+	return &Refusal{Kind: ErrPackage, Reason: name + " names several packages", Remedy: "name one package main"}
 }
 
 // listRefusal puts what go list says into this package's terms.

@@ -116,6 +116,8 @@ func (o Options) target() (target, error) {
 	name := o.abs(o.Package)
 	fi, err := os.Stat(name)
 	switch {
+	case strings.Contains(o.Package, "..."):
+		return target{}, severalPackages(o.Package)
 	case err == nil && fi.IsDir():
 		return target{dir: name, arg: "."}, nil
 	case err == nil && strings.HasSuffix(name, ".go"):

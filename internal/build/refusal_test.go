@@ -38,7 +38,7 @@ func TestCompileErrorLeavesTheEarlierImage(t *testing.T) {
 		t.Fatalf("got %v, want compile errors", err)
 	}
 	want := "# example.com/app/plugin\n" +
-		"plugin/main.go:23:105: undefined: lib.Counter\nplugin/main.go:23:116: undefined: undefined"
+		"plugin/main.go:22:115: undefined: lib.Counter\nplugin/main.go:22:126: undefined: undefined"
 	if diff := cmp.Diff(want, ce.Output); diff != "" {
 		t.Errorf("output (-want +got):\n%s", diff)
 	}
@@ -145,14 +145,16 @@ func TestRefusedPackages(t *testing.T) {
 		"./none":            "there is no directory",
 		"./empty":           "no Go files",
 		"README":            "neither a directory nor a Go file",
-		"example.com/other": "no required module provides package",
+		"example.com/other": "cannot find module",
 		"strings":           "part of the standard library",
 		"./bare":            "doesn't import " + abiPath,
 		"./...":             "several packages",
 		dir:                 "belongs to no module",
 	} {
 		t.Run(reason, func(t *testing.T) {
-			_, err := Build(context.Background(), f.options(name))
+			opts := f.options(name)
+			opts.Env = append(opts.Env, "GOPROXY=off")
+			_, err := Build(context.Background(), opts)
 			if r := refusal(t, err, ErrPackage); !strings.Contains(r.Reason, reason) {
 				t.Errorf("got %q, want %q", r.Reason, reason)
 			}

@@ -98,8 +98,9 @@ func cFiles(p *listed) ([]string, error) {
 	return names, nil
 }
 
+// cExtensions leaves out what compilers and linkers make: an image may well be put below its package.
 var cExtensions = map[string]bool{".c": true, ".h": true, ".cc": true, ".cpp": true, ".cxx": true, ".hh": true, ".hpp": true, ".hxx": true,
-	".inc": true, ".inl": true, ".def": true, ".s": true, ".S": true, ".a": true, ".o": true, ".so": true, ".f": true, ".F": true,
+	".inc": true, ".inl": true, ".def": true, ".s": true, ".S": true, ".f": true, ".F": true,
 	".for": true, ".f90": true, ".swig": true, ".swigcxx": true, ".i": true}
 
 // hashLibraries adds the libraries that are linked by name, from directories that the package names itself. Those of the
