@@ -13,12 +13,11 @@ import (
 type mover struct {
 	made    map[original]unsafe.Pointer
 	queue   []fill
-	extents []extent
+	extents extents
 	dynamic map[reflect.Type]*op // for the values of interfaces
 	origins []origin
 	steps   *op
 
-	record  bool // keep extents, because an inner pointer is possible
 	entries int64
 	bytes   int64
 	depth   int
@@ -49,7 +48,7 @@ const tooDeep = 1000
 
 func (m *mover) move(steps *op, value any) (any, error) {
 	m.made = map[original]unsafe.Pointer{}
-	m.steps, m.record = steps, risky(steps)
+	m.steps, m.extents.on = steps, risky(steps.from) || splits(steps)
 	dst := reflect.New(steps.to.typ)
 	m.inline(steps, box(reflect.ValueOf(value)), dst.UnsafePointer())
 	for len(m.queue) > 0 && m.err == nil {
@@ -57,8 +56,8 @@ func (m *mover) move(steps *op, value any) (any, error) {
 		m.queue = m.queue[:len(m.queue)-1]
 		m.fill(f)
 	}
-	if m.err == nil && m.record {
-		m.disjoint()
+	if inner, outer, ok := m.extents.clash(); ok {
+		m.fail(inner.(*op), "refers to something that %s refers to as well, wholly or in part", m.pathOf(outer.(*op)))
 	}
 	runtime.KeepAlive(value) // extents are mere numbers
 	if m.err != nil {
@@ -128,7 +127,7 @@ func (m *mover) inline(o *op, src, dst unsafe.Pointer) {
 		*(*unsafe.Pointer)(dst) = p
 	case opDeref:
 		if p := *(*unsafe.Pointer)(src); p != nil {
-			m.extent(o, p, o.elem.from.typ.Size())
+			m.extents.add(p, o.elem.from.typ.Size(), false, o)
 			m.inline(o.elem, p, dst)
 		}
 	case opSlice:
@@ -157,7 +156,7 @@ func (m *mover) inline(o *op, src, dst unsafe.Pointer) {
 
 // object gives the copy of what the pointer or slice refers to, making it if this is the first time.
 func (m *mover) object(o *op, p unsafe.Pointer, n int) unsafe.Pointer {
-	at := original{p, n, o.elem.from.typ, o.elem.to.typ}
+	at := original{p, n, o.from.object, o.to.object}
 	if o.code == opSlice {
 		at.n = -n // a slice of one and a pointer to its element don't start the same object
 		m.entries += int64(n)
@@ -169,19 +168,13 @@ func (m *mover) object(o *op, p unsafe.Pointer, n int) unsafe.Pointer {
 	m.made[at] = made
 	if n > 0 {
 		m.queue = append(m.queue, fill{o, p, made, n})
-		m.extent(o, p, uintptr(n)*at.from.Size())
+		m.extents.add(p, uintptr(n)*at.from.Size(), o.code == opSlice, o)
 	}
 	return made
 }
 
-func (m *mover) extent(o *op, p unsafe.Pointer, size uintptr) {
-	if m.record {
-		m.extents = append(m.extents, extent{uintptr(p), uintptr(p) + size, o})
-	}
-}
-
 func (m *mover) mapping(o *op, p unsafe.Pointer) unsafe.Pointer {
-	at := original{p, 0, o.from.typ, o.to.typ}
+	at := original{p, 0, o.from.object, o.to.object}
 	if made, ok := m.made[at]; ok {
 		return made
 	}
@@ -191,7 +184,7 @@ func (m *mover) mapping(o *op, p unsafe.Pointer) unsafe.Pointer {
 	m.bytes += int64(n) * int64(o.key.to.typ.Size()+o.elem.to.typ.Size()+1)
 	m.made[at] = made
 	m.queue = append(m.queue, fill{o, p, made, n})
-	m.extent(o, p, 1)
+	m.extents.add(p, 1, false, o)
 	return made
 }
 

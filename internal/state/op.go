@@ -7,7 +7,8 @@ type op struct {
 	elem     *op // of what a pointer points to, and of the elements of slices, arrays and maps
 	key      *op
 	fields   []fieldOp
-	bad      string // why the step can't be done, when code is opRefuse
+	byField  []*fieldOp // by the giver's fields, when reading a stream
+	bad      string     // why the step can't be done, when code is opRefuse
 
 	// What a struct's step does besides, for the report: field names.
 	added, removed, renamed []string

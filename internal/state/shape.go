@@ -15,7 +15,8 @@ type shape struct {
 	key    *shape
 	len    int
 	fields []field
-	closed bool // a struct of the standard library whose unexported fields may be copied
+	object reflect.Type // what pointers, slices and maps that lead to the same memory have in common
+	closed bool         // a struct of the standard library whose unexported fields may be copied
 }
 
 const (
@@ -45,16 +46,16 @@ func (m shaper) of(t reflect.Type) *shape {
 		return s
 	}
 	if elem, ok := pointee(t); ok {
-		s.kind, s.elem = reflect.Pointer, m.of(elem)
+		s.kind, s.elem, s.object = reflect.Pointer, m.of(elem), elem
 		return s
 	}
 	switch t.Kind() {
 	case reflect.Slice:
-		s.elem = m.of(t.Elem())
+		s.elem, s.object = m.of(t.Elem()), t.Elem()
 	case reflect.Array:
 		s.elem, s.len = m.of(t.Elem()), t.Len()
 	case reflect.Map:
-		s.key, s.elem = m.of(t.Key()), m.of(t.Elem())
+		s.key, s.elem, s.object = m.of(t.Key()), m.of(t.Elem()), reflect.MapOf(t.Key(), t.Elem())
 	case reflect.Struct:
 		m.structure(s, t)
 	}
@@ -89,6 +90,30 @@ func formerNames(tag reflect.StructTag) []string {
 		}
 	}
 	return names
+}
+
+// follow calls visit for the shape and all that can be reached from it, each once, with the first path found.
+func (s *shape) follow(path string, visit func(s *shape, path string)) {
+	seen := map[*shape]bool{}
+	var rec func(s *shape, path string)
+	rec = func(s *shape, path string) {
+		if s == nil || seen[s] {
+			return
+		}
+		seen[s] = true
+		visit(s, path)
+		rec(s.key, path+"[key]")
+		switch s.kind {
+		case reflect.Slice, reflect.Array, reflect.Map:
+			rec(s.elem, path+"[]")
+		default:
+			rec(s.elem, path)
+		}
+		for _, f := range s.fields {
+			rec(f.shape, path+"."+f.name)
+		}
+	}
+	rec(s, path)
 }
 
 // leaf reports whether a shape refers to no other memory and needs nothing but a copy of its bytes.

@@ -1,0 +1,272 @@
+package state
+
+import (
+	"encoding/binary"
+	"fmt"
+	"hash/crc32"
+	"io"
+	"math"
+)
+
+// reader reads CBOR piece by piece and believes none of it: every number is checked before memory is allocated by it. The
+// first error stays; after it every call returns zeros.
+type reader struct {
+	r        io.Reader
+	buf      []byte
+	pos, end int
+	summed   int // buf[:summed] is in crc
+	crc      uint32
+	left     int64 // bytes that may still be taken from r
+	memory   int64 // bytes that may still be allocated
+	err      error
+}
+
+func (r *reader) fail(err error) {
+	if r.err == nil {
+		r.err = err
+	}
+}
+
+func (r *reader) corrupt(format string, args ...any) {
+	r.fail(fmt.Errorf("%w: %s", ErrCorrupt, fmt.Sprintf(format, args...)))
+}
+
+// charge counts memory that is about to be allocated, n pieces of size bytes.
+func (r *reader) charge(n, size int64) bool {
+	if r.err != nil {
+		return false
+	}
+	if n < 0 || size > 0 && n > r.memory/size {
+		r.fail(fmt.Errorf("%w: memory", ErrLimit))
+		return false
+	}
+	r.memory -= n * size
+	return true
+}
+
+// elements refuses a number of elements that can't follow, as each takes a byte or more.
+func (r *reader) elements(n uint64) bool {
+	if r.err == nil && n > uint64(r.left)+uint64(r.end-r.pos) {
+		r.fail(fmt.Errorf("%w: %d elements in what may follow", ErrLimit, n))
+	}
+	return r.err == nil
+}
+
+// need makes n bytes available, at most len(buf).
+func (r *reader) need(n int) bool {
+	if r.err != nil {
+		return false
+	}
+	if r.end-r.pos >= n {
+		return true
+	}
+	r.crc = crc32.Update(r.crc, castagnoli, r.buf[r.summed:r.pos])
+	copy(r.buf, r.buf[r.pos:r.end])
+	r.pos, r.summed, r.end = 0, 0, r.end-r.pos
+	for r.end < n {
+		space := r.buf[r.end:]
+		if int64(len(space)) > r.left {
+			space = space[:r.left]
+		}
+		if len(space) == 0 {
+			r.fail(fmt.Errorf("%w: bytes", ErrLimit))
+			return false
+		}
+		k, err := r.r.Read(space)
+		r.end += k
+		r.left -= int64(k)
+		switch {
+		case r.end >= n:
+		case err == io.EOF:
+			r.corrupt("it ends too early")
+			return false
+		case err != nil:
+			r.fail(fmt.Errorf("read state: %w", err))
+			return false
+		}
+	}
+	return true
+}
+
+// head reads the first part of an item: its major type, and the number in it. For simple values and floats, n is what
+// follows info.
+func (r *reader) head() (major, info byte, n uint64) {
+	if !r.need(1) {
+		return
+	}
+	b := r.buf[r.pos]
+	major, info = b>>5, b&31
+	size := 0
+	switch {
+	case info < 24:
+		n = uint64(info)
+	case info <= 27:
+		size = 1 << (info - 24)
+	case info == indefinite:
+	default:
+		r.corrupt("item with head %#x", b)
+		return
+	}
+	if !r.need(1 + size) {
+		return
+	}
+	switch p := r.buf[r.pos+1:]; size {
+	case 1:
+		n = uint64(p[0])
+	case 2:
+		n = uint64(binary.BigEndian.Uint16(p))
+	case 4:
+		n = uint64(binary.BigEndian.Uint32(p))
+	case 8:
+		n = binary.BigEndian.Uint64(p)
+	}
+	r.pos += 1 + size
+	return
+}
+
+// expect reads the head of an item of definite length of one major type.
+func (r *reader) expect(want byte) uint64 {
+	major, info, n := r.head()
+	if r.err == nil && (major != want || info == indefinite) {
+		r.corrupt("item of type %d in place of %d", major, want)
+	}
+	if r.err != nil {
+		return 0
+	}
+	return n
+}
+
+func (r *reader) array(n int) {
+	if got := r.expect(majorArray); r.err == nil && got != uint64(n) {
+		r.corrupt("%d values in place of %d", got, n)
+	}
+}
+
+func (r *reader) uint() uint64 { return r.expect(majorUint) }
+
+func (r *reader) int() int64 {
+	major, info, n := r.head()
+	switch {
+	case r.err != nil:
+	case major > majorInt || info == indefinite || n > math.MaxInt64:
+		r.corrupt("no integer of 64 bits")
+	case major == majorInt:
+		return ^int64(n)
+	default:
+		return int64(n)
+	}
+	return 0
+}
+
+func (r *reader) float() float64 {
+	major, info, n := r.head()
+	switch {
+	case r.err != nil:
+	case major == majorSimple && info == float64Info:
+		return math.Float64frombits(n)
+	case major == majorSimple && info == float32Info:
+		return float64(math.Float32frombits(uint32(n)))
+	default:
+		r.corrupt("no floating-point number")
+	}
+	return 0
+}
+
+func (r *reader) bool() bool {
+	major, info, _ := r.head()
+	if r.err == nil && (major != majorSimple || info != simpleFalse && info != simpleTrue) {
+		r.corrupt("no boolean")
+	}
+	return r.err == nil && info == simpleTrue
+}
+
+// null takes a null if one comes next.
+func (r *reader) null() bool {
+	if r.need(1) && r.buf[r.pos] == majorSimple<<5|simpleNull {
+		r.pos++
+		return true
+	}
+	return false
+}
+
+// str reads text or bytes.
+func (r *reader) str() []byte {
+	major, info, n := r.head()
+	if r.err == nil && (major != majorText && major != majorBytes || info == indefinite) {
+		r.corrupt("no string")
+	}
+	if !r.elements(n) || !r.charge(int64(n), 1) {
+		return nil
+	}
+	// Grown as the bytes arrive, so that a torn stream doesn't cost what it claims to hold.
+	out := make([]byte, 0, min(n, uint64(len(r.buf))))
+	for uint64(len(out)) < n {
+		k := int(min(n-uint64(len(out)), uint64(len(r.buf))))
+		if !r.need(k) {
+			return nil
+		}
+		out = append(out, r.buf[r.pos:r.pos+k]...)
+		r.pos += k
+	}
+	return out
+}
+
+// discard reads text or bytes and forgets them.
+func (r *reader) discard() {
+	major, info, n := r.head()
+	if r.err == nil && (major != majorText && major != majorBytes || info == indefinite) {
+		r.corrupt("no string")
+	}
+	for n > 0 {
+		k := int(min(n, uint64(len(r.buf))))
+		if !r.need(k) {
+			return
+		}
+		r.pos += k
+		n -= uint64(k)
+	}
+}
+
+// into fills dst with the bytes of a byte string that is as long.
+func (r *reader) into(dst []byte) {
+	if n := r.expect(majorBytes); r.err == nil && n != uint64(len(dst)) {
+		r.corrupt("%d bytes in place of %d", n, len(dst))
+	}
+	for len(dst) > 0 {
+		k := min(len(dst), len(r.buf))
+		if !r.need(k) {
+			return
+		}
+		copy(dst, r.buf[r.pos:r.pos+k])
+		r.pos += k
+		dst = dst[k:]
+	}
+}
+
+// sum reads a checksum and compares it with what came before.
+func (r *reader) sum() {
+	r.crc = crc32.Update(r.crc, castagnoli, r.buf[r.summed:r.pos])
+	r.summed = r.pos
+	want := r.crc
+	if got := r.uint(); r.err == nil && got != uint64(want) {
+		r.corrupt("checksum %08x, want %08x", got, want)
+	}
+}
+
+// intact reads the rest and reports whether the last item is the checksum of everything before it.
+func (r *reader) intact() bool {
+	const last = 5 // bytes of the item, as the writer writes it
+	tail := append([]byte(nil), r.buf[r.summed:r.end]...)
+	rest := io.LimitReader(r.r, r.left)
+	for {
+		if n := len(tail) - last; n > 0 {
+			r.crc = crc32.Update(r.crc, castagnoli, tail[:n])
+			tail = append(tail[:0], tail[n:]...)
+		}
+		n, err := rest.Read(r.buf)
+		tail = append(tail, r.buf[:n]...)
+		if n == 0 && err != nil {
+			return err == io.EOF && len(tail) == last && binary.BigEndian.Uint32(tail[1:]) == r.crc
+		}
+	}
+}

@@ -1,0 +1,56 @@
+package state
+
+import (
+	"reflect"
+	"unsafe"
+)
+
+// Where a pointer became a value, the value is known only when the object behind the pointer has been read: such places are
+// filled at the end.
+
+// deref is a place whose value is in an object.
+type deref struct {
+	t        reflect.Type
+	src, dst unsafe.Pointer
+}
+
+// unfilled is a map entry whose element holds such a place.
+type unfilled struct{ m, key, elem reflect.Value }
+
+func (d *decoder) deref(o *op, dst unsafe.Pointer) {
+	x := d.object(o, o.from)
+	if x != nil && d.charge(1, int64(unsafe.Sizeof(deref{}))) {
+		d.later = append(d.later, deref{o.elem.to.typ, x.p, dst})
+	}
+}
+
+// waits reports whether a value of the op holds such a place, not counting what is behind pointers.
+func (d *decoder) waits(o *op) bool {
+	switch o.code {
+	case opDeref:
+		return true
+	case opArray, opAddress:
+		return d.waits(o.elem)
+	case opStruct:
+		for _, f := range o.fields {
+			if d.waits(f.op) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// settle fills the places, those that were found last first: what is in an object was found after the object.
+func (d *decoder) settle() {
+	if d.err != nil {
+		return
+	}
+	for i := len(d.later) - 1; i >= 0; i-- {
+		x := d.later[i]
+		reflect.NewAt(x.t, x.dst).Elem().Set(reflect.NewAt(x.t, x.src).Elem())
+	}
+	for _, x := range d.maps {
+		x.m.SetMapIndex(x.key, x.elem)
+	}
+}

@@ -1,0 +1,173 @@
+package state
+
+import (
+	"reflect"
+	"unsafe"
+)
+
+// object reads the place of an object: a new one is made, with its content to follow. It returns nil for a nil pointer, for
+// one that is only passed over, and after an error. o is nil if nobody wants the object here.
+func (d *decoder) object(o *op, s *shape) *decoded {
+	if d.null() {
+		return nil
+	}
+	if !d.need(1) {
+		return nil
+	}
+	if d.buf[d.pos]>>5 != majorArray {
+		return d.earlier(o)
+	}
+	d.array(1)
+	n := d.uint()
+	if s.kind == reflect.Pointer && n != 1 {
+		d.corrupt("pointer to %d", n)
+	}
+	if !d.elements(n) || !d.charge(1, int64(unsafe.Sizeof(decoded{}))) {
+		return nil
+	}
+	x := decoded{op: o, shape: s, n: int(n)}
+	if o == nil {
+		x.op = d.live[liveKey{s.kind, s.key, s.elem}]
+	}
+	if x.op != nil {
+		x.p = d.room(x.op, x.n)
+	}
+	d.objects = append(d.objects, x)
+	if o == nil || d.err != nil {
+		return nil
+	}
+	return &d.objects[len(d.objects)-1]
+}
+
+// earlier reads the number of an object that was met before, and wants it to have become what o makes.
+func (d *decoder) earlier(o *op) *decoded {
+	i := d.uint()
+	if d.err == nil && (i == 0 || i > uint64(len(d.objects))) {
+		d.corrupt("object %d of %d", i, len(d.objects))
+	}
+	if o == nil || d.err != nil {
+		return nil
+	}
+	x := &d.objects[i-1]
+	if x.op == nil || x.op.code != o.code || x.op.to.object != o.to.object || o.code == opDeref {
+		d.refuse(nil, Reason{d.pathOf(o), "refers to something that became another type elsewhere"})
+		return nil
+	}
+	if x.op.from != o.from && (x.op.from.elem != o.from.elem || x.op.from.key != o.from.key) {
+		d.corrupt("object of two types")
+		return nil
+	}
+	return x
+}
+
+func (d *decoder) pathOf(o *op) string {
+	path, _ := d.root.find(o)
+	if path == "" {
+		return root
+	}
+	return path
+}
+
+// room allocates what an object needs.
+func (d *decoder) room(o *op, n int) unsafe.Pointer {
+	if o.code != opMap {
+		if o.code == opSlice {
+			d.entries += int64(n)
+		}
+		return d.alloc(o.target(), n)
+	}
+	d.entries += int64(n)
+	if !d.charge(int64(n), int64(o.key.to.typ.Size()+o.elem.to.typ.Size()+1)) || !d.charge(1, 64) {
+		return nil
+	}
+	// Larger maps grow as their entries arrive, as a torn stream may hold fewer than it says.
+	return reflect.MakeMapWithSize(o.to.typ, min(n, 1<<16)).UnsafePointer()
+}
+
+// target is the type of what an object's pointer points to.
+func (o *op) target() reflect.Type {
+	if o.code == opDeref {
+		return o.elem.to.typ
+	}
+	return o.to.object
+}
+
+// content reads what is in an object.
+func (d *decoder) content(x decoded) {
+	o := x.op
+	switch {
+	case o == nil:
+		d.skipContent(x)
+	case o.code == opMap:
+		d.pairs(o, x.p, x.n)
+	case o.code != opSlice:
+		d.inline(o.elem, x.p)
+	case o.from.elem.kind == reflect.Uint8:
+		d.bytes(o.elem, x.p, x.n)
+	default:
+		d.array(x.n)
+		size := o.elem.to.typ.Size()
+		for i := uintptr(0); i < uintptr(x.n) && d.err == nil; i++ {
+			d.inline(o.elem, unsafe.Add(x.p, i*size))
+		}
+	}
+}
+
+// bytes reads a byte string, into bytes or, if the elements have grown, into wider numbers.
+func (d *decoder) bytes(elem *op, p unsafe.Pointer, n int) {
+	if d.err != nil {
+		return
+	}
+	if elem.to.kind == reflect.Uint8 {
+		d.into(unsafe.Slice((*byte)(p), n))
+		return
+	}
+	narrow := d.str()
+	if d.err == nil && len(narrow) != n {
+		d.corrupt("%d bytes in place of %d", len(narrow), n)
+	}
+	for i := 0; i < n && d.err == nil; i++ {
+		e, at := elem, unsafe.Add(p, uintptr(i)*elem.to.typ.Size())
+		if e.code == opAddress {
+			q := d.alloc(e.elem.to.typ, 1)
+			*(*unsafe.Pointer)(at) = q
+			e, at = e.elem, q
+		}
+		if d.err == nil {
+			widen(reflect.Uint8, e.to.kind, unsafe.Pointer(&narrow[i]), at)
+		}
+	}
+}
+
+// pairs reads a map's entries.
+func (d *decoder) pairs(o *op, p unsafe.Pointer, n int) {
+	if got := d.expect(majorMap); d.err == nil && got != uint64(n) {
+		d.corrupt("%d entries in place of %d", got, n)
+	}
+	m := reflect.NewAt(o.to.typ, unsafe.Pointer(&p)).Elem()
+	key, elem := reflect.New(o.key.to.typ), reflect.New(o.elem.to.typ)
+	waits, check := d.waits(o.elem), !clean(o.key.to.typ)
+	for i := 0; i < n && d.err == nil; i++ {
+		if waits { // both are kept until the end
+			key, elem = reflect.New(o.key.to.typ), reflect.New(o.elem.to.typ)
+		}
+		key.Elem().SetZero()
+		elem.Elem().SetZero()
+		d.inline(o.key, key.UnsafePointer())
+		d.inline(o.elem, elem.UnsafePointer())
+		if d.err == nil && check && !key.Elem().Comparable() {
+			d.corrupt("key of a map can't be compared")
+		}
+		if d.err != nil {
+			return
+		}
+		if waits {
+			d.maps = append(d.maps, unfilled{m, key.Elem(), elem.Elem()})
+		} else {
+			m.SetMapIndex(key.Elem(), elem.Elem())
+		}
+	}
+	if d.err == nil && !waits && m.Len() != n {
+		d.corrupt("a map with the same key twice")
+	}
+}

@@ -1,0 +1,206 @@
+package state
+
+import (
+	"reflect"
+	"slices"
+)
+
+// A stream begins with the shapes of all types in it: an array of nodes, of which the first is the state's own. A node is
+//
+//	[kind, name]                                 of numbers, strings and interfaces, and of closed types
+//	[kind, name, elem]                           of pointers and slices
+//	[kind, name, elem, len]                      of arrays
+//	[kind, name, key, elem]                      of maps
+//	[kind, name, [field, node, field, node, …]]  of structs
+//
+// where elem, key and node are positions in the array. Types that turn up in interfaces later are added to it there.
+
+var kindNames = func() map[string]reflect.Kind {
+	m := map[string]reflect.Kind{"std": stdKind, "lock": lockKind}
+	for k := reflect.Bool; k < reflect.UnsafePointer; k++ {
+		if k != reflect.Chan && k != reflect.Func {
+			m[k.String()] = k
+		}
+	}
+	return m
+}()
+
+func kindName(k reflect.Kind) string {
+	switch k {
+	case stdKind:
+		return "std"
+	case lockKind:
+		return "lock"
+	}
+	return k.String()
+}
+
+// closedStruct marks a struct of the standard library whose fields only that library may fill.
+const closedStruct = "closed"
+
+// describe numbers the shapes that are reached from s and not numbered yet, s first, and writes their nodes.
+func (e *encoder) describe(s *shape) {
+	var fresh []*shape
+	var number func(s *shape)
+	number = func(s *shape) {
+		if _, ok := e.numbers[s]; s == nil || ok {
+			return
+		}
+		e.numbers[s] = len(e.numbers)
+		fresh = append(fresh, s)
+		number(s.key)
+		number(s.elem)
+		for _, f := range s.fields {
+			number(f.shape)
+		}
+	}
+	number(s)
+	e.head(majorArray, uint64(len(fresh)))
+	for _, s := range fresh {
+		e.node(s)
+	}
+}
+
+func (e *encoder) node(s *shape) {
+	kind := kindName(s.kind)
+	if s.closed {
+		kind = closedStruct
+	}
+	size := 2
+	switch s.kind {
+	case reflect.Pointer, reflect.Slice, reflect.Struct:
+		size = 3
+	case reflect.Array, reflect.Map:
+		size = 4
+	}
+	e.head(majorArray, uint64(size))
+	e.text(kind)
+	e.text(s.name)
+	switch s.kind {
+	case reflect.Pointer, reflect.Slice:
+		e.uint(uint64(e.numbers[s.elem]))
+	case reflect.Array:
+		e.uint(uint64(e.numbers[s.elem]))
+		e.uint(uint64(s.len))
+	case reflect.Map:
+		e.uint(uint64(e.numbers[s.key]))
+		e.uint(uint64(e.numbers[s.elem]))
+	case reflect.Struct:
+		e.head(majorArray, uint64(2*len(s.fields)))
+		for _, f := range s.fields {
+			e.text(f.name)
+			e.uint(uint64(e.numbers[f.shape]))
+		}
+	}
+}
+
+// mostShapes bounds the types of one stream.
+const mostShapes = 1 << 16
+
+// nodes reads nodes and appends their shapes.
+func (d *decoder) nodes() {
+	n := d.expect(majorArray)
+	if !d.elements(n) {
+		return
+	}
+	if n > mostShapes-uint64(len(d.shapes)) {
+		d.corrupt("%d types", n)
+		return
+	}
+	first := len(d.shapes)
+	if !d.charge(int64(n), int64(reflect.TypeFor[shape]().Size())+8) {
+		return
+	}
+	for range n {
+		d.shapes = append(d.shapes, &shape{})
+	}
+	for _, s := range d.shapes[first:] {
+		if d.node(s); d.err != nil {
+			return
+		}
+	}
+	for _, s := range d.shapes[first:] {
+		if d.inlineDepth(s) > mostInline {
+			d.corrupt("type %q contains itself, or others too deeply", s.name)
+			return
+		}
+	}
+}
+
+func (d *decoder) node(s *shape) {
+	size := d.expect(majorArray)
+	kind := string(d.str())
+	s.name = string(d.str())
+	if s.closed = kind == closedStruct; s.closed {
+		kind = reflect.Struct.String()
+	}
+	var known bool
+	s.kind, known = kindNames[kind]
+	want := uint64(2)
+	switch s.kind {
+	case reflect.Pointer, reflect.Slice:
+		want, s.elem = 3, d.shape()
+	case reflect.Array:
+		want, s.elem = 4, d.shape()
+		n := d.uint()
+		if s.len = int(n); n > 1<<40 {
+			d.corrupt("array of %d", n)
+		}
+	case reflect.Map:
+		want, s.key, s.elem = 4, d.shape(), d.shape()
+	case reflect.Struct:
+		want = 3
+		n := d.expect(majorArray)
+		if n%2 != 0 || !d.elements(n) || !d.charge(int64(n/2), int64(reflect.TypeFor[field]().Size())) {
+			d.corrupt("fields of %q", s.name)
+			return
+		}
+		for range n / 2 {
+			name := string(d.str())
+			if slices.ContainsFunc(s.fields, func(f field) bool { return f.name == name }) {
+				d.corrupt("two fields %q of %q", name, s.name)
+			}
+			if s.fields = append(s.fields, field{name: name, shape: d.shape()}); d.err != nil {
+				return
+			}
+		}
+	}
+	if d.err == nil && (!known || size != want) {
+		d.corrupt("type %q of kind %q", s.name, kind)
+	}
+}
+
+// shape reads the number of a shape.
+func (d *decoder) shape() *shape {
+	i := d.uint()
+	if d.err == nil && i >= uint64(len(d.shapes)) {
+		d.corrupt("type %d of %d", i, len(d.shapes))
+	}
+	if d.err != nil {
+		return &shape{kind: lockKind}
+	}
+	return d.shapes[i]
+}
+
+// mostInline bounds how deep structs and arrays may directly hold each other, as their values are read by recursion.
+const mostInline = 100
+
+// inlineDepth is how deep s holds structs and arrays, or more than mostInline if it directly contains itself.
+func (d *decoder) inlineDepth(s *shape) int {
+	if s.kind != reflect.Struct && s.kind != reflect.Array {
+		return 0
+	}
+	if depth, ok := d.depths[s]; ok {
+		return depth
+	}
+	d.depths[s] = mostInline + 1 // stands if s is met again below
+	depth := 0
+	if s.elem != nil {
+		depth = d.inlineDepth(s.elem)
+	}
+	for _, f := range s.fields {
+		depth = max(depth, d.inlineDepth(f.shape))
+	}
+	d.depths[s] = min(depth, mostInline) + 1
+	return d.depths[s]
+}

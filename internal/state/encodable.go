@@ -1,0 +1,30 @@
+package state
+
+import "reflect"
+
+// Encodable says whether values of type t can be written by Encode, as far as the type tells: what interfaces hold is seen
+// only when it is there. The error is a Refusal with the path of every field that stands in the way.
+func Encodable(t reflect.Type) error {
+	if t == nil {
+		return nil
+	}
+	if reasons := unwritable(shaper{}.of(t)); len(reasons) > 0 {
+		return &Refusal{From: t, Reasons: reasons}
+	}
+	return nil
+}
+
+func unwritable(s *shape) []Reason {
+	var reasons []Reason
+	s.follow(root, func(s *shape, path string) {
+		switch s.kind {
+		case reflect.Func, reflect.Chan, reflect.UnsafePointer:
+			reasons = append(reasons, Reason{path, s.name + " can't be encoded"})
+		case stdKind:
+			if codecOf(s.typ) == nil {
+				reasons = append(reasons, Reason{path, s.name + " can't be encoded"})
+			}
+		}
+	})
+	return reasons
+}

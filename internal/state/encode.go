@@ -1,0 +1,269 @@
+package state
+
+import (
+	"fmt"
+	"io"
+	"reflect"
+	"unsafe"
+
+	"github.com/sohost/sohost/abi"
+)
+
+// A stream is one item of CBOR:
+//
+//	55799([magic, format, schema, version, nodes, checksum, [_ value, object 1, object 2, …], checksum])
+//
+// The checksums are CRC-32C of all bytes before them. A value is written by its shape: a struct as an array of its fields'
+// values, a map as pairs, a closed type as bytes. What a pointer, slice or map refers to is an object. Objects aren't
+// nested: in place comes [n] for the next object, of n elements, or the number of an earlier one, counted from 1, or null;
+// what is in the object comes after all before it. So sharing and cycles are kept, and neither writing nor reading needs
+// stack for long lists. An interface is [node, value], or null; node is a number or an array of new nodes.
+const (
+	magic  = "sohost state"
+	format = 1
+)
+
+// encoder holds, besides a buffer, only what it takes to know objects again and those that are still to be written.
+type encoder struct {
+	*writer
+	shaper  shaper
+	root    *shape
+	numbers map[*shape]int
+	codecs  map[*shape]*codec
+	dynamic map[reflect.Type]*shape // of what interfaces hold; nil if it can't be written
+	ids     map[written]uint64
+	queue   []pending
+	extents extents
+	depth   int
+	err     error
+}
+
+type written struct {
+	p      unsafe.Pointer
+	n      int
+	object reflect.Type
+}
+
+type pending struct {
+	shape *shape
+	p     unsafe.Pointer
+	n     int
+}
+
+// Encode writes s to w, in pieces of 64 KiB. Besides them it holds some tens of bytes for each pointer, slice and map in the
+// value, but no copy of the value. On error, what was written is of no use: Decode will say so.
+func Encode(w io.Writer, s abi.State) error {
+	t := reflect.TypeOf(s.Value)
+	if err := Encodable(t); err != nil {
+		return err
+	}
+	e := &encoder{writer: newWriter(w), shaper: shaper{}, numbers: map[*shape]int{}, codecs: map[*shape]*codec{}, dynamic: map[reflect.Type]*shape{}, ids: map[written]uint64{}}
+	e.head(majorTag, selfDescribed)
+	e.head(majorArray, 8)
+	e.text(magic)
+	e.uint(format)
+	e.text(s.Schema)
+	e.int(int64(s.Version))
+	if t != nil {
+		e.root = e.shaper.of(t)
+		e.extents.on = risky(e.root)
+		e.describe(e.root)
+	} else {
+		e.head(majorArray, 0)
+	}
+	if err := e.sum(); err != nil {
+		return fmt.Errorf("write state: %w", err)
+	}
+	e.WriteByte(majorArray<<5 | indefinite)
+	if t != nil {
+		e.values(s.Value)
+	}
+	e.WriteByte(majorSimple<<5 | indefinite)
+	if e.err != nil {
+		return e.err
+	}
+	if err := e.sum(); err != nil {
+		return fmt.Errorf("write state: %w", err)
+	}
+	return nil
+}
+
+func (e *encoder) values(value any) {
+	e.inline(e.root, box(reflect.ValueOf(value)))
+	for i := 0; i < len(e.queue) && e.err == nil; i++ {
+		o := e.queue[i]
+		if e.content(o); i >= 4096 && i >= len(e.queue)/2 {
+			e.queue = append(e.queue[:0:0], e.queue[i+1:]...) // what was written is forgotten
+			i = -1
+		}
+	}
+	if inner, outer, ok := e.extents.clash(); ok {
+		e.fail(inner.(*shape), "refers to something that %s refers to as well, wholly or in part", e.pathOf(outer.(*shape)))
+	}
+}
+
+func (e *encoder) inline(s *shape, p unsafe.Pointer) {
+	switch s.kind {
+	case reflect.Bool:
+		e.bool(*(*bool)(p))
+	case reflect.String:
+		e.text(*(*string)(p))
+	case reflect.Pointer:
+		e.object(s, *(*unsafe.Pointer)(p), 1)
+	case reflect.Slice:
+		h := (*sliceHeader)(p)
+		e.object(s, h.data, h.len)
+	case reflect.Map:
+		e.object(s, *(*unsafe.Pointer)(p), reflect.NewAt(s.typ, p).Elem().Len())
+	case reflect.Array:
+		e.head(majorArray, uint64(s.len))
+		for i := range uintptr(s.len) {
+			e.inline(s.elem, unsafe.Add(p, i*s.elem.typ.Size()))
+		}
+	case reflect.Struct:
+		e.head(majorArray, uint64(len(s.fields)))
+		for i := range s.fields {
+			e.inline(s.fields[i].shape, unsafe.Add(p, s.fields[i].offset))
+		}
+	case reflect.Interface:
+		e.interfaceValue(s, p)
+	case lockKind:
+		e.null()
+	case stdKind:
+		e.std(s, p)
+	default:
+		e.number(s.kind, p)
+	}
+}
+
+func (e *encoder) number(k reflect.Kind, p unsafe.Pointer) {
+	switch numbers[k].class {
+	case 'i':
+		e.int(loadInt(k, p))
+	case 'u':
+		e.uint(loadUint(k, p))
+	case 'f':
+		if k == reflect.Float32 {
+			e.float32(*(*float32)(p))
+		} else {
+			e.float(*(*float64)(p))
+		}
+	case 'c':
+		c := loadComplex(k, p)
+		e.head(majorArray, 2)
+		e.float(real(c))
+		e.float(imag(c))
+	}
+}
+
+// object writes the place of an object, and leaves its content for later if this is the first.
+func (e *encoder) object(s *shape, p unsafe.Pointer, n int) {
+	if p == nil {
+		e.null()
+		return
+	}
+	at := written{p, n, s.object}
+	switch s.kind {
+	case reflect.Slice:
+		at.n = -n
+	case reflect.Map:
+		at.n = 0
+	}
+	if id, ok := e.ids[at]; ok {
+		e.uint(id)
+		return
+	}
+	if s.kind != reflect.Map {
+		e.extents.add(p, uintptr(n)*s.elem.typ.Size(), s.kind == reflect.Slice, s)
+	}
+	e.ids[at] = uint64(len(e.ids) + 1)
+	e.queue = append(e.queue, pending{s, p, n})
+	e.head(majorArray, 1)
+	e.uint(uint64(n))
+}
+
+func (e *encoder) content(o pending) {
+	s := o.shape
+	switch {
+	case s.kind == reflect.Pointer:
+		e.inline(s.elem, o.p)
+	case s.kind == reflect.Map:
+		m := reflect.NewAt(s.typ, unsafe.Pointer(&o.p)).Elem()
+		key, elem := reflect.New(s.key.typ), reflect.New(s.elem.typ)
+		e.head(majorMap, uint64(o.n))
+		for it := m.MapRange(); it.Next() && e.err == nil; {
+			key.Elem().SetIterKey(it)
+			elem.Elem().SetIterValue(it)
+			e.inline(s.key, key.UnsafePointer())
+			e.inline(s.elem, elem.UnsafePointer())
+		}
+	case s.elem.kind == reflect.Uint8:
+		e.bytes(unsafe.Slice((*byte)(o.p), o.n))
+	default:
+		e.head(majorArray, uint64(o.n))
+		for i := range uintptr(o.n) {
+			e.inline(s.elem, unsafe.Add(o.p, i*s.elem.typ.Size()))
+		}
+	}
+}
+
+func (e *encoder) std(s *shape, p unsafe.Pointer) {
+	c := e.codecs[s]
+	if c == nil {
+		c = codecOf(s.typ)
+		e.codecs[s] = c
+	}
+	b, err := c.marshal(p)
+	if err != nil {
+		e.fail(s, "%v", err)
+	}
+	e.bytes(b)
+}
+
+func (e *encoder) interfaceValue(s *shape, p unsafe.Pointer) {
+	i := reflect.NewAt(s.typ, p).Elem()
+	if i.IsNil() {
+		e.null()
+		return
+	}
+	x := i.Elem()
+	dynamic, ok := e.dynamic[x.Type()]
+	if !ok {
+		if nameable(x.Type(), mostNested) {
+			dynamic = e.shaper.of(x.Type())
+		}
+		e.dynamic[x.Type()] = dynamic
+	}
+	if dynamic == nil {
+		e.fail(s, "interface holds a %v, whose type a stream has no name for", x.Type())
+		return
+	}
+	if e.depth++; e.depth > tooDeep {
+		e.fail(s, "interfaces nested deeper than %d", tooDeep)
+		return
+	}
+	e.head(majorArray, 2)
+	if n, ok := e.numbers[dynamic]; ok {
+		e.uint(uint64(n))
+	} else {
+		e.describe(dynamic)
+	}
+	e.inline(dynamic, box(x))
+	e.depth--
+}
+
+func (e *encoder) fail(s *shape, format string, args ...any) {
+	if e.err == nil {
+		e.err = &Refusal{From: e.root.typ, Reasons: []Reason{{e.pathOf(s), fmt.Sprintf(format, args...)}}}
+	}
+}
+
+func (e *encoder) pathOf(what *shape) string {
+	path := root
+	e.root.follow(root, func(s *shape, p string) {
+		if s == what {
+			path = p
+		}
+	})
+	return path
+}
