@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
+	"runtime"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -117,5 +119,62 @@ func TestDrainWakes(t *testing.T) {
 			t.Fatalf("drained with %d leases", n)
 		}
 		wg.Wait()
+	}
+}
+
+// The last one to leave may be an Acquire that came late and has to take its count back. If that doesn't wake the drain
+// nobody else will.
+func TestDrainWakesForLateCallers(t *testing.T) {
+	rounds := 20000
+	if testing.Short() {
+		rounds = 2000
+	}
+	var s Slot[int]
+	swap(t, &s, NewGeneration(ID{}, 1), nil)
+	var stop atomic.Bool
+	var wg sync.WaitGroup
+	for range 2 {
+		wg.Go(func() {
+			for !stop.Load() {
+				lease, err := s.Acquire(t.Context())
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				lease.Release()
+			}
+		})
+	}
+	for range rounds {
+		old, err := s.Swap(NewGeneration(ID{}, 1))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := old.Drain(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	stop.Store(true)
+	wg.Wait()
+}
+
+// A generation is put back just as its drain ends. It must not count as drained while callers get it.
+func TestDrainRacesPutBack(t *testing.T) {
+	var s Slot[int]
+	g := NewGeneration(ID{}, 1)
+	for range 5000 {
+		swap(t, &s, g, nil)
+		swap(t, &s, nil, g)
+		done := make(chan error, 1)
+		go func() { done <- g.Drain(t.Context()) }()
+		runtime.Gosched()
+		swap(t, &s, g, nil)
+		if err := <-done; err != nil && !errors.Is(err, ErrLive) {
+			t.Fatal(err)
+		}
+		if st := g.State(); st != StateLive {
+			t.Fatalf("in a slot and %v", st)
+		}
+		swap(t, &s, nil, g)
 	}
 }

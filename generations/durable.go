@@ -45,7 +45,7 @@ func (d *disk) writeSymlink(target, path string) error {
 	if err := d.replaceSymlink(target, path); err != nil {
 		// The link may be in place and only the removal of a temporary directory have failed, which the next OpenStore
 		// makes good. The link is what counts.
-		if now, readErr := os.Readlink(path); readErr != nil || now != target {
+		if now, readErr := d.readlink(path); readErr != nil || now != target {
 			return fmt.Errorf("link %s to %s: %w", path, target, err)
 		}
 	}

@@ -71,6 +71,15 @@ func do1[T any](f *faults, name string, operation func() (T, error)) (T, error) 
 func fastDisk() *disk {
 	d := realDisk()
 	d.sync = func(*os.File) error { return nil }
+	paths := make(map[*renameio.PendingFile]string)
+	d.pending = func(path string, perm fs.FileMode) (*renameio.PendingFile, error) {
+		f, err := pending(path, perm)
+		paths[f] = path
+		return f, err
+	}
+	d.replace = func(f *renameio.PendingFile) error {
+		return errors.Join(f.Close(), os.Rename(f.Name(), paths[f]))
+	}
 	return d
 }
 

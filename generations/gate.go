@@ -14,7 +14,8 @@ type Gate[T any] struct {
 
 // Gate shuts the slot: from now on callers who arrive wait, and those who hold the generation keep it until they release
 // it. It gives the gate to whoever will open it. Callers wait no longer than the slot's limit and their contexts allow, so
-// a gate that is never opened fails calls but hangs none.
+// a gate that is never opened fails calls but hangs none. A caller who holds a lease and acquires another one of the same
+// slot waits at the gate for a drain that waits for it: only a limit ends that, so give Drain a deadline below the slot's.
 //
 // The generation that was current, [Gate.Previous], is out of the slot and may be drained; the slot may also be empty. On
 // error, ErrGated when the slot has a shut gate already, the slot is as it was.

@@ -146,6 +146,20 @@ func regate(t *testing.T, s *Slot[int], gate *Gate[int], g *Generation[int]) *Ga
 	return next
 }
 
+// A caller whom the machine runs late finds the gate open and its time over at once. That must not fail it.
+func TestGateOpenBeatsTimeout(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	l := newLine()
+	l.open()
+	for range 100 {
+		w := waiter{timer: time.NewTimer(0)}
+		if err := w.wait(ctx, l, time.Nanosecond); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 func TestGateOnEmptySlot(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var s Slot[int]

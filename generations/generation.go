@@ -32,7 +32,9 @@ func (s State) String() string {
 
 // Generation is one value that callers use through a slot, together with the count of those who do.
 type Generation[T any] struct {
-	// What Acquire and Release read comes first and is hardly ever written, so that each core keeps its own copy of the line.
+	_ [64]byte // keeps what is allocated before, and below after, out of the cache lines of the fields
+
+	// What Acquire and Release read is hardly ever written, so that each core keeps its own copy of it.
 	shards []shard
 	gate   *Gate[T] // set only in the entry that stands for a shut gate
 	id     ID
@@ -43,6 +45,8 @@ type Generation[T any] struct {
 	state    State
 	entered  int  // how many times it was put into a slot
 	draining bool // a Drain is under way
+
+	_ [64]byte
 }
 
 // NewGeneration makes a generation of the image id, or of none when it is zero, that holds value.
@@ -78,8 +82,8 @@ func (g *Generation[T]) Leases() int64 {
 	return max(held, 0)
 }
 
-// Retire ends the life of a generation that has drained. Of all calls exactly one returns nil: whoever made it closes the
-// value. The others get ErrRetired; before the drain the error is ErrLive or ErrNotDrained.
+// Retire ends the life of a generation that has drained, or was never in a slot. Of all calls exactly one returns nil:
+// whoever made it closes the value. The others get ErrRetired; before the drain the error is ErrLive or ErrNotDrained.
 func (g *Generation[T]) Retire() error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -91,7 +95,7 @@ func (g *Generation[T]) Retire() error {
 	case StateDraining:
 		return ErrNotDrained
 	}
-	g.state = StateRetired // a new one too: its instance could not be started
+	g.state = StateRetired
 	return nil
 }
 

@@ -103,17 +103,14 @@ func (s *Store) appendLine(line []byte) error {
 		if err := s.rotate(); err != nil {
 			return err
 		}
-		if f, size, err = s.openHistory(); err != nil {
+		if f, _, err = s.openHistory(); err != nil {
 			return err
 		}
 	}
 	defer f.Close()
-	// One write: with O_APPEND a crash of the process leaves all of the line or none of it, unless the disk is full.
-	if _, err := s.disk.write(f, line); err != nil {
-		s.disk.truncate(f, size) // if this fails too, the next append finds the torn line
-		return err
-	}
-	return nil
+	// One write: a crash leaves all of the line or a part without its end, which the next append cuts off.
+	_, err = s.disk.write(f, line)
+	return err
 }
 
 // openHistory opens the history for appending, and removes a torn last line first.
@@ -133,27 +130,27 @@ func (s *Store) openHistory() (f *os.File, size int64, err error) {
 	return f, size, nil
 }
 
-// repair cuts the file after its last whole line. Lines have a limit, so a look at the end is enough.
+// repair cuts the file after its last whole line and gives the size that is left. What a power failure leaves may be
+// longer than any line.
 func (s *Store) repair(f *os.File, size int64) (int64, error) {
-	if size == 0 {
-		return 0, nil
+	whole := size
+	window := make([]byte, 1) // which most often is all that has to be read
+	for whole > 0 {
+		part := window[:min(whole, int64(len(window)))]
+		if _, err := s.disk.readAt(f, part, whole-int64(len(part))); err != nil {
+			return 0, err
+		}
+		end := bytes.LastIndexByte(part, '\n') + 1
+		whole += int64(end - len(part))
+		if end > 0 {
+			break
+		}
+		window = make([]byte, maxEventLine)
 	}
-	last := make([]byte, 1)
-	if _, err := s.disk.readAt(f, last, size-1); err != nil {
-		return 0, err
-	}
-	if last[0] == '\n' {
+	if whole == size {
 		return size, nil
 	}
-	tail := make([]byte, min(size, maxEventLine))
-	if _, err := s.disk.readAt(f, tail, size-int64(len(tail))); err != nil {
-		return 0, err
-	}
-	whole := size - int64(len(tail)) + int64(bytes.LastIndexByte(tail, '\n')+1)
-	if err := s.disk.truncate(f, whole); err != nil {
-		return 0, err
-	}
-	return whole, nil
+	return whole, s.disk.truncate(f, whole)
 }
 
 // rotate makes the history the older one. A crash afterwards leaves no history file: the next append begins one.

@@ -1,6 +1,7 @@
 package generations
 
 import (
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -38,7 +39,7 @@ func TestHistory(t *testing.T) {
 }
 
 func TestHistoryTornLine(t *testing.T) {
-	for _, tear := range []string{`{"time":"2026-01-02T03:04:05Z","kind":"dep`, `{}`, "\x00\x00\x00", strings.Repeat("x", maxEventLine-1)} {
+	for _, tear := range []string{`{"time":"2026-01-02T03:04:05Z","kind":"dep`, `{}`, "\x00\x00\x00", strings.Repeat("x", maxEventLine-1), strings.Repeat("\x00", 3*maxEventLine)} {
 		s := newStore(t)
 		if err := s.AppendEvent(Event{Plugin: "first"}); err != nil {
 			t.Fatal(err)
@@ -86,12 +87,28 @@ func TestHistoryRotates(t *testing.T) {
 			t.Fatalf("event %d is %s, want %s: the order is broken or one is missing", i, e.Plugin, want)
 		}
 	}
-	// Just after a rotation, and with a reader between the two renames' names.
-	if err := s.rotate(); err != nil {
-		t.Fatal(err)
+	// Another process rotates while this one reads.
+	want := len(kept) // then the older file is the one that was open already
+	open := s.disk.open
+	s.disk.open = func(name string, flag int, perm fs.FileMode) (*os.File, error) {
+		f, err := open(name, flag, perm)
+		if filepath.Base(name) == historyFile {
+			if err := s.rotate(); err != nil {
+				t.Error(err)
+			}
+		}
+		return f, err
 	}
-	if got, err := s.History(3); err != nil || len(got) != 3 || got[2].Plugin != numbered("p", events-1) {
-		t.Errorf("History(3) = %v, %v", got, err)
+	seen := make(map[string]bool)
+	got, err := s.History(0)
+	for _, e := range got {
+		if seen[e.Plugin] {
+			t.Fatalf("event %s was read twice", e.Plugin)
+		}
+		seen[e.Plugin] = true
+	}
+	if err != nil || len(got) == 0 || len(got) > want || got[len(got)-1].Plugin != numbered("p", events-1) {
+		t.Errorf("History while rotating: %d events, %v", len(got), err)
 	}
 }
 

@@ -23,7 +23,8 @@ type PruneOptions struct {
 	// Keep is how many of the newest releases stay, beside the current and the confirmed one. Default: DefaultKeep, 10.
 	Keep int
 
-	// Held tells of an image that something still uses, such as a process that has it open. Default: none is held.
+	// Held tells of an image that something still uses or is about to use, such as a process that has it open. It is
+	// called with the store locked and must not call the store, nor wait for anyone who does. Default: none is held.
 	Held func(ID) bool
 
 	// Grace is for how long after its Add an image stays that no release names: as long as a deploy may take to come from
