@@ -1,7 +1,6 @@
 package native
 
 import (
-	"maps"
 	"slices"
 	"strings"
 )
@@ -14,10 +13,15 @@ func (c *checker) programSymbols() {
 	}
 }
 
-// loadedSymbols finds the image's C functions that an open image has, too: the dynamic loader takes the oldest.
+// loadedSymbols finds the image's C functions that open images have, too: the dynamic loader takes the oldest.
 func (c *checker) loadedSymbols() {
+	taken := make(map[string]bool)
 	for _, l := range c.loaded {
-		if both := c.collisions(l.Info); len(both) > 0 {
+		both := slices.DeleteFunc(c.collisions(l.Info), func(s string) bool { return taken[s] })
+		for _, s := range both {
+			taken[s] = true
+		}
+		if len(both) > 0 {
 			c.add(Reason{Code: LoadedSymbol, Subject: list(both), Want: "C names that no open image defines", Found: "defined by " + l.Path,
 				Remedy:            "declare them static, or build with `sohost build`, which keeps a plugin's C code to itself; or open it in a fresh process",
 				NeedsFreshProcess: true})
@@ -28,18 +32,17 @@ func (c *checker) loadedSymbols() {
 // collisions returns the C symbols that both define. It is none if every package of the image that uses cgo stands in the other
 // file, too: then they share the Go package with its C code.
 func (c *checker) collisions(other *Info) []string {
-	own := slices.ContainsFunc(c.img.CPackages, func(p string) bool { return other.Packages[p] == "" })
-	if !own && len(c.img.CPackages) > 0 {
+	missing := func(p string) bool { return other.Packages[p] == "" }
+	if len(c.img.CPackages) > 0 && !slices.ContainsFunc(c.img.CPackages, missing) {
 		return nil
 	}
-	have := maps.Collect(func(yield func(string, bool) bool) {
-		for _, s := range other.CSymbols {
-			if !yield(s, true) {
-				return
-			}
+	var both []string
+	for _, s := range c.img.CSymbols {
+		if _, ok := slices.BinarySearch(other.CSymbols, s); ok {
+			both = append(both, s)
 		}
-	})
-	return slices.DeleteFunc(slices.Clone(c.img.CSymbols), func(s string) bool { return !have[s] })
+	}
+	return both
 }
 
 // list names up to eight of the names.

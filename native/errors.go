@@ -34,7 +34,7 @@ var (
 	// ErrRefused is returned when the dynamic loader or the Go runtime refused the image.
 	ErrRefused = errors.New("runtime refused the image")
 
-	// ErrInit is returned when an init function of the image panicked or ended its goroutine. It is matched by *InitError.
+	// ErrInit is returned when an init function of the image panicked or ended its goroutine. The error is an *InitError.
 	ErrInit = errors.New("init did not return")
 )
 
@@ -43,7 +43,7 @@ var (
 	// ErrNoSymbol is returned when the image exports no such variable or function.
 	ErrNoSymbol = errors.New("no such symbol")
 
-	// ErrSymbolType is returned when the symbol has another type than wanted. It is matched by *TypeError.
+	// ErrSymbolType is returned when the symbol has another type than wanted. The error is a *TypeError.
 	ErrSymbolType = errors.New("symbol has another type")
 )
 

@@ -28,8 +28,8 @@ func (im *Image) Info() *Info { return im.info }
 //
 // Before the attempt the image is judged by Check, for what would end or corrupt the process; a *Rejection burns nothing.
 // Images are opened one after the other, since the runtime dies when two init the same package at once; so an init function
-// can't open another image. Open returns when ctx ends, with ErrPending: if the attempt hadn't begun, nothing has happened; if it had, it goes on, and a later Open returns
-// its result.
+// can't open another image. Open returns when ctx ends, with ErrPending: if the attempt hadn't begun, nothing has happened; if
+// it had, it goes on, and a later Open returns its result.
 func Open(ctx context.Context, path string) (*Image, error) {
 	im, err := opened.open(ctx, path)
 	if err != nil {

@@ -16,7 +16,7 @@ var opened = registry{turn: make(chan struct{}, 1)}
 type registry struct {
 	turn chan struct{} // full while an attempt goes on; taken before mu
 
-	mu       sync.Mutex // guards attempts and the fields of each, but not what done publishes
+	mu       sync.Mutex // guards attempts and what changes in each; its result may be read without once done is closed
 	attempts []*attempt
 }
 
