@@ -60,7 +60,7 @@ func TestHammer(t *testing.T) {
 			func() { _ = os.Symlink(filepath.Join(replace(), "x.so"), path) },
 			func() { time.Sleep(time.Duration(r.IntN(20)) * time.Millisecond) },
 		}
-		for round := range 60 {
+		for round := range 40 {
 			for range r.IntN(12) {
 				ops[r.IntN(len(ops))]()
 			}
