@@ -3,6 +3,8 @@ package generations
 import (
 	"context"
 	"math/rand/v2"
+	"os"
+	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -114,6 +116,66 @@ func BenchmarkSwap(b *testing.B) {
 			continue
 		}
 		if err := old.Drain(b.Context()); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// BenchmarkAdd stores an image of 18 MB, hashed and durable; "again" is the same content once more.
+func BenchmarkAdd(b *testing.B) {
+	s, err := OpenStore(b.TempDir(), quiet)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer s.Close()
+	path := filepath.Join(b.TempDir(), "x.so")
+	content := make([]byte, 18<<20)
+	chacha := rand.NewChaCha8([32]byte{})
+	for _, again := range []bool{false, true} {
+		name := "new"
+		if again {
+			name = "again"
+		}
+		b.Run(name, func(b *testing.B) {
+			b.SetBytes(int64(len(content)))
+			for b.Loop() {
+				if !again {
+					b.StopTimer()
+					chacha.Read(content)
+					if err := os.WriteFile(path, content, 0o644); err != nil {
+						b.Fatal(err)
+					}
+					b.StartTimer()
+				}
+				if _, err := s.Add(b.Context(), path); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+// BenchmarkPublish makes a release of ten plugins durable and current.
+func BenchmarkPublish(b *testing.B) {
+	s, err := OpenStore(b.TempDir(), quiet)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer s.Close()
+	path := filepath.Join(b.TempDir(), "x.so")
+	if err := os.WriteFile(path, nil, 0o644); err != nil {
+		b.Fatal(err)
+	}
+	o, err := s.Add(b.Context(), path)
+	if err != nil {
+		b.Fatal(err)
+	}
+	images := make(map[string]ID)
+	for i := range 10 {
+		images[numbered("p", i)] = o.ID
+	}
+	for b.Loop() {
+		if _, err := s.Publish(manifest(images)); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -29,10 +29,10 @@ func shardCount() int {
 // shard picks the shard for the calling goroutine by the address of its stack. A goroutine that stays on its core so finds
 // the line of its shard in that core's cache, and it costs one multiplication and no shared state.
 //
-// The ways not taken, by BenchmarkPick on two cores: a token from a sync.Pool is bound to the core more strictly, but takes
-// twice as long as the rest of Acquire, and its loss at a garbage collection allocates; math/rand/v2 picks another line each
-// time, so that every core has to fetch the lines of all others. The price of the address is that two goroutines may share
-// a shard for as long as they live, which costs them time and nothing else.
+// The ways not taken, by BenchmarkPick: a token from a sync.Pool is bound to the core more strictly, but makes the whole of
+// Acquire and Release half as slow again, and allocates anew after garbage collections. math/rand/v2 takes another line each
+// time, so that every core fetches the lines of all others: nearly three times as slow on two cores. The price of the
+// address is that two goroutines may share a shard for as long as they live, which costs them time and nothing else.
 func (g *Generation[T]) shard() *shard {
 	return &g.shards[stackHash()&uint64(len(g.shards)-1)]
 }
