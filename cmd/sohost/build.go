@@ -44,6 +44,8 @@ their init functions run. Generations share other packages while their content i
 	f.StringSliceVar(&opts.Fresh, "fresh", nil, "`patterns` of further packages that are new in every generation")
 	f.StringSliceVar(&opts.Share, "share", nil, "`patterns` of packages that generations share while their content is the same")
 	f.StringSliceVar(&opts.Tags, "tags", nil, "build `tags`, beside those of the server")
+	f.StringVar(&opts.PGO, "pgo", "", "the `profile` that the server was built with, if it was")
+	f.BoolVar(&opts.DWARF, "dwarf", false, "keep the information for debuggers")
 	f.BoolVarP(&opts.Verbose, "verbose", "v", false, "name the packages that are compiled")
 	asJSON := jsonFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {

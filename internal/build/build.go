@@ -51,6 +51,10 @@ func build(ctx context.Context, opts Options) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
+	if h.profile != "" && opts.PGO == "" {
+		return nil, &Refusal{Kind: ErrHost, Reason: "the host was optimized by a profile, which decides what is inlined from the standard library",
+			Want: filepath.Base(h.profile), Remedy: "give the same profile with --pgo, or build the host with -pgo=off"}
+	}
 	s, err := survey(ctx, opts, h)
 	if err != nil {
 		return nil, err
@@ -142,8 +146,7 @@ func survey(ctx context.Context, opts Options, h host) (*surveyed, error) {
 
 // commonFlags are the build flags that listing and building have in common.
 func (s *surveyed) commonFlags() []string {
-	// Optimizing by a profile would inline other functions of the standard library than the host's.
-	flags := append([]string{"-pgo=off", fmt.Sprintf("-trimpath=%t", s.host.trimpath)}, s.host.flags...)
+	flags := append([]string{fmt.Sprintf("-trimpath=%t", s.host.trimpath)}, s.host.flags...)
 	if len(s.flags.tags) > 0 {
 		flags = append(flags, "-tags="+strings.Join(s.flags.tags, ","))
 	}
@@ -183,6 +186,11 @@ func (s *surveyed) compile(ctx context.Context, opts Options, p *plan, tmp, imag
 		return err
 	}
 	args := slices.Concat([]string{"build", "-buildmode=plugin", "-o", image, "-toolexec=" + wrapper}, s.commonFlags())
+	if opts.PGO != "" {
+		args = append(args, "-pgo="+opts.PGO)
+	} else {
+		args = append(args, "-pgo=off") // even if the package has a profile of its own
+	}
 	all := ""
 	if pattern, flags, ok := strings.Cut(s.host.gcflags, "="); ok && (pattern == "all" || pattern == "std") {
 		args = append(args, "-gcflags="+s.host.gcflags)

@@ -39,8 +39,9 @@ func hide(args []string, work string, named []string, archives []string) ([]stri
 	if err != nil {
 		return nil, fmt.Errorf("-extldflags: %w", err)
 	}
-	// Static libraries are no part of the archives; what they define must not leave the image either.
-	items = append(items, "-Wl,--exclude-libs,ALL", "-Wl,--version-script="+script)
+	// Static libraries are no part of the archives; what they define must not leave the image either. Unlike -Wl, -Xlinker
+	// takes names with a comma in them.
+	items = append(items, "-Wl,--exclude-libs,ALL", "-Xlinker", "--version-script="+script)
 	joined, err := joinQuoted(items)
 	if err != nil {
 		return nil, fmt.Errorf("-extldflags: %w", err)

@@ -20,6 +20,7 @@ type host struct {
 	goos      string
 	goarch    string
 	tags      []string
+	profile   string   // name of the profile that the host was optimized by, if any
 	gcflags   string   // as recorded: the last -gcflags of the host's build
 	flags     []string // -race and the like, as flags of the go command
 	env       []string // settings that are environment variables, such as GOAMD64=v3
@@ -42,7 +43,7 @@ func hostOf(name string, info *debug.BuildInfo) (host, error) {
 	for _, s := range info.Settings {
 		set[s.Key] = s.Value
 	}
-	h := host{trimpath: set["-trimpath"] == "true", goos: set["GOOS"], goarch: set["GOARCH"], gcflags: set["-gcflags"]}
+	h := host{trimpath: set["-trimpath"] == "true", goos: set["GOOS"], goarch: set["GOARCH"], gcflags: set["-gcflags"], profile: set["-pgo"]}
 	h.toolchain, _, _ = strings.Cut(info.GoVersion, " X:")
 	if h.goos == "" || h.goarch == "" {
 		return host{}, &Refusal{Kind: ErrHost, Reason: fmt.Sprintf("the build info of %s names no GOOS and GOARCH", name),

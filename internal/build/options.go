@@ -37,6 +37,10 @@ type Options struct {
 	// Tags are build tags beside the host's and those of GOFLAGS.
 	Tags []string
 
+	// PGO is the profile that the host was built with, for a host that was: it decides what is inlined even in the
+	// standard library, so it must be the same one. Other hosts need none. Default: none.
+	PGO string
+
 	// DWARF keeps the debugging information. Without it an image is a sixth smaller and linked in two thirds of the time;
 	// stack traces and profiles don't need it.
 	DWARF bool
@@ -99,6 +103,9 @@ func (o Options) withDefaults() (Options, error) {
 	}
 	if o.Output != "" {
 		o.Output = o.abs(o.Output)
+	}
+	if o.PGO != "" {
+		o.PGO = o.abs(o.PGO)
 	}
 	return o, nil
 }
