@@ -75,7 +75,7 @@ func Decode(r io.Reader, to reflect.Type, o DecodeOptions) (abi.State, Report, e
 	s, report := d.state(to), Report{Way: ByConversion}
 	if d.err != nil {
 		if d.root != nil && errors.Is(d.err, ErrRefused) && !d.intact() {
-			d.err = fmt.Errorf("%w: %w", ErrCorrupt, d.err) // what it refused was never written
+			d.err = fmt.Errorf("%w: %v", ErrCorrupt, d.err) // what it refused was never written
 		}
 		return abi.State{}, report, d.err
 	}
