@@ -62,7 +62,7 @@ func (l *loop) watchAll(points []point) (map[int32][]point, error) {
 		}
 		wd, err := l.src.add(p.in.path, p.mask|unix.IN_MASK_ADD)
 		switch {
-		case errors.Is(err, unix.EACCES) && p.mask == maskGone:
+		case errors.Is(err, unix.EACCES) && p.mask&^maskGone == 0:
 			continue // may be passed but not read, as /home often is: it is not likely to be renamed
 		case err != nil:
 			return nil, err

@@ -11,11 +11,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// What is asked of the kernel for a directory. A directory on the way needs only to tell that the next one is gone: what
-// else happens in it, often a lot in one like /tmp, wakes nobody. MOVE_SELF tells of a directory's renaming. DELETE is not
-// left to DELETE_SELF, which doesn't come while anyone, a shell for one, has the removed directory open.
+// What is asked of the kernel for a directory. One on the way to where changes are looked for needs only to tell that it has
+// been renamed: what else happens in it, often a lot in one like /tmp, wakes nobody. The last one on the way also tells
+// when the next is removed. That is not left to DELETE_SELF, which doesn't come while anyone, a shell for one, has the
+// removed directory open. The others can't be removed before it.
 const (
-	maskGone   = unix.IN_DELETE | unix.IN_DELETE_SELF | unix.IN_MOVE_SELF
+	maskMoved  = unix.IN_DELETE_SELF | unix.IN_MOVE_SELF
+	maskGone   = maskMoved | unix.IN_DELETE
 	maskChange = maskGone | unix.IN_CREATE | unix.IN_CLOSE_WRITE | unix.IN_MOVED_TO | unix.IN_MOVED_FROM | unix.IN_ATTRIB
 )
 
@@ -46,6 +48,7 @@ func (t *Target) points() ([]point, error) {
 	if err != nil || end == (place{}) || !t.isDir() {
 		return w.points, err
 	}
+	w.mind(len(w.points) - 1)
 	w.points = append(w.points, point{in: end, mask: maskChange})
 	entries, err := readDir(end.path)
 	if err != nil {
@@ -66,6 +69,13 @@ func (t *Target) points() ([]point, error) {
 // walk collects the points of paths.
 type walk struct{ points []point }
 
+// mind has point i, that of a directory on the way, tell when the directory is removed.
+func (w *walk) mind(i int) {
+	if i >= 0 {
+		w.points[i].mask |= maskGone
+	}
+}
+
 // walk follows path from a directory; an absolute one needs none. It returns the directory that path leads to, or the zero
 // place if it leads to anything else.
 func (w *walk) walk(at place, path, entry string) (place, error) {
@@ -77,6 +87,7 @@ func (w *walk) walk(at place, path, entry string) (place, error) {
 		}
 		at = root
 	}
+	way := -1 // the point of the directory that was entered last
 	for links := 0; len(names) > 0; {
 		name := names[0]
 		names = names[1:]
@@ -89,37 +100,38 @@ func (w *walk) walk(at place, path, entry string) (place, error) {
 				return place{}, err
 			}
 			at = up
+			for i := range w.points {
+				w.mind(i) // rare, and not worth finding out which it must be
+			}
 			continue
 		}
 		p := point{in: at, name: name, mask: maskChange, entry: entry}
 		st, err := lstat(p.path())
-		switch {
-		case errors.Is(err, unix.ENOENT), errors.Is(err, unix.ENOTDIR):
-			w.points = append(w.points, p)
-			return place{}, nil
-		case err != nil:
+		missing := errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ENOTDIR)
+		if err != nil && !missing {
 			return place{}, err
 		}
-		switch st.Mode & unix.S_IFMT {
-		case unix.S_IFDIR:
-			p.mask = maskGone
+		if !missing && st.Mode&unix.S_IFMT == unix.S_IFDIR {
+			p.mask = maskMoved
+			way = len(w.points)
 			w.points = append(w.points, p)
 			at = place{path: p.path(), dev: st.Dev, ino: st.Ino}
-		case unix.S_IFLNK:
-			w.points = append(w.points, p)
-			target, err := os.Readlink(p.path())
-			if links++; err != nil || links > maxLinks {
-				return place{}, nil
-			}
-			names = append(strings.Split(target, "/"), names...)
-			if strings.HasPrefix(target, "/") {
-				if at, err = placeAt("/"); err != nil {
-					return place{}, err
-				}
-			}
-		default:
-			w.points = append(w.points, p)
+			continue
+		}
+		w.mind(way)
+		w.points = append(w.points, p)
+		if missing || st.Mode&unix.S_IFMT != unix.S_IFLNK {
 			return place{}, nil
+		}
+		target, err := os.Readlink(p.path())
+		if links++; err != nil || links > maxLinks {
+			return place{}, nil
+		}
+		names = append(strings.Split(target, "/"), names...)
+		if strings.HasPrefix(target, "/") {
+			if at, err = placeAt("/"); err != nil {
+				return place{}, err
+			}
 		}
 	}
 	return at, nil

@@ -8,7 +8,8 @@
 // and FUSE file systems), paths are polled; Target.Status says which and why.
 //
 // Three changes are never seen through inotify: those made through another hard link in a directory that isn't watched,
-// those made through a shared writable memory mapping, and a file system mounted over a directory of the path.
+// those made through a shared writable memory mapping, and a file system mounted over a directory of the path. A file
+// server that doesn't answer holds up all targets of the watcher, and Close.
 package watch
 
 import (
