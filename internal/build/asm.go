@@ -15,18 +15,18 @@ func asmArgs(args []string) ([]string, error) {
 	if at < 0 {
 		return args, nil
 	}
-	name, err := idFile(args)
+	name, err := pathFile(args)
 	if err != nil {
 		return nil, err
 	}
-	id, err := os.ReadFile(name)
+	path, err := os.ReadFile(name)
 	if errors.Is(err, fs.ErrNotExist) {
 		return args, nil
 	}
 	if err != nil {
 		return nil, err
 	}
-	args[at] = renamed(args[at], string(id))
+	args[at] = string(path)
 	return args, nil
 }
 

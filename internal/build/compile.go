@@ -48,11 +48,11 @@ func compileArgs(args []string) ([]string, error) {
 			return nil, err
 		}
 	}
-	file, err := idFile(args)
+	file, err := pathFile(args)
 	if err != nil {
 		return nil, err
 	}
-	if err := os.WriteFile(file, []byte(id), 0o600); err != nil {
+	if err := os.WriteFile(file, []byte(path), 0o600); err != nil {
 		return nil, err
 	}
 	args[at] = path
@@ -108,12 +108,12 @@ func recordAs(args []string, dir string) error {
 	return nil
 }
 
-// idFile is where compile leaves the package's id for asm, which isn't told: the go command keeps the files of
+// pathFile is where compile leaves the package's path for asm, which isn't told the id: the go command keeps the files of
 // both in one directory of the package's own.
-func idFile(args []string) (string, error) {
+func pathFile(args []string) (string, error) {
 	i := argument(args, "-o")
 	if i < 0 {
 		return "", errors.New("no -o")
 	}
-	return filepath.Join(filepath.Dir(args[i]), "sohost.id"), nil
+	return filepath.Join(filepath.Dir(args[i]), "sohost.path"), nil
 }

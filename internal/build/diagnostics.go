@@ -12,7 +12,7 @@ import (
 func diagnostics(output string) string {
 	var lines []string
 	for line := range strings.Lines(unrename(output)) {
-		if !isProgress(line) || strings.TrimSpace(line) == "" {
+		if !isProgress(line) {
 			lines = append(lines, strings.TrimSuffix(line, "\n"))
 		}
 	}

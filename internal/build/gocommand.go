@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os/exec"
+	"regexp"
 	"slices"
 	"strings"
 	"syscall"
@@ -93,7 +94,9 @@ func (p *progressWriter) Write(b []byte) (int, error) {
 	}
 }
 
+// isProgress knows the lines on downloads, and the import paths that -v prints.
 func isProgress(line string) bool {
-	// Everything but the names that -v prints, single words, begins with "go: downloading".
-	return strings.HasPrefix(line, "go: downloading") || !strings.ContainsAny(strings.TrimSpace(line), " :#")
+	return strings.HasPrefix(line, "go: downloading") || importPath.MatchString(strings.TrimSuffix(line, "\n"))
 }
+
+var importPath = regexp.MustCompile(`^[0-9A-Za-z][0-9A-Za-z._~+/-]*$`)

@@ -3,6 +3,7 @@ package build
 import (
 	"debug/buildinfo"
 	"fmt"
+	"os"
 	"runtime/debug"
 	"strings"
 )
@@ -34,7 +35,11 @@ func readHost(file string) (host, error) {
 		return host{}, &Refusal{Kind: ErrHost, Reason: fmt.Sprintf("read the build info of %s: %v", file, err),
 			Remedy: "give a Go binary, built from a module by the go command"}
 	}
-	return hostOf(file, info)
+	name := file
+	if link, err := os.Readlink(file); err == nil && strings.HasPrefix(file, "/proc/") {
+		name = link
+	}
+	return hostOf(name, info)
 }
 
 // hostOf judges the build info of the binary called name.

@@ -144,6 +144,9 @@ func listRefusal(t target, output string) error {
 		r.Remedy = "run go mod init there, and go get " + abiModule
 	case strings.Contains(text, "no Go files in"), strings.Contains(text, "build constraints exclude all Go files"):
 		r.Remedy = "name the directory that holds the plugin's package main"
+	case strings.Contains(text, "requires go >="), strings.Contains(text, "toolchain not available"):
+		r.Kind = ErrToolchain
+		r.Remedy = "lower the go line in go.mod, or build host and plugin with that release"
 	case strings.Contains(text, "is not in std"):
 		r.Reason = fmt.Sprintf("there is no package or directory %s", t.arg)
 	case strings.Contains(text, "modules listed in go.work"):

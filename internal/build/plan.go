@@ -18,7 +18,8 @@ type plan struct {
 	Aliases map[string][]string // by import path: symbols that go:linkname directives of other packages name
 	Hide    []string            // symbols to keep inside the image, beside those of C code
 
-	marks map[string]mark // by import path
+	marks   map[string]mark   // by import path
+	modules map[string]string // by import path: the module's path, where there is one
 }
 
 // planEnv names the environment variable that leads the wrapper to the plan.
@@ -27,7 +28,7 @@ const planEnv = "SOHOST_BUILD_PLAN"
 // makePlan decides about every package.
 func makePlan(s *surveyed, opts Options) (*plan, error) {
 	p := &plan{Main: s.listing.main.ImportPath, Roles: make(map[string]role), GCFlags: s.host.gcflags, DWARF: opts.DWARF,
-		Aliases: make(map[string][]string), marks: make(map[string]mark)}
+		Aliases: make(map[string][]string), marks: make(map[string]mark), modules: make(map[string]string)}
 	fresh, share := newMatcher(opts.Fresh, opts.Dir), newMatcher(opts.Share, opts.Dir)
 	var private []*listed
 	for _, pkg := range s.listing.all {
@@ -47,6 +48,9 @@ func makePlan(s *surveyed, opts Options) (*plan, error) {
 			p.Roles[pkg.ImportPath] = rolePrivate
 		}
 		private = append(private, pkg)
+		if pkg.Module != nil {
+			p.modules[pkg.ImportPath] = pkg.Module.Path
+		}
 	}
 	if p.Roles[abiPath] != roleShared {
 		return nil, &Refusal{Kind: ErrPackage, Reason: fmt.Sprintf("%s doesn't import %s", p.Main, abiPath),
@@ -85,30 +89,6 @@ func ownTree(pkg, main *listed) bool {
 	}
 	rel := strings.TrimPrefix(pkg.Dir, main.Dir)
 	return !strings.Contains(rel+"/", "/vendor/")
-}
-
-// gcflags are the -gcflags that carry the marks, ending with the one of package main: the go command records only the last
-// in the build info. extra are compiler flags by import path, already quoted.
-func (p *plan) gcflags(all string, main string) []string {
-	var out []string
-	for path, m := range p.marks {
-		flags := []string{m.String()}
-		if all != "" {
-			flags = append(flags, all)
-		}
-		if path == p.Main {
-			continue
-		}
-		out = append(out, "-gcflags="+path+"="+strings.Join(flags, " "))
-	}
-	slices.Sort(out)
-	flags := []string{p.marks[p.Main].String()}
-	for _, s := range []string{all, main} {
-		if s != "" {
-			flags = append(flags, s)
-		}
-	}
-	return append(out, "-gcflags="+p.Main+"="+strings.Join(flags, " "))
 }
 
 // write stores the plan for the wrapper.

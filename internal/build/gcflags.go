@@ -1,0 +1,75 @@
+package build
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+	"strings"
+)
+
+// gcflags are the -gcflags that carry the marks. all are compiler flags for every package, main those for package main only.
+//
+// The last one is that of package main, since the go command records the last in the build info. One for each package would
+// do, but the go command matches every pattern with every package, compiling a regular expression each time:
+// with some hundred packages that takes seconds. So modules are marked as a whole, and then the packages that differ.
+func (p *plan) gcflags(all, main string) []string {
+	patterns := p.modulePatterns()
+	for _, path := range slices.Sorted(maps.Keys(p.marks)) {
+		if path != p.Main && effective(patterns, path) != p.marks[path] {
+			patterns = append(patterns, markPattern{path, p.marks[path]})
+		}
+	}
+	var out []string
+	for _, m := range append(patterns, markPattern{p.Main, p.marks[p.Main]}) {
+		flags := []string{m.mark.String()}
+		if all != "" {
+			flags = append(flags, all)
+		}
+		if main != "" && m.pattern == p.Main {
+			flags = append(flags, main)
+		}
+		out = append(out, "-gcflags="+m.pattern+"="+strings.Join(flags, " "))
+	}
+	return out
+}
+
+// markPattern is a mark for the packages that match a pattern.
+type markPattern struct {
+	pattern string
+	mark    mark
+}
+
+// modulePatterns marks each module by the mark that most of its packages have. Modules inside others come after them, as
+// the last pattern that matches is the one that counts.
+func (p *plan) modulePatterns() []markPattern {
+	counts := make(map[string]map[mark]int)
+	for path, module := range p.modules {
+		if counts[module] == nil {
+			counts[module] = make(map[mark]int)
+		}
+		counts[module][p.marks[path]]++
+	}
+	var out []markPattern
+	for _, module := range slices.Sorted(maps.Keys(counts)) {
+		first, _, _ := strings.Cut(module, "/")
+		if !strings.Contains(first, ".") {
+			continue // the pattern could match packages of the standard library
+		}
+		most := slices.MaxFunc(slices.Collect(maps.Keys(counts[module])), func(a, b mark) int {
+			return cmp.Or(cmp.Compare(counts[module][a], counts[module][b]), cmp.Compare(a.String(), b.String()))
+		})
+		out = append(out, markPattern{module + "/...", most})
+	}
+	return out
+}
+
+// effective is the mark that a package gets.
+func effective(patterns []markPattern, path string) mark {
+	var m mark
+	for _, p := range patterns {
+		if module, ok := strings.CutSuffix(p.pattern, "/..."); p.pattern == path || ok && within(path, module) {
+			m = p.mark
+		}
+	}
+	return m
+}

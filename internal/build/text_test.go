@@ -1,0 +1,246 @@
+package build
+
+import (
+	"bytes"
+	"debug/elf"
+	"errors"
+	"io"
+	"runtime/debug"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// testPlan has packages of every role.
+func testPlan() *plan {
+	return &plan{Main: "example.com/app", GCFlags: "all=-N -l", Roles: map[string]role{"example.com/app": roleFresh,
+		"example.com/app/sub": rolePrivate, "gopkg.in/yaml.v3": rolePrivate, "text": rolePrivate, abiPath: roleShared}}
+}
+
+func testID(archive string) (string, error) {
+	if archive == "" {
+		return "", errors.New("no archive")
+	}
+	return "0123456789ab", nil
+}
+
+func TestImportConfig(t *testing.T) {
+	text := `# import config
+importmap dep=example.com/app/sub
+packagefile fmt=/cache/fmt
+packagefile text/template=/cache/template
+packagefile text=/cache/text
+packagefile example.com/app/sub=/cache/sub
+packagefile gopkg.in/yaml.v3=/cache/yaml=1
+packagefile github.com/sohost/sohost/abi=/cache/abi
+`
+	got, err := importConfig(text, testPlan(), false, testID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := `# import config
+packagefile fmt=/cache/fmt
+packagefile text/template=/cache/template
+packagefile text_g0123456789ab=/cache/text
+packagefile example.com/app/sub_g0123456789ab=/cache/sub
+packagefile gopkg.in/yaml.v3_g0123456789ab=/cache/yaml=1
+packagefile github.com/sohost/sohost/abi=/cache/abi
+importmap text=text_g0123456789ab
+importmap example.com/app/sub=example.com/app/sub_g0123456789ab
+importmap gopkg.in/yaml.v3=gopkg.in/yaml.v3_g0123456789ab
+importmap dep=example.com/app/sub_g0123456789ab
+`
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+func FuzzImportConfig(f *testing.F) {
+	f.Add("packagefile example.com/app/sub=/x\nimportmap a=example.com/app/sub\nmodinfo \"a\"\n", true)
+	f.Fuzz(func(t *testing.T, text string, link bool) {
+		got, err := importConfig(text, testPlan(), link, testID)
+		if err != nil {
+			return
+		}
+		for line := range strings.Lines(got) {
+			if strings.HasPrefix(line, "packagefile text=") || strings.HasPrefix(line, "packagefile example.com/app=") {
+				t.Errorf("a private package kept its path: %q", line)
+			}
+		}
+	})
+}
+
+func TestModinfo(t *testing.T) {
+	info := &debug.BuildInfo{Path: "example.com/app", Settings: []debug.BuildSetting{
+		{Key: "-buildmode", Value: "plugin"}, {Key: "-gcflags", Value: "example.com/app=-sohost=1:fresh:00"}, {Key: "GOOS", Value: "linux"}}}
+	const magic = "0123456789abcdef"
+	got, err := modinfo(strconv.Quote(magic+info.String()+magic), testPlan())
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := strings.TrimSuffix(strings.TrimPrefix(must(strconv.Unquote(got)), magic), magic)
+	parsed, err := debug.ParseBuildInfo(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	info.Settings[1].Value = "all=-N -l"
+	if diff := cmp.Diff(info.Settings, parsed.Settings); diff != "" {
+		t.Errorf("settings (-want +got):\n%s", diff)
+	}
+}
+
+func TestSymabis(t *testing.T) {
+	from, to := "gopkg.in/yaml.v3", "gopkg.in/yaml.v3_gX"
+	got, err := symabis("def gopkg.in/yaml%2ev3.f ABI0\nref gopkg.in/yaml%2ev3.g ABI0\nref runtime.h ABIInternal\n", from, to, testPlan())
+	want := "def gopkg.in/yaml%2ev3_gX.f ABI0\nref gopkg.in/yaml%2ev3_gX.g ABI0\nref runtime.h ABIInternal\n"
+	if err != nil || got != want {
+		t.Errorf("got %q, %v", got, err)
+	}
+	if _, err := symabis("ref example.com/app/sub.f ABI0\n", from, to, testPlan()); err == nil {
+		t.Error("a reference to another private package was let through")
+	}
+}
+
+func TestMark(t *testing.T) {
+	for _, m := range []mark{{roleShared, "github.com/sohost/sohost@v1.2.3/abi"}, {rolePrivate, ""}, {roleFresh, "0123:4567"}} {
+		got, ok, err := parseMark(m.String())
+		if got != m || !ok || err != nil {
+			t.Errorf("%s became %v, %t, %v", m, got, ok, err)
+		}
+	}
+	for _, s := range []string{"-sohost=0:fresh:", "-sohost=" + scheme, "-sohost=" + scheme + ":fresh", "-sohost=" + scheme + ":odd:"} {
+		if _, ok, err := parseMark(s); ok || err == nil {
+			t.Errorf("%s was taken for a mark", s)
+		}
+	}
+	if _, ok, err := parseMark("-shared"); ok || err != nil {
+		t.Errorf("-shared: %t, %v", ok, err)
+	}
+}
+
+func TestQuoted(t *testing.T) {
+	items := []string{"-a", "with space", `with "double"`, "it's", ""}
+	s, err := joinQuoted(items)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := splitQuoted("  " + s + "\t")
+	if diff := cmp.Diff(items, got); diff != "" || err != nil {
+		t.Errorf("%v (-want +got):\n%s", err, diff)
+	}
+	if _, err := joinQuoted([]string{`'"`}); err == nil {
+		t.Error("both kinds of quotes were accepted")
+	}
+	if _, err := splitQuoted("a 'b"); err == nil {
+		t.Error("an open quote was accepted")
+	}
+}
+
+func FuzzQuoted(f *testing.F) {
+	f.Add(`-a 'b c' "d"`)
+	f.Fuzz(func(t *testing.T, s string) {
+		items, err := splitQuoted(s)
+		if err != nil {
+			return
+		}
+		joined, err := joinQuoted(items)
+		if err != nil {
+			return
+		}
+		again, err := splitQuoted(joined)
+		if diff := cmp.Diff(items, again); diff != "" || err != nil {
+			t.Errorf("%q, %v (-want +got):\n%s", joined, err, diff)
+		}
+	})
+}
+
+func TestMatcher(t *testing.T) {
+	pkg := &listed{ImportPath: "example.com/app/sub", Dir: "/src/app/sub"}
+	for pattern, want := range map[string]bool{
+		"all": true, "example.com/app/sub": true, "example.com/app/...": true, "example.com/app/sub/...": true, "...sub": true,
+		"example.com/app": false, "example.com/app/su": false, "example.com/other/...": false,
+		"./sub": true, "./...": true, ".": false, "../app/sub/...": true, "./other/...": false, "/src/...": true,
+	} {
+		if got := newMatcher([]string{pattern}, "/src/app").match(pkg); got != want {
+			t.Errorf("%s: got %t", pattern, got)
+		}
+	}
+}
+
+func TestLinknames(t *testing.T) {
+	src := "package p\n//go:linkname a\n//go:linkname b c.d\n // go:linkname e f\n\t//go:linkname g h.i\nvar s = \"//go:linkname j k.l\"\n//go:linkname m n.o"
+	want := []linkname{{"a", ""}, {"b", "c.d"}, {"m", "n.o"}}
+	if diff := cmp.Diff(want, linknames([]byte(src)), cmp.AllowUnexported(linkname{})); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+func TestSplitSymbol(t *testing.T) {
+	for name, want := range map[string][2]string{
+		"runtime.nanotime":                 {"runtime", "nanotime"},
+		"gopkg.in/yaml%2ev3.f":             {"gopkg.in/yaml%2ev3", "f"},
+		"example.com/a/b.(*T).M":           {"example.com/a/b", "(*T).M"},
+		"example.com/a.F[example.com/b.T]": {"example.com/a", "F[example.com/b.T]"},
+		"bare":                             {"", "bare"},
+	} {
+		prefix, rest := splitSymbol(name)
+		if prefix != want[0] || rest != want[1] {
+			t.Errorf("%s: got %q, %q", name, prefix, rest)
+		}
+	}
+}
+
+func TestReadGOFLAGS(t *testing.T) {
+	h := host{gcflags: "all=-N"}
+	f, err := readGOFLAGS("-mod=mod -tags=a,b --gcflags=-l '-ldflags=-X a.b=c d' -race -gcflags=all=-N", h)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := buildFlags{rest: "-mod=mod '-ldflags=-X a.b=c d' -buildvcs=false", tags: []string{"a", "b"}, ldflags: []string{"-X a.b=c d"}, gcflags: []string{"-l"}}
+	if diff := cmp.Diff(want, f, cmp.AllowUnexported(buildFlags{})); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	for _, s := range []string{"-toolexec=x", "-gcflags=all=-l", "-gcflags=std=-N", "-compiler=gccgo", "'"} {
+		if _, err := readGOFLAGS(s, h); err == nil {
+			t.Errorf("%s was accepted", s)
+		} else {
+			refusal(t, err, ErrFlags)
+		}
+	}
+}
+
+func TestDiagnostics(t *testing.T) {
+	output := "example.com/lib\nruntime/cgo\n# example.com/app/sub_g0123456789ab\n./x.go:1:2: cannot use example.com/b_gABCDEFGHIJKL.T\n\tother declaration here\n"
+	want := "# example.com/app/sub\n./x.go:1:2: cannot use example.com/b.T\n\tother declaration here"
+	if diff := cmp.Diff(want, diagnostics(output)); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+func TestFlagValue(t *testing.T) {
+	for _, args := range [][]string{{"-a", "-f", "v", "x"}, {"-a", "--f=v", "x"}, {"-f=u", "-a", "-f=v", "x"}} {
+		v, rest, found := flagValue(args, "-f")
+		if v != "v" || !found || !cmp.Equal(rest, []string{"-a", "x"}) {
+			t.Errorf("%q: got %q, %q, %t", args, v, rest, found)
+		}
+	}
+}
+
+func TestVersionScript(t *testing.T) {
+	want := "{\n\tlocal:\n\t\t_cgoexp_*;\n\t\t\"a\";\n\t\t\"example.com/b%2ev1.c\";\n};\n"
+	if got := versionScript([]string{"a", "example.com/b%2ev1.c"}); got != want {
+		t.Errorf("got %q", got)
+	}
+}
+
+func FuzzArchive(f *testing.F) {
+	f.Add([]byte(archiveMagic + "a.o             0           0     0     644     5         `\n" + elf.ELFMAG + "x\x00"))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		archiveMembers(bytes.NewReader(b), int64(len(b)), func(_ string, m *io.SectionReader) error {
+			_, err := io.ReadAll(m)
+			return err
+		})
+	})
+}
