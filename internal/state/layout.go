@@ -152,9 +152,6 @@ func brackets(t reflect.Type) string {
 	return "[]"
 }
 
-// sameText reports whether two types have the same name but for the suffix that tells generations apart.
-func sameText(a, b reflect.Type) bool { return unsuffixed(a.String()) == unsuffixed(b.String()) }
-
 // unsuffixed takes the content-addressed part, _g and twelve characters, out of the package paths in a type's name.
 func unsuffixed(name string) string {
 	const length = len("_g") + 12
@@ -165,7 +162,7 @@ func unsuffixed(name string) string {
 			break
 		}
 		end := i + length
-		if strings.ContainsAny(name[i:end], "./[]*, ") || (end < len(name) && name[end] != '.') {
+		if strings.ContainsAny(name[i:end], "./[]*, ") || end == len(name) || name[end] != '.' {
 			out.WriteString(name[:i+2])
 			name = name[i+2:]
 			continue

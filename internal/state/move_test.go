@@ -477,3 +477,17 @@ func TestConvertedStateSurvivesTheGiver(t *testing.T) {
 		}
 	}
 }
+
+func TestNamesLeaveOutWhatTellsGenerationsApart(t *testing.T) {
+	for name, want := range map[string]string{
+		"main.state":            "main.state",
+		"p_g0123456789ab.state": "p.state",
+		"*list.Of[example.com/a/p_gj73JenkjHwXf.entry]": "*list.Of[example.com/a/p.entry]",
+		"map[a_g0123456789ab.k]b_gj73JenkjHwXf.v":       "map[a.k]b.v",
+		"my_game.entry": "my_game.entry", "a_g.b": "a_g.b", "x.a_g0123456789ab": "x.a_g0123456789ab",
+	} {
+		if got := unsuffixed(name); got != want {
+			t.Errorf("%s became %s, want %s", name, got, want)
+		}
+	}
+}
