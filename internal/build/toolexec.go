@@ -48,9 +48,14 @@ func Toolexec(args []string) error {
 	return execTool(tool, args)
 }
 
-// execTool makes this process the tool: signals and exit code need no passing on.
+// execTool makes this process the tool: signals and exit code need no passing on. The go command names its own tools in full,
+// but it also asks the C compiler for its version through the wrapper, and that one only as CC does.
 func execTool(tool string, args []string) error {
-	err := syscall.Exec(tool, append([]string{tool}, args...), os.Environ())
+	file, err := exec.LookPath(tool)
+	if err != nil {
+		return fmt.Errorf("run %s: %w", tool, err)
+	}
+	err = syscall.Exec(file, append([]string{tool}, args...), os.Environ())
 	return fmt.Errorf("run %s: %w", tool, err)
 }
 

@@ -1,0 +1,63 @@
+package build
+
+import (
+	"bytes"
+	"context"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestSources(t *testing.T) {
+	f := unpack(t, "versions")
+	f.edit("plugin/main.go", `"context"`, "\"context\"\n\t_ \"embed\"")
+	f.edit("plugin/main.go", "func main()", "//go:embed data/x.txt\nvar x string\n\nfunc main()")
+	write(t, filepath.Join(f.dir, "plugin/data/x.txt"), "x")
+	f.edit("sub/sub.go", `"a"`, "undefined") // the sources need not be right
+	dirs := func(pkg string) []string {
+		t.Helper()
+		found, err := Sources(context.Background(), f.options(pkg))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var inside []string // without abi's directory, which lies elsewhere
+		for _, d := range found {
+			if rel, err := filepath.Rel(f.dir, d); err == nil && !strings.HasPrefix(rel, "..") {
+				inside = append(inside, rel)
+			}
+		}
+		return inside
+	}
+	if diff := cmp.Diff([]string{".", "lib", "plugin", "plugin/data", "plugin/own", "sub"}, dirs("./plugin")); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// TestStandardLibraryIsCompiledOnce builds in the ordinary way first: what that compiled of the standard library
+// must do for an isolated image. Otherwise the first image would cost a minute, and so would the first after each update.
+func TestStandardLibraryIsCompiledOnce(t *testing.T) {
+	f := unpack(t, "versions")
+	cmd := exec.Command("go", "build", "-trimpath", "-buildmode=plugin", "-o", os.DevNull, "./plugin")
+	cmd.Dir, cmd.Env = f.dir, testEnv()
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	opts := f.options("./plugin")
+	var log bytes.Buffer
+	opts.Verbose, opts.Log = true, &log
+	f.edit("plugin/main.go", "first", time.Now().String()) // or else the cache of an earlier run may have it all
+	f.buildWith(opts)
+	if !strings.Contains(log.String(), "example.com/app/plugin\n") {
+		t.Errorf("the log doesn't name the plugin: %q", log.String())
+	}
+	for line := range strings.Lines(log.String()) {
+		if first, _, _ := strings.Cut(line, "/"); !strings.Contains(first, ".") {
+			t.Errorf("compiled again: %s", line)
+		}
+	}
+}
