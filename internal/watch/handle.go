@@ -52,7 +52,7 @@ func (l *loop) apply(r record, t *Target, p point, now time.Time) {
 	}
 	every := p.name == ""
 	switch {
-	case every && (r.mask&unix.IN_ISDIR != 0 || r.name == "" || !t.match(r.name)):
+	case every && (r.name == "" || !t.match(r.name)):
 		return
 	case every:
 		p.name, p.entry = r.name, r.name

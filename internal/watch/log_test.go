@@ -134,3 +134,10 @@ func reads(path, want string) func() bool {
 		return string(got) == want
 	}
 }
+
+// drain takes the events that there are.
+func (l log) drain() {
+	for len(l) > 0 {
+		<-l
+	}
+}

@@ -75,13 +75,10 @@ func (l *loop) enqueue(t *Target, ev Event) {
 	}
 }
 
-// worthALook says whether there may be news behind a name: see touch for unfinished. What isn't there is none for a file,
-// and what is no regular file is none at all.
+// worthALook says whether there may be news behind a name: see touch for unfinished. What isn't there is none for a file.
 func (t *Target) worthALook(name string, unfinished signature) bool {
 	sig, err := look(t.entryPath(name))
 	switch {
-	case errors.Is(err, errIrregular):
-		return false
 	case errors.Is(err, fs.ErrNotExist):
 		return t.isDir()
 	case err != nil:

@@ -111,7 +111,8 @@ func (w *walk) walk(at place, path, entry string) (place, error) {
 		if err != nil && !missing {
 			return place{}, err
 		}
-		if !missing && st.Mode&unix.S_IFMT == unix.S_IFDIR {
+		// A directory in the place of a file is not entered: it is what stands there, until something else does.
+		if !missing && st.Mode&unix.S_IFMT == unix.S_IFDIR && (entry == "" || len(names) > 0) {
 			p.mask = maskMoved
 			way = len(w.points)
 			w.points = append(w.points, p)

@@ -20,10 +20,7 @@ func signatureOf(st *unix.Stat_t) signature {
 	return signature{dev: st.Dev, ino: st.Ino, size: st.Size, mtime: st.Mtim, ctime: st.Ctim}
 }
 
-// errIrregular is returned when a path leads to something other than a regular file. Opening a FIFO would block.
-var errIrregular = errors.New("not a regular file")
-
-// look returns the signature of the regular file that path leads to. It opens nothing. The error is fs.ErrNotExist for a
+// look returns the signature of what path leads to. It opens nothing: a FIFO would block. The error is fs.ErrNotExist for a
 // path that leads nowhere.
 func look(path string) (signature, error) {
 	var st unix.Stat_t
@@ -34,7 +31,8 @@ func look(path string) (signature, error) {
 	case err != nil:
 		return signature{}, fmt.Errorf("stat %s: %w", path, err)
 	case st.Mode&unix.S_IFMT != unix.S_IFREG:
-		return signature{}, errIrregular
+		// That something else stands there is news; what happens in it is none.
+		return signature{dev: st.Dev, ino: st.Ino}, nil
 	}
 	return signatureOf(&st), nil
 }
@@ -58,7 +56,7 @@ func (t *Target) lookAll() map[string]signature {
 	found := make(map[string]signature, len(names))
 	for _, name := range names {
 		sig, err := look(t.entryPath(name))
-		if err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, errIrregular) {
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			sig = t.seen[name]
 		}
 		if sig != (signature{}) {

@@ -44,9 +44,9 @@ type Target struct {
 	out     *Event               // what waits to be delivered
 }
 
-// File calls fn whenever the regular file at path has been changed, replaced or made, through whatever symbolic links lead
+// File calls fn whenever the file at path has been changed, replaced or made, through whatever symbolic links lead
 // to it. What is there already is no event: look at it after File has returned, then no change is missed. The path need
-// not exist. There is no event for a file's removal, nor for what is no regular file.
+// not exist. There is no event for a file's removal, but one for a directory or a FIFO in its place: whoever looks must not block on it.
 //
 // The calls for all targets of a watcher come one after the other from one goroutine. A call that takes long delays the
 // others and loses nothing: what happens meanwhile leads to one more call. fn may watch further paths and remove targets.
@@ -57,10 +57,9 @@ func (w *Watcher) File(path string, fn func(Event)) (*Target, error) {
 	return w.loop.add(t)
 }
 
-// Dir is like File, for the entries of a directory whose names match accepts; nil accepts all. Entries that are no regular
-// files, nor symbolic links to such, are left out. Removed entries lead to events too, and so does the removal of the
-// directory: a build that begins with "rm -r" leads to an event in which there is nothing to be seen. Directories below are
-// not watched. match must depend on nothing but the name.
+// Dir is like File, for the entries of a directory whose names match accepts; nil accepts all. Removed
+// entries lead to events too, and so does the removal of the directory: a build that begins with "rm -r" leads to an event
+// in which there is nothing to be seen. What happens in directories below is not watched. match must depend on nothing but the name.
 func (w *Watcher) Dir(dir string, match func(name string) bool, fn func(Event)) (*Target, error) {
 	if match == nil {
 		match = func(string) bool { return true }
