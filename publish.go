@@ -61,7 +61,6 @@ func (h *Host) Prune(opts generations.PruneOptions) (generations.PruneReport, er
 
 // pruneLocked is Prune with publishMu held.
 func (h *Host) pruneLocked(opts generations.PruneOptions) (report generations.PruneReport, err error) {
-	opts.Grace = -1 // pins tell exactly what is under way
 	h.pins.exclude(func(pinned func(generations.ID) bool) {
 		opts.Held = func(id generations.ID) bool { return pinned(id) || h.serving(id) }
 		report, err = h.store.Prune(opts)

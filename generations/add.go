@@ -9,7 +9,6 @@ import (
 	"os"
 	"path/filepath"
 	"syscall"
-	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -213,7 +212,6 @@ func (s *Store) install(tmp string, o Object) (renamed bool, err error) {
 		}
 		renamed = true
 	}
-	s.added[o.ID] = time.Now()
 	// Also for an object that existed: the process that put it there may have died before it came this far.
 	return renamed, s.disk.syncDir(filepath.Dir(o.Path))
 }

@@ -31,7 +31,7 @@ func TestOrderOfOperations(t *testing.T) {
 			"sync releases/.000004", "rename releases/000004", "sync releases", "replaceSymlink current", "sync ",
 		}},
 		{"Confirm", func() error { return s.Confirm(4) }, []string{"replaceSymlink confirmed", "sync "}},
-		{"Prune", func() error { _, err := s.Prune(PruneOptions{Keep: 1, Grace: -1}); return err }, []string{
+		{"Prune", func() error { _, err := s.Prune(PruneOptions{Keep: 1}); return err }, []string{
 			"rename releases/.dropped-000001", "sync releases", "remove objects/", "sync objects",
 		}},
 	}

@@ -22,7 +22,6 @@ const (
 	KindRefuse     Kind = "refuse"     // an image was turned down
 	KindRollback   Kind = "rollback"   // a plugin went back to an image
 	KindRetire     Kind = "retire"     // an image's last call has returned
-	KindPublish    Kind = "publish"    // a release became current on disk; appended by Publish
 	KindConfirm    Kind = "confirm"    // a release passed its probation
 	KindQuarantine Kind = "quarantine" // an image will not be tried again
 	KindHandover   Kind = "handover"   // a fresh process took over

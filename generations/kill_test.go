@@ -49,7 +49,7 @@ func writeForever(dir string) error {
 				return err
 			}
 		}
-		if _, err := s.Prune(PruneOptions{Keep: 2, Grace: -1}); err != nil {
+		if _, err := s.Prune(PruneOptions{Keep: 2}); err != nil {
 			return err
 		}
 	}
@@ -73,10 +73,6 @@ func TestKill(t *testing.T) {
 		r, err := s.Current()
 		if err != nil || r.Number < said {
 			t.Errorf("current is %d, %v; release %d was said to be published", r.Number, err, said)
-		}
-		events, err := s.History(0)
-		if err != nil || len(events) == 0 {
-			t.Errorf("%d events, %v", len(events), err)
 		}
 		s.Close()
 		if t.Failed() {

@@ -15,10 +15,10 @@ import (
 
 // Object is an image in the store.
 type Object struct {
-	ID      ID
-	Size    int64  // bytes
-	Path    string // absolute; the image is opened from here and nowhere else
-	Existed bool   // set by Add: the store had the image already
+	ID      ID     `json:"id"`
+	Size    int64  `json:"size"` // bytes
+	Path    string `json:"path"` // absolute; the image is opened from here and nowhere else
+	Existed bool   `json:"-"`    // set by Add: the store had the image already
 }
 
 // chunk is how much is read, hashed and written at a time: enough to make system calls cheap, little enough to stay in

@@ -7,30 +7,22 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"time"
 
 	"golang.org/x/sys/unix"
 )
 
-// Defaults of [PruneOptions].
-const (
-	DefaultKeep  = 10
-	DefaultGrace = 10 * time.Minute
-)
+// DefaultKeep is how many of the newest releases stay unless PruneOptions says otherwise.
+const DefaultKeep = 10
 
 // PruneOptions says what Prune must leave. The zero value works.
 type PruneOptions struct {
 	// Keep is how many of the newest releases stay, beside the current and the confirmed one. Default: DefaultKeep, 10.
 	Keep int
 
-	// Held tells of an image that something still uses or is about to use, such as a process that has it open. It is
-	// called with the store locked and must not call the store, nor wait for anyone who does. Default: none is held.
+	// Held tells of an image that something still uses or is about to use: a process has it open, or a deploy has added it
+	// and not yet published a release that names it. It is called with the store locked and must not call the store, nor
+	// wait for anyone who does. Default: none is held.
 	Held func(ID) bool
-
-	// Grace is for how long after its Add an image stays that no release names: as long as a deploy may take to come from
-	// Add to Publish. Default: DefaultGrace, 10 minutes; negative for none. Images added before the store was opened have
-	// none, since whoever added them is gone.
-	Grace time.Duration
 
 	// DryRun has Prune report and remove nothing.
 	DryRun bool
@@ -38,13 +30,13 @@ type PruneOptions struct {
 
 // PruneReport is what Prune has removed, or would remove.
 type PruneReport struct {
-	Releases []int    // ascending
-	Objects  []Object // by id
-	Bytes    int64    // of the objects; what they share with other files isn't taken off
+	Releases []int    `json:"releases"` // ascending
+	Objects  []Object `json:"objects"`  // by id
+	Bytes    int64    `json:"bytes"`    // of the objects; what they share with other files isn't taken off
 }
 
 // Prune removes old releases and then the images that no release names any more. What current, confirmed and the newest
-// Keep releases name stays, and so do images that are held or were just added. Broken releases don't count as kept, and
+// Keep releases name stays, and so do images that are held. Broken releases don't count as kept, and
 // go when they are older than all that are.
 //
 // It removes nothing when current or confirmed can't be read, since it can't tell then what is needed. After another error
@@ -53,12 +45,9 @@ func (s *Store) Prune(o PruneOptions) (PruneReport, error) {
 	if o.Keep <= 0 {
 		o.Keep = DefaultKeep
 	}
-	if o.Grace == 0 {
-		o.Grace = DefaultGrace
-	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	var report PruneReport
+	report := PruneReport{Releases: []int{}, Objects: []Object{}}
 	// A dry run is allowed to a reader.
 	if s.err != nil && !(o.DryRun && errors.Is(s.err, ErrReadOnly)) {
 		return report, fmt.Errorf("prune: %w", s.err)
@@ -153,14 +142,13 @@ func (s *Store) dropObjects(keep []int, o PruneOptions, report *PruneReport) err
 	}
 	for _, object := range objects {
 		id := object.ID
-		if referenced[id] || s.recent(id, o.Grace) || o.Held != nil && o.Held(id) {
+		if referenced[id] || o.Held != nil && o.Held(id) {
 			continue
 		}
 		if !o.DryRun {
 			if err := s.disk.remove(object.Path); err != nil {
 				return err
 			}
-			delete(s.added, id)
 		}
 		report.Objects = append(report.Objects, object)
 		report.Bytes += object.Size
@@ -169,12 +157,6 @@ func (s *Store) dropObjects(keep []int, o PruneOptions, report *PruneReport) err
 		return nil
 	}
 	return s.disk.syncDir(s.objects())
-}
-
-// recent tells whether an image was added within the grace.
-func (s *Store) recent(id ID, grace time.Duration) bool {
-	at, ok := s.added[id]
-	return ok && time.Since(at) < grace
 }
 
 // references adds every image that release n names, by its manifest or by its links, however broken it is. What can't be

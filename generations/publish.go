@@ -21,18 +21,13 @@ import (
 //     fails too it stays as one that never was current, which Prune removes in time
 //   - the flip can't be made durable: the release is current, but a power failure may bring the one before back
 //
-// After any of them the store is whole and Publish may be called again. Once current is flipped the event is appended to
-// the history; a failure of that is logged and not returned.
+// After any of them the store is whole and Publish may be called again.
 func (s *Store) Publish(m Manifest) (Release, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	r, err := s.publishLocked(m)
 	if err != nil {
 		return Release{}, fmt.Errorf("publish release: %w", err)
-	}
-	event := Event{Kind: KindPublish, Time: r.Time, Release: r.Number, Detail: r.Cause}
-	if err := s.appendLocked(event); err != nil {
-		s.opts.Log.Warn("a release is missing from the history", "release", r.Number, "err", err)
 	}
 	return r, nil
 }

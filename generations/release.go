@@ -30,7 +30,7 @@ type Manifest struct {
 	Cause string `json:"cause,omitempty"`
 	// Previous is the release that was current before, 0 for none. Publish sets it.
 	Previous int `json:"previous,omitempty"`
-	// RollbackOf is the release that this one takes back, 0 for none.
+	// RollbackOf is the release whose images this one brings back, 0 for none.
 	RollbackOf int `json:"rollback_of,omitempty"`
 	// Plugins has the entry of each plugin by its name, which must be one that ValidName accepts.
 	Plugins map[string]Entry `json:"plugins"`
@@ -51,7 +51,7 @@ type Entry struct {
 // Release is a published manifest.
 type Release struct {
 	Manifest
-	Dir string // absolute
+	Dir string `json:"dir"` // absolute
 }
 
 // maxName leaves room for the suffix in a file name of 255 bytes, and keeps tables readable.

@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
-	"time"
 )
 
 // Defaults of [StoreOptions].
@@ -49,10 +48,9 @@ type Store struct {
 	opts StoreOptions
 	disk *disk
 
-	mu     sync.Mutex       // guards current, confirmed, the sets of releases and objects, history, and what follows
-	unlock func()           // nil once closed, and in a store that is only read
-	err    error            // why nothing may be changed: ErrReadOnly, ErrClosed or nil
-	added  map[ID]time.Time // when Add last returned the object; Prune spares the recent ones
+	mu     sync.Mutex // guards current, confirmed, the sets of releases and objects, history, and what follows
+	unlock func()     // nil once closed, and in a store that is only read
+	err    error      // why nothing may be changed: ErrReadOnly, ErrClosed or nil
 }
 
 // OpenStore opens the store in dir, which it creates if need be, and locks it until Close. It doesn't wait for the lock:
@@ -66,7 +64,7 @@ func openStore(dir string, opts StoreOptions, d *disk) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open store: %w", err)
 	}
-	s := &Store{dir: dir, opts: opts.withDefaults(), disk: d, added: make(map[ID]time.Time)}
+	s := &Store{dir: dir, opts: opts.withDefaults(), disk: d}
 	for _, sub := range []string{s.objects(), s.releases()} {
 		if err := d.mkdirs(sub); err != nil {
 			return nil, fmt.Errorf("open store: %w", err)

@@ -23,6 +23,9 @@ func TestReadStore(t *testing.T) {
 	s := newStore(t)
 	o := add(t, s, "x")
 	publish(t, s, map[string]ID{"x": o.ID})
+	if err := s.AppendEvent(Event{Kind: KindDeploy, Plugin: "x", To: o.ID, Release: 1}); err != nil {
+		t.Fatal(err)
+	}
 	reader, err := ReadStore(s.Dir())
 	if err != nil {
 		t.Fatal(err)

@@ -54,7 +54,7 @@ func TestFaultSweep(t *testing.T) {
 		},
 		"Prune": {
 			func(t *testing.T, s *Store, f *fixture) error {
-				_, err := s.Prune(PruneOptions{Keep: 1, Grace: -1})
+				_, err := s.Prune(PruneOptions{Keep: 1})
 				return err
 			},
 			func(t *testing.T, s *Store, f *fixture) {
