@@ -134,7 +134,7 @@ func openImage(ctx context.Context, path string, l *live) error {
 	}
 	descriptor, err := native.Lookup[abi.Descriptor](image, abi.Symbol)
 	if err != nil {
-		return err
+		return fmt.Errorf("%w; export it as `var %s = abi.Descriptor{…}`", err, abi.Symbol)
 	}
 	if descriptor.ABI != abi.Version {
 		return fmt.Errorf("%w: the plugin states ABI %d, this host has %d; build it against this host's abi package, with ABI: abi.Version", ErrABIVersion, descriptor.ABI, abi.Version)

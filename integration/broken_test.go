@@ -58,10 +58,10 @@ func TestBrokenImages(t *testing.T) {
 		{"text file", put([]byte("this is no image\n")), "ELF"},
 		{"C shared library", func() { install(t, cLibrary(t), file) }, "C shared library"},
 		{"Go executable", func() { install(t, tool, file) }, "Go executable"},
-		{"other architecture", put(otherArch), "arch"},
+		{"other architecture", put(otherArch), "platform"},
 		{"directory", func() { replace(t, file, func() error { return os.Mkdir(file, 0o755) }) }, "directory"},
 		{"no symbol", plain("./integration/testdata/nosymbol"), "Plugin"},
-		{"symbol of another type", plain("./integration/testdata/othertype"), "**abi.Descriptor"},
+		{"symbol of another type", plain("./integration/testdata/othertype"), "found *github.com/sohost/sohost/abi.Descriptor"},
 		{"another ABI version", plain("./integration/testdata/otherabi"), "ABI 2"},
 		{"FIFO", func() { replace(t, file, func() error { return unix.Mkfifo(file, 0o644) }) }, "regular"},
 	}
