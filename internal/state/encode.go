@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"reflect"
+	"runtime"
 	"unsafe"
 
 	"github.com/sohost/sohost/abi"
@@ -31,23 +32,12 @@ type encoder struct {
 	numbers map[*shape]int
 	codecs  map[*shape]*codec
 	dynamic map[reflect.Type]*shape // of what interfaces hold; nil if it can't be written
-	ids     map[written]uint64
-	queue   []pending
+	memo    memo
+	kinds   map[*shape]*memoOf
+	queue   queue
 	extents extents
 	depth   int
 	err     error
-}
-
-type written struct {
-	p      unsafe.Pointer
-	n      int
-	object reflect.Type
-}
-
-type pending struct {
-	shape *shape
-	p     unsafe.Pointer
-	n     int
 }
 
 // Encode writes s to w, in pieces of 64 KiB. Besides them it holds some tens of bytes for each pointer, slice and map in the
@@ -57,7 +47,7 @@ func Encode(w io.Writer, s abi.State) error {
 	if err := Encodable(t); err != nil {
 		return err
 	}
-	e := &encoder{writer: newWriter(w), shaper: shaper{}, numbers: map[*shape]int{}, codecs: map[*shape]*codec{}, dynamic: map[reflect.Type]*shape{}, ids: map[written]uint64{}}
+	e := &encoder{writer: newWriter(w), shaper: shaper{}, numbers: map[*shape]int{}, codecs: map[*shape]*codec{}, dynamic: map[reflect.Type]*shape{}, kinds: map[*shape]*memoOf{}}
 	e.head(majorTag, selfDescribed)
 	e.head(majorArray, 8)
 	e.text(magic)
@@ -89,13 +79,10 @@ func Encode(w io.Writer, s abi.State) error {
 }
 
 func (e *encoder) values(value any) {
+	defer runtime.KeepAlive(value) // memo and extents are mere numbers
 	e.inline(e.root, box(reflect.ValueOf(value)))
-	for i := 0; i < len(e.queue) && e.err == nil; i++ {
-		o := e.queue[i]
-		if e.content(o); i >= 4096 && i >= len(e.queue)/2 {
-			e.queue = append(e.queue[:0:0], e.queue[i+1:]...) // what was written is forgotten
-			i = -1
-		}
+	for o, ok := e.queue.pop(); ok && e.err == nil; o, ok = e.queue.pop() {
+		e.content(o)
 	}
 	if inner, outer, ok := e.extents.clash(); ok {
 		e.fail(inner.(*shape), "refers to something that %s refers to as well, wholly or in part", e.pathOf(outer.(*shape)))
@@ -162,22 +149,26 @@ func (e *encoder) object(s *shape, p unsafe.Pointer, n int) {
 		e.null()
 		return
 	}
-	at := written{p, n, s.object}
-	switch s.kind {
-	case reflect.Slice:
-		at.n = -n
-	case reflect.Map:
-		at.n = 0
+	k := e.kinds[s]
+	if k == nil {
+		k = e.memo.kind(s.object, s.object)
+		e.kinds[s] = k
 	}
-	if id, ok := e.ids[at]; ok {
-		e.uint(id)
+	var i int
+	var met bool
+	if s.kind == reflect.Slice {
+		i, met = e.memo.slice(k, p, n)
+	} else {
+		i, met = e.memo.pointer(k, p)
+	}
+	if met {
+		e.uint(uint64(i + 1))
 		return
 	}
 	if s.kind != reflect.Map {
 		e.extents.add(p, uintptr(n)*s.elem.typ.Size(), s.kind == reflect.Slice, s)
 	}
-	e.ids[at] = uint64(len(e.ids) + 1)
-	e.queue = append(e.queue, pending{s, p, n})
+	e.queue.push(pending{s, p, n})
 	e.head(majorArray, 1)
 	e.uint(uint64(n))
 }

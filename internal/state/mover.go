@@ -8,11 +8,14 @@ import (
 )
 
 // mover makes one copy. Memory that is referred to twice is copied once, so that pointers, maps and slices which were the
-// same are the same afterwards. What is still to be filled stands in a list: the depth of the state is no matter of the
+// same are the same afterwards. What is still to be filled stands in lists: the depth of the state is no matter of the
 // stack's.
 type mover struct {
-	made    map[original]unsafe.Pointer
+	memo    memo
+	kinds   map[*op]*memoOf
+	made    []unsafe.Pointer // by the numbers of memo
 	queue   []fill
+	maps    []fill
 	extents extents
 	dynamic map[reflect.Type]*op // for the values of interfaces
 	origins []origin
@@ -22,14 +25,6 @@ type mover struct {
 	bytes   int64
 	depth   int
 	err     error
-}
-
-// original is memory of the giver, as it is seen through one pair of types. Slices of the same array are the same only
-// if they are equally long.
-type original struct {
-	p        unsafe.Pointer
-	n        int
-	from, to reflect.Type
 }
 
 // fill is n values to be made, of a map its entries.
@@ -47,14 +42,14 @@ type origin struct{ inner, outer *op }
 const tooDeep = 1000
 
 func (m *mover) move(steps *op, value any) (any, error) {
-	m.made = map[original]unsafe.Pointer{}
+	m.kinds = map[*op]*memoOf{}
 	m.steps, m.extents.on = steps, risky(steps.from) || splits(steps)
 	dst := reflect.New(steps.to.typ)
 	m.inline(steps, box(reflect.ValueOf(value)), dst.UnsafePointer())
-	for len(m.queue) > 0 && m.err == nil {
-		f := m.queue[len(m.queue)-1]
-		m.queue = m.queue[:len(m.queue)-1]
-		m.fill(f)
+	for m.drain(); len(m.maps) > 0 && m.err == nil; m.drain() {
+		f := m.maps[len(m.maps)-1]
+		m.maps = m.maps[:len(m.maps)-1]
+		m.entriesOf(f)
 	}
 	if inner, outer, ok := m.extents.clash(); ok {
 		m.fail(inner.(*op), "refers to something that %s refers to as well, wholly or in part", m.pathOf(outer.(*op)))
@@ -66,11 +61,16 @@ func (m *mover) move(steps *op, value any) (any, error) {
 	return dst.Elem().Interface(), nil
 }
 
-func (m *mover) fill(f fill) {
-	if f.op.code == opMap {
-		m.entriesOf(f)
-		return
+// drain fills all but maps.
+func (m *mover) drain() {
+	for len(m.queue) > 0 && m.err == nil {
+		f := m.queue[len(m.queue)-1]
+		m.queue = m.queue[:len(m.queue)-1]
+		m.fill(f)
 	}
+}
+
+func (m *mover) fill(f fill) {
 	elem := f.op.elem
 	if elem.code == opBytes {
 		n := uintptr(f.n) * elem.from.typ.Size()
@@ -97,6 +97,7 @@ func (m *mover) entriesOf(f fill) {
 		m.inline(o.key, oldKey.UnsafePointer(), newKey.UnsafePointer())
 		m.inline(o.elem, oldElem.UnsafePointer(), newElem.UnsafePointer())
 		dst.SetMapIndex(newKey.Elem(), newElem.Elem())
+		m.drain() // or the list would grow as large as the map
 	}
 }
 
@@ -156,36 +157,49 @@ func (m *mover) inline(o *op, src, dst unsafe.Pointer) {
 
 // object gives the copy of what the pointer or slice refers to, making it if this is the first time.
 func (m *mover) object(o *op, p unsafe.Pointer, n int) unsafe.Pointer {
-	at := original{p, n, o.from.object, o.to.object}
-	if o.code == opSlice {
-		at.n = -n // a slice of one and a pointer to its element don't start the same object
+	slice := o.code == opSlice
+	var i int
+	var met bool
+	if slice {
 		m.entries += int64(n)
+		i, met = m.memo.slice(m.kind(o), p, n)
+	} else {
+		i, met = m.memo.pointer(m.kind(o), p)
 	}
-	if made, ok := m.made[at]; ok {
-		return made
+	if met {
+		return m.made[i]
 	}
-	made := m.alloc(at.to, n)
-	m.made[at] = made
+	made := m.alloc(o.to.object, n)
+	m.made = append(m.made, made)
 	if n > 0 {
 		m.queue = append(m.queue, fill{o, p, made, n})
-		m.extents.add(p, uintptr(n)*at.from.Size(), o.code == opSlice, o)
+		m.extents.add(p, uintptr(n)*o.from.object.Size(), slice, o)
 	}
 	return made
 }
 
 func (m *mover) mapping(o *op, p unsafe.Pointer) unsafe.Pointer {
-	at := original{p, 0, o.from.object, o.to.object}
-	if made, ok := m.made[at]; ok {
-		return made
+	i, met := m.memo.pointer(m.kind(o), p)
+	if met {
+		return m.made[i]
 	}
 	n := reflect.NewAt(o.from.typ, unsafe.Pointer(&p)).Elem().Len()
 	made := reflect.MakeMapWithSize(o.to.typ, n).UnsafePointer()
 	m.entries += int64(n)
 	m.bytes += int64(n) * int64(o.key.to.typ.Size()+o.elem.to.typ.Size()+1)
-	m.made[at] = made
-	m.queue = append(m.queue, fill{o, p, made, n})
+	m.made = append(m.made, made)
+	m.maps = append(m.maps, fill{o, p, made, n})
 	m.extents.add(p, 1, false, o)
 	return made
+}
+
+func (m *mover) kind(o *op) *memoOf {
+	k := m.kinds[o]
+	if k == nil {
+		k = m.memo.kind(o.from.object, o.to.object)
+		m.kinds[o] = k
+	}
+	return k
 }
 
 func (m *mover) alloc(t reflect.Type, n int) unsafe.Pointer {

@@ -1,0 +1,37 @@
+package state
+
+import "unsafe"
+
+// pending is an object whose content is still to be written.
+type pending struct {
+	shape *shape
+	p     unsafe.Pointer
+	n     int
+}
+
+// queue gives objects back in the order in which they came, and lets go of the memory behind them.
+type queue struct {
+	chunks [][]pending
+	next   int // in the first chunk
+}
+
+const queueChunk = 1024
+
+func (q *queue) push(o pending) {
+	if last := len(q.chunks) - 1; last >= 0 && len(q.chunks[last]) < queueChunk {
+		q.chunks[last] = append(q.chunks[last], o)
+	} else {
+		q.chunks = append(q.chunks, append(make([]pending, 0, queueChunk), o))
+	}
+}
+
+func (q *queue) pop() (o pending, ok bool) {
+	if len(q.chunks) == 0 || q.next == len(q.chunks[0]) {
+		return o, false
+	}
+	o = q.chunks[0][q.next]
+	if q.next++; q.next == queueChunk {
+		q.chunks[0], q.chunks, q.next = nil, q.chunks[1:], 0
+	}
+	return o, true
+}
