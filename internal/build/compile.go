@@ -56,12 +56,14 @@ func compileArgs(args []string) ([]string, error) {
 		return nil, err
 	}
 	args[at] = path
+	paths := make(map[string]string)
 	if i := argument(args, "-importcfg"); i >= 0 {
-		if args[i], err = renameImports(args[i], p, false); err != nil {
+		if args[i], paths, err = renameImports(args[i], p, false); err != nil {
 			return nil, err
 		}
 	}
-	return p.aliasFiles(args, importPath, filepath.Dir(file))
+	paths[importPath] = path
+	return p.directives(args, importPath, paths, filepath.Dir(file))
 }
 
 // packagePath is the import path behind a -p. The two differ for a plugin that was given as files.

@@ -7,25 +7,24 @@ import (
 )
 
 // renameImports writes a copy of an import configuration in which private packages have their own paths, and returns its
-// name. The compiler, which reads import paths in the sources, needs a map from these as well.
-func renameImports(file string, p *plan, link bool) (string, error) {
+// name and these paths. The compiler, which reads import paths in the sources, needs a map from these as well.
+func renameImports(file string, p *plan, link bool) (name string, paths map[string]string, err error) {
 	b, err := os.ReadFile(file)
 	if err != nil {
-		return "", err
+		return "", nil, err
 	}
-	out, err := importConfig(string(b), p, link, archiveID)
+	out, paths, err := importConfig(string(b), p, link, archiveID)
 	if err != nil {
-		return "", err
+		return "", nil, err
 	}
-	name := file + ".sohost"
-	return name, os.WriteFile(name, []byte(out), 0o600)
+	name = file + ".sohost"
+	return name, paths, os.WriteFile(name, []byte(out), 0o600)
 }
 
 // importConfig rewrites the text of an import configuration: lines such as "packagefile path=archive" and "importmap
 // path=path". id finds the id of an archive.
-func importConfig(text string, p *plan, link bool, id func(archive string) (string, error)) (string, error) {
-	own := make(map[string]string) // the paths of private packages
-	var order []string
+func importConfig(text string, p *plan, link bool, id func(archive string) (string, error)) (config string, paths map[string]string, err error) {
+	paths = make(map[string]string)
 	var out strings.Builder
 	var maps []string
 	for line := range strings.Lines(text) {
@@ -35,35 +34,31 @@ func importConfig(text string, p *plan, link bool, id func(archive string) (stri
 		case verb == "packagefile" && ok && p.private(path):
 			n, err := id(value)
 			if err != nil {
-				return "", err
+				return "", nil, err
 			}
-			own[path] = renamed(path, n)
-			order = append(order, path)
-			fmt.Fprintf(&out, "packagefile %s=%s\n", own[path], value)
+			paths[path] = renamed(path, n)
+			maps = append(maps, path+"="+path)
+			fmt.Fprintf(&out, "packagefile %s=%s\n", paths[path], value)
 		case verb == "importmap" && ok && p.private(value):
 			maps = append(maps, rest)
 		case verb == "modinfo":
 			info, err := modinfo(rest, p)
 			if err != nil {
-				return "", err
+				return "", nil, err
 			}
 			fmt.Fprintf(&out, "modinfo %s\n", info)
 		default:
 			out.WriteString(line)
 		}
 	}
-	if link {
-		return out.String(), nil
-	}
-	for _, path := range order {
-		fmt.Fprintf(&out, "importmap %s=%s\n", path, own[path])
-	}
 	for _, m := range maps {
 		path, value, _ := strings.Cut(m, "=")
-		if own[value] == "" {
-			return "", fmt.Errorf("no archive for %s", value)
+		if paths[value] == "" {
+			return "", nil, fmt.Errorf("no archive for %s", value)
 		}
-		fmt.Fprintf(&out, "importmap %s=%s\n", path, own[value])
+		if !link {
+			fmt.Fprintf(&out, "importmap %s=%s\n", path, paths[value])
+		}
 	}
-	return out.String(), nil
+	return out.String(), paths, nil
 }

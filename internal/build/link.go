@@ -2,8 +2,6 @@ package build
 
 import (
 	"errors"
-	"fmt"
-	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -32,38 +30,37 @@ func linkArgs(args []string) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	if args[cfg], err = renameImports(args[cfg], p, true); err != nil {
+	paths := make(map[string]string)
+	if args[cfg], paths, err = renameImports(args[cfg], p, true); err != nil {
 		return nil, err
 	}
-	if err := renameStrings(args, p, archives); err != nil {
-		return nil, err
-	}
+	renameStrings(args, p, paths)
 	if !p.DWARF {
 		// Flags end where the main archive begins.
 		args = slices.Insert(args, len(args)-1, "-w")
 	}
-	return hide(args, work, p.Hide, append(slices.Sorted(maps.Values(archives)), archive))
+	return hide(args, work, p.Hide, append(archives, archive))
 }
 
-// privateArchives maps the import paths of private packages to their archives.
-func privateArchives(cfg string, p *plan) (map[string]string, error) {
+// privateArchives names the archives of the private packages that the plugin imports.
+func privateArchives(cfg string, p *plan) ([]string, error) {
 	b, err := os.ReadFile(cfg)
 	if err != nil {
 		return nil, err
 	}
-	out := make(map[string]string)
+	var out []string
 	for line := range strings.Lines(string(b)) {
-		rest, _ := strings.CutPrefix(strings.TrimSpace(line), "packagefile ")
-		if path, file, ok := strings.Cut(rest, "="); ok && p.private(path) {
-			out[path] = file
+		rest, ok := strings.CutPrefix(strings.TrimSpace(line), "packagefile ")
+		if path, file, _ := strings.Cut(rest, "="); ok && p.private(path) && path != p.Main {
+			out = append(out, file)
 		}
 	}
 	return out, nil
 }
 
-// renameStrings rewrites the linker's -X flags, which set string variables by the paths of their packages. "main" is known
-// to the linker.
-func renameStrings(args []string, p *plan, archives map[string]string) error {
+// renameStrings rewrites the linker's -X flags, which set string variables by the paths of their packages. It knows the
+// plugin's own as main.
+func renameStrings(args []string, p *plan, paths map[string]string) {
 	for i, a := range args {
 		text, prefix := a, ""
 		switch {
@@ -73,24 +70,18 @@ func renameStrings(args []string, p *plan, archives map[string]string) error {
 		default:
 			continue
 		}
-		variable, value, ok := strings.Cut(text, "=")
+		variable, _, _ := strings.Cut(text, "=")
 		dot := strings.LastIndexByte(variable, '.')
-		if !ok || dot < 0 {
+		if dot < 0 {
 			continue // the linker will say so
 		}
 		path := variable[:dot]
-		archive := archives[path]
-		if path == p.Main || archive == "" {
-			if path == p.Main {
-				args[i] = fmt.Sprintf("%smain%s=%s", prefix, variable[dot:], value)
-			}
-			continue
+		to := paths[path]
+		if path == p.Main {
+			to = "main"
 		}
-		id, err := archiveID(archive)
-		if err != nil {
-			return err
+		if to != "" {
+			args[i] = prefix + to + text[dot:]
 		}
-		args[i] = fmt.Sprintf("%s%s%s=%s", prefix, renamed(path, id), variable[dot:], value)
 	}
-	return nil
 }

@@ -9,10 +9,14 @@ import (
 	"strings"
 )
 
-// A go:linkname directive names a symbol by its package's path. The paths of the standard library are what they were, but a
-// private package's isn't known where the directive stands: neither to its author nor, since packages may push
-// symbols into those that import them, to the compiler. So such a symbol keeps the name that the directives say, in all the
-// packages concerned: the owner is compiled with a directive of its own for it, and the linker keeps it inside the image.
+// A go:linkname directive names a symbol by its package's path. The paths of the standard library are what they were. Where
+// a directive names a private package, there are two cases:
+//
+//   - The package imports the one it names, or is that one: the compiler's wrapper knows the path and writes it into a copy
+//     of the file.
+//   - It doesn't, as when it pushes a symbol into a package that imports it. Then neither can know the other's path. The
+//     symbol keeps the name that the directives say, in all the packages concerned: the owner is compiled with a directive of
+//     its own for it, and the linker keeps it inside the image.
 
 // linkname is one directive.
 type linkname struct {
@@ -43,14 +47,15 @@ func linknames(src []byte) []linkname {
 	return out
 }
 
-// linkNames finds the symbols of private packages that directives name. The packages concerned become fresh: which of two
-// images a symbol belongs to that has no generation in its name would otherwise depend on who asks.
+// linkNames finds the symbols of private packages that directives name from outside. The packages concerned become fresh:
+// to which of two images a symbol belongs that has no id in its name would otherwise depend on who asks.
 func (p *plan) linkNames(packages []*listed) error {
-	prefixes := make(map[string]string) // of symbols, to import paths
+	owners := make(map[string]string) // import paths, by the prefix of symbols
 	for _, pkg := range packages {
-		prefixes[symbolPrefix(pkg.ImportPath)] = pkg.ImportPath
+		owners[symbolPrefix(pkg.ImportPath)] = pkg.ImportPath
 	}
-	named := make(map[string]bool) // by a directive of the owner
+	namers := make(map[string][]string) // import paths, by the symbol that they name
+	named := make(map[string]bool)      // symbols that have a directive of their owner's
 	for _, pkg := range packages {
 		if !slices.Contains(pkg.Imports, "unsafe") { // directives are allowed only with it
 			continue
@@ -62,31 +67,34 @@ func (p *plan) linkNames(packages []*listed) error {
 			}
 			for _, l := range linknames(src) {
 				prefix, symbol := splitSymbol(l.target)
-				owner := prefixes[prefix]
+				owner := owners[prefix]
 				if owner == "" {
 					continue
 				}
-				if strings.ContainsAny(symbol, ".(") {
-					return &Refusal{Kind: ErrPackage, Reason: fmt.Sprintf("%s uses go:linkname for the method %s", filepath.Join(pkg.Dir, name), l.target),
-						Remedy: "use it for a function of that package that calls the method"}
-				}
-				p.Roles[pkg.ImportPath], p.Roles[owner] = roleFresh, roleFresh
-				p.Hide = append(p.Hide, l.target)
-				if owner == pkg.ImportPath && l.local == symbol {
-					named[l.target] = true
-				} else {
-					p.Aliases[owner] = append(p.Aliases[owner], symbol)
+				namers[l.target] = append(namers[l.target], pkg.ImportPath)
+				if owner == pkg.ImportPath {
+					named[l.target] = named[l.target] || l.local == symbol
+				} else if slices.Contains(pkg.Imports, owner) {
+					continue
+				} else if strings.ContainsAny(symbol, ".(") {
+					return &Refusal{Kind: ErrPackage, Reason: fmt.Sprintf("%s uses go:linkname for the method %s of a package that it doesn't import",
+						filepath.Join(pkg.Dir, name), l.target), Remedy: "import that package as _"}
+				} else if !slices.Contains(p.Hide, l.target) {
+					p.Hide = append(p.Hide, l.target)
 				}
 			}
 		}
 	}
 	slices.Sort(p.Hide)
-	p.Hide = slices.Compact(p.Hide)
-	for owner, symbols := range p.Aliases {
-		slices.Sort(symbols)
-		p.Aliases[owner] = slices.DeleteFunc(slices.Compact(symbols), func(s string) bool {
-			return named[symbolPrefix(owner)+"."+s]
-		})
+	for _, target := range p.Hide {
+		prefix, symbol := splitSymbol(target)
+		owner := owners[prefix]
+		for _, path := range append(namers[target], owner) {
+			p.Roles[path] = roleFresh
+		}
+		if !named[target] {
+			p.Aliases[owner] = append(p.Aliases[owner], symbol)
+		}
 	}
 	return nil
 }
@@ -107,18 +115,32 @@ func splitSymbol(name string) (prefix, rest string) {
 	return name[:slash+1+dot], name[slash+1+dot+1:]
 }
 
-// aliasFiles gives the compiler of the package with that import path a directive for each of its symbols that others name.
-// args are the compiler's arguments, the last being the source files.
-func (p *plan) aliasFiles(args []string, importPath, work string) ([]string, error) {
-	symbols := p.Aliases[importPath]
-	if len(symbols) == 0 {
-		return args, nil
+// directives has the compiler of the package with that import path read go:linkname directives as they are meant. args are
+// its arguments, among them the source files; paths are the new paths of this package and of those it imports.
+func (p *plan) directives(args []string, importPath string, paths map[string]string, work string) ([]string, error) {
+	prefixes := make(map[string]string)
+	for from, to := range paths {
+		prefixes[symbolPrefix(from)] = symbolPrefix(to)
 	}
-	var clause string
-	rest := slices.Clone(symbols)
-	var rewrites strings.Builder
+	aliases := slices.Clone(p.Aliases[importPath])
+	target := func(l linkname) string {
+		if l.target == "" {
+			// A second directive for the same symbol would be an error, so this one is made to say both.
+			if i := slices.Index(aliases, l.local); i >= 0 {
+				aliases = slices.Delete(aliases, i, i+1)
+				return symbolPrefix(importPath) + "." + l.local
+			}
+			return ""
+		}
+		prefix, symbol := splitSymbol(l.target)
+		if prefixes[prefix] == "" || slices.Contains(p.Hide, l.target) {
+			return l.target
+		}
+		return prefixes[prefix] + "." + symbol
+	}
+	var clause, rewrites string
 	for i, name := range args {
-		if i == 0 || !strings.HasSuffix(name, ".go") || strings.HasPrefix(args[i-1], "-") && args[i-1] != "-pack" {
+		if !strings.HasSuffix(name, ".go") || i > 0 && args[i-1] == "-o" {
 			continue
 		}
 		src, err := os.ReadFile(name)
@@ -128,38 +150,29 @@ func (p *plan) aliasFiles(args []string, importPath, work string) ([]string, err
 		if clause == "" {
 			clause = packageClause(src)
 		}
-		marked := slices.DeleteFunc(linknames(src), func(l linkname) bool { return l.target != "" || !slices.Contains(symbols, l.local) })
-		if len(marked) == 0 {
+		edited := editDirectives(src, target)
+		if bytes.Equal(edited, src) {
 			continue
 		}
-		// A second directive for the same symbol would be an error, so the first is made to say both.
-		for _, l := range marked {
-			rest = slices.DeleteFunc(rest, func(s string) bool { return s == l.local })
-			src = completeDirective(src, l.local, symbolPrefix(importPath)+"."+l.local)
-		}
-		edited := filepath.Join(work, fmt.Sprintf("sohost_%d.go", i))
-		if err := os.WriteFile(edited, src, 0o600); err != nil {
+		file := filepath.Join(work, fmt.Sprintf("sohost_%d.go", i))
+		if err := os.WriteFile(file, edited, 0o600); err != nil {
 			return nil, err
 		}
-		fmt.Fprintf(&rewrites, "%s=>%s;", edited, recordedName(args, name))
-		args[i] = edited
+		rewrites += file + "=>" + recordedName(args, name) + ";"
+		args[i] = file
 	}
 	if i := argument(args, "-trimpath"); i >= 0 {
-		args[i] = rewrites.String() + args[i]
+		args[i] = rewrites + args[i]
 	}
-	if len(rest) == 0 {
+	if len(aliases) == 0 {
 		return args, nil
 	}
-	var b strings.Builder
-	fmt.Fprintf(&b, "package %s\n\nimport _ \"unsafe\"\n", clause)
-	for _, s := range rest {
-		fmt.Fprintf(&b, "\n//go:linkname %s %s.%s\n", s, symbolPrefix(importPath), s)
+	src := fmt.Sprintf("package %s\n\nimport _ \"unsafe\"\n", clause)
+	for _, s := range aliases {
+		src += fmt.Sprintf("\n//go:linkname %s %s.%s\n", s, symbolPrefix(importPath), s)
 	}
-	name := filepath.Join(work, "sohost_linkname.go")
-	if err := os.WriteFile(name, []byte(b.String()), 0o600); err != nil {
-		return nil, err
-	}
-	return append(args, name), nil
+	file := filepath.Join(work, "sohost_linkname.go")
+	return append(args, file), os.WriteFile(file, []byte(src), 0o600)
 }
 
 // recordedName is the name that -trimpath makes of a source file's.
@@ -174,15 +187,20 @@ func recordedName(args []string, name string) string {
 	return name
 }
 
-// completeDirective adds the target to the directive that only marks local. The line stays the same line.
-func completeDirective(src []byte, local, target string) []byte {
-	lines := bytes.SplitAfter(src, []byte("\n"))
-	for i, line := range lines {
-		if f := bytes.Fields(line); len(f) == 2 && string(f[0]) == "//go:linkname" && string(f[1]) == local {
-			lines[i] = fmt.Appendf(nil, "//go:linkname %s %s\n", local, target)
+// editDirectives gives the directives in a source file the targets that target returns. Lines stay where they are.
+func editDirectives(src []byte, target func(linkname) string) []byte {
+	var out []byte
+	for line := range bytes.Lines(src) {
+		if bytes.HasPrefix(line, []byte("//go:linkname ")) {
+			for _, l := range linknames(line) {
+				if t := target(l); t != l.target {
+					line = fmt.Appendf(nil, "//go:linkname %s %s\n", l.local, t)
+				}
+			}
 		}
+		out = append(out, line...)
 	}
-	return bytes.Join(lines, nil)
+	return out
 }
 
 // packageClause finds the package's name in a source file that is known to be valid Go.

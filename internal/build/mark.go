@@ -7,7 +7,7 @@ import (
 
 // scheme is the version of everything that the wrapper does to a package. It is part of every mark, and so of the build
 // cache's keys: count it up with any change that makes an image differ.
-const scheme = "1"
+const scheme = "2"
 
 // role says how a package relates to host and generations.
 type role string

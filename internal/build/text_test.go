@@ -36,7 +36,7 @@ packagefile example.com/app/sub=/cache/sub
 packagefile gopkg.in/yaml.v3=/cache/yaml=1
 packagefile github.com/sohost/sohost/abi=/cache/abi
 `
-	got, err := importConfig(text, testPlan(), false, testID)
+	got, _, err := importConfig(text, testPlan(), false, testID)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -47,10 +47,10 @@ packagefile text_g0123456789ab=/cache/text
 packagefile example.com/app/sub_g0123456789ab=/cache/sub
 packagefile gopkg.in/yaml.v3_g0123456789ab=/cache/yaml=1
 packagefile github.com/sohost/sohost/abi=/cache/abi
+importmap dep=example.com/app/sub_g0123456789ab
 importmap text=text_g0123456789ab
 importmap example.com/app/sub=example.com/app/sub_g0123456789ab
 importmap gopkg.in/yaml.v3=gopkg.in/yaml.v3_g0123456789ab
-importmap dep=example.com/app/sub_g0123456789ab
 `
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
@@ -60,7 +60,7 @@ importmap dep=example.com/app/sub_g0123456789ab
 func FuzzImportConfig(f *testing.F) {
 	f.Add("packagefile example.com/app/sub=/x\nimportmap a=example.com/app/sub\nmodinfo \"a\"\n", true)
 	f.Fuzz(func(t *testing.T, text string, link bool) {
-		got, err := importConfig(text, testPlan(), link, testID)
+		got, _, err := importConfig(text, testPlan(), link, testID)
 		if err != nil {
 			return
 		}
