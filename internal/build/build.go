@@ -79,7 +79,7 @@ func build(ctx context.Context, opts Options) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := check(info, opts.Host, p); err != nil {
+	if err := check(info, opts.Host, h, p); err != nil {
 		return nil, err
 	}
 	r := &Result{Package: p.Main, PluginPath: info.PluginPath, Toolchain: info.Toolchain, Output: opts.Output,

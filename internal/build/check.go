@@ -10,17 +10,30 @@ import (
 
 // check refuses an image that the host could not load: what the compiler and the linker accept may still be refused by the
 // runtime, and the place to hear of it is here.
-func check(image *native.Info, hostFile string, p *plan) error {
+func check(image *native.Info, hostFile string, h host, p *plan) error {
 	process, err := native.ProcessOf(hostFile)
 	if err != nil {
 		return fmt.Errorf("read the host: %w", err)
 	}
 	err = native.Check(image, process, native.Requirements{Symbol: abi.Symbol, Shared: []string{abiPath}})
 	if rejection := (*native.Rejection)(nil); errors.As(err, &rejection) {
+		for i, r := range rejection.Reasons {
+			if r.Code == native.WrongPackage && r.Subject == abiPath {
+				rejection.Reasons[i].Remedy = abiRemedy(h)
+			}
+		}
 		return &ImageError{Package: p.Main, Rejection: rejection}
 	}
 	if err != nil {
 		return fmt.Errorf("check the image: %w", err)
 	}
 	return nil
+}
+
+// abiRemedy is for an image that was built for this very host, and yet has another package abi.
+func abiRemedy(h host) string {
+	if !h.trimpath {
+		return "build the host with -trimpath; without it, plugin and host must find " + abiPath + " in the same directory"
+	}
+	return "require the version of " + abiModule + " that the host was built with in the plugin's go.mod"
 }

@@ -60,6 +60,9 @@ func makePlan(s *surveyed, opts Options) (*plan, error) {
 	if err := p.linkNames(private); err != nil {
 		return nil, err
 	}
+	if err := p.bareSymbols(private); err != nil {
+		return nil, err
+	}
 	p.marks[abiPath] = mark{role: roleShared, value: s.host.abiDir}
 	return p, p.mark(private, append(slices.Clone(s.settings), fmt.Sprintf("dwarf=%t", p.DWARF)), s.env.GOMODCACHE)
 }

@@ -177,6 +177,18 @@ func TestLinknames(t *testing.T) {
 	}
 }
 
+func TestBareSymbol(t *testing.T) {
+	src := "TEXT callback(SB), NOSPLIT, $0\nTEXT\tother<ABIInternal>(SB), 7, $0\nTEXT ·f(SB), 7, $0\nTEXT static<>(SB), 7, $0\n" +
+		"TEXT pkg·g(SB), 7, $0\n// TEXT comment(SB)\nGLOBL table(SB), 8, $16\nCALL called(SB)\n"
+	var got []string
+	for _, m := range bareSymbol.FindAllStringSubmatch(src, -1) {
+		got = append(got, m[1])
+	}
+	if diff := cmp.Diff([]string{"callback", "other", "table"}, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
 func TestSplitSymbol(t *testing.T) {
 	for name, want := range map[string][2]string{
 		"runtime.nanotime":                 {"runtime", "nanotime"},
