@@ -20,6 +20,10 @@ func unwritable(s *shape) []Reason {
 		switch s.kind {
 		case reflect.Func, reflect.Chan, reflect.UnsafePointer:
 			reasons = append(reasons, Reason{path, s.name + " can't be encoded"})
+		case reflect.Map:
+			if methodKey(s.typ.Key()) {
+				reasons = append(reasons, Reason{path + "[key]", methodKeyText})
+			}
 		case stdKind:
 			if codecOf(s.typ) == nil {
 				reasons = append(reasons, Reason{path, s.name + " can't be encoded"})

@@ -48,7 +48,7 @@ func (m fitter) fit(f, t *shape, key bool) *op {
 	default:
 		o.refuse("type changed %s → %s", f.name, t.name)
 	}
-	if key && o.code == opRefuse {
+	if key && o.code == opRefuse && f.kind != t.kind {
 		o.bad = fmt.Sprintf("map key type changed %s → %s", f.name, t.name)
 	}
 	return o
@@ -97,9 +97,12 @@ func (m fitter) alike(o *op, f, t *shape, key bool) {
 		m.structure(o, f, t, key)
 	case reflect.Interface:
 		o.code = opInterface
+		if key && t.typ.NumMethod() > 0 {
+			o.refuse(methodKeyText)
+		}
 	case reflect.Chan:
-		if f.typ == nil || f.typ != t.typ || !clean(f.typ) {
-			o.refuse("channel of %s can't be carried over", f.name)
+		if f.typ == nil || f.typ.Elem() != t.typ.Elem() || f.typ.ChanDir() != t.typ.ChanDir() || !clean(f.typ) {
+			o.refuse("a %s can't be carried over", f.name)
 			return
 		}
 		o.code = opShare

@@ -82,14 +82,15 @@ func (f *foreigner) private(path string) bool {
 	return !always(path) && (f.shared == nil || !f.shared(path))
 }
 
-// ownsCode reports whether the function of a non-nil func value was compiled into a package that is not shared.
-func (f *foreigner) ownsCode(v reflect.Value) bool {
+// harmless reports whether a non-nil func value is a plain function of a shared package, such as strings.ToLower. Closures
+// and methods never are: what they hold can't be seen.
+func (f *foreigner) harmless(v reflect.Value) bool {
 	fn := runtime.FuncForPC(v.Pointer())
 	if fn == nil {
-		return true
+		return false
 	}
 	name := fn.Name()
 	slash := strings.LastIndexByte(name, '/') + 1
-	dot := strings.IndexByte(name[slash:], '.')
-	return dot < 0 || f.private(name[:slash+dot])
+	pkg, short, ok := strings.Cut(name[slash:], ".")
+	return ok && !strings.ContainsAny(short, ".-[") && !f.private(name[:slash]+pkg)
 }

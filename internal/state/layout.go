@@ -55,6 +55,7 @@ func (l *layout) compare(a, b reflect.Type, path string) {
 		}
 		l.compare(a.Elem(), b.Elem(), path+"[]")
 	case reflect.Map:
+		l.keys(a.Key(), path)
 		l.compare(a.Key(), b.Key(), path+"[key]")
 		l.compare(a.Elem(), b.Elem(), path+"[]")
 	case reflect.Struct:
@@ -66,7 +67,10 @@ func (l *layout) compare(a, b reflect.Type, path string) {
 			l.refuse(path, "interface type %v with methods is the plugin's own", a)
 		}
 	case reflect.Chan:
-		l.refuse(path, "channel of the plugin's own type %v", a.Elem())
+		// The runtime knows a channel by the type of what it carries.
+		if a.Elem() != b.Elem() || a.ChanDir() != b.ChanDir() || !clean(a.Elem()) {
+			l.refuse(path, "channel of %v: what it holds can't be looked at", a.Elem())
+		}
 	case reflect.Func:
 		l.refuse(path, "function: it would go on running the giver's code")
 	case reflect.UnsafePointer:
@@ -123,6 +127,7 @@ func (l *layout) same(t reflect.Type, path string, named bool) {
 	case reflect.Slice, reflect.Array:
 		l.same(t.Elem(), path+"[]", named)
 	case reflect.Map:
+		l.keys(t.Key(), path)
 		l.same(t.Key(), path+"[key]", named)
 		l.same(t.Elem(), path+"[]", named)
 	case reflect.Chan:
@@ -144,6 +149,33 @@ func (l *layout) same(t reflect.Type, path string, named bool) {
 		}
 	}
 }
+
+func (l *layout) keys(t reflect.Type, path string) {
+	if methodKey(t) {
+		l.refuse(path+"[key]", methodKeyText)
+	}
+}
+
+// methodKey reports whether keys of type t hold an interface with methods. Such a value leads to its dynamic type through a
+// table, two values are equal only if the table is the same one, and different images can have different tables for the
+// same two types: code of the receiver would not find what code of the giver has put into the map.
+func methodKey(t reflect.Type) bool {
+	switch t.Kind() {
+	case reflect.Interface:
+		return t.NumMethod() > 0
+	case reflect.Array:
+		return methodKey(t.Elem())
+	case reflect.Struct:
+		for f := range t.Fields() {
+			if methodKey(f.Type) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+const methodKeyText = "an interface with methods can't be a key: generations may not agree on which keys are equal"
 
 func brackets(t reflect.Type) string {
 	if t.Kind() == reflect.Pointer {

@@ -1,3 +1,5 @@
+//lint:file-ignore U1000 the fields are used through reflection
+
 package state
 
 import (
@@ -7,9 +9,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"os"
 	"reflect"
-	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -118,7 +118,7 @@ func TestAdoptRefusesAConversion(t *testing.T) {
 
 func TestInterfacesAreLookedInto(t *testing.T) {
 	type nested struct{ all []any }
-	shared := []any{nil, 1, "a", &http.Cookie{Name: "c"}, map[string]any{"x": []any{1.5}}, time.Now(), errors.New("e"),
+	shared := []any{nil, 1, "a", &http.Cookie{Name: "c"}, map[string]any{"x": []any{1.5}}, time.Now(), errors.New("e"), strings.ToLower,
 		fmt.Errorf("w: %w", io.EOF), context.Background(), list.New(), &sync.Map{}}
 	if got := move[*node2](t, &node{any: shared}); len(got.any.([]any)) != len(shared) {
 		t.Fatal(got)
@@ -148,6 +148,9 @@ func TestInterfacesAreLookedInto(t *testing.T) {
 		{&v, "state.any[]", "state.entry"},
 		{fmt.Errorf("w: %w", ownError{}), "state.any.err", "ownError"},
 		{func() {}, "state.any", "function"},
+		{context.CancelFunc(cancel), "state.any", "function"},
+		{strings.NewReader("").Len, "state.any", "function"},
+		{map[fmt.Stringer]int{}, "state.any[key]", "interface with methods"},
 		{&http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return nil }}, "state.any.CheckRedirect", "function"},
 		{ctx, "state.any", "context.cancelCtx"},
 		{&sync.Pool{}, "state.any", "sync.Pool"},
@@ -235,6 +238,15 @@ func TestNotAdoptedTypes(t *testing.T) {
 		}](), "state.a", "type changed"},
 		{types[struct{ base }, struct{ base base }](), "state.base", "embedded"},
 		{types[map[string]int64, map[int64]int64](), "state[key]", "type changed"},
+		{types[map[fmt.Stringer]entry, map[fmt.Stringer]record](), "state[key]", "interface with methods"},
+		{types[struct {
+			e entry
+			m map[[1]error]int
+		}, struct {
+			e record
+			m map[[1]error]int
+		}](), "state.m[key]", "interface with methods"},
+		{types[<-chan int, stopChan](), "state", "channel"},
 	} {
 		p := Compare(c.types[0], c.types[1])
 		if p.Way == ByAdoption || p.Way == ByReference {
@@ -243,6 +255,31 @@ func TestNotAdoptedTypes(t *testing.T) {
 		}
 		refused(t, &Refusal{Reasons: p.NotAdopted}, c.path, c.about)
 	}
+}
+
+type stopChan chan int
+
+func TestChannelsOfSharedTypes(t *testing.T) {
+	c := make(chan int, 1)
+	if got := move[stopChan](t, c); (chan int)(got) != c {
+		t.Error("not the same channel")
+	}
+	type from struct{ c chan int }
+	type to struct {
+		c     stopChan
+		added int
+	}
+	if got := move[to](t, from{c}); (chan int)(got.c) != c {
+		t.Error("not the same channel")
+	}
+}
+
+func TestKeysThatGenerationsMayTakeForUnequal(t *testing.T) {
+	refused(t, moveErr[map[fmt.Stringer]int](map[fmt.Stringer]int{}, Options{}), "state[key]", "interface with methods")
+	refused(t, Encodable(reflect.TypeFor[map[fmt.Stringer]int]()), "state[key]", "interface with methods")
+	type from map[fmt.Stringer]int32
+	type to map[fmt.Stringer]int64
+	refused(t, moveErr[to](from{}, Options{}), "state[key]", "interface with methods")
 }
 
 func TestAtomicPointerIsAPointer(t *testing.T) {
@@ -258,223 +295,6 @@ func TestAtomicPointerIsAPointer(t *testing.T) {
 	}
 	if p := move[*plain](t, f); p.p.hits != 2 {
 		t.Error("not converted")
-	}
-}
-
-func TestConvert(t *testing.T) {
-	old := &node{name: "a", seen: map[key]*node{}, when: time.Now(), any: []any{1, "b", map[string]any{"c": time.UTC}}}
-	old.next = &node{name: "b", next: old}
-	old.seen[key{"x", "y"}] = old.next
-	old.mu.Lock()
-	got := move[*wide](t, old)
-	if got.name != "a" || got.next.name != "b" || got.next.next != got || got.seen[key2{"x", "y"}] != got.next || !got.when.Equal(old.when) {
-		t.Errorf("got %+v", got)
-	}
-	if !got.mu.TryLock() {
-		t.Error("the lock was carried over")
-	}
-	if !reflect.DeepEqual(got.any, old.any) {
-		t.Errorf("got %#v", got.any)
-	}
-	got.any.([]any)[0] = 2
-	got.seen[key2{}] = nil
-	if old.any.([]any)[0] != 1 || len(old.seen) != 1 {
-		t.Error("the giver's value was changed")
-	}
-}
-
-func TestConvertReports(t *testing.T) {
-	type item struct {
-		hits int32
-		gone string
-	}
-	type item2 struct {
-		count int64 `sohost:"was=hits"`
-		fresh []byte
-	}
-	type from struct{ byKey map[string][]item }
-	type to struct{ byKey map[string][]*item2 }
-	v, r, err := Compare(reflect.TypeFor[from](), reflect.TypeFor[to]()).Move(from{map[string][]item{"a": {{1, "x"}, {2, "y"}}}}, Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got := v.(to).byKey["a"]; len(got) != 2 || got[1].count != 2 {
-		t.Fatal(v)
-	}
-	want := Changes{
-		Added:   []string{"state.byKey[][].fresh"},
-		Removed: []string{"state.byKey[][].gone"},
-		Renamed: []string{"state.byKey[][].hits → count"},
-		Retyped: []string{"state.byKey[][]: state.item → *state.item2", "state.byKey[][].count: int32 → int64"},
-	}
-	if !reflect.DeepEqual(r.Changes, want) || r.Entries != 3 || r.Bytes == 0 || r.Way != ByConversion {
-		t.Errorf("got %+v", r)
-	}
-}
-
-func TestRefusalsNameEveryPlace(t *testing.T) {
-	type from struct {
-		a map[string][]struct{ n int64 }
-		b map[key]int
-		c []func()
-	}
-	type to struct {
-		a map[string][]struct{ n int32 }
-		b map[string]int
-		c []func()
-		_ int
-	}
-	p := Compare(reflect.TypeFor[*from](), reflect.TypeFor[*to]())
-	want := []Reason{
-		{"state.a[][].n", "int32 can't hold every int64"},
-		{"state.b[key]", "map key type changed state.key → string"},
-		{"state.c[]", "function: it would go on running the giver's code"},
-	}
-	if p.Way != None || !slices.Equal(p.Reasons, want) {
-		t.Errorf("got %v by %v", p.Reasons, p.Way)
-	}
-}
-
-func TestSharedStaysShared(t *testing.T) {
-	type from struct {
-		a, b  *entry
-		m, n  map[string]int32
-		s, u  []*entry
-		nilM  map[string]int32
-		empty []int32
-		file  *os.File
-		loc   *time.Location
-	}
-	type to struct {
-		a, b  *record
-		m, n  map[string]int64
-		s, u  []*record
-		nilM  map[string]int64
-		empty []int64
-		file  *os.File
-		loc   *time.Location
-	}
-	e := &entry{hits: 1}
-	m := map[string]int32{"a": 1}
-	s := []*entry{e, e}
-	got := move[*to](t, &from{e, e, m, m, s, s, nil, []int32{}, os.Stdout, time.Local})
-	got.m["b"] = 2
-	got.s[0] = &record{}
-	if got.a != got.b || got.s[1] != got.a || len(got.n) != 2 || got.u[0] != got.s[0] {
-		t.Errorf("got %+v", got)
-	}
-	if got.nilM != nil || got.empty == nil || got.file != os.Stdout || got.loc != time.Local {
-		t.Errorf("got %+v", got)
-	}
-}
-
-func TestInnerPointersAreRefused(t *testing.T) {
-	type from struct {
-		all   []entry
-		first *entry
-		count *int64
-		n     int64
-		pad   int32
-	}
-	type to struct {
-		all   []record
-		first *record
-		count *int64
-		n     int64
-	}
-	f := &from{all: make([]entry, 3), first: &entry{}}
-	move[*to](t, f)
-	f.first = &f.all[1]
-	refused(t, moveErr[*to](f, Options{}), "state.first", "state.all")
-	f.first, f.count = nil, &f.n
-	refused(t, moveErr[*to](f, Options{}), "state.count", "state")
-}
-
-func TestAPointerThatBecomesAValueMustBeTheOnlyOne(t *testing.T) {
-	e := &entry{hits: 1}
-	got := move[map[string]record](t, map[string]*entry{"a": e, "b": nil})
-	if got["a"].hits != 1 || len(got) != 2 {
-		t.Fatal(got)
-	}
-	refused(t, moveErr[map[string]record](map[string]*entry{"a": e, "b": e}, Options{}), "state[]", "as well")
-}
-
-func TestOneObjectCantBecomeTwoTypes(t *testing.T) {
-	type from struct{ a, b map[string]int32 }
-	type to struct {
-		a map[string]int64
-		b map[string]int32
-	}
-	m := map[string]int32{"x": 1}
-	move[to](t, from{m, map[string]int32{}})
-	refused(t, moveErr[to](from{m, m}, Options{}), "state.b", "state.a")
-}
-
-func TestInterfaceMustBeImplemented(t *testing.T) {
-	type from struct{ w io.Writer }
-	type to struct{ w io.ReadWriter }
-	if got := move[to](t, from{os.Stdout}); got.w != os.Stdout {
-		t.Error("not the same file")
-	}
-	refused(t, moveErr[to](from{io.Discard}, Options{}), "state.w", "implement")
-}
-
-type list1 struct {
-	n    int32
-	next *list1
-}
-type list2 struct {
-	n    int64
-	next *list2
-}
-
-func TestLongListsDontNeedStack(t *testing.T) {
-	const n = 1_000_000
-	var l *list1
-	for i := range n {
-		l = &list1{int32(i), l}
-	}
-	i := n
-	for e := move[*list2](t, l); e != nil; e = e.next {
-		if i--; e.n != int64(i) {
-			t.Fatal(e.n, i)
-		}
-	}
-	if i != 0 {
-		t.Fatal(i)
-	}
-}
-
-func TestCopyIsIndependent(t *testing.T) {
-	n := &node{name: "a", seen: map[key]*node{}, any: []int{1}}
-	n.next = n
-	v, _, err := Copy(n, Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	c := v.(*node)
-	n.any.([]int)[0] = 2
-	n.seen[key{}] = n
-	n.name = "b"
-	if c == n || c.next != c || c.name != "a" || len(c.seen) != 0 || c.any.([]int)[0] != 1 {
-		t.Errorf("got %+v", c)
-	}
-	_, _, err = Copy(struct{ f func() }{}, Options{})
-	refused(t, err, "state.f", "function")
-}
-
-func TestConvertedStateSurvivesTheGiver(t *testing.T) {
-	old := make(map[string]*node)
-	for i := range 1000 {
-		old[fmt.Sprint(i)] = &node{name: fmt.Sprint(i), any: fmt.Sprint(i)}
-	}
-	got := move[map[string]*wide](t, old)
-	old = nil
-	runtime.GC()
-	for k, e := range got {
-		if e.name != k || e.any != k {
-			t.Fatal(k, e)
-		}
 	}
 }
 

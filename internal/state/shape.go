@@ -46,7 +46,11 @@ func (m shaper) of(t reflect.Type) *shape {
 		return s
 	}
 	if elem, ok := pointee(t); ok {
-		s.kind, s.elem, s.object = reflect.Pointer, m.of(elem), elem
+		if s.kind = reflect.Pointer; strings.HasPrefix(elem.Name(), "_Ctype_") {
+			s.kind = reflect.UnsafePointer // to memory of C, which has no copies
+			return s
+		}
+		s.elem, s.object = m.of(elem), elem
 		return s
 	}
 	switch t.Kind() {

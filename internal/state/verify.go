@@ -91,6 +91,10 @@ func box(v reflect.Value) unsafe.Pointer {
 }
 
 func (v *verifier) entries(c check) {
+	if methodKey(c.t.Key()) {
+		v.fail(v.at(c.path, "[key]"), methodKeyText)
+		return
+	}
 	m := reflect.NewAt(c.t, unsafe.Pointer(&c.p)).Elem()
 	key, elem := reflect.New(c.t.Key()), reflect.New(c.t.Elem())
 	keys, elems := v.at(c.path, "[key]"), v.at(c.path, "[]")
@@ -131,8 +135,8 @@ func (v *verifier) inline(t reflect.Type, p unsafe.Pointer, path *step) {
 			v.dynamic(i.Elem(), path)
 		}
 	case reflect.Func:
-		if f := reflect.NewAt(t, p).Elem(); !f.IsNil() && v.ownsCode(f) {
-			v.fail(path, "function of the generation that gives the state")
+		if f := reflect.NewAt(t, p).Elem(); !f.IsNil() && !v.harmless(f) {
+			v.fail(path, "function, which may run the giver's code")
 		}
 	case reflect.Chan, reflect.UnsafePointer:
 		if *(*unsafe.Pointer)(p) != nil && !v.lenient {
@@ -188,7 +192,7 @@ func (v *verifier) contents(t reflect.Type, p unsafe.Pointer, path *step) bool {
 func (v *verifier) dynamic(x reflect.Value, path *step) {
 	t := x.Type()
 	if v.owns(t) {
-		v.fail(path, "interface holds a %v of the generation that gives the state", t)
+		v.fail(path, "interface holds a %v of the giver's own", t)
 		return
 	}
 	if !clean(t) {
