@@ -44,7 +44,7 @@ func readGoEnv(ctx context.Context, c goCommand) (goEnv, map[string]string, erro
 // checkToolchain refuses a go command of another release than the host's: the standard library of each release has types
 // and a runtime of its own, and the host refuses to load an image that was made with another.
 func checkToolchain(env goEnv, h host) error {
-	found, _, _ := strings.Cut(env.GOVERSION, " X:")
+	found := release(env.GOVERSION)
 	if found == h.toolchain {
 		return nil
 	}

@@ -49,7 +49,7 @@ func hostOf(name string, info *debug.BuildInfo) (host, error) {
 		set[s.Key] = s.Value
 	}
 	h := host{trimpath: set["-trimpath"] == "true", goos: set["GOOS"], goarch: set["GOARCH"], gcflags: set["-gcflags"], profile: set["-pgo"]}
-	h.toolchain, _, _ = strings.Cut(info.GoVersion, " X:")
+	h.toolchain = release(info.GoVersion)
 	if h.goos == "" || h.goarch == "" {
 		return host{}, &Refusal{Kind: ErrHost, Reason: fmt.Sprintf("the build info of %s names no GOOS and GOARCH", name),
 			Remedy: "build the host with the go command, from a module"}
@@ -79,6 +79,13 @@ func hostOf(name string, info *debug.BuildInfo) (host, error) {
 		h.abiDir = dir
 	}
 	return h, nil
+}
+
+// release is a Go version without its experiments, which follow after a dash or, in earlier releases, a space.
+func release(version string) string {
+	version, _, _ = strings.Cut(version, " X:")
+	version, _, _ = strings.Cut(version, "-X:")
+	return version
 }
 
 // abiDir is the directory under which a build with -trimpath records the files of package abi. The linker's package hash

@@ -189,7 +189,7 @@ esac`)
 
 func TestHostOf(t *testing.T) {
 	info := func(main debug.Module, dep *debug.Module, settings ...string) *debug.BuildInfo {
-		i := &debug.BuildInfo{GoVersion: "go1.26.8 X:nodwarf5", Main: main}
+		i := &debug.BuildInfo{GoVersion: "go1.26.8-X:nodwarf5", Main: main}
 		if dep != nil {
 			i.Deps = []*debug.Module{dep}
 		}
