@@ -8,8 +8,8 @@
 //
 //	host binary ── readHost ──▶ host       toolchain, flags and how abi was recorded     (host.go)
 //	go env, go list ──────────▶ listing    every package of the plugin                   (goenv.go, list.go)
-//	                  makePlan ▶ plan      shared, private or fresh, for each package    (plan.go, tree.go, linkname.go)
-//	go build -toolexec "sohost toolexec" -gcflags=<package>=<mark> …                     (gobuild.go, mark.go)
+//	                  makePlan ▶ plan      shared, private or fresh, for each package    (plan.go, tree.go, linkname.go, bare.go)
+//	go build -toolexec "sohost toolexec" -gcflags=<package>=<mark> …                     (gcflags.go, mark.go)
 //	   └─ compile, asm, link ─▶ Toolexec   gives private packages their own paths        (toolexec.go and the tools' files)
 //	the image ── check ───────▶ Output     read again, and put in place by a rename      (check.go, place.go)
 //
