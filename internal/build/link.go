@@ -30,10 +30,11 @@ func linkArgs(args []string) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	paths := make(map[string]string)
-	if args[cfg], paths, err = renameImports(args[cfg], p, true); err != nil {
+	config, paths, err := renameImports(args[cfg], p, true)
+	if err != nil {
 		return nil, err
 	}
+	args[cfg] = config
 	renameStrings(args, p, paths)
 	if !p.DWARF {
 		// Flags end where the main archive begins.
