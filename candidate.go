@@ -30,6 +30,7 @@ type candidate struct {
 	live      *live
 	gate      *generations.Gate[*live] // closed while the state moves; nil without state
 	state     StateMove
+	keep      *kept // the old generation's state, if there is no other way back to it
 	phases    Phases
 }
 

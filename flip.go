@@ -2,40 +2,24 @@ package sohost
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
-	"github.com/sohost/sohost/abi"
 	"github.com/sohost/sohost/generations"
-)
-
-// StateMove says how a plugin's state came into a new generation.
-type StateMove struct {
-	// Way is "none" when the plugin has no state or nothing served before, "import" when the new generation's Import has
-	// taken it, and "dropped" when the old generation had state and the new one takes none.
-	Way string `json:"way"`
-
-	Schema  string `json:"schema,omitempty"`
-	Version int    `json:"version,omitempty"`
-}
-
-// The ways of a StateMove.
-const (
-	stateNone    = "none"
-	stateImport  = "import"
-	stateDropped = "dropped"
 )
 
 // flip moves the state of candidates that were prepared and makes all of them current. After an error none is: every old
 // instance has its state and its background work again, and the callers that waited proceed with it. It returns the
 // candidate that failed.
 func (h *Host) flip(ctx context.Context, candidates []*candidate) (*candidate, error) {
-	for i, c := range candidates {
-		if err := h.takeState(ctx, c); err != nil {
-			for _, c := range candidates[:i+1] {
-				h.giveBack(ctx, c)
+	// Each step is taken by all before the next: the gates are shut together, and nothing starts before all have state.
+	for _, step := range []func(context.Context, *candidate) error{h.shut, h.drain, h.takeState, h.start} {
+		for _, c := range candidates {
+			if err := step(ctx, c); err != nil {
+				h.giveBack(ctx, candidates)
+				return c, err
 			}
-			return c, err
 		}
 	}
 	for _, c := range candidates {
@@ -54,82 +38,73 @@ func (h *Host) flip(ctx context.Context, candidates []*candidate) (*candidate, e
 	return nil, nil
 }
 
-// takeState closes the gate of a stateful plugin, moves the state from the old instance to the candidate's, and starts that.
-func (h *Host) takeState(ctx context.Context, c *candidate) error {
-	c.state.Way = stateNone
-	if c.serves != nil {
-		from, had := c.serves.Value().stateful()
-		to, takes := c.live.stateful()
-		switch {
-		case had && takes:
-			if err := h.moveState(ctx, c, from, to); err != nil {
-				return err
-			}
-		case had:
-			c.state.Way = stateDropped
-			h.log.Warn("state dropped: the new generation is not abi.Stateful", "plugin", c.plugin.name,
-				"from", c.from.Short(), "to", c.id.Short())
-		}
+// shut makes callers wait whose calls would change state that is about to move.
+func (h *Host) shut(_ context.Context, c *candidate) (err error) {
+	if !c.moves() || c.serves.Value().descriptor.ConcurrentExport {
+		return nil
 	}
+	c.phase = "drain"
+	c.gate, err = c.plugin.slot.Gate()
+	return err
+}
+
+// drain waits for the calls that were under way when the gate was shut.
+func (h *Host) drain(ctx context.Context, c *candidate) error {
+	if c.gate == nil {
+		return nil
+	}
+	c.phase = "drain"
+	return timed(&c.phases.Drain, func() error { return h.drainGated(ctx, c.plugin, c.serves) })
+}
+
+// drainGated waits for the calls of a generation whose callers are made to wait, and tells who holds it if that takes too
+// long.
+func (h *Host) drainGated(ctx context.Context, p *plugin, g *generations.Generation[*live]) error {
+	ctx, cancel := h.limit(ctx, h.opts.DrainTimeout)
+	defer cancel()
+	err := g.Drain(ctx)
+	var held *generations.DrainError
+	if errors.As(err, &held) {
+		return fmt.Errorf("%d calls of plugin %s in generation %s have not returned, each of them older than %v: %w; "+
+			"reload when they have, raise the drain timeout, or have the plugin declare ConcurrentExport",
+			held.Held, p.name, g.ID().Short(), h.opts.DrainTimeout, err)
+	}
+	return err
+}
+
+// start starts the candidate's background work.
+func (h *Host) start(ctx context.Context, c *candidate) error {
 	c.phase = "start"
 	ctx, cancel := h.limit(ctx, h.opts.OpenTimeout)
 	defer cancel()
 	return timed(&c.phases.Start, func() error { return c.live.start(ctx) })
 }
 
-func (h *Host) moveState(ctx context.Context, c *candidate, from, to abi.Stateful) error {
-	old := c.serves.Value()
-	c.phase = "drain"
-	if !old.descriptor.ConcurrentExport {
-		err := timed(&c.phases.Drain, func() (err error) {
-			if c.gate, err = c.plugin.slot.Gate(); err != nil {
-				return err
-			}
-			ctx, cancel := h.limit(ctx, h.opts.DrainTimeout)
-			defer cancel()
-			return c.serves.Drain(ctx)
-		})
-		if err != nil {
-			return err
-		}
-	}
-	c.phase = "state"
-	return timed(&c.phases.State, func() error {
-		ctx, cancel := h.limit(ctx, h.opts.DrainTimeout)
-		defer cancel()
-		if c.gate != nil {
-			if err := old.stop(ctx); err != nil {
-				return err
-			}
-		}
-		var s abi.State
-		err := guard(ctx, "Export", func(ctx context.Context) (err error) {
-			s, err = from.Export(ctx)
-			return err
-		})
-		if err != nil {
-			return err
-		}
-		c.state = StateMove{Way: stateImport, Schema: s.Schema, Version: s.Version}
-		return guard(ctx, "Import", func(ctx context.Context) error { return to.Import(ctx, s) })
-	})
-}
-
-// giveBack lets the old generation go on after a move that failed.
-func (h *Host) giveBack(ctx context.Context, c *candidate) {
-	if c.gate == nil {
-		return
-	}
+// giveBack lets the old generations go on after a move that failed.
+func (h *Host) giveBack(ctx context.Context, candidates []*candidate) {
 	ctx, cancel := h.limit(context.WithoutCancel(ctx), h.opts.DrainTimeout)
 	defer cancel()
-	if err := c.serves.Value().start(ctx); err != nil {
-		h.log.Error("restart of the old generation's background work", "plugin", c.plugin.name,
-			"generation", c.from.Short(), "err", err)
+	for _, c := range candidates {
+		if c.gate == nil {
+			continue
+		}
+		h.restart(ctx, c.plugin, c.serves.Value())
+		if err := c.gate.Open(c.serves); err != nil { // the owner alone changes the slot
+			panic(fmt.Sprintf("sohost: put %s back: %v", c.plugin.name, err))
+		}
+		c.gate = nil
 	}
-	if err := c.gate.Open(c.serves); err != nil { // the owner alone changes the slot
-		panic(fmt.Sprintf("sohost: put %s back: %v", c.plugin.name, err))
+}
+
+// restart begins the background work of an instance that was stopped for its state again.
+func (h *Host) restart(ctx context.Context, p *plugin, l *live) {
+	if !l.stopped {
+		return
 	}
-	c.gate = nil
+	l.stopped = false
+	if err := l.start(ctx); err != nil {
+		h.log.Error("start background work again: the plugin serves on without it", "plugin", p.name, "generation", l.label, "err", err)
+	}
 }
 
 // limit is ctx, ended with a cause after d.

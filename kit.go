@@ -5,7 +5,7 @@ import (
 	"io/fs"
 )
 
-//go:embed abi/*.go
+//go:embed abi/*.go abi/keep/*.go
 var contractFiles embed.FS
 
 // ContractSource is the source of the contract, package abi and the helpers below it, as this program was built with. A

@@ -41,6 +41,14 @@ type Options struct {
 	// held back, and how long Stop, Export, Import and Close may take, each. Default: 10 s.
 	DrainTimeout time.Duration
 
+	// StateLimit bounds, in bytes, the copy that moving a plugin's state may take, and a checkpoint of it. State that is
+	// handed over without a copy has no limit. Default: 1 GiB.
+	StateLimit int64
+
+	// CheckpointInterval is the time between two checkpoints of each stateful plugin, for which callers wait while the
+	// state is copied. One is taken at Close as well. Default: 1 min; negative: none.
+	CheckpointInterval time.Duration
+
 	// Settle is how long an image must be quiet before it is read. Default: 50 ms.
 	Settle time.Duration
 
@@ -102,6 +110,8 @@ func (o Options) resolve() (Options, error) {
 	setDefault(&o.DrainTimeout, 10*time.Second)
 	setDefault(&o.Settle, 50*time.Millisecond)
 	setDefault(&o.Keep, 100)
+	setDefault(&o.StateLimit, 1<<30)
+	setDefault(&o.CheckpointInterval, time.Minute)
 	setDefault(&o.CacheBytes, 16<<20)
 
 	names, routes := map[string]bool{}, map[string]string{}

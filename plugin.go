@@ -22,6 +22,8 @@ type plugin struct {
 	slot  *generations.Slot[*live]
 	cache *cache.Cache
 
+	kept *kept // belongs to the owner
+
 	// owner holds one token. Who has it is the only one that may change what the slot serves.
 	owner chan struct{}
 
@@ -44,6 +46,7 @@ type live struct {
 	descriptor *abi.Descriptor
 	instance   abi.Instance
 	started    bool // Start has returned nil and Stop was not called since
+	stopped    bool // Stop was called for the state's sake: Start is due again if this instance goes on
 	since      time.Time
 
 	rolledBackFrom generations.ID // see target
@@ -72,11 +75,6 @@ func (p *plugin) currentID() generations.ID {
 	return generations.ID{}
 }
 
-func (l *live) stateful() (abi.Stateful, bool) {
-	s, ok := l.instance.(abi.Stateful)
-	return s, ok
-}
-
 // start calls Start if the instance has it.
 func (l *live) start(ctx context.Context) error {
 	s, ok := l.instance.(abi.Starter)
@@ -88,6 +86,12 @@ func (l *live) start(ctx context.Context) error {
 	}
 	l.started = true
 	return nil
+}
+
+// pause stops the background work so that the state doesn't change while it is taken.
+func (l *live) pause(ctx context.Context) error {
+	l.stopped = l.stopped || l.started
+	return l.stop(ctx)
 }
 
 // stop calls Stop if Start was called.

@@ -141,6 +141,11 @@ func (h *Host) settle(why cause, candidates []*candidate) *Reload {
 	}
 	for _, c := range candidates {
 		if !c.unchanged {
+			c.plugin.kept = c.keep
+			c.countWaits()
+			if err := c.live.uncheckpointed(); err != nil {
+				h.log.Warn("state has no checkpoints: a restart loses it", "plugin", c.plugin.name, "generation", c.id.Short(), "why", err)
+			}
 			h.retireLater(c.plugin, c.serves)
 		}
 		move := c.move()
@@ -149,6 +154,16 @@ func (h *Host) settle(why cause, candidates []*candidate) *Reload {
 		h.logMove(why, move, result.Release)
 	}
 	return result
+}
+
+// countWaits tells of the callers who waited at the gate. They went on at the flip, before the release was written.
+func (c *candidate) countWaits() {
+	if c.gate == nil {
+		return
+	}
+	if s := c.gate.Stats(); s.Passed > 0 {
+		c.state.Waited = &Waited{Calls: s.Passed, P50: s.P50, P99: s.P99, Max: s.Max}
+	}
 }
 
 // changed are the candidates whose image is not the one that served.

@@ -3,6 +3,7 @@ package sohost
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 
 	"github.com/sohost/sohost/generations"
@@ -36,6 +37,18 @@ func (h *Host) retire(ctx context.Context, p *plugin, g *generations.Generation[
 	err := h.end(ctx, g.Value())
 	h.log.Debug("retired", "plugin", p.name, "generation", g.Value().id.Short())
 	return err
+}
+
+// retireLast is retire for the last generation that a plugin has in this process: its state goes into a checkpoint.
+func (h *Host) retireLast(ctx context.Context, p *plugin, g *generations.Generation[*live]) error {
+	if err := g.Drain(ctx); err != nil {
+		return fmt.Errorf("plugin %s: %w; its state is that of the last checkpoint", p.name, err)
+	}
+	err := h.checkpointLast(ctx, p, g.Value())
+	if err != nil {
+		err = fmt.Errorf("plugin %s: checkpoint: %w; the one before stays", p.name, err)
+	}
+	return errors.Join(err, h.end(ctx, g.Value()))
 }
 
 // end stops and closes an instance that nobody calls any more, and gives the memory of its image back as far as possible.

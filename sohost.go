@@ -92,11 +92,12 @@ func New(ctx context.Context, opts Options) (*Host, error) {
 	if err := h.boot(ctx); err != nil {
 		return nil, errors.Join(err, h.Close(ctx))
 	}
+	h.checkpointRegularly()
 	return h, nil
 }
 
 // Close stops watching, waits for the running deploy, makes new calls fail with generations.ErrEmpty, waits until the calls
-// that run have returned, and closes every instance. When ctx ends first it returns ctx's error, with the instances that
+// that run have returned, writes a checkpoint of each state, and closes every instance. When ctx ends first it returns ctx's error, with the instances that
 // still have calls left open.
 func (h *Host) Close(ctx context.Context) error {
 	h.mu.Lock()
@@ -118,7 +119,7 @@ func (h *Host) Close(ctx context.Context) error {
 		}
 		last, err := p.slot.Swap(nil)
 		if last != nil {
-			err = h.retire(ctx, p, last)
+			err = h.retireLast(ctx, p, last)
 		}
 		errs = append(errs, err)
 	}

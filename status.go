@@ -38,6 +38,9 @@ type PluginStatus struct {
 	// Generations are those with an instance: the one that serves and those that still have calls.
 	Generations []GenerationStatus `json:"generations"`
 
+	// Uncheckpointed says why the plugin's state is in no checkpoint, and a restart loses it; absent if it has none or is.
+	Uncheckpointed string `json:"uncheckpointed,omitempty"`
+
 	// Last is the last reload. Refused is why the newest image was not taken; it is absent after a success.
 	Last    *Move    `json:"last,omitempty"`
 	Refused *Refusal `json:"refused,omitempty"`
@@ -77,6 +80,9 @@ func (p *plugin) status() PluginStatus {
 		l := g.Value()
 		s.Generation, s.Version, s.Since = l.id, l.descriptor.Version, l.since
 		s.Generations = append(s.Generations, generationStatus(g, "serving"))
+		if err := l.uncheckpointed(); err != nil {
+			s.Uncheckpointed = err.Error()
+		}
 	}
 	for _, g := range old {
 		s.Generations = append(s.Generations, generationStatus(g, "draining"))

@@ -4,10 +4,10 @@ import "context"
 
 // State is what one generation of a plugin hands to the next.
 //
-// Values of types that both generations share (builtin types, those of the standard library and of this package, and maps,
-// slices, pointers and the like of these) move by reference, whatever their size. A value of a type that the plugin declares
-// itself has another type in each generation, even if its text is the same: a type assertion to it fails in Import, unless
-// the host has made the value over to the type named in the receiver's Descriptor.State.
+// A type that the plugin declares itself is another type in each generation, even if its text is the same. So the host makes
+// the value over to the type that the receiver's Descriptor.State names, if the two are alike enough, and the receiver's
+// type assertion holds. Types that both generations share (builtin types, those of the standard library and of this
+// package, and maps, slices, pointers and the like of these) need no making over.
 type State struct {
 	// Schema names the form of Value. Import refuses a Schema that it doesn't know.
 	Schema string
@@ -26,16 +26,22 @@ type Stateful interface {
 	// is called again: that happens when the move fails, and then it goes on with the state it has.
 	Export(ctx context.Context) (State, error)
 
-	// Import takes over the state of another generation, older or (after a rollback) newer. The value may still be
-	// referred to by the generation that gave it: Import keeps it or reads it, and changes nothing in it, so that after
-	// an error the giver can go on. From the return of nil on, the state is the receiver's.
+	// Import takes over the state of another generation, older or (after a rollback) newer, or of a checkpoint. The
+	// value is a copy of the receiver's own, to keep and to change: after an error the giver goes on with its. Where no
+	// copy can be made, of a value that holds functions or channels, it is the giver's value itself, and Import must not
+	// change it before it is sure to succeed.
+	//
+	// The value has the type of Descriptor.State.Value if the host could make it over. Otherwise, and whenever the
+	// Schema or the Version is not the receiver's, it is for Import to decide.
 	Import(ctx context.Context, s State) error
 }
 
 // Adopter is implemented by a Stateful instance that can take over a value of its own type as it stands, with nothing to
-// decide: the host then moves even a large state without copying it.
+// decide. The host then calls Adopt in place of Import whenever Schema and Version are the receiver's, and moves even a
+// large state without copying it.
 type Adopter interface {
-	// Adopt stores value, which has the type of the plugin's Descriptor.State.Value, and does nothing else.
+	// Adopt stores value, which has the type of the plugin's Descriptor.State.Value, and does nothing else: it can't
+	// fail, and until the flip the giver may get the value back.
 	Adopt(value any)
 }
 

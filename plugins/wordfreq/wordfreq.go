@@ -4,8 +4,8 @@
 //	GET  /wordfreq?top=3    answers the most frequent words, as YAML
 //
 // The lesson is what a plugin may be made of: a package of its own (count) and a dependency (yaml.v3), each of which may
-// change, be upgraded or downgraded between two generations, with no regard for what the server itself uses. The state is a
-// map of builtin types: it moves by reference, and its size doesn't matter.
+// change, be upgraded or downgraded between two generations, with no regard for what the server itself uses. And that state
+// needs no code: package keep moves the struct, without copying it as long as its layout stays, whatever its size.
 package main
 
 import (
@@ -17,6 +17,7 @@ import (
 	"sync"
 
 	"github.com/sohost/sohost/abi"
+	"github.com/sohost/sohost/abi/keep"
 	"github.com/sohost/sohost/plugins/wordfreq/count"
 	"gopkg.in/yaml.v3"
 )
@@ -25,20 +26,26 @@ import (
 var Plugin = abi.Descriptor{
 	ABI: abi.Version,
 	New: func(context.Context, abi.Host) (abi.Instance, error) {
-		return &wordfreq{freq: map[string]int{}}, nil
+		return &wordfreq{Of: keep.New(schema, version, &state{Freq: map[string]int{}})}, nil
 	},
-	State: abi.State{Schema: schema, Version: 1, Value: map[string]int(nil)},
+	State: keep.Prototype[state](schema, version),
 }
 
 const (
 	schema   = "wordfreq"
+	version  = 1
 	maxText  = 1 << 20
 	maxWords = 10
 )
 
+// state is what the next generation gets.
+type state struct {
+	Freq map[string]int
+}
+
 type wordfreq struct {
-	mu   sync.Mutex // guards freq
-	freq map[string]int
+	keep.Of[state]
+	mu sync.Mutex // guards the state
 }
 
 func (f *wordfreq) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -60,7 +67,7 @@ func (f *wordfreq) add(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	f.mu.Lock()
-	n := count.Add(f.freq, string(text))
+	n := count.Add(f.State().Freq, string(text))
 	f.mu.Unlock()
 	fmt.Fprintln(w, n)
 }
@@ -75,7 +82,7 @@ func (f *wordfreq) top(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	f.mu.Lock()
-	words := count.Top(f.freq, n)
+	words := count.Top(f.State().Freq, n)
 	f.mu.Unlock()
 	out, err := yaml.Marshal(words)
 	if err != nil {
@@ -84,21 +91,6 @@ func (f *wordfreq) top(w http.ResponseWriter, r *http.Request) {
 	}
 	w.Header().Set("Content-Type", "application/yaml")
 	w.Write(out)
-}
-
-// Export gives the map itself.
-func (f *wordfreq) Export(context.Context) (abi.State, error) {
-	return abi.State{Schema: schema, Version: 1, Value: f.freq}, nil
-}
-
-// Import keeps the map that it is given.
-func (f *wordfreq) Import(_ context.Context, s abi.State) error {
-	freq, ok := s.Value.(map[string]int)
-	if s.Schema != schema || s.Version != 1 || !ok {
-		return fmt.Errorf("state %s version %d (%T) is not a word count", s.Schema, s.Version, s.Value)
-	}
-	f.freq = freq
-	return nil
 }
 
 func main() {}

@@ -1,0 +1,210 @@
+package sohost
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"time"
+
+	"github.com/sohost/sohost/abi"
+	"github.com/sohost/sohost/generations"
+	"github.com/sohost/sohost/internal/state"
+)
+
+// A plugin has two checkpoints in STORE/state: the last one, PLUGIN.cbor, and the one before, PLUGIN.cbor.1. One that can't be
+// read is set aside under a name that says when, and never overwritten.
+func (h *Host) checkpointFile(p *plugin) (last, before string) {
+	last = filepath.Join(h.opts.Store, "state", p.name+".cbor")
+	return last, last + ".1"
+}
+
+// checkpointRegularly takes checkpoints of all plugins at each interval.
+func (h *Host) checkpointRegularly() {
+	if h.opts.CheckpointInterval < 0 {
+		return
+	}
+	h.tasks.Go(func() {
+		ticker := time.NewTicker(h.opts.CheckpointInterval)
+		defer ticker.Stop()
+		for {
+			select {
+			case <-ticker.C:
+			case <-h.lifetime.Done():
+				return
+			}
+			h.mu.Lock()
+			plugins := slices.SortedFunc(maps.Values(h.plugins), byName)
+			h.mu.Unlock()
+			for _, p := range plugins {
+				if err := h.checkpointServing(h.lifetime, p); err != nil && h.lifetime.Err() == nil {
+					h.log.Warn("checkpoint: the one before stays", "plugin", p.name, "err", err)
+				}
+			}
+		}
+	})
+}
+
+// checkpointServing takes a checkpoint of a plugin that serves. Callers wait while the state is copied; it is written
+// while they go on.
+func (h *Host) checkpointServing(ctx context.Context, p *plugin) error {
+	if err := p.own(ctx); err != nil {
+		return err
+	}
+	defer p.disown()
+	g := p.current()
+	if g == nil || !g.Value().checkpointable() {
+		return nil
+	}
+	s, err := h.copyState(ctx, p, g)
+	if err != nil {
+		return err
+	}
+	return h.writeCheckpoint(p, s)
+}
+
+// copyState copies a serving plugin's state, and lets the plugin go on.
+func (h *Host) copyState(ctx context.Context, p *plugin, g *generations.Generation[*live]) (s abi.State, err error) {
+	l := g.Value()
+	if !l.descriptor.ConcurrentExport {
+		gate, err := p.slot.Gate()
+		if err != nil {
+			return s, err
+		}
+		defer func() {
+			h.restart(context.WithoutCancel(ctx), p, l)
+			if err := gate.Open(g); err != nil { // the owner alone changes the slot
+				panic(fmt.Sprintf("sohost: put %s back: %v", p.name, err))
+			}
+		}()
+		if err := h.drainGated(ctx, p, g); err != nil {
+			return s, err
+		}
+	}
+	ctx, cancel := h.limit(ctx, h.opts.DrainTimeout)
+	defer cancel()
+	if !l.descriptor.ConcurrentExport {
+		if err := l.pause(ctx); err != nil {
+			return s, err
+		}
+	}
+	if s, err = l.export(ctx); err != nil {
+		return s, err
+	}
+	s.Value, _, err = state.Copy(s.Value)
+	return s, err
+}
+
+// checkpointLast writes the state of an instance that nobody calls any more.
+func (h *Host) checkpointLast(ctx context.Context, p *plugin, l *live) error {
+	if h.opts.CheckpointInterval < 0 || !l.checkpointable() {
+		return nil
+	}
+	ctx, cancel := h.limit(ctx, h.opts.DrainTimeout)
+	defer cancel()
+	if err := l.pause(ctx); err != nil {
+		return err
+	}
+	s, err := l.export(ctx)
+	if err != nil {
+		return err
+	}
+	return h.writeCheckpoint(p, s)
+}
+
+// writeCheckpoint makes s the plugin's last checkpoint, and the last one the one before. At any moment one of them is whole.
+func (h *Host) writeCheckpoint(p *plugin, s abi.State) error {
+	last, before := h.checkpointFile(p)
+	if err := os.MkdirAll(filepath.Dir(last), 0o700); err != nil {
+		return err
+	}
+	if err := os.Rename(last, before); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	err := generations.WriteFile(last, 0o600, func(w io.Writer) error { return state.Encode(w, s) })
+	if err != nil {
+		return fmt.Errorf("write checkpoint: %w", err)
+	}
+	return nil
+}
+
+// checkpointable says whether the instance has state that can be written and read again. Reading takes a type, so the
+// Descriptor must name it.
+func (l *live) checkpointable() bool {
+	_, ok := l.instance.(abi.Stateful)
+	return ok && l.uncheckpointed() == nil
+}
+
+// uncheckpointed says why a stateful instance's state can't be checkpointed; nil if it can.
+func (l *live) uncheckpointed() error {
+	if _, ok := l.instance.(abi.Stateful); !ok {
+		return nil
+	}
+	prototype := l.descriptor.State.Value
+	if prototype == nil {
+		return errors.New("the plugin's Descriptor.State names no type")
+	}
+	return state.Encodable(reflect.TypeOf(prototype))
+}
+
+// restore gives the state of the last checkpoint that can be read to the candidate's instance. With no checkpoint, or none
+// that can be used, the instance begins with what New has given it.
+func (h *Host) restore(ctx context.Context, c *candidate) error {
+	if h.opts.CheckpointInterval < 0 || !c.live.checkpointable() {
+		return nil
+	}
+	last, before := h.checkpointFile(c.plugin)
+	for _, file := range []string{last, before} {
+		move, err := h.restoreFrom(ctx, c, file)
+		switch {
+		case err == nil:
+			c.state = move
+			if file == before {
+				h.log.Warn("state is that of the checkpoint before the last", "plugin", c.plugin.name, "age", move.Age)
+			}
+			return nil
+		case errors.Is(err, fs.ErrNotExist):
+		case errors.Is(err, state.ErrCorrupt):
+			aside := file + ".corrupt-" + c.time.UTC().Format("20060102T150405")
+			h.log.Error("checkpoint is corrupt, and set aside", "plugin", c.plugin.name, "file", aside, "err", err)
+			if err := os.Rename(file, aside); err != nil {
+				return err
+			}
+		default:
+			// It is whole, and this generation can't take it. To begin anew would write over it.
+			return fmt.Errorf("restore %s: %w; deploy an image that takes this state, or move the file away to begin anew", file, err)
+		}
+	}
+	return nil
+}
+
+func (h *Host) restoreFrom(ctx context.Context, c *candidate, file string) (StateMove, error) {
+	f, err := os.Open(file)
+	if err != nil {
+		return StateMove{}, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return StateMove{}, err
+	}
+	prototype := reflect.TypeOf(c.live.descriptor.State.Value)
+	s, report, err := state.Decode(f, prototype, state.DecodeOptions{MaxMemory: h.opts.StateLimit})
+	if err != nil {
+		return StateMove{}, err
+	}
+	move, err := c.live.accept(ctx, s, h.opts.StateLimit)
+	if err != nil {
+		return StateMove{}, err
+	}
+	move.Way, move.Age = WayCheckpoint, time.Since(info.ModTime())
+	move.Changes = nil
+	move.copied(report)
+	return move, nil
+}
