@@ -12,14 +12,22 @@ type clientFunc func() (*control.Client, error)
 
 // connect adds the flags that say which server a command is for, and returns how to get at its client.
 func connect(cmd *cobra.Command) clientFunc {
-	path := cmd.Flags().String("control", "", "path of the server's control socket (default $"+controlEnv+", sohost.toml, or beside the default store)")
-	plugins := cmd.Flags().String("plugins", defaultPlugins, "plugins directory of a server that runs without configuration")
+	f := cmd.Flags()
+	socket := f.String("control", "", "the server's control socket (default $"+controlEnv+", or where its configuration puts it)")
+	file := f.String("config", "", "the server's configuration `file` (default sohost.toml, if there is one)")
+	plugins := f.String("plugins", "", "the server's plugins `directory`, if it was given one (default "+defaultPlugins+")")
 	return func() (*control.Client, error) {
-		p, err := controlPath(*path, *plugins)
+		if *socket != "" {
+			return control.NewClient(*socket), nil
+		}
+		c, err := loadConfig(*file)
 		if err != nil {
 			return nil, err
 		}
-		return control.NewClient(p), nil
+		if err := c.locate(*plugins); err != nil {
+			return nil, err
+		}
+		return control.NewClient(c.Control), nil
 	}
 }
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"path/filepath"
@@ -24,55 +25,74 @@ When it returns, the new generations serve. Calls that had begun end in the old 
 		Args: cobra.MinimumNArgs(1),
 	}
 	server, asJSON := connect(cmd), jsonFlag(cmd)
+	cmd.ValidArgsFunction = completePlugins(server)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		images := map[string]string{}
-		for _, arg := range args {
-			name, file, _ := strings.Cut(arg, "=")
-			if _, twice := images[name]; twice {
-				return usageError{fmt.Errorf("plugin %s is named twice", name)}
-			}
-			if file != "" {
-				var err error
-				if file, err = filepath.Abs(file); err != nil {
-					return err
-				}
-			}
-			images[name] = file
+		images, err := parseImages(args)
+		if err != nil {
+			return err
 		}
 		client, err := server()
 		if err != nil {
 			return err
 		}
 		reload, err := client.Deploy(cmd.Context(), control.DeployRequest{Images: images})
-		if err != nil {
-			return err
-		}
-		return printReload(cmd, reload, *asJSON)
+		return printReload(cmd, reload, err, *asJSON)
 	}
 	return cmd
 }
 
-func printReload(cmd *cobra.Command, r sohost.Reload, asJSON bool) error {
-	if asJSON {
-		return printJSON(cmd.OutOrStdout(), r)
+// parseImages reads PLUGIN[=FILE] arguments. The files are made absolute: the server's directory is another.
+func parseImages(args []string) (map[string]string, error) {
+	images := map[string]string{}
+	for _, arg := range args {
+		name, file, named := strings.Cut(arg, "=")
+		if err := checkName(name); err != nil {
+			return nil, usageError{fmt.Errorf("%s: %w", arg, err)}
+		}
+		if named && file == "" {
+			return nil, usageError{fmt.Errorf("%s: want a file after =", arg)}
+		}
+		if _, twice := images[name]; twice {
+			return nil, usageError{fmt.Errorf("plugin %s is named twice", name)}
+		}
+		if named {
+			abs, err := filepath.Abs(file)
+			if err != nil {
+				return nil, err
+			}
+			file = abs
+		}
+		images[name] = file
+	}
+	return images, nil
+}
+
+// printReload prints what a deploy or a rollback did, or as JSON why it was refused; err is returned in any case.
+func printReload(cmd *cobra.Command, r sohost.Reload, err error, asJSON bool) error {
+	out := cmd.OutOrStdout()
+	var refused *control.Failure
+	switch {
+	case asJSON && errors.As(err, &refused):
+		return errors.Join(err, printJSON(out, refused))
+	case err != nil:
+		return err
+	case asJSON:
+		return printJSON(out, r)
 	}
 	if r.Warning != "" {
 		fmt.Fprintln(cmd.ErrOrStderr(), "warning:", r.Warning)
 	}
-	return printMoves(cmd.OutOrStdout(), r.Release, r.Moves)
+	return printMoves(out, r.Release, r.Moves)
 }
 
 func printMoves(w io.Writer, release int, moves []sohost.Move) error {
 	var rows [][]string
 	for _, m := range moves {
-		from, took := "-", short(m.Phases.Total())
-		if m.From != m.To && !m.From.IsZero() {
-			from = m.From.Short()
-		}
+		from, state, took := shortID(m.From), m.State.Way, short(m.Phases.Total())
 		if m.Unchanged {
-			from, took = m.From.Short(), "unchanged"
+			state, took = "-", "unchanged"
 		}
-		rows = append(rows, []string{m.Plugin, from, m.To.Short(), m.State.Way, took, fmt.Sprint(release)})
+		rows = append(rows, []string{m.Plugin, from, m.To.Short(), state, took, fmt.Sprint(release)})
 	}
 	return table(w, []string{"PLUGIN", "FROM", "TO", "STATE", "TOOK", "RELEASE"}, rows)
 }

@@ -11,13 +11,15 @@ func newHistoryCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "history",
 		Short: "Show what was deployed, refused and rolled back",
+		Long: `History shows the latest events of the store, the oldest first: what was booted, deployed, refused and rolled
+back. --store reads the store of a server that doesn't run.`,
 		Example: `  sohost history
   sohost history -n 100 --json
   sohost history --store /var/lib/sohost     # of a server that doesn't run`,
 		Args: cobra.NoArgs,
 	}
-	n := cmd.Flags().IntP("number", "n", 20, "how many of the latest events")
-	store := cmd.Flags().String("store", "", "read this store instead of asking the server")
+	n := cmd.Flags().IntP("number", "n", 20, "how `many` of the latest events")
+	store := cmd.Flags().String("store", "", "read the store in this `directory` instead of asking the server")
 	server, asJSON := connect(cmd), jsonFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		if *n < 1 {
@@ -28,7 +30,7 @@ func newHistoryCommand() *cobra.Command {
 			return err
 		}
 		if *asJSON {
-			return printJSON(cmd.OutOrStdout(), events)
+			return printJSON(cmd.OutOrStdout(), append([]generations.Event{}, events...))
 		}
 		var rows [][]string
 		for _, e := range events {
@@ -42,7 +44,7 @@ func newHistoryCommand() *cobra.Command {
 
 func readHistory(cmd *cobra.Command, store string, n int, server clientFunc) ([]generations.Event, error) {
 	if store != "" {
-		s, err := generations.ReadStore(store)
+		s, err := readStore(store)
 		if err != nil {
 			return nil, err
 		}

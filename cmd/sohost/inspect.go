@@ -29,7 +29,8 @@ func newInspectCommand() *cobra.Command {
 packages with the link-time hashes by which the Go runtime decides whether it may be loaded.`,
 		Example: `  sohost inspect build/plugins/counter.so
   sohost inspect --json build/plugins/counter.so | jq .packages`,
-		Args: cobra.ExactArgs(1),
+		Args:              cobra.ExactArgs(1),
+		ValidArgsFunction: completeImages,
 	}
 	asJSON := jsonFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {

@@ -4,8 +4,10 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"strings"
 
 	"github.com/lmittmann/tint"
+	"github.com/sohost/sohost/generations"
 )
 
 // newLogger writes to w in one of the formats text (for people; coloured on a terminal) and json.
@@ -16,9 +18,53 @@ func newLogger(w io.Writer, format string, verbose bool) (*slog.Logger, error) {
 	}
 	switch format {
 	case "text":
-		return slog.New(tint.NewHandler(w, &tint.Options{Level: level, TimeFormat: "15:04:05.000", NoColor: !isTerminal(w)})), nil
+		return slog.New(tint.NewTextHandler(w, &tint.Options{
+			Level: level, TimeFormat: "15:04:05.000", NoColor: !isTerminal(w), ReplaceAttr: forPeople,
+		})), nil
 	case "json":
 		return slog.New(slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level})), nil
 	}
-	return nil, usageError{fmt.Errorf("log format %q: want text or json", format)}
+	return nil, usageError{fmt.Errorf("--log-format %q: want text or json", format)}
+}
+
+// forPeople shortens durations and leaves those out that tell nothing, writes "none" for no generation, and puts texts of
+// several lines into one.
+func forPeople(_ []string, a slog.Attr) slog.Attr {
+	switch a.Value.Kind() {
+	case slog.KindDuration:
+		d := a.Value.Duration()
+		if d == 0 {
+			return slog.Attr{}
+		}
+		return slog.String(a.Key, short(d))
+	case slog.KindString:
+		s := a.Value.String()
+		if s == (generations.ID{}).Short() {
+			s = "none"
+		}
+		if a.Key != "stack" {
+			s = oneLine(s)
+		}
+		return slog.String(a.Key, s)
+	}
+	return a
+}
+
+// oneLine joins the lines of a text.
+func oneLine(s string) string {
+	var b strings.Builder
+	for line := range strings.Lines(s) {
+		line = strings.TrimSpace(line)
+		switch {
+		case line == "":
+			continue
+		case b.Len() == 0:
+		case strings.HasSuffix(b.String(), ":"):
+			b.WriteString(" ")
+		default:
+			b.WriteString("; ")
+		}
+		b.WriteString(line)
+	}
+	return b.String()
 }

@@ -19,7 +19,13 @@ func main() {
 func run(ctx context.Context, args []string) error {
 	root := newRootCommand()
 	root.SetArgs(args)
-	return root.ExecuteContext(ctx)
+	err := root.ExecuteContext(ctx)
+	if err != nil {
+		if _, _, unknown := root.Find(args); unknown != nil {
+			return unknownCommand(root, args)
+		}
+	}
+	return err
 }
 
 // usageError is a command line or configuration that can't be understood.
@@ -27,18 +33,10 @@ type usageError struct{ error }
 
 func (e usageError) Unwrap() error { return e.error }
 
-// exitError makes the process exit with a code and print nothing.
-type exitError int
-
-func (exitError) Error() string { return "" }
-
 // exitCode prints the error and maps it to the exit code.
 func exitCode(err error) int {
 	if err == nil {
 		return 0
-	}
-	if code := exitError(0); errors.As(err, &code) {
-		return int(code)
 	}
 	fmt.Fprintln(os.Stderr, "sohost:", err)
 	if usage := (usageError{}); errors.As(err, &usage) {

@@ -65,8 +65,10 @@ func short(d time.Duration) string {
 	switch {
 	case d < time.Millisecond:
 		return d.Round(time.Microsecond).String()
-	case d < time.Second:
+	case d < 10*time.Millisecond:
 		return d.Round(10 * time.Microsecond).String()
+	case d < time.Second:
+		return d.Round(100 * time.Microsecond).String()
 	default:
 		return d.Round(10 * time.Millisecond).String()
 	}
@@ -84,6 +86,14 @@ func size(n int64) string {
 	default:
 		return fmt.Sprintf("%.1f GiB", float64(n)/(1<<30))
 	}
+}
+
+// count is a number of things: 1 release, 2 releases.
+func count(n int, thing string) string {
+	if n == 1 {
+		return "1 " + thing
+	}
+	return fmt.Sprintf("%d %ss", n, thing)
 }
 
 func firstLine(s string) string {

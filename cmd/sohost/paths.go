@@ -8,14 +8,42 @@ import (
 	"path/filepath"
 )
 
-// defaultPlugins is the directory that is served when there is no configuration.
+// defaultPlugins is the directory that is served when nothing else is named.
 const defaultPlugins = "build/plugins"
 
-// controlEnv overrides the path of the control socket for every command.
+// controlEnv names the control socket for every command, beneath --control and above the configuration.
 const controlEnv = "SOHOST_CONTROL"
 
-// stateDir is the folder for the store and the control socket of a server without configuration. It is named after the
-// plugins directory, so that servers of different checkouts don't meet, and commands given beside it find it.
+// locate fills in where a server has its store and its control socket, where c names neither: a server and the commands for
+// it must come to the same answer. plugins is the value of --plugins, "" if it wasn't given.
+func (c *config) locate(plugins string) error {
+	if env := os.Getenv(controlEnv); env != "" {
+		c.Control = env
+	}
+	if c.Store != "" && c.Control != "" {
+		return nil
+	}
+	if plugins == "" {
+		plugins = c.Plugins
+	}
+	if plugins == "" {
+		plugins = filepath.Join(c.dir, defaultPlugins)
+	}
+	dir, err := stateDir(plugins)
+	if err != nil {
+		return err
+	}
+	if c.Store == "" {
+		c.Store = filepath.Join(dir, "store")
+	}
+	if c.Control == "" {
+		c.Control = filepath.Join(dir, "control.sock")
+	}
+	return nil
+}
+
+// stateDir is the folder for what a server keeps, if it isn't told where. It is named after the plugins directory, so that
+// servers of different checkouts don't meet, and commands given beside it find it.
 func stateDir(plugins string) (string, error) {
 	abs, err := filepath.Abs(plugins)
 	if err != nil {
@@ -25,27 +53,10 @@ func stateDir(plugins string) (string, error) {
 	if base == "" {
 		home, err := os.UserHomeDir()
 		if err != nil {
-			return "", fmt.Errorf("find a place for the store: %w; name one with --store", err)
+			return "", fmt.Errorf("find a place for the store: %w; name one with --store and --control", err)
 		}
 		base = filepath.Join(home, ".local", "state")
 	}
 	sum := sha256.Sum256([]byte(abs))
 	return filepath.Join(base, "sohost", hex.EncodeToString(sum[:6])), nil
-}
-
-// controlPath finds the socket: the --control flag, the environment, the configuration, or the default beside plugins.
-func controlPath(flag, plugins string) (string, error) {
-	if flag != "" {
-		return flag, nil
-	}
-	if env := os.Getenv(controlEnv); env != "" {
-		return env, nil
-	}
-	if c, err := loadConfig(""); err != nil {
-		return "", err
-	} else if c != nil && c.Control != "" {
-		return c.Control, nil
-	}
-	dir, err := stateDir(plugins)
-	return filepath.Join(dir, "control.sock"), err
 }

@@ -20,9 +20,9 @@ current, what the running server still has in use and what passed probation last
   sohost prune --store /var/lib/sohost     # of a server that doesn't run`,
 		Args: cobra.NoArgs,
 	}
-	keep := cmd.Flags().Int("keep", generations.DefaultKeep, "how many of the newest releases stay")
+	keep := cmd.Flags().Int("keep", generations.DefaultKeep, "how `many` of the newest releases stay")
 	dryRun := cmd.Flags().Bool("dry-run", false, "show what would be removed, and remove nothing")
-	store := cmd.Flags().String("store", "", "prune this store itself; refused while a server has it")
+	store := cmd.Flags().String("store", "", "prune the store in this `directory` instead of asking the server; refused while a server has it")
 	server, asJSON := connect(cmd), jsonFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		if *keep < 1 {
@@ -33,13 +33,16 @@ current, what the running server still has in use and what passed probation last
 			return err
 		}
 		if *asJSON {
+			report.Releases = append([]int{}, report.Releases...) // [] and not null
+			report.Objects = append([]generations.Object{}, report.Objects...)
 			return printJSON(cmd.OutOrStdout(), report)
 		}
 		verb := "removed"
 		if *dryRun {
 			verb = "would remove"
 		}
-		_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s %d releases and %d images, %s\n", verb, len(report.Releases), len(report.Objects), size(report.Bytes))
+		_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s %s and %s, %s\n", verb, count(len(report.Releases), "release"),
+			count(len(report.Objects), "image"), size(report.Bytes))
 		return err
 	}
 	return cmd
@@ -47,7 +50,7 @@ current, what the running server still has in use and what passed probation last
 
 func prune(cmd *cobra.Command, store string, in control.PruneRequest, server clientFunc) (report generations.PruneReport, err error) {
 	if store != "" {
-		s, err := generations.OpenStore(store, generations.StoreOptions{})
+		s, err := openStore(store)
 		if err != nil {
 			return report, err
 		}

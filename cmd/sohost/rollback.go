@@ -1,6 +1,8 @@
 package main
 
 import (
+	"fmt"
+
 	"github.com/sohost/sohost/internal/control"
 	"github.com/spf13/cobra"
 )
@@ -17,18 +19,19 @@ A plugin in dev mode stays rolled back until its image file changes.`,
   sohost rollback counter
   sohost rollback --to 41`,
 	}
-	to := cmd.Flags().Int("to", 0, "number of the release to go back to (default: the one before)")
+	to := cmd.Flags().Int("to", 0, "`number` of the release to go back to, as \"sohost history\" shows it (default: the one before)")
 	server, asJSON := connect(cmd), jsonFlag(cmd)
+	cmd.ValidArgsFunction = completePlugins(server)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if cmd.Flags().Changed("to") && *to < 1 {
+			return usageError{fmt.Errorf("--to %d: want the number of a release", *to)}
+		}
 		client, err := server()
 		if err != nil {
 			return err
 		}
 		reload, err := client.Rollback(cmd.Context(), control.RollbackRequest{To: *to, Plugins: args})
-		if err != nil {
-			return err
-		}
-		return printReload(cmd, reload, *asJSON)
+		return printReload(cmd, reload, err, *asJSON)
 	}
 	return cmd
 }

@@ -1,0 +1,32 @@
+package main
+
+import "github.com/spf13/cobra"
+
+// completeImages has the shell offer image files.
+func completeImages(*cobra.Command, []string, string) ([]cobra.Completion, cobra.ShellCompDirective) {
+	return []cobra.Completion{"so"}, cobra.ShellCompDirectiveFilterFileExt
+}
+
+// completeDirectories has the shell offer directories.
+func completeDirectories(*cobra.Command, []string, string) ([]cobra.Completion, cobra.ShellCompDirective) {
+	return nil, cobra.ShellCompDirectiveFilterDirs
+}
+
+// completePlugins offers the names of the server's plugins.
+func completePlugins(server clientFunc) cobra.CompletionFunc {
+	return func(cmd *cobra.Command, _ []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
+		client, err := server()
+		if err != nil {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+		s, err := client.Status(cmd.Context())
+		if err != nil { // no server: nothing to offer
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+		var names []cobra.Completion
+		for _, p := range s.Plugins {
+			names = append(names, p.Name)
+		}
+		return names, cobra.ShellCompDirectiveNoFileComp
+	}
+}
