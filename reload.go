@@ -218,8 +218,12 @@ func (h *Host) logMove(why cause, m Move, release int) {
 		h.log.Debug("unchanged", "plugin", m.Plugin, "generation", m.To.Short())
 		return
 	}
+	attrs := []any{"plugin", m.Plugin, "cause", why.by}
+	if !m.From.IsZero() {
+		attrs = append(attrs, "from", m.From.Short())
+	}
 	p := m.Phases
-	h.log.Info("reloaded", "plugin", m.Plugin, "cause", why.by, "from", m.From.Short(), "to", m.To.Short(),
-		"release", release, "state", m.State.Way, "total", p.Total(), "store", p.Store, "check", p.Check, "open", p.Open,
-		"new", p.New, "drain", p.Drain, "move", p.State, "start", p.Start, "flip", p.Flip, "publish", p.Publish)
+	h.log.Info("reloaded", append(attrs, "to", m.To.Short(), "release", release, "state", m.State.Way, "total", p.Total(),
+		"store", p.Store, "check", p.Check, "open", p.Open, "new", p.New, "drain", p.Drain, "move", p.State, "start", p.Start,
+		"flip", p.Flip, "publish", p.Publish)...)
 }
