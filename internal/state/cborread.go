@@ -63,7 +63,7 @@ func (r *reader) need(n int) bool {
 	r.crc = crc32.Update(r.crc, castagnoli, r.buf[r.summed:r.pos])
 	copy(r.buf, r.buf[r.pos:r.end])
 	r.pos, r.summed, r.end = 0, 0, r.end-r.pos
-	for r.end < n {
+	for idle := 0; r.end < n; {
 		space := r.buf[r.end:]
 		if int64(len(space)) > r.left {
 			space = space[:r.left]
@@ -83,6 +83,13 @@ func (r *reader) need(n int) bool {
 		case err != nil:
 			r.fail(fmt.Errorf("read state: %w", err))
 			return false
+		case k > 0:
+			idle = 0
+		default:
+			if idle++; idle == 100 {
+				r.fail(fmt.Errorf("read state: %w", io.ErrNoProgress))
+				return false
+			}
 		}
 	}
 	return true

@@ -11,6 +11,8 @@ import (
 	"slices"
 	"testing"
 	"time"
+
+	"github.com/sohost/sohost/abi"
 )
 
 func TestConvert(t *testing.T) {
@@ -228,4 +230,21 @@ func TestConvertedStateSurvivesTheGiver(t *testing.T) {
 			t.Fatal(k, e)
 		}
 	}
+}
+
+func TestInterfacesNestedTooDeep(t *testing.T) {
+	type from struct {
+		n   int32
+		any any
+	}
+	type to struct {
+		n   int64
+		any any
+	}
+	var nested any
+	for range 2 * tooDeep {
+		nested = abi.Field{Value: nested}
+	}
+	refused(t, moveErr[to](from{any: nested}, Options{}), "state.any.Value", "nested")
+	refused(t, Encode(io.Discard, abi.State{Value: from{any: nested}}), "state.any", "nested")
 }

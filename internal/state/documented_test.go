@@ -50,6 +50,7 @@ var documented = map[string][2]reflect.Type{
 	"integer to a float that holds it":              types[struct{ n int32 }, struct{ n float64 }](),
 	"number to an atomic one":                       types[struct{ n int64 }, struct{ n atomic.Int64 }](),
 	"number narrowed":                               types[struct{ n int64 }, struct{ n int32 }](),
+	"unsigned to a signed number as wide":           types[struct{ n uint32 }, struct{ n int32 }](),
 	"signed to unsigned":                            types[struct{ n int64 }, struct{ n uint64 }](),
 	"integer to a float that rounds it":             types[struct{ n int64 }, struct{ n float64 }](),
 	"number to string":                              types[struct{ n int64 }, struct{ n string }](),
