@@ -248,3 +248,16 @@ func TestInterfacesNestedTooDeep(t *testing.T) {
 	refused(t, moveErr[to](from{any: nested}, Options{}), "state.any.Value", "nested")
 	refused(t, Encode(io.Discard, abi.State{Value: from{any: nested}}), "state.any", "nested")
 }
+
+func TestAFormerNameHasOneHeir(t *testing.T) {
+	type from struct{ a, b int }
+	type to struct {
+		b int
+		x int `sohost:"was=b"`       // b has an heir of its own name
+		y int `sohost:"was=c,was=a"` // the first that there was
+		z int `sohost:"was=a"`
+	}
+	if got := move[to](t, from{1, 2}); got != (to{b: 2, y: 1}) {
+		t.Errorf("got %+v", got)
+	}
+}

@@ -17,6 +17,7 @@ import (
 	"testing"
 	"time"
 	"unique"
+	"unsafe"
 )
 
 // Types called like …2 stand for those of the next generation.
@@ -246,6 +247,13 @@ func TestNotAdoptedTypes(t *testing.T) {
 			e record
 			m map[[1]error]int
 		}](), "state.m[key]", "interface with methods"},
+		{types[struct {
+			e entry
+			m map[unsafe.Pointer]int
+		}, struct {
+			e record
+			m map[unsafe.Pointer]int
+		}](), "state.m[key]", "unsafe.Pointer"},
 		{types[<-chan int, stopChan](), "state", "channel"},
 	} {
 		p := Compare(c.types[0], c.types[1])
