@@ -32,6 +32,8 @@ type config struct {
 	OpenTimeout     time.Duration
 	DrainTimeout    time.Duration
 	ShutdownTimeout time.Duration
+	Checkpoints     time.Duration // negative: none
+	StateLimit      int
 
 	Plugin map[string]pluginConfig
 

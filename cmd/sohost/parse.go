@@ -82,6 +82,8 @@ func (p *parser) config(document map[string]any) *config {
 		"open_timeout":     asDuration(&c.OpenTimeout),
 		"drain_timeout":    asDuration(&c.DrainTimeout),
 		"shutdown_timeout": asDuration(&c.ShutdownTimeout),
+		"checkpoints":      asInterval(&c.Checkpoints),
+		"state_limit":      asWhole(&c.StateLimit),
 		"plugin": func(p *parser, at keyPath, v any) {
 			plugins, ok := v.(map[string]any)
 			if !ok {

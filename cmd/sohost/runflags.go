@@ -34,6 +34,8 @@ func (r *runFlags) add(cmd *cobra.Command) {
 	f.Duration("open-timeout", 0, "limit for opening an image and for New and Start of a plugin (default 10s)")
 	f.Duration("drain-timeout", 0, "limit for draining a stateful plugin and moving its state (default 10s)")
 	f.Duration("shutdown-timeout", 0, "limit for finishing requests at the end (default 30s)")
+	f.Duration("checkpoints", 0, "time between checkpoints of each plugin's state; negative: none (default 1m)")
+	f.Int("state-limit", 0, "`bytes` that a copy of a plugin's state may take (default 1 GiB)")
 	f.StringVar(&r.logFormat, "log-format", "text", "text or json")
 	f.BoolVarP(&r.verbose, "verbose", "v", false, "log what is done nothing about, too")
 }
@@ -61,6 +63,12 @@ func (r *runFlags) load(cmd *cobra.Command) error {
 		if *to, _ = f.GetDuration(name); *to <= 0 {
 			errs = append(errs, fmt.Errorf("--%s %s: want a positive duration such as 10s", name, *to))
 		}
+	}
+	if f.Changed("checkpoints") {
+		r.Checkpoints, _ = f.GetDuration("checkpoints")
+	}
+	if f.Changed("state-limit") {
+		r.StateLimit, _ = f.GetInt("state-limit")
 	}
 	if f.Changed("keep") {
 		r.Keep, _ = f.GetInt("keep")
@@ -122,6 +130,9 @@ func (r *runFlags) options(log *slog.Logger) sohost.Options {
 		Settle:       r.Settle,
 		OpenTimeout:  r.OpenTimeout,
 		DrainTimeout: r.DrainTimeout,
+		StateLimit:   int64(r.StateLimit),
+
+		CheckpointInterval: r.Checkpoints,
 	}
 	for _, name := range r.names() {
 		p := r.Plugin[name]

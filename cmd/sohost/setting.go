@@ -65,6 +65,17 @@ func asDuration(to *time.Duration) setting {
 	}
 }
 
+// asInterval is asDuration, or "off" for what doesn't happen at all.
+func asInterval(to *time.Duration) setting {
+	return func(p *parser, at keyPath, v any) {
+		if v == "off" {
+			*to = -1
+			return
+		}
+		asDuration(to)(p, at, v)
+	}
+}
+
 func asList(to *[]string, check func(string) error) setting {
 	return func(p *parser, at keyPath, v any) {
 		values, ok := take[[]any](p, at, v, "a list")

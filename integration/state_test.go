@@ -1,0 +1,350 @@
+package integration
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"github.com/sohost/sohost"
+	"github.com/sohost/sohost/internal/control"
+)
+
+// stateful is a server with one plugin whose images a test deploys.
+type stateful struct {
+	*daemon
+	t    *testing.T
+	src  *source
+	name string
+	file string
+}
+
+func newStateful(t *testing.T, name string, args ...string) *stateful {
+	t.Helper()
+	src := newSourceOf(t, name, filepath.Join("testdata", name))
+	p := newPlace(t)
+	file := filepath.Join(p.plugins, name+".so")
+	install(t, src.build(), file)
+	return &stateful{daemon: p.start(t, append([]string{"--plugins", p.plugins}, args...)...), t: t, src: src, name: name, file: file}
+}
+
+// swap installs an image and returns how the state moved.
+func (s *stateful) swap(image string) sohost.StateMove {
+	s.t.Helper()
+	mark := s.mark()
+	install(s.t, image, s.file)
+	if to := s.awaitReload(mark, s.name); to != short(s.t, image) {
+		s.t.Fatalf("reload to %s, want %s", to, short(s.t, image))
+	}
+	return s.plugin(s.name).Last.State
+}
+
+// TestStateBackAndForth moves a state of the plugin's own types through a hundred reloads, to new images and back to ones
+// that were there before, with a garbage collector that never rests. Nothing may be lost or copied.
+func TestStateBackAndForth(t *testing.T) {
+	t.Setenv("GOGC", "5")
+	s := newStateful(t, "ledger")
+	const keys = 20_000
+	full, _ := s.get(fmt.Sprintf("/ledger?fill=%d", keys))
+	images := []string{s.src.build()}
+	for i := range 4 { // clones won't do: they share their types
+		s.src.edit("ledger.go", "func main() {}", fmt.Sprintf("const build%d = %d\n\nfunc main() {}", i, i))
+		s.src.edit("ledger.go", "no such key", "no such key ")
+		images = append(images, s.src.build())
+	}
+	for i := range 100 {
+		if move := s.swap(images[(i+1)%len(images)]); move.Way != sohost.WayAdopt || move.Entries != 0 {
+			t.Fatalf("reload %d: the state went by %q with %d entries copied", i, move.Way, move.Entries)
+		}
+		if now, _ := s.get("/ledger"); now != full {
+			t.Fatalf("after reload %d the ledger has %q, want %q", i, now, full)
+		}
+	}
+	if hits, _ := s.get(fmt.Sprintf("/ledger/filled-%d", keys-1)); hits != "1" {
+		t.Errorf("the last key has %s hits", hits)
+	}
+}
+
+// TestStateUnderLoad writes keys while the plugin is reloaded again and again: every write that was acknowledged must be
+// there at the end, once.
+func TestStateUnderLoad(t *testing.T) {
+	s := newStateful(t, "ledger")
+	clones := newCloner(t, s.file, "example.com/ledger")
+	var next atomic.Int64
+	writes := startLoad(4, func() (*http.Request, error) {
+		return http.NewRequest(http.MethodPost, fmt.Sprintf("%s/ledger/key-%d", s.url, next.Add(1)), nil)
+	})
+	reloads := 200
+	if *arm64 || raceEnabled {
+		reloads = 40 // emulated or instrumented, each takes a second
+	}
+	var images []string
+	for range 20 {
+		images = append(images, clones.clone(t))
+	}
+	ways := map[string]int{}
+	for i := range reloads {
+		ways[s.swap(images[i%len(images)]).Way]++
+	}
+	written := writes.end(t)
+	t.Logf("%d reloads: %v", reloads, ways)
+	if count, _ := s.get("/ledger"); count != fmt.Sprintf("%d %d", len(written), len(written)) {
+		t.Errorf("the ledger has %q keys and hits after %d acknowledged writes", count, len(written))
+	}
+	slices.Sort(written)
+	client := &http.Client{}
+	for i, key := range written {
+		if i > 0 && written[i-1] == key {
+			t.Errorf("%s was acknowledged twice", key)
+		}
+		if i%97 != 0 { // the count has told that none is missing; this tells that they are the right ones
+			continue
+		}
+		if hits, _, err := send(client, get(s.url+"/ledger/"+key)); err != nil || hits != "1" {
+			t.Errorf("%s: %q hits, %v", key, hits, err)
+		}
+	}
+}
+
+// TestLayoutChanges changes the type of the state between builds, and goes back.
+func TestLayoutChanges(t *testing.T) {
+	s := newStateful(t, "ledger")
+	full, _ := s.get("/ledger?fill=1000")
+	first := s.src.build()
+	steps := []struct {
+		name, from, to string
+		way            string
+		changes        string
+	}{
+		{"added", "Hits int32", "Hits int32\n\tSeen int64", sohost.WayConvert, "added state.ByKey[].Seen"},
+		{"widened", "Hits int32", "Hits int64", sohost.WayConvert, "retyped state.ByKey[].Hits: int32 → int64"},
+		{"removed", "Tags []string", "", sohost.WayConvert, "removed state.ByKey[].Tags"},
+		{"renamed by tag", "Seen int64", "Looked int64 `sohost:\"was=Seen\"`", sohost.WayConvert, "renamed state.ByKey[].Seen → Looked"},
+	}
+	for _, step := range steps {
+		s.src.edit("ledger.go", step.from, step.to)
+		if step.name == "removed" {
+			s.src.edit("ledger.go", "Tags: []string{key}, ", "")
+		}
+		move := s.swap(s.src.build())
+		if move.Way != step.way || !slices.Contains(move.Changes, step.changes) {
+			t.Errorf("%s: went by %q with changes %q, want %q with %q", step.name, move.Way, move.Changes, step.way, step.changes)
+		}
+		if now, _ := s.get("/ledger"); now != full {
+			t.Errorf("%s: the ledger has %q, want %q", step.name, now, full)
+		}
+	}
+
+	// A change of the map's keys is no conversion: it is refused, with the place, and the code before goes on.
+	serving := s.plugin("ledger").Generation
+	s.src.edit("ledger.go", "type entry struct", "type number int\n\ntype entry struct")
+	s.src.edit("ledger.go", "ByKey map[string]*entry", "ByKey map[number]*entry")
+	s.src.edit("ledger.go", "ByKey: map[string]*entry{}", "ByKey: map[number]*entry{}")
+	s.src.edit("ledger.go", "e := s.ByKey[key]\n\tif e == nil {\n\t\te =", "e := s.ByKey[number(len(key))]\n\tif e == nil {\n\t\te =")
+	s.src.edit("ledger.go", "s.ByKey[key], s.First = e, e", "s.ByKey[number(len(key))], s.First = e, e")
+	s.src.edit("ledger.go", "e := s.ByKey[key]", "e := s.ByKey[number(len(key))]")
+	mark := s.mark()
+	install(t, s.src.build(), s.file)
+	if why := s.awaitRefusal(mark, "ledger").text("why"); !strings.Contains(why, "state.ByKey[key]") {
+		t.Errorf("refused because %q, which doesn't tell the place", why)
+	}
+	if now, generation := s.get("/ledger"); now != full || generation != serving.Short() {
+		t.Errorf("after the refusal generation %s has %q, want %s with %q", generation, now, serving.Short(), full)
+	}
+
+	// Back to the first: what it can't have it loses, and that is told. int64 → int32 has no way, so it is the state from before.
+	mark = s.mark()
+	install(t, first, s.file)
+	if why := s.awaitRefusal(mark, "ledger").text("why"); !strings.Contains(why, "state.ByKey[].Hits") {
+		t.Errorf("the way back was refused because %q, which doesn't tell the place", why)
+	}
+}
+
+// TestRollbackKeepsState goes back to a generation whose types can't take the state: it gets the state that it had, and a
+// warning tells how old that is.
+func TestRollbackKeepsState(t *testing.T) {
+	s := newStateful(t, "ledger")
+	before, _ := s.get("/ledger?fill=1000")
+	s.src.edit("ledger.go", "Hits int32", "Hits int64")
+	if move := s.swap(s.src.build()); move.Way != sohost.WayConvert {
+		t.Fatalf("the state went by %q", move.Way)
+	}
+	if _, _, err := send(http.DefaultClient, func() (*http.Request, error) {
+		return http.NewRequest(http.MethodPost, s.url+"/ledger/late", nil)
+	}); err != nil {
+		t.Fatal(err)
+	}
+	mark := s.mark()
+	r, err := s.client.Rollback(t.Context(), control.RollbackRequest{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if move := r.Moves[0].State; move.Way != sohost.WayKept || move.Age <= 0 {
+		t.Errorf("rolled back with state by %q, %v old", move.Way, move.Age)
+	}
+	s.await(mark, func(l line) bool { return l.text("level") == "WARN" && strings.Contains(l.text("msg"), "lost") })
+	if now, _ := s.get("/ledger"); now != before {
+		t.Errorf("after the rollback the ledger has %q, want %q", now, before)
+	}
+}
+
+// TestDowngrade goes back to a generation that knows an older version of the state, which the newer one can express.
+func TestDowngrade(t *testing.T) {
+	s := newStateful(t, "fragile")
+	s.get("/fragile")
+	s.src.edit("fragile.go", "Version: 1, Value: map[string]int(nil)", "Version: 2, Value: []int(nil)")
+	s.src.edit("fragile.go", "Version: 1, Value: f.counts", "Version: 2, Value: []int{f.counts[\"total\"]}")
+	s.src.edit("fragile.go", "f.counts = s.Value.(map[string]int)", `switch v := s.Value.(type) {
+	case map[string]int:
+		f.counts = v
+	case []int:
+		f.counts["total"] = v[0]
+	}`)
+	s.src.edit("fragile.go", "func main() {}", `func (f *fragile) ExportAs(context.Context, int) (abi.State, error) {
+	return abi.State{Schema: "fragile", Version: 1, Value: f.counts}, nil
+}
+
+func main() {}`)
+	if move := s.swap(s.src.build()); move.Way != sohost.WayImport || move.Version != 1 {
+		t.Fatalf("the state went by %q in version %d", move.Way, move.Version)
+	}
+	s.get("/fragile")
+	r, err := s.client.Rollback(t.Context(), control.RollbackRequest{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if move := r.Moves[0].State; move.Way != sohost.WayDowngrade || move.Version != 1 {
+		t.Errorf("rolled back with state by %q in version %d", move.Way, move.Version)
+	}
+	if total, _ := s.get("/fragile"); total != "3" {
+		t.Errorf("the count is %s, want 3", total)
+	}
+}
+
+// TestDeployTogether deploys two plugins at once: when one can't take its state neither flips, and otherwise there is one
+// release for both.
+func TestDeployTogether(t *testing.T) {
+	p := newPlace(t)
+	ledger, fragile := newSourceOf(t, "ledger", "testdata/ledger"), newSourceOf(t, "fragile", "testdata/fragile")
+	images := map[string]string{"ledger": ledger.build(), "fragile": fragile.build()}
+	d := p.start(t, "--plugin", "ledger="+images["ledger"]+",mode=prod,route=/ledger", "--plugin", "fragile="+images["fragile"]+",mode=prod,route=/fragile")
+	full, _ := d.get("/ledger?fill=1000")
+	loads := []*load{startLoad(2, get(d.url+"/ledger")), startLoad(2, get(d.url+"/fragile"))}
+	before := d.status()
+
+	ledger.edit("ledger.go", "no such key", "no key like that")
+	next := map[string]string{"ledger": ledger.build()}
+	fragile.edit("fragile.go", "f.counts = s", "panic(0)\n\tf.counts = s")
+	next["fragile"] = fragile.build()
+	_, err := d.client.Deploy(t.Context(), control.DeployRequest{Images: next})
+	if err == nil || !strings.Contains(err.Error(), "fragile") {
+		t.Errorf("deployed in spite of a panic in Import: %v", err)
+	}
+	for i, plugin := range d.status().Plugins {
+		if plugin.Generation != before.Plugins[i].Generation {
+			t.Errorf("%s went to %s in a deploy that failed", plugin.Name, plugin.Generation.Short())
+		}
+	}
+
+	fragile.edit("fragile.go", "panic(0)", "_ = ctx")
+	next["fragile"] = fragile.build()
+	r, err := d.client.Deploy(t.Context(), control.DeployRequest{Images: next})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.Release != before.Release+1 || len(r.Moves) != 2 {
+		t.Errorf("release %d with %d moves after release %d", r.Release, len(r.Moves), before.Release)
+	}
+	for _, l := range loads {
+		l.end(t)
+	}
+	if now, _ := d.get("/ledger"); now != full {
+		t.Errorf("the ledger has %q, want %q", now, full)
+	}
+}
+
+// TestSlowCall has a call that doesn't end while state is to move: the move is given up, telling who holds it, and callers
+// go on with the old generation.
+func TestSlowCall(t *testing.T) {
+	s := newStateful(t, "fragile", "--drain-timeout", "300ms")
+	s.src.edit("fragile.go", "f.mu.Lock()\n", "if r.Method == http.MethodPost {\n\t\tio.Copy(io.Discard, r.Body)\n\t}\n\tf.mu.Lock()\n")
+	s.src.edit("fragile.go", "\"fmt\"", "\"fmt\"\n\t\"io\"")
+	s.swap(s.src.build())
+	serving := s.plugin("fragile").Generation.Short()
+
+	body, slow := io.Pipe()
+	done := make(chan error, 1)
+	go func() {
+		_, _, err := send(&http.Client{}, func() (*http.Request, error) { return http.NewRequest(http.MethodPost, s.url+"/fragile", body) })
+		done <- err
+	}()
+	for s.plugin("fragile").Generations[0].Leases == 0 { // until the plugin reads the body
+	}
+	mark := s.mark()
+	install(t, newCloner(t, s.file, "example.com/fragile").clone(t), s.file)
+	why := s.awaitRefusal(mark, "fragile").text("why")
+	for _, part := range []string{"1 call", "plugin fragile", serving, "300ms"} {
+		if !strings.Contains(why, part) {
+			t.Errorf("refused because %q, which doesn't tell %q", why, part)
+		}
+	}
+	s.get("/fragile")
+	slow.Close()
+	if err := <-done; err != nil {
+		t.Errorf("the slow call: %v", err)
+	}
+}
+
+// TestMisbehavingState has the new generation's Import and the old one's Export do what they must not. The old generation
+// goes on with the state it had, and so does everybody who calls it.
+func TestMisbehavingState(t *testing.T) {
+	s := newStateful(t, "fragile", "--drain-timeout", "2s", "--open-timeout", "2s")
+	const takes = "f.counts = s.Value.(map[string]int)\n"
+	imports := []struct{ name, body, wants string }{
+		{"error", `return fmt.Errorf("no thanks")`, "no thanks"},
+		{"panic", `panic("at the import")`, "at the import"},
+		{"blocks for ever", `select {}`, "time limit"},
+		{"mutates first", `clear(s.Value.(map[string]int)); return fmt.Errorf("cleared it all")`, "cleared it all"},
+	}
+	load := startLoad(4, get(s.url+"/fragile"))
+	serving := s.plugin("fragile").Generation.Short()
+	for _, test := range imports {
+		s.src.edit("fragile.go", takes, test.body+"\n\t"+takes)
+		image := s.src.build()
+		mark := s.mark()
+		install(t, image, s.file)
+		if why := s.awaitRefusal(mark, "fragile").text("why"); !strings.Contains(why, test.wants) {
+			t.Errorf("Import %s: refused because %q", test.name, why)
+		}
+		if _, generation := s.get("/fragile"); generation != serving {
+			t.Errorf("Import %s: %s serves, want %s", test.name, generation, serving)
+		}
+		s.src.edit("fragile.go", test.body+"\n\t"+takes, takes)
+	}
+
+	// An Export that panics keeps its own generation in place.
+	const gives = "return abi.State{"
+	s.src.edit("fragile.go", gives, "if f.counts != nil {\n\t\tpanic(\"at the export\")\n\t}\n\t"+gives)
+	s.swap(s.src.build())
+	serving = s.plugin("fragile").Generation.Short()
+	s.src.edit("fragile.go", "panic(\"at the export\")", "_ = f")
+	mark := s.mark()
+	install(t, s.src.build(), s.file)
+	if why := s.awaitRefusal(mark, "fragile").text("why"); !strings.Contains(why, "at the export") {
+		t.Errorf("Export panics: refused because %q", why)
+	}
+	if _, generation := s.get("/fragile"); generation != serving {
+		t.Errorf("Export panics: %s serves, want %s", generation, serving)
+	}
+
+	// The two requests above that were no part of the load counted, too.
+	answers := load.end(t)
+	total, _ := s.get("/fragile")
+	if want := fmt.Sprint(len(answers) + len(imports) + 2); total != want {
+		t.Errorf("the count is %s, want %s", total, want)
+	}
+}
