@@ -35,7 +35,7 @@ back. --store reads the store of a server that doesn't run.`,
 		var rows [][]string
 		for _, e := range events {
 			rows = append(rows, []string{e.Time.Local().Format("2006-01-02 15:04:05"), string(e.Kind), orDash(e.Plugin),
-				shortID(e.From), shortID(e.To), orDash(releaseNumber(e.Release)), firstLine(e.Detail)})
+				shortID(e.From), shortID(e.To), orDash(releaseNumber(e.Release)), cut(oneLine(e.Detail), 100)})
 		}
 		return table(cmd.OutOrStdout(), []string{"TIME", "EVENT", "PLUGIN", "FROM", "TO", "RELEASE", "DETAIL"}, rows)
 	}

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"strings"
 
 	"github.com/lmittmann/tint"
 	"github.com/sohost/sohost/generations"
@@ -32,11 +31,11 @@ func newLogger(w io.Writer, format string, verbose bool) (*slog.Logger, error) {
 func forPeople(_ []string, a slog.Attr) slog.Attr {
 	switch a.Value.Kind() {
 	case slog.KindDuration:
-		d := a.Value.Duration()
-		if d == 0 {
+		d := short(a.Value.Duration())
+		if d == "0s" {
 			return slog.Attr{}
 		}
-		return slog.String(a.Key, short(d))
+		return slog.String(a.Key, d)
 	case slog.KindString:
 		s := a.Value.String()
 		if s == (generations.ID{}).Short() {
@@ -48,23 +47,4 @@ func forPeople(_ []string, a slog.Attr) slog.Attr {
 		return slog.String(a.Key, s)
 	}
 	return a
-}
-
-// oneLine joins the lines of a text.
-func oneLine(s string) string {
-	var b strings.Builder
-	for line := range strings.Lines(s) {
-		line = strings.TrimSpace(line)
-		switch {
-		case line == "":
-			continue
-		case b.Len() == 0:
-		case strings.HasSuffix(b.String(), ":"):
-			b.WriteString(" ")
-		default:
-			b.WriteString("; ")
-		}
-		b.WriteString(line)
-	}
-	return b.String()
 }

@@ -39,10 +39,12 @@ of that module, below plugins/ if there is such a folder. Anywhere else it gets 
 of package abi in its folder .sohost, so that it builds without fetching anything.`,
 		Example: `  sohost new greeter
   sohost new greeter --dir ../greeter --module example.com/greeter`,
-		Args: cobra.ExactArgs(1),
+		Args:              cobra.ExactArgs(1),
+		ValidArgsFunction: cobra.NoFileCompletions,
 	}
-	dir := cmd.Flags().String("dir", "", "folder to write (default: plugins/NAME or NAME)")
-	modulePath := cmd.Flags().String("module", "", "path of the plugin's own module (default: example.com/NAME); implies one")
+	dir := cmd.Flags().String("dir", "", "`folder` to write (default: plugins/NAME or NAME)")
+	modulePath := cmd.Flags().String("module", "", "`path` of the plugin's own module (default: example.com/NAME); implies one")
+	asJSON := jsonFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		name := args[0]
 		if !newName.MatchString(name) {
@@ -61,18 +63,26 @@ of package abi in its folder .sohost, so that it builds without fetching anythin
 		if err := p.write(); err != nil {
 			return err
 		}
+		if *asJSON {
+			return printJSON(cmd.OutOrStdout(), p)
+		}
 		fmt.Fprintf(cmd.OutOrStdout(), "%s\n", p.Dir)
-		fmt.Fprintf(cmd.ErrOrStderr(), "next:\n  sohost build %s\n  sohost dev %s     # rebuild and reload on save, beside a running `sohost run`\n", dotted(p.Dir), dotted(p.Dir))
-		return nil
+		fmt.Fprintln(cmd.ErrOrStderr(), "next:")
+		plugin := filepath.Base(p.Dir)
+		return table(cmd.ErrOrStderr(), nil, [][]string{
+			{"  sohost build " + dotted(p.Dir), "# make an image: build/plugins/" + plugin + ".so"},
+			{"  sohost run", "# serve it on http://127.0.0.1:8181/" + plugin},
+			{"  sohost dev " + dotted(p.Dir), "# beside that: rebuild and reload on save"},
+		})
 	}
 	return cmd
 }
 
 // newPlugin is a plugin to be written.
 type newPlugin struct {
-	Name   string
-	Dir    string
-	Module string // of its own, or "" inside another
+	Name   string `json:"name"`
+	Dir    string `json:"dir"`
+	Module string `json:"module,omitempty"` // of its own, or "" inside another
 }
 
 func (p newPlugin) write() (err error) {

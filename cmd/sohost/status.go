@@ -39,6 +39,10 @@ below the table with every reason; the plugin's current generation serves on.`,
 
 func printStatus(w io.Writer, s sohost.Status) error {
 	fmt.Fprintf(w, "pid %d, up %s, release %d, store %s\n\n", s.PID, ago(s.Started), s.Release, s.Store)
+	if len(s.Plugins) == 0 {
+		_, err := fmt.Fprintln(w, "no plugins yet: each *.so that `sohost build` puts into the plugins directory is served at once")
+		return err
+	}
 	var rows [][]string
 	for _, p := range s.Plugins {
 		generation, memory, took := "none", "-", "-"

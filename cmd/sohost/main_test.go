@@ -1,0 +1,80 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// What the scripts find, made by TestMain.
+var (
+	repository string // root of the module
+	scratch    string // removed at the end
+	program    string // sohost itself: plugins need a host that was built as the README says
+	firstSo    string // an image of a plugin as `sohost new` writes it
+	secondSo   string // one of the same plugin, changed
+)
+
+func TestMain(m *testing.M) {
+	code, err := prepared(m)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		code = 1
+	}
+	os.Exit(code)
+}
+
+func prepared(m *testing.M) (code int, err error) {
+	if repository, err = filepath.Abs("../.."); err != nil {
+		return 0, err
+	}
+	if scratch, err = os.MkdirTemp("", "sohost-"); err != nil {
+		return 0, err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(scratch)) }()
+	program = filepath.Join(scratch, "bin", "sohost")
+	args := []string{"go", "build", "-trimpath", "-o", program}
+	if raceEnabled {
+		args = append(args, "-race")
+	}
+	if err := command(repository, append(args, "./cmd/sohost")...); err != nil {
+		return 0, err
+	}
+	if err := buildImages(); err != nil {
+		return 0, err
+	}
+	return m.Run(), nil
+}
+
+func buildImages() error {
+	if err := command(scratch, program, "new", "greeter"); err != nil {
+		return err
+	}
+	firstSo, secondSo = filepath.Join(scratch, "first.so"), filepath.Join(scratch, "second.so")
+	if err := command(scratch, program, "build", "-o", firstSo, "./greeter"); err != nil {
+		return err
+	}
+	source := filepath.Join(scratch, "greeter", "plugin.go")
+	text, err := os.ReadFile(source)
+	if err != nil {
+		return err
+	}
+	changed := strings.Replace(string(text), "request %d", "REQUEST %d", 1)
+	if err := os.WriteFile(source, []byte(changed), 0o644); err != nil {
+		return err
+	}
+	return command(scratch, program, "build", "-o", secondSo, "./greeter")
+}
+
+func command(dir string, args ...string) error {
+	cmd := exec.Command(args[0], args[1:]...)
+	cmd.Dir = dir
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("%s: %w\n%s", strings.Join(args, " "), err, out)
+	}
+	return nil
+}
