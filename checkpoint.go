@@ -97,7 +97,7 @@ func (h *Host) copyState(ctx context.Context, p *plugin, g *generations.Generati
 	if s, err = l.export(ctx); err != nil {
 		return s, err
 	}
-	s.Value, _, err = state.Copy(s.Value)
+	s.Value, _, err = state.Copy(s.Value, h.opts.StateLimit)
 	return s, err
 }
 
@@ -199,7 +199,7 @@ func (h *Host) restoreFrom(ctx context.Context, c *candidate, file string) (Stat
 	if err != nil {
 		return StateMove{}, err
 	}
-	move, err := c.live.accept(ctx, s, h.opts.StateLimit)
+	move, err := c.live.accept(ctx, s, h.moveOptions(c))
 	if err != nil {
 		return StateMove{}, err
 	}

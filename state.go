@@ -114,7 +114,7 @@ func (h *Host) moveState(ctx context.Context, c *candidate) error {
 	if err != nil {
 		return err
 	}
-	if c.state, err = c.live.accept(ctx, given, h.opts.StateLimit); err != nil {
+	if c.state, err = c.live.accept(ctx, given, h.moveOptions(c)); err != nil {
 		return err
 	}
 	if way != "" {
@@ -130,18 +130,32 @@ func (h *Host) moveState(ctx context.Context, c *candidate) error {
 // move may still fail, so it is a copy that is given away.
 func (h *Host) takeKept(ctx context.Context, c *candidate, k *kept) error {
 	given := k.state
-	copied, _, err := state.Copy(given.Value)
+	copied, _, err := state.Copy(given.Value, h.opts.StateLimit)
 	if err != nil {
 		return fmt.Errorf("copy the state kept from before: %w", err)
 	}
 	given.Value = copied
-	if c.state, err = c.live.accept(ctx, given, h.opts.StateLimit); err != nil {
+	if c.state, err = c.live.accept(ctx, given, h.moveOptions(c)); err != nil {
 		return err
 	}
 	c.state.Way, c.state.Age = WayKept, time.Since(k.time)
 	h.log.Warn("state is that from before the newer generation, which has no way back: what happened since is lost",
 		"plugin", c.plugin.name, "generation", c.id.Short(), "age", c.state.Age)
 	return nil
+}
+
+// moveOptions are for a move from the generation that serves, if any, to the candidate. A package that both images have, with
+// the same hash, is one and the same: what differs between images is named after its content.
+func (h *Host) moveOptions(c *candidate) state.Options {
+	o := state.Options{MaxBytes: h.opts.StateLimit}
+	if c.serves != nil {
+		old, new := c.serves.Value().image.Info().Packages, c.live.image.Info().Packages
+		o.Shared = func(path string) bool {
+			hash, has := old[path]
+			return has && new[path] == hash
+		}
+	}
+	return o
 }
 
 // export takes the state of an instance, in the form that the receiver knows if the instance can go back to that. way is
@@ -168,11 +182,11 @@ func (l *live) export(ctx context.Context) (s abi.State, err error) {
 	return s, err
 }
 
-// accept gives a state to the instance: by Adopt the value itself, by Import a copy of it. limit bounds the copy in bytes.
-func (l *live) accept(ctx context.Context, given abi.State, limit int64) (StateMove, error) {
+// accept gives a state to the instance: by Adopt the value itself, by Import a copy of it.
+func (l *live) accept(ctx context.Context, given abi.State, o state.Options) (StateMove, error) {
 	wants := l.descriptor.State
 	move := StateMove{Way: WayImport, Schema: given.Schema, Version: given.Version}
-	fitted, report, fitErr := fit(given.Value, wants.Value, limit)
+	fitted, report, fitErr := fit(given.Value, wants.Value, o)
 	if errors.Is(fitErr, state.ErrLimit) {
 		return move, fitErr
 	}
@@ -189,7 +203,7 @@ func (l *live) accept(ctx context.Context, given abi.State, limit int64) (StateM
 	if report.Way == state.ByConversion {
 		move.Way = WayConvert
 	} else {
-		copied, r, err := state.Copy(s.Value)
+		copied, r, err := state.Copy(s.Value, o.MaxBytes)
 		switch {
 		case err == nil:
 			s.Value, report = copied, r
@@ -206,11 +220,11 @@ func (l *live) accept(ctx context.Context, given abi.State, limit int64) (StateM
 }
 
 // fit makes a value over to the type of the prototype. Without a prototype the value stays as it is.
-func fit(value, prototype any, limit int64) (any, state.Report, error) {
+func fit(value, prototype any, o state.Options) (any, state.Report, error) {
 	if prototype == nil {
 		return value, state.Report{}, nil
 	}
-	return state.Compare(reflect.TypeOf(value), reflect.TypeOf(prototype)).Move(value, state.Options{})
+	return state.Compare(reflect.TypeOf(value), reflect.TypeOf(prototype)).Move(value, o)
 }
 
 func (m *StateMove) copied(r state.Report) {

@@ -267,6 +267,22 @@ func TestDeployTogether(t *testing.T) {
 	}
 }
 
+// TestStateLimit has a state that takes more memory to copy than the server allows: the generation before goes on with it.
+func TestStateLimit(t *testing.T) {
+	s := newStateful(t, "ledger", "--state-limit", "100000")
+	full, _ := s.get("/ledger?fill=10000")
+	serving := s.plugin("ledger").Generation.Short()
+	s.src.edit("ledger.go", "Hits int32", "Hits int64")
+	mark := s.mark()
+	install(t, s.src.build(), s.file)
+	if why := s.awaitRefusal(mark, "ledger").text("why"); !strings.Contains(why, "100000 bytes") {
+		t.Errorf("refused because %q", why)
+	}
+	if now, generation := s.get("/ledger"); now != full || generation != serving {
+		t.Errorf("generation %s has %q, want %s with %q", generation, now, serving, full)
+	}
+}
+
 // TestSlowCall has a call that doesn't end while state is to move: the move is given up, telling who holds it, and callers
 // go on with the old generation.
 func TestSlowCall(t *testing.T) {

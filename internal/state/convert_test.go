@@ -3,6 +3,7 @@
 package state
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -202,7 +203,7 @@ func TestLongListsDontNeedStack(t *testing.T) {
 func TestCopyIsIndependent(t *testing.T) {
 	n := &node{name: "a", seen: map[key]*node{}, any: []int{1}}
 	n.next = n
-	v, _, err := Copy(n)
+	v, _, err := Copy(n, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -213,7 +214,7 @@ func TestCopyIsIndependent(t *testing.T) {
 	if c == n || c.next != c || c.name != "a" || len(c.seen) != 0 || c.any.([]int)[0] != 1 {
 		t.Errorf("got %+v", c)
 	}
-	_, _, err = Copy(struct{ f func() }{})
+	_, _, err = Copy(struct{ f func() }{}, 0)
 	refused(t, err, "state.f", "function")
 }
 
@@ -259,5 +260,27 @@ func TestAFormerNameHasOneHeir(t *testing.T) {
 	}
 	if got := move[to](t, from{1, 2}); got != (to{b: 2, y: 1}) {
 		t.Errorf("got %+v", got)
+	}
+}
+
+func TestCopyLimit(t *testing.T) {
+	type entry struct{ a, b [64]byte }
+	for name, value := range map[string]any{
+		"pointers": func() any {
+			m := map[int]*entry{}
+			for i := range 100 {
+				m[i] = &entry{}
+			}
+			return m
+		}(),
+		"slice": make([]entry, 100),
+		"map":   map[int][1024]byte{1: {}, 2: {}, 3: {}, 4: {}, 5: {}, 6: {}, 7: {}, 8: {}, 9: {}, 10: {}},
+	} {
+		if _, r, err := Copy(value, 8<<10); !errors.Is(err, ErrLimit) {
+			t.Errorf("%s: a copy of %d bytes within 8 KiB: %v, want ErrLimit", name, r.Bytes, err)
+		}
+		if _, r, err := Copy(value, 64<<10); err != nil || r.Bytes < 8<<10 {
+			t.Errorf("%s: a copy of %d bytes within 64 KiB: %v", name, r.Bytes, err)
+		}
 	}
 }

@@ -7,7 +7,8 @@ import (
 
 // Copy makes a deep copy of value, for keeping it while the original goes on changing. It shares with the original what
 // stands behind pointers to open files and the like, and what never changes. It refuses what Convert would refuse.
-func Copy(value any) (any, Report, error) {
+// maxBytes bounds the copy as Options.MaxBytes does.
+func Copy(value any, maxBytes int64) (any, Report, error) {
 	start := time.Now()
 	r := Report{Way: ByConversion}
 	t := reflect.TypeOf(value)
@@ -19,7 +20,7 @@ func Copy(value any) (any, Report, error) {
 	if _, reasons := steps.changes(); len(reasons) > 0 {
 		return nil, r, &Refusal{t, t, reasons}
 	}
-	m := mover{}
+	m := mover{limit: maxBytes}
 	v, err := m.move(steps, value)
 	if err != nil {
 		return nil, r, err

@@ -23,6 +23,7 @@ type mover struct {
 
 	entries int64
 	bytes   int64
+	limit   int64 // for bytes; 0: none
 	depth   int
 	err     error
 }
@@ -184,9 +185,12 @@ func (m *mover) mapping(o *op, p unsafe.Pointer) unsafe.Pointer {
 		return m.made[i]
 	}
 	n := reflect.NewAt(o.from.typ, unsafe.Pointer(&p)).Elem().Len()
-	made := reflect.MakeMapWithSize(o.to.typ, n).UnsafePointer()
 	m.entries += int64(n)
-	m.bytes += int64(n) * int64(o.key.to.typ.Size()+o.elem.to.typ.Size()+1)
+	room := n
+	if !m.take(int64(n) * int64(o.key.to.typ.Size()+o.elem.to.typ.Size()+1)) {
+		room = 0
+	}
+	made := reflect.MakeMapWithSize(o.to.typ, room).UnsafePointer()
 	m.made = append(m.made, made)
 	m.maps = append(m.maps, fill{o, p, made, n})
 	m.extents.add(p, 1, false, o)
@@ -202,9 +206,18 @@ func (m *mover) kind(o *op) *memoOf {
 	return k
 }
 
+// take counts memory that is about to be allocated. When that is too much the move has failed: what is made from then on is
+// never filled.
+func (m *mover) take(bytes int64) bool {
+	m.bytes += bytes
+	if m.limit > 0 && m.bytes > m.limit && m.err == nil {
+		m.err = fmt.Errorf("%w: the copy takes more than %d bytes", ErrLimit, m.limit)
+	}
+	return m.err == nil
+}
+
 func (m *mover) alloc(t reflect.Type, n int) unsafe.Pointer {
-	m.bytes += int64(n) * int64(t.Size())
-	if n == 1 {
+	if !m.take(int64(n)*int64(t.Size())) || n == 1 {
 		return reflect.New(t).UnsafePointer()
 	}
 	return reflect.MakeSlice(reflect.SliceOf(t), n, n).UnsafePointer()

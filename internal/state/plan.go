@@ -28,6 +28,10 @@ type Options struct {
 	// Shared reports whether the package with this path is the same one in giver and receiver, so that values of its
 	// types may stand in interfaces. The standard library and abi always are. Default: no other package.
 	Shared func(path string) bool
+
+	// MaxBytes is about the memory that a conversion may take; more is ErrLimit. A value that is handed over as it is has
+	// no limit. Default: none.
+	MaxBytes int64
 }
 
 // plans holds what Compare has found; types are never unloaded, so neither are its entries.
@@ -124,7 +128,7 @@ func (p *Plan) Move(value any, o Options) (any, Report, error) {
 	case ByAdoption:
 		value = retype(value, p.To)
 	case ByConversion:
-		m := mover{}
+		m := mover{limit: o.MaxBytes}
 		v, err := m.move(p.steps, value)
 		if err != nil {
 			return nil, r, err

@@ -14,7 +14,7 @@ var (
 	// ErrCorrupt is matched by the error of Decode when the stream is torn, altered, or not one that Encode wrote.
 	ErrCorrupt = errors.New("state stream is corrupt")
 
-	// ErrLimit is matched by the error of Decode when the stream needs more than DecodeOptions allow.
+	// ErrLimit is matched by the error of a move or Decode that needs more memory than its options allow.
 	ErrLimit = errors.New("state exceeds the limit")
 )
 
