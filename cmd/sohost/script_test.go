@@ -137,7 +137,7 @@ func cmdJSON(ts *testscript.TestScript, neg bool, args []string) {
 
 func cmdCapture(ts *testscript.TestScript, neg bool, args []string) {
 	arguments(ts, neg, args, "capture VARIABLE REGEXP", 2)
-	m := regexp.MustCompile(args[1]).FindStringSubmatch(ts.ReadFile("stdout"))
+	m := regexp.MustCompile("(?m)" + args[1]).FindStringSubmatch(ts.ReadFile("stdout"))
 	if len(m) < 2 {
 		ts.Fatalf("stdout doesn't match %s", args[1])
 	}

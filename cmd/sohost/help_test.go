@@ -1,0 +1,57 @@
+package main
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+)
+
+// TestHelp checks that the help of every command says what it does, shows examples that are command lines of its own, and
+// explains each flag.
+func TestHelp(t *testing.T) {
+	root := newRootCommand()
+	for _, cmd := range append(root.Commands(), root) {
+		if cmd.Hidden {
+			continue
+		}
+		if cmd.Short == "" || cmd.Long == "" {
+			t.Errorf("%s: no description", cmd.CommandPath())
+		}
+		if cmd.Example == "" {
+			t.Errorf("%s: no example", cmd.CommandPath())
+		}
+		for line := range strings.Lines(cmd.Example) {
+			if !strings.Contains(line, cmd.CommandPath()) {
+				t.Errorf("%s: example of something else: %s", cmd.CommandPath(), line)
+			}
+			checkExample(t, root, line)
+		}
+		cmd.Flags().VisitAll(func(f *pflag.Flag) {
+			if f.Usage == "" {
+				t.Errorf("%s: flag --%s is not explained", cmd.CommandPath(), f.Name)
+			}
+		})
+	}
+}
+
+// checkExample parses the command line in an example.
+func checkExample(t *testing.T, root *cobra.Command, line string) {
+	t.Helper()
+	_, line, _ = strings.Cut(line, "sohost ")
+	line, _, _ = strings.Cut(line, " #")
+	line, _, _ = strings.Cut(line, " |")
+	line, _, _ = strings.Cut(line, " >")
+	line, _, _ = strings.Cut(line, ")")
+	cmd, args, err := root.Find(strings.Fields(line))
+	if err == nil {
+		err = cmd.ParseFlags(args)
+	}
+	if err == nil {
+		err = cmd.ValidateArgs(cmd.Flags().Args())
+	}
+	if err != nil {
+		t.Errorf("example sohost %s: %v", line, err)
+	}
+}
