@@ -32,7 +32,7 @@ their init functions run. Generations share other packages while their content i
 	var opts build.Options
 	f := cmd.Flags()
 	output := f.StringP("output", "o", "", "`file` to write, or a directory if it ends in a slash (default build/plugins/<name>.so)")
-	jobs := f.IntP("jobs", "j", runtime.NumCPU(), "how `many` plugins to build at once")
+	jobs := f.IntP("jobs", "j", runtime.NumCPU(), "`number` of plugins to build at once")
 	f.StringVar(&opts.Host, "host", "", "`binary` that will load the images (default: this executable)")
 	f.StringSliceVar(&opts.Fresh, "fresh", nil, "`patterns` of further packages that are new in every generation")
 	f.StringSliceVar(&opts.Share, "share", nil, "`patterns` of packages that generations share while their content is the same")

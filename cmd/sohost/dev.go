@@ -1,10 +1,14 @@
 package main
 
 import (
+	"cmp"
+	"context"
 	"os/signal"
+	"path/filepath"
 	"syscall"
 
 	"github.com/sohost/sohost/internal/build"
+	"github.com/sohost/sohost/internal/control"
 	"github.com/spf13/cobra"
 )
 
@@ -24,9 +28,9 @@ It runs beside "sohost run", in the same directory or with the same --control.`,
 	}
 	var o build.Options
 	f := cmd.Flags()
-	f.StringVarP(&o.Output, "output", "o", "", "image `file` to write (default build/plugins/NAME.so)")
+	f.StringVarP(&o.Output, "output", "o", "", "image `file` to write (default: the one that the server has the plugin from)")
 	f.StringVar(&o.Host, "host", "", "`executable` of the server (default: this one)")
-	name := f.String("name", "", "`name` of the plugin in the server (default: that of the image file)")
+	name := f.String("name", "", "`name` of the plugin in the server (default: that of --output, or else of the package)")
 	server, asJSON := connect(cmd), f.Bool("json", false, "print one JSON object a line for each build, for machines")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		o.Package, o.Log = args[0], cmd.ErrOrStderr()
@@ -36,8 +40,32 @@ It runs beside "sohost run", in the same directory or with the same --control.`,
 		}
 		ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGINT, syscall.SIGTERM)
 		defer stop()
+		if o.Output == "" {
+			c, err := serverConfig(cmd)
+			if err != nil {
+				return err
+			}
+			*name = cmp.Or(*name, imageName(o.Package))
+			o.Output = imageFile(ctx, client, c, *name)
+		}
 		d := developer{options: o, name: *name, client: client}
 		return d.run(ctx, newTeller(cmd.OutOrStdout(), cmd.ErrOrStderr(), *asJSON))
 	}
 	return cmd
+}
+
+// imageFile is where the server has the image of a plugin, or would look for it: written elsewhere, it would be deployed now
+// and be old at the next start.
+func imageFile(ctx context.Context, client *control.Client, c *config, plugin string) string {
+	if s, err := client.Status(ctx); err == nil {
+		for _, p := range s.Plugins {
+			if p.Name == plugin {
+				return p.Image
+			}
+		}
+	}
+	if p, ok := c.Plugin[plugin]; ok {
+		return p.Image
+	}
+	return filepath.Join(c.pluginsDir(), plugin+".so")
 }

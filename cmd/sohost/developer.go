@@ -13,7 +13,7 @@ import (
 // developer is one `sohost dev`.
 type developer struct {
 	options build.Options
-	name    string // of the plugin in the server; "": that of the image
+	name    string // of the plugin in the server; "": that of options.Output
 	client  *control.Client
 
 	watcher *watch.Watcher

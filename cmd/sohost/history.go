@@ -18,7 +18,7 @@ back. --store reads the store of a server that doesn't run.`,
   sohost history --store /var/lib/sohost     # of a server that doesn't run`,
 		Args: cobra.NoArgs,
 	}
-	n := cmd.Flags().IntP("number", "n", 20, "how `many` of the latest events")
+	n := cmd.Flags().IntP("number", "n", 20, "`number` of the latest events")
 	store := cmd.Flags().String("store", "", "read the store in this `directory` instead of asking the server")
 	server, asJSON := connect(cmd), jsonFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {

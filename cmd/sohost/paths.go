@@ -15,21 +15,12 @@ const defaultPlugins = "build/plugins"
 const controlEnv = "SOHOST_CONTROL"
 
 // locate fills in where a server has its store and its control socket, where c names neither: a server and the commands for
-// it must come to the same answer. plugins is the value of --plugins, "" if it wasn't given.
-func (c *config) locate(plugins string) error {
-	if env := os.Getenv(controlEnv); env != "" {
-		c.Control = env
-	}
+// it must come to the same answer.
+func (c *config) locate() error {
 	if c.Store != "" && c.Control != "" {
 		return nil
 	}
-	if plugins == "" {
-		plugins = c.Plugins
-	}
-	if plugins == "" {
-		plugins = filepath.Join(c.dir, defaultPlugins)
-	}
-	dir, err := stateDir(plugins)
+	dir, err := stateDir(c.pluginsDir())
 	if err != nil {
 		return err
 	}
@@ -40,6 +31,14 @@ func (c *config) locate(plugins string) error {
 		c.Control = filepath.Join(dir, "control.sock")
 	}
 	return nil
+}
+
+// pluginsDir is the directory whose images are served, or would be if plugins weren't named one by one.
+func (c *config) pluginsDir() string {
+	if c.Plugins != "" {
+		return c.Plugins
+	}
+	return filepath.Join(c.dir, defaultPlugins)
 }
 
 // stateDir is the folder for what a server keeps, if it isn't told where. It is named after the plugins directory, so that

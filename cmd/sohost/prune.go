@@ -20,7 +20,7 @@ current, what the running server still has in use and what passed probation last
   sohost prune --store /var/lib/sohost     # of a server that doesn't run`,
 		Args: cobra.NoArgs,
 	}
-	keep := cmd.Flags().Int("keep", generations.DefaultKeep, "how `many` of the newest releases stay")
+	keep := cmd.Flags().Int("keep", generations.DefaultKeep, "`number` of the newest releases that stay")
 	dryRun := cmd.Flags().Bool("dry-run", false, "show what would be removed, and remove nothing")
 	store := cmd.Flags().String("store", "", "prune the store in this `directory` instead of asking the server; refused while a server has it")
 	server, asJSON := connect(cmd), jsonFlag(cmd)

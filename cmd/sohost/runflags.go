@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"path/filepath"
 	"time"
 
 	"github.com/sohost/sohost"
@@ -27,7 +26,7 @@ func (r *runFlags) add(cmd *cobra.Command) {
 	f.String("store", "", "`directory` for images and releases")
 	f.String("control", "", "`path` of the control socket (default $"+controlEnv+", or control.sock beside the store's default)")
 	f.String("plugins", "", "serve each *.so of this `directory` in dev mode (default "+defaultPlugins+")")
-	f.StringArrayVar(&r.plugins, "plugin", nil, "serve `NAME=FILE[,mode=dev][,route=/PATH][,arg.KEY=VALUE]` (default mode prod, route /NAME); may be repeated")
+	f.StringArrayVar(&r.plugins, "plugin", nil, "serve `NAME=FILE`, followed by any of ,mode=dev ,route=/PATH ,arg.KEY=VALUE (default mode prod, route /NAME); may be repeated")
 	f.Int("keep", 0, "`number` of releases to keep in the store; negative: all (default 100)")
 	f.Bool("poll", false, "watch files by polling alone")
 	f.Duration("settle", 0, "how long an image must be quiet before it is read (default 50ms)")
@@ -36,7 +35,7 @@ func (r *runFlags) add(cmd *cobra.Command) {
 	f.Duration("shutdown-timeout", 0, "limit for finishing requests at the end (default 30s)")
 	f.Duration("checkpoints", 0, "time between checkpoints of each plugin's state; negative: none (default 1m)")
 	f.Int("state-limit", 0, "`bytes` that a copy of a plugin's state may take (default 1 GiB)")
-	f.StringVar(&r.logFormat, "log-format", "text", "text or json")
+	f.StringVar(&r.logFormat, "log-format", "text", "`format`: text or json")
 	f.BoolVarP(&r.verbose, "verbose", "v", false, "log what is done nothing about, too")
 }
 
@@ -112,12 +111,12 @@ func (r *runFlags) fillIn() error {
 		r.Listen = "127.0.0.1:8181"
 	}
 	if r.Plugins == "" && len(r.Plugin) == 0 {
-		r.Plugins = filepath.Join(r.dir, defaultPlugins)
+		r.Plugins = r.pluginsDir()
 	}
 	if r.ShutdownTimeout == 0 {
 		r.ShutdownTimeout = 30 * time.Second
 	}
-	return r.locate("")
+	return r.locate()
 }
 
 func (r *runFlags) options(log *slog.Logger) sohost.Options {
