@@ -57,11 +57,19 @@ func (h *Host) prepare(ctx context.Context, c *candidate) error {
 	if r := c.plugin.refusal(); c.onChange && r != nil && r.Image == c.id && r.Phase == "check" {
 		return r // known already, and the same facts again
 	}
-	c.phase = "check"
-	if err := timed(&c.phases.Check, func() error { return h.check(path) }); err != nil {
-		return err
+	limited, cancel := h.limit(ctx, h.opts.OpenTimeout)
+	defer cancel()
+	if !isOpen(path) { // else it has passed both
+		c.phase = "check"
+		if err := timed(&c.phases.Check, func() error { return check(path) }); err != nil {
+			return err
+		}
+		c.phase = "probe"
+		if err := timed(&c.phases.Probe, func() error { return h.probe(limited, path) }); err != nil {
+			return err
+		}
 	}
-	ctx, cancel := h.limit(ctx, h.opts.OpenTimeout)
+	ctx, cancel = h.limit(ctx, h.opts.OpenTimeout)
 	defer cancel()
 	c.phase = "open"
 	l := &live{id: c.id, label: c.id.Short(), since: c.time, rolledBackFrom: c.rolledBackFrom}
@@ -111,11 +119,13 @@ func (h *Host) storeImage(ctx context.Context, c *candidate) (path string, err e
 	return object.Path, err
 }
 
-// check judges an image before anything of it runs. An image that this process has opened already has passed.
-func (h *Host) check(path string) error {
-	if slices.ContainsFunc(native.Opened(), func(im *native.Image) bool { return im.Path() == path }) {
-		return nil
-	}
+// isOpen says whether this process has opened the image.
+func isOpen(path string) bool {
+	return slices.ContainsFunc(native.Opened(), func(im *native.Image) bool { return im.Path() == path })
+}
+
+// check judges an image before anything of it runs.
+func check(path string) error {
 	info, err := native.InspectFile(path)
 	if err != nil {
 		return err

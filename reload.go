@@ -38,6 +38,7 @@ type Move struct {
 type Phases struct {
 	Store   time.Duration `json:"store"`   // copy and hash
 	Check   time.Duration `json:"check"`   // read and compare
+	Probe   time.Duration `json:"probe"`   // open it in a child process
 	Open    time.Duration `json:"open"`    // map, link and init
 	New     time.Duration `json:"new"`     // the plugin's New
 	Drain   time.Duration `json:"drain"`   // until the last call of the old generation, callers waiting
@@ -49,7 +50,7 @@ type Phases struct {
 
 // Total is the time from the first step to the last.
 func (p Phases) Total() time.Duration {
-	return p.Store + p.Check + p.Open + p.New + p.Drain + p.State + p.Start + p.Flip + p.Publish
+	return p.Store + p.Check + p.Probe + p.Open + p.New + p.Drain + p.State + p.Start + p.Flip + p.Publish
 }
 
 // timed runs a step and adds its duration to the field.
@@ -63,7 +64,7 @@ func timed(field *time.Duration, step func() error) error {
 // byName is the form in which the history keeps them.
 func (p Phases) byName() map[string]time.Duration {
 	return map[string]time.Duration{
-		"store": p.Store, "check": p.Check, "open": p.Open, "new": p.New, "drain": p.Drain, "state": p.State,
+		"store": p.Store, "check": p.Check, "probe": p.Probe, "open": p.Open, "new": p.New, "drain": p.Drain, "state": p.State,
 		"start": p.Start, "flip": p.Flip, "publish": p.Publish,
 	}
 }
@@ -224,6 +225,6 @@ func (h *Host) logMove(why cause, m Move, release int) {
 	}
 	p := m.Phases
 	h.log.Info("reloaded", append(attrs, "to", m.To.Short(), "release", release, "state", m.State.Way, "total", p.Total(),
-		"store", p.Store, "check", p.Check, "open", p.Open, "new", p.New, "drain", p.Drain, "move", p.State, "start", p.Start,
+		"store", p.Store, "check", p.Check, "probe", p.Probe, "open", p.Open, "new", p.New, "drain", p.Drain, "move", p.State, "start", p.Start,
 		"flip", p.Flip, "publish", p.Publish)...)
 }

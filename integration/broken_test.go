@@ -82,6 +82,49 @@ func TestBrokenImages(t *testing.T) {
 	checkCounted(t, answers)
 }
 
+// TestDeadlyInit loads images whose init ends or hangs every process that opens them. It must be another one than the server's.
+func TestDeadlyInit(t *testing.T) {
+	if *arm64 {
+		t.Skip("a program under an emulator can't start itself again, so its images are not probed; CI runs this natively")
+	}
+	s := newStateful(t, "fragile", "--open-timeout", "3s")
+	load := startLoad(4, get(s.url+"/fragile"))
+	serving := s.plugin("fragile").Generation.Short()
+	for _, test := range []struct{ body, wants string }{
+		{"os.Exit(7)", "exit status 7"},
+		{"panic(`no start`)", "no start"},
+		{"fmt.Fprintln(os.Stderr, `dying`); syscall.Kill(os.Getpid(), syscall.SIGKILL)", "dying"},
+		{"select {}", "time limit"},
+	} {
+		s.src.write("deadly.go", `package main
+
+import (
+	"fmt"
+	"os"
+	"syscall"
+)
+
+var _, _, _ = fmt.Print, os.Exit, syscall.Kill
+
+func init() { `+test.body+" }\n")
+		mark := s.mark()
+		install(t, s.src.build(), s.file)
+		l := s.awaitRefusal(mark, "fragile")
+		if why := l.text("why"); l.text("phase") != "probe" || !strings.Contains(why, test.wants) {
+			t.Errorf("init { %s }: refused at %s because %q, which doesn't tell of %q", test.body, l.text("phase"), why, test.wants)
+		}
+	}
+	if _, generation := s.get("/fragile"); generation != serving {
+		t.Errorf("%s serves, want %s", generation, serving)
+	}
+	if err := os.Remove(filepath.Join(s.src.dir, "deadly.go")); err != nil {
+		t.Fatal(err)
+	}
+	s.src.edit("fragile.go", "func main() {}", "// Mended.\nvar mended = true\n\nfunc main() {}")
+	s.swap(s.src.build()) // the server is none the worse for it
+	load.end(t)
+}
+
 // TestIdentityCollision gives a server two builds that plain `go build` has made of one package: the Go runtime can't open
 // the second, so the first must serve on.
 func TestIdentityCollision(t *testing.T) {

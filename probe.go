@@ -1,0 +1,114 @@
+package sohost
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"runtime"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// probeEnv names the image that a process was started to probe.
+const probeEnv = "SOHOST_PROBE"
+
+// verdictFile is where the child of a probe writes what it found.
+const verdictFile = 3
+
+// In the child of a probe, this is all that is left of the program: main never runs, nor the init functions of packages that
+// import this one.
+func init() {
+	if image := os.Getenv(probeEnv); image != "" {
+		os.Exit(probeChild(image))
+	}
+}
+
+// verdict is the child's word; none means that the image has ended it.
+type verdict struct {
+	Refused string `json:"refused,omitempty"`
+}
+
+func probeChild(image string) int {
+	os.Unsetenv(probeEnv) // the image may start programs
+	syscall.CloseOnExec(verdictFile)
+	var v verdict
+	if err := openImage(context.Background(), image, new(live)); err != nil {
+		v.Refused = err.Error()
+	}
+	if json.NewEncoder(os.NewFile(verdictFile, "verdict")).Encode(v) != nil {
+		return 1
+	}
+	return 0
+}
+
+// probe opens an image in a throwaway child of the same program. What ends a process can't be caught (os.Exit or a fatal error
+// in an init function, a crash in C code), and what fails in one leaves its mark there for good; so both happen to a child
+// first. The image's init functions run there once more than they would otherwise; New does not.
+func (h *Host) probe(ctx context.Context, image string) error {
+	// Pdeathsig is tied to the thread that starts the child.
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	reader, writer, err := os.Pipe()
+	if err != nil {
+		return fmt.Errorf("probe: %w", err)
+	}
+	defer reader.Close()
+	var words lastWords
+	cmd := exec.CommandContext(ctx, "/proc/self/exe")
+	cmd.Env = append(os.Environ(), probeEnv+"="+image)
+	cmd.ExtraFiles = []*os.File{writer}
+	cmd.Stdout, cmd.Stderr = &words, &words
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
+	cmd.WaitDelay = time.Second // for what the image has started and left behind with our pipes
+	err = cmd.Start()
+	writer.Close()
+	if errors.Is(err, syscall.ENOEXEC) { // an emulated program can't start itself
+		h.log.Warn("images are opened without a probe: this program can't be started again", "err", err)
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("probe: start a child: %w", err)
+	}
+	waited := cmd.Wait()
+	if ctx.Err() != nil {
+		return fmt.Errorf("opening it in a child process has not returned: %w", context.Cause(ctx))
+	}
+	var v verdict
+	if json.NewDecoder(reader).Decode(&v) != nil {
+		return fmt.Errorf("opening it ended the child process that tried: %s%s", ending(waited), words.String())
+	}
+	if v.Refused != "" {
+		return errors.New(v.Refused)
+	}
+	return nil
+}
+
+func ending(err error) string {
+	if err == nil {
+		return "exit status 0"
+	}
+	return err.Error()
+}
+
+// lastWords keeps the beginning of what a process prints: a Go program tells there why it ends.
+type lastWords struct{ b bytes.Buffer }
+
+func (w *lastWords) Write(p []byte) (int, error) {
+	const most = 2 << 10
+	w.b.Write(p[:min(len(p), max(0, most-w.b.Len()))])
+	return len(p), nil
+}
+
+func (w *lastWords) String() string {
+	text := strings.TrimSpace(w.b.String())
+	if text == "" {
+		return ""
+	}
+	return "; it said:\n" + text
+}
