@@ -52,6 +52,9 @@
 // The code of a generation is never unmapped, so nothing crashes when it is still referred to; but what a plugin registers
 // in the standard library (sql.Register, expvar.Publish, http.DefaultServeMux, flag, gob) is shared by all generations and
 // can't be registered twice, and a goroutine that outlives Stop runs old code for ever. Keep what you need in the instance.
+//
+// The init functions of an image run once in a throwaway process, where the server tries it, before they run in the server:
+// leave what takes ports, files or time to New and Start.
 package abi
 
 import "context"
