@@ -11,7 +11,7 @@ import (
 )
 
 // cli runs a sohost command that must succeed and returns what it prints.
-func cli(t *testing.T, args ...string) string {
+func cli(t testing.TB, args ...string) string {
 	t.Helper()
 	cmd := exec.Command(tool, args...)
 	out, err := cmd.Output()
@@ -25,7 +25,7 @@ func cli(t *testing.T, args ...string) string {
 }
 
 // short is the id of the image in a file, as people read it.
-func short(t *testing.T, file string) string {
+func short(t testing.TB, file string) string {
 	t.Helper()
 	b, err := os.ReadFile(file)
 	if err != nil {

@@ -22,7 +22,7 @@ type cloner struct {
 const idAlphabet = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
 // newCloner clones the image of the main package with that import path.
-func newCloner(t *testing.T, image, mainPackage string) *cloner {
+func newCloner(t testing.TB, image, mainPackage string) *cloner {
 	t.Helper()
 	b, err := os.ReadFile(image)
 	if err != nil {
@@ -36,7 +36,7 @@ func newCloner(t *testing.T, image, mainPackage string) *cloner {
 }
 
 // clone writes one more image.
-func (c *cloner) clone(t *testing.T) string {
+func (c *cloner) clone(t testing.TB) string {
 	t.Helper()
 	for {
 		id := c.candidate()

@@ -25,7 +25,7 @@ const patience = 90 * time.Second
 
 // daemon is a `sohost run` under test.
 type daemon struct {
-	t      *testing.T
+	t      testing.TB
 	cmd    *exec.Cmd
 	url    string
 	client *control.Client
@@ -49,7 +49,7 @@ type place struct {
 	dir, plugins, store, control string
 }
 
-func newPlace(t *testing.T) place {
+func newPlace(t testing.TB) place {
 	dir, err := os.MkdirTemp(scratch, "place-") // t.TempDir is too deep for a socket
 	if err != nil {
 		t.Fatal(err)
@@ -63,14 +63,14 @@ func newPlace(t *testing.T) place {
 }
 
 // start runs a server in the place and waits until it serves. It is stopped when the test ends.
-func (p place) start(t *testing.T, args ...string) *daemon {
+func (p place) start(t testing.TB, args ...string) *daemon {
 	t.Helper()
 	args = append([]string{"run", "--listen", "127.0.0.1:0", "--store", p.store, "--control", p.control, "--log-format", "json"}, args...)
 	return startServer(t, p, server, args...)
 }
 
 // startServer runs a program that logs JSON, with a line "serving" that has its URL.
-func startServer(t *testing.T, p place, program string, args ...string) *daemon {
+func startServer(t testing.TB, p place, program string, args ...string) *daemon {
 	t.Helper()
 	cmd := command(context.Background(), program, args...)
 	cmd.Dir = p.dir

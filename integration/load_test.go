@@ -66,7 +66,7 @@ func send(client *http.Client, request func() (*http.Request, error)) (body, gen
 }
 
 // end stops the load, fails the test for every failed request, and returns the answers.
-func (l *load) end(t *testing.T) []string {
+func (l *load) end(t testing.TB) []string {
 	t.Helper()
 	l.stop()
 	l.done.Wait()

@@ -12,19 +12,19 @@ import (
 
 // source is a plugin's source in a module of its own, to be edited by a test.
 type source struct {
-	t    *testing.T
+	t    testing.TB
 	name string
 	dir  string
 }
 
 // newSource makes a module as `sohost new` does and replaces its code by a copy of one of the plugins of this repository.
-func newSource(t *testing.T, name string) *source {
+func newSource(t testing.TB, name string) *source {
 	t.Helper()
 	return newSourceOf(t, name, filepath.Join(repository, "plugins", name))
 }
 
 // newSourceOf is newSource with the code from a folder.
-func newSourceOf(t *testing.T, name, from string) *source {
+func newSourceOf(t testing.TB, name, from string) *source {
 	t.Helper()
 	s := &source{t: t, name: name, dir: filepath.Join(t.TempDir(), name)}
 	s.run(".", tool, "new", name, "--dir", s.dir, "--module", "example.com/"+name)
@@ -111,7 +111,7 @@ func (s *source) run(dir string, name string, args ...string) {
 }
 
 // install puts an image where a server looks for it, as a build does: whole, by a rename.
-func install(t *testing.T, image, to string) {
+func install(t testing.TB, image, to string) {
 	t.Helper()
 	tmp := filepath.Join(filepath.Dir(to), ".incoming")
 	overwrite(t, image, tmp)
@@ -121,7 +121,7 @@ func install(t *testing.T, image, to string) {
 }
 
 // overwrite writes an image over a file in place, as cp does.
-func overwrite(t *testing.T, image, to string) {
+func overwrite(t testing.TB, image, to string) {
 	t.Helper()
 	b, err := os.ReadFile(image)
 	if err != nil {

@@ -17,13 +17,13 @@ import (
 // stateful is a server with one plugin whose images a test deploys.
 type stateful struct {
 	*daemon
-	t    *testing.T
+	t    testing.TB
 	src  *source
 	name string
 	file string
 }
 
-func newStateful(t *testing.T, name string, args ...string) *stateful {
+func newStateful(t testing.TB, name string, args ...string) *stateful {
 	t.Helper()
 	src := newSourceOf(t, name, filepath.Join("testdata", name))
 	p := newPlace(t)
