@@ -20,8 +20,7 @@ type Requirements struct {
 // reason why not. A difference that another one explains is left out: with another toolchain every package differs.
 func Check(img *Info, host *Process, want Requirements) error {
 	c := &checker{img: img, exe: host.Executable, loaded: host.Loaded, want: want}
-	if c.plugin() {
-		c.host()
+	if c.host() && c.plugin() {
 		c.symbol()
 		c.identity()
 		if c.platform() && c.toolchain() && c.flags() {
@@ -63,11 +62,12 @@ func (c *checker) plugin() bool {
 	return false
 }
 
-func (c *checker) host() {
+// host says whether there is a Go program to compare with at all.
+func (c *checker) host() bool {
 	r := Reason{Code: HostCannotLoad, Want: "a Go executable that can load plugins"}
 	switch exe := c.exe; {
 	case exe.CanLoadPlugins():
-		return
+		return true
 	case exe.Kind != KindGoExecutable:
 		r.Found = exe.Kind.describe()
 		r.Remedy = "name the host program itself"
@@ -79,6 +79,7 @@ func (c *checker) host() {
 		r.Remedy = "build the host with cgo and with the package plugin imported, as the sohost library does"
 	}
 	c.add(r)
+	return c.exe.Kind == KindGoExecutable
 }
 
 func (c *checker) platform() bool {
