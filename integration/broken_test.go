@@ -19,7 +19,7 @@ func TestBrokenImages(t *testing.T) {
 	file := filepath.Join(p.plugins, "counter.so")
 	install(t, good, file)
 	d := p.start(t, "--plugins", p.plugins)
-	load := startLoad(4, get(d.url+"/counter"))
+	load := startLoad(4, steady, get(d.url+"/counter"))
 
 	image, err := os.ReadFile(good)
 	if err != nil {
@@ -88,7 +88,7 @@ func TestDeadlyInit(t *testing.T) {
 		t.Skip("a program under an emulator can't start itself again, so its images are not probed; CI runs this natively")
 	}
 	s := newStateful(t, "fragile", "--open-timeout", "3s")
-	load := startLoad(4, get(s.url+"/fragile"))
+	load := startLoad(4, steady, get(s.url+"/fragile"))
 	serving := s.plugin("fragile").Generation.Short()
 	for _, test := range []struct{ body, wants string }{
 		{"os.Exit(7)", "exit status 7"},
@@ -159,7 +159,7 @@ func TestVanishingImage(t *testing.T) {
 	file := filepath.Join(p.plugins, "counter.so")
 	install(t, good, file)
 	d := p.start(t, "--plugins", p.plugins, "--settle", "1ms")
-	load := startLoad(4, get(d.url+"/counter"))
+	load := startLoad(4, steady, get(d.url+"/counter"))
 	for range 20 {
 		install(t, clones.clone(t), file)
 		if err := os.Remove(file); err != nil {

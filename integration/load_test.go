@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 )
 
 // load keeps a number of connections busy, each sending the next request as soon as the last was answered, and remembers
@@ -21,8 +22,12 @@ type load struct {
 	errs   []error
 }
 
-// startLoad sends requests until stop is called. Every client has one connection.
-func startLoad(clients int, request func() (*http.Request, error)) *load {
+// steady is the pause of a client between an answer and the next request, where the test is not about load: the machine has
+// images to build meanwhile.
+const steady = 2 * time.Millisecond
+
+// startLoad sends requests until stop is called. Every client has one connection, and pauses after each answer.
+func startLoad(clients int, pause time.Duration, request func() (*http.Request, error)) *load {
 	ctx, stop := context.WithCancel(context.Background())
 	l := &load{stop: stop, seen: map[string]int{}}
 	for range clients {
@@ -39,6 +44,7 @@ func startLoad(clients int, request func() (*http.Request, error)) *load {
 					l.seen[generation]++
 				}
 				l.mu.Unlock()
+				time.Sleep(pause)
 			}
 		})
 	}

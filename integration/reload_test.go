@@ -23,8 +23,8 @@ func TestReloadUnderLoad(t *testing.T) {
 	install(t, firstWordfreq, wordfreqFile)
 	d := p.start(t, "--plugins", p.plugins)
 
-	counting := startLoad(4, get(d.url+"/counter"))
-	writing := startLoad(2, post(d.url+"/wordfreq", "the quick fox"))
+	counting := startLoad(4, 0, get(d.url+"/counter"))
+	writing := startLoad(2, 0, post(d.url+"/wordfreq", "the quick fox"))
 	reloads := 0
 	change := func(plugin string, act func()) {
 		t.Helper()
@@ -126,11 +126,13 @@ func (d *daemon) awaitRetired() {
 	}
 }
 
-// checkStore prunes the store and checks that it holds what the releases name that were kept, and nothing else.
+// checkStore stops the server, which keeps all images that it has opened, prunes its store and checks that this holds what
+// the releases name that were kept, and nothing else.
 func checkStore(t *testing.T, d *daemon, p place) {
 	t.Helper()
 	const keep = 3
-	cli(t, "prune", "--keep", strconv.Itoa(keep), "--control", p.control)
+	d.terminate()
+	cli(t, "prune", "--keep", strconv.Itoa(keep), "--store", p.store)
 	store, err := generations.ReadStore(p.store)
 	if err != nil {
 		t.Fatal(err)

@@ -75,7 +75,7 @@ func TestStateUnderLoad(t *testing.T) {
 	s := newStateful(t, "ledger")
 	clones := newCloner(t, s.file, "example.com/ledger")
 	var next atomic.Int64
-	writes := startLoad(4, func() (*http.Request, error) {
+	writes := startLoad(4, 0, func() (*http.Request, error) {
 		return http.NewRequest(http.MethodPost, fmt.Sprintf("%s/ledger/key-%d", s.url, next.Add(1)), nil)
 	})
 	reloads := 200
@@ -233,7 +233,7 @@ func TestDeployTogether(t *testing.T) {
 	images := map[string]string{"ledger": ledger.build(), "fragile": fragile.build()}
 	d := p.start(t, "--plugin", "ledger="+images["ledger"]+",mode=prod,route=/ledger", "--plugin", "fragile="+images["fragile"]+",mode=prod,route=/fragile")
 	full, _ := d.get("/ledger?fill=1000")
-	loads := []*load{startLoad(2, get(d.url+"/ledger")), startLoad(2, get(d.url+"/fragile"))}
+	loads := []*load{startLoad(2, steady, get(d.url+"/ledger")), startLoad(2, steady, get(d.url+"/fragile"))}
 	before := d.status()
 
 	ledger.edit("ledger.go", "no such key", "no key like that")
@@ -326,7 +326,7 @@ func TestMisbehavingState(t *testing.T) {
 		{"blocks for ever", `select {}`, "time limit"},
 		{"mutates first", `clear(s.Value.(map[string]int)); return fmt.Errorf("cleared it all")`, "cleared it all"},
 	}
-	load := startLoad(4, get(s.url+"/fragile"))
+	load := startLoad(4, steady, get(s.url+"/fragile"))
 	serving := s.plugin("fragile").Generation.Short()
 	for _, test := range imports {
 		s.src.edit("fragile.go", takes, test.body+"\n\t"+takes)
