@@ -3,6 +3,8 @@ package sohost
 import (
 	"context"
 	"errors"
+	"fmt"
+	"maps"
 
 	"github.com/sohost/sohost/generations"
 	"github.com/sohost/sohost/internal/cache"
@@ -11,34 +13,67 @@ import (
 // boot brings the configured plugins up as the current release has them, publishes what it doesn't have yet as one release,
 // and begins to watch.
 func (h *Host) boot(ctx context.Context) error {
-	release, err := h.store.Current()
-	if err != nil && !errors.Is(err, generations.ErrNoRelease) {
+	release, err := h.lastRelease()
+	if err != nil {
 		return err
 	}
-	h.release = release
-	configs := h.opts.Plugins
+	h.release.Store(&release)
+	h.entries = maps.Clone(release.Plugins)
+	if h.entries == nil {
+		h.entries = map[string]generations.Entry{}
+	}
+	for _, config := range h.opts.Plugins {
+		h.add(config)
+	}
 	if h.opts.Dir != "" {
 		found, err := h.newInDir()
 		if err != nil {
 			return err
 		}
-		configs = append(configs, found...)
+		for _, config := range found {
+			h.add(config)
+		}
 	}
 	var booted []*candidate
-	for _, config := range configs {
-		booted = append(booted, h.bootPlugin(ctx, h.add(config))...)
+	plugins := h.index.Load().sorted()
+	for _, p := range plugins {
+		booted = append(booted, h.bootPlugin(ctx, p)...)
+	}
+	if ctx.Err() != nil { // what is missing is not the images' fault, and no release should be without it
+		h.unpin(booted)
+		return fmt.Errorf("boot: %w", context.Cause(ctx))
 	}
 	h.settle(cause{kind: generations.KindBoot, by: "boot"}, booted)
 	h.unpin(booted)
-	for _, config := range configs {
-		if config.Mode == Dev {
-			h.watchPlugin(h.plugins[config.Name])
+	for _, p := range plugins {
+		if p.Mode == Dev {
+			h.watchPlugin(p)
 		}
 	}
 	return h.watchDir()
 }
 
-// add makes a plugin known. Its slot is empty.
+// lastRelease is the current release, or if that is broken the newest one that is whole; the zero Release if there is none.
+// The next release that is published mends what is broken.
+func (h *Host) lastRelease() (generations.Release, error) {
+	current, err := h.store.Current()
+	if errors.Is(err, generations.ErrNoRelease) {
+		return generations.Release{}, nil
+	}
+	if !errors.Is(err, generations.ErrBroken) {
+		return current, err
+	}
+	whole, _ := h.store.Releases() // the error is about the broken ones
+	if len(whole) == 0 {
+		h.log.Error("the current release can't be booted, and no other is whole; trying the image files", "err", err)
+		return generations.Release{}, nil
+	}
+	newest := whole[len(whole)-1]
+	h.log.Error("the current release can't be booted; the newest one that is whole is", "release", newest.Number, "err", err)
+	return newest, nil
+}
+
+// add makes a plugin known. Its slot is empty. Only New, and then one goroutine, adds plugins.
 func (h *Host) add(config Plugin) *plugin {
 	p := &plugin{
 		Plugin:  config,
@@ -49,21 +84,18 @@ func (h *Host) add(config Plugin) *plugin {
 		changed: make(signal, 1),
 	}
 	p.disown()
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.plugins[p.name] = p
-	h.routes.Store(newRouteTable(h.plugins))
+	h.index.Store(h.index.Load().with(p))
 	return p
 }
 
 // bootPlugin boots a plugin from the current release, or if that doesn't name it or its image can't be used, from its file.
 // It returns what is to be published. What goes wrong is told by Status. Nobody contends for the plugin yet.
 func (h *Host) bootPlugin(ctx context.Context, p *plugin) []*candidate {
-	if entry, known := h.release.Plugins[p.name]; known {
+	if entry, known := h.release.Load().Plugins[p.name]; known {
 		booted := h.bootTarget(ctx, target{
 			plugin: p, file: entry.Source, stored: entry.Image, rolledBackFrom: entry.RolledBackFrom,
 		})
-		if booted != nil {
+		if booted != nil || ctx.Err() != nil {
 			return booted
 		}
 		h.log.Error("the current release's image can't be booted; trying the image file", "plugin", p.name, "file", p.Image)

@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"path/filepath"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/sohost/sohost/abi"
@@ -26,6 +28,7 @@ type candidate struct {
 	time      time.Time
 	phase     string // the step it is at
 	id        generations.ID
+	pinned    generations.ID // zero if the image never came into the store
 	unchanged bool
 	live      *live
 	gate      *generations.Gate[*live] // closed while the state moves; nil without state
@@ -74,7 +77,7 @@ func (h *Host) prepare(ctx context.Context, c *candidate) error {
 	c.phase = "open"
 	l := &live{id: c.id, label: c.id.Short(), since: c.time, rolledBackFrom: c.rolledBackFrom}
 	if c.rollback {
-		l.rolledBackFrom = c.from
+		l.rolledBackFrom = c.leaves()
 	}
 	if err := timed(&c.phases.Open, func() error { return openImage(ctx, path, l) }); err != nil {
 		return err
@@ -83,45 +86,70 @@ func (h *Host) prepare(ctx context.Context, c *candidate) error {
 	return timed(&c.phases.New, func() error { return h.instantiate(ctx, c, l) })
 }
 
+// leaves is the image that a change of the file doesn't bring back after a rollback. When one rollback follows another, it is
+// still the one that the first has left, since that is what the file holds.
+func (c *candidate) leaves() generations.ID {
+	if c.serves != nil {
+		if first := c.serves.Value().rolledBackFrom; !first.IsZero() && first != c.id {
+			return first
+		}
+	}
+	return c.from
+}
+
 // instantiate makes the instance of an opened image.
 func (h *Host) instantiate(ctx context.Context, c *candidate, l *live) error {
 	offer := h.offer(c.plugin, c.id)
-	made := make(chan abi.Instance, 1)
+	var made error
+	var settled atomic.Bool // by what comes first: New's return, or the end of the wait for it
 	err := guard(ctx, "New", func(ctx context.Context) error {
-		instance, err := l.descriptor.New(ctx, offer)
-		made <- instance
-		return err
+		l.instance, made = l.descriptor.New(ctx, offer)
+		if !settled.CompareAndSwap(false, true) && made == nil {
+			h.closeLate(c.plugin, l)
+		}
+		return made
 	})
+	// If it is settled already, New has returned, perhaps in the moment in which the wait for it ended.
+	if err != nil && (settled.CompareAndSwap(false, true) || made != nil) {
+		return err
+	}
+	c.live = l
 	if err != nil {
 		return err
 	}
-	l.instance = <-made
-	c.live = l
 	if !handlesSomething(l.instance) {
 		return fmt.Errorf("%w: New returned a %T, which is neither an http.Handler nor an abi.BatchHandler or abi.ScheduleHandler", ErrNoHandler, l.instance)
 	}
 	return nil
 }
 
+// closeLate closes an instance that New has made after the host had given up waiting for it.
+func (h *Host) closeLate(p *plugin, l *live) {
+	ctx, cancel := h.limit(context.Background(), h.opts.DrainTimeout)
+	defer cancel()
+	h.log.Warn("New has returned too late: its instance is closed", "plugin", p.name, "generation", l.label, "err", l.close(ctx))
+}
+
 // storeImage brings the image into the store, pinned against a prune, and tells its path there.
 func (h *Host) storeImage(ctx context.Context, c *candidate) (path string, err error) {
-	var object generations.Object
 	if c.stored.IsZero() {
-		object, err = h.pins.add(func() (generations.Object, error) { return h.store.Add(ctx, c.file) })
-	} else {
-		h.pins.pin(c.stored)
-		if object, err = h.store.Object(c.stored); err == nil {
-			err = h.store.Verify(ctx, c.stored)
-		}
-		object.ID = c.stored
+		object, err := h.pins.add(func() (generations.Object, error) { return h.store.Add(ctx, c.file) })
+		c.id, c.pinned = object.ID, object.ID
+		return object.Path, err
 	}
-	c.id = object.ID
-	return object.Path, err
+	h.pins.pin(c.stored)
+	c.id, c.pinned = c.stored, c.stored
+	object, err := h.store.Object(c.stored)
+	if err != nil {
+		return "", err
+	}
+	return object.Path, h.store.Verify(ctx, c.stored)
 }
 
 // isOpen says whether this process has opened the image.
 func isOpen(path string) bool {
-	return slices.ContainsFunc(native.Opened(), func(im *native.Image) bool { return im.Path() == path })
+	path, err := filepath.EvalSymlinks(path) // native tells paths that way, and the store may lie behind a link
+	return err == nil && slices.ContainsFunc(native.Opened(), func(im *native.Image) bool { return im.Path() == path })
 }
 
 // check judges an image before anything of it runs.
@@ -165,15 +193,18 @@ func handlesSomething(i abi.Instance) bool {
 	return false
 }
 
-// abandon undoes what prepare did for candidates that won't flip.
+// abandon undoes what was done for candidates that won't flip.
 func (h *Host) abandon(ctx context.Context, candidates []*candidate) {
+	ctx, cancel := h.limit(context.WithoutCancel(ctx), h.opts.DrainTimeout)
+	defer cancel()
 	for _, c := range candidates {
 		if c.live == nil {
 			continue
 		}
-		if err := h.end(context.WithoutCancel(ctx), c.live); err != nil {
+		if err := h.end(ctx, c.live); err != nil {
 			h.log.Warn("close abandoned instance", "plugin", c.plugin.name, "generation", c.id.Short(), "err", err)
 		}
+		h.cool(c.live)
 	}
 }
 
@@ -198,7 +229,8 @@ func newRefusal(c *candidate, err error) *Refusal {
 	return r
 }
 
-// passing says whether an error tells of the moment rather than of the image: it is worth another try and no refusal.
-func passing(err error) bool {
-	return errors.Is(err, generations.ErrChanged) || errors.Is(err, context.Canceled)
+// passing says whether an error tells of the moment rather than of the image, since the file was being written or ctx, the
+// caller's, has ended: it is worth another try and no refusal.
+func passing(ctx context.Context, err error) bool {
+	return ctx.Err() != nil || errors.Is(err, generations.ErrChanged)
 }

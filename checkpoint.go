@@ -6,11 +6,9 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"maps"
 	"os"
 	"path/filepath"
 	"reflect"
-	"slices"
 	"time"
 
 	"github.com/sohost/sohost/abi"
@@ -31,18 +29,13 @@ func (h *Host) checkpointRegularly() {
 		return
 	}
 	h.tasks.Go(func() {
-		ticker := time.NewTicker(h.opts.CheckpointInterval)
-		defer ticker.Stop()
 		for {
 			select {
-			case <-ticker.C:
+			case <-time.After(h.opts.CheckpointInterval): // since the last one ended: callers must not wait all the time
 			case <-h.lifetime.Done():
 				return
 			}
-			h.mu.Lock()
-			plugins := slices.SortedFunc(maps.Values(h.plugins), byName)
-			h.mu.Unlock()
-			for _, p := range plugins {
+			for _, p := range h.index.Load().sorted() {
 				if err := h.checkpointServing(h.lifetime, p); err != nil && h.lifetime.Err() == nil {
 					h.log.Warn("checkpoint: the one before stays", "plugin", p.name, "err", err)
 				}
@@ -53,7 +46,8 @@ func (h *Host) checkpointRegularly() {
 
 // checkpointServing takes a checkpoint of a plugin that serves. Callers wait while the state is copied; it is written
 // while they go on.
-func (h *Host) checkpointServing(ctx context.Context, p *plugin) error {
+func (h *Host) checkpointServing(ctx context.Context, p *plugin) (err error) {
+	defer caught(&err)
 	if err := p.own(ctx); err != nil {
 		return err
 	}
@@ -78,12 +72,14 @@ func (h *Host) copyState(ctx context.Context, p *plugin, g *generations.Generati
 			return s, err
 		}
 		defer func() {
-			h.restart(context.WithoutCancel(ctx), p, l)
-			if err := gate.Open(g); err != nil { // the owner alone changes the slot
-				panic(fmt.Sprintf("sohost: put %s back: %v", p.name, err))
-			}
+			ctx, cancel := h.limit(context.WithoutCancel(ctx), h.opts.OpenTimeout)
+			defer cancel()
+			h.goOn(ctx, p, g, gate)
 		}()
-		if err := h.drainGated(ctx, p, g); err != nil {
+		// Less than for a reload: a call that never ends would hold up all others each time.
+		ctx, cancel := h.limit(ctx, h.opts.DrainTimeout/10)
+		defer cancel()
+		if err := p.drainGated(ctx, g); err != nil {
 			return s, err
 		}
 	}
@@ -102,7 +98,8 @@ func (h *Host) copyState(ctx context.Context, p *plugin, g *generations.Generati
 }
 
 // checkpointLast writes the state of an instance that nobody calls any more.
-func (h *Host) checkpointLast(ctx context.Context, p *plugin, l *live) error {
+func (h *Host) checkpointLast(ctx context.Context, p *plugin, l *live) (err error) {
+	defer caught(&err)
 	if h.opts.CheckpointInterval < 0 || !l.checkpointable() {
 		return nil
 	}

@@ -3,6 +3,7 @@ package sohost
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/sohost/sohost/generations"
@@ -29,17 +30,26 @@ func (h *Host) Deploy(ctx context.Context, images map[string]string) (*Reload, e
 }
 
 // Rollback makes the images of an earlier release current again, as a new release. to is the number of that release; 0 is
-// the one before the current, and a repeated Rollback to 0 goes further back each time. Only the named plugins are rolled
-// back; with none named, all that the earlier release has.
+// the last one that had another image of a plugin, and a repeated Rollback to 0 goes further back each time. Only the named
+// plugins are rolled back; with none named, all that the earlier release has.
 //
 // An image that this process has opened before is used again as it is, any other is opened from the store. State moves to
 // the older generation as in any reload. Errors are as for Deploy, and ErrNothingToRollBack.
 func (h *Host) Rollback(ctx context.Context, to int, plugins ...string) (*Reload, error) {
-	h.publishMu.Lock()
-	current := h.release
-	h.publishMu.Unlock()
+	names := plugins
+	if len(names) == 0 {
+		names = slices.Collect(maps.Keys(h.index.Load().names))
+	}
+	targets := make([]target, len(names))
+	for i, name := range names {
+		p, err := h.plugin(name)
+		if err != nil {
+			return nil, err
+		}
+		targets[i].plugin = p
+	}
 	if to == 0 {
-		before, err := h.before(current)
+		before, err := h.before(*h.release.Load(), names)
 		if err != nil {
 			return nil, err
 		}
@@ -49,45 +59,57 @@ func (h *Host) Rollback(ctx context.Context, to int, plugins ...string) (*Reload
 	if err != nil {
 		return nil, fmt.Errorf("roll back to release %d: %w; `sohost history` shows the releases", to, err)
 	}
-	var targets []target
-	for name, entry := range release.Plugins {
-		if len(plugins) > 0 && !slices.Contains(plugins, name) {
-			continue
+	for i := range targets {
+		t := &targets[i]
+		entry, has := release.Plugins[t.plugin.name]
+		if !has && len(plugins) > 0 {
+			return nil, fmt.Errorf("%w %q in release %d", ErrUnknownPlugin, t.plugin.name, to)
 		}
-		p, err := h.plugin(name)
-		if err != nil {
-			if len(plugins) == 0 { // the release knows a plugin that this host no longer has
-				continue
-			}
-			return nil, err
-		}
-		targets = append(targets, target{plugin: p, file: entry.Source, stored: entry.Image, rollback: true})
+		t.file, t.stored, t.rollback = entry.Source, entry.Image, has
 	}
-	for _, name := range plugins {
-		if _, ok := release.Plugins[name]; !ok {
-			return nil, fmt.Errorf("%w %q in release %d", ErrUnknownPlugin, name, to)
-		}
-	}
+	targets = slices.DeleteFunc(targets, func(t target) bool { return !t.rollback }) // not in that release
 	return h.reload(ctx, cause{kind: generations.KindRollback, by: "rollback", rollbackOf: to}, targets)
 }
 
-// before finds the release that came before r. A rollback counts as the release that it went back to, so that a second one
-// goes further back and not forward again.
-func (h *Host) before(r generations.Release) (int, error) {
-	for r.RollbackOf != 0 {
-		again, err := h.store.Release(r.RollbackOf)
+// before finds the last release before r that had another image of one of the plugins. A rollback of them counts as the
+// release that it went back to, so that a second one goes further back and not forward again.
+func (h *Host) before(r generations.Release, plugins []string) (int, error) {
+	current := r
+	for {
+		for r.RollbackOf != 0 {
+			again, err := h.store.Release(r.RollbackOf)
+			if err != nil {
+				return 0, fmt.Errorf("find the release before %d: %w; name one with --to", r.Number, err)
+			}
+			if differs(again, r, plugins) {
+				break // it was a rollback of others
+			}
+			r = again
+		}
+		if r.Previous == 0 {
+			return 0, fmt.Errorf("%w: release %d is the first", ErrNothingToRollBack, r.Number)
+		}
+		previous, err := h.store.Release(r.Previous)
 		if err != nil {
 			return 0, fmt.Errorf("find the release before %d: %w; name one with --to", r.Number, err)
 		}
-		r = again
+		if differs(previous, current, plugins) {
+			return previous.Number, nil
+		}
+		r = previous
 	}
-	if r.Previous == 0 {
-		return 0, fmt.Errorf("%w: release %d is the first", ErrNothingToRollBack, r.Number)
-	}
-	return r.Previous, nil
 }
 
-// Releases lists the releases in the store, the oldest first.
+// differs says whether an earlier release has another image of one of the plugins.
+func differs(earlier, later generations.Release, plugins []string) bool {
+	return slices.ContainsFunc(plugins, func(name string) bool {
+		entry, has := earlier.Plugins[name]
+		return has && entry.Image != later.Plugins[name].Image
+	})
+}
+
+// Releases lists the releases in the store, the oldest first. Those that are broken are in the error; the others are returned
+// nevertheless.
 func (h *Host) Releases() ([]generations.Release, error) { return h.store.Releases() }
 
 // History lists the last n events of the store, the oldest first.

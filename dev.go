@@ -35,6 +35,12 @@ func (h *Host) follow(p *plugin) {
 			return
 		}
 		for h.reloadChanged(p) {
+			select { // it is being written to
+			case <-p.changed:
+			case <-time.After(h.opts.Settle):
+			case <-h.lifetime.Done():
+				return
+			}
 		}
 	}
 }
@@ -42,16 +48,17 @@ func (h *Host) follow(p *plugin) {
 // reloadChanged loads the plugin's image as it is now. It says whether to try again, because the image was still being
 // written to.
 func (h *Host) reloadChanged(p *plugin) (again bool) {
-	t := target{plugin: p, file: p.Image, onChange: true}
-	if truncated(p.Image) {
+	for truncated(p.Image) {
 		select {
 		case <-p.changed: // more came
-			return true
+			continue
 		case <-time.After(unfinished):
 		case <-h.lifetime.Done():
 			return false
 		}
+		break
 	}
+	t := target{plugin: p, file: p.Image, onChange: true}
 	_, err := h.reload(h.lifetime, cause{kind: generations.KindDeploy, by: "image changed"}, []target{t})
 	return errors.Is(err, generations.ErrChanged)
 }
@@ -99,10 +106,13 @@ func (h *Host) newInDir() (configs []Plugin, err error) {
 	}
 	for _, image := range images {
 		config, err := pluginOfFile(image).resolve()
-		switch {
-		case h.knows(config.Name):
+		x := h.index.Load()
+		switch other := x.prefixes["/"+config.Name]; {
+		case x.names[config.Name] != nil:
 		case err != nil:
 			h.log.Warn("file can't be a plugin", "file", image, "err", err)
+		case other != nil:
+			h.log.Warn("file can't be a plugin: its route is another's", "file", image, "route", "/"+config.Name, "plugin", other.name)
 		default:
 			configs = append(configs, config)
 		}

@@ -39,7 +39,7 @@ type Refusal struct {
 	Plugin string         `json:"plugin"`
 	Source string         `json:"source"`         // the file the image came from
 	Image  generations.ID `json:"image,omitzero"` // zero if the file could not be read
-	Phase  string         `json:"phase"`          // the step that failed: store, check, open, new, state, start, probe
+	Phase  string         `json:"phase"`          // the step that failed: store, check, probe, open, new, drain, state or start
 	Serves generations.ID `json:"serves,omitzero"`
 	Time   time.Time      `json:"time"`
 

@@ -9,18 +9,14 @@ import (
 	"github.com/sohost/sohost/generations"
 )
 
-// flip moves the state of candidates that were prepared and makes all of them current. After an error none is: every old
-// instance has its state and its background work again, and the callers that waited proceed with it. It returns the
-// candidate that failed.
+// flip moves the state of candidates that were prepared and makes all of them current. After an error none is: their instances
+// are closed, every old instance has its state and its background work again, and the callers that waited proceed with it.
+// It returns the candidate that failed.
 func (h *Host) flip(ctx context.Context, candidates []*candidate) (*candidate, error) {
-	// Each step is taken by all before the next: the gates are shut together, and nothing starts before all have state.
-	for _, step := range []func(context.Context, *candidate) error{h.shut, h.drain, h.takeState, h.start} {
-		for _, c := range candidates {
-			if err := step(ctx, c); err != nil {
-				h.giveBack(ctx, candidates)
-				return c, err
-			}
-		}
+	if c, err := h.ready(ctx, candidates); err != nil {
+		h.abandon(ctx, candidates) // first: an instance that has started may work on the state that is given back
+		h.giveBack(ctx, candidates)
+		return c, err
 	}
 	for _, c := range candidates {
 		err := timed(&c.phases.Flip, func() (err error) {
@@ -33,6 +29,33 @@ func (h *Host) flip(ctx context.Context, candidates []*candidate) (*candidate, e
 		})
 		if err != nil { // the owner alone changes the slot, and next is new
 			panic(fmt.Sprintf("sohost: flip %s: %v", c.plugin.name, err))
+		}
+	}
+	return nil, nil
+}
+
+// ready brings candidates to where nothing but the flip is left to do. Each step is taken by all before the next: the gates
+// are shut together, and nothing starts before all have state. All share the time that a step may take, since the callers of
+// each wait for all; see Options.gateLimit.
+func (h *Host) ready(ctx context.Context, candidates []*candidate) (*candidate, error) {
+	for _, step := range []struct {
+		do    func(context.Context, *candidate) error
+		limit time.Duration
+	}{
+		{h.shut, h.opts.DrainTimeout},
+		{h.drain, h.opts.DrainTimeout},
+		{h.takeState, h.opts.DrainTimeout},
+		{h.start, h.opts.OpenTimeout},
+	} {
+		limited, cancel := h.limit(ctx, step.limit)
+		defer cancel()
+		for _, c := range candidates {
+			if err := step.do(limited, c); err != nil {
+				return c, err
+			}
+			if ctx.Err() != nil { // a plugin need not have heeded it
+				return c, context.Cause(ctx)
+			}
 		}
 	}
 	return nil, nil
@@ -54,20 +77,18 @@ func (h *Host) drain(ctx context.Context, c *candidate) error {
 		return nil
 	}
 	c.phase = "drain"
-	return timed(&c.phases.Drain, func() error { return h.drainGated(ctx, c.plugin, c.serves) })
+	return timed(&c.phases.Drain, func() error { return c.plugin.drainGated(ctx, c.serves) })
 }
 
 // drainGated waits for the calls of a generation whose callers are made to wait, and tells who holds it if that takes too
 // long.
-func (h *Host) drainGated(ctx context.Context, p *plugin, g *generations.Generation[*live]) error {
-	ctx, cancel := h.limit(ctx, h.opts.DrainTimeout)
-	defer cancel()
+func (p *plugin) drainGated(ctx context.Context, g *generations.Generation[*live]) error {
 	err := g.Drain(ctx)
 	var held *generations.DrainError
-	if errors.As(err, &held) {
-		return fmt.Errorf("%d calls of plugin %s in generation %s have not returned, each of them older than %v: %w; "+
+	if errors.As(err, &held) && errors.Is(err, ErrTooSlow) {
+		return fmt.Errorf("%d calls of plugin %s in generation %s have not returned: %w; "+
 			"reload when they have, raise the drain timeout, or have the plugin declare ConcurrentExport",
-			held.Held, p.name, g.ID().Short(), h.opts.DrainTimeout, err)
+			held.Held, p.name, g.ID().Short(), held.Err)
 	}
 	return err
 }
@@ -75,35 +96,32 @@ func (h *Host) drainGated(ctx context.Context, p *plugin, g *generations.Generat
 // start starts the candidate's background work.
 func (h *Host) start(ctx context.Context, c *candidate) error {
 	c.phase = "start"
-	ctx, cancel := h.limit(ctx, h.opts.OpenTimeout)
-	defer cancel()
 	return timed(&c.phases.Start, func() error { return c.live.start(ctx) })
 }
 
 // giveBack lets the old generations go on after a move that failed.
 func (h *Host) giveBack(ctx context.Context, candidates []*candidate) {
-	ctx, cancel := h.limit(context.WithoutCancel(ctx), h.opts.DrainTimeout)
+	ctx, cancel := h.limit(context.WithoutCancel(ctx), h.opts.OpenTimeout)
 	defer cancel()
 	for _, c := range candidates {
-		if c.gate == nil {
-			continue
+		if c.gate != nil {
+			h.goOn(ctx, c.plugin, c.serves, c.gate)
+			c.gate = nil
 		}
-		h.restart(ctx, c.plugin, c.serves.Value())
-		if err := c.gate.Open(c.serves); err != nil { // the owner alone changes the slot
-			panic(fmt.Sprintf("sohost: put %s back: %v", c.plugin.name, err))
-		}
-		c.gate = nil
 	}
 }
 
-// restart begins the background work of an instance that was stopped for its state again.
-func (h *Host) restart(ctx context.Context, p *plugin, l *live) {
-	if !l.stopped {
-		return
+// goOn opens the gate for the generation that was current when it was shut, with its background work begun again if that was
+// stopped for the state's sake.
+func (h *Host) goOn(ctx context.Context, p *plugin, g *generations.Generation[*live], gate *generations.Gate[*live]) {
+	if l := g.Value(); l.stopped {
+		l.stopped = false
+		if err := l.start(ctx); err != nil {
+			h.log.Error("start background work again: the plugin serves on without it", "plugin", p.name, "generation", l.label, "err", err)
+		}
 	}
-	l.stopped = false
-	if err := l.start(ctx); err != nil {
-		h.log.Error("start background work again: the plugin serves on without it", "plugin", p.name, "generation", l.label, "err", err)
+	if err := gate.Open(g); err != nil { // the owner alone changes the slot
+		panic(fmt.Sprintf("sohost: put %s back: %v", p.name, err))
 	}
 }
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"maps"
 
 	"github.com/sohost/sohost/abi"
 	"github.com/sohost/sohost/generations"
@@ -24,7 +23,7 @@ func (h *Host) offer(p *plugin, id generations.ID) abi.Host {
 
 func (o *offer) Plugin() string          { return o.plugin.name }
 func (o *offer) Generation() string      { return o.label }
-func (o *offer) Args() map[string]string { return maps.Clone(o.plugin.Args) }
+func (o *offer) Args() map[string]string { return o.plugin.args() }
 func (o *offer) Logger() *slog.Logger    { return o.log }
 func (o *offer) Cache() abi.Cache        { return o.plugin.cache }
 func (o *offer) SharedCache() abi.Cache  { return o.host.shared }

@@ -34,11 +34,13 @@ type Options struct {
 	// Emit takes the points that plugins emit. Default: Emit is refused.
 	Emit func(ctx context.Context, plugin string, points []abi.Point) error
 
-	// OpenTimeout bounds opening an image, and New and Start of its instance. Default: 10 s.
+	// OpenTimeout bounds how long the probe of an image may take, then to open it and make its instance with New, and then
+	// Start. Default: 10 s.
 	OpenTimeout time.Duration
 
-	// DrainTimeout bounds how long a stateful reload waits for the calls of the old generation while new calls are
-	// held back, and how long Stop, Export, Import and Close may take, each. Default: 10 s.
+	// DrainTimeout bounds how long a stateful reload waits for the calls of the old generation while new calls are held
+	// back, then how long Stop, Export and Import may take together, and at an instance's end Stop and Close. Plugins that
+	// are deployed together share these times. A checkpoint waits for calls a tenth of it. Default: 10 s.
 	DrainTimeout time.Duration
 
 	// StateLimit bounds, in bytes, the copy that moving a plugin's state may take, and a checkpoint of it. State that is
@@ -46,7 +48,7 @@ type Options struct {
 	StateLimit int64
 
 	// CheckpointInterval is the time between two checkpoints of each stateful plugin, for which callers wait while the
-	// state is copied. One is taken at Close as well. Default: 1 min; negative: none.
+	// state is copied, and its background work is stopped. One is taken at Close as well. Default: 1 min; negative: none.
 	CheckpointInterval time.Duration
 
 	// Settle is how long an image must be quiet before it is read. Default: 50 ms.
@@ -106,6 +108,17 @@ func (o Options) resolve() (Options, error) {
 		errs = append(errs, err)
 		o.Dir = dir
 	}
+	for _, limit := range []struct {
+		name  string
+		value int64
+	}{
+		{"OpenTimeout", int64(o.OpenTimeout)}, {"DrainTimeout", int64(o.DrainTimeout)}, {"Settle", int64(o.Settle)},
+		{"StateLimit", o.StateLimit}, {"CacheBytes", o.CacheBytes},
+	} {
+		if limit.value < 0 {
+			errs = append(errs, fmt.Errorf("%s is negative: leave it 0 for the default", limit.name))
+		}
+	}
 	setDefault(&o.OpenTimeout, 10*time.Second)
 	setDefault(&o.DrainTimeout, 10*time.Second)
 	setDefault(&o.Settle, 50*time.Millisecond)
@@ -137,9 +150,11 @@ func (o Options) resolve() (Options, error) {
 	return o, errors.Join(errs...)
 }
 
-// gateLimit is how long a caller waits while state moves: as long as the move may take, so that no caller fails before the
-// move has succeeded or was given up.
-func (o Options) gateLimit() time.Duration { return 2*o.DrainTimeout + o.OpenTimeout }
+// gateLimit is how long a caller waits while state moves: as long as the move and its undoing may take, so that no caller
+// fails before the move has succeeded or was given up.
+func (o Options) gateLimit() time.Duration {
+	return 3*o.DrainTimeout + 2*o.OpenTimeout // drain, state, and the end of the new; its start, and another one of the old
+}
 
 func setDefault[T comparable](field *T, value T) {
 	var zero T
@@ -151,7 +166,8 @@ func setDefault[T comparable](field *T, value T) {
 func (p Plugin) resolve() (Plugin, error) {
 	var errs []error
 	if !generations.ValidName(p.Name) {
-		errs = append(errs, fmt.Errorf("%w: want letters, digits, '.', '-' and '_', beginning with a letter or digit", generations.ErrName))
+		errs = append(errs, fmt.Errorf("%w: want letters, digits, '.', '-' and '_', beginning with a letter or digit",
+			generations.ErrName))
 	}
 	if p.Image == "" {
 		errs = append(errs, errors.New("no image: name the .so"))

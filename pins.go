@@ -33,11 +33,11 @@ func (p *pins) pin(id generations.ID) {
 	p.count[id]++
 }
 
-// unpin takes one pin back. The zero ID was never pinned.
+// unpin takes one pin back.
 func (p *pins) unpin(id generations.ID) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.count[id]--; p.count[id] <= 0 {
+	if p.count[id]--; p.count[id] == 0 {
 		delete(p.count, id)
 	}
 }

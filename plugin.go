@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
 	"sync"
 	"time"
 
@@ -52,8 +53,13 @@ type live struct {
 	rolledBackFrom generations.ID // see target
 }
 
-// own waits for the plugin's owner token.
+// own waits for the plugin's owner token. One at hand is taken even when ctx has ended.
 func (p *plugin) own(ctx context.Context) error {
+	select {
+	case <-p.owner:
+		return nil
+	default:
+	}
 	select {
 	case <-p.owner:
 		return nil
@@ -63,6 +69,13 @@ func (p *plugin) own(ctx context.Context) error {
 }
 
 func (p *plugin) disown() { p.owner <- struct{}{} }
+
+// args are the plugin's arguments, in a map that the caller may write to.
+func (p *plugin) args() map[string]string {
+	args := map[string]string{}
+	maps.Copy(args, p.Args)
+	return args
+}
 
 // current is the generation that the slot serves, or nil.
 func (p *plugin) current() *generations.Generation[*live] { return p.slot.Current() }

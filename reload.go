@@ -91,13 +91,14 @@ type target struct {
 
 // reload carries targets through all the steps of ARCHITECTURE.md, together: all of them flip, or none does.
 //
-// After an error every plugin serves what it served before, with its state; the error is a *Refusal, ctx's error, or
+// After an error every plugin serves what it served before, with its state. The error is ErrClosed, that of ctx while another
+// deploy of the plugin was waited for, or else a *Refusal. What it wraps may tell of the moment only: the end of ctx, or
 // generations.ErrChanged when a file was written to while it was read.
 func (h *Host) reload(ctx context.Context, why cause, targets []target) (*Reload, error) {
 	// Owners are taken in the order of names, so that two reloads can't wait for each other.
 	slices.SortFunc(targets, func(a, b target) int { return byName(a.plugin, b.plugin) })
 	for _, t := range targets {
-		if err := t.plugin.own(ctx); err != nil {
+		if err := h.own(ctx, t.plugin); err != nil {
 			return nil, fmt.Errorf("plugin %s: %w", t.plugin.name, err)
 		}
 		// Kept until the release is published: otherwise a newer reload could be overtaken on disk by an older one.
@@ -111,6 +112,14 @@ func (h *Host) reload(ctx context.Context, why cause, targets []target) (*Reload
 	return h.settle(why, candidates), nil
 }
 
+// own waits for the plugin's owner token until the host is closed, which then keeps it.
+func (h *Host) own(ctx context.Context, p *plugin) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	defer context.AfterFunc(h.lifetime, func() { cancel(ErrClosed) })()
+	return p.own(ctx)
+}
+
 // bring prepares the candidates of targets and makes them current. Whoever calls it owns the plugins. It is the only way a
 // slot comes to another generation.
 func (h *Host) bring(ctx context.Context, targets []target) (candidates []*candidate, err error) {
@@ -119,22 +128,22 @@ func (h *Host) bring(ctx context.Context, targets []target) (candidates []*candi
 	}
 	for _, t := range targets {
 		c := &candidate{target: t, serves: t.plugin.current(), from: t.plugin.currentID(), time: time.Now()}
+		c.state.Way = WayNone
 		candidates = append(candidates, c)
 		if err := h.prepare(ctx, c); err != nil {
 			h.abandon(ctx, candidates)
-			return candidates, h.refuse(c, err)
+			return candidates, h.refuse(ctx, c, err)
 		}
 	}
 	if c, err := h.flip(ctx, changed(candidates)); err != nil {
-		h.abandon(ctx, candidates)
-		return candidates, h.refuse(c, err)
+		return candidates, h.refuse(ctx, c, err)
 	}
 	return candidates, nil
 }
 
 // settle publishes what bring has made current, lets the old generations go, and tells of it.
 func (h *Host) settle(why cause, candidates []*candidate) *Reload {
-	result := &Reload{}
+	result := &Reload{Moves: []Move{}}
 	var err error
 	if result.Release, err = h.publish(why, changed(candidates)); err != nil {
 		result.Warning = fmt.Sprintf("publish release: %v; the new generations serve, but a restart boots release %d", err, result.Release)
@@ -174,17 +183,19 @@ func changed(candidates []*candidate) []*candidate {
 
 func (h *Host) unpin(candidates []*candidate) {
 	for _, c := range candidates {
-		h.pins.unpin(c.id)
+		if !c.pinned.IsZero() {
+			h.pins.unpin(c.pinned)
+		}
 	}
 }
 
 // refuse makes an error the newest refusal of the candidate's plugin, and logs it.
-func (h *Host) refuse(c *candidate, err error) error {
+func (h *Host) refuse(ctx context.Context, c *candidate, err error) error {
 	if known, ok := err.(*Refusal); ok {
 		return known
 	}
 	r := newRefusal(c, err)
-	if passing(err) {
+	if passing(ctx, err) {
 		return r
 	}
 	p := c.plugin

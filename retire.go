@@ -3,7 +3,6 @@ package sohost
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 
 	"github.com/sohost/sohost/generations"
@@ -19,47 +18,47 @@ func (h *Host) retireLater(p *plugin, g *generations.Generation[*live]) {
 	p.mu.Unlock()
 	h.tasks.Go(func() {
 		// Not bounded: a call may take as long as it likes, and its generation stays for it.
-		if err := h.retire(context.Background(), p, g); err != nil {
-			h.log.Warn("retire", "plugin", p.name, "generation", g.Value().id.Short(), "err", err)
+		err := g.Drain(context.Background())
+		if err == nil {
+			err = h.end(context.Background(), g.Value())
 		}
 		p.mu.Lock()
 		p.old = slices.DeleteFunc(p.old, func(o *generations.Generation[*live]) bool { return o == g })
 		p.mu.Unlock()
+		h.cool(g.Value()) // only now: while it is listed it counts as used
+		h.log.Debug("retired", "plugin", p.name, "generation", g.Value().label)
+		if err != nil {
+			h.log.Warn("retire", "plugin", p.name, "generation", g.Value().label, "err", err)
+		}
 	})
 }
 
-// retire waits until a generation that is no longer current has no call left, and ends its instance. If ctx ends first the
-// instance is left as it is.
-func (h *Host) retire(ctx context.Context, p *plugin, g *generations.Generation[*live]) error {
-	if err := g.Drain(ctx); err != nil {
-		return err
-	}
-	err := h.end(ctx, g.Value())
-	h.log.Debug("retired", "plugin", p.name, "generation", g.Value().id.Short())
-	return err
-}
-
-// retireLast is retire for the last generation that a plugin has in this process: its state goes into a checkpoint.
-func (h *Host) retireLast(ctx context.Context, p *plugin, g *generations.Generation[*live]) error {
-	if err := g.Drain(ctx); err != nil {
-		return fmt.Errorf("plugin %s: %w; its state is that of the last checkpoint", p.name, err)
-	}
-	err := h.checkpointLast(ctx, p, g.Value())
-	if err != nil {
-		err = fmt.Errorf("plugin %s: checkpoint: %w; the one before stays", p.name, err)
-	}
-	return errors.Join(err, h.end(ctx, g.Value()))
-}
-
-// end stops and closes an instance that nobody calls any more, and gives the memory of its image back as far as possible.
-// The image stays callable: it faults in again if a later rollback, or a goroutine left behind, needs it.
+// end stops and closes an instance that nobody calls any more.
 func (h *Host) end(ctx context.Context, l *live) error {
 	ctx, cancel := h.limit(ctx, h.opts.DrainTimeout)
 	defer cancel()
-	errs := []error{l.stop(ctx), l.close(ctx)}
-	if !h.serving(l.id) {
-		_, err := l.image.Cool()
-		errs = append(errs, err)
+	return errors.Join(l.stop(ctx), l.close(ctx))
+}
+
+// cool gives the memory of an instance's image back as far as possible, unless another instance uses the image. It stays
+// callable: it faults in again if a later rollback, or a goroutine left behind, needs it.
+func (h *Host) cool(l *live) {
+	for _, p := range h.index.Load().names {
+		if p.uses(l.id) {
+			return
+		}
 	}
-	return errors.Join(errs...)
+	if _, err := l.image.Cool(); err != nil {
+		h.log.Warn("give back memory", "generation", l.label, "err", err)
+	}
+}
+
+// uses says whether an instance of the plugin that is not retired comes from the image.
+func (p *plugin) uses(id generations.ID) bool {
+	if p.currentID() == id {
+		return true
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.ContainsFunc(p.old, func(g *generations.Generation[*live]) bool { return g.Value().id == id })
 }

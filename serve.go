@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"path"
 	"runtime/debug"
 
 	"github.com/sohost/sohost/abi"
@@ -14,39 +13,12 @@ import (
 // GenerationHeader names, in each response of a plugin, the generation that made it.
 const GenerationHeader = "Sohost-Generation"
 
-// routeTable finds the plugin of a path. It is immutable: a new plugin makes a new table.
-type routeTable struct {
-	prefixes map[string]*plugin
-}
-
-func newRouteTable(plugins map[string]*plugin) *routeTable {
-	t := &routeTable{prefixes: map[string]*plugin{}}
-	for _, p := range plugins {
-		for _, r := range p.Routes {
-			t.prefixes[r] = p
-		}
-	}
-	return t
-}
-
-// find returns the plugin with the longest prefix of the path, whole segments only.
-func (t *routeTable) find(urlPath string) *plugin {
-	for prefix := path.Clean("/" + urlPath); ; prefix = path.Dir(prefix) {
-		if p, ok := t.prefixes[prefix]; ok {
-			return p
-		}
-		if prefix == "/" {
-			return nil
-		}
-	}
-}
-
 // ServeHTTP hands the request to the plugin that has the longest matching route. The whole request runs in one generation,
 // named in the response's Sohost-Generation header. While state moves the request waits. It answers 404 when no plugin has
 // the route, 503 when the plugin has no generation or the wait was too long, and 501 when the plugin takes no requests. When
 // the plugin panics, the panic is logged and the response is cut off, as net/http does with any handler.
 func (h *Host) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	p := h.routes.Load().find(r.URL.Path)
+	p := h.index.Load().find(r.URL.Path)
 	if p == nil {
 		http.Error(w, fmt.Sprintf("no plugin has a route for %s", r.URL.Path), http.StatusNotFound)
 		return

@@ -37,6 +37,9 @@ import (
 )
 
 // Host loads plugins from images, replaces them and serves their routes. Its methods may be called from any goroutine.
+//
+// A process may have several Hosts, each with its store. They share what the runtime has one of in a process: an image that
+// one of them has opened can't be opened from the store of another, and is refused there.
 type Host struct {
 	opts    Options
 	log     *slog.Logger
@@ -45,27 +48,25 @@ type Host struct {
 	started time.Time
 
 	shared *cache.Cache
-	routes atomic.Pointer[routeTable]
-
-	mu      sync.Mutex // guards plugins, closed
-	plugins map[string]*plugin
-	closed  bool
+	index  atomic.Pointer[index]
 
 	pins      pins       // images that a running deploy counts on
-	publishMu sync.Mutex // guards release, and orders publications and prunes
-	release   generations.Release
+	publishMu sync.Mutex // guards entries and every store to release, and orders publications and prunes
+	release   atomic.Pointer[generations.Release]
+	entries   map[string]generations.Entry // what the next release says: release's, and what could not be published yet
 
 	lifetime context.Context // ends when Close begins
 	stop     context.CancelFunc
-	tasks    sync.WaitGroup // watching and retiring goroutines
+	closing  sync.Once
+	tasks    sync.WaitGroup // watching, retiring and checkpointing goroutines
 }
 
 // New opens the store, boots the plugins from its current release (those that it doesn't name, from their files) and starts
 // watching the plugins in Dev mode. A plugin that can't be booted doesn't fail New: its routes answer 503 until an image is
 // deployed that can, and Status says why.
 //
-// New fails, and leaves nothing behind, when the options are wrong or the store can't be opened: generations.ErrLocked says
-// that another process has it. ctx bounds the boot.
+// New fails, and leaves nothing behind, when the options are wrong, when ctx ends before all is booted, or when the store
+// can't be opened: generations.ErrLocked says that another process has it.
 func New(ctx context.Context, opts Options) (*Host, error) {
 	opts, err := opts.resolve()
 	if err != nil {
@@ -75,7 +76,7 @@ func New(ctx context.Context, opts Options) (*Host, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open store: %w", err)
 	}
-	if opts.Store, err = filepath.EvalSymlinks(store.Dir()); err != nil { // native tells paths that way
+	if opts.Store, err = filepath.EvalSymlinks(store.Dir()); err != nil {
 		return nil, errors.Join(err, store.Close())
 	}
 	h := &Host{
@@ -85,10 +86,9 @@ func New(ctx context.Context, opts Options) (*Host, error) {
 		watcher: watch.New(watch.Options{Settle: opts.Settle, ForcePoll: opts.Poll, Logger: opts.Logger}),
 		started: time.Now(),
 		shared:  cache.New(opts.CacheBytes),
-		plugins: map[string]*plugin{},
 	}
 	h.lifetime, h.stop = context.WithCancel(context.Background())
-	h.routes.Store(&routeTable{})
+	h.index.Store(&index{names: map[string]*plugin{}, prefixes: map[string]*plugin{}})
 	if err := h.boot(ctx); err != nil {
 		return nil, errors.Join(err, h.Close(ctx))
 	}
@@ -96,61 +96,85 @@ func New(ctx context.Context, opts Options) (*Host, error) {
 	return h, nil
 }
 
-// Close stops watching, waits for the running deploy, makes new calls fail with generations.ErrEmpty, waits until the calls
-// that run have returned, writes a checkpoint of each state, and closes every instance. When ctx ends first it returns ctx's error, with the instances that
-// still have calls left open.
-func (h *Host) Close(ctx context.Context) error {
-	h.mu.Lock()
-	if h.closed {
-		h.mu.Unlock()
-		return nil
-	}
-	h.closed = true
-	plugins := slices.SortedFunc(maps.Values(h.plugins), byName)
-	h.mu.Unlock()
+// Close stops watching, makes new deploys fail with ErrClosed and waits for those that run, makes new calls fail with
+// generations.ErrEmpty and waits until those that run have returned, writes a checkpoint of each state, and closes every
+// instance.
+//
+// When ctx ends first Close waits no longer, and returns ctx's error: the instances that still have calls stay open, with
+// their state as of the last checkpoint. All others get their checkpoint and are closed nevertheless. A second Close waits
+// for the first and returns nil.
+func (h *Host) Close(ctx context.Context) (err error) {
+	h.closing.Do(func() { err = h.close(ctx) })
+	return err
+}
 
+func (h *Host) close(ctx context.Context) error {
 	h.stop()
 	h.watcher.Close()
-	var errs []error
-	for _, p := range plugins {
+	plugins := h.index.Load().sorted()
+	errs := make([]error, len(plugins))
+	var ends sync.WaitGroup
+	busy := false
+	for i, p := range plugins {
 		if err := p.own(ctx); err != nil { // for good: no deploy can follow
-			errs = append(errs, fmt.Errorf("plugin %s: %w", p.name, err))
+			errs[i], busy = fmt.Errorf("plugin %s: %w", p.name, err), true
 			continue
 		}
-		last, err := p.slot.Swap(nil)
-		if last != nil {
-			err = h.retireLast(ctx, p, last)
-		}
-		errs = append(errs, err)
+		// Each by itself, so that a call that doesn't return holds up no other plugin's end.
+		ends.Go(func() { errs[i] = h.closeOwned(ctx, p) })
 	}
-	done := make(chan struct{})
-	go func() { h.tasks.Wait(); close(done) }()
-	select {
-	case <-done:
-	case <-ctx.Done():
-		errs = append(errs, fmt.Errorf("old generations still have calls: %w", ctx.Err()))
+	ends.Wait()
+	if !busy { // a deploy that runs may add tasks
+		errs = append(errs, h.awaitTasks(ctx))
 	}
 	return errors.Join(append(errs, h.store.Close())...)
 }
 
-// plugin returns the plugin of that name.
-func (h *Host) plugin(name string) (*plugin, error) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if h.closed {
-		return nil, ErrClosed
+// closeOwned ends what a plugin serves.
+func (h *Host) closeOwned(ctx context.Context, p *plugin) error {
+	last, err := p.slot.Swap(nil)
+	if last == nil || err != nil {
+		return err
 	}
-	p, ok := h.plugins[name]
-	if !ok {
-		return nil, fmt.Errorf("%w %q: the plugins are %v", ErrUnknownPlugin, name, slices.Sorted(maps.Keys(h.plugins)))
+	if err := last.Drain(ctx); err != nil {
+		return fmt.Errorf("plugin %s: %w; its state is that of the last checkpoint", p.name, err)
 	}
-	return p, nil
+	ctx = context.WithoutCancel(ctx) // what the plugin's code may take is bounded by the options
+	err = h.checkpointLast(ctx, p, last.Value())
+	if err != nil {
+		err = fmt.Errorf("plugin %s: checkpoint: %w; the one before stays", p.name, err)
+	}
+	err = errors.Join(err, h.end(ctx, last.Value()))
+	h.cool(last.Value())
+	return err
 }
 
-// knows says whether the host has a plugin of that name.
-func (h *Host) knows(name string) bool {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	_, ok := h.plugins[name]
-	return ok
+// awaitTasks waits for the goroutines of the host.
+func (h *Host) awaitTasks(ctx context.Context) error {
+	done := make(chan struct{})
+	go func() { h.tasks.Wait(); close(done) }()
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+	}
+	select { // when ctx had ended before there was anything to wait for
+	case <-done:
+		return nil
+	case <-time.After(grace):
+		return fmt.Errorf("old generations still have calls: %w", context.Cause(ctx))
+	}
+}
+
+// plugin returns the plugin of that name.
+func (h *Host) plugin(name string) (*plugin, error) {
+	if h.lifetime.Err() != nil {
+		return nil, ErrClosed
+	}
+	x := h.index.Load()
+	p, ok := x.names[name]
+	if !ok {
+		return nil, fmt.Errorf("%w %q: the plugins are %v", ErrUnknownPlugin, name, slices.Sorted(maps.Keys(x.names)))
+	}
+	return p, nil
 }

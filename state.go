@@ -75,12 +75,10 @@ func (c *candidate) moves() bool {
 }
 
 // takeState brings state into the candidate's instance: the old generation's, or if nothing serves the last checkpoint's.
-func (h *Host) takeState(ctx context.Context, c *candidate) error {
+func (h *Host) takeState(ctx context.Context, c *candidate) (err error) {
+	defer caught(&err)
 	c.phase = "state"
-	c.state.Way = WayNone
 	_, takes := c.live.instance.(abi.Stateful)
-	ctx, cancel := h.limit(ctx, h.opts.DrainTimeout)
-	defer cancel()
 	return timed(&c.phases.State, func() error {
 		switch {
 		case c.moves():

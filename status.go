@@ -1,7 +1,6 @@
 package sohost
 
 import (
-	"maps"
 	"os"
 	"slices"
 	"time"
@@ -56,11 +55,8 @@ type GenerationStatus struct {
 
 // Status tells what the host serves. It never blocks on a reload.
 func (h *Host) Status() Status {
-	h.mu.Lock()
-	plugins := slices.SortedFunc(maps.Values(h.plugins), byName)
-	h.mu.Unlock()
 	s := Status{PID: os.Getpid(), Started: h.started, Store: h.opts.Store, Release: h.Release(), Plugins: []PluginStatus{}}
-	for _, p := range plugins {
+	for _, p := range h.index.Load().sorted() {
 		s.Plugins = append(s.Plugins, p.status())
 	}
 	return s

@@ -1,0 +1,335 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/sohost/sohost"
+	"github.com/sohost/sohost/abi"
+	"github.com/sohost/sohost/generations"
+	"github.com/sohost/sohost/native"
+)
+
+// giveBack deploys two plugins of which the second fails at its last step: what the first has begun must have ended before
+// its old generation goes on.
+func giveBack(s *stage) {
+	s.open(-1)
+	for range 5 {
+		s.must(s.call("a"))
+	}
+	for _, how := range []string{"fail", "panic", "heedless"} {
+		s.told("")
+		ask("b", "Start", how)
+		ctx, stop := context.WithTimeout(context.Background(), 5*time.Second)
+		if how == "heedless" {
+			ctx, stop = context.WithCancel(context.Background())
+			time.AfterFunc(200*time.Millisecond, stop)
+		}
+		_, err := s.Deploy(ctx, map[string]string{"a": s.images[1], "b": s.images[2]})
+		stop()
+		ask("b", "Start", "")
+		var refusal *sohost.Refusal
+		s.check(errors.As(err, &refusal) && refusal.Phase == "start" && refusal.Plugin == "b", "Start %s: the error is %v", how, err)
+		s.check(s.serving("a") == 0 && s.serving("b") == 0, "Start %s: %d and %d serve", how, s.serving("a"), s.serving("b"))
+		var steps []string
+		for _, step := range s.told("a") {
+			steps = append(steps, strings.TrimPrefix(step, "a "))
+		}
+		old, next := s.short(0), s.short(1)
+		want := []string{next + " New", old + " Stop", old + " Export", next + " Start", next + " Stop", next + " Close", old + " Start"}
+		s.check(strings.Join(steps, ", ") == strings.Join(want, ", "), "Start %s: the steps of a are %q, want %q", how, steps, want)
+		s.check(s.calls("a") == 5, "Start %s: a has %d calls, want 5", how, s.calls("a"))
+	}
+	s.must(s.Close(context.Background()))
+}
+
+// rehearse opens all images, so that what comes later is quick.
+func (s *stage) rehearse() {
+	for _, image := range append(slices.Clone(s.images[1:]), s.images[0]) {
+		_, err := s.deploy(map[string]string{"a": image, "b": image})
+		s.must(err)
+	}
+	s.await("the retirement", func() bool { return s.count("New") == s.count("Close")+2 })
+}
+
+func (s *stage) short(image int) string { return filepath.Base(s.images[image])[:4] }
+
+// cancel goes away at every step of a deploy: the old generation serves on, nothing is refused for good, and what was made is
+// closed.
+func cancel(s *stage) {
+	s.open(-1)
+	for _, step := range []string{"New", "Stop", "Export", "Start"} {
+		s.must(s.call("a"))
+		before := s.calls("a")
+		s.told("")
+		ask("a", step, "heedless")
+		ctx, stop := context.WithCancel(context.Background())
+		go func() {
+			s.await(step, func() bool { return s.count(step) > 0 })
+			ask("a", step, "")
+			stop()
+		}()
+		_, err := s.Deploy(ctx, map[string]string{"a": s.images[1]})
+		s.check(errors.Is(err, context.Canceled), "%s: the error is %v", step, err)
+		s.check(s.serving("a") == 0 && s.calls("a") == before, "%s: %d serves, with %d calls", step, s.serving("a"), s.calls("a"))
+		s.check(s.count("New") == s.count("Close"), "%s: %d instances made, %d closed", step, s.count("New"), s.count("Close"))
+		s.check(s.Status().Plugins[0].Refused == nil, "%s: refused: %v", step, s.Status().Plugins[0].Refused)
+	}
+	s.must(s.Close(context.Background()))
+}
+
+// late has a New that returns long after its time: its instance is closed.
+func late(s *stage) {
+	s.open(-1)
+	s.rehearse()
+	s.told("")
+	ask("a", "New", "late")
+	ctx, stop := context.WithTimeout(context.Background(), time.Second)
+	defer stop()
+	_, err := s.Deploy(ctx, map[string]string{"a": s.images[1]})
+	s.check(errors.Is(err, context.DeadlineExceeded), "the error is %v", err)
+	s.await("Close", func() bool { return s.count("Close") == 1 })
+	s.must(s.Close(context.Background()))
+}
+
+// hammer reloads, rolls back, fails, cancels and takes checkpoints all at once, beside calls that are counted. Then the next
+// host has to know the count.
+func hammer(s *stage) {
+	s.keep = 3
+	s.open(2 * time.Millisecond)
+	s.rehearse()
+	var made [2]atomic.Int64
+	var deployed, refused atomic.Int64
+	ctx, stop := context.WithCancel(context.Background())
+	time.AfterFunc(2*time.Second, func() {
+		s.await("enough reloads", func() bool { return deployed.Load() > 10 && refused.Load() > 10 })
+		stop()
+	})
+	var working sync.WaitGroup
+	for i, name := range []string{"a", "b"} {
+		for range 3 {
+			working.Go(func() {
+				for ctx.Err() == nil {
+					s.must(s.call(name))
+					made[i].Add(1)
+				}
+			})
+		}
+	}
+	for worker := range 3 {
+		working.Go(func() {
+			rnd := rand.New(rand.NewPCG(5, uint64(worker)))
+			image := func() string { return s.images[rnd.IntN(len(s.images))] }
+			for ctx.Err() == nil {
+				hasty, cancel := context.WithTimeout(context.Background(), time.Duration(rnd.IntN(60))*time.Millisecond)
+				var err error
+				switch rnd.IntN(6) {
+				case 0:
+					_, err = s.Deploy(hasty, map[string]string{"a": image()})
+				case 1:
+					_, err = s.Deploy(hasty, map[string]string{"b": image(), "a": image()})
+				case 2:
+					_, err = s.deploy(map[string]string{"a": image(), "b": image()})
+				case 3:
+					_, err = s.Rollback(hasty, 0)
+				case 4:
+					step := []string{"Start", "Export", "Stop"}[rnd.IntN(3)]
+					ask("b", step, []string{"fail", "panic"}[rnd.IntN(2)])
+					_, err = s.deploy(map[string]string{"a": image(), "b": image()})
+					ask("b", step, "")
+				case 5:
+					s.Status()
+					_, err = s.Prune(generations.PruneOptions{Keep: 1})
+				}
+				cancel()
+				if err != nil {
+					refused.Add(1)
+				} else {
+					deployed.Add(1)
+				}
+			}
+		})
+	}
+	working.Wait()
+	check := func(when string) {
+		for i, name := range []string{"a", "b"} {
+			s.check(int64(s.calls(name)) == made[i].Load(), "%s %s has counted %d calls of %d", when, name, s.calls(name), made[i].Load())
+		}
+	}
+	check("at the end")
+	release := s.Release()
+	s.must(s.Close(context.Background()))
+	s.check(s.count("New") == s.count("Close"), "%d instances made, %d closed", s.count("New"), s.count("Close"))
+	s.open(-1) // no checkpoints: nor is one read
+	s.check(s.Release() == release, "boots release %d, want %d", s.Release(), release)
+	s.must(s.Close(context.Background()))
+	s.open(time.Hour)
+	check("after a restart")
+	s.must(s.Close(context.Background()))
+}
+
+// retire looks at the memory of a generation that nobody uses any more, in one slot and then in the other one, too.
+func retire(s *stage) {
+	s.open(-1)
+	resident := func(image int) int64 {
+		for _, im := range native.Opened() {
+			if strings.HasPrefix(filepath.Base(im.Path()), s.short(image)) {
+				m, err := im.Memory()
+				s.must(err)
+				return m.Resident
+			}
+		}
+		return 0
+	}
+	alone := func() bool { return len(s.Status().Plugins[0].Generations)+len(s.Status().Plugins[1].Generations) == 2 }
+	warm := resident(0)
+	_, err := s.deploy(map[string]string{"a": s.images[1]})
+	s.must(err)
+	s.await("the retirement", alone)
+	time.Sleep(50 * time.Millisecond) // it must not be cooled, which would come after
+	s.check(resident(0) > warm*3/4, "%d of %d bytes are resident of an image that serves as b", resident(0), warm)
+	_, err = s.deploy(map[string]string{"b": s.images[1]})
+	s.must(err)
+	s.await("the cooling", func() bool { return resident(0) < warm*3/4 })
+	s.must(s.call("a"))
+	_, err = s.Rollback(context.Background(), 1)
+	s.must(err)
+	s.check(s.calls("a") == 1, "a has counted %d calls, want 1", s.calls("a"))
+	s.must(s.Close(context.Background()))
+}
+
+// prune takes an image back that no release names any more.
+func prune(s *stage) {
+	s.keep = 1
+	s.open(-1)
+	for _, image := range []int{1, 2, 0, 1} {
+		_, err := s.deploy(map[string]string{"a": s.images[image], "b": s.images[image]})
+		s.must(err)
+		s.check(s.serving("a") == image, "%d serves, want %d", s.serving("a"), image)
+	}
+	s.must(s.Close(context.Background()))
+}
+
+// rollback goes back with one plugin after the other, and with files that still hold what was rolled back.
+func rollback(s *stage) {
+	s.mode = sohost.Dev
+	s.open(-1)
+	want := func(when string, a, b int) {
+		s.check(s.serving("a") == a && s.serving("b") == b, "%s: %d and %d serve, want %d and %d", when, s.serving("a"), s.serving("b"), a, b)
+	}
+	for _, step := range []struct {
+		plugin string
+		image  int
+	}{{"a", 1}, {"a", 2}, {"b", 3}} {
+		s.install(s.images[step.image], step.plugin)
+		s.await("reload", func() bool { return s.serving(step.plugin) == step.image })
+	}
+	back := func(plugins ...string) {
+		_, err := s.Rollback(context.Background(), 0, plugins...)
+		s.must(err)
+	}
+	back("a") // the last release is of b
+	want("after a rollback of a", 1, 3)
+	back("a")
+	want("after another", 0, 3)
+	_, err := s.Rollback(context.Background(), 0, "a")
+	s.check(errors.Is(err, sohost.ErrNothingToRollBack), "a third rollback of a: %v", err)
+	back("b")
+	want("after one of b", 0, 0)
+
+	// The files still have what was rolled back.
+	touch := func() {
+		for _, name := range []string{"a", "b"} {
+			s.must(os.Chtimes(s.file(name), time.Now(), time.Now()))
+		}
+	}
+	release := s.Release()
+	touch()
+	time.Sleep(300 * time.Millisecond) // nothing must happen
+	want("after a touch", 0, 0)
+	s.must(s.Close(context.Background()))
+	s.open(-1)
+	touch()
+	time.Sleep(300 * time.Millisecond)
+	want("after a restart", 0, 0)
+	s.check(s.Release() == release, "release %d, want %d", s.Release(), release)
+	s.install(s.images[4], "a")
+	s.await("reload", func() bool { return s.serving("a") == 4 })
+	s.must(s.Close(context.Background()))
+}
+
+// unwritten can't write a release for a while: what serves is in the next one that can be written.
+func unwritten(s *stage) {
+	s.open(-1)
+	releases := filepath.Join(s.dir, "store", "releases")
+	s.must(os.Rename(releases, releases+"~"))
+	r, err := s.deploy(map[string]string{"a": s.images[1]})
+	s.must(err)
+	s.check(r.Warning != "" && s.serving("a") == 1, "deployed %d with warning %q", s.serving("a"), r.Warning)
+	s.must(os.Rename(releases+"~", releases))
+	r, err = s.deploy(map[string]string{"b": s.images[2]})
+	s.must(err)
+	s.check(r.Warning == "", "warning %q", r.Warning)
+	s.must(s.Close(context.Background()))
+	s.open(-1)
+	s.check(s.serving("a") == 1 && s.serving("b") == 2, "boots %d and %d, want 1 and 2", s.serving("a"), s.serving("b"))
+	s.must(s.Close(context.Background()))
+}
+
+// closeWhileBusy closes a host that has a call which doesn't return, a deploy that runs and one that waits.
+func closeWhileBusy(s *stage) {
+	s.open(time.Hour)
+	s.rehearse()
+	s.must(s.call("b"))
+	held, release := make(chan struct{}), make(chan struct{})
+	var calls sync.WaitGroup
+	calls.Go(func() {
+		s.must(s.Call(context.Background(), "a", func(abi.Instance) error { close(held); <-release; return nil }))
+	})
+	<-held
+	s.told("")
+	ask("b", "New", "heedless")
+	hasty, stop := context.WithTimeout(context.Background(), 1500*time.Millisecond)
+	defer stop()
+	var deploys sync.WaitGroup
+	deploys.Go(func() { s.Deploy(hasty, map[string]string{"b": s.images[1]}) })
+	s.await("New", func() bool { return s.count("New") == 1 })
+	deploys.Go(func() {
+		_, err := s.deploy(map[string]string{"b": s.images[2]})
+		s.check(errors.Is(err, sohost.ErrClosed), "a deploy that waits gets %v", err)
+	})
+	time.Sleep(50 * time.Millisecond) // until it waits; if not, it finds the host closed
+	var closing sync.WaitGroup
+	closing.Go(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 2500*time.Millisecond)
+		defer cancel()
+		err := s.Close(ctx)
+		s.check(errors.Is(err, context.DeadlineExceeded), "Close with a call that doesn't return: %v", err)
+	})
+	deploys.Wait()
+	closing.Wait()
+	s.must(s.Close(context.Background())) // nothing left to do
+	_, err := s.deploy(map[string]string{"a": s.images[1]})
+	s.check(errors.Is(err, sohost.ErrClosed), "Deploy after Close: %v", err)
+	s.check(errors.Is(s.call("a"), sohost.ErrClosed), "Call after Close: %v", s.call("a"))
+	close(release)
+	calls.Wait()
+	ask("b", "New", "")
+	s.open(time.Hour)
+	s.check(s.calls("b") == 1, "b has counted %d calls, want 1: its checkpoint doesn't depend on a", s.calls("b"))
+	ended, cancel := context.WithCancel(context.Background())
+	cancel()
+	s.must(s.call("a"))
+	s.must(s.Close(ended)) // there is nothing to wait for
+	s.open(time.Hour)
+	s.check(s.calls("a") == 1, "a has counted %d calls, want 1", s.calls("a"))
+	s.must(s.Close(context.Background()))
+}
