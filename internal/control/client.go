@@ -77,7 +77,8 @@ func (c *Client) call(ctx context.Context, method, path string, in, out any) err
 	resp, err := c.http.Do(req)
 	if err != nil {
 		if op := (*net.OpError)(nil); errors.As(err, &op) && op.Op == "dial" {
-			return fmt.Errorf("%w on %s (%v); start one with `sohost run`, or name its socket with --control", ErrNoServer, c.path, op.Err)
+			return fmt.Errorf("%w on %s (%v); start one with `sohost run`, or name its socket with --control",
+				ErrNoServer, c.path, op.Err)
 		}
 		return fmt.Errorf("ask the server: %w", err)
 	}

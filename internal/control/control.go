@@ -8,7 +8,7 @@
 //	POST /v1/deploy     {"images": {"counter": "FILE"}}  sohost.Reload; "" stands for the configured image
 //	POST /v1/rollback   {"to": 41, "plugins": ["counter"]}  sohost.Reload
 //	GET  /v1/history?n=20                               [generations.Event]
-//	GET  /v1/releases                                   [generations.Release]
+//	GET  /v1/releases                                   [generations.Release], without broken ones
 //	POST /v1/prune      {"keep": 10, "dry_run": true}   generations.PruneReport
 //
 // A call that was understood and refused answers 409 with a Failure.

@@ -23,7 +23,8 @@ const maxPath = len(unix.RawSockaddrUnix{}.Path) - 1
 // Listen makes the socket, and the directory it is in, for the user alone.
 func Listen(path string) (net.Listener, error) {
 	if len(path) > maxPath {
-		return nil, fmt.Errorf("control socket %s: the path has %d bytes and a socket's may have %d; name a shorter one with --control", path, len(path), maxPath)
+		return nil, fmt.Errorf("control socket %s: the path has %d bytes and a socket's may have %d; name a shorter one with --control",
+			path, len(path), maxPath)
 	}
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return nil, fmt.Errorf("make the control socket's directory: %w", err)
@@ -81,7 +82,8 @@ func authorize(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		uid, ok := r.Context().Value(peerKey{}).(int)
 		if !ok || uid != 0 && uid != os.Getuid() {
-			writeJSON(w, http.StatusForbidden, &Failure{Message: fmt.Sprintf("user %d may not steer this server, which runs as user %d", uid, os.Getuid())})
+			text := fmt.Sprintf("user %d may not steer this server, which runs as user %d", uid, os.Getuid())
+			writeJSON(w, http.StatusForbidden, &Failure{Message: text})
 			return
 		}
 		next.ServeHTTP(w, r)

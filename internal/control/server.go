@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"path/filepath"
 	"strconv"
 
 	"github.com/sohost/sohost"
@@ -19,6 +20,11 @@ func NewServer(host *sohost.Host) *http.Server {
 		writeJSON(w, http.StatusOK, host.Status())
 	})
 	mux.HandleFunc("POST /v1/deploy", handle(func(r *http.Request, in DeployRequest) (any, error) {
+		for name, file := range in.Images {
+			if file != "" && !filepath.IsAbs(file) {
+				return nil, fmt.Errorf("plugin %s: image %s: want an absolute path, since the server's directory is another", name, file)
+			}
+		}
 		return host.Deploy(r.Context(), in.Images)
 	}))
 	mux.HandleFunc("POST /v1/rollback", handle(func(r *http.Request, in RollbackRequest) (any, error) {
@@ -29,7 +35,10 @@ func NewServer(host *sohost.Host) *http.Server {
 	}))
 	mux.HandleFunc("GET /v1/releases", func(w http.ResponseWriter, r *http.Request) {
 		releases, err := host.Releases()
-		answer(w, releases, err)
+		if len(releases) > 0 {
+			err = nil // about those that are broken
+		}
+		answer(w, append([]generations.Release{}, releases...), err) // [] and not null
 	})
 	mux.HandleFunc("GET /v1/history", func(w http.ResponseWriter, r *http.Request) {
 		n, err := strconv.Atoi(r.URL.Query().Get("n"))
@@ -38,7 +47,7 @@ func NewServer(host *sohost.Host) *http.Server {
 			return
 		}
 		events, err := host.History(n)
-		answer(w, events, err)
+		answer(w, append([]generations.Event{}, events...), err)
 	})
 	return &http.Server{Handler: authorize(mux), ConnContext: rememberPeer}
 }

@@ -1,0 +1,157 @@
+package control_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"io/fs"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/sohost/sohost"
+	"github.com/sohost/sohost/internal/control"
+)
+
+// serve runs a server for a host with one plugin, whose image doesn't exist, and returns its socket.
+func serve(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "control-") // t.TempDir may be too deep for a socket
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	host, err := sohost.New(t.Context(), sohost.Options{
+		Store: filepath.Join(dir, "store"), Logger: slog.New(slog.DiscardHandler),
+		Plugins: []sohost.Plugin{{Name: "gone", Image: filepath.Join(dir, "gone.so")}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	socket := filepath.Join(dir, "run", "c.sock")
+	listener, err := control.Listen(socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := control.NewServer(host)
+	done := make(chan error, 1)
+	go func() { done <- server.Serve(listener) }()
+	t.Cleanup(func() {
+		server.Close()
+		<-done
+		if err := host.Close(context.Background()); err != nil {
+			t.Error(err)
+		}
+	})
+	return socket
+}
+
+// raw sends a request as other programs do.
+func raw(t *testing.T, socket, method, path, body string) (status int, answer string) {
+	t.Helper()
+	client := http.Client{Transport: &http.Transport{
+		DialContext:       func(context.Context, string, string) (net.Conn, error) { return net.Dial("unix", socket) },
+		DisableKeepAlives: true,
+	}}
+	req, err := http.NewRequest(method, "http://sohost"+path, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp, err := client.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	b, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return resp.StatusCode, strings.TrimSpace(string(b))
+}
+
+// TestAnswers sends what is right and what is wrong. Lists that are empty are lists.
+func TestAnswers(t *testing.T) {
+	socket := serve(t)
+	tests := []struct {
+		method, path, body string
+		status             int
+		answer             string // a part of it
+	}{
+		{"GET", "/v1/releases", "", 200, "[]"},
+		{"POST", "/v1/deploy", `{"images":{}}`, 200, `{"release":0,"moves":[]}`},
+		{"POST", "/v1/prune", `{"keep":1}`, 200, `"releases":[]`},
+		{"GET", "/v1/status", "", 200, `"name":"gone","mode":"prod"`},
+		{"GET", "/v1/status", "", 200, `"routes":[],"generations":[],"refused":{"plugin":"gone"`},
+		{"GET", "/v1/history?n=1", "", 200, `"kind":"refuse"`},
+		{"GET", "/v1/history", "", 400, "positive number"},
+		{"POST", "/v1/deploy", `{"image":{}}`, 400, "unknown field"},
+		{"POST", "/v1/deploy", `{"images":{"gone":"relative.so"}}`, 409, "absolute path"},
+		{"POST", "/v1/deploy", `{"images":{"gone":""}}`, 409, `"refusal":{"plugin":"gone"`},
+		{"POST", "/v1/deploy", `{"images":{"nothere":""}}`, 409, "unknown plugin"},
+		{"POST", "/v1/rollback", `{}`, 409, "no earlier release"},
+		{"GET", "/v1/deploy", "", 405, "Method Not Allowed"},
+	}
+	for _, test := range tests {
+		status, answer := raw(t, socket, test.method, test.path, test.body)
+		if status != test.status || !strings.Contains(answer, test.answer) {
+			t.Errorf("%s %s %s: %d %s, want %d with %s", test.method, test.path, test.body, status, answer, test.status, test.answer)
+		}
+	}
+}
+
+// TestClient gets a refusal back as the server made it.
+func TestClient(t *testing.T) {
+	socket := serve(t)
+	_, err := control.NewClient(socket).Deploy(t.Context(), control.DeployRequest{Images: map[string]string{"gone": ""}})
+	var failure *control.Failure
+	if !errors.As(err, &failure) || failure.Refusal == nil || failure.Refusal.Phase != "store" || !failure.Refusal.Image.IsZero() {
+		t.Errorf("the error is %v with refusal %+v", err, failure)
+	}
+	if _, err := control.NewClient(socket + "-not").Status(t.Context()); !errors.Is(err, control.ErrNoServer) {
+		t.Errorf("without a server: %v", err)
+	}
+}
+
+func TestListen(t *testing.T) {
+	socket := serve(t)
+	if _, err := control.Listen(socket); !errors.Is(err, control.ErrInUse) {
+		t.Errorf("a socket that is in use: %v", err)
+	}
+	for _, path := range []string{socket, filepath.Dir(socket)} {
+		info, err := os.Stat(path)
+		if err != nil || info.Mode().Perm()&0o077 != 0 {
+			t.Errorf("%s has mode %v, %v; others have access", path, info.Mode(), err)
+		}
+	}
+
+	stale := socket + "-stale"
+	dead, err := net.Listen("unix", stale)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dead.(*net.UnixListener).SetUnlinkOnClose(false) // as when its process is killed
+	dead.Close()
+	l, err := control.Listen(stale)
+	if err != nil {
+		t.Fatalf("a socket that nobody answers: %v", err)
+	}
+	l.Close()
+
+	file := socket + "-file"
+	if err := os.WriteFile(file, []byte("precious"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := control.Listen(file); err == nil || !strings.Contains(err.Error(), "in the way") {
+		t.Errorf("a file in the way: %v", err)
+	}
+	if _, err := os.Stat(file); errors.Is(err, fs.ErrNotExist) {
+		t.Error("the file in the way was removed")
+	}
+	if _, err := control.Listen("/" + strings.Repeat("x", 200)); err == nil || !strings.Contains(err.Error(), "shorter") {
+		t.Errorf("a long path: %v", err)
+	}
+}
