@@ -33,7 +33,7 @@ func TestHost(t *testing.T) {
 		images = append(images, named)
 	}
 	for _, name := range []string{
-		"giveback", "cancel", "late", "hammer", "retire", "prune", "rollback", "unwritten", "close", "requests",
+		"giveback", "cancel", "late", "hammer", "retire", "prune", "rollback", "unwritten", "close", "held", "restore", "requests",
 	} {
 		t.Run(name, func(t *testing.T) {
 			out, err := command(t.Context(), program, append([]string{name, t.TempDir()}, images...)...).CombinedOutput()

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net/http"
 	"os"
+	"strconv"
 	"sync"
 	"time"
 
@@ -18,13 +19,19 @@ type state struct {
 	Beats int // of the background work, which writes it without a lock: nobody else may at that time
 }
 
+// version is of the state, and decided when the image is opened; so is concurrent.
+var (
+	version, _ = strconv.Atoi(os.Getenv("DRILL_VERSION"))
+	concurrent = os.Getenv("DRILL_CONCURRENT") != ""
+)
+
 // Plugin is what the host looks for.
 var Plugin = abi.Descriptor{
-	ABI:     abi.Version,
-	Version: "1",
-	State:   keep.Prototype[state]("drill", 1),
+	ABI:              abi.Version,
+	State:            keep.Prototype[state]("drill", version),
+	ConcurrentExport: concurrent,
 	New: func(ctx context.Context, host abi.Host) (abi.Instance, error) {
-		d := &drill{Of: keep.New("drill", 1, &state{}), host: host}
+		d := &drill{Of: keep.New("drill", version, &state{}), host: host}
 		if err := d.step(ctx, "New"); err != nil {
 			return nil, err
 		}
@@ -63,6 +70,9 @@ func (d *drill) Start(ctx context.Context) error {
 	if err := d.step(ctx, "Start"); err != nil {
 		return err
 	}
+	if concurrent {
+		return nil
+	}
 	s, quit := d.State(), make(chan struct{})
 	d.quit, d.given = quit, false
 	d.beat.Go(func() {
@@ -79,8 +89,10 @@ func (d *drill) Start(ctx context.Context) error {
 }
 
 func (d *drill) Stop(ctx context.Context) error {
-	close(d.quit)
-	d.beat.Wait()
+	if !concurrent {
+		close(d.quit)
+		d.beat.Wait()
+	}
 	return d.step(ctx, "Stop")
 }
 
@@ -89,7 +101,13 @@ func (d *drill) Export(ctx context.Context) (abi.State, error) {
 	if err := d.step(ctx, "Export"); err != nil {
 		return abi.State{}, err
 	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	d.given = true
+	if concurrent {
+		snapshot := *d.State()
+		return abi.State{Schema: "drill", Version: version, Value: &snapshot}, nil
+	}
 	return d.Of.Export(ctx)
 }
 

@@ -26,11 +26,14 @@ var scenarios = map[string]func(*stage){
 	"rollback":  rollback,
 	"unwritten": unwritten,
 	"close":     closeWhileBusy,
+	"held":      held,
+	"restore":   restore,
 	"requests":  requests,
 }
 
 // usage: scenario NAME DIRECTORY IMAGE…
 func main() {
+	os.Setenv("DRILL_VERSION", "1")
 	s := &stage{dir: os.Args[2], images: os.Args[3:]}
 	scenarios[os.Args[1]](s)
 	if s.failed {
