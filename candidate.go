@@ -118,7 +118,8 @@ func (h *Host) instantiate(ctx context.Context, c *candidate, l *live) error {
 		return err
 	}
 	if !handlesSomething(l.instance) {
-		return fmt.Errorf("%w: New returned a %T, which is neither an http.Handler nor an abi.BatchHandler or abi.ScheduleHandler", ErrNoHandler, l.instance)
+		return fmt.Errorf("%w: New returned a %T, which is neither an http.Handler nor an abi.BatchHandler or abi.ScheduleHandler",
+			ErrNoHandler, l.instance)
 	}
 	return nil
 }
@@ -176,7 +177,8 @@ func openImage(ctx context.Context, path string, l *live) error {
 		return fmt.Errorf("%w; export it as `var %s = abi.Descriptor{…}`", err, abi.Symbol)
 	}
 	if descriptor.ABI != abi.Version {
-		return fmt.Errorf("%w: the plugin states ABI %d, this host has %d; build it against this host's abi package, with ABI: abi.Version", ErrABIVersion, descriptor.ABI, abi.Version)
+		return fmt.Errorf("%w: the plugin states ABI %d, this host has %d; build it against this host's abi package, with ABI: abi.Version",
+			ErrABIVersion, descriptor.ABI, abi.Version)
 	}
 	if descriptor.New == nil {
 		return fmt.Errorf("%w: its Descriptor has no New", ErrNoHandler)

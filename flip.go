@@ -117,7 +117,8 @@ func (h *Host) goOn(ctx context.Context, p *plugin, g *generations.Generation[*l
 	if l := g.Value(); l.stopped {
 		l.stopped = false
 		if err := l.start(ctx); err != nil {
-			h.log.Error("start background work again: the plugin serves on without it", "plugin", p.name, "generation", l.label, "err", err)
+			h.log.Error("start background work again: the plugin serves on without it",
+				"plugin", p.name, "generation", l.label, "err", err)
 		}
 	}
 	if err := gate.Open(g); err != nil { // the owner alone changes the slot

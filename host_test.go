@@ -44,7 +44,9 @@ func newHost(t *testing.T, o Options) *Host {
 // TestMissingImage begins without a plugin's image: that plugin doesn't serve, and all else works.
 func TestMissingImage(t *testing.T) {
 	for _, mode := range []Mode{Prod, Dev} {
-		h := newHost(t, Options{Plugins: []Plugin{{Name: "gone", Image: filepath.Join(t.TempDir(), "gone.so"), Mode: mode, Routes: []string{"/"}}}})
+		h := newHost(t, Options{Plugins: []Plugin{
+			{Name: "gone", Image: filepath.Join(t.TempDir(), "gone.so"), Mode: mode, Routes: []string{"/"}},
+		}})
 		status := h.Status().Plugins[0]
 		if r := status.Refused; r == nil || r.Phase != "store" || !errors.Is(r, fs.ErrNotExist) || !r.Image.IsZero() {
 			t.Errorf("%s: refused is %+v", mode, r)

@@ -146,7 +146,8 @@ func (h *Host) settle(why cause, candidates []*candidate) *Reload {
 	result := &Reload{Moves: []Move{}}
 	var err error
 	if result.Release, err = h.publish(why, changed(candidates)); err != nil {
-		result.Warning = fmt.Sprintf("publish release: %v; the new generations serve, but a restart boots release %d", err, result.Release)
+		result.Warning = fmt.Sprintf("publish release: %v; the new generations serve, but a restart boots release %d",
+			err, result.Release)
 		h.log.Error("publish release", "err", err, "boots", result.Release)
 	}
 	for _, c := range candidates {
@@ -204,7 +205,9 @@ func (h *Host) refuse(ctx context.Context, c *candidate, err error) error {
 	p.mu.Unlock()
 	h.log.Error("refused", "plugin", p.name, "phase", r.Phase, "image", r.Image.Short(), "serves", r.Serves.Short(),
 		"source", r.Source, "why", strings.TrimSpace(r.Message))
-	h.remember(generations.Event{Kind: generations.KindRefuse, Plugin: p.name, From: c.from, To: c.id, Detail: r.Phase + ": " + r.Message})
+	h.remember(generations.Event{
+		Kind: generations.KindRefuse, Plugin: p.name, From: c.from, To: c.id, Detail: r.Phase + ": " + r.Message,
+	})
 	return r
 }
 
@@ -236,6 +239,6 @@ func (h *Host) logMove(why cause, m Move, release int) {
 	}
 	p := m.Phases
 	h.log.Info("reloaded", append(attrs, "to", m.To.Short(), "release", release, "state", m.State.Way, "total", p.Total(),
-		"store", p.Store, "check", p.Check, "probe", p.Probe, "open", p.Open, "new", p.New, "drain", p.Drain, "move", p.State, "start", p.Start,
-		"flip", p.Flip, "publish", p.Publish)...)
+		"store", p.Store, "check", p.Check, "probe", p.Probe, "open", p.Open, "new", p.New, "drain", p.Drain, "move", p.State,
+		"start", p.Start, "flip", p.Flip, "publish", p.Publish)...)
 }

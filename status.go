@@ -56,14 +56,26 @@ type GenerationStatus struct {
 // Status tells what the host serves. It never blocks on a reload.
 func (h *Host) Status() Status {
 	s := Status{PID: os.Getpid(), Started: h.started, Store: h.opts.Store, Release: h.Release(), Plugins: []PluginStatus{}}
+	var images []*native.Image
 	for _, p := range h.index.Load().sorted() {
-		s.Plugins = append(s.Plugins, p.status())
+		status, of := p.status()
+		s.Plugins, images = append(s.Plugins, status), append(images, of...)
+	}
+	memories, err := native.MemoryOf(images...) // of all at once: the kernel takes its time for each question
+	if err != nil {
+		return s // zero where the kernel doesn't tell
+	}
+	for _, p := range s.Plugins {
+		for i := range p.Generations {
+			p.Generations[i].Memory, memories = memories[0], memories[1:]
+		}
 	}
 	return s
 }
 
-func (p *plugin) status() PluginStatus {
-	s := PluginStatus{Name: p.name, Mode: p.Mode, Image: p.Image, Routes: p.Routes, Generations: []GenerationStatus{}}
+// status is the plugin's part, but for the memory of its generations, which come from images.
+func (p *plugin) status() (s PluginStatus, images []*native.Image) {
+	s = PluginStatus{Name: p.name, Mode: p.Mode, Image: p.Image, Routes: p.Routes, Generations: []GenerationStatus{}}
 	p.mu.Lock()
 	s.Last, s.Refused = p.last, p.refused
 	old := slices.Clone(p.old)
@@ -75,19 +87,15 @@ func (p *plugin) status() PluginStatus {
 	if g := p.current(); g != nil {
 		l := g.Value()
 		s.Generation, s.Version, s.Since = l.id, l.descriptor.Version, l.since
-		s.Generations = append(s.Generations, generationStatus(g, "serving"))
+		s.Generations = append(s.Generations, GenerationStatus{ID: l.id, State: "serving", Leases: g.Leases()})
+		images = append(images, l.image)
 		if err := l.uncheckpointed(); err != nil {
 			s.Uncheckpointed = err.Error()
 		}
 	}
 	for _, g := range old {
-		s.Generations = append(s.Generations, generationStatus(g, "draining"))
+		s.Generations = append(s.Generations, GenerationStatus{ID: g.ID(), State: "draining", Leases: g.Leases()})
+		images = append(images, g.Value().image)
 	}
-	return s
-}
-
-func generationStatus(g *generations.Generation[*live], state string) GenerationStatus {
-	s := GenerationStatus{ID: g.Value().id, State: state, Leases: g.Leases()}
-	s.Memory, _ = g.Value().image.Memory() // zero where the kernel doesn't tell
-	return s
+	return s, images
 }

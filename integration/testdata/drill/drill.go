@@ -50,7 +50,8 @@ type drill struct {
 
 // step tells the host of a lifecycle call, and does what DRILL_PLUGIN_STEP in the environment asks for.
 func (d *drill) step(ctx context.Context, name string) error {
-	d.host.Emit(context.Background(), []abi.Point{{Table: name, Tags: []abi.Tag{{Key: "generation", Value: d.host.Generation()}}}})
+	generation := []abi.Tag{{Key: "generation", Value: d.host.Generation()}}
+	d.host.Emit(context.Background(), []abi.Point{{Table: name, Tags: generation}})
 	switch os.Getenv("DRILL_" + d.host.Plugin() + "_" + name) {
 	case "fail":
 		return errors.New(name + " was told to fail")

@@ -7,6 +7,8 @@ import (
 	"net/http/httptest"
 	"strings"
 	"time"
+
+	"github.com/sohost/sohost"
 )
 
 // requests has handlers that panic, take the connection over, stream, and are asked for what they don't have. No lease may
@@ -33,7 +35,8 @@ func requests(s *stage) {
 	s.check(resp.StatusCode == http.StatusNotFound, "/nowhere answers %s %q", resp.Status, body)
 	resp, err = http.Head(server.URL + "/a")
 	s.must(err)
-	s.check(resp.StatusCode == http.StatusOK && strings.HasPrefix(resp.Header.Get("Sohost-Generation"), s.short(0)), "HEAD /a answers %s, %v", resp.Status, resp.Header)
+	generation := resp.Header.Get(sohost.GenerationHeader)
+	s.check(resp.StatusCode == http.StatusOK && strings.HasPrefix(generation, s.short(0)), "HEAD: %s by %s", resp.Status, generation)
 	_, body, err = get("/a?do=hijack")
 	s.check(err != nil, "a hijacked connection answers %q", body)
 
@@ -54,7 +57,8 @@ func requests(s *stage) {
 	s.await("the retirement", func() bool { return len(s.Status().Plugins[0].Generations) == 1 })
 	resp, _, err = get("/a/below")
 	s.must(err)
-	s.check(strings.HasPrefix(resp.Header.Get("Sohost-Generation"), s.short(1)), "answered by %s", resp.Header.Get("Sohost-Generation"))
+	generation = resp.Header.Get(sohost.GenerationHeader)
+	s.check(strings.HasPrefix(generation, s.short(1)), "answered by %s", generation)
 	s.must(s.Close(context.Background()))
 	resp, _, err = get("/a")
 	s.must(err)
