@@ -19,7 +19,8 @@ type state struct {
 	Beats int // of the background work, which writes it without a lock: nobody else may at that time
 }
 
-// version is of the state, and decided when the image is opened; so is concurrent.
+// version is of the state, and decided when the image is opened; so is concurrent. Methods must not refer to them: those of
+// an image that was cloned without a build run in the one that it was cloned from, since both have one type.
 var (
 	version, _ = strconv.Atoi(os.Getenv("DRILL_VERSION"))
 	concurrent = os.Getenv("DRILL_CONCURRENT") != ""
@@ -31,7 +32,7 @@ var Plugin = abi.Descriptor{
 	State:            keep.Prototype[state]("drill", version),
 	ConcurrentExport: concurrent,
 	New: func(ctx context.Context, host abi.Host) (abi.Instance, error) {
-		d := &drill{Of: keep.New("drill", version, &state{}), host: host}
+		d := &drill{Of: keep.New("drill", version, &state{}), host: host, concurrent: concurrent}
 		if err := d.step(ctx, "New"); err != nil {
 			return nil, err
 		}
@@ -41,11 +42,12 @@ var Plugin = abi.Descriptor{
 
 type drill struct {
 	keep.Of[state]
-	host  abi.Host
-	mu    sync.Mutex
-	quit  chan struct{}
-	beat  sync.WaitGroup
-	given bool // the state is another instance's
+	host       abi.Host
+	concurrent bool
+	mu         sync.Mutex
+	quit       chan struct{}
+	beat       sync.WaitGroup
+	given      bool // the state is another instance's
 }
 
 // step tells the host of a lifecycle call, and does what DRILL_PLUGIN_STEP in the environment asks for.
@@ -71,7 +73,7 @@ func (d *drill) Start(ctx context.Context) error {
 	if err := d.step(ctx, "Start"); err != nil {
 		return err
 	}
-	if concurrent {
+	if d.concurrent {
 		return nil
 	}
 	s, quit := d.State(), make(chan struct{})
@@ -90,7 +92,7 @@ func (d *drill) Start(ctx context.Context) error {
 }
 
 func (d *drill) Stop(ctx context.Context) error {
-	if !concurrent {
+	if !d.concurrent {
 		close(d.quit)
 		d.beat.Wait()
 	}
@@ -105,11 +107,12 @@ func (d *drill) Export(ctx context.Context) (abi.State, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.given = true
-	if concurrent {
+	s, err := d.Of.Export(ctx)
+	if d.concurrent {
 		snapshot := *d.State()
-		return abi.State{Schema: "drill", Version: version, Value: &snapshot}, nil
+		s.Value = &snapshot
 	}
-	return d.Of.Export(ctx)
+	return s, err
 }
 
 func (d *drill) Close() error {
