@@ -41,7 +41,8 @@ lint: ## gofmt, go vet and staticcheck
 	$(GO) run $(STATICCHECK) ./...
 
 bench: ## run the benchmarks behind the figures in the README
-	$(GO) test -run '^$$' -bench . -benchmem ./generations ./internal/... .
+	$(GO) test -run '^$$' -bench . -benchmem ./generations ./internal/state
+	$(GO) test -run '^$$' -bench . -benchtime 20x ./integration
 
 clean: ## remove what was built
 	rm -rf build
