@@ -1,0 +1,74 @@
+package state
+
+import (
+	"fmt"
+	"reflect"
+	"unsafe"
+)
+
+// object gives the copy of what the pointer or slice refers to, making it if this is the first time.
+func (m *mover) object(o *op, p unsafe.Pointer, n int) unsafe.Pointer {
+	slice := o.code == opSlice
+	var i int
+	var met bool
+	if slice {
+		m.entries += int64(n)
+		i, met = m.memo.slice(m.kind(o), p, n)
+	} else {
+		i, met = m.memo.pointer(m.kind(o), p)
+	}
+	if met {
+		return m.made[i]
+	}
+	made := m.alloc(o.to.object, n)
+	m.made = append(m.made, made)
+	if n > 0 {
+		m.queue = append(m.queue, fill{o, p, made, n})
+		m.extents.add(p, uintptr(n)*o.from.object.Size(), slice, o)
+	}
+	return made
+}
+
+func (m *mover) mapping(o *op, p unsafe.Pointer) unsafe.Pointer {
+	i, met := m.memo.pointer(m.kind(o), p)
+	if met {
+		return m.made[i]
+	}
+	n := reflect.NewAt(o.from.typ, unsafe.Pointer(&p)).Elem().Len()
+	m.entries += int64(n)
+	room := n
+	if !m.take(int64(n) * int64(o.key.to.typ.Size()+o.elem.to.typ.Size()+1)) {
+		room = 0
+	}
+	made := reflect.MakeMapWithSize(o.to.typ, room).UnsafePointer()
+	m.made = append(m.made, made)
+	m.maps = append(m.maps, fill{o, p, made, n})
+	m.extents.add(p, 1, false, o)
+	return made
+}
+
+func (m *mover) kind(o *op) *memoOf {
+	k := m.kinds[o]
+	if k == nil {
+		k = m.memo.kind(o.from.object, o.to.object)
+		m.kinds[o] = k
+	}
+	return k
+}
+
+// take counts memory that is about to be allocated. When that is too much the move has failed: what is made from then on is
+// never filled.
+func (m *mover) take(bytes int64) bool {
+	m.bytes += bytes
+	if m.limit > 0 && m.bytes > m.limit && m.err == nil {
+		m.err = fmt.Errorf("%w: the copy takes more than %d bytes", ErrLimit, m.limit)
+	}
+	return m.err == nil
+}
+
+func (m *mover) alloc(t reflect.Type, n int) unsafe.Pointer {
+	if !m.take(int64(n)*int64(t.Size())) || n == 1 {
+		return reflect.New(t).UnsafePointer()
+	}
+	return reflect.MakeSlice(reflect.SliceOf(t), n, n).UnsafePointer()
+}
