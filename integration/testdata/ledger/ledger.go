@@ -3,6 +3,7 @@
 //	POST /ledger/KEY     enters the key, or adds one to its hits
 //	GET  /ledger/KEY     answers the hits
 //	GET  /ledger?fill=N  enters N keys at once
+//	GET  /ledger?keys    answers every key with its hits, a line each
 //	GET  /ledger         answers how many keys there are, and the sum of all hits
 package main
 
@@ -58,6 +59,10 @@ func (l *ledger) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 		fmt.Fprintln(w, e.Hits)
+	case r.URL.Query().Has("keys"):
+		for key, e := range s.ByKey {
+			fmt.Fprintln(w, key, e.Hits)
+		}
 	default:
 		n, _ := strconv.Atoi(r.URL.Query().Get("fill"))
 		for i := range n {
