@@ -13,12 +13,15 @@
 //	STORE/current                                   -> releases/000042, flipped by rename, never removed
 //	STORE/confirmed                                 -> releases/000041, what a crash falls back to
 //	STORE/history.jsonl, STORE/history.1.jsonl      what happened, one JSON object a line; the older half
-//	STORE/lock                                      flock of the one process that may write, and its pid
+//	STORE/lock                                      flock of whoever may write, and the pid of the process that took it
 //
 // Names that begin with a dot are temporary. Whatever a crash leaves under such a name is removed by the next [OpenStore].
 // At any moment, and so after a crash at any moment, current names a whole release or does not exist yet: objects are
 // durable before a release that names them, a release is durable before current names it, and a release is gone durably
 // before its objects are removed.
+//
+// The lock is taken by [OpenStore], and lasts as long as the [Store] and the process; or by [AcquireLock], and lasts as long
+// as any process that its open file was passed to. Only one of those may have the store open for writing at a time.
 //
 // # In memory
 //

@@ -11,6 +11,8 @@ import (
 var (
 	// ErrLocked is returned when another process, or another Store of this one, holds the store.
 	ErrLocked = errors.New("store is locked")
+	// ErrWrongLock is returned when the Lock given for a store is not the lock of that store.
+	ErrWrongLock = errors.New("lock is not that of the store")
 	// ErrReadOnly is returned when a Store from ReadStore is asked to change something.
 	ErrReadOnly = errors.New("store is open for reading only")
 	// ErrClosed is returned when a Store is used after Close.
@@ -65,20 +67,40 @@ var (
 	ErrRetired = errors.New("generation is retired")
 )
 
-// LockedError says who holds a store. It matches ErrLocked.
+// LockedError says who holds a store. It matches ErrLocked, and wraps the cause that ended a wait for the lock.
 type LockedError struct {
 	Dir string
-	PID int // 0 when the holder could not be told
+	PID int   // of the process that took the lock, 0 when it could not be told
+	Err error // what ended the wait for processes that outlive that one, nil when there was no wait
 }
 
 func (e *LockedError) Error() string {
-	if e.PID == 0 {
+	switch {
+	case e.Err != nil && e.PID == 0:
+		return fmt.Sprintf("open store %s: %v by processes of a server that has ended: %v", e.Dir, ErrLocked, e.Err)
+	case e.Err != nil:
+		return fmt.Sprintf("open store %s: %v by processes of a server that died, process %d: %v", e.Dir, ErrLocked, e.PID, e.Err)
+	case e.PID == 0:
 		return fmt.Sprintf("open store %s: %v by another process", e.Dir, ErrLocked)
 	}
 	return fmt.Sprintf("open store %s: %v by process %d", e.Dir, ErrLocked, e.PID)
 }
 
 func (e *LockedError) Is(target error) bool { return target == ErrLocked }
+
+func (e *LockedError) Unwrap() error { return e.Err }
+
+// WrongLockError says which store a Lock is not the lock of. It matches ErrWrongLock.
+type WrongLockError struct {
+	Dir  string // of the store
+	File string // the name of the Lock's file, as it was opened or passed on
+}
+
+func (e *WrongLockError) Error() string {
+	return fmt.Sprintf("open store %s: %v: want the file %s in it, have another: %s", e.Dir, ErrWrongLock, lockFile, e.File)
+}
+
+func (e *WrongLockError) Is(target error) bool { return target == ErrWrongLock }
 
 // NotRegularError says what stands at a path where a file was wanted. It matches ErrNotRegular.
 type NotRegularError struct {

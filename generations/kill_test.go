@@ -16,9 +16,20 @@ import (
 const killStore = "GENERATIONS_TEST_KILL_STORE"
 
 func TestMain(m *testing.M) {
-	if dir := os.Getenv(killStore); dir != "" {
-		fmt.Fprintln(os.Stderr, writeForever(dir)) // comes back only when something is wrong
-		os.Exit(1)
+	for variable, run := range map[string]func(dir string) error{
+		killStore:  writeForever,
+		lockServer: serveLocked,
+		lockWorker: workLocked,
+	} {
+		dir := os.Getenv(variable)
+		if dir == "" {
+			continue
+		}
+		if err := run(dir); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		os.Exit(0)
 	}
 	os.Exit(m.Run())
 }

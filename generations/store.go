@@ -25,6 +25,10 @@ type StoreOptions struct {
 	// Default: DefaultMaxHistory, 4 MiB.
 	MaxHistory int64
 
+	// Lock is the store's lock, when the caller has it: from AcquireLock, or from InheritLock in a process that it was passed
+	// to. It stays the caller's: Close doesn't let go of it. Default: OpenStore takes the lock itself.
+	Lock *Lock
+
 	// Log gets what went wrong after the point of no return, where no error can say it. Default: slog.Default().
 	Log *slog.Logger
 }
@@ -48,13 +52,14 @@ type Store struct {
 	opts StoreOptions
 	disk *disk
 
-	mu     sync.Mutex // guards current, confirmed, the sets of releases and objects, history, and what follows
-	unlock func()     // nil once closed, and in a store that is only read
-	err    error      // why nothing may be changed: ErrReadOnly, ErrClosed or nil
+	mu   sync.Mutex // guards current, confirmed, the sets of releases and objects, history, and what follows
+	lock *Lock      // the one that Close lets go of, if any
+	err  error      // why nothing may be changed: ErrReadOnly, ErrClosed or nil
 }
 
 // OpenStore opens the store in dir, which it creates if need be, and locks it until Close. It doesn't wait for the lock:
-// when another process has it the error is a *LockedError. What crashed writes have left is removed.
+// when another process has it the error is a *LockedError. With StoreOptions.Lock it uses that one, and the error is a
+// *WrongLockError when that is not this store's. What crashed writes have left is removed.
 func OpenStore(dir string, opts StoreOptions) (*Store, error) {
 	return openStore(dir, opts, realDisk())
 }
@@ -71,12 +76,16 @@ func openStore(dir string, opts StoreOptions, d *disk) (*Store, error) {
 		}
 	}
 	// Only under the lock: another process's temporary files are no leftovers.
-	s.unlock, err = lockStore(dir, filepath.Join(dir, "lock"))
+	if opts.Lock != nil {
+		err = opts.Lock.verify(dir)
+	} else {
+		s.lock, err = tryLock(dir)
+	}
 	if err != nil {
 		return nil, err
 	}
 	if err := s.sweep(); err != nil {
-		s.unlock()
+		s.Close()
 		return nil, fmt.Errorf("open store: %w", err)
 	}
 	return s, nil
@@ -96,17 +105,16 @@ func ReadStore(dir string) (*Store, error) {
 	return s, nil
 }
 
-// Close lets go of the store's lock. It waits for a Publish or Prune under way, not for an Add, which fails instead. A
-// second Close does nothing.
+// Close lets go of the store's lock, unless it came from StoreOptions.Lock. It waits for a Publish or Prune under way, not
+// for an Add, which fails instead. A second Close does nothing.
 func (s *Store) Close() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.unlock != nil {
-		s.unlock()
-		s.unlock = nil
-	}
 	s.err = ErrClosed
-	return nil
+	if s.lock == nil {
+		return nil
+	}
+	return s.lock.Close()
 }
 
 // Dir gives the store's directory, absolute.
