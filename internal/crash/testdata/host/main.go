@@ -1,0 +1,49 @@
+// Command host opens images and has one of them end the process. It is what the tests call a worker.
+//
+//	host <crash output> <command> <argument> <image>...
+//
+// The first image is the one that gets the command.
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"runtime/debug"
+
+	"github.com/sohost/sohost/abi"
+	"github.com/sohost/sohost/native"
+)
+
+func main() {
+	if err := run(os.Args[1], os.Args[2], os.Args[3], os.Args[4:]); err != nil {
+		fmt.Println(err)
+		os.Exit(1)
+	}
+}
+
+func run(output, command, arg string, paths []string) error {
+	var images []*native.Image
+	for _, path := range paths {
+		im, err := native.Open(context.Background(), path)
+		if err != nil {
+			return err
+		}
+		images = append(images, im)
+	}
+	crash, err := native.Lookup[func(command, arg string)](images[0], "Crash")
+	if err != nil {
+		return err
+	}
+	f, err := os.Create(output)
+	if err != nil {
+		return err
+	}
+	if err := debug.SetCrashOutput(f, debug.CrashOptions{}); err != nil {
+		return err
+	}
+	var _ abi.Instance // plugins are built for hosts that have package abi
+	(*crash)(command, arg)
+	fmt.Println("ready")
+	select {}
+}
