@@ -12,6 +12,7 @@
 //	STORE/releases/000042/manifest.json             what the release is, and why
 //	STORE/current                                   -> releases/000042, flipped by rename, never removed
 //	STORE/confirmed                                 -> releases/000041, what a crash falls back to
+//	STORE/quarantine/<sha256>.json                  an image never to be tried again, stored or not, until it is lifted
 //	STORE/history.jsonl, STORE/history.1.jsonl      what happened, one JSON object a line; the older half
 //	STORE/lock                                      flock of whoever may write, and the pid of the process that took it
 //
@@ -29,5 +30,5 @@
 // generation in with one atomic pointer swap and waits in [Generation.Drain] for the leases of the old one. Where state
 // has to move in between, a [Gate] makes callers wait meanwhile.
 //
-// To read the source, begin with store.go, add.go and publish.go for the disk, slot.go and drain.go for the memory.
+// To read the source, begin with store.go, lock.go, add.go and publish.go for the disk, slot.go and drain.go for the memory.
 package generations

@@ -31,6 +31,12 @@ func TestOrderOfOperations(t *testing.T) {
 			"sync releases/.000004", "rename releases/000004", "sync releases", "replaceSymlink current", "sync ",
 		}},
 		{"Confirm", func() error { return s.Confirm(4) }, []string{"replaceSymlink confirmed", "sync "}},
+		{"Quarantine", func() error { return s.Quarantine(Quarantine{Image: f.spare}) }, []string{
+			"write quarantine/." + f.spare.String(), "replace quarantine/." + f.spare.String(), "sync quarantine", "write history",
+		}},
+		{"LiftQuarantine", func() error { return s.LiftQuarantine(f.spare) }, []string{
+			"remove quarantine/" + f.spare.String(), "sync quarantine", "write history",
+		}},
 		{"Prune", func() error { _, err := s.Prune(PruneOptions{Keep: 1}); return err }, []string{
 			"rename releases/.dropped-000001", "sync releases", "remove objects/", "sync objects",
 		}},

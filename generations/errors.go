@@ -41,6 +41,8 @@ var (
 	ErrName = errors.New("invalid plugin name")
 	// ErrNoRelease is returned when the release asked for doesn't exist; for Current, before the first Publish.
 	ErrNoRelease = errors.New("no such release")
+	// ErrNotQuarantined is returned when an image's quarantine is to be lifted that isn't in quarantine.
+	ErrNotQuarantined = errors.New("image is not in quarantine")
 	// ErrBroken is returned when a release is there but can't be used: its manifest, a link or an object is missing or wrong.
 	ErrBroken = errors.New("release is broken")
 )

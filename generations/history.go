@@ -24,6 +24,8 @@ const (
 	KindRetire     Kind = "retire"     // an image's last call has returned
 	KindConfirm    Kind = "confirm"    // a release passed its probation
 	KindQuarantine Kind = "quarantine" // an image will not be tried again
+	KindLift       Kind = "lift"       // an image's quarantine was lifted
+	KindCrash      Kind = "crash"      // a worker process ended against its will
 	KindHandover   Kind = "handover"   // a fresh process took over
 )
 
@@ -75,13 +77,7 @@ func encodeEvent(e Event) ([]byte, error) {
 		e.Time = time.Now()
 	}
 	e.Time = e.Time.UTC()
-	if len(e.Detail) > maxEventDetail {
-		cut := maxEventDetail
-		for cut > 0 && !utf8.RuneStart(e.Detail[cut]) {
-			cut--
-		}
-		e.Detail = e.Detail[:cut] + "…"
-	}
+	e.Detail = cut(e.Detail, maxEventDetail)
 	line, err := json.Marshal(e)
 	if err != nil {
 		return nil, err
@@ -90,6 +86,17 @@ func encodeEvent(e Event) ([]byte, error) {
 		return nil, fmt.Errorf("event of %d bytes, the limit is %d", len(line), maxEventLine)
 	}
 	return append(line, '\n'), nil
+}
+
+// cut shortens text that is longer than limit bytes, not within a character.
+func cut(text string, limit int) string {
+	if len(text) <= limit {
+		return text
+	}
+	for limit > 0 && !utf8.RuneStart(text[limit]) {
+		limit--
+	}
+	return text[:limit] + "…"
 }
 
 func (s *Store) appendLine(line []byte) error {

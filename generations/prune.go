@@ -37,7 +37,7 @@ type PruneReport struct {
 
 // Prune removes old releases and then the images that no release names any more. What current, confirmed and the newest
 // Keep releases name stays, and so do images that are held. Broken releases don't count as kept, and
-// go when they are older than all that are.
+// go when they are older than all that are. Records of quarantine stay.
 //
 // It removes nothing when current or confirmed can't be read, since it can't tell then what is needed. After another error
 // the report has what was removed so far; the store is whole, and the next Prune removes the rest.

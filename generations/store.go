@@ -139,7 +139,7 @@ func (s *Store) sweep() error {
 		{s.objects(), tempObject},
 		{s.releases(), "."},
 		{filepath.Join(s.dir, "state"), "."},
-		{filepath.Join(s.dir, "quarantine"), "."},
+		{s.quarantine(), "."},
 	}
 	for _, l := range leftovers {
 		names, err := s.disk.readDir(l.dir)

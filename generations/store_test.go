@@ -58,6 +58,8 @@ func wantReadOnly(t *testing.T, s *Store, want error) {
 	wantIs(t, err, want)
 	wantIs(t, s.Confirm(1), want)
 	wantIs(t, s.AppendEvent(Event{}), want)
+	wantIs(t, s.Quarantine(Quarantine{Image: idOf("y")}), want)
+	wantIs(t, s.LiftQuarantine(idOf("y")), want)
 }
 
 // A store that is closed while an image is copied gets no object after its lock is gone.

@@ -1,6 +1,7 @@
 package generations
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"testing"
@@ -64,6 +65,49 @@ func TestFaultSweep(t *testing.T) {
 				}
 				if objects, err := s.list(); err != nil || len(objects) != 2 {
 					t.Errorf("%d objects, %v; want those of the two releases", len(objects), err)
+				}
+			},
+		},
+		"Quarantine": {
+			func(t *testing.T, s *Store, f *fixture) error {
+				err := s.Quarantine(Quarantine{Image: f.spare, Reason: "test"})
+				// The one in quarantine already stays there, whatever becomes of the other.
+				s.disk = fastDisk()
+				if q, ok, _ := s.Quarantined(f.quarantined); !ok || q.Reason != "fixture" {
+					t.Errorf("Quarantined = %+v, %v", q, ok)
+				}
+				return err
+			},
+			func(t *testing.T, s *Store, f *fixture) {
+				if q, ok, err := s.Quarantined(f.spare); !ok || err != nil || q.Reason != "test" {
+					t.Errorf("Quarantined = %+v, %v, %v", q, ok, err)
+				}
+			},
+		},
+		"Quarantine, the first": {
+			func(t *testing.T, s *Store, f *fixture) error {
+				if err := s.disk.removeAll(s.quarantine()); err != nil {
+					return err
+				}
+				return s.Quarantine(Quarantine{Image: f.spare, Reason: "test"})
+			},
+			func(t *testing.T, s *Store, f *fixture) {
+				if list, err := s.Quarantines(); err != nil || len(list) != 1 || list[0].Reason != "test" {
+					t.Errorf("Quarantines = %+v, %v", list, err)
+				}
+			},
+		},
+		"LiftQuarantine": {
+			func(t *testing.T, s *Store, f *fixture) error {
+				err := s.LiftQuarantine(f.quarantined)
+				if errors.Is(err, ErrNotQuarantined) {
+					return nil // the one before, whose last step failed, has done it
+				}
+				return err
+			},
+			func(t *testing.T, s *Store, f *fixture) {
+				if q, ok, err := s.Quarantined(f.quarantined); ok || err != nil {
+					t.Errorf("Quarantined = %+v, %v, %v", q, ok, err)
 				}
 			},
 		},
@@ -143,11 +187,11 @@ func TestFaultSweepOpen(t *testing.T) {
 }
 
 // fixture is a store with something to lose: three releases, of which the first is confirmed, an image that no release
-// names, and a history about to be rotated.
+// names, an image in quarantine, and a history about to be rotated.
 type fixture struct {
 	store               *Store
 	current             Release
-	spare               ID
+	spare, quarantined  ID
 	source, sourceKnown string
 }
 
@@ -168,6 +212,10 @@ func newFixture(t *testing.T) *fixture {
 		t.Fatal(err)
 	}
 	f.spare = add(t, s, "spare").ID
+	f.quarantined = idOf("quarantined")
+	if err := s.Quarantine(Quarantine{Image: f.quarantined, Reason: "fixture"}); err != nil {
+		t.Fatal(err)
+	}
 	if err := s.AppendEvent(Event{Kind: KindBoot, Detail: string(make([]byte, 20))}); err != nil {
 		t.Fatal(err)
 	}
