@@ -19,13 +19,11 @@ static void callback(void) { fromC(); }
 import "C"
 
 import (
-	"errors"
 	"os"
 	"runtime/debug"
 	"sort"
 	"syscall"
 	"time"
-	"unsafe"
 
 	"github.com/sohost/sohost/abi"
 	shared "github.com/sohost/sohost/internal/crash/testdata/shared.v2"
@@ -53,7 +51,12 @@ func (p pair[K, V]) fail() { panic(p.key) }
 //export fromC
 func fromC() { panic("called from C") }
 
-var table map[string]int
+// Variables keep the compiler from seeing what will happen.
+var (
+	table map[string]int
+	sink  []byte
+	count int
+)
 
 //go:noinline
 func store(m map[int]int) {
@@ -62,11 +65,16 @@ func store(m map[int]int) {
 	}
 }
 
-//go:noinline
 func spin() {
 	for n := 0; ; n++ {
-		table["x"] = n
+		count = n
 	}
+}
+
+// fault writes where nobody may.
+func fault() {
+	page, _ := syscall.Mmap(-1, 0, 4096, syscall.PROT_NONE, syscall.MAP_ANON|syscall.MAP_PRIVATE)
+	page[0] = 1
 }
 
 // grow is a recursion without end.
@@ -88,10 +96,6 @@ func Crash(command, arg string) {
 		go func() { panic(name(arg)) }()
 	case "text":
 		go func() { panic(arg) }()
-	case "struct":
-		go func() { panic(struct{ a, b int }{1, 2}) }()
-	case "wrapped":
-		go func() { panic(errors.Join(errors.New("one"), errors.New("two"))) }()
 	case "nested":
 		go func() {
 			defer func() { panic("second") }()
@@ -115,7 +119,7 @@ func Crash(command, arg string) {
 	case "nil":
 		go func() { (&tree{}).depth() }()
 	case "fault":
-		go func() { debug.SetPanicOnFault(false); fault() }()
+		go fault()
 	case "maps":
 		m := map[int]int{}
 		for range 4 {
@@ -124,11 +128,12 @@ func Crash(command, arg string) {
 	case "stack":
 		debug.SetMaxStack(1 << 20)
 		go func() { grow(0) }()
+	case "shared stack":
+		debug.SetMaxStack(1 << 20)
+		go func() { shared.Grow(0) }()
 	case "memory":
 		const most = 4 << 30
-		if err := syscall.Setrlimit(syscall.RLIMIT_AS, &syscall.Rlimit{Cur: most, Max: most}); err != nil {
-			panic(err)
-		}
+		syscall.Setrlimit(syscall.RLIMIT_AS, &syscall.Rlimit{Cur: most, Max: most})
 		go func() { sink = make([]byte, 2*most) }()
 	case "C fault":
 		go func() { C.fault() }()
@@ -153,7 +158,6 @@ func Crash(command, arg string) {
 	case "shared only":
 		shared.Go()
 	case "spin":
-		table = map[string]int{}
 		go spin()
 	case "kill":
 		syscall.Kill(os.Getpid(), syscall.SIGKILL)
@@ -161,13 +165,5 @@ func Crash(command, arg string) {
 		time.AfterFunc(time.Millisecond, shared.Fail)
 	}
 }
-
-var (
-	sink    []byte
-	address uintptr = 1 << 28
-)
-
-//go:noinline
-func fault() { *(*int)(unsafe.Pointer(address)) = 1 }
 
 func main() {}

@@ -10,10 +10,13 @@ import (
 	"fmt"
 	"os"
 	"runtime/debug"
+	"syscall"
 
 	"github.com/sohost/sohost/abi"
 	"github.com/sohost/sohost/native"
 )
+
+var _ abi.Instance // images are built for hosts that have package abi
 
 func main() {
 	if err := run(os.Args[1], os.Args[2], os.Args[3], os.Args[4:]); err != nil {
@@ -35,6 +38,9 @@ func run(output, command, arg string, paths []string) error {
 	if err != nil {
 		return err
 	}
+	if err := syscall.Setrlimit(syscall.RLIMIT_CORE, &syscall.Rlimit{}); err != nil {
+		return err
+	}
 	f, err := os.Create(output)
 	if err != nil {
 		return err
@@ -42,7 +48,6 @@ func run(output, command, arg string, paths []string) error {
 	if err := debug.SetCrashOutput(f, debug.CrashOptions{}); err != nil {
 		return err
 	}
-	var _ abi.Instance // plugins are built for hosts that have package abi
 	(*crash)(command, arg)
 	fmt.Println("ready")
 	select {}

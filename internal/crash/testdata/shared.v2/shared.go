@@ -16,6 +16,9 @@ func Fail() { panic("shared") }
 //go:noinline
 func Go() { go Fail() }
 
+// Grow is a recursion without end.
+func Grow(n int) int { return Grow(n+1) + 1 }
+
 // List is a list of anything.
 type List[T any] struct{ Items []T }
 
