@@ -10,8 +10,8 @@ import (
 	"github.com/sohost/sohost/internal/cache"
 )
 
-// boot brings the configured plugins up as the current release has them, publishes what it doesn't have yet as one release,
-// and begins to watch.
+// boot brings the configured plugins up as the current release has them, and publishes what it doesn't have yet as one
+// release.
 func (h *Host) boot(ctx context.Context) error {
 	release, err := h.lastRelease()
 	if err != nil {
@@ -45,12 +45,7 @@ func (h *Host) boot(ctx context.Context) error {
 	}
 	h.settle(cause{kind: generations.KindBoot, by: "boot"}, booted)
 	h.unpin(booted)
-	for _, p := range plugins {
-		if p.Mode == Dev {
-			h.watchPlugin(p)
-		}
-	}
-	return h.watchDir()
+	return nil
 }
 
 // lastRelease is the current release, or if that is broken the newest one that is whole; the zero Release if there is none.
@@ -73,8 +68,10 @@ func (h *Host) lastRelease() (generations.Release, error) {
 	return newest, nil
 }
 
-// add makes a plugin known. Its slot is empty. Only New, and then one goroutine, adds plugins.
+// add makes a plugin known. Its slot is empty. Only one goroutine at a time adds plugins.
 func (h *Host) add(config Plugin) *plugin {
+	h.adding.Lock()
+	defer h.adding.Unlock()
 	p := &plugin{
 		Plugin:  config,
 		name:    config.Name,
@@ -105,8 +102,9 @@ func (h *Host) bootPlugin(ctx context.Context, p *plugin) []*candidate {
 
 // bootTarget is bring for one target. A refusal is told by Status and the log.
 func (h *Host) bootTarget(ctx context.Context, t target) []*candidate {
-	candidates, err := h.bring(ctx, []target{t})
+	candidates, failed, err := h.bring(ctx, []target{t})
 	if err != nil {
+		h.refuse(ctx, failed, err)
 		h.unpin(candidates)
 		return nil
 	}

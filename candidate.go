@@ -30,6 +30,8 @@ type candidate struct {
 	id        generations.ID
 	pinned    generations.ID // zero if the image never came into the store
 	unchanged bool
+	fresh     bool // it failed because of what this process has opened before
+	trusted   bool // it need not be probed
 	live      *live
 	gate      *generations.Gate[*live] // closed while the state moves; nil without state
 	state     StateMove
@@ -60,30 +62,49 @@ func (h *Host) prepare(ctx context.Context, c *candidate) error {
 	if r := c.plugin.refusal(); c.onChange && r != nil && r.Image == c.id && r.Phase == "check" {
 		return r // known already, and the same facts again
 	}
-	limited, cancel := h.limit(ctx, h.opts.OpenTimeout)
-	defer cancel()
 	if !isOpen(path) { // else it has passed both
-		c.phase = "check"
-		if err := timed(&c.phases.Check, func() error { return check(path) }); err != nil {
-			return err
-		}
-		c.phase = "probe"
-		if err := timed(&c.phases.Probe, func() error { return h.probe(limited, path) }); err != nil {
+		if err := h.try(ctx, c, path); err != nil {
 			return err
 		}
 	}
-	ctx, cancel = h.limit(ctx, h.opts.OpenTimeout)
+	limited, cancel := h.limit(ctx, h.opts.OpenTimeout)
 	defer cancel()
 	c.phase = "open"
 	l := &live{id: c.id, label: c.id.Short(), since: c.time, rolledBackFrom: c.rolledBackFrom}
 	if c.rollback {
 		l.rolledBackFrom = c.leaves()
 	}
-	if err := timed(&c.phases.Open, func() error { return openImage(ctx, path, l) }); err != nil {
+	if err := timed(&c.phases.Open, func() error { return openImage(limited, path, l) }); err != nil {
+		c.fresh = !momentary(ctx, err) // where nothing else was open, it went well
 		return err
 	}
 	c.phase = "new"
-	return timed(&c.phases.New, func() error { return h.instantiate(ctx, c, l) })
+	err = timed(&c.phases.New, func() error { return h.instantiate(limited, c, l) })
+	// Such as that of a registry of the standard library, in which an earlier generation has the name.
+	c.fresh = errors.As(err, new(*PanicError)) && c.serves != nil
+	return err
+}
+
+// try judges an image that this process hasn't opened, by what can be read of it and by opening it elsewhere.
+func (h *Host) try(ctx context.Context, c *candidate, path string) error {
+	ctx, cancel := h.limit(ctx, h.opts.OpenTimeout)
+	defer cancel()
+	c.phase = "check"
+	rejected := timed(&c.phases.Check, func() error { return h.check(c.id, path) })
+	var rejection *native.Rejection
+	c.fresh = errors.As(rejected, &rejection) && rejection.NeedsFreshProcess()
+	if rejected != nil && !c.fresh || c.trusted {
+		return rejected
+	}
+	c.phase = "probe"
+	if err := timed(&c.phases.Probe, func() error { return h.probe(ctx, path) }); err != nil {
+		c.fresh = false
+		return err
+	}
+	if rejected != nil {
+		c.phase = "check"
+	}
+	return rejected
 }
 
 // leaves is the image that a change of the file doesn't bring back after a rollback. When one rollback follows another, it is
@@ -154,7 +175,10 @@ func isOpen(path string) bool {
 }
 
 // check judges an image before anything of it runs.
-func check(path string) error {
+func (h *Host) check(id generations.ID, path string) error {
+	if err := h.quarantined(id); err != nil {
+		return err
+	}
 	info, err := native.InspectFile(path)
 	if err != nil {
 		return err
@@ -231,8 +255,8 @@ func newRefusal(c *candidate, err error) *Refusal {
 	return r
 }
 
-// passing says whether an error tells of the moment rather than of the image, since the file was being written or ctx, the
+// momentary says whether an error tells of the moment rather than of the image, since the file was being written or ctx, the
 // caller's, has ended: it is worth another try and no refusal.
-func passing(ctx context.Context, err error) bool {
+func momentary(ctx context.Context, err error) bool {
 	return ctx.Err() != nil || errors.Is(err, generations.ErrChanged)
 }

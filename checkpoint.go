@@ -191,16 +191,25 @@ func (h *Host) restoreFrom(ctx context.Context, c *candidate, file string) (Stat
 	if err != nil {
 		return StateMove{}, err
 	}
-	prototype := reflect.TypeOf(c.live.descriptor.State.Value)
-	s, report, err := state.Decode(f, prototype, state.DecodeOptions{MaxMemory: h.opts.StateLimit})
-	if err != nil {
-		return StateMove{}, err
-	}
-	move, err := c.live.accept(ctx, s, h.moveOptions(c))
+	move, err := h.acceptStream(ctx, c, f)
 	if err != nil {
 		return StateMove{}, err
 	}
 	move.Way, move.Age = WayCheckpoint, time.Since(info.ModTime())
+	return move, nil
+}
+
+// acceptStream gives encoded state to the candidate's instance.
+func (h *Host) acceptStream(ctx context.Context, c *candidate, r io.Reader) (StateMove, error) {
+	prototype := reflect.TypeOf(c.live.descriptor.State.Value)
+	s, report, err := state.Decode(r, prototype, state.DecodeOptions{MaxMemory: h.opts.StateLimit})
+	if err != nil {
+		return StateMove{}, err
+	}
+	move, err := c.live.accept(ctx, s, h.moveOptions(c), false)
+	if err != nil {
+		return StateMove{}, err
+	}
 	move.Changes = nil
 	move.copied(report)
 	return move, nil

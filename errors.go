@@ -15,6 +15,9 @@ var (
 	// ErrClosed is returned when the Host was closed.
 	ErrClosed = errors.New("host is closed")
 
+	// ErrHandedOver is returned when another process has the plugins now, see Host.Give: ask that.
+	ErrHandedOver = errors.New("another process serves the plugins now")
+
 	// ErrUnknownPlugin is returned when no plugin has the name that was asked for.
 	ErrUnknownPlugin = errors.New("unknown plugin")
 )
@@ -30,6 +33,9 @@ var (
 	// ErrTooSlow is returned when a plugin's code has not returned within its time limit, see Options.
 	ErrTooSlow = errors.New("over its time limit")
 
+	// ErrQuarantined is returned when an image has ended a process before.
+	ErrQuarantined = errors.New("in quarantine")
+
 	// ErrNothingToRollBack is returned when there is no earlier release to go back to.
 	ErrNothingToRollBack = errors.New("no earlier release")
 )
@@ -39,7 +45,7 @@ type Refusal struct {
 	Plugin string         `json:"plugin"`
 	Source string         `json:"source"`         // the file the image came from
 	Image  generations.ID `json:"image,omitzero"` // zero if the file could not be read
-	Phase  string         `json:"phase"`          // the step that failed: store, check, probe, open, new, drain, state or start
+	Phase  string         `json:"phase"`          // the step that failed: store, check, probe, open, new, drain, state, start or handover
 	Serves generations.ID `json:"serves,omitzero"`
 	Time   time.Time      `json:"time"`
 

@@ -18,6 +18,12 @@ func (h *Host) flip(ctx context.Context, candidates []*candidate) (*candidate, e
 		h.giveBack(ctx, candidates)
 		return c, err
 	}
+	h.swap(candidates)
+	return nil, nil
+}
+
+// swap makes candidates current that are ready.
+func (h *Host) swap(candidates []*candidate) {
 	for _, c := range candidates {
 		err := timed(&c.phases.Flip, func() (err error) {
 			next := generations.NewGeneration(c.id, c.live)
@@ -31,7 +37,6 @@ func (h *Host) flip(ctx context.Context, candidates []*candidate) (*candidate, e
 			panic(fmt.Sprintf("sohost: flip %s: %v", c.plugin.name, err))
 		}
 	}
-	return nil, nil
 }
 
 // ready brings candidates to where nothing but the flip is left to do. Each step is taken by all before the next: the gates

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"sync/atomic"
 	"time"
 )
 
@@ -33,14 +34,23 @@ func caught(err *error) {
 // grace is how long after the end of its context something that heeds it may take to return.
 const grace = 100 * time.Millisecond
 
+// abandoned counts the calls of plugin code that were given up and have not returned.
+var abandoned atomic.Int64
+
 // guard calls a function of a plugin so that neither a panic in it nor its never returning holds the host up. ctx must have a
 // deadline. At its deadline the call is left behind in its goroutine: there is no way to end it. When ctx ends earlier,
 // because nobody wants the result any more, the call is waited for as long nevertheless, so that nothing is undone under it.
 func guard(ctx context.Context, what string, call func(context.Context) error) error {
 	done := make(chan error, 1)
+	var settled atomic.Bool // by what comes first: the return, or the end of the wait for it
 	go func() {
 		err := errors.New("ended its goroutine") // by runtime.Goexit
-		defer func() { done <- err }()
+		defer func() {
+			if !settled.CompareAndSwap(false, true) {
+				abandoned.Add(-1)
+			}
+			done <- err
+		}()
 		defer caught(&err)
 		err = call(ctx)
 	}()
@@ -57,6 +67,10 @@ func guard(ctx context.Context, what string, call func(context.Context) error) e
 		}
 		return nil
 	case <-patience.C:
+		abandoned.Add(1)
+		if !settled.CompareAndSwap(false, true) {
+			abandoned.Add(-1)
+		}
 		return fmt.Errorf("%s has not returned: %w", what, context.Cause(ctx))
 	}
 }

@@ -20,8 +20,11 @@ func TestImports(t *testing.T) {
 		{"/generations", []string{"golang.org/x/sys", "github.com/google/renameio/v2"}, "it knows nothing of plugins"},
 		{"/internal/cache", []string{module + "/abi"}, "it is a cache and nothing else"},
 		{"/internal/watch", []string{"golang.org/x/sys"}, "it tells of files and nothing else"},
+		{"/internal/passing", []string{"golang.org/x/sys"}, "it carries messages and knows none"},
+		{"/internal/conns", []string{"golang.org/x/sys"}, "it moves connections and knows no host"},
+		{"/internal/crash", []string{module + "/native"}, "it reads and decides nothing"},
 		{"/internal/state", []string{module + "/abi"}, "it moves values and calls no plugin"},
-		{"", []string{module + "/abi", module + "/native", module + "/generations", module + "/internal/cache", module + "/internal/watch", module + "/internal/state"},
+		{"", []string{module + "/abi", module + "/native", module + "/generations", module + "/internal/cache", module + "/internal/watch", module + "/internal/state", module + "/internal/passing", module + "/internal/crash"},
 			"the library is embedded in other programs: it brings no command line, no configuration and no build"},
 	}
 	for _, rule := range rules {

@@ -29,10 +29,10 @@ type Options struct {
 	Dir string
 
 	// Logger gets one line for each reload and each refusal. Default: slog.Default().
-	Logger *slog.Logger
+	Logger *slog.Logger `json:"-"`
 
 	// Emit takes the points that plugins emit. Default: Emit is refused.
-	Emit func(ctx context.Context, plugin string, points []abi.Point) error
+	Emit func(ctx context.Context, plugin string, points []abi.Point) error `json:"-"`
 
 	// OpenTimeout bounds how long the probe of an image may take, then to open it and make its instance with New, and then
 	// Start. Default: 10 s.
@@ -60,6 +60,21 @@ type Options struct {
 	// Keep is how many releases stay in the store; older ones go when a new one is published. Default: 100; negative:
 	// all.
 	Keep int
+
+	// Lock is the store's lock if the program has it already, since it goes from process to process. Default: the host
+	// takes the lock itself, and lets go of it at Close.
+	Lock *generations.Lock `json:"-"`
+
+	// Fresh asks for a handover to a fresh process, see Give, and returns nil when that is through, or why it failed. The
+	// host calls it when an image can't be loaded beside what this process has loaded before, and when the budget is spent.
+	// Default: there is no other process, and such an image is refused.
+	Fresh func(ctx context.Context, why string) error `json:"-"`
+
+	// Budget bounds what old generations may leave behind in the process before the host asks for a fresh one.
+	Budget Budget
+
+	// Probation is how long a release must serve until it is confirmed: the one to fall back to. Default: 1 min.
+	Probation time.Duration
 
 	// CacheBytes bounds the shared cache, and each plugin's own. Default: 16 MiB.
 	CacheBytes int64
@@ -113,6 +128,7 @@ func (o Options) resolve() (Options, error) {
 		value int64
 	}{
 		{"OpenTimeout", int64(o.OpenTimeout)}, {"DrainTimeout", int64(o.DrainTimeout)}, {"Settle", int64(o.Settle)},
+		{"Probation", int64(o.Probation)},
 		{"StateLimit", o.StateLimit}, {"CacheBytes", o.CacheBytes},
 	} {
 		if limit.value < 0 {
@@ -126,6 +142,8 @@ func (o Options) resolve() (Options, error) {
 	setDefault(&o.StateLimit, 1<<30)
 	setDefault(&o.CheckpointInterval, time.Minute)
 	setDefault(&o.CacheBytes, 16<<20)
+	setDefault(&o.Probation, time.Minute)
+	o.Budget = o.Budget.withDefaults()
 
 	names, routes := map[string]bool{}, map[string]string{}
 	plugins := make([]Plugin, 0, len(o.Plugins))

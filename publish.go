@@ -30,6 +30,7 @@ func (h *Host) publish(why cause, changed []*candidate) (int, error) {
 			return h.release.Load().Number, err
 		}
 		h.release.Store(&release)
+		h.published.raise()
 	}
 	number := h.release.Load().Number
 	for _, c := range changed {

@@ -2,6 +2,7 @@ package sohost
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -89,56 +90,97 @@ type target struct {
 	rollback       bool
 }
 
-// reload carries targets through all the steps of ARCHITECTURE.md, together: all of them flip, or none does.
+// reload carries targets through all the steps of ARCHITECTURE.md, together: all of them flip, or none does. What can't be
+// done in this process is done in a fresh one, if there is a way to that.
 //
-// After an error every plugin serves what it served before, with its state. The error is ErrClosed, that of ctx while another
-// deploy of the plugin was waited for, or else a *Refusal. What it wraps may tell of the moment only: the end of ctx, or
-// generations.ErrChanged when a file was written to while it was read.
+// After an error every plugin serves what it served before, with its state. The error is ErrClosed or ErrHandedOver, that of
+// ctx while another deploy of the plugin was waited for, or else a *Refusal. What it wraps may tell of the moment only: the end
+// of ctx, or generations.ErrChanged when a file was written to while it was read.
 func (h *Host) reload(ctx context.Context, why cause, targets []target) (*Reload, error) {
+	result, candidates, failed, err := h.reloadHere(ctx, why, targets)
+	defer h.unpin(candidates)
+	if err == nil || failed == nil {
+		return result, err
+	}
+	if h.opts.Fresh != nil && failed.fresh {
+		if result, err = h.reloadFresh(ctx, why, candidates, err); err == nil || errors.Is(err, ErrHandedOver) {
+			return result, err
+		}
+		failed.blame(err)
+	}
+	return nil, h.refuse(ctx, failed, err)
+}
+
+// blame makes the step that a failed handover tells of the candidate's own.
+func (c *candidate) blame(err error) {
+	c.phase = "handover"
+	var refused *Refusal
+	if errors.As(err, &refused) && refused.Plugin == c.plugin.name {
+		c.phase = refused.Phase
+	}
+}
+
+// reloadHere is reload in this process. With an error that isn't a Refusal yet comes the candidate that failed.
+func (h *Host) reloadHere(ctx context.Context, why cause, targets []target) (*Reload, []*candidate, *candidate, error) {
 	// Owners are taken in the order of names, so that two reloads can't wait for each other.
 	slices.SortFunc(targets, func(a, b target) int { return byName(a.plugin, b.plugin) })
 	for _, t := range targets {
 		if err := h.own(ctx, t.plugin); err != nil {
-			return nil, fmt.Errorf("plugin %s: %w", t.plugin.name, err)
+			return nil, nil, nil, fmt.Errorf("plugin %s: %w", t.plugin.name, err)
 		}
 		// Kept until the release is published: otherwise a newer reload could be overtaken on disk by an older one.
 		defer t.plugin.disown()
 	}
-	candidates, err := h.bring(ctx, targets)
-	defer h.unpin(candidates)
+	candidates, failed, err := h.bring(ctx, targets)
 	if err != nil {
-		return nil, err
+		return nil, candidates, failed, err
 	}
-	return h.settle(why, candidates), nil
+	return h.settle(why, candidates), candidates, nil, nil
 }
 
 // own waits for the plugin's owner token until the host is closed, which then keeps it.
 func (h *Host) own(ctx context.Context, p *plugin) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	defer context.AfterFunc(h.lifetime, func() { cancel(ErrClosed) })()
+	defer context.AfterFunc(h.lifetime, func() { cancel(context.Cause(h.lifetime)) })()
 	return p.own(ctx)
 }
 
-// bring prepares the candidates of targets and makes them current. Whoever calls it owns the plugins. It is the only way a
-// slot comes to another generation.
-func (h *Host) bring(ctx context.Context, targets []target) (candidates []*candidate, err error) {
+// bring prepares the candidates of targets and makes them current. Whoever calls it owns the plugins. After an error it tells
+// the candidate that failed, if it is one's fault.
+func (h *Host) bring(ctx context.Context, targets []target) (candidates []*candidate, failed *candidate, err error) {
 	if h.lifetime.Err() != nil {
-		return nil, ErrClosed
+		return nil, nil, context.Cause(h.lifetime)
 	}
 	for _, t := range targets {
-		c := &candidate{target: t, serves: t.plugin.current(), from: t.plugin.currentID(), time: time.Now()}
-		c.state.Way = WayNone
+		c := newCandidate(t)
 		candidates = append(candidates, c)
-		if err := h.prepare(ctx, c); err != nil {
+		if failed != nil { // a fresh process will want it, too
+			if _, err := h.storeImage(ctx, c); err != nil {
+				c.phase = "store"
+				return candidates, c, err
+			}
+			continue
+		}
+		if err = h.prepare(ctx, c); err != nil {
 			h.abandon(ctx, candidates)
-			return candidates, h.refuse(ctx, c, err)
+			if failed = c; !c.fresh || h.opts.Fresh == nil {
+				return candidates, c, err
+			}
 		}
 	}
-	if c, err := h.flip(ctx, changed(candidates)); err != nil {
-		return candidates, h.refuse(ctx, c, err)
+	if failed != nil {
+		return candidates, failed, err
 	}
-	return candidates, nil
+	failed, err = h.flip(ctx, changed(candidates))
+	return candidates, failed, err
+}
+
+// newCandidate makes the candidate of a target whose plugin is owned.
+func newCandidate(t target) *candidate {
+	c := &candidate{target: t, serves: t.plugin.current(), from: t.plugin.currentID(), time: time.Now()}
+	c.state.Way = WayNone
+	return c
 }
 
 // settle publishes what bring has made current, lets the old generations go, and tells of it.
@@ -196,7 +238,7 @@ func (h *Host) refuse(ctx context.Context, c *candidate, err error) error {
 		return known
 	}
 	r := newRefusal(c, err)
-	if passing(ctx, err) {
+	if momentary(ctx, err) {
 		return r
 	}
 	p := c.plugin

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/sohost/sohost/generations"
+	"github.com/sohost/sohost/native"
 )
 
 // retireLater lets a generation go once its last call has returned. nil is no generation.
@@ -30,6 +31,7 @@ func (h *Host) retireLater(p *plugin, g *generations.Generation[*live]) {
 		if err != nil {
 			h.log.Warn("retire", "plugin", p.name, "generation", g.Value().label, "err", err)
 		}
+		h.watchBudget()
 	})
 }
 
@@ -51,6 +53,16 @@ func (h *Host) cool(l *live) {
 	if _, err := l.image.Cool(); err != nil {
 		h.log.Warn("give back memory", "generation", l.label, "err", err)
 	}
+}
+
+// usesImage says whether an instance of the plugin that is not retired comes from the image.
+func (p *plugin) usesImage(image *native.Image) bool {
+	if g := p.current(); g != nil && g.Value().image == image {
+		return true
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.ContainsFunc(p.old, func(g *generations.Generation[*live]) bool { return g.Value().image == image })
 }
 
 // uses says whether an instance of the plugin that is not retired comes from the image.

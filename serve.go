@@ -8,6 +8,7 @@ import (
 	"runtime/debug"
 
 	"github.com/sohost/sohost/abi"
+	"github.com/sohost/sohost/generations"
 )
 
 // GenerationHeader names, in each response of a plugin, the generation that made it.
@@ -16,15 +17,24 @@ const GenerationHeader = "Sohost-Generation"
 // ServeHTTP hands the request to the plugin that has the longest matching route. The whole request runs in one generation,
 // named in the response's Sohost-Generation header. While state moves the request waits. It answers 404 when no plugin has
 // the route, 503 when the plugin has no generation or the wait was too long, and 501 when the plugin takes no requests. When
-// the plugin panics, the panic is logged and the response is cut off, as net/http does with any handler.
+// the plugin panics, the panic is logged and the response is cut off, as net/http does with any handler. After a handover it
+// forwards requests to the process that has the plugins.
 func (h *Host) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	p := h.index.Load().find(r.URL.Path)
 	if p == nil {
+		if forward := h.forward.Load(); forward != nil {
+			(*forward).ServeHTTP(w, r)
+			return
+		}
 		http.Error(w, fmt.Sprintf("no plugin has a route for %s", r.URL.Path), http.StatusNotFound)
 		return
 	}
 	lease, err := p.slot.Acquire(r.Context())
 	if err != nil {
+		if forward := h.forward.Load(); forward != nil && errors.Is(err, generations.ErrEmpty) {
+			(*forward).ServeHTTP(w, r)
+			return
+		}
 		w.Header().Set("Retry-After", "1")
 		http.Error(w, fmt.Sprintf("plugin %s can't answer now: %v", p.name, err), http.StatusServiceUnavailable)
 		return
@@ -63,6 +73,9 @@ func (h *Host) Call(ctx context.Context, name string, fn func(abi.Instance) erro
 		return err
 	}
 	lease, err := p.slot.Acquire(ctx)
+	if errors.Is(err, generations.ErrEmpty) && h.forward.Load() != nil {
+		err = ErrHandedOver
+	}
 	if err != nil {
 		return fmt.Errorf("plugin %s: %w", name, err)
 	}

@@ -25,6 +25,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"net/http"
 	"path/filepath"
 	"slices"
 	"sync"
@@ -50,13 +51,20 @@ type Host struct {
 	shared *cache.Cache
 	index  atomic.Pointer[index]
 
+	adding sync.Mutex // held while a plugin is made known, and for the whole of a handover
+
+	forward atomic.Pointer[http.Handler] // set once another process has the plugins; calls with no generation go there
+	fresh   fresh                        // reloads that wait for a fresh process
+	asking  asking                       // for a fresh process, since the budget is spent
+
 	pins      pins       // images that a running deploy counts on
+	published signal     // raised with each release
 	publishMu sync.Mutex // guards entries and every store to release, and orders publications and prunes
 	release   atomic.Pointer[generations.Release]
 	entries   map[string]generations.Entry // what the next release says: release's, and what could not be published yet
 
-	lifetime context.Context // ends when Close begins
-	stop     context.CancelFunc
+	lifetime context.Context // ends when Close begins, or a handover is through; its cause is what calls get from then on
+	stop     context.CancelCauseFunc
 	closing  sync.Once
 	tasks    sync.WaitGroup // watching, retiring and checkpointing goroutines
 }
@@ -68,11 +76,26 @@ type Host struct {
 // New fails, and leaves nothing behind, when the options are wrong, when ctx ends before all is booted, or when the store
 // can't be opened: generations.ErrLocked says that another process has it.
 func New(ctx context.Context, opts Options) (*Host, error) {
+	h, err := openHost(opts)
+	if err != nil {
+		return nil, err
+	}
+	if err := h.boot(ctx); err != nil {
+		return nil, errors.Join(err, h.Close(ctx))
+	}
+	if err := h.begin(); err != nil {
+		return nil, errors.Join(err, h.Close(ctx))
+	}
+	return h, nil
+}
+
+// openHost makes a host that has its store and no plugins.
+func openHost(opts Options) (*Host, error) {
 	opts, err := opts.resolve()
 	if err != nil {
 		return nil, err
 	}
-	store, err := generations.OpenStore(opts.Store, generations.StoreOptions{Log: opts.Logger})
+	store, err := generations.OpenStore(opts.Store, generations.StoreOptions{Log: opts.Logger, Lock: opts.Lock})
 	if err != nil {
 		return nil, fmt.Errorf("open store: %w", err)
 	}
@@ -80,20 +103,29 @@ func New(ctx context.Context, opts Options) (*Host, error) {
 		return nil, errors.Join(err, store.Close())
 	}
 	h := &Host{
-		opts:    opts,
-		log:     opts.Logger,
-		store:   store,
-		watcher: watch.New(watch.Options{Settle: opts.Settle, ForcePoll: opts.Poll, Logger: opts.Logger}),
-		started: time.Now(),
-		shared:  cache.New(opts.CacheBytes),
+		opts:      opts,
+		log:       opts.Logger,
+		store:     store,
+		watcher:   watch.New(watch.Options{Settle: opts.Settle, ForcePoll: opts.Poll, Logger: opts.Logger}),
+		started:   time.Now(),
+		shared:    cache.New(opts.CacheBytes),
+		published: make(signal, 1),
 	}
-	h.lifetime, h.stop = context.WithCancel(context.Background())
+	h.lifetime, h.stop = context.WithCancelCause(context.Background())
 	h.index.Store(&index{names: map[string]*plugin{}, prefixes: map[string]*plugin{}})
-	if err := h.boot(ctx); err != nil {
-		return nil, errors.Join(err, h.Close(ctx))
+	return h, nil
+}
+
+// begin starts what a host does by itself, once its plugins serve.
+func (h *Host) begin() error {
+	for _, p := range h.index.Load().sorted() {
+		if p.Mode == Dev {
+			h.watchPlugin(p)
+		}
 	}
 	h.checkpointRegularly()
-	return h, nil
+	h.confirmLater()
+	return h.watchDir()
 }
 
 // Close stops watching, makes new deploys fail with ErrClosed and waits for those that run, makes new calls fail with
@@ -109,7 +141,7 @@ func (h *Host) Close(ctx context.Context) (err error) {
 }
 
 func (h *Host) close(ctx context.Context) error {
-	h.stop()
+	h.stop(ErrClosed)
 	h.watcher.Close()
 	plugins := h.index.Load().sorted()
 	errs := make([]error, len(plugins))
@@ -169,7 +201,7 @@ func (h *Host) awaitTasks(ctx context.Context) error {
 // plugin returns the plugin of that name.
 func (h *Host) plugin(name string) (*plugin, error) {
 	if h.lifetime.Err() != nil {
-		return nil, ErrClosed
+		return nil, context.Cause(h.lifetime)
 	}
 	x := h.index.Load()
 	p, ok := x.names[name]

@@ -55,6 +55,7 @@ const (
 	WayKept       = "kept"       // the state that the older generation had before the flip has come back
 	WayCheckpoint = "checkpoint" // nothing served before: the state is that of the last checkpoint
 	WayDropped    = "dropped"    // the new generation takes no state; the old one's is lost
+	WayHandover   = "handover"   // the state came from another process, encoded on its way
 )
 
 // kept is the state that a generation gave away in a move that has no way back.
@@ -108,11 +109,11 @@ func (h *Host) moveState(ctx context.Context, c *candidate) error {
 	if k := c.plugin.kept; k != nil && k.generation == c.id {
 		return h.takeKept(ctx, c, k)
 	}
-	given, way, err := export(ctx, old, c.live)
+	given, way, err := export(ctx, old, c.live.descriptor.State)
 	if err != nil {
 		return err
 	}
-	if c.state, err = c.live.accept(ctx, given, h.moveOptions(c)); err != nil {
+	if c.state, err = c.live.accept(ctx, given, h.moveOptions(c), true); err != nil {
 		return err
 	}
 	if way != "" {
@@ -133,7 +134,7 @@ func (h *Host) takeKept(ctx context.Context, c *candidate, k *kept) error {
 		return fmt.Errorf("copy the state kept from before: %w", err)
 	}
 	given.Value = copied
-	if c.state, err = c.live.accept(ctx, given, h.moveOptions(c)); err != nil {
+	if c.state, err = c.live.accept(ctx, given, h.moveOptions(c), false); err != nil {
 		return err
 	}
 	c.state.Way, c.state.Age = WayKept, time.Since(k.time)
@@ -158,8 +159,8 @@ func (h *Host) moveOptions(c *candidate) state.Options {
 
 // export takes the state of an instance, in the form that the receiver knows if the instance can go back to that. way is
 // WayDowngrade then.
-func export(ctx context.Context, from, to *live) (s abi.State, way string, err error) {
-	has, wants := from.descriptor.State, to.descriptor.State
+func export(ctx context.Context, from *live, wants abi.State) (s abi.State, way string, err error) {
+	has := from.descriptor.State
 	down, ok := from.instance.(abi.Downgrader)
 	if ok && wants.Schema == has.Schema && 0 < wants.Version && wants.Version < has.Version {
 		err = guard(ctx, "ExportAs", func(ctx context.Context) (err error) {
@@ -180,8 +181,8 @@ func (l *live) export(ctx context.Context) (s abi.State, err error) {
 	return s, err
 }
 
-// accept gives a state to the instance: by Adopt the value itself, by Import a copy of it.
-func (l *live) accept(ctx context.Context, given abi.State, o state.Options) (StateMove, error) {
+// accept gives a state to the instance: by Adopt the value itself, by Import a copy of it unless nobody else has it.
+func (l *live) accept(ctx context.Context, given abi.State, o state.Options, shared bool) (StateMove, error) {
 	wants := l.descriptor.State
 	move := StateMove{Way: WayImport, Schema: given.Schema, Version: given.Version}
 	fitted, report, fitErr := fit(given.Value, wants.Value, o)
@@ -198,9 +199,10 @@ func (l *live) accept(ctx context.Context, given abi.State, o state.Options) (St
 	if fitErr == nil {
 		s.Value = fitted
 	}
-	if report.Way == state.ByConversion {
+	switch {
+	case report.Way == state.ByConversion:
 		move.Way = WayConvert
-	} else {
+	case shared:
 		copied, r, err := state.Copy(s.Value, o.MaxBytes)
 		switch {
 		case err == nil:

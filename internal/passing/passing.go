@@ -71,7 +71,9 @@ func (c *Conn) Send(message any, files ...*os.File) error {
 	if len(files) > 0 {
 		fds := make([]int, len(files))
 		for i, f := range files {
-			fds[i] = int(f.Fd())
+			if fds[i], err = descriptor(f); err != nil {
+				return fmt.Errorf("send: %w", err)
+			}
 		}
 		rights = unix.UnixRights(fds...)
 	}
@@ -87,6 +89,16 @@ func (c *Conn) Send(message any, files ...*os.File) error {
 		return fmt.Errorf("send: %w", err)
 	}
 	return nil
+}
+
+// descriptor is the number of an open file. Fd would make it blocking, for all processes that have it.
+func descriptor(f *os.File) (fd int, err error) {
+	raw, err := f.SyscallConn()
+	if err != nil {
+		return 0, err
+	}
+	err = raw.Control(func(n uintptr) { fd = int(n) })
+	return fd, err
 }
 
 // Receive waits for a message, decodes it and returns its files, close-on-exec, which are the caller's to close. The error is

@@ -58,7 +58,7 @@ func TestMessages(t *testing.T) {
 					files = append(files, r)
 				}
 				if i%10 == 9 {
-					text += strings.Repeat("-", 1<<20)
+					text += strings.Repeat("-", 256<<10)
 				}
 				if err := a.Send(message{i, text}, files...); err != nil {
 					t.Error(err)
