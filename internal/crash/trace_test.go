@@ -25,6 +25,7 @@ non-Go function at pc=7f00
 main.main()
 created by example.com/a.b/c%2ed_g0123456789ab.init.0 in goroutine 1
 	list.go:3 +0x1
+panic: main.fault("of another thread")
 [originating from goroutine 1]:
 main.old(...)
 	old.go:1 +0x1

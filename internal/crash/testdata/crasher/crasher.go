@@ -19,9 +19,9 @@ static void callback(void) { fromC(); }
 import "C"
 
 import (
+	"container/ring"
 	"os"
 	"runtime/debug"
-	"sort"
 	"syscall"
 	"time"
 
@@ -146,7 +146,7 @@ func Crash(command, arg string) {
 	case "exit":
 		os.Exit(3)
 	case "std":
-		go func() { sort.Slice([]int{2, 1}, func(i, j int) bool { panic("less") }) }()
+		go ring.New(1).Do(func(any) { panic("item") })
 	case "generic":
 		go pair[string, []int]{key: "k"}.fail()
 	case "shared":
