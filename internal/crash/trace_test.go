@@ -72,7 +72,8 @@ func TestCulpritText(t *testing.T) {
 		"text that isn't a trace": {"p/a.F()\n", ""},
 		"no goroutine":            {"panic: boom\n", ""},
 		"two goroutines panicked": {
-			"panic: one\n\ngoroutine 5 [running]:\np/a.F()\n\ta.go:1 +0x1\npanic: p/b.G(\"\n\tx\")\n\ngoroutine 6 [running]:\np/b.G()\n\tb.go:1 +0x1\n", "a"},
+			"panic: one\n\ngoroutine 5 [running]:\np/a.F()\n\ta.go:1 +0x1\n" +
+				"panic: p/b.G(\"\n\tx\")\n\ngoroutine 6 [running]:\np/b.G()\n\tb.go:1 +0x1\n", "a"},
 		"others are running, too": {"\ngoroutine 5 [running]:\nmain.F()\n\ngoroutine 6 [running]:\np/b.G()\n", ""},
 		"an image twice":          {"\ngoroutine 5 [running]:\np/both.F()\np/b.G()\n", "b"},
 		"the runtime worked for the next": {
@@ -82,13 +83,15 @@ func TestCulpritText(t *testing.T) {
 		"the system stack only": {"\nruntime stack:\nruntime.throw({0x1, 0x2})\n", ""},
 		"a thread that runs no goroutine": {
 			"SIGSEGV: segmentation violation\nPC=0x1 m=3 sigcode=1 addr=0x8\n\ngoroutine 0 gp=0x1 m=3 mp=0x2 [idle]:\nruntime.futex()\n\n" +
-				"goroutine 5 gp=0x1 m=4 mp=0x3 [running]:\n\tgoroutine running on other thread; stack unavailable\ncreated by p/a.F in goroutine 1\n", ""},
+				"goroutine 5 gp=0x1 m=4 mp=0x3 [running]:\n" +
+				"\tgoroutine running on other thread; stack unavailable\ncreated by p/a.F in goroutine 1\n", ""},
 		"a fault": {
 			"SIGSEGV: segmentation violation\nPC=0x1 m=3 sigcode=1 addr=0x8\n\ngoroutine 5 gp=0x1 m=3 mp=0x2 [running]:\np/a.F()\n", "a"},
 		"a fault that another process sent": {
 			"SIGSEGV: segmentation violation\nPC=0x1 m=3 sigcode=0 addr=0x8\n\ngoroutine 5 gp=0x1 m=3 mp=0x2 [running]:\np/a.F()\n", ""},
-		"a dump that was asked for": {"SIGQUIT: quit\nPC=0x1 m=3 sigcode=18446744073709551610\n\ngoroutine 5 gp=0x1 m=3 mp=0x2 [running]:\np/a.F()\n", ""},
-		"a panic about a dump":      {"panic: x\n\tSIGQUIT: quit\n\tPC=0x1 m=3 sigcode=0\n\ngoroutine 5 [running]:\np/a.F()\n", "a"},
+		"a dump that was asked for": {
+			"SIGQUIT: quit\nPC=0x1 m=3 sigcode=18446744073709551610\n\ngoroutine 5 gp=0x1 m=3 mp=0x2 [running]:\np/a.F()\n", ""},
+		"a panic about a dump": {"panic: x\n\tSIGQUIT: quit\n\tPC=0x1 m=3 sigcode=0\n\ngoroutine 5 [running]:\np/a.F()\n", "a"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			id, frame, ok := Parse(test.output).Culprit(images)
@@ -103,7 +106,8 @@ func TestReason(t *testing.T) {
 	for _, test := range []struct{ output, want string }{
 		{"", ""},
 		{"fatal error: all goroutines are asleep - deadlock!\n", "fatal error: all goroutines are asleep - deadlock!"},
-		{"\ngoroutine 5 [running]:\nsync.fatal({0x1, 0x2})\n\tp.go:1 +0x1\nsync.(*RWMutex).Unlock(0x1)\n", "fatal error in sync.(*RWMutex).Unlock"},
+		{"\ngoroutine 5 [running]:\nsync.fatal({0x1, 0x2})\n\tp.go:1 +0x1\nsync.(*RWMutex).Unlock(0x1)\n",
+			"fatal error in sync.(*RWMutex).Unlock"},
 		{"\ngoroutine 5 [running]:\nruntime.fatal({0x1, 0x2})\n", "fatal error"},
 		{"\ngoroutine 5 [running]:\nmain.fatal({0x1, 0x2})\nmain.main()\n", ""},
 		{"panic: \x1b[2J\x00\xff\n", "panic: \ufffd[2J\ufffd\ufffd"},
@@ -116,8 +120,11 @@ func TestReason(t *testing.T) {
 }
 
 func FuzzParse(f *testing.F) {
-	f.Add("panic: boom\n\ngoroutine 7 gp=0x1 m=3 mp=0x2 [running]:\np/a%2eb.(*T[...]).F(0x1)\n\ta.go:1 +0x1\ncreated by p/b.G in goroutine 1\n\tb.go:2 +0x1\n")
-	f.Add("SIGSEGV: segmentation violation\nPC=0x1 m=3 sigcode=1\n\nruntime stack:\nruntime.throw({0x1})\n\tp.go:1\n\ngoroutine 1 [running]:\np/b.F(...)\n")
+	f.Add("panic: boom\n\n" +
+		"goroutine 7 gp=0x1 m=3 mp=0x2 [running]:\np/a%2eb.(*T[...]).F(0x1)\n\ta.go:1 +0x1\n" +
+		"created by p/b.G in goroutine 1\n\tb.go:2 +0x1\n")
+	f.Add("SIGSEGV: segmentation violation\nPC=0x1 m=3 sigcode=1\n\n" +
+		"runtime stack:\nruntime.throw({0x1})\n\tp.go:1\n\ngoroutine 1 [running]:\np/b.F(...)\n")
 	images := []Image{{ID: "a", Packages: map[string]struct{}{"p/a.b": {}}}, {ID: "b", Packages: map[string]struct{}{"p/b": {}}}}
 	f.Fuzz(func(t *testing.T, output string) {
 		trace := Parse(output)

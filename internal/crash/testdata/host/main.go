@@ -19,12 +19,11 @@ import (
 var _ abi.Instance // images are built for hosts that have package abi
 
 func main() {
-	if err := run(os.Args[1], os.Args[2], os.Args[3], os.Args[4:]); err != nil {
-		fmt.Println(err)
-		os.Exit(1)
-	}
+	fmt.Println(run(os.Args[1], os.Args[2], os.Args[3], os.Args[4:]))
+	os.Exit(1)
 }
 
+// run only returns if the command couldn't be given.
 func run(output, command, arg string, paths []string) error {
 	var images []*native.Image
 	for _, path := range paths {
