@@ -34,9 +34,13 @@ func (h *Host) boot(ctx context.Context) error {
 			h.add(config)
 		}
 	}
+	leftOut := h.judgeCrashes(release)
 	var booted []*candidate
-	plugins := h.index.Load().sorted()
-	for _, p := range plugins {
+	for _, p := range h.index.Load().sorted() {
+		if leftOut[p.name] {
+			h.leaveOut(ctx, p)
+			continue
+		}
 		booted = append(booted, h.bootPlugin(ctx, p)...)
 	}
 	if ctx.Err() != nil { // what is missing is not the images' fault, and no release should be without it
@@ -89,15 +93,35 @@ func (h *Host) add(config Plugin) *plugin {
 // It returns what is to be published. What goes wrong is told by Status. Nobody contends for the plugin yet.
 func (h *Host) bootPlugin(ctx context.Context, p *plugin) []*candidate {
 	if entry, known := h.release.Load().Plugins[p.name]; known {
-		booted := h.bootTarget(ctx, target{
-			plugin: p, file: entry.Source, stored: entry.Image, rolledBackFrom: entry.RolledBackFrom,
-		})
+		booted := h.bootEntry(ctx, p, entry)
+		if booted == nil && ctx.Err() == nil && h.quarantined(entry.Image) != nil {
+			if back, ok := h.fallback(*h.release.Load(), p.name, entry.Image); ok {
+				refused := p.refusal() // to be told by Status beside what serves instead
+				back.RolledBackFrom = entry.Image
+				booted = h.bootEntry(ctx, p, back)
+				p.refuse(refused)
+			}
+		}
 		if booted != nil || ctx.Err() != nil {
 			return booted
 		}
 		h.log.Error("the current release's image can't be booted; trying the image file", "plugin", p.name, "file", p.Image)
 	}
 	return h.bootTarget(ctx, target{plugin: p, file: p.Image})
+}
+
+// bootEntry boots a plugin from what a release says.
+func (h *Host) bootEntry(ctx context.Context, p *plugin, entry generations.Entry) []*candidate {
+	return h.bootTarget(ctx, target{plugin: p, file: entry.Source, stored: entry.Image, rolledBackFrom: entry.RolledBackFrom})
+}
+
+// leaveOut boots a plugin with nothing: processes end again and again, and it may be the reason.
+func (h *Host) leaveOut(ctx context.Context, p *plugin) {
+	entry := h.release.Load().Plugins[p.name]
+	c := newCandidate(target{plugin: p, file: entry.Source})
+	c.id, c.phase = entry.Image, "check" // so that a mere change of the file doesn't bring the same image
+	h.refuse(ctx, c, fmt.Errorf("%w: left out after %d crashes in a row with no culprit; `sohost deploy %s` tries it again",
+		ErrSuspended, h.opts.CrashesInARow, p.name))
 }
 
 // bootTarget is bring for one target. A refusal is told by Status and the log.

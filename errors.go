@@ -36,6 +36,9 @@ var (
 	// ErrQuarantined is returned when an image has ended a process before.
 	ErrQuarantined = errors.New("in quarantine")
 
+	// ErrSuspended tells why a plugin serves nothing after many crashes.
+	ErrSuspended = errors.New("suspended")
+
 	// ErrNothingToRollBack is returned when there is no earlier release to go back to.
 	ErrNothingToRollBack = errors.New("no earlier release")
 )

@@ -19,8 +19,8 @@ type errand struct {
 	why        cause
 	candidates []*candidate // stored
 
-	done  *Handover
-	err   error
+	done *Handover
+	err  error
 }
 
 func (f *fresh) add(e *errand) {

@@ -127,7 +127,7 @@ type giving struct {
 	errands []*errand
 	extra   []*candidate // for GiveOptions.Images
 	wants   map[string]wants
-	moving  []*candidate // those with state; only serves and gate are used
+	moving  []*candidate               // those with state; only serves and gate are used
 	gates   []*generations.Gate[*live] // those that the commit has opened
 	report  *Handover
 }

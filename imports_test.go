@@ -22,9 +22,10 @@ func TestImports(t *testing.T) {
 		{"/internal/watch", []string{"golang.org/x/sys"}, "it tells of files and nothing else"},
 		{"/internal/passing", []string{"golang.org/x/sys"}, "it carries messages and knows none"},
 		{"/internal/conns", []string{"golang.org/x/sys"}, "it moves connections and knows no host"},
+		{"/internal/systemd", []string{"golang.org/x/sys", "github.com/coreos/go-systemd/v22"}, "it knows units and no plugins"},
 		{"/internal/crash", []string{module + "/native"}, "it reads and decides nothing"},
 		{"/internal/state", []string{module + "/abi"}, "it moves values and calls no plugin"},
-		{"", []string{module + "/abi", module + "/native", module + "/generations", module + "/internal/cache", module + "/internal/watch", module + "/internal/state", module + "/internal/passing", module + "/internal/crash"},
+		{"", []string{module + "/abi", module + "/native", module + "/generations", module + "/internal/cache", module + "/internal/watch", module + "/internal/state", module + "/internal/passing", module + "/internal/crash", module + "/internal/self"},
 			"the library is embedded in other programs: it brings no command line, no configuration and no build"},
 	}
 	for _, rule := range rules {

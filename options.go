@@ -13,6 +13,7 @@ import (
 
 	"github.com/sohost/sohost/abi"
 	"github.com/sohost/sohost/generations"
+	"github.com/sohost/sohost/internal/crash"
 )
 
 // Options say what a Host serves and how. The zero value of every field but Store works.
@@ -75,6 +76,14 @@ type Options struct {
 
 	// Probation is how long a release must serve until it is confirmed: the one to fall back to. Default: 1 min.
 	Probation time.Duration
+
+	// Crashes tell of processes that served the plugins before and ended against their will. New puts the images into
+	// quarantine that did it, and boots what served before them.
+	Crashes []crash.Report `json:"crashes,omitempty"`
+
+	// CrashesInARow counts the processes that ended so, one soon after the other. After the third with no culprit New leaves
+	// plugins out, one more with each.
+	CrashesInARow int `json:"crashes_in_a_row,omitempty"`
 
 	// CacheBytes bounds the shared cache, and each plugin's own. Default: 16 MiB.
 	CacheBytes int64

@@ -7,11 +7,12 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"runtime"
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/sohost/sohost/internal/self"
 )
 
 // probeEnv names the image that a process was started to probe.
@@ -59,7 +60,7 @@ func (h *Host) probe(ctx context.Context, image string) error {
 	}
 	defer reader.Close()
 	var words lastWords
-	cmd := exec.CommandContext(ctx, "/proc/self/exe")
+	cmd := self.Command(ctx, "")
 	cmd.Env = append(os.Environ(), probeEnv+"="+image)
 	cmd.ExtraFiles = []*os.File{writer}
 	cmd.Stdout, cmd.Stderr = &words, &words

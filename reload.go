@@ -242,9 +242,7 @@ func (h *Host) refuse(ctx context.Context, c *candidate, err error) error {
 		return r
 	}
 	p := c.plugin
-	p.mu.Lock()
-	p.refused = r
-	p.mu.Unlock()
+	p.refuse(r)
 	h.log.Error("refused", "plugin", p.name, "phase", r.Phase, "image", r.Image.Short(), "serves", r.Serves.Short(),
 		"source", r.Source, "why", strings.TrimSpace(r.Message))
 	h.remember(generations.Event{
@@ -258,6 +256,13 @@ func (p *plugin) refusal() *Refusal {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.refused
+}
+
+// refuse makes r the newest refusal; nil is none.
+func (p *plugin) refuse(r *Refusal) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.refused = r
 }
 
 // took notes a success.

@@ -17,6 +17,16 @@ type Status struct {
 	Store   string         `json:"store"`
 	Release int            `json:"release"`
 	Plugins []PluginStatus `json:"plugins"`
+
+	// Confirmed is the last release that has passed its probation; 0 if there is none.
+	Confirmed int `json:"confirmed,omitempty"`
+
+	// Generations counts the images that the process has open, and Left is what those cost that no plugin uses any more.
+	Generations int       `json:"generations"`
+	Left        Leftovers `json:"left"`
+
+	// Quarantine are the images that are not tried again.
+	Quarantine []generations.Quarantine `json:"quarantine,omitempty"`
 }
 
 // PluginStatus is one plugin's part in a Status.
@@ -56,6 +66,11 @@ type GenerationStatus struct {
 // Status tells what the host serves. It never blocks on a reload.
 func (h *Host) Status() Status {
 	s := Status{PID: os.Getpid(), Started: h.started, Store: h.opts.Store, Release: h.Release(), Plugins: []PluginStatus{}}
+	s.Generations, s.Left = len(native.Opened()), h.leftovers()
+	s.Quarantine, _ = h.store.Quarantines() // what can't be read of it shows when it is needed
+	if confirmed, err := h.store.Confirmed(); err == nil {
+		s.Confirmed = confirmed.Number
+	}
 	var images []*native.Image
 	for _, p := range h.index.Load().sorted() {
 		status, of := p.status()

@@ -189,7 +189,7 @@ func (d *daemon) kill() {
 	<-d.exited
 }
 
-func (d *daemon) status() sohost.Status {
+func (d *daemon) status() control.Status {
 	d.t.Helper()
 	s, err := d.client.Status(context.Background())
 	if err != nil {

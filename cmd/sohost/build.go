@@ -51,7 +51,7 @@ their init functions run. Generations share other packages while their content i
 		}
 		ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGINT, syscall.SIGTERM)
 		defer stop()
-		batch.progress = newProgress(cmd.ErrOrStderr())
+		batch.progress = newProgress(cmd.ErrOrStderr(), "building")
 		batch.run(ctx, max(*jobs, 1))
 		return batch.report(cmd.OutOrStdout(), cmd.ErrOrStderr(), *asJSON)
 	}

@@ -34,6 +34,9 @@ type config struct {
 	ShutdownTimeout time.Duration
 	Checkpoints     time.Duration // negative: none
 	StateLimit      int
+	HangTimeout     time.Duration
+	Probation       time.Duration
+	OldGenerations  int
 
 	Plugin map[string]pluginConfig
 

@@ -33,10 +33,16 @@ type usageError struct{ error }
 
 func (e usageError) Unwrap() error { return e.error }
 
+// toldError is an error that another process tells of.
+type toldError struct{ error }
+
 // exitCode prints the error and maps it to the exit code.
 func exitCode(err error) int {
 	if err == nil {
 		return 0
+	}
+	if told := (toldError{}); errors.As(err, &told) {
+		return 1
 	}
 	fmt.Fprintln(os.Stderr, "sohost:", err)
 	if usage := (usageError{}); errors.As(err, &usage) {

@@ -84,6 +84,9 @@ func (p *parser) config(document map[string]any) *config {
 		"shutdown_timeout": asDuration(&c.ShutdownTimeout),
 		"checkpoints":      asInterval(&c.Checkpoints),
 		"state_limit":      asWhole(&c.StateLimit),
+		"hang_timeout":     asDuration(&c.HangTimeout),
+		"probation":        asDuration(&c.Probation),
+		"old_generations":  asWhole(&c.OldGenerations),
 		"plugin": func(p *parser, at keyPath, v any) {
 			plugins, ok := v.(map[string]any)
 			if !ok {

@@ -10,9 +10,10 @@ import (
 )
 
 // progress says on stderr what takes its time: nothing during the first second, then, on a terminal, one line that is drawn
-// anew, and elsewhere one line for each thing that is begun.
+// anew, and elsewhere one line for each thing that is begun. Verb is what is done to the things.
 type progress struct {
 	w        io.Writer
+	verb     string
 	terminal bool
 	done     chan struct{}
 	stopped  chan struct{}
@@ -27,8 +28,8 @@ type progress struct {
 // progressAfter is how long something may take before people want to be told.
 const progressAfter = time.Second
 
-func newProgress(w io.Writer) *progress {
-	p := &progress{w: w, terminal: isTerminal(w), start: time.Now(), told: make(map[string]bool),
+func newProgress(w io.Writer, verb string) *progress {
+	p := &progress{w: w, verb: verb, terminal: isTerminal(w), start: time.Now(), told: make(map[string]bool),
 		done: make(chan struct{}), stopped: make(chan struct{})}
 	go p.loop()
 	return p
@@ -71,14 +72,14 @@ func (p *progress) drawLocked() {
 		return
 	}
 	if p.terminal {
-		fmt.Fprintf(p.w, "\r\x1b[Kbuilding %s (%.0fs)", strings.Join(p.running, ", "), took.Seconds())
+		fmt.Fprintf(p.w, "\r\x1b[K%s %s (%.0fs)", p.verb, strings.Join(p.running, ", "), took.Seconds())
 		p.drawn = true
 		return
 	}
 	for _, name := range p.running {
 		if !p.told[name] {
 			p.told[name] = true
-			fmt.Fprintf(p.w, "building %s\n", name)
+			fmt.Fprintf(p.w, "%s %s\n", p.verb, name)
 		}
 	}
 }

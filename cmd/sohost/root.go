@@ -31,7 +31,7 @@ configuration can't be understood.`,
 	root.AddCommand(
 		newRunCommand(), newBuildCommand(), newDevCommand(), newNewCommand(), newInspectCommand(), newCheckCommand(),
 		newDeployCommand(), newRollbackCommand(), newStatusCommand(), newHistoryCommand(), newPruneCommand(),
-		newToolexecCommand(),
+		newHandoverCommand(), newQuarantineCommand(), newToolexecCommand(), newWorkerCommand(),
 	)
 	for _, cmd := range root.Commands() {
 		if count := cmd.Args; count != nil {

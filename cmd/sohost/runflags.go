@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"log/slog"
 	"time"
 
 	"github.com/sohost/sohost"
@@ -34,6 +33,9 @@ func (r *runFlags) add(cmd *cobra.Command) {
 	f.Duration("drain-timeout", 0, "limit for draining a stateful plugin and moving its state (default 10s)")
 	f.Duration("shutdown-timeout", 0, "limit for finishing requests at the end (default 30s)")
 	f.Duration("checkpoints", 0, "time between checkpoints of each plugin's state; negative: none (default 1m)")
+	f.Duration("hang-timeout", 0, "for how long the process that serves may not answer until it is replaced (default 10s)")
+	f.Duration("probation", 0, "how long a release must serve to be the one that a crash goes back to (default 1m)")
+	f.Int("old-generations", 0, "`number` of old generations that may stay loaded until a fresh process takes over (default 32)")
 	f.Int("state-limit", 0, "`bytes` that a copy of a plugin's state may take (default 1 GiB)")
 	f.StringVar(&r.logFormat, "log-format", "text", "`format`: text or json")
 	f.BoolVarP(&r.verbose, "verbose", "v", false, "log what is done nothing about, too")
@@ -55,7 +57,8 @@ func (r *runFlags) load(cmd *cobra.Command) error {
 		}
 	}
 	for name, to := range map[string]*time.Duration{"settle": &r.Settle, "open-timeout": &r.OpenTimeout,
-		"drain-timeout": &r.DrainTimeout, "shutdown-timeout": &r.ShutdownTimeout} {
+		"drain-timeout": &r.DrainTimeout, "shutdown-timeout": &r.ShutdownTimeout, "hang-timeout": &r.HangTimeout,
+		"probation": &r.Probation} {
 		if !f.Changed(name) {
 			continue
 		}
@@ -68,6 +71,9 @@ func (r *runFlags) load(cmd *cobra.Command) error {
 	}
 	if f.Changed("state-limit") {
 		r.StateLimit, _ = f.GetInt("state-limit")
+	}
+	if f.Changed("old-generations") {
+		r.OldGenerations, _ = f.GetInt("old-generations")
 	}
 	if f.Changed("keep") {
 		r.Keep, _ = f.GetInt("keep")
@@ -119,17 +125,18 @@ func (r *runFlags) fillIn() error {
 	return r.locate()
 }
 
-func (r *runFlags) options(log *slog.Logger) sohost.Options {
+func (r *runFlags) options() sohost.Options {
 	o := sohost.Options{
 		Store:        r.Store,
 		Dir:          r.Plugins,
-		Logger:       log,
 		Keep:         r.Keep,
 		Poll:         r.Poll,
 		Settle:       r.Settle,
 		OpenTimeout:  r.OpenTimeout,
 		DrainTimeout: r.DrainTimeout,
 		StateLimit:   int64(r.StateLimit),
+		Probation:    r.Probation,
+		Budget:       sohost.Budget{Generations: r.OldGenerations},
 
 		CheckpointInterval: r.Checkpoints,
 	}

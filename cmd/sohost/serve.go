@@ -6,78 +6,124 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"net/http"
+	"os"
 	"os/signal"
 	"strings"
 	"syscall"
 	"time"
 
-	"github.com/sohost/sohost"
 	"github.com/sohost/sohost/generations"
 	"github.com/sohost/sohost/internal/control"
+	"github.com/sohost/sohost/internal/supervisor"
+	"github.com/sohost/sohost/internal/systemd"
+	"github.com/sohost/sohost/internal/worker"
 )
+
+// lockTimeout is how long the processes of a server that died get to finish.
+const lockTimeout = 20 * time.Second
 
 // serve runs a server until ctx ends or a signal tells it to stop.
 func serve(ctx context.Context, r *runFlags, log *slog.Logger) error {
 	ctx, stop := signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
-
-	// What can be refused is refused before the store is touched.
-	public, err := net.Listen("tcp", r.Listen)
+	lock, err := acquireLock(ctx, r.Store, log)
 	if err != nil {
-		return fmt.Errorf("listen for HTTP: %w; name another address with --listen", err)
+		return err
+	}
+	defer lock.Close()
+	public, private, err := listen(r)
+	if err != nil {
+		return err
 	}
 	defer public.Close()
-	private, err := control.Listen(r.Control)
-	if errors.Is(err, control.ErrInUse) {
-		return fmt.Errorf("%w; `sohost status --control %s` shows what it serves. A second server needs a --control and a --store of its own", err, r.Control)
-	}
-	if err != nil {
-		return err
-	}
 	defer private.Close()
-
-	host, err := sohost.New(ctx, r.options(log))
-	if errors.Is(err, generations.ErrLocked) {
-		return fmt.Errorf("%w; stop that process, or name another directory with --store", err)
-	}
+	notifier, err := systemd.NewNotifier()
 	if err != nil {
 		return err
 	}
-	httpServer := &http.Server{Handler: host, ReadHeaderTimeout: 30 * time.Second, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelWarn)}
-	controlServer := control.NewServer(host)
-	failed := make(chan error, 2)
-	go func() { failed <- httpServer.Serve(public) }()
-	go func() { failed <- controlServer.Serve(private) }()
-	greet(log, "http://"+public.Addr().String(), r, host)
-
-	select {
-	case <-ctx.Done():
+	defer context.AfterFunc(ctx, func() {
 		log.Info("stopping: finishing the requests that run", "limit", r.ShutdownTimeout)
-	case err = <-failed:
+		stop() // a second signal has its usual effect; the workers see to it that they end
+	})()
+	s := supervisor.New(supervisor.Options{
+		Start: worker.Start{
+			Options: r.options(), LogFormat: r.logFormat, Verbose: r.verbose, ShutdownTimeout: r.ShutdownTimeout,
+		},
+		Public: public, Control: private, Lock: lock, Log: log, Notifier: notifier, HangTimeout: r.HangTimeout,
+		Serving: func(s control.Status) { greet(log, "http://"+public.Addr().String(), r, s) },
+	})
+	upgradeOnSignal(ctx, s)
+	if err := s.Run(ctx); err != nil {
+		return err
 	}
-	stop() // a second signal has its usual effect
-	ending, cancel := context.WithTimeout(context.Background(), r.ShutdownTimeout)
+	log.Info("stopped")
+	return nil
+}
+
+// acquireLock takes the store's lock. A server that was killed has workers that finish.
+func acquireLock(ctx context.Context, store string, log *slog.Logger) (*generations.Lock, error) {
+	waiting := time.AfterFunc(time.Second, func() {
+		log.Info("waiting for the processes of a server that died to finish", "store", store, "limit", lockTimeout)
+	})
+	defer waiting.Stop()
+	ctx, cancel := context.WithTimeout(ctx, lockTimeout)
 	defer cancel()
-	err = errors.Join(err, httpServer.Shutdown(ending), controlServer.Shutdown(ending), host.Close(ending))
-	if err == nil {
-		log.Info("stopped")
+	lock, err := generations.AcquireLock(ctx, store)
+	if errors.Is(err, generations.ErrLocked) {
+		return nil, fmt.Errorf("%w; stop that process, or name another directory with --store", err)
 	}
-	return err
+	return lock, err
+}
+
+// listen makes the sockets, unless systemd has made them.
+func listen(r *runFlags) (public, private net.Listener, err error) {
+	public, private, err = systemd.Sockets()
+	if err != nil {
+		return nil, nil, err
+	}
+	if public == nil {
+		if public, err = net.Listen("tcp", r.Listen); err != nil {
+			return nil, nil, fmt.Errorf("listen for HTTP: %w; name another address with --listen", err)
+		}
+	}
+	if private == nil {
+		private, err = control.Listen(r.Control)
+		if errors.Is(err, control.ErrInUse) {
+			err = fmt.Errorf("%w; `sohost status --control %s` shows what it serves. A second server needs a --control and a --store of its own", err, r.Control)
+		}
+		if err != nil {
+			return nil, nil, errors.Join(err, public.Close())
+		}
+	}
+	return public, private, nil
+}
+
+// upgradeOnSignal hands over to the program that stands where this one was started from, with each SIGUSR2.
+func upgradeOnSignal(ctx context.Context, s *supervisor.Supervisor) {
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, syscall.SIGUSR2)
+	go func() {
+		for range signals {
+			program, err := os.Executable()
+			if err != nil {
+				continue
+			}
+			s.Handover(ctx, supervisor.Request{Why: "SIGUSR2", Program: program}) // it logs what came of it
+		}
+	}()
 }
 
 // greet says what is served and where, and if that is nothing, what would be.
-func greet(log *slog.Logger, url string, r *runFlags, host *sohost.Host) {
-	log.Info("serving", "url", url, "release", host.Release(), "store", r.Store, "control", r.Control)
-	plugins := host.Status().Plugins
-	for _, p := range plugins {
+func greet(log *slog.Logger, url string, r *runFlags, s control.Status) {
+	log.Info("serving", "url", url, "release", s.Release, "store", r.Store, "control", r.Control)
+	for _, p := range s.Plugins {
 		var urls []string
 		for _, route := range p.Routes {
 			urls = append(urls, url+route)
 		}
 		log.Info("plugin", "name", p.Name, "generation", p.Generation.Short(), "mode", string(p.Mode), "urls", strings.Join(urls, " "))
 	}
-	if len(plugins) == 0 {
+	if len(s.Plugins) == 0 {
 		try := "sohost new greeter && sohost build ./greeter"
 		if relative(r.Plugins) != defaultPlugins {
 			try = fmt.Sprintf("sohost new greeter && sohost build -o %s/ ./greeter", relative(r.Plugins))

@@ -5,7 +5,7 @@ import (
 	"io"
 	"strings"
 
-	"github.com/sohost/sohost"
+	"github.com/sohost/sohost/internal/control"
 	"github.com/spf13/cobra"
 )
 
@@ -37,8 +37,8 @@ below the table with every reason; the plugin's current generation serves on.`,
 	return cmd
 }
 
-func printStatus(w io.Writer, s sohost.Status) error {
-	fmt.Fprintf(w, "pid %d, up %s, release %d, store %s\n\n", s.PID, ago(s.Started), s.Release, s.Store)
+func printStatus(w io.Writer, s control.Status) error {
+	printProcesses(w, s)
 	if len(s.Plugins) == 0 {
 		_, err := fmt.Fprintln(w, "no plugins yet: each *.so that `sohost build` puts into the plugins directory is served at once")
 		return err
@@ -71,7 +71,44 @@ func printStatus(w io.Writer, s sohost.Status) error {
 			fmt.Fprintf(w, "\nrefused %s ago:\n%s\n", ago(p.Refused.Time), indent(p.Refused.Error()))
 		}
 	}
+	for _, q := range s.Quarantine {
+		fmt.Fprintf(w, "\nin quarantine for %s: %s of %s\n%s\n", ago(q.Time), q.Image.Short(), q.Plugin, indent(q.Reason))
+	}
 	return nil
+}
+
+// printProcesses tells which processes there are, and why.
+func printProcesses(w io.Writer, s control.Status) {
+	fmt.Fprintf(w, "server    pid %d, up %s, release %d", s.PID, ago(s.Started), s.Release)
+	if s.Confirmed != s.Release && s.Confirmed != 0 {
+		fmt.Fprintf(w, " (confirmed: %d)", s.Confirmed)
+	}
+	fmt.Fprintf(w, ", %s in all, store %s\n", size(s.Memory), s.Store)
+	if s.Worker == nil {
+		fmt.Fprintln(w, "worker    none; the next one is being started")
+	} else {
+		fmt.Fprintf(w, "worker    pid %d, up %s, %s, %d images open, %d of them old (%s)\n",
+			s.Worker.PID, ago(s.Worker.Started), size(s.Worker.Memory), s.Generations, s.Left.Generations, size(s.Left.Memory))
+	}
+	for _, d := range s.Draining {
+		fmt.Fprintf(w, "draining  pid %d, %s: finishes the requests that it had at the handover\n", d.PID, size(d.Memory))
+	}
+	if h := s.Handover; h != nil {
+		p := h.Phases
+		fmt.Fprintf(w, "handover  %s ago, from pid %d, because of: %s\n          prepare %s, drain %s, state %s, commit %s, publish %s",
+			ago(h.Time), h.Giver, h.Why, short(p.Prepare), short(p.Drain), short(p.State), short(p.Commit), short(p.Publish))
+		if h.Waited != nil {
+			fmt.Fprintf(w, "; %d calls waited, at most %s", h.Waited.Calls, short(h.Waited.Max))
+		}
+		fmt.Fprintln(w)
+	}
+	if f := s.Failed; f != nil {
+		fmt.Fprintf(w, "failed    a handover, %s ago (%s):\n%s\n", ago(f.Time), f.Why, indent(f.Error))
+	}
+	for _, c := range s.Crashes[max(0, len(s.Crashes)-3):] {
+		fmt.Fprintf(w, "crash     %s ago, pid %d: %s\n", ago(c.Time), c.PID, c.Reason)
+	}
+	fmt.Fprintln(w)
 }
 
 func orDash(s string) string {

@@ -32,7 +32,7 @@ func NewClient(path string) *Client {
 }
 
 // Status tells what the server serves.
-func (c *Client) Status(ctx context.Context) (s sohost.Status, err error) {
+func (c *Client) Status(ctx context.Context) (s Status, err error) {
 	return s, c.call(ctx, "GET", "/v1/status", nil, &s)
 }
 
@@ -59,6 +59,21 @@ func (c *Client) Releases(ctx context.Context) (releases []generations.Release, 
 // Prune removes old releases.
 func (c *Client) Prune(ctx context.Context, in PruneRequest) (r generations.PruneReport, err error) {
 	return r, c.call(ctx, "POST", "/v1/prune", in, &r)
+}
+
+// Handover brings the plugins into a fresh worker.
+func (c *Client) Handover(ctx context.Context, in HandoverRequest) (h sohost.Handover, err error) {
+	return h, c.call(ctx, "POST", "/v1/handover", in, &h)
+}
+
+// Quarantines lists the images in quarantine.
+func (c *Client) Quarantines(ctx context.Context) (qs []generations.Quarantine, err error) {
+	return qs, c.call(ctx, "GET", "/v1/quarantine", nil, &qs)
+}
+
+// LiftQuarantine lets an image be tried again.
+func (c *Client) LiftQuarantine(ctx context.Context, in LiftRequest) (q generations.Quarantine, err error) {
+	return q, c.call(ctx, "POST", "/v1/quarantine/lift", in, &q)
 }
 
 func (c *Client) call(ctx context.Context, method, path string, in, out any) error {

@@ -12,7 +12,7 @@ import (
 	"github.com/sohost/sohost/generations"
 )
 
-// NewServer makes the server that answers for host; it is run with Serve on what Listen returned. Its requests live as long
+// NewServer makes the server of a worker, which answers for host; it is run with Serve on what Listen returned. Its requests live as long
 // as their connections: a client that goes away ends the deploy it waits for, if that has not flipped yet.
 func NewServer(host *sohost.Host) *http.Server {
 	mux := http.NewServeMux()
@@ -20,10 +20,8 @@ func NewServer(host *sohost.Host) *http.Server {
 		writeJSON(w, http.StatusOK, host.Status())
 	})
 	mux.HandleFunc("POST /v1/deploy", handle(func(r *http.Request, in DeployRequest) (any, error) {
-		for name, file := range in.Images {
-			if file != "" && !filepath.IsAbs(file) {
-				return nil, fmt.Errorf("plugin %s: image %s: want an absolute path, since the server's directory is another", name, file)
-			}
+		if err := absolute(in.Images); err != nil {
+			return nil, err
 		}
 		return host.Deploy(r.Context(), in.Images)
 	}))
@@ -32,6 +30,13 @@ func NewServer(host *sohost.Host) *http.Server {
 	}))
 	mux.HandleFunc("POST /v1/prune", handle(func(r *http.Request, in PruneRequest) (any, error) {
 		return host.Prune(generations.PruneOptions{Keep: in.Keep, DryRun: in.DryRun})
+	}))
+	mux.HandleFunc("GET /v1/quarantine", func(w http.ResponseWriter, r *http.Request) {
+		quarantines, err := host.Quarantines()
+		answer(w, append([]generations.Quarantine{}, quarantines...), err)
+	})
+	mux.HandleFunc("POST /v1/quarantine/lift", handle(func(r *http.Request, in LiftRequest) (any, error) {
+		return host.LiftQuarantine(in.Image)
 	}))
 	mux.HandleFunc("GET /v1/releases", func(w http.ResponseWriter, r *http.Request) {
 		releases, err := host.Releases()
@@ -52,11 +57,24 @@ func NewServer(host *sohost.Host) *http.Server {
 	return &http.Server{Handler: authorize(mux), ConnContext: rememberPeer}
 }
 
+// absolute says whether the server can find the images of a request.
+func absolute(images map[string]string) error {
+	for name, file := range images {
+		if file != "" && !filepath.IsAbs(file) {
+			return fmt.Errorf("plugin %s: image %s: want an absolute path, since the server's directory is another", name, file)
+		}
+	}
+	return nil
+}
+
+// maxRequest is the size of the largest request.
+const maxRequest = 1 << 20
+
 // handle decodes the request, strictly, and answers what do returns.
 func handle[In any](do func(*http.Request, In) (any, error)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		var in In
-		d := json.NewDecoder(http.MaxBytesReader(w, r.Body, 1<<20))
+		d := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxRequest))
 		d.DisallowUnknownFields()
 		if err := d.Decode(&in); err != nil {
 			writeJSON(w, http.StatusBadRequest, &Failure{Message: fmt.Sprintf("request body: %v", err)})
@@ -72,9 +90,15 @@ func answer(w http.ResponseWriter, out any, err error) {
 		writeJSON(w, http.StatusOK, out)
 		return
 	}
-	f := &Failure{Message: err.Error()}
-	errors.As(err, &f.Refusal)
-	writeJSON(w, http.StatusConflict, f)
+	status, f := http.StatusConflict, new(Failure)
+	if errors.Is(err, sohost.ErrHandedOver) {
+		status = http.StatusMisdirectedRequest
+	}
+	if !errors.As(err, &f) {
+		f = &Failure{Message: err.Error()}
+		errors.As(err, &f.Refusal)
+	}
+	writeJSON(w, status, f)
 }
 
 func writeJSON(w http.ResponseWriter, status int, body any) {

@@ -1,0 +1,51 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/sohost/sohost/internal/control"
+	"github.com/spf13/cobra"
+)
+
+func newQuarantineCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "quarantine",
+		Short: "Show the images that ended a process, or let one be tried again",
+		Long: `An image that ends the process that serves goes into quarantine: its plugin goes back to what served before, and the
+image isn't tried again, until --lift lets it. "sohost deploy" brings it then.`,
+		Example: `  sohost quarantine
+  sohost quarantine --lift 6b7a76b4f381`,
+		Args: cobra.NoArgs,
+	}
+	lift := cmd.Flags().String("lift", "", "`id` of an image, or the beginning of it, that may be tried again")
+	server, asJSON := connect(cmd), jsonFlag(cmd)
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		client, err := server()
+		if err != nil {
+			return err
+		}
+		out := cmd.OutOrStdout()
+		if cmd.Flags().Changed("lift") {
+			q, err := client.LiftQuarantine(cmd.Context(), control.LiftRequest{Image: *lift})
+			if err != nil || *asJSON {
+				return joinJSON(out, q, err)
+			}
+			_, err = fmt.Fprintf(out, "%s may be tried again: `sohost deploy %s=FILE` brings it\n", q.Image.Short(), q.Plugin)
+			return err
+		}
+		qs, err := client.Quarantines(cmd.Context())
+		if err != nil || *asJSON {
+			return joinJSON(out, qs, err)
+		}
+		if len(qs) == 0 {
+			_, err := fmt.Fprintln(out, "no image is in quarantine")
+			return err
+		}
+		var rows [][]string
+		for _, q := range qs {
+			rows = append(rows, []string{q.Image.Short(), q.Plugin, ago(q.Time), q.Reason})
+		}
+		return table(out, []string{"IMAGE", "PLUGIN", "SINCE", "WHY"}, rows)
+	}
+	return cmd
+}

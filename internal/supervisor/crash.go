@@ -1,0 +1,109 @@
+package supervisor
+
+import (
+	"context"
+	"syscall"
+	"time"
+
+	"github.com/sohost/sohost/internal/control"
+	"github.com/sohost/sohost/internal/worker"
+)
+
+// A worker that served for as long as that has not crashed in a row with the one before.
+const settled = 30 * time.Second
+
+// keptCrashes is how many crashes status tells of.
+const keptCrashes = 20
+
+// crashed takes note of a worker that has ended by itself.
+func (s *Supervisor) crashed(p *process) {
+	report := p.report()
+	reason := p.why()
+	s.pending = append(s.pending, *report)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if p.ended.Sub(p.started) > settled {
+		s.row = 0
+	}
+	s.row++
+	s.crashes = append(s.crashes, control.Crash{Time: report.Ended, PID: report.PID, Reason: reason})
+	s.crashes = s.crashes[max(0, len(s.crashes)-keptCrashes):]
+	s.log.Error("worker died; connections wait for the next one", "pid", p.pid, "exit", report.Exit, "why", reason, "in a row", s.row)
+}
+
+// backoff is how long the next worker is waited for after n crashes in a row: the first comes at once.
+func backoff(n int) time.Duration {
+	if n < 2 {
+		return 0
+	}
+	return min(100*time.Millisecond<<min(n-2, 10), 5*time.Second)
+}
+
+// restart starts workers until one serves. It fails only when ctx ends.
+func (s *Supervisor) restart(ctx context.Context) (*process, error) {
+	for {
+		select {
+		case <-time.After(backoff(s.row)):
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		}
+		p, err := s.begin(s.program)
+		if err != nil {
+			s.mu.Lock()
+			s.row++
+			s.mu.Unlock()
+			s.log.Error("start a worker", "err", err)
+			continue
+		}
+		if p = s.awaitServing(ctx, p); p != nil {
+			s.pending = nil
+			return p, nil
+		}
+		if ctx.Err() != nil {
+			return nil, context.Cause(ctx)
+		}
+	}
+}
+
+// awaitServing returns p once it serves, or nil if it has ended or hangs.
+func (s *Supervisor) awaitServing(ctx context.Context, p *process) *process {
+	beat := time.NewTicker(time.Second)
+	defer beat.Stop()
+	for n := uint64(1); ; n++ {
+		select {
+		case <-p.served:
+			s.log.Info("worker serves", "pid", p.pid)
+			return p
+		case <-p.exited:
+			s.crashed(p)
+			p.close()
+			return nil
+		case <-beat.C:
+			s.beat(p, n)
+		case <-ctx.Done():
+			s.finish(p)
+			return nil
+		}
+	}
+}
+
+// beat asks a worker whether it is alive, and ends one that has not answered for too long, after it was made to tell its stacks.
+func (s *Supervisor) beat(p *process, n uint64) {
+	if s.opts.Notifier != nil {
+		if _, on := s.opts.Notifier.WatchdogInterval(); on {
+			s.notify(s.opts.Notifier.Ping())
+		}
+	}
+	if p.silence() < s.opts.HangTimeout {
+		go p.link.Send(worker.Order{Ping: n}) // one that hangs doesn't read either
+		return
+	}
+	s.log.Error("worker doesn't answer and is replaced; its stacks follow", "pid", p.pid, "for", p.silence().Round(time.Second))
+	p.cmd.Process.Signal(syscall.SIGQUIT)
+	p.cmd.Process.Signal(syscall.SIGCONT) // if that is why
+	select {
+	case <-p.exited:
+	case <-time.After(grace):
+		p.kill()
+	}
+}

@@ -1,0 +1,155 @@
+package supervisor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"sync/atomic"
+	"time"
+
+	"github.com/sohost/sohost/internal/crash"
+	"github.com/sohost/sohost/internal/passing"
+	"github.com/sohost/sohost/internal/self"
+	"github.com/sohost/sohost/internal/worker"
+	"golang.org/x/sys/unix"
+)
+
+// process is one worker.
+type process struct {
+	cmd     *exec.Cmd
+	pid     int
+	started time.Time
+	link    *passing.Conn
+	output  *os.File // what it says when it crashes
+
+	served chan worker.Serving // one, once it serves
+	given  chan worker.Given   // one for each Give
+	asks   chan worker.Ask
+	failed atomic.Pointer[string] // why it ended without having served
+	pong   atomic.Int64           // when it was last heard of, in Unix nanoseconds
+
+	exited chan struct{} // closed once state is there
+	state  *os.ProcessState
+	ended  time.Time
+}
+
+// spawn starts a worker, which waits for its order to start. An empty program is this one.
+func spawn(program string) (*process, error) {
+	mine, theirs, err := passing.Pair()
+	if err != nil {
+		return nil, err
+	}
+	defer theirs.Close()
+	link, err := passing.New(mine)
+	if err != nil {
+		return nil, err
+	}
+	output, err := memoryFile("crash output")
+	if err != nil {
+		link.Close()
+		return nil, err
+	}
+	cmd := self.Command(context.Background(), program, "worker")
+	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
+	cmd.ExtraFiles = []*os.File{theirs} // becomes worker.LinkFile
+	p := &process{
+		cmd: cmd, link: link, output: output, started: time.Now(),
+		served: make(chan worker.Serving, 1), given: make(chan worker.Given, 1), asks: make(chan worker.Ask, 16),
+		exited: make(chan struct{}),
+	}
+	if err := cmd.Start(); err != nil {
+		link.Close()
+		output.Close()
+		return nil, fmt.Errorf("start a worker: %w", err)
+	}
+	p.pid = cmd.Process.Pid
+	p.pong.Store(time.Now().UnixNano())
+	go p.listen()
+	go p.wait()
+	return p, nil
+}
+
+// memoryFile makes a file that is in no directory, and gone when nobody has it open any more.
+func memoryFile(name string) (*os.File, error) {
+	fd, err := unix.MemfdCreate(name, unix.MFD_CLOEXEC)
+	if err != nil {
+		return nil, fmt.Errorf("make a file in memory: %w", err)
+	}
+	return os.NewFile(uintptr(fd), name), nil
+}
+
+// listen takes the worker's words until it is gone.
+func (p *process) listen() {
+	defer close(p.asks)
+	for {
+		var w worker.Word
+		files, err := p.link.Receive(&w)
+		passing.Close(files)
+		if err != nil {
+			return
+		}
+		switch {
+		case w.Pong != 0:
+			p.pong.Store(time.Now().UnixNano())
+		case w.Serving != nil:
+			p.served <- *w.Serving
+		case w.Given != nil:
+			p.given <- *w.Given
+		case w.Ask != nil:
+			p.asks <- *w.Ask
+		case w.Failed != "":
+			p.failed.Store(&w.Failed)
+		}
+	}
+}
+
+func (p *process) wait() {
+	p.cmd.Wait()
+	p.state, p.ended = p.cmd.ProcessState, time.Now()
+	close(p.exited)
+}
+
+// gone says whether the process has ended.
+func (p *process) gone() bool {
+	select {
+	case <-p.exited:
+		return true
+	default:
+		return false
+	}
+}
+
+// kill ends the process and waits until it is gone.
+func (p *process) kill() {
+	p.cmd.Process.Kill()
+	<-p.exited
+}
+
+// close lets go of what belongs to a process that is gone.
+func (p *process) close() {
+	p.link.Close()
+	p.output.Close()
+}
+
+// silence is for how long nothing was heard of the process.
+func (p *process) silence() time.Duration { return time.Since(time.Unix(0, p.pong.Load())) }
+
+// report is what is left of a process that is gone.
+func (p *process) report() *crash.Report {
+	words, err := io.ReadAll(io.NewSectionReader(p.output, 0, crash.MaxOutput))
+	if err != nil && !errors.Is(err, io.EOF) {
+		words = nil
+	}
+	return crash.NewReport(p.state, p.started, p.ended, string(words))
+}
+
+// why says why a process that is gone has ended: what it said itself, or else what can be told from outside.
+func (p *process) why() string {
+	if failed := p.failed.Load(); failed != nil {
+		return *failed
+	}
+	return p.report().Reason()
+}

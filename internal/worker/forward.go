@@ -1,0 +1,75 @@
+package worker
+
+import (
+	"context"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httputil"
+
+	"github.com/sohost/sohost/internal/passing"
+)
+
+// clientHeader carries the address of a forwarded request's client.
+const clientHeader = "Sohost-Client"
+
+// proxy forwards the giver's requests to the taker, through connections that it makes for them.
+type proxy struct {
+	*httputil.ReverseProxy
+	transport *http.Transport
+}
+
+func newProxy(connections *passing.Conn, log *slog.Logger) *proxy {
+	transport := &http.Transport{
+		DialContext: func(context.Context, string, string) (net.Conn, error) {
+			return connectBy(connections, passed{Forward: true})
+		},
+		MaxIdleConnsPerHost: 1000,
+		DisableCompression:  true,
+	}
+	return &proxy{transport: transport, ReverseProxy: &httputil.ReverseProxy{
+		Transport:     transport,
+		FlushInterval: -1,
+		ErrorLog:      slog.NewLogLogger(log.Handler(), slog.LevelWarn),
+		Rewrite: func(r *httputil.ProxyRequest) {
+			// The taker is to see the request as it came: nothing here is a hop that anybody knows of.
+			r.Out.URL.Scheme, r.Out.URL.Host, r.Out.Host = "http", "sohost", r.In.Host
+			for _, name := range []string{"Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto"} {
+				if values, has := r.In.Header[name]; has {
+					r.Out.Header[name] = values
+				}
+			}
+			r.Out.Header.Set(clientHeader, r.In.RemoteAddr)
+		},
+	}}
+}
+
+func (p *proxy) close() { p.transport.CloseIdleConnections() }
+
+// connectBy makes a connection to the process at the other end by passing it one.
+func connectBy(to *passing.Conn, message any) (net.Conn, error) {
+	mine, theirs, err := passing.Pair()
+	if err != nil {
+		return nil, err
+	}
+	defer mine.Close() // FileConn makes a copy
+	defer theirs.Close()
+	if err := to.Send(message, theirs); err != nil {
+		return nil, err
+	}
+	return net.FileConn(mine)
+}
+
+// ConnectControl makes a connection to the control server of the worker at the other end of the link.
+func ConnectControl(link *passing.Conn) (net.Conn, error) {
+	return connectBy(link, Order{Control: true})
+}
+
+// onBehalf serves the requests of a proxy as those of its clients.
+func onBehalf(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		r.RemoteAddr = r.Header.Get(clientHeader)
+		r.Header.Del(clientHeader)
+		next.ServeHTTP(w, r)
+	})
+}
