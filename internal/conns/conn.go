@@ -15,10 +15,9 @@ type phase int
 
 const (
 	fresh     phase = iota // nothing has been read
-	inRequest              // the server has read of a request that isn't answered
+	inRequest              // the server has read of a request that isn't answered; for good when it is hijacked
 	answered               // after StateIdle: what the server has read of the next request isn't known
 	between                // after StateIdle and one read deadline: the length of the next read tells
-	hijacked               // no longer the server's
 )
 
 // conn is a connection of a set.
@@ -90,7 +89,7 @@ func (c *conn) unpark(parked bool, n int) (interrupted bool) {
 			c.Conn.SetReadDeadline(c.deadline) // fails only if the socket is closed, as the next read will
 		}
 	}
-	if n > 0 && c.phase != hijacked {
+	if n > 0 {
 		if c.phase == fresh {
 			c.releaseDeadlines()
 		}
@@ -110,17 +109,13 @@ func (c *conn) interrupt() {
 }
 
 func (c *conn) connState(state http.ConnState) {
+	if state != http.StateIdle {
+		return // the reads and deadlines of the server tell the rest
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	switch state {
-	case http.StateActive:
-		c.phase = inRequest
-	case http.StateIdle:
-		c.phase = answered
-		c.tried = nil
-	case http.StateHijacked:
-		c.phase = hijacked
-	}
+	c.phase = answered
+	c.tried = nil
 }
 
 // Close closes the connection, and takes it from its set.

@@ -59,12 +59,10 @@ func (c *conn) SetDeadline(t time.Time) error {
 	return c.SetReadDeadline(t)
 }
 
-// setReadDeadlineLocked is called with c.mu. During an interrupt the deadline is set by unpark.
+// setReadDeadlineLocked is called with c.mu. The server is not in a parked read when it sets a deadline, so there is no
+// interrupt to be undone.
 func (c *conn) setReadDeadlineLocked(t time.Time) error {
 	c.deadline = t
-	if c.interrupted {
-		return nil
-	}
 	return c.Conn.SetReadDeadline(t)
 }
 

@@ -206,23 +206,30 @@ func chunked(parts ...string) string {
 	return b.String()
 }
 
-// only waits until the set has one connection, in the given phase, and returns it.
-func only(t testing.TB, s *Set, p phase) *conn {
-	t.Helper()
-	var c *conn
-	eventually(t, func() bool {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		if len(s.conns) != 1 {
-			return false
-		}
-		for c = range s.conns {
-		}
+// count is how many connections are as ok says, which is called with their mutex.
+func (s *Set) count(ok func(*conn) bool) (n int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for c := range s.conns {
 		c.mu.Lock()
-		defer c.mu.Unlock()
-		return c.phase == p
+		if ok(c) {
+			n++
+		}
+		c.mu.Unlock()
+	}
+	return n
+}
+
+// only waits until the set has a connection in the given phase, and returns it.
+func only(t testing.TB, s *Set, p phase) (own *conn) {
+	t.Helper()
+	eventually(t, func() bool {
+		return 1 == s.count(func(c *conn) bool {
+			own = c
+			return c.phase == p
+		})
 	})
-	return c
+	return own
 }
 
 // eventually asks until something is so that nobody tells about.

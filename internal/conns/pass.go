@@ -9,8 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// pass passes c on, and says whether that succeeded; then the socket is closed here, so that nothing writes to it any more.
-// It waits for its turn.
+// pass waits for its turn, passes c on, and says whether that succeeded.
 func (c *conn) pass(m *move) bool {
 	c.set.passing <- struct{}{}
 	defer func() { <-c.set.passing }()
@@ -25,7 +24,9 @@ func (c *conn) pass(m *move) bool {
 	if err := m.pass(f); err != nil {
 		return false
 	}
-	c.Conn.Close() // closes the descriptor: the connection stays open, as its new owner has another
+	// The server closes c too, but may read before: it does when it looks for HTTP/2. This closes a descriptor; the
+	// connection stays open, as its new owner has another.
+	c.Conn.Close()
 	return true
 }
 

@@ -73,6 +73,9 @@ func TestStay(t *testing.T) {
 	for range maxPassing {
 		<-called
 	}
+	eventually(t, func() bool { // the others wait for their turn
+		return giver.set.count(func(c *conn) bool { return c.tried != nil }) == n
+	})
 	giver.set.Move(nil)
 	close(release)
 	eventually(t, func() bool { return giver.set.Len() == n-maxPassing })
@@ -114,6 +117,23 @@ func TestFile(t *testing.T) {
 			t.Errorf("%s: the file of the pass before: %v, want it closed", network, err)
 		}
 	}
+}
+
+// TestHTTP2Enabled has a server look for HTTP/2 first: it reads again after the read at which the connection was passed on.
+func TestHTTP2Enabled(t *testing.T) {
+	l := listen(t, "tcp")
+	giver := start(t, "giver", options{listen: []net.Listener{l}, adjust: func(s *http.Server) {
+		s.Protocols = new(http.Protocols)
+		s.Protocols.SetHTTP1(true)
+		s.Protocols.SetUnencryptedHTTP2(true)
+	}})
+	taker := start(t, "taker", options{})
+	c := dial(t, l.Addr())
+	only(t, giver.set, fresh)
+	giver.set.Move(taker.to())
+	giver.wait(t)
+	c.send(get("/"))
+	c.expect("GET", "taker", "")
 }
 
 // TestForeign serves connections that have no open file: they work, are counted, and stay.
