@@ -20,11 +20,10 @@ of all old generations comes back. The server does this by itself when it is due
 
 With --binary the fresh process, and then the server, is another program: a new version of sohost, or one that was built with
 another Go release. Each plugin's image must fit it. Where the one that serves doesn't, the plugin's configured file is taken, so
-build the plugins for the new program first. With plugins named, FILE is taken, or the configured file.
+build the plugins for it first, with "sohost build --host". With plugins named, FILE is taken, or the configured file.
 
 SIGUSR2 to the server does the same with the program that now stands where the server's was started from.`,
 		Example: `  sohost handover
-  sohost build --host ./sohost-new -o build/plugins/counter.so ./plugins/counter
   sohost handover --binary ./sohost-new`,
 	}
 	binary := cmd.Flags().String("binary", "", "`executable` that is to serve from now on")

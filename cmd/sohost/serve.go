@@ -26,12 +26,23 @@ const lockTimeout = 20 * time.Second
 func serve(ctx context.Context, r *runFlags, log *slog.Logger) error {
 	ctx, stop := signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
-	lock, err := acquireLock(ctx, r.Store, log)
-	if err != nil {
+	// What can be refused is refused before the store is touched. A port may also be taken by what is left of a server that
+	// was killed, which has the lock, too.
+	public, private, err := listen(r)
+	if _, absent := os.Stat(r.Store); err != nil && absent != nil {
 		return err
 	}
+	lock, locked := acquireLock(ctx, r.Store, log)
+	if locked != nil {
+		if err == nil {
+			err = errors.Join(public.Close(), private.Close())
+		}
+		return errors.Join(err, locked)
+	}
 	defer lock.Close()
-	public, private, err := listen(r)
+	if err != nil {
+		public, private, err = listen(r)
+	}
 	if err != nil {
 		return err
 	}
