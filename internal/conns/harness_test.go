@@ -220,14 +220,15 @@ func (s *Set) count(ok func(*conn) bool) (n int) {
 	return n
 }
 
-// only waits until the set has a connection in the given phase, and returns it.
+// only waits until the only connection of the set is in the given phase, and returns it.
 func only(t testing.TB, s *Set, p phase) (own *conn) {
 	t.Helper()
 	eventually(t, func() bool {
-		return 1 == s.count(func(c *conn) bool {
+		n := s.count(func(c *conn) bool {
 			own = c
 			return c.phase == p
 		})
+		return n == 1
 	})
 	return own
 }

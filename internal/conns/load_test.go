@@ -15,7 +15,7 @@ import (
 )
 
 // hops is how many times TestLoad moves all connections.
-const hops = 300
+const hops = 200
 
 // tally counts what handlers have seen, or clients got answers to.
 type tally struct{ requests, sum atomic.Int64 }
