@@ -115,8 +115,14 @@ func (h *Host) checkpointLast(ctx context.Context, p *plugin, l *live) (err erro
 	return h.writeCheckpoint(p, s)
 }
 
-// writeCheckpoint makes s the plugin's last checkpoint, and the last one the one before. At any moment one of them is whole.
+// writeCheckpoint makes s the plugin's last checkpoint.
 func (h *Host) writeCheckpoint(p *plugin, s abi.State) error {
+	return h.replaceCheckpoint(p, func(w io.Writer) error { return state.Encode(w, s) })
+}
+
+// replaceCheckpoint makes what write writes the plugin's last checkpoint, and the last one the one before. At any moment one of
+// them is whole.
+func (h *Host) replaceCheckpoint(p *plugin, write func(io.Writer) error) error {
 	last, before := h.checkpointFile(p)
 	if err := os.MkdirAll(filepath.Dir(last), 0o700); err != nil {
 		return err
@@ -124,7 +130,7 @@ func (h *Host) writeCheckpoint(p *plugin, s abi.State) error {
 	if err := os.Rename(last, before); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	err := generations.WriteFile(last, 0o600, func(w io.Writer) error { return state.Encode(w, s) })
+	err := generations.WriteFile(last, 0o600, write)
 	if err != nil {
 		return fmt.Errorf("write checkpoint: %w", err)
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"time"
 
@@ -19,6 +20,7 @@ type taking struct {
 	giver      *passing.Conn
 	plan       plan
 	candidates []*candidate
+	copies     map[*candidate]*os.File // of the states as they came; in memory
 	byPlugin   map[string]*candidate
 }
 
@@ -34,7 +36,7 @@ func Take(ctx context.Context, opts Options, giver *os.File) (*Host, error) {
 		return nil, err
 	}
 	stop := context.AfterFunc(ctx, func() { conn.Close() })
-	t := &taking{giver: conn, byPlugin: map[string]*candidate{}}
+	t := &taking{giver: conn, byPlugin: map[string]*candidate{}, copies: map[*candidate]*os.File{}}
 	if err := t.run(ctx, opts); err != nil {
 		f := failed{Message: err.Error()}
 		errors.As(err, &f.Refusal)
@@ -173,7 +175,16 @@ func (t *taking) takeState(ctx context.Context, c *candidate, pipe *os.File) (er
 	defer caught(&err)
 	c.phase = "state"
 	return timed(&c.phases.State, func() (err error) {
-		if c.state, err = t.host.acceptStream(ctx, c, pipe); err == nil {
+		stream := io.Reader(pipe)
+		if t.host.opts.CheckpointInterval > 0 && c.live.checkpointable() {
+			copied, err := passing.MemoryFile("state of " + c.plugin.name)
+			if err != nil {
+				return err
+			}
+			t.copies[c] = copied
+			stream = io.TeeReader(pipe, copied)
+		}
+		if c.state, err = t.host.acceptStream(ctx, c, stream); err == nil {
 			c.state.Way = WayHandover
 		}
 		return err
@@ -214,6 +225,11 @@ func (t *taking) settle() {
 		result.Warning = fmt.Sprintf("publish release: %v; the new generations serve, but a restart boots release %d", err, result.Release)
 		h.log.Error("publish release", "err", err, "boots", result.Release)
 	}
+	for c, copied := range t.copies {
+		if err := t.checkpoint(c, copied); err != nil {
+			h.log.Warn("checkpoint: the one before stays", "plugin", c.plugin.name, "err", err)
+		}
+	}
 	for _, c := range t.candidates {
 		isNew := c.id != c.from
 		if isNew || c.state.Way != WayNone {
@@ -230,4 +246,13 @@ func (t *taking) settle() {
 	if err := t.giver.Send(word{Serving: result}); err != nil {
 		h.log.Warn("tell the process before of the handover", "err", err)
 	}
+}
+
+// checkpoint makes the state that came a checkpoint: should this process die now, nothing before the handover is lost.
+func (t *taking) checkpoint(c *candidate, copied *os.File) error {
+	defer copied.Close()
+	return t.host.replaceCheckpoint(c.plugin, func(w io.Writer) error {
+		_, err := io.Copy(w, io.NewSectionReader(copied, 0, math.MaxInt64))
+		return err
+	})
 }

@@ -163,6 +163,15 @@ func filesOf(rights []byte) (files []*os.File, err error) {
 	return files, nil
 }
 
+// MemoryFile makes a file that is in no directory, and gone when nobody has it open any more.
+func MemoryFile(name string) (*os.File, error) {
+	fd, err := unix.MemfdCreate(name, unix.MFD_CLOEXEC)
+	if err != nil {
+		return nil, fmt.Errorf("make a file in memory: %w", err)
+	}
+	return os.NewFile(uintptr(fd), name), nil
+}
+
 // Close closes the end. The peer's Receive returns io.EOF once it has received what was sent.
 func (c *Conn) Close() error { return c.socket.Close() }
 

@@ -14,7 +14,6 @@ import (
 	"github.com/sohost/sohost/internal/passing"
 	"github.com/sohost/sohost/internal/self"
 	"github.com/sohost/sohost/internal/worker"
-	"golang.org/x/sys/unix"
 )
 
 // process is one worker.
@@ -47,7 +46,7 @@ func spawn(program string) (*process, error) {
 	if err != nil {
 		return nil, err
 	}
-	output, err := memoryFile("crash output")
+	output, err := passing.MemoryFile("crash output")
 	if err != nil {
 		link.Close()
 		return nil, err
@@ -70,15 +69,6 @@ func spawn(program string) (*process, error) {
 	go p.listen()
 	go p.wait()
 	return p, nil
-}
-
-// memoryFile makes a file that is in no directory, and gone when nobody has it open any more.
-func memoryFile(name string) (*os.File, error) {
-	fd, err := unix.MemfdCreate(name, unix.MFD_CLOEXEC)
-	if err != nil {
-		return nil, fmt.Errorf("make a file in memory: %w", err)
-	}
-	return os.NewFile(uintptr(fd), name), nil
 }
 
 // listen takes the worker's words until it is gone.
