@@ -107,6 +107,9 @@ func printProcesses(w io.Writer, s control.Status) {
 	}
 	for _, c := range s.Crashes[max(0, len(s.Crashes)-3):] {
 		fmt.Fprintf(w, "crash     %s ago, pid %d: %s\n", ago(c.Time), c.PID, c.Reason)
+		if c.File != "" {
+			fmt.Fprintf(w, "          stacks in %s\n", c.File)
+		}
 	}
 	fmt.Fprintln(w)
 }

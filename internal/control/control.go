@@ -88,6 +88,7 @@ type Crash struct {
 	Time   time.Time `json:"time"`
 	PID    int       `json:"pid"`
 	Reason string    `json:"reason"`
+	File   string    `json:"file,omitempty"` // what it said at its end, its stacks
 }
 
 // Failure is the body of every answer that is not a success.

@@ -20,6 +20,9 @@ type Report struct {
 	ExitCode int            `json:"exit_code"`        // -1 after a signal
 	Signal   syscall.Signal `json:"signal,omitempty"` // 0 unless a signal ended the process
 
+	// Why is why somebody ended the process, if that is so.
+	Why string `json:"why,omitempty"`
+
 	// Output is what the Go runtime wrote to the file of debug.SetCrashOutput, up to MaxOutput.
 	Output string `json:"output,omitempty"`
 }
@@ -33,9 +36,9 @@ func NewReport(state *os.ProcessState, started, ended time.Time, output string) 
 	return r
 }
 
-// Reason says in one line why the process ended: the reason in its output, or else how it exited.
+// Reason says in one line why the process ended: why somebody ended it, or else the reason in its output, or how it exited.
 func (r *Report) Reason() string {
-	return cmp.Or(Parse(r.Output).Reason, r.Exit)
+	return cmp.Or(r.Why, Parse(r.Output).Reason, r.Exit)
 }
 
 func truncate(output string) string {

@@ -2,10 +2,15 @@ package supervisor
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
 	"syscall"
 	"time"
 
 	"github.com/sohost/sohost/internal/control"
+	"github.com/sohost/sohost/internal/crash"
 	"github.com/sohost/sohost/internal/worker"
 )
 
@@ -19,6 +24,10 @@ const keptCrashes = 20
 func (s *Supervisor) crashed(p *process) {
 	report := p.report()
 	reason := p.why()
+	file, err := s.keep(report)
+	if err != nil {
+		s.log.Warn("keep what the worker said at its end", "err", err)
+	}
 	s.pending = append(s.pending, *report)
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -26,9 +35,31 @@ func (s *Supervisor) crashed(p *process) {
 		s.row = 0
 	}
 	s.row++
-	s.crashes = append(s.crashes, control.Crash{Time: report.Ended, PID: report.PID, Reason: reason})
+	s.crashes = append(s.crashes, control.Crash{Time: report.Ended, PID: report.PID, Reason: reason, File: file})
 	s.crashes = s.crashes[max(0, len(s.crashes)-keptCrashes):]
-	s.log.Error("worker died; connections wait for the next one", "pid", p.pid, "exit", report.Exit, "why", reason, "in a row", s.row)
+	s.log.Error("worker died; connections wait for the next one", "pid", p.pid, "exit", report.Exit, "why", reason, "in a row", s.row,
+		"output", file)
+}
+
+// keep writes what a worker said at its end, its stacks most often, into a file of the store, and removes the oldest such file.
+func (s *Supervisor) keep(report *crash.Report) (string, error) {
+	if report.Output == "" {
+		return "", nil
+	}
+	dir := filepath.Join(s.opts.Start.Options.Store, "crashes")
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return "", err
+	}
+	file := filepath.Join(dir, fmt.Sprintf("%s-%d.txt", report.Ended.UTC().Format("20060102T150405.000"), report.PID))
+	text := fmt.Sprintf("worker %d, started %v, ended %v: %s\n\n%s", report.PID, report.Started, report.Ended, report.Reason(), report.Output)
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		return "", err
+	}
+	kept, err := filepath.Glob(filepath.Join(dir, "*.txt")) // in the order of their names, which is that of time
+	for _, old := range kept[:max(0, len(kept)-keptCrashes)] {
+		err = errors.Join(err, os.Remove(old))
+	}
+	return file, err
 }
 
 // backoff is how long the next worker is waited for after n crashes in a row: the first comes at once.
@@ -98,7 +129,8 @@ func (s *Supervisor) beat(p *process, n uint64) {
 		go p.link.Send(worker.Order{Ping: n}) // one that hangs doesn't read either
 		return
 	}
-	s.log.Error("worker doesn't answer and is replaced; its stacks follow", "pid", p.pid, "for", p.silence().Round(time.Second))
+	p.hung = fmt.Sprintf("it didn't answer for %v", p.silence().Round(time.Second))
+	s.log.Error("worker doesn't answer and is replaced", "pid", p.pid, "why", p.hung)
 	p.cmd.Process.Signal(syscall.SIGQUIT)
 	p.cmd.Process.Signal(syscall.SIGCONT) // if that is why
 	select {

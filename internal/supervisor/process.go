@@ -30,6 +30,7 @@ type process struct {
 	failed atomic.Pointer[string] // why it ended without having served
 	pong   atomic.Int64           // when it was last heard of, in Unix nanoseconds
 
+	hung   string        // for how long it didn't answer until it was ended; set before that
 	exited chan struct{} // closed once state is there
 	state  *os.ProcessState
 	ended  time.Time
@@ -133,7 +134,9 @@ func (p *process) report() *crash.Report {
 	if err != nil && !errors.Is(err, io.EOF) {
 		words = nil
 	}
-	return crash.NewReport(p.state, p.started, p.ended, string(words))
+	r := crash.NewReport(p.state, p.started, p.ended, string(words))
+	r.Why = p.hung
+	return r
 }
 
 // why says why a process that is gone has ended: what it said itself, or else what can be told from outside.
