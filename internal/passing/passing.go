@@ -14,6 +14,8 @@ import (
 	"net"
 	"os"
 	"sync"
+	"sync/atomic"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -30,7 +32,11 @@ const (
 type Conn struct {
 	socket *net.UnixConn
 	send   sync.Mutex // held for a whole message
+	paused atomic.Bool
 }
+
+// ErrPaused is returned by Receive after Pause.
+var ErrPaused = errors.New("receiving is paused")
 
 // Pair makes two ends that are joined, close-on-exec: one for this process (New) or for a child (exec.Cmd.ExtraFiles), or
 // both to be passed on.
@@ -101,6 +107,29 @@ func descriptor(f *os.File) (fd int, err error) {
 	return fd, err
 }
 
+// Pause makes Receive return ErrPaused, before a message and never within one.
+func (c *Conn) Pause() {
+	c.paused.Store(true)
+	c.socket.SetReadDeadline(time.Unix(1, 0))
+}
+
+// File gives a copy of the end, for another program in this process's place: see Pause.
+func (c *Conn) File() (*os.File, error) { return c.socket.File() }
+
+// read fills p. A pause that begins meanwhile has to wait.
+func (c *Conn) read(p []byte) error {
+	for len(p) > 0 {
+		n, err := c.socket.Read(p)
+		if p = p[n:]; errors.Is(err, os.ErrDeadlineExceeded) {
+			err = c.socket.SetReadDeadline(time.Time{})
+		}
+		if err != nil && len(p) > 0 {
+			return err
+		}
+	}
+	return nil
+}
+
 // Receive waits for a message, decodes it and returns its files, close-on-exec, which are the caller's to close. The error is
 // io.EOF when the peer is gone or Close was called.
 func (c *Conn) Receive(message any) (files []*os.File, err error) {
@@ -110,6 +139,9 @@ func (c *Conn) Receive(message any) (files []*os.File, err error) {
 			files = nil
 		}
 	}()
+	if c.paused.Load() {
+		return nil, ErrPaused
+	}
 	length := make([]byte, 4)
 	rights := make([]byte, unix.CmsgSpace(4*MaxFiles))
 	n, nr, _, _, err := c.socket.ReadMsgUnix(length, rights)
@@ -118,11 +150,14 @@ func (c *Conn) Receive(message any) (files []*os.File, err error) {
 			return files, err
 		}
 	}
+	if n <= 0 && errors.Is(err, os.ErrDeadlineExceeded) {
+		return nil, ErrPaused
+	}
 	if err == nil && n == 0 {
 		err = io.EOF
 	}
 	if err == nil {
-		_, err = io.ReadFull(c.socket, length[n:])
+		err = c.read(length[n:])
 	}
 	var body []byte
 	if err == nil {
@@ -131,7 +166,7 @@ func (c *Conn) Receive(message any) (files []*os.File, err error) {
 			return files, fmt.Errorf("receive: a message of %d bytes, the limit is %d", size, MaxMessage)
 		}
 		body = make([]byte, size)
-		_, err = io.ReadFull(c.socket, body)
+		err = c.read(body)
 	}
 	switch {
 	case err == nil:

@@ -154,3 +154,56 @@ func TestRefusals(t *testing.T) {
 		t.Error("a device is taken for a socket")
 	}
 }
+
+// TestPause stops a receiver between two messages, however they are cut: what was sent comes to who continues at the end.
+func TestPause(t *testing.T) {
+	a, b := pair(t)
+	const messages = 2000
+	go func() {
+		for i := range messages {
+			if err := a.Send(message{Number: i, Text: strings.Repeat("x", i%3000)}); err != nil {
+				t.Error(err)
+			}
+		}
+	}()
+	for next := 0; next < messages; {
+		done := make(chan int)
+		go func() {
+			for n := 0; ; n++ {
+				var m message
+				if _, err := b.Receive(&m); err != nil {
+					if err != passing.ErrPaused {
+						t.Error(err)
+					}
+					done <- n
+					return
+				}
+				if m.Number != next+n {
+					t.Errorf("message %d comes as number %d", m.Number, next+n)
+				}
+				if m.Number == messages-1 {
+					done <- n + 1
+					return
+				}
+			}
+		}()
+		b.Pause()
+		next += <-done
+		end, err := b.File()
+		if err != nil {
+			t.Fatal(err)
+		}
+		b.Close()
+		if b, err = passing.New(end); err != nil {
+			t.Fatal(err)
+		}
+		defer b.Close()
+		if next == 0 { // the pause was faster than the receiver: let it begin
+			var m message
+			if _, err := b.Receive(&m); err != nil || m.Number != 0 {
+				t.Fatalf("%v, %v", m, err)
+			}
+			next = 1
+		}
+	}
+}
