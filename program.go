@@ -26,6 +26,9 @@ func (g *giving) suit(ctx context.Context, p *plan) error {
 			return err
 		}
 		next, judged := g.judge(process, owner, pp)
+		if errors.Is(judged, native.HostCannotLoad) {
+			return fmt.Errorf("program %s: it can't load plugins; name a sohost that was built with cgo", g.opts.Program)
+		}
 		if judged != nil && pp.Cause == "" { // nobody named another image
 			before := *pp
 			brought := g.bringFile(ctx, p, owner, owner.Image)
@@ -35,6 +38,7 @@ func (g *giving) suit(ctx context.Context, p *plan) error {
 			switch {
 			case brought == nil:
 				judged = nil
+			case before.Brings.Image == pp.Brings.Image: // the same again: one reason is enough
 			case before.Brings.Image.IsZero(): // nothing served, and nothing will
 				*pp, judged = before, nil
 			default:

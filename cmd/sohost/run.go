@@ -1,6 +1,7 @@
 package main
 
 import (
+	"github.com/sohost/sohost/internal/supervisor"
 	"github.com/spf13/cobra"
 )
 
@@ -30,6 +31,16 @@ SIGINT or SIGTERM ends it: no new requests are taken, the running ones finish. A
   sohost run --plugin counter=build/plugins/counter.so,mode=dev,route=/counter,arg.step=2`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if l, err := supervisor.Inherit(); l != nil || err != nil {
+				if err != nil {
+					return err
+				}
+				log, err := newLogger(cmd.ErrOrStderr(), l.Start.LogFormat, l.Start.Verbose)
+				if err != nil {
+					return err
+				}
+				return resume(cmd.Context(), l, log)
+			}
 			if err := r.load(cmd); err != nil {
 				return err
 			}

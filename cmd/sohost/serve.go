@@ -60,9 +60,29 @@ func serve(ctx context.Context, r *runFlags, log *slog.Logger) error {
 		Start: worker.Start{
 			Options: r.options(), LogFormat: r.logFormat, Verbose: r.verbose, ShutdownTimeout: r.ShutdownTimeout,
 		},
-		Public: public, Control: private, Lock: lock, Log: log, Notifier: notifier, HangTimeout: r.HangTimeout,
+		Public: public, Control: private, Lock: lock, Log: log, Notifier: notifier, HangTimeout: r.HangTimeout, ControlPath: r.Control,
 		Serving: func(s control.Status) { greet(log, "http://"+public.Addr().String(), r, s) },
 	})
+	return supervise(ctx, s, log)
+}
+
+// resume goes on where the program before has left this process to this one.
+func resume(ctx context.Context, l *supervisor.Legacy, log *slog.Logger) error {
+	ctx, stop := signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
+	notifier, err := systemd.NewNotifier()
+	if err != nil {
+		return err
+	}
+	s, err := supervisor.Resume(l, supervisor.Options{Log: log, Notifier: notifier})
+	if err != nil {
+		return err
+	}
+	return supervise(ctx, s, log)
+}
+
+// supervise runs a supervisor to its end.
+func supervise(ctx context.Context, s *supervisor.Supervisor, log *slog.Logger) error {
 	upgradeOnSignal(ctx, s)
 	if err := s.Run(ctx); err != nil {
 		return err

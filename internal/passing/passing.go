@@ -113,6 +113,12 @@ func (c *Conn) Pause() {
 	c.socket.SetReadDeadline(time.Unix(1, 0))
 }
 
+// Resume ends a pause.
+func (c *Conn) Resume() {
+	c.paused.Store(false)
+	c.socket.SetReadDeadline(time.Time{})
+}
+
 // File gives a copy of the end, for another program in this process's place: see Pause.
 func (c *Conn) File() (*os.File, error) { return c.socket.File() }
 

@@ -131,8 +131,8 @@ func (s *Supervisor) beat(p *process, n uint64) {
 	}
 	p.hung = fmt.Sprintf("it didn't answer for %v", p.silence().Round(time.Second))
 	s.log.Error("worker doesn't answer and is replaced", "pid", p.pid, "why", p.hung)
-	p.cmd.Process.Signal(syscall.SIGQUIT)
-	p.cmd.Process.Signal(syscall.SIGCONT) // if that is why
+	p.proc.Signal(syscall.SIGQUIT)
+	p.proc.Signal(syscall.SIGCONT) // if that is why
 	select {
 	case <-p.exited:
 	case <-time.After(grace):

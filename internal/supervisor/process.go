@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
 	"sync/atomic"
 	"time"
 
@@ -18,7 +17,7 @@ import (
 
 // process is one worker.
 type process struct {
-	cmd     *exec.Cmd
+	proc    *os.Process
 	pid     int
 	started time.Time
 	link    *passing.Conn
@@ -55,31 +54,38 @@ func spawn(program string) (*process, error) {
 	cmd := self.Command(context.Background(), program, "worker")
 	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
 	cmd.ExtraFiles = []*os.File{theirs} // becomes worker.LinkFile
-	p := &process{
-		cmd: cmd, link: link, output: output, started: time.Now(),
-		served: make(chan worker.Serving, 1), given: make(chan worker.Given, 1), asks: make(chan worker.Ask, 16),
-		exited: make(chan struct{}),
-	}
 	if err := cmd.Start(); err != nil {
 		link.Close()
 		output.Close()
 		return nil, fmt.Errorf("start a worker: %w", err)
 	}
-	p.pid = cmd.Process.Pid
+	return watch(cmd.Process, time.Now(), link, output), nil
+}
+
+// watch makes the process of a child that runs.
+func watch(proc *os.Process, started time.Time, link *passing.Conn, output *os.File) *process {
+	p := &process{
+		proc: proc, pid: proc.Pid, started: started, link: link, output: output,
+		served: make(chan worker.Serving, 1), given: make(chan worker.Given, 1), asks: make(chan worker.Ask, 16),
+		exited: make(chan struct{}),
+	}
 	p.pong.Store(time.Now().UnixNano())
 	go p.listen()
 	go p.wait()
-	return p, nil
+	return p
 }
 
-// listen takes the worker's words until it is gone.
+// listen takes the worker's words until it is gone, or the link is paused.
 func (p *process) listen() {
-	defer close(p.asks)
 	for {
 		var w worker.Word
 		files, err := p.link.Receive(&w)
 		passing.Close(files)
+		if err == passing.ErrPaused {
+			return
+		}
 		if err != nil {
+			close(p.asks)
 			return
 		}
 		switch {
@@ -98,8 +104,8 @@ func (p *process) listen() {
 }
 
 func (p *process) wait() {
-	p.cmd.Wait()
-	p.state, p.ended = p.cmd.ProcessState, time.Now()
+	p.state, _ = p.proc.Wait() // it is our child, and nobody else waits for it
+	p.ended = time.Now()
 	close(p.exited)
 }
 
@@ -115,7 +121,7 @@ func (p *process) gone() bool {
 
 // kill ends the process and waits until it is gone.
 func (p *process) kill() {
-	p.cmd.Process.Kill()
+	p.proc.Kill()
 	<-p.exited
 }
 

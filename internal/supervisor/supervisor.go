@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/http"
 	"os"
 	"slices"
 	"sync"
@@ -31,6 +32,9 @@ type Options struct {
 	Lock    *generations.Lock // of Start.Options.Store
 	Log     *slog.Logger
 
+	// ControlPath is the control socket's file, which is removed at the end. Default: it is somebody else's.
+	ControlPath string
+
 	// Serving is called once, when the first worker serves.
 	Serving func(control.Status)
 
@@ -49,10 +53,12 @@ type Supervisor struct {
 	opts     Options
 	log      *slog.Logger
 	public   *os.File
+	orders   *http.Server
 	started  time.Time
 	program  string // what workers run; empty: this one
 	requests chan *request
 
+	resumed *process       // the worker that served before an upgrade
 	pending []crash.Report // crashes that no worker has taken note of
 
 	mu       sync.Mutex    // guards what follows
@@ -86,14 +92,28 @@ func (s *Supervisor) Run(ctx context.Context) (err error) {
 		return err
 	}
 	defer s.public.Close()
-	first, err := s.first(ctx)
-	if err != nil {
-		return err
+	p := s.resumed
+	if p == nil {
+		if p, err = s.first(ctx); err != nil {
+			return err
+		}
 	}
-	orders := control.NewProxy(s)
-	go orders.Serve(s.opts.Control) // until it is closed
-	defer orders.Close()
-	return s.supervise(ctx, first)
+	s.answerOrders(s.opts.Control)
+	defer func() {
+		s.orders.Close()
+		if s.opts.ControlPath != "" {
+			os.Remove(s.opts.ControlPath) // gone already, unless an upgrade has kept it
+		}
+	}()
+	s.serve(p)
+	s.greet(ctx)
+	return s.supervise(ctx, p)
+}
+
+// answerOrders begins to answer on the control socket.
+func (s *Supervisor) answerOrders(on net.Listener) {
+	s.orders = control.NewProxy(s)
+	go s.orders.Serve(on) // until it is closed
 }
 
 // fileOf gives the open file of a listener.
@@ -146,8 +166,6 @@ func (s *Supervisor) begin(program string) (*process, error) {
 
 // supervise is the life of the server.
 func (s *Supervisor) supervise(ctx context.Context, p *process) error {
-	s.serve(p)
-	s.greet(ctx)
 	beat := time.NewTicker(time.Second)
 	defer beat.Stop()
 	var waiting []*request
@@ -169,6 +187,9 @@ func (s *Supervisor) supervise(ctx context.Context, p *process) error {
 			}
 			s.notifyReady()
 			continue
+		}
+		if s.program != "" {
+			s.upgrade(p)
 		}
 		select {
 		case r := <-s.requests:
@@ -235,7 +256,9 @@ func (s *Supervisor) Worker(ctx context.Context, tried ...control.Worker) (contr
 
 // greet tells that the server serves.
 func (s *Supervisor) greet(ctx context.Context) {
-	if s.opts.Serving != nil {
+	if s.resumed != nil {
+		s.log.Info("upgraded: this is another program in the same process", "version", version())
+	} else if s.opts.Serving != nil {
 		s.opts.Serving(s.Status(ctx))
 	}
 	s.notifyReady()

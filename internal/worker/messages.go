@@ -53,7 +53,7 @@ type Give struct {
 	Images  map[string]string `json:"images,omitempty"`
 }
 
-// Answer says what became of a handover that was asked for; an empty error is success.
+// Answer says what became of a handover that was asked for; an empty error is success. ID 0 answers all that were asked for.
 type Answer struct {
 	ID    uint64 `json:"id"`
 	Error string `json:"error,omitempty"`

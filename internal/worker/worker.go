@@ -155,8 +155,11 @@ func (w *worker) ask(ctx context.Context, why string) error {
 func (w *worker) answer(a Answer) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if answer := w.asks[a.ID]; answer != nil {
-		answer <- a
+	for id, answer := range w.asks {
+		if a.ID == id || a.ID == 0 {
+			answer <- a // has room for one
+			delete(w.asks, id)
+		}
 	}
 }
 

@@ -1,0 +1,245 @@
+package supervisor
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"strconv"
+	"syscall"
+	"time"
+
+	"github.com/sohost/sohost"
+	"github.com/sohost/sohost/generations"
+	"github.com/sohost/sohost/internal/control"
+	"github.com/sohost/sohost/internal/passing"
+	"github.com/sohost/sohost/internal/worker"
+	"golang.org/x/sys/unix"
+)
+
+// resumeEnv is the number of the open file that has the legacy of the program before.
+const resumeEnv = "SOHOST_RESUME"
+
+// Legacy is what a supervisor leaves to the program that takes its place in the same process. Files are told by their numbers.
+type Legacy struct {
+	Start       worker.Start  `json:"start"`
+	HangTimeout time.Duration `json:"hang_timeout"`
+	Started     time.Time     `json:"started"`
+	Public      int           `json:"public"`
+	Control     int           `json:"control"`
+	ControlPath string        `json:"control_path,omitempty"` // to be removed at the end; empty: it isn't ours
+	Lock        int           `json:"lock"`
+	Worker      childLegacy   `json:"worker"`
+	Draining    []childLegacy `json:"draining,omitempty"`
+
+	Handover *sohost.Handover `json:"handover,omitempty"`
+	Crashes  []control.Crash  `json:"crashes,omitempty"`
+}
+
+// childLegacy is a worker.
+type childLegacy struct {
+	PID     int       `json:"pid"`
+	Started time.Time `json:"started"`
+	Link    int       `json:"link"`
+	Output  int       `json:"output"`
+}
+
+// upgradeTimeout is how long answers on the control socket may take until the program is replaced.
+const upgradeTimeout = 5 * time.Second
+
+// upgrade replaces the program of this process by the one that the worker runs. It doesn't return if that works; else all
+// stays as it is, and it isn't tried again.
+func (s *Supervisor) upgrade(p *process) {
+	program := s.program
+	ctx, cancel := context.WithTimeout(context.Background(), upgradeTimeout)
+	defer cancel()
+	copied, err := copyListener(s.opts.Control)
+	if err != nil {
+		s.log.Error("upgrade the supervisor: the program before stays", "err", err)
+		s.program = ""
+		return
+	}
+	s.orders.Shutdown(ctx) // connections wait in the backlog; what isn't answered by then is cut off
+	s.mu.Lock()
+	links := []*process{p}
+	for d := range s.draining {
+		links = append(links, d)
+	}
+	s.mu.Unlock()
+	for _, l := range links {
+		l.link.Pause()
+	}
+	err = s.exec(program, copied, links)
+	s.log.Error("upgrade the supervisor: the program before stays; the worker runs the new one", "program", program, "err", err)
+	for _, l := range links {
+		l.link.Resume()
+		go l.listen()
+	}
+	on, listenErr := net.FileListener(copied)
+	copied.Close()
+	if listenErr != nil {
+		s.log.Error("listen on the control socket again", "err", listenErr)
+	} else {
+		s.answerOrders(on)
+	}
+	s.program = ""
+}
+
+// copyListener copies the control socket, so that the server's end doesn't close it, and keeps its file where it is.
+func copyListener(l net.Listener) (*os.File, error) {
+	if u, ok := l.(*net.UnixListener); ok {
+		u.SetUnlinkOnClose(false)
+	}
+	return fileOf(l)
+}
+
+// exec leaves everything to the program. It returns only if that fails.
+func (s *Supervisor) exec(program string, orders *os.File, links []*process) error {
+	var kept []int
+	defer func() {
+		for _, fd := range kept {
+			unix.Close(fd)
+		}
+	}()
+	var failed error
+	keep := func(f *os.File, err error) int {
+		fd := -1
+		if err == nil {
+			fd, err = inheritable(f)
+		}
+		if err != nil {
+			failed = errors.Join(failed, err)
+			return fd
+		}
+		kept = append(kept, fd)
+		return fd
+	}
+	l := Legacy{
+		Start: s.opts.Start, HangTimeout: s.opts.HangTimeout, Started: s.started, ControlPath: s.opts.ControlPath,
+		Public: keep(s.public, nil), Control: keep(orders, nil), Lock: keep(s.opts.Lock.File(), nil),
+	}
+	s.mu.Lock()
+	l.Handover, l.Crashes = s.last, s.crashes
+	s.mu.Unlock()
+	for i, p := range links {
+		end, err := p.link.File()
+		if err == nil {
+			defer end.Close()
+		}
+		c := childLegacy{PID: p.pid, Started: p.started, Link: keep(end, err), Output: keep(p.output, nil)}
+		if i == 0 {
+			l.Worker = c
+		} else {
+			l.Draining = append(l.Draining, c)
+		}
+	}
+	will, err := passing.MemoryFile("legacy")
+	if err != nil {
+		return err
+	}
+	defer will.Close()
+	if err := errors.Join(failed, json.NewEncoder(will).Encode(l)); err != nil {
+		return err
+	}
+	fd := keep(will, nil)
+	if failed != nil {
+		return failed
+	}
+	env := append(os.Environ(), s.opts.Notifier.Environ()...)
+	signal.Ignore(syscall.SIGUSR2) // else one would end the new program before it is ready for that
+	s.log.Info("upgrade: the new program takes this process's place", "program", program)
+	return syscall.Exec(program, os.Args, append(env, resumeEnv+"="+strconv.Itoa(fd)))
+}
+
+// inheritable copies an open file so that a program in this process's place has it.
+func inheritable(f *os.File) (fd int, err error) {
+	raw, err := f.SyscallConn()
+	if err != nil {
+		return -1, err
+	}
+	controlErr := raw.Control(func(n uintptr) { fd, err = unix.FcntlInt(n, unix.F_DUPFD, 3) })
+	return fd, errors.Join(controlErr, err)
+}
+
+// Inherit reads the legacy of the program before, if there is one; else it returns nil.
+func Inherit() (*Legacy, error) {
+	number, has := os.LookupEnv(resumeEnv)
+	if !has {
+		return nil, nil
+	}
+	os.Unsetenv(resumeEnv)
+	fd, err := strconv.Atoi(number)
+	if err != nil {
+		return nil, fmt.Errorf("%s=%s: %w", resumeEnv, number, err)
+	}
+	will := fileAt(fd, "legacy")
+	defer will.Close()
+	if _, err := will.Seek(0, 0); err != nil {
+		return nil, err
+	}
+	l := new(Legacy)
+	if err := json.NewDecoder(will).Decode(l); err != nil {
+		return nil, fmt.Errorf("read what the program before has left: %w", err)
+	}
+	return l, nil
+}
+
+// fileAt is an inherited file, which no child is to inherit in turn.
+func fileAt(fd int, name string) *os.File {
+	unix.CloseOnExec(fd)
+	return os.NewFile(uintptr(fd), name)
+}
+
+// Resume makes the supervisor that continues. Of the options it needs Log and Notifier.
+func Resume(l *Legacy, opts Options) (*Supervisor, error) {
+	var err error
+	public, lock, orders := fileAt(l.Public, "http"), fileAt(l.Lock, "lock"), fileAt(l.Control, "control")
+	if opts.Public, err = net.FileListener(public); err != nil {
+		return nil, fmt.Errorf("listen for HTTP: %w", err)
+	}
+	public.Close()
+	if opts.Control, err = net.FileListener(orders); err != nil {
+		return nil, fmt.Errorf("listen on the control socket: %w", err)
+	}
+	orders.Close()
+	opts.Lock, opts.Start, opts.HangTimeout, opts.ControlPath = generations.InheritLock(lock), l.Start, l.HangTimeout, l.ControlPath
+	s := New(opts)
+	s.started, s.last, s.crashes = l.Started, l.Handover, l.Crashes
+	if s.resumed, err = adopt(l.Worker); err != nil {
+		return nil, err
+	}
+	// What it asked the program before is forgotten.
+	s.resumed.link.Send(worker.Order{Answer: &worker.Answer{Error: "the supervisor was replaced meanwhile"}})
+	for _, c := range l.Draining {
+		d, err := adopt(c)
+		if err != nil {
+			return nil, err
+		}
+		s.draining[d] = struct{}{}
+		go s.drain(d)
+	}
+	return s, nil
+}
+
+func adopt(c childLegacy) (*process, error) {
+	proc, err := os.FindProcess(c.PID)
+	if err != nil {
+		return nil, err
+	}
+	link, err := passing.New(fileAt(c.Link, "link"))
+	if err != nil {
+		return nil, err
+	}
+	return watch(proc, c.Started, link, fileAt(c.Output, "crash output")), nil
+}
+
+func version() string {
+	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
+		return info.Main.Version
+	}
+	return "(devel)"
+}
