@@ -11,7 +11,6 @@ import (
 
 	"github.com/sohost/sohost/internal/control"
 	"github.com/sohost/sohost/internal/crash"
-	"github.com/sohost/sohost/internal/worker"
 )
 
 // A worker that served for as long as that has not crashed in a row with the one before.
@@ -28,7 +27,9 @@ func (s *Supervisor) crashed(p *process) {
 	if err != nil {
 		s.log.Warn("keep what the worker said at its end", "err", err)
 	}
-	s.pending = append(s.pending, *report)
+	if p.failed.Load() == nil { // else no image's fault: it has said itself why it gives up
+		s.pending = append(s.pending, *report)
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if p.ended.Sub(p.started) > settled {
@@ -126,7 +127,7 @@ func (s *Supervisor) beat(p *process, n uint64) {
 		}
 	}
 	if p.silence() < s.opts.HangTimeout {
-		go p.link.Send(worker.Order{Ping: n}) // one that hangs doesn't read either
+		p.ping(n)
 		return
 	}
 	p.hung = fmt.Sprintf("it didn't answer for %v", p.silence().Round(time.Second))

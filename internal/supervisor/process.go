@@ -27,7 +27,7 @@ type process struct {
 	given  chan worker.Given   // one for each Give
 	asks   chan worker.Ask
 	failed atomic.Pointer[string] // why it ended without having served
-	pong   atomic.Int64           // when it was last heard of, in Unix nanoseconds
+	asked  atomic.Int64           // since started, when it was first pinged of the times that it hasn't answered; 0: it has
 
 	hung   string        // for how long it didn't answer until it was ended; set before that
 	exited chan struct{} // closed once state is there
@@ -69,7 +69,6 @@ func watch(proc *os.Process, started time.Time, link *passing.Conn, output *os.F
 		served: make(chan worker.Serving, 1), given: make(chan worker.Given, 1), asks: make(chan worker.Ask, 16),
 		exited: make(chan struct{}),
 	}
-	p.pong.Store(time.Now().UnixNano())
 	go p.listen()
 	go p.wait()
 	return p
@@ -90,7 +89,7 @@ func (p *process) listen() {
 		}
 		switch {
 		case w.Pong != 0:
-			p.pong.Store(time.Now().UnixNano())
+			p.asked.Store(0)
 		case w.Serving != nil:
 			p.served <- *w.Serving
 		case w.Given != nil:
@@ -131,8 +130,20 @@ func (p *process) close() {
 	p.output.Close()
 }
 
-// silence is for how long nothing was heard of the process.
-func (p *process) silence() time.Duration { return time.Since(time.Unix(0, p.pong.Load())) }
+// ping asks the process whether it is alive.
+func (p *process) ping(n uint64) {
+	p.asked.CompareAndSwap(0, int64(time.Since(p.started)))
+	go p.link.Send(worker.Order{Ping: n}) // one that hangs doesn't read either
+}
+
+// silence is for how long the process hasn't answered; 0 if it owes no answer.
+func (p *process) silence() time.Duration {
+	asked := p.asked.Load()
+	if asked == 0 {
+		return 0
+	}
+	return time.Since(p.started) - time.Duration(asked)
+}
 
 // report is what is left of a process that is gone.
 func (p *process) report() *crash.Report {
