@@ -8,7 +8,7 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 FUZZTIME    ?= 30s
 SOURCES      = $(shell git ls-files --cached --others --exclude-standard '*.go' 2>/dev/null)
 
-.PHONY: help run build plugins test test-arm64 race fuzz lint bench clean
+.PHONY: help run build plugins test test-arm64 race soak fuzz lint bench clean
 
 help: ## print this
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -31,6 +31,9 @@ test-arm64: ## load, reload and carry state on arm64, under qemu-user
 
 race: ## run the tests under the race detector, servers and plugins too
 	$(GO) test -race -timeout 20m ./...
+
+soak: ## reload 2,000 times under load, from worker to worker; takes some minutes and 1 GB of disk
+	$(GO) test ./integration -run TestSoak -count=1 -timeout 60m -v -args -soak 2000
 
 fuzz: ## fuzz each parser for FUZZTIME (30s)
 	@scripts/fuzz.sh $(FUZZTIME)

@@ -1,6 +1,7 @@
 package integration
 
 import (
+	"cmp"
 	"path/filepath"
 	"slices"
 	"testing"
@@ -65,7 +66,7 @@ func byPhase(p sohost.Phases) map[string]time.Duration {
 	}
 }
 
-func median(d []time.Duration) time.Duration {
+func median[T cmp.Ordered](d []T) T {
 	d = slices.Sorted(slices.Values(d))
 	return d[len(d)/2]
 }

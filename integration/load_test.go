@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -12,14 +13,17 @@ import (
 )
 
 // load keeps a number of connections busy, each sending the next request as soon as the last was answered, and remembers
-// every answer.
+// every answer. No request is sent twice.
 type load struct {
-	stop   context.CancelFunc
-	done   sync.WaitGroup
-	mu     sync.Mutex // guards what follows
-	bodies []string
-	seen   map[string]int // answers by generation
-	errs   []error
+	stop    context.CancelFunc
+	done    sync.WaitGroup
+	mu      sync.Mutex // guards what follows
+	bodies  []string
+	seen    map[string]int // answers by generation
+	errs    []error
+	longest time.Duration // that a request took
+	rounds  []int         // requests of each client that have ended
+	ended   *sync.Cond    // a request has ended
 }
 
 // steady is the pause of a client between an answer and the next request, where the test is not about load: the machine has
@@ -29,14 +33,19 @@ const steady = 2 * time.Millisecond
 // startLoad sends requests until stop is called. Every client has one connection, and pauses after each answer.
 func startLoad(clients int, pause time.Duration, request func() (*http.Request, error)) *load {
 	ctx, stop := context.WithCancel(context.Background())
-	l := &load{stop: stop, seen: map[string]int{}}
-	for range clients {
+	l := &load{stop: stop, seen: map[string]int{}, rounds: make([]int, clients)}
+	l.ended = sync.NewCond(&l.mu)
+	for i := range clients {
 		l.done.Go(func() {
-			client := &http.Client{Transport: &http.Transport{MaxConnsPerHost: 1}}
+			client := &http.Client{Transport: new(wire)}
 			defer client.CloseIdleConnections()
 			for ctx.Err() == nil { // a request that was begun is always finished
+				begin := time.Now()
 				body, generation, err := send(client, request)
 				l.mu.Lock()
+				l.longest = max(l.longest, time.Since(begin))
+				l.rounds[i]++
+				l.ended.Broadcast()
 				if err != nil {
 					l.errs = append(l.errs, err)
 				} else {
@@ -69,6 +78,26 @@ func send(client *http.Client, request func() (*http.Request, error)) (body, gen
 		return "", "", fmt.Errorf("%s: %s", resp.Status, b)
 	}
 	return strings.TrimSpace(string(b)), resp.Header.Get("Sohost-Generation"), nil
+}
+
+// soFar is how many requests were answered and how many failed, and the longest that one took since the last call.
+func (l *load) soFar() (answered, failed int, longest time.Duration) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	longest, l.longest = l.longest, 0
+	return len(l.bodies), len(l.errs), longest
+}
+
+// round waits until every request that has begun before it has ended, and every client has sent another.
+func (l *load) round() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	from := slices.Clone(l.rounds)
+	for i := range from {
+		for l.rounds[i] < from[i]+2 {
+			l.ended.Wait()
+		}
+	}
 }
 
 // end stops the load, fails the test for every failed request, and returns the answers.

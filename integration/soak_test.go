@@ -1,0 +1,268 @@
+package integration
+
+import (
+	"flag"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/sohost/sohost/internal/control"
+)
+
+// soakReloads is how long TestSoak runs. `make soak` sets it.
+var soakReloads = flag.Int("soak", 0, "reloads of TestSoak, with the default budget (default 80, with a budget of 14)")
+
+// What the soak asserts besides that nothing fails and nothing is lost.
+const (
+	soakSettled     = 50  // reloads after which memory has come to its level
+	soakMemory      = 1.5 // times that level is allowed at the end
+	soakWindow      = 200 // reloads at the beginning and at the end whose median durations are compared
+	soakSlower      = 1.3 // times the first median is allowed for the last
+	soakEveryReport = 100
+)
+
+// soak is a long life of one server.
+type soak struct {
+	*daemon
+	t       *testing.T
+	place   place
+	budget  int
+	images  map[string]*cloner
+	loads   map[string]*load
+	took    []time.Duration // by each reload
+	level   []int64         // memory in the turn of the budget after soakSettled
+	final   []int64         // in the last turn
+	files   int             // that the supervisor had open at that level
+	longest time.Duration   // that a request took
+	begin   time.Time
+}
+
+// TestSoak reloads two plugins with state under a steady load, far more often than one process may: the server goes from
+// worker to worker. No request may fail, no count may be lost, and neither memory nor reloads may grow.
+//
+// In the short form the durations of reloads are told and not compared: they are too few for that.
+func TestSoak(t *testing.T) {
+	switch {
+	case raceEnabled:
+		t.Skip("ThreadSanitizer can't tell what it finds in a server under this load, and ends it; see docs/facts.md")
+	case *arm64:
+		t.Skip("a program under an emulator can't start itself again")
+	}
+	reloads, budget := *soakReloads, 32
+	var args []string
+	if reloads == 0 {
+		reloads, budget = 80, 14
+		args = []string{"--old-generations", strconv.Itoa(budget)}
+	}
+	s := newSoak(t, budget, args...)
+	for i := range reloads {
+		s.reload(i)
+		turn := budget + 1 // over so many reloads memory goes up, and down with a handover
+		if i >= soakSettled && i < soakSettled+turn {
+			s.level = append(s.level, s.status().Memory)
+		}
+		if i == soakSettled+turn {
+			s.files = s.awaitAlone()
+		}
+		if i >= reloads-turn {
+			s.final = append(s.final, s.status().Memory)
+		}
+		if (i+1)%soakEveryReport == 0 {
+			s.report(s.took[i+1-soakEveryReport:])
+		}
+	}
+	s.check()
+}
+
+func newSoak(t *testing.T, budget int, args ...string) *soak {
+	t.Helper()
+	s := &soak{t: t, place: newPlace(t), budget: budget, images: map[string]*cloner{}, begin: time.Now()}
+	for _, name := range []string{"counter", "wordfreq"} {
+		image := newSource(t, name).build()
+		s.images[name] = newCloner(t, image, "example.com/"+name)
+		install(t, image, filepath.Join(s.place.plugins, name+".so"))
+	}
+	s.daemon = s.place.start(t, append(args, "--plugins", s.place.plugins)...)
+	s.loads = map[string]*load{
+		"count": startLoad(3, steady, get(s.url+"/counter")),
+		"post":  startLoad(2, steady, post(s.url+"/wordfreq", "the quick fox")),
+		"read":  startLoad(1, steady, get(s.url+"/wordfreq?top=1")),
+	}
+	return s
+}
+
+// reload brings a new image, by turns in both ways in which one comes: the counter's by a deploy, that of wordfreq by a
+// change of the watched file.
+func (s *soak) reload(i int) {
+	s.t.Helper()
+	name := "counter"
+	if i%2 == 1 {
+		name = "wordfreq"
+	}
+	image := s.images[name].clone(s.t)
+	id := short(s.t, image)
+	mark := s.mark()
+	if name == "counter" {
+		if _, err := s.client.Deploy(s.t.Context(), control.DeployRequest{Images: map[string]string{name: image}}); err != nil {
+			s.t.Fatalf("reload %d: %v; the log:\n%s", i, err, s.log())
+		}
+	} else {
+		install(s.t, image, filepath.Join(s.place.plugins, name+".so"))
+	}
+	l := s.await(mark, func(l line) bool { return l.text("msg") == "reloaded" && l.text("to") == id })
+	total, _ := l["total"].(float64)
+	s.took = append(s.took, time.Duration(total))
+	if err := os.Remove(image); err != nil { // the store has it
+		s.t.Fatal(err)
+	}
+}
+
+// count is how many lines of the log have that message.
+func (d *daemon) count(message string) (n int) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, l := range d.lines {
+		if l.text("msg") == message {
+			n++
+		}
+	}
+	return n
+}
+
+// report tells how it went since the last report.
+func (s *soak) report(took []time.Duration) {
+	answered, failed := 0, 0
+	for _, l := range s.loads {
+		a, f, longest := l.soFar()
+		answered, failed, s.longest = answered+a, failed+f, max(s.longest, longest)
+	}
+	s.t.Logf("%5.0f s: %d reloads, %d handovers, %d requests, %d failed, %d MiB, median reload %.1f ms, longest request %.0f ms",
+		time.Since(s.begin).Seconds(), len(s.took), s.count("handover"), answered, failed, s.status().Memory>>20,
+		milliseconds(median(took)), milliseconds(s.longest))
+}
+
+// check ends the load and looks at what is left.
+func (s *soak) check() {
+	t := s.t
+	counted := s.loads["count"].end(t)
+	written := s.loads["post"].end(t)
+	s.loads["read"].end(t)
+	checkCounted(t, counted)
+	if total, _ := s.get("/counter/total"); total != strconv.Itoa(len(counted)) {
+		t.Errorf("the counter's total is %s after %d answers", total, len(counted))
+	}
+	top, _ := s.get("/wordfreq?top=4")
+	want := fmt.Sprintf("count: %d\n", len(written))
+	if n := strings.Count(top+"\n", want); n != 3 || strings.Count(top, "word: ") != 3 {
+		t.Errorf("after %d texts with three words the words are\n%s", len(written), top)
+	}
+
+	handovers := s.count("handover")
+	if least := len(s.took)/(s.budget+1) - 1; handovers < least {
+		t.Errorf("%d handovers in %d reloads with a budget of %d old generations, want at least %d", handovers, len(s.took), s.budget, least)
+	}
+	for _, l := range s.lines {
+		if l.text("level") == "ERROR" {
+			t.Errorf("logged: %v", l)
+		}
+	}
+	level, final := median(s.level), median(s.final)
+	if float64(final) > soakMemory*float64(level) {
+		t.Errorf("the server has %d MiB, and had %d after %d reloads", final>>20, level>>20, soakSettled)
+	}
+	window := min(soakWindow, len(s.took)/2)
+	first, last := s.took[:window], s.took[len(s.took)-window:]
+	if slower := float64(median(last)) / float64(median(first)); window == soakWindow && slower > soakSlower {
+		t.Errorf("the last reloads take %.2f times as long as the first", slower)
+	}
+	files := s.awaitAlone()
+	if files > s.files {
+		t.Errorf("the supervisor has %d open files, and had %d", files, s.files)
+	}
+	t.Logf("%d reloads, %d handovers in %.0f s; memory %d MiB after %d reloads, %d MiB at the end; "+
+		"median reload of the first %d: %.1f ms, of the last %d: %.1f ms; the supervisor's open files: %d, %d; the store: %d MiB",
+		len(s.took), handovers, time.Since(s.begin).Seconds(), level>>20, soakSettled, final>>20,
+		len(first), milliseconds(median(first)), len(last), milliseconds(median(last)), s.files, files, diskUse(t, s.place.store)>>20)
+	s.terminate()
+	if left := processesIn(t, s.place.dir); len(left) > 0 {
+		t.Errorf("the server has ended, and these of its processes have not: %v", left)
+	}
+}
+
+// awaitAlone waits until the server has no processes but supervisor and worker, and returns how many files the supervisor
+// has open then.
+func (s *soak) awaitAlone() (files int) {
+	s.t.Helper()
+	for deadline := time.Now().Add(patience); ; {
+		status := s.status()
+		want, have := []int{status.PID, status.Worker.PID}, processesIn(s.t, s.place.dir)
+		slices.Sort(want)
+		if len(status.Draining) == 0 && slices.Equal(have, want) {
+			open, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", status.PID))
+			if err != nil {
+				s.t.Fatal(err)
+			}
+			return len(open)
+		}
+		if time.Now().After(deadline) {
+			s.t.Fatalf("the server consists of the processes %v, and of %v by its own account; %d are draining", have, want, len(status.Draining))
+		}
+	}
+}
+
+// processesIn lists the processes that work in a directory, and zombies that are children of one of them, in order.
+func processesIn(t *testing.T, dir string) (pids []int) {
+	t.Helper()
+	entries, err := os.ReadDir("/proc")
+	if err != nil {
+		t.Fatal(err)
+	}
+	parents := map[int]int{}
+	for _, e := range entries {
+		pid, err := strconv.Atoi(e.Name())
+		if err != nil {
+			continue
+		}
+		if cwd, err := os.Readlink(filepath.Join("/proc", e.Name(), "cwd")); err == nil && cwd == dir {
+			pids = append(pids, pid)
+		} else if stat, err := os.ReadFile(filepath.Join("/proc", e.Name(), "stat")); err == nil {
+			// PID (NAME) STATE PARENT …
+			fields := strings.Fields(string(stat[strings.LastIndexByte(string(stat), ')')+1:]))
+			parents[pid], _ = strconv.Atoi(fields[1])
+		}
+	}
+	for pid, parent := range parents {
+		if slices.Contains(pids, parent) {
+			pids = append(pids, pid)
+		}
+	}
+	slices.Sort(pids)
+	return pids
+}
+
+// diskUse is the size of all files below a directory.
+func diskUse(t *testing.T, dir string) (size int64) {
+	t.Helper()
+	err := filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || !entry.Type().IsRegular() {
+			return err
+		}
+		info, err := entry.Info()
+		if err == nil {
+			size += info.Size()
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return size
+}
+
+func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
