@@ -2,6 +2,8 @@ package native
 
 import (
 	"fmt"
+	"os"
+	"strings"
 
 	"golang.org/x/sys/unix"
 )
@@ -51,22 +53,33 @@ func MemoryOf(images ...*Image) ([]Memory, error) {
 
 // Cool gives the image's unchanged pages back to the kernel and returns how many bytes those were. The image stays callable: its
 // code comes back from the file, page by page, when it runs. The file must still be as it was when it was opened.
-func (im *Image) Cool() (int64, error) {
-	maps, err := mappings(im.path)
+func (im *Image) Cool() (int64, error) { return cool(im.path) }
+
+// CoolProgram is Cool for the running program: most of what a large program touches at its start it never needs again.
+func CoolProgram() (int64, error) {
+	path, err := os.Readlink("/proc/self/exe")
+	if err != nil {
+		return 0, fmt.Errorf("cool the program: %w", err)
+	}
+	return cool(strings.TrimSuffix(path, " (deleted)"))
+}
+
+func cool(path string) (int64, error) {
+	maps, err := mappings(path)
 	if err != nil {
 		return 0, err
 	}
-	if len(maps[im.path]) == 0 {
-		return 0, fmt.Errorf("cool %s: %w", im.path, ErrNotMapped)
+	if len(maps[path]) == 0 {
+		return 0, fmt.Errorf("cool %s: %w", path, ErrNotMapped)
 	}
 	var cooled int64
-	for _, p := range maps[im.path] {
+	for _, p := range maps[path] {
 		// A mapping with changed pages, such as relocated constants, would come back from the file without the changes.
 		if !p.readOnly || !p.file || p.changed > 0 || p.swapped > 0 || p.resident == 0 {
 			continue
 		}
 		if _, _, errno := unix.Syscall(unix.SYS_MADVISE, p.start, p.end-p.start, unix.MADV_DONTNEED); errno != 0 {
-			return cooled, fmt.Errorf("cool %s: %w", im.path, errno)
+			return cooled, fmt.Errorf("cool %s: %w", path, errno)
 		}
 		cooled += p.resident
 	}

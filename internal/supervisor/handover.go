@@ -193,6 +193,7 @@ func (s *Supervisor) awaitGiven(ctx context.Context, giver, taker *process) (giv
 		case given = <-giver.given:
 			return given, nil
 		case <-giver.exited:
+			<-giver.silent
 			select {
 			case given = <-giver.given: // its last word
 				return given, nil

@@ -30,6 +30,7 @@ type process struct {
 	asked  atomic.Int64           // since started, when it was first pinged of the times that it hasn't answered; 0: it has
 
 	hung   string        // for how long it didn't answer until it was ended; set before that
+	silent chan struct{} // closed once all its words are taken and none can follow
 	exited chan struct{} // closed once state is there
 	state  *os.ProcessState
 	ended  time.Time
@@ -67,7 +68,7 @@ func watch(proc *os.Process, started time.Time, link *passing.Conn, output *os.F
 	p := &process{
 		proc: proc, pid: proc.Pid, started: started, link: link, output: output,
 		served: make(chan worker.Serving, 1), given: make(chan worker.Given, 1), asks: make(chan worker.Ask, 16),
-		exited: make(chan struct{}),
+		silent: make(chan struct{}), exited: make(chan struct{}),
 	}
 	go p.listen()
 	go p.wait()
@@ -85,6 +86,7 @@ func (p *process) listen() {
 		}
 		if err != nil {
 			close(p.asks)
+			close(p.silent)
 			return
 		}
 		switch {

@@ -12,6 +12,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"runtime/debug"
 	"slices"
 	"sync"
 	"time"
@@ -22,6 +23,7 @@ import (
 	"github.com/sohost/sohost/internal/crash"
 	"github.com/sohost/sohost/internal/systemd"
 	"github.com/sohost/sohost/internal/worker"
+	"github.com/sohost/sohost/native"
 )
 
 // Options say what to supervise. Public, Control, Lock and Log must be set.
@@ -264,8 +266,13 @@ func (s *Supervisor) greet(ctx context.Context) {
 	s.notifyReady()
 }
 
+// notifyReady tells systemd that there is a worker that serves, and gives back what it took to come there.
 func (s *Supervisor) notifyReady() {
 	s.notify(s.opts.Notifier.Ready("serving"))
+	debug.FreeOSMemory()
+	if _, err := native.CoolProgram(); err != nil {
+		s.log.Debug("give back memory", "err", err)
+	}
 }
 
 func (s *Supervisor) notify(err error) {
