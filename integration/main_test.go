@@ -11,6 +11,8 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+
+	"github.com/sohost/sohost/internal/self"
 )
 
 // arm64 has the servers and plugins of the tests built for arm64 and run under an emulator. The tool that builds plugins
@@ -79,7 +81,7 @@ func goBuild(dir, output, pkg string, env []string) error {
 func command(ctx context.Context, program string, args ...string) *exec.Cmd {
 	if *arm64 && program != tool {
 		cmd := exec.CommandContext(ctx, "qemu-aarch64-static", append([]string{program}, args...)...)
-		cmd.Env = append(os.Environ(), "QEMU_LD_PREFIX=/usr/aarch64-linux-gnu")
+		cmd.Env = append(os.Environ(), "QEMU_LD_PREFIX=/usr/aarch64-linux-gnu", self.LauncherEnv+"=qemu-aarch64-static")
 		return cmd
 	}
 	return exec.CommandContext(ctx, program, args...)
