@@ -29,7 +29,8 @@ type taking struct {
 // come along.
 //
 // When Take returns a Host, that serves all plugins and no other process does. Its release is published while it serves. After
-// an error this process has changed nothing and should end; the giver serves on.
+// an error this process has changed nothing and is to end; the giver, which waits for that, serves on. ctx counts until this
+// process has accepted everything: from then on the giver alone decides.
 func Take(ctx context.Context, opts Options, giver *os.File) (*Host, error) {
 	conn, err := passing.New(giver)
 	if err != nil {
@@ -37,9 +38,13 @@ func Take(ctx context.Context, opts Options, giver *os.File) (*Host, error) {
 	}
 	stop := context.AfterFunc(ctx, func() { conn.Close() })
 	t := &taking{giver: conn, byPlugin: map[string]*candidate{}, copies: map[*candidate]*os.File{}}
-	if err := t.run(ctx, opts); err != nil {
+	defer stop()
+	if err := t.run(ctx, opts, stop); err != nil {
 		f := failed{Message: err.Error()}
 		errors.As(err, &f.Refusal)
+		if t.host != nil {
+			t.host.abandon(ctx, t.candidates) // first: the giver starts again what was started here
+		}
 		conn.Send(word{Failed: &f}) // a giver that is gone needs no word
 		conn.Close()
 		if cause := context.Cause(ctx); cause != nil && errors.Is(err, io.EOF) {
@@ -47,13 +52,16 @@ func Take(ctx context.Context, opts Options, giver *os.File) (*Host, error) {
 		}
 		return nil, fmt.Errorf("take the plugins over: %w", err)
 	}
-	stop() // from here on the host is the only one that serves
 	h := t.host
 	h.tasks.Go(t.settle)
-	return h, h.begin()
+	if err := h.begin(); err != nil { // nobody else could serve in its place
+		h.log.Error("watch for new images", "err", err)
+	}
+	return h, nil
 }
 
-func (t *taking) run(ctx context.Context, opts Options) error {
+// run takes everything. alone has ctx count no more, and says whether it hadn't ended.
+func (t *taking) run(ctx context.Context, opts Options, alone func() bool) error {
 	if opts.Lock == nil {
 		return errors.New("the store's lock is the giver's; Options.Lock must be a copy of it")
 	}
@@ -76,6 +84,11 @@ func (t *taking) run(ctx context.Context, opts Options) error {
 	}
 	if err := t.start(ctx); err != nil {
 		return err
+	}
+	// Once the giver has told this process that the plugins are its own, nobody else has their state. So it must not turn away
+	// from a word that is on its way.
+	if !alone() {
+		return context.Cause(ctx)
 	}
 	if err := t.giver.Send(word{Accepted: true}); err != nil {
 		return err

@@ -59,9 +59,7 @@ func (w *worker) serve(files []*os.File) error {
 	if connections != nil {
 		go s.inherit(connections, w.log)
 	}
-	if err := w.link.Send(Word{Serving: &Serving{Release: s.host.Release()}}); err != nil {
-		return err
-	}
+	w.link.Send(Word{Serving: &Serving{Release: s.host.Release()}}) // obey notices when there is no supervisor any more
 	for {
 		select {
 		case g := <-w.gives:
