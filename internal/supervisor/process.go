@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/sohost/sohost/internal/crash"
@@ -58,6 +59,9 @@ func spawn(program string) (*process, error) {
 	if err := cmd.Start(); err != nil {
 		link.Close()
 		output.Close()
+		if errors.Is(err, syscall.ENOEXEC) {
+			err = fmt.Errorf("%w; if an emulator runs this program, name it in %s", err, self.LauncherEnv)
+		}
 		return nil, fmt.Errorf("start a worker: %w", err)
 	}
 	return watch(cmd.Process, time.Now(), link, output), nil

@@ -157,6 +157,10 @@ func (w *worker) give(s *server, g give) (gone bool) {
 	defer cancel()
 	stop := context.AfterFunc(w.finish, cancel) // when the server ends, nobody waits for the last requests twice
 	defer stop()
+	go func() { // the taker never says a word here: it has died, and nothing can be forwarded any more
+		connections.Receive(new(passed))
+		cancel()
+	}()
 	if err := s.set.Wait(ctx); err != nil {
 		w.log.Warn("requests of the process that gave its plugins away are cut off", "connections", s.set.Len())
 	}
