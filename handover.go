@@ -127,6 +127,9 @@ type giving struct {
 	errands []*errand
 	extra   []*candidate // for GiveOptions.Images
 	wants   map[string]wants
+	process *peer                      // of the taker; nil until it is prepared
+	started bool                       // the taker may have called Start: it has all states
+	given   bool                       // the plugins are the taker's: see commit
 	moving  []*candidate               // those with state; only serves and gate are used
 	gates   []*generations.Gate[*live] // those that the commit has opened
 	report  *Handover
@@ -134,8 +137,10 @@ type giving struct {
 
 // Give hands all plugins over to another process, which calls Take with the other end of the socket pair. It waits for reloads
 // that run. Until the taker has everything and was told so, any failure leaves this host as it was, with its state and its
-// callers; Give returns why. From then on this host serves nothing: its calls fail with ErrHandedOver, ServeHTTP forwards to
-// opts.Forward, and Close is what is left to call.
+// callers; Give returns why. A taker that may have called a Start has ended by then: if it doesn't by itself, it is killed.
+//
+// Once the taker was told, this host serves nothing: its calls fail with ErrHandedOver, ServeHTTP forwards to opts.Forward, and
+// Close is what is left to call.
 //
 // After a success the Handover's Warning tells of a taker that didn't say that it serves.
 func (h *Host) Give(ctx context.Context, taker *os.File, opts GiveOptions) (*Handover, error) {
@@ -189,6 +194,11 @@ func (g *giving) run(ctx context.Context) error {
 		return context.Cause(h.lifetime)
 	}
 	g.errands = h.fresh.take()
+	defer func() {
+		if g.process != nil {
+			g.process.close()
+		}
+	}()
 	defer func() { h.unpin(g.extra) }()
 	if err := timed(&g.report.Phases.Prepare, func() error { return g.prepare(ctx) }); err != nil {
 		return err
@@ -227,6 +237,9 @@ func (g *giving) prepare(ctx context.Context) error {
 		return errors.New("the fresh process doesn't say that it is prepared")
 	}
 	g.wants, g.report.Taker = w.Prepared.Wants, w.Prepared.PID
+	if g.process, err = openPeer(w.Prepared.PID); err != nil {
+		return fmt.Errorf("the fresh process has ended: %w", err)
+	}
 	return nil
 }
 
@@ -352,6 +365,7 @@ func (g *giving) sendStates(ctx context.Context) error {
 			return fmt.Errorf("state of plugin %s: %w", c.plugin.name, err)
 		}
 	}
+	g.started = true
 	if err := g.taker.Send(word{States: true}); err != nil {
 		return fmt.Errorf("the fresh process has ended: %w", err)
 	}
@@ -403,7 +417,30 @@ func (g *giving) sendState(ctx context.Context, c *candidate, w wants) (err erro
 
 // goOn lets the plugins with state serve on here, unless they are the taker's.
 func (g *giving) goOn(ctx context.Context) {
+	if g.given {
+		return
+	}
+	if g.started {
+		g.endTaker()
+	}
 	g.host.giveBack(ctx, g.moving)
+}
+
+// undoTimeout is how long a taker gets to stop what it has started and to end, while callers wait.
+const undoTimeout = 2 * time.Second
+
+// endTaker makes sure that the taker is gone. That it has closed its socket says too little: what it has started may hold what
+// only one process can have, until the kernel has taken its last open file.
+func (g *giving) endTaker() {
+	g.taker.Close() // the taker gives up, if it hasn't yet
+	if g.process.awaitEnd(undoTimeout) {
+		return
+	}
+	g.host.log.Warn("the fresh process doesn't end, and is killed", "pid", g.process.pid)
+	g.process.kill()
+	if !g.process.awaitEnd(undoTimeout) {
+		g.host.log.Error("the fresh process doesn't end; the plugins with state go on beside it", "pid", g.process.pid)
+	}
 }
 
 // commit tells the taker that the plugins are its own. From the moment in which that is on its way nothing here serves state
@@ -415,6 +452,7 @@ func (g *giving) commit() error {
 	if err := g.taker.Send(word{Yours: true}); err != nil {
 		return fmt.Errorf("the fresh process has ended: %w", err)
 	}
+	g.given = true
 	h.forward.Store(&g.opts.Forward)
 	h.stop(ErrHandedOver)
 	gates := map[*plugin]*generations.Gate[*live]{}
