@@ -36,12 +36,17 @@ func (h *Host) boot(ctx context.Context) error {
 	}
 	leftOut := h.judgeCrashes(release)
 	var booted []*candidate
+	var wentBack []*Refusal
 	for _, p := range h.index.Load().sorted() {
 		if leftOut[p.name] {
 			h.leaveOut(ctx, p)
 			continue
 		}
-		booted = append(booted, h.bootPlugin(ctx, p)...)
+		of, refused := h.bootPlugin(ctx, p)
+		booted = append(booted, of...)
+		if refused != nil {
+			wentBack = append(wentBack, refused)
+		}
 	}
 	if ctx.Err() != nil { // what is missing is not the images' fault, and no release should be without it
 		h.unpin(booted)
@@ -49,6 +54,9 @@ func (h *Host) boot(ctx context.Context) error {
 	}
 	h.settle(cause{kind: generations.KindBoot, by: "boot"}, booted)
 	h.unpin(booted)
+	for _, r := range wentBack { // to be told by Status beside what serves instead
+		h.index.Load().names[r.Plugin].refuse(r)
+	}
 	return nil
 }
 
@@ -89,25 +97,33 @@ func (h *Host) add(config Plugin) *plugin {
 	return p
 }
 
-// bootPlugin boots a plugin from the current release, or if that doesn't name it or its image can't be used, from its file.
-// It returns what is to be published. What goes wrong is told by Status. Nobody contends for the plugin yet.
-func (h *Host) bootPlugin(ctx context.Context, p *plugin) []*candidate {
-	if entry, known := h.release.Load().Plugins[p.name]; known {
-		booted := h.bootEntry(ctx, p, entry)
-		if booted == nil && ctx.Err() == nil && h.quarantined(entry.Image) != nil {
-			if back, ok := h.fallback(*h.release.Load(), p.name, entry.Image); ok {
-				refused := p.refusal() // to be told by Status beside what serves instead
-				back.RolledBackFrom = entry.Image
-				booted = h.bootEntry(ctx, p, back)
-				p.refuse(refused)
-			}
-		}
-		if booted != nil || ctx.Err() != nil {
-			return booted
-		}
-		h.log.Error("the current release's image can't be booted; trying the image file", "plugin", p.name, "file", p.Image)
+// bootPlugin boots a plugin from the current release, or from what it goes back to if that is in quarantine; the refusal says
+// why then. If neither can be used, or the release doesn't name the plugin, it boots it from its file. It returns what is to be
+// published. What goes wrong is told by Status. Nobody contends for the plugin yet.
+func (h *Host) bootPlugin(ctx context.Context, p *plugin) (booted []*candidate, wentBack *Refusal) {
+	release := *h.release.Load()
+	entry, known := release.Plugins[p.name]
+	if !known {
+		return h.bootTarget(ctx, target{plugin: p, file: p.Image}), nil
 	}
-	return h.bootTarget(ctx, target{plugin: p, file: p.Image})
+	if booted = h.bootEntry(ctx, p, entry); booted != nil || ctx.Err() != nil {
+		return booted, nil
+	}
+	back, goesBack := h.fallback(release, suspect{p.name, entry.Image})
+	if goesBack = goesBack && h.quarantined(entry.Image) != nil; goesBack {
+		refused := p.refusal()
+		back.RolledBackFrom = entry.Image
+		if booted = h.bootEntry(ctx, p, back); booted != nil || ctx.Err() != nil {
+			return booted, refused
+		}
+	}
+	refused := p.refusal()
+	h.log.Error("the current release's image can't be booted; trying the image file", "plugin", p.name, "file", p.Image)
+	booted = h.bootTarget(ctx, target{plugin: p, file: p.Image})
+	if again := p.refusal(); goesBack && again != nil && again.Image == entry.Image {
+		p.refuse(refused) // that the image is in quarantine is told anyway, and not why there was no way back
+	}
+	return booted, nil
 }
 
 // bootEntry boots a plugin from what a release says.
@@ -120,13 +136,14 @@ func (h *Host) leaveOut(ctx context.Context, p *plugin) {
 	entry := h.release.Load().Plugins[p.name]
 	c := newCandidate(target{plugin: p, file: entry.Source})
 	c.id, c.phase = entry.Image, "check" // so that a mere change of the file doesn't bring the same image
-	h.refuse(ctx, c, fmt.Errorf("%w: left out after %d crashes in a row with no culprit; `sohost deploy %s` tries it again",
+	h.refuse(ctx, c, fmt.Errorf("%w: left out after %d crashes in a row, as it may be the reason; `sohost deploy %s` tries it again",
 		ErrSuspended, h.opts.CrashesInARow, p.name))
 }
 
 // bootTarget is bring for one target. A refusal is told by Status and the log.
 func (h *Host) bootTarget(ctx context.Context, t target) []*candidate {
 	candidates, failed, err := h.bring(ctx, []target{t})
+	h.endTrials(candidates) // at once: the next plugin's is not to be mistaken for this one's fault
 	if err != nil {
 		h.refuse(ctx, failed, err)
 		h.unpin(candidates)

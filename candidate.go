@@ -53,19 +53,22 @@ func (h *Host) prepare(ctx context.Context, c *candidate) error {
 	if c.unchanged = c.id == c.from; c.unchanged {
 		return nil
 	}
+	if r := c.plugin.refusal(); c.onChange && r != nil && r.Image == c.id && r.Phase == "check" {
+		return r // known already, and the same facts again
+	}
 	if c.unchanged = c.onChange && c.serves != nil && c.id == c.serves.Value().rolledBackFrom; c.unchanged {
 		h.log.Info("left alone: the plugin was rolled back from this image; deploy it to have it all the same",
 			"plugin", c.plugin.name, "image", c.id.Short())
 		c.id = c.from
 		return nil
 	}
-	if r := c.plugin.refusal(); c.onChange && r != nil && r.Image == c.id && r.Phase == "check" {
-		return r // known already, and the same facts again
-	}
 	if !isOpen(path) { // else it has passed both
 		if err := h.try(ctx, c, path); err != nil {
 			return err
 		}
+	}
+	if !c.trusted { // else this process leaves no trace if it dies
+		h.beginTrial(c)
 	}
 	limited, cancel := h.limit(ctx, h.opts.OpenTimeout)
 	defer cancel()

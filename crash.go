@@ -2,244 +2,132 @@ package sohost
 
 import (
 	"fmt"
-	"maps"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/sohost/sohost/generations"
 	"github.com/sohost/sohost/internal/crash"
-	"github.com/sohost/sohost/native"
 )
 
 const (
-	// relapse is the time in which a second crash of a confirmed image puts it into quarantine, too.
+	// relapse is the time in which a second crash shows that the first was no accident.
 	relapse = 10 * time.Minute
 
-	// patienceWithCrashes is how many crashes in a row with no culprit are taken for accidents.
+	// patienceWithCrashes is how many crashes in a row with nobody to blame are taken for accidents.
 	patienceWithCrashes = 2
+
+	// rememberedEvents is how far back the history is read.
+	rememberedEvents = 1000
 )
 
-// suspect is an image that may have ended a process.
-type suspect struct {
-	plugin string
-	image  generations.ID
-}
-
-// quarantined is why an image must not be tried, or nil.
-func (h *Host) quarantined(id generations.ID) error {
-	q, is, err := h.store.Quarantined(id)
-	if err != nil || !is {
-		return err
-	}
-	return fmt.Errorf("%w since %s: %s; if that was not its fault, `sohost quarantine --lift %s` lets it be tried again",
-		ErrQuarantined, q.Time.Local().Format("2006-01-02 15:04:05"), q.Reason, id.Short())
-}
-
-// judgeCrashes puts the images into quarantine that ended the processes of Options.Crashes:
-//
-//   - The image that the crash output names, if the plugin can go back to a confirmed one, or none is confirmed. An image that is
-//     itself the confirmed one has proved itself: it is started again, unless it does it again within relapse.
-//   - With no culprit: while there is a plugin whose image isn't confirmed, the one that became current last, provided that
-//     there is an image to go back to. If all are confirmed, none.
-//
-// It tells which plugins are better left out, since crashes with no culprit don't end: one more with each.
+// judgeCrashes decides what becomes of the images that ended the processes of Options.Crashes, see judge, and tells which
+// plugins are better left out of this boot.
 func (h *Host) judgeCrashes(release generations.Release) (leftOut map[string]bool) {
-	leftOut = map[string]bool{}
+	tried := h.takeTrials()
 	for _, report := range h.opts.Crashes {
-		trace := crash.Parse(report.Output)
-		blamed, how := h.culprit(release, trace)
-		known := !blamed.image.IsZero()
-		switch {
-		case known && h.confirmed(blamed) && !h.relapsed(blamed, report.Ended):
-			h.log.Error("a confirmed image ended the worker; it gets another chance", "plugin", blamed.plugin, "image", blamed.image.Short(), "why", report.Reason())
-		case known:
-			h.quarantine(release, blamed, fmt.Sprintf("it ended the worker: %s, in %s", report.Reason(), how), report)
-		default:
-			if blamed, known = h.newest(release); known {
-				h.quarantine(release, blamed, fmt.Sprintf("the worker ended (%s) while it was in probation, and nothing else is to blame", report.Reason()), report)
-			}
-		}
-		h.remember(generations.Event{Kind: generations.KindCrash, Plugin: blamed.plugin, From: blamed.image, Release: release.Number, Detail: report.Reason()})
-		if !known && h.opts.CrashesInARow > patienceWithCrashes {
-			for _, s := range h.byAge(release)[:min(h.opts.CrashesInARow-patienceWithCrashes, len(release.Plugins))] {
-				leftOut[s.plugin] = true
-			}
+		if !h.judged(report) {
+			h.judge(release, report, h.accuse(release, report, tried))
 		}
 	}
-	return leftOut
+	return h.leftOut(release)
 }
 
-// culprit is the image whose code crashed, and the function; the zero suspect if that can't be told.
-func (h *Host) culprit(release generations.Release, trace *crash.Trace) (suspect, string) {
-	self, err := native.Self()
-	if err != nil {
-		return suspect{}, ""
-	}
-	var images []crash.Image
-	of := map[string]suspect{}
-	add := func(plugin string, id generations.ID) {
-		object, err := h.store.Object(id)
-		if err != nil {
-			return
-		}
-		if info, err := native.InspectFile(object.Path); err == nil {
-			images = append(images, crash.Image{ID: id.String(), Packages: crash.Brings(info, self.Executable)})
-			of[id.String()] = suspect{plugin, id}
-		}
-	}
-	for plugin, entry := range release.Plugins {
-		add(plugin, entry.Image)
-	}
-	id, frame, ok := trace.Culprit(images)
-	if !ok { // perhaps what an older generation left behind
-		h.earlier(release, func(r generations.Release) bool {
-			for plugin, entry := range r.Plugins {
-				if _, known := of[entry.Image.String()]; !known {
-					add(plugin, entry.Image)
-				}
-			}
-			return release.Number-r.Number < 40
-		})
-		id, frame, _ = trace.Culprit(images)
-	}
-	return of[id], frame.String()
-}
-
-// earlier goes through the releases before r, the newest first, until visit says that it's enough.
-func (h *Host) earlier(r generations.Release, visit func(generations.Release) bool) {
-	for r.Previous != 0 {
-		previous, err := h.store.Release(r.Previous)
-		if err != nil || !visit(previous) {
-			return
-		}
-		r = previous
-	}
-}
-
-// confirmed says whether an image has passed its probation for the plugin.
-func (h *Host) confirmed(s suspect) bool {
-	r, err := h.store.Confirmed()
-	return err == nil && r.Plugins[s.plugin].Image == s.image
-}
-
-// relapsed says whether the image has crashed lately before.
-func (h *Host) relapsed(s suspect, now time.Time) bool {
-	events, err := h.store.History(1000)
-	return err == nil && slices.ContainsFunc(events, func(e generations.Event) bool {
-		return e.Kind == generations.KindCrash && e.From == s.image && now.Sub(e.Time) < relapse
-	})
-}
-
-// newest is the image in probation that became current last and has something to go back to.
-func (h *Host) newest(release generations.Release) (suspect, bool) {
-	for _, s := range h.byAge(release) {
-		if _, back := h.fallback(release, s.plugin, s.image); back && !h.confirmed(s) {
-			return s, true
-		}
-	}
-	return suspect{}, false
-}
-
-// byAge are the images of a release, the one that came last first.
-func (h *Host) byAge(release generations.Release) []suspect {
-	since := map[string]int{} // the first of the releases without a break that has the image
-	for plugin := range release.Plugins {
-		since[plugin] = release.Number
-	}
-	open := maps.Clone(release.Plugins)
-	h.earlier(release, func(r generations.Release) bool {
-		for plugin, entry := range open {
-			if r.Plugins[plugin].Image == entry.Image {
-				since[plugin] = r.Number
-			} else {
-				delete(open, plugin)
-			}
-		}
-		return len(open) > 0
-	})
-	var suspects []suspect
-	for plugin, entry := range release.Plugins {
-		suspects = append(suspects, suspect{plugin, entry.Image})
-	}
-	slices.SortFunc(suspects, func(a, b suspect) int {
-		if d := since[b.plugin] - since[a.plugin]; d != 0 {
-			return d
-		}
-		return strings.Compare(a.plugin, b.plugin)
-	})
-	return suspects
-}
-
-// fallback is what a plugin goes back to from an image: the confirmed one, or else the newest one before that isn't in
-// quarantine.
-func (h *Host) fallback(release generations.Release, plugin string, from generations.ID) (entry generations.Entry, ok bool) {
-	fits := func(r generations.Release) bool {
-		e, has := r.Plugins[plugin]
-		if !has || e.Image == from || h.quarantined(e.Image) != nil {
-			return false
-		}
-		entry, ok = e, true
-		return true
-	}
-	if r, err := h.store.Confirmed(); err == nil && fits(r) {
-		return entry, true
-	}
-	h.earlier(release, func(r generations.Release) bool { return !fits(r) })
-	return entry, ok
-}
-
-// quarantine keeps an image from being tried again.
-func (h *Host) quarantine(release generations.Release, s suspect, reason string, report crash.Report) {
-	if h.quarantined(s.image) != nil {
-		return
-	}
-	h.log.Error("quarantine", "plugin", s.plugin, "image", s.image.Short(), "why", reason)
-	err := h.store.Quarantine(generations.Quarantine{
-		Image: s.image, Plugin: s.plugin, Release: release.Number, Time: report.Ended, Reason: reason, Detail: report.Output,
-	})
-	if err != nil {
-		h.log.Error("quarantine", "plugin", s.plugin, "image", s.image.Short(), "err", err)
-	}
-}
-
-// Quarantines lists the images in quarantine, the oldest first.
-func (h *Host) Quarantines() ([]generations.Quarantine, error) { return h.store.Quarantines() }
-
-// LiftQuarantine lets an image be tried again, of which the beginning of the id is given, and returns what stood against it.
-// The error is generations.ErrNotQuarantined if there is none.
-func (h *Host) LiftQuarantine(prefix string) (generations.Quarantine, error) {
-	all, err := h.store.Quarantines()
-	if err != nil {
-		return generations.Quarantine{}, err
-	}
-	var found []generations.Quarantine
-	for _, q := range all {
-		if prefix != "" && strings.HasPrefix(q.Image.String(), prefix) {
-			found = append(found, q)
-		}
-	}
-	switch len(found) {
-	case 0:
-		return generations.Quarantine{}, fmt.Errorf("image %q: %w; `sohost quarantine` lists those that are", prefix, generations.ErrNotQuarantined)
-	case 1:
+// judge puts the image that ended a process into quarantine:
+//
+//   - if it is in probation and there is another one to go back to
+//   - if there is none, or it has passed its probation, and it has done the same before within relapse: until then it has
+//     proved itself, or is the best that there is, and is started again. If it has passed its probation, this takes that the
+//     output names it both times.
+//
+// If nobody is to blame there is nothing to do but to start again. See leftOut for what comes of that when it doesn't end.
+func (h *Host) judge(release generations.Release, report crash.Report, a accused) {
+	why := fmt.Sprintf("it ended the worker: %s, %s", report.Reason(), a.evidence)
+	switch {
+	case a.image.IsZero():
+	case h.quarantined(a.image) != nil:
+	case !h.confirmed(a.suspect) && (h.goesBack(release, a.suspect) || h.relapsed(a.suspect, report.Ended)),
+		a.named && h.relapsed(a.suspect, report.Ended):
+		h.quarantine(release, a.suspect, why, report)
 	default:
-		return generations.Quarantine{}, fmt.Errorf("image %q: %d images in quarantine begin so; give more of its id", prefix, len(found))
+		h.log.Error("the worker died of an image that gets another chance", "plugin", a.plugin, "image", a.image.Short(), "why", why)
 	}
-	if err := h.store.LiftQuarantine(found[0].Image); err != nil {
-		return generations.Quarantine{}, err
+	// With the time of the crash, by which judged knows it. A worker that dies at its boot leaves the judgement to the next one
+	// otherwise, and what happened once would count twice.
+	err := h.store.AppendEvent(generations.Event{
+		Time: report.Ended, Kind: generations.KindCrash, Plugin: a.plugin, From: a.image, Release: release.Number, Detail: report.Reason(),
+	})
+	if err != nil {
+		h.log.Warn("write history", "err", err)
 	}
-	h.forgive(found[0].Image)
-	return found[0], nil
 }
 
-// forgive lets a change of a plugin's file bring an image again that was refused for its quarantine.
-func (h *Host) forgive(id generations.ID) {
-	for _, p := range h.index.Load().sorted() {
-		p.mu.Lock()
-		if p.refused != nil && p.refused.Image == id {
-			p.refused = nil
+// leftOut are the plugins that must not be booted, since crashes don't end that no quarantine can end:
+//
+//   - those whose image was blamed more than once in the present row of crashes
+//   - with the third crash in the row that nobody is to blame for, the plugin whose image came last; with the next one, that
+//     before it, and so on. If it was none of them alone, the last two are left out, then the last three, until all are.
+func (h *Host) leftOut(release generations.Release) map[string]bool {
+	out := map[string]bool{}
+	blamed, nobody := map[generations.ID]int{}, 0
+	for _, e := range h.lastCrashes(h.opts.CrashesInARow) {
+		if e.From.IsZero() {
+			nobody++
+		} else {
+			blamed[e.From]++
 		}
-		p.mu.Unlock()
 	}
+	var suspects []string
+	for _, s := range h.byAge(release) {
+		if blamed[s.image] > 1 && h.quarantined(s.image) == nil {
+			out[s.plugin] = true
+		} else {
+			suspects = append(suspects, s.plugin)
+		}
+	}
+	if n := nobody - patienceWithCrashes; n > 0 && len(suspects) > 0 {
+		for _, plugin := range turn(suspects, n) {
+			out[plugin] = true
+		}
+	}
+	return out
+}
+
+// turn is whose turn it is to be left out at the n-th time: each alone, and then more and more together.
+func turn(suspects []string, n int) []string {
+	if n <= len(suspects) {
+		return suspects[n-1 : n]
+	}
+	return suspects[:min(n-len(suspects)+1, len(suspects))]
+}
+
+// crashes are the crashes that the history has, the oldest first.
+func (h *Host) crashes() []generations.Event {
+	events, _ := h.store.History(rememberedEvents) // what can't be read didn't happen: to doubt all images would be worse
+	return slices.DeleteFunc(events, func(e generations.Event) bool { return e.Kind != generations.KindCrash })
+}
+
+// lastCrashes are the last n crashes of those that may have to do with each other.
+func (h *Host) lastCrashes(n int) []generations.Event {
+	all := h.crashes()
+	return slices.DeleteFunc(all[max(0, len(all)-n):], func(e generations.Event) bool { return time.Since(e.Time) > relapse })
+}
+
+// judged says whether an earlier process has judged the crash already.
+func (h *Host) judged(report crash.Report) bool {
+	return slices.ContainsFunc(h.crashes(), func(e generations.Event) bool { return e.Time.Equal(report.Ended) })
+}
+
+// relapsed says whether the image has crashed lately before, and nobody has pardoned it since.
+func (h *Host) relapsed(s suspect, now time.Time) bool {
+	events, _ := h.store.History(rememberedEvents)
+	for _, e := range slices.Backward(events) {
+		switch {
+		case e.From != s.image:
+		case e.Kind == generations.KindLift:
+			return false
+		case e.Kind == generations.KindCrash:
+			return now.Sub(e.Time) < relapse
+		}
+	}
+	return false
 }

@@ -81,8 +81,7 @@ type Options struct {
 	// quarantine that did it, and boots what served before them.
 	Crashes []crash.Report `json:"crashes,omitempty"`
 
-	// CrashesInARow counts the processes that ended so, one soon after the other. After the third with no culprit New leaves
-	// plugins out, one more with each.
+	// CrashesInARow counts the processes that ended so, one soon after the other. When they don't end New leaves plugins out.
 	CrashesInARow int `json:"crashes_in_a_row,omitempty"`
 
 	// CacheBytes bounds the shared cache, and each plugin's own. Default: 16 MiB.

@@ -2,6 +2,7 @@ package sohost
 
 import (
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/sohost/sohost/generations"
@@ -27,12 +28,12 @@ func (h *Host) confirmLater() {
 	})
 }
 
-// confirm makes the current release the one to fall back to.
+// confirm makes the current release the one to fall back to, if all that it names serves.
 func (h *Host) confirm() error {
 	h.publishMu.Lock()
 	defer h.publishMu.Unlock()
 	number := h.Release()
-	if h.lifetime.Err() != nil || number == 0 {
+	if h.lifetime.Err() != nil || number == 0 || !h.serves(*h.release.Load()) {
 		return nil
 	}
 	before, err := h.store.Confirmed()
@@ -48,4 +49,12 @@ func (h *Host) confirm() error {
 	h.remember(generations.Event{Kind: generations.KindConfirm, Release: number})
 	h.log.Info("confirmed", "release", number)
 	return nil
+}
+
+// serves says whether each plugin serves what the release says. One that was left out at the boot has not proved itself.
+func (h *Host) serves(r generations.Release) bool {
+	return !slices.ContainsFunc(h.index.Load().sorted(), func(p *plugin) bool {
+		entry, named := r.Plugins[p.name]
+		return named && entry.Image != p.currentID()
+	})
 }

@@ -30,8 +30,8 @@ func (h *Host) publish(why cause, changed []*candidate) (int, error) {
 			return h.release.Load().Number, err
 		}
 		h.release.Store(&release)
-		h.published.raise()
 	}
+	h.published.raise() // even if there is no new one: what it names may not all have served before
 	number := h.release.Load().Number
 	for _, c := range changed {
 		c.phases.Publish = time.Since(begin)

@@ -132,6 +132,7 @@ func (h *Host) reloadHere(ctx context.Context, why cause, targets []target) (*Re
 		defer t.plugin.disown()
 	}
 	candidates, failed, err := h.bring(ctx, targets)
+	defer h.endTrials(candidates)
 	if err != nil {
 		return nil, candidates, failed, err
 	}
