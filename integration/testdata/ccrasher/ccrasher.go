@@ -1,0 +1,28 @@
+// Ccrasher has a fault in C when it is asked to (argument "do" of a request).
+package main
+
+// static void fault(void) { *(volatile int *)8 = 1; }
+import "C"
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+
+	"github.com/sohost/sohost/abi"
+)
+
+// Plugin is what the host looks for.
+var Plugin = abi.Descriptor{
+	ABI: abi.Version,
+	New: func(context.Context, abi.Host) (abi.Instance, error) { return http.HandlerFunc(serve), nil },
+}
+
+func serve(w http.ResponseWriter, r *http.Request) {
+	if r.URL.Query().Get("do") != "" {
+		C.fault()
+	}
+	fmt.Fprintln(w, "unharmed")
+}
+
+func main() {}
