@@ -129,6 +129,11 @@ func (s *server) inherit(connections *passing.Conn, log *slog.Logger) {
 func (w *worker) stop(s *server) error {
 	ctx, cancel := context.WithTimeout(context.Background(), w.limit())
 	defer cancel()
+	if context.Cause(w.finish) == errOrphan {
+		// The next server waits. Shutdown gives connections 5 s for their first request, and for it all are new that were passed to
+		// this process and have been idle since. So those between two requests are passed on, to nobody.
+		s.set.Move(func(*os.File) error { return nil })
+	}
 	return errors.Join(s.public.Shutdown(ctx), s.forward.Shutdown(ctx), s.control.Shutdown(ctx), s.host.Close(ctx))
 }
 
