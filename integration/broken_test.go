@@ -125,30 +125,6 @@ func init() { `+test.body+" }\n")
 	load.end(t)
 }
 
-// TestIdentityCollision gives a server two builds that plain `go build` has made of one package: the Go runtime can't open
-// the second, so the first must serve on.
-func TestIdentityCollision(t *testing.T) {
-	dir := t.TempDir()
-	first, second := filepath.Join(dir, "first.so"), filepath.Join(dir, "second.so")
-	goBuildPlain(t, first, "./plugins/hello")
-	goBuildPlain(t, second, "-ldflags=-w", "./plugins/hello")
-	p := newPlace(t)
-	file := filepath.Join(p.plugins, "hello.so")
-	install(t, first, file)
-	d := p.start(t, "--plugins", p.plugins)
-	if _, generation := d.get("/hello"); generation != short(t, first) {
-		t.Fatalf("generation %s serves, want the plain image %s", generation, short(t, first))
-	}
-	mark := d.mark()
-	install(t, second, file)
-	if why := d.awaitRefusal(mark, "hello").text("why"); !strings.Contains(why, "sohost build") {
-		t.Errorf("refused because %q, which has no remedy", why)
-	}
-	if _, generation := d.get("/hello"); generation != short(t, first) {
-		t.Errorf("generation %s serves after the refusal, want %s", generation, short(t, first))
-	}
-}
-
 // TestVanishingImage takes images away as they are being noticed. Whatever the server saw of them, it serves on, and takes
 // the next that stays.
 func TestVanishingImage(t *testing.T) {

@@ -36,10 +36,10 @@ type soak struct {
 	images  map[string]*cloner
 	loads   map[string]*load
 	took    []time.Duration // by each reload
-	level   []int64         // memory in the turn of the budget after soakSettled
-	final   []int64         // in the last turn
-	files   int             // that the supervisor had open at that level
+	memory  []int64         // after each reload
+	files   int             // that the supervisor had open after soakSettled reloads
 	longest time.Duration   // that a request took
+	told    int             // reloads that reports have told of
 	begin   time.Time
 }
 
@@ -60,21 +60,18 @@ func TestSoak(t *testing.T) {
 		reloads, budget = 80, 14
 		args = []string{"--old-generations", strconv.Itoa(budget)}
 	}
+	if least := soakSettled + budget + 1; reloads < least {
+		t.Fatalf("-soak %d: want at least %d", reloads, least)
+	}
 	s := newSoak(t, budget, args...)
 	for i := range reloads {
 		s.reload(i)
-		turn := budget + 1 // over so many reloads memory goes up, and down with a handover
-		if i >= soakSettled && i < soakSettled+turn {
-			s.level = append(s.level, s.status().Memory)
-		}
-		if i == soakSettled+turn {
+		s.memory = append(s.memory, s.status().Memory)
+		if i == soakSettled {
 			s.files = s.awaitAlone()
 		}
-		if i >= reloads-turn {
-			s.final = append(s.final, s.status().Memory)
-		}
-		if (i+1)%soakEveryReport == 0 {
-			s.report(s.took[i+1-soakEveryReport:])
+		if (i+1)%soakEveryReport == 0 || i+1 == reloads {
+			s.report()
 		}
 	}
 	s.check()
@@ -135,16 +132,36 @@ func (d *daemon) count(message string) (n int) {
 	return n
 }
 
+// longestOf is the longest time that some phases took together, of all lines of the log with that message.
+func (d *daemon) longestOf(message string, phases ...string) (longest time.Duration) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, l := range d.lines {
+		if l.text("msg") != message {
+			continue
+		}
+		var sum time.Duration
+		for _, phase := range phases {
+			took, _ := l[phase].(float64)
+			sum += time.Duration(took)
+		}
+		longest = max(longest, sum)
+	}
+	return longest
+}
+
 // report tells how it went since the last report.
-func (s *soak) report(took []time.Duration) {
+func (s *soak) report() {
 	answered, failed := 0, 0
 	for _, l := range s.loads {
 		a, f, longest := l.soFar()
 		answered, failed, s.longest = answered+a, failed+f, max(s.longest, longest)
 	}
-	s.t.Logf("%5.0f s: %d reloads, %d handovers, %d requests, %d failed, %d MiB, median reload %.1f ms, longest request %.0f ms",
-		time.Since(s.begin).Seconds(), len(s.took), s.count("handover"), answered, failed, s.status().Memory>>20,
-		milliseconds(median(took)), milliseconds(s.longest))
+	s.t.Logf("%5.0f s: %d reloads, %d handovers, %d requests, %d failed, longest request %.0f ms; since the last report: "+
+		"median reload %.1f ms, memory %d MiB, at most %d",
+		time.Since(s.begin).Seconds(), len(s.took), s.count("handover"), answered, failed, milliseconds(s.longest),
+		milliseconds(median(s.took[s.told:])), median(s.memory[s.told:])>>20, slices.Max(s.memory[s.told:])>>20)
+	s.told = len(s.took)
 }
 
 // check ends the load and looks at what is left.
@@ -172,7 +189,8 @@ func (s *soak) check() {
 			t.Errorf("logged: %v", l)
 		}
 	}
-	level, final := median(s.level), median(s.final)
+	turn := s.budget + 1 // over so many reloads memory goes up, and down with a handover
+	level, final := median(s.memory[soakSettled:soakSettled+turn]), median(s.memory[len(s.memory)-turn:])
 	if float64(final) > soakMemory*float64(level) {
 		t.Errorf("the server has %d MiB, and had %d after %d reloads", final>>20, level>>20, soakSettled)
 	}
@@ -181,6 +199,8 @@ func (s *soak) check() {
 	if slower := float64(median(last)) / float64(median(first)); window == soakWindow && slower > soakSlower {
 		t.Errorf("the last reloads take %.2f times as long as the first", slower)
 	}
+	t.Logf("callers waited at most %.0f ms for a reload, %.0f ms for a handover",
+		milliseconds(s.longestOf("reloaded", "drain", "move", "start", "flip")), milliseconds(s.longestOf("handover", "drain", "state", "commit")))
 	files := s.awaitAlone()
 	if files > s.files {
 		t.Errorf("the supervisor has %d open files, and had %d", files, s.files)
@@ -190,7 +210,7 @@ func (s *soak) check() {
 		len(s.took), handovers, time.Since(s.begin).Seconds(), level>>20, soakSettled, final>>20,
 		len(first), milliseconds(median(first)), len(last), milliseconds(median(last)), s.files, files, diskUse(t, s.place.store)>>20)
 	s.terminate()
-	if left := processesIn(t, s.place.dir); len(left) > 0 {
+	if left := s.place.processes(); len(left) > 0 {
 		t.Errorf("the server has ended, and these of its processes have not: %v", left)
 	}
 }
@@ -199,48 +219,22 @@ func (s *soak) check() {
 // has open then.
 func (s *soak) awaitAlone() (files int) {
 	s.t.Helper()
-	for deadline := time.Now().Add(patience); ; {
-		status := s.status()
-		want, have := []int{status.PID, status.Worker.PID}, processesIn(s.t, s.place.dir)
-		slices.Sort(want)
-		if len(status.Draining) == 0 && slices.Equal(have, want) {
-			open, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", status.PID))
-			if err != nil {
-				s.t.Fatal(err)
-			}
-			return len(open)
-		}
-		if time.Now().After(deadline) {
-			s.t.Fatalf("the server consists of the processes %v, and of %v by its own account; %d are draining", have, want, len(status.Draining))
-		}
-	}
+	var alone control.Status
+	awaitThat(s.t, "supervisor and worker are the only processes", patience, func() bool {
+		alone = s.status()
+		return len(alone.Draining) == 0 && slices.Equal(s.place.processes(), slices.Sorted(slices.Values([]int{alone.PID, alone.Worker.PID}))) &&
+			len(zombies(alone.PID)) == 0 && len(zombies(alone.Worker.PID)) == 0
+	})
+	return openFiles(s.t, alone.PID)
 }
 
-// processesIn lists the processes that work in a directory, and zombies that are children of one of them, in order.
-func processesIn(t *testing.T, dir string) (pids []int) {
-	t.Helper()
-	entries, err := os.ReadDir("/proc")
-	if err != nil {
-		t.Fatal(err)
-	}
-	parents := map[int]int{}
-	for _, e := range entries {
-		pid, err := strconv.Atoi(e.Name())
-		if err != nil {
-			continue
-		}
-		if cwd, err := os.Readlink(filepath.Join("/proc", e.Name(), "cwd")); err == nil && cwd == dir {
-			pids = append(pids, pid)
-		} else if stat, err := os.ReadFile(filepath.Join("/proc", e.Name(), "stat")); err == nil {
-			// PID (NAME) STATE PARENT …
-			fields := strings.Fields(string(stat[strings.LastIndexByte(string(stat), ')')+1:]))
-			parents[pid], _ = strconv.Atoi(fields[1])
-		}
-	}
-	for pid, parent := range parents {
-		if slices.Contains(pids, parent) {
-			pids = append(pids, pid)
-		}
+// processes are those that live in the place, in order.
+func (p place) processes() (pids []int) {
+	for _, q := range procs(func(q proc) bool {
+		dir, err := os.Readlink(fmt.Sprintf("/proc/%d/cwd", q.pid))
+		return err == nil && dir == p.dir && !q.zombie
+	}) {
+		pids = append(pids, q.pid)
 	}
 	slices.Sort(pids)
 	return pids
