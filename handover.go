@@ -66,8 +66,9 @@ type GiveOptions struct {
 type word struct {
 	Plan     *plan     `json:"plan,omitempty"`
 	Prepared *prepared `json:"prepared,omitempty"`
-	State    string    `json:"state,omitempty"` // the plugin; the file is the end of a pipe with the state
-	States   bool      `json:"states,omitempty"`
+	State    string    `json:"state,omitempty"`  // the plugin; the file is the end of a pipe with the state
+	Caches   bool      `json:"caches,omitempty"` // the file is the end of a pipe with what is in them
+	States   bool      `json:"states,omitempty"` // these were all
 	Accepted bool      `json:"accepted,omitempty"`
 	Yours    bool      `json:"yours,omitempty"`
 	Serving  *Reload   `json:"serving,omitempty"`
@@ -365,6 +366,9 @@ func (g *giving) sendStates(ctx context.Context) error {
 			return fmt.Errorf("state of plugin %s: %w", c.plugin.name, err)
 		}
 	}
+	if err := g.sendCaches(limited); err != nil {
+		return fmt.Errorf("caches: %w", err)
+	}
 	g.started = true
 	if err := g.taker.Send(word{States: true}); err != nil {
 		return fmt.Errorf("the fresh process has ended: %w", err)
@@ -390,12 +394,17 @@ func (g *giving) sendState(ctx context.Context, c *candidate, w wants) (err erro
 	if err != nil {
 		return err
 	}
+	return g.stream(ctx, word{State: c.plugin.name}, func(w io.Writer) error { return state.Encode(w, s) })
+}
+
+// stream sends what write writes through a pipe that goes with the word.
+func (g *giving) stream(ctx context.Context, of word, write func(io.Writer) error) error {
 	r, pipe, err := os.Pipe()
 	if err != nil {
 		return err
 	}
 	defer pipe.Close()
-	err = g.taker.Send(word{State: c.plugin.name}, r)
+	err = g.taker.Send(of, r)
 	r.Close()
 	if err != nil {
 		return fmt.Errorf("the fresh process has ended: %w", err)
@@ -403,7 +412,7 @@ func (g *giving) sendState(ctx context.Context, c *candidate, w wants) (err erro
 	if deadline, ok := ctx.Deadline(); ok {
 		pipe.SetWriteDeadline(deadline)
 	}
-	if err := state.Encode(pipe, s); err != nil {
+	if err := write(pipe); err != nil {
 		if errors.Is(err, os.ErrDeadlineExceeded) {
 			return context.Cause(ctx)
 		}

@@ -173,6 +173,9 @@ func (t *taking) takeStates(ctx context.Context) error {
 			return err
 		case w.States:
 			return nil
+		case w.Caches && pipe != nil:
+			t.host.loadCaches(pipe)
+			continue
 		case pipe == nil || t.byPlugin[w.State] == nil:
 			return errors.New("the giver sends something else than state")
 		}

@@ -114,6 +114,13 @@ func (i *Info) pluginPath(mains []string) string {
 			best = p
 		}
 	}
+	if best == "" && i.Settings["-buildmode"] == "plugin" { // whose main package need not define main
+		for p := range i.Packages {
+			if contentAddressed.ReplaceAllString(p, "") == i.Path || strings.HasPrefix(p, "plugin/unnamed-") {
+				return p
+			}
+		}
+	}
 	return best
 }
 

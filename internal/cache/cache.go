@@ -2,13 +2,14 @@
 // them.
 //
 // It never holds more than its limit, and it gives no promise to keep anything: a value is gone when it has expired, when
-// others need its room, and when the process ends. No goroutine works for it. What has expired makes room during later
+// others need its room, and when the server ends. No goroutine works for it. What has expired makes room during later
 // calls of Put; until then it counts in Stats, though Get doesn't return it.
 package cache
 
 import (
 	"container/heap"
 	"container/list"
+	"iter"
 	"strings"
 	"sync"
 	"time"
@@ -165,4 +166,39 @@ func (c *Cache) removeLocked(e *entry) {
 		heap.Remove(&c.expiry, e.position)
 	}
 	c.stats.Bytes -= e.size
+}
+
+// All goes through the values that have not expired, the least recently used first, so that Put in that order makes a cache like
+// this one. Ttl is what is left of its time; 0: for ever. The values must not be changed. Other calls wait meanwhile only while
+// the list is made.
+func (c *Cache) All() iter.Seq[Value] {
+	return func(yield func(Value) bool) {
+		now := c.now()
+		c.mu.Lock()
+		values := make([]Value, 0, len(c.entries))
+		for at := c.recent.Back(); at != nil; at = at.Prev() {
+			e := at.Value.(*entry)
+			if e.expired(now) {
+				continue
+			}
+			v := Value{Key: e.key, Bytes: e.value}
+			if !e.expires.IsZero() {
+				v.TTL = e.expires.Sub(now)
+			}
+			values = append(values, v)
+		}
+		c.mu.Unlock()
+		for _, v := range values {
+			if !yield(v) {
+				return
+			}
+		}
+	}
+}
+
+// Value is one value of a cache.
+type Value struct {
+	Key   string
+	Bytes []byte
+	TTL   time.Duration // 0: for ever
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -358,5 +359,24 @@ func BenchmarkPut(b *testing.B) {
 		if err := c.Put(keys[i%len(keys)], value, time.Hour); err != nil {
 			b.Fatal(err)
 		}
+	}
+}
+
+// TestAll copies a cache: what has expired stays behind, and what was used least recently goes first again.
+func TestAll(t *testing.T) {
+	now := time.Unix(1000, 0)
+	c := New(10_000)
+	c.now = func() time.Time { return now }
+	c.Put("old", []byte("1"), time.Second)
+	c.Put("a", []byte("2"), time.Minute)
+	c.Put("b", []byte("3"), 0)
+	c.Get("a")
+	now = now.Add(2 * time.Second)
+	var keys []string
+	for v := range c.All() {
+		keys = append(keys, fmt.Sprint(v.Key, string(v.Bytes), v.TTL))
+	}
+	if want := []string{"b30s", "a258s"}; !slices.Equal(keys, want) {
+		t.Errorf("All gives %v, want %v", keys, want)
 	}
 }
