@@ -147,10 +147,22 @@ func (s *stage) deploy(plugin, image string) error {
 func (s *stage) generations() map[string]string {
 	s.t.Helper()
 	serve := map[string]string{}
-	for _, p := range s.status().Plugins {
+	for _, p := range s.serving().Plugins {
 		serve[p.Name] = p.Generation.Short()
 	}
 	return serve
+}
+
+// serving is the status once a worker serves.
+func (s *stage) serving() control.Status {
+	s.t.Helper()
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); {
+		if status := s.status(); status.Worker != nil {
+			return status
+		}
+	}
+	s.t.Fatalf("no worker serves within %v; the log:\n%s", patience, s.log())
+	return control.Status{}
 }
 
 // ask sends a request that may end the worker, and doesn't care for the answer.
@@ -161,9 +173,9 @@ func (s *stage) ask(path string) {
 // quarantined is the record of the only image in quarantine.
 func (s *stage) quarantined() generations.Quarantine {
 	s.t.Helper()
-	qs := s.status().Quarantine
+	qs := s.serving().Quarantine
 	if len(qs) != 1 {
-		s.t.Fatalf("in quarantine are %+v, want one; the log:\n%s", qs, s.log())
+		s.t.Fatalf("%d images are in quarantine, want one; the log:\n%s", len(qs), s.log())
 	}
 	return qs[0]
 }
@@ -203,7 +215,7 @@ func TestCrashes(t *testing.T) {
 				awaitNewFile(t, filepath.Join(s.place.store, "state", "counter.cbor"))
 			}
 
-			worker, mark := s.status().Worker.PID, s.mark()
+			worker, mark := s.serving().Worker.PID, s.mark()
 			switch test.deed {
 			case "kill":
 				syscall.Kill(worker, syscall.SIGKILL)
@@ -218,7 +230,7 @@ func TestCrashes(t *testing.T) {
 			clients.await(2)
 			clients.end(t, limit)
 
-			if now := s.status(); now.Worker.PID == worker || len(now.Crashes) != 1 || now.Crashes[0].PID != worker {
+			if now := s.serving(); now.Worker.PID == worker || len(now.Crashes) != 1 || now.Crashes[0].PID != worker {
 				t.Errorf("worker %d crashed, %d serves, status tells of %+v", worker, now.Worker.PID, now.Crashes)
 			}
 			q := s.quarantined()

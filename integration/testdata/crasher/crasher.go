@@ -15,6 +15,7 @@ import (
 	"runtime/debug"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/sohost/sohost/abi"
 )
@@ -66,6 +67,8 @@ func do(deed string) {
 		go os.Exit(3)
 	case "exit now":
 		os.Exit(3)
+	case "exit later":
+		time.AfterFunc(time.Second, func() { os.Exit(3) })
 	case "stack":
 		debug.SetMaxStack(1 << 20) // of the usual gigabyte the machine would notice
 		go grow(0)
