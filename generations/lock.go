@@ -21,6 +21,10 @@ const lockFile = "lock"
 // doesn't depend on it.
 const lookAgain = 250 * time.Millisecond
 
+// dying is how long a process that was killed may take to be gone, all its threads with it. Who starts a server in its place
+// at once is not to be sent to it.
+const dying = 100 * time.Millisecond
+
 // Lock is the hold on a store's directory: an flock of STORE/lock. The kernel ties it to the open file and not to a
 // process. So processes that pass the file on hold one lock together, and it is free when the last of them has closed the
 // file or has ended, however it ended: a lock is never stale. Only the pid in the file may be that of an earlier holder.
@@ -34,7 +38,7 @@ type Lock struct {
 
 // AcquireLock takes the lock of the store in dir, which it makes if need be.
 //
-// When a live process took the lock before, the error is a *LockedError, at once. When the process that took it is gone, the
+// When a live process took the lock before, the error is a *LockedError, within a tenth of a second. When the process that took it is gone, the
 // lock is held by processes that it passed the lock to and that are finishing: AcquireLock waits for them, and when ctx ends
 // first the error is a *LockedError that wraps the cause. A process in another pid namespace counts as gone.
 //
@@ -49,7 +53,7 @@ func AcquireLock(ctx context.Context, dir string) (*Lock, error) {
 	}
 	lock, err := tryLock(dir)
 	var locked *LockedError
-	if !errors.As(err, &locked) || alive(locked.PID) {
+	if !errors.As(err, &locked) || alive(locked.PID, dying) {
 		return lock, err
 	}
 	return waitLock(ctx, dir, locked.PID)
@@ -147,7 +151,7 @@ func waitLock(ctx context.Context, dir string, dead int) (*Lock, error) {
 		case <-look.C:
 			// Another waiter may have got it. The same pid as before is no news, even if a new process has been given it.
 			pid := holder(f)
-			if pid != dead && alive(pid) {
+			if pid != dead && alive(pid, 0) {
 				return nil, &LockedError{Dir: dir, PID: pid}
 			}
 			dead = pid
@@ -195,8 +199,9 @@ func holder(f *os.File) int {
 	return max(pid, 0)
 }
 
-// alive tells whether a process runs. One that has ended and that its parent hasn't waited for doesn't, unlike for kill(2).
-func alive(pid int) bool {
+// alive tells whether a process runs and doesn't end within a time. One that has ended and that its parent hasn't waited for
+// doesn't run, unlike for kill(2).
+func alive(pid int, within time.Duration) bool {
 	if pid <= 0 {
 		return false
 	}
@@ -205,6 +210,14 @@ func alive(pid int) bool {
 		return !errors.Is(unix.Kill(pid, 0), unix.ESRCH)
 	}
 	defer unix.Close(fd)
-	n, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, 0)
-	return err != nil || n == 0
+	for begin := time.Now(); ; {
+		left := max(within-time.Since(begin), 0)
+		n, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, int(left.Milliseconds()))
+		if n > 0 {
+			return false
+		}
+		if !errors.Is(err, unix.EINTR) || left == 0 {
+			return true
+		}
+	}
 }
