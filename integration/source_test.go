@@ -31,6 +31,10 @@ func newSourceOf(t testing.TB, name, from string) *source {
 	if err := os.Remove(filepath.Join(s.dir, "plugin.go")); err != nil {
 		t.Fatal(err)
 	}
+	own := strings.NewReplacer(
+		"github.com/sohost/sohost/plugins/"+name, "example.com/"+name,
+		"github.com/sohost/sohost/integration/testdata/"+name, "example.com/"+name,
+	)
 	err := filepath.WalkDir(from, func(path string, entry os.DirEntry, err error) error {
 		if err != nil || entry.IsDir() {
 			return err
@@ -43,7 +47,7 @@ func newSourceOf(t testing.TB, name, from string) *source {
 		if err != nil {
 			return err
 		}
-		s.write(to, strings.ReplaceAll(string(b), "github.com/sohost/sohost/plugins/"+name, "example.com/"+name))
+		s.write(to, own.Replace(string(b)))
 		return nil
 	})
 	if err != nil {
