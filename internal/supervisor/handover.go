@@ -170,8 +170,8 @@ func (s *Supervisor) whyFailed(given worker.Given, taker *process) error {
 	if given.Refusal == nil {
 		select {
 		case <-taker.exited:
-			if !taker.state.Success() {
-				message = fmt.Sprintf("%s (%s: %s)", message, taker.state, taker.why())
+			if !taker.succeeded() {
+				message = fmt.Sprintf("%s (why: %s)", message, taker.why())
 			}
 		case <-time.After(100 * time.Millisecond): // it lives
 		}
@@ -235,7 +235,7 @@ func (s *Supervisor) drain(p *process) {
 		s.log.Error("a worker that has given its plugins away doesn't end, and is killed", "pid", p.pid)
 		p.kill()
 	}
-	if !p.state.Success() {
+	if !p.succeeded() {
 		s.log.Error("a worker that has given its plugins away died; the requests that it still had are lost", "pid", p.pid, "why", p.why())
 	}
 	p.close()

@@ -33,7 +33,7 @@ type process struct {
 	hung   string        // for how long it didn't answer until it was ended; set before that
 	silent chan struct{} // closed once all its words are taken and none can follow
 	exited chan struct{} // closed once state is there
-	state  *os.ProcessState
+	state  *os.ProcessState // nil if the program before has waited for it: see upgrade
 	ended  time.Time
 }
 
@@ -109,7 +109,7 @@ func (p *process) listen() {
 }
 
 func (p *process) wait() {
-	p.state, _ = p.proc.Wait() // it is our child, and nobody else waits for it
+	p.state, _ = p.proc.Wait()
 	p.ended = time.Now()
 	close(p.exited)
 }
@@ -151,11 +151,18 @@ func (p *process) silence() time.Duration {
 	return time.Since(p.started) - time.Duration(asked)
 }
 
+// succeeded says whether a process that is gone has ended as it should. Of one that ended in the moment of an upgrade that isn't
+// known.
+func (p *process) succeeded() bool { return p.state == nil || p.state.Success() }
+
 // report is what is left of a process that is gone.
 func (p *process) report() *crash.Report {
 	words, err := io.ReadAll(io.NewSectionReader(p.output, 0, crash.MaxOutput))
 	if err != nil && !errors.Is(err, io.EOF) {
 		words = nil
+	}
+	if p.state == nil {
+		return &crash.Report{PID: p.pid, Started: p.started, Ended: p.ended, Exit: "ended while the supervisor was replaced", Output: string(words)}
 	}
 	r := crash.NewReport(p.state, p.started, p.ended, string(words))
 	r.Why = p.hung

@@ -263,6 +263,7 @@ func (s *Supervisor) greet(ctx context.Context) {
 	} else if s.opts.Serving != nil {
 		s.opts.Serving(s.Status(ctx))
 	}
+	s.notify(s.opts.Notifier.MainPID(os.Getpid())) // a shell may have been started first
 	s.notifyReady()
 }
 
@@ -309,7 +310,7 @@ func (s *Supervisor) awaitEnd(p *process) error {
 		p.kill()
 		return errors.New("the worker didn't finish in time, and was killed")
 	}
-	if p.state.Success() {
+	if p.succeeded() {
 		return nil
 	}
 	return errors.New(p.why())
