@@ -2,6 +2,7 @@ package sohost
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -24,12 +25,20 @@ const (
 // plugins are better left out of this boot.
 func (h *Host) judgeCrashes(release generations.Release) (leftOut map[string]bool) {
 	tried := h.takeTrials()
+	loose := map[string]bool{}
 	for _, report := range h.opts.Crashes {
-		if !h.judged(report) {
-			h.judge(release, report, h.accuse(release, report, tried))
+		if h.judged(report) {
+			continue
+		}
+		a := h.accuse(release, report, tried)
+		if err := h.judge(release, report, a); err != nil {
+			h.log.Error("quarantine", "plugin", a.plugin, "image", a.image.Short(), "err", err)
+			loose[a.plugin] = true
 		}
 	}
-	return h.leftOut(release)
+	leftOut = h.leftOut(release)
+	maps.Copy(leftOut, loose)
+	return leftOut
 }
 
 // judge puts the image that ended a process into quarantine:
@@ -39,26 +48,31 @@ func (h *Host) judgeCrashes(release generations.Release) (leftOut map[string]boo
 //     proved itself, or is the best that there is, and is started again. If it has passed its probation, this takes that the
 //     output names it both times.
 //
-// If nobody is to blame there is nothing to do but to start again. See leftOut for what comes of that when it doesn't end.
-func (h *Host) judge(release generations.Release, report crash.Report, a accused) {
+// If nobody is to blame there is nothing to do but to start again. See leftOut for what comes of that when it doesn't end. The
+// error says that an image that ought to be in quarantine isn't.
+func (h *Host) judge(release generations.Release, report crash.Report, a accused) (err error) {
 	why := fmt.Sprintf("it ended the worker: %s, %s", report.Reason(), a.evidence)
 	switch {
 	case a.image.IsZero():
 	case h.quarantined(a.image) != nil:
 	case !h.confirmed(a.suspect) && (h.goesBack(release, a.suspect) || h.relapsed(a.suspect, report.Ended)),
 		a.named && h.relapsed(a.suspect, report.Ended):
-		h.quarantine(release, a.suspect, why, report)
+		h.log.Error("quarantine", "plugin", a.plugin, "image", a.image.Short(), "why", why)
+		err = h.store.Quarantine(generations.Quarantine{
+			Image: a.image, Plugin: a.plugin, Release: release.Number, Time: report.Ended, Reason: why, Detail: report.Output,
+		})
 	default:
 		h.log.Error("the worker died of an image that gets another chance", "plugin", a.plugin, "image", a.image.Short(), "why", why)
 	}
 	// With the time of the crash, by which judged knows it. A worker that dies at its boot leaves the judgement to the next one
 	// otherwise, and what happened once would count twice.
-	err := h.store.AppendEvent(generations.Event{
+	noted := h.store.AppendEvent(generations.Event{
 		Time: report.Ended, Kind: generations.KindCrash, Plugin: a.plugin, From: a.image, Release: release.Number, Detail: report.Reason(),
 	})
-	if err != nil {
-		h.log.Warn("write history", "err", err)
+	if noted != nil {
+		h.log.Warn("write history", "err", noted)
 	}
+	return err
 }
 
 // leftOut are the plugins that must not be booted, since crashes don't end that no quarantine can end:

@@ -69,6 +69,9 @@ func (c *court) publish(images ...string) *court {
 			e.RolledBackFrom = c.image(from)
 		}
 		plugins[name[:1]] = e
+		if c.index.Load().names[name[:1]] == nil {
+			c.add(Plugin{Name: name[:1]})
+		}
 	}
 	r, err := c.store.Publish(generations.Manifest{Plugins: plugins})
 	if err != nil {
@@ -85,6 +88,13 @@ func (c *court) pass() *court {
 		c.t.Fatal(err)
 	}
 	return c
+}
+
+func (c *court) quarantine(image string) {
+	c.t.Helper()
+	if err := c.store.Quarantine(generations.Quarantine{Image: c.image(image)}); err != nil {
+		c.t.Fatal(err)
+	}
 }
 
 // report is that of a worker that ended without a word, a second after the one before.
@@ -148,6 +158,10 @@ func TestNobodyToBlame(t *testing.T) {
 	}
 	c.dies(1, nil, "", "") // after a worker that has served for long
 
+	delete(c.index.Load().names, "b")
+	c.dies(3, nil, "", "c") // and b, a plugin that the host doesn't have any more, has no turn
+	c.dies(4, nil, "", "a")
+
 	first := newCourt(t).publish("a1")
 	for i, leftOut := range []string{"", "", "a", "a"} {
 		first.dies(i+1, nil, "", leftOut) // in probation, and nothing to go back to
@@ -195,6 +209,16 @@ func TestTrials(t *testing.T) {
 	}
 }
 
+// TestNoQuarantine can't put anything into quarantine: what ought to be there is left out, this time.
+func TestNoQuarantine(t *testing.T) {
+	c := newCourt(t).publish("a1").pass().publish("a2")
+	if err := os.WriteFile(filepath.Join(c.store.Dir(), "quarantine"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c.opts.Crashes, c.opts.CrashesInARow = []crash.Report{c.report()}, 1
+	c.checkLeftOut("a")
+}
+
 // TestJudgedOnce shows a crash to a second worker since the first died before it served.
 func TestJudgedOnce(t *testing.T) {
 	c := newCourt(t).publish("a1").publish("b1").pass()
@@ -214,7 +238,9 @@ func TestNamed(t *testing.T) {
 		t.Helper()
 		report := c.report()
 		report.Ended = report.Ended.Add(later)
-		c.judge(c.release, report, accused{suspect{image[:1], c.image(image)}, true, "in a function"})
+		if err := c.judge(c.release, report, accused{suspect{image[:1], c.image(image)}, true, "in a function"}); err != nil {
+			t.Error(err)
+		}
 		c.checkQuarantined(quarantined)
 	}
 	c := newCourt(t).publish("a1", "b1").pass().publish("a2", "b1")
@@ -242,13 +268,13 @@ func TestFallback(t *testing.T) {
 	goesBack(c, "a2", "a1")
 	goesBack(c, "a4", "a1") // which no release has
 	goesBack(c, "a1", "a2")
-	c.quarantine(c.release, suspect{"a", c.image("a1")}, "", crash.Report{})
+	c.quarantine("a1")
 	goesBack(c, "a4", "a2")
 	goesBack(c, "a2", "")
 
 	c = newCourt(t).publish("a1").publish("a2").publish("a3")
 	goesBack(c, "a3", "a2")
-	c.quarantine(c.release, suspect{"a", c.image("a2")}, "", crash.Report{})
+	c.quarantine("a2")
 	goesBack(c, "a3", "a1")
 }
 

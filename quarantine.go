@@ -5,28 +5,20 @@ import (
 	"strings"
 
 	"github.com/sohost/sohost/generations"
-	"github.com/sohost/sohost/internal/crash"
 )
 
 // quarantined is why an image must not be tried, or nil.
 func (h *Host) quarantined(id generations.ID) error {
 	q, is, err := h.store.Quarantined(id)
-	if err != nil || !is {
-		return err
+	if err != nil { // that holds for all images: better to serve a bad one than none
+		h.log.Error("quarantine", "image", id.Short(), "err", err)
+		return nil
+	}
+	if !is {
+		return nil
 	}
 	return fmt.Errorf("%w since %s: %s; if that was not its fault, `sohost quarantine --lift %s` lets it be tried again",
 		ErrQuarantined, q.Time.Local().Format("2006-01-02 15:04:05"), q.Reason, id.Short())
-}
-
-// quarantine keeps an image from being tried again.
-func (h *Host) quarantine(release generations.Release, s suspect, reason string, report crash.Report) {
-	h.log.Error("quarantine", "plugin", s.plugin, "image", s.image.Short(), "why", reason)
-	err := h.store.Quarantine(generations.Quarantine{
-		Image: s.image, Plugin: s.plugin, Release: release.Number, Time: report.Ended, Reason: reason, Detail: report.Output,
-	})
-	if err != nil {
-		h.log.Error("quarantine", "plugin", s.plugin, "image", s.image.Short(), "err", err)
-	}
 }
 
 // Quarantines lists the images in quarantine, the oldest first.

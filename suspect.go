@@ -83,7 +83,8 @@ func suspectsOf(r generations.Release) (suspects []suspect) {
 	return suspects
 }
 
-// byAge are the images of a release, the one that came last first.
+// byAge are the images of the host's plugins in a release, the one that came last first. A release goes on naming plugins that
+// the host doesn't have any more.
 func (h *Host) byAge(release generations.Release) []suspect {
 	since := map[string]int{} // the first of the releases without a break that has the image
 	for plugin := range release.Plugins {
@@ -100,7 +101,7 @@ func (h *Host) byAge(release generations.Release) []suspect {
 		}
 		return len(open) > 0
 	})
-	suspects := suspectsOf(release)
+	suspects := slices.DeleteFunc(suspectsOf(release), func(s suspect) bool { return h.index.Load().names[s.plugin] == nil })
 	slices.SortStableFunc(suspects, func(a, b suspect) int { return since[b.plugin] - since[a.plugin] })
 	return suspects
 }
