@@ -188,6 +188,12 @@ func (s *Supervisor) awaitGiven(ctx context.Context, giver, taker *process) (giv
 	beat := time.NewTicker(time.Second)
 	defer beat.Stop()
 	done := ctx.Done()
+	// The giver alone knows whether there is still something to keep. A taker that is killed may be the one that has everything.
+	keep := func() {
+		done = nil
+		giver.link.Send(worker.Order{Keep: true}) // one that is gone keeps nothing
+		timeout.Reset(2 * grace)
+	}
 	for n := uint64(1); ; n++ {
 		select {
 		case given = <-giver.given:
@@ -204,11 +210,17 @@ func (s *Supervisor) awaitGiven(ctx context.Context, giver, taker *process) (giv
 			s.beat(giver, n)
 			s.beat(taker, n)
 		case <-timeout.C:
-			s.log.Error("handover takes too long", "limit", s.opts.HandoverTimeout)
+			if done != nil {
+				s.log.Error("handover takes too long", "limit", s.opts.HandoverTimeout)
+				keep()
+				continue
+			}
+			if len(taker.served) > 0 {
+				return s.awaitHeir(taker)
+			}
 			taker.kill() // the giver notices
 		case <-done:
-			taker.kill()
-			done = nil
+			keep()
 		}
 	}
 }

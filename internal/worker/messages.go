@@ -29,6 +29,9 @@ type Order struct {
 	// Give begins a handover. The files are the socket pairs to the taker: that of sohost.Give, and the one for connections.
 	Give *Give `json:"give,omitempty"`
 
+	// Keep ends a handover that hasn't come as far as that the plugins are the taker's. The answer is still a Given.
+	Keep bool `json:"keep,omitempty"`
+
 	// Answer is to an Ask.
 	Answer *Answer `json:"answer,omitempty"`
 

@@ -139,6 +139,7 @@ func (w *worker) stop(s *server) error {
 
 // give gives all to the taker, and says whether that worked: the worker is at its end then.
 func (w *worker) give(s *server, g give) (gone bool) {
+	defer g.keep(nil)
 	connections, err := passing.New(g.connections)
 	if err != nil {
 		g.taker.Close()
@@ -147,7 +148,7 @@ func (w *worker) give(s *server, g give) (gone bool) {
 	}
 	defer connections.Close()
 	proxy := newProxy(connections, w.log)
-	report, err := s.host.Give(w.finish, g.taker, sohost.GiveOptions{
+	report, err := s.host.Give(g.wanted, g.taker, sohost.GiveOptions{
 		Why: g.Why, Images: g.Images, Program: g.Program, Forward: proxy,
 	})
 	if err != nil {

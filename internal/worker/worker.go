@@ -41,10 +41,13 @@ type worker struct {
 type give struct {
 	Give
 	taker, connections *os.File
+	wanted             context.Context // ends when the worker is to keep its plugins
+	keep               context.CancelCauseFunc
 }
 
 var (
 	errFinish = errors.New("the supervisor says so")
+	errKeep   = errors.New("the supervisor wants no handover any more")
 	errOrphan = errors.New("the supervisor is gone")
 )
 
@@ -86,6 +89,7 @@ func Run(newLogger func(format string, verbose bool) (*slog.Logger, error)) erro
 
 // obey carries out the supervisor's orders until there is none any more.
 func (w *worker) obey() {
+	keep := func(error) {} // the last handover ends, if it can
 	for {
 		var order Order
 		files, err := w.link.Receive(&order)
@@ -105,8 +109,13 @@ func (w *worker) obey() {
 			w.accept(files[0])
 			continue
 		case order.Give != nil && len(files) == 2:
-			w.gives <- give{*order.Give, files[0], files[1]}
+			g := give{Give: *order.Give, taker: files[0], connections: files[1]}
+			g.wanted, g.keep = context.WithCancelCause(w.finish)
+			keep = g.keep
+			w.gives <- g
 			continue
+		case order.Keep:
+			keep(errKeep)
 		case order.Answer != nil:
 			w.answer(*order.Answer)
 		case order.Finish:
