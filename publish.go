@@ -31,7 +31,9 @@ func (h *Host) publish(why cause, changed []*candidate) (int, error) {
 		}
 		h.release.Store(&release)
 	}
-	h.published.raise() // even if there is no new one: what it names may not all have served before
+	if fresh || len(changed) > 0 { // what a release names that isn't new may not have served all the same
+		h.published.raise()
+	}
 	number := h.release.Load().Number
 	for _, c := range changed {
 		c.phases.Publish = time.Since(begin)
