@@ -78,7 +78,7 @@ func TestStateUnderLoad(t *testing.T) {
 	writes := startLoad(4, 0, func() (*http.Request, error) {
 		return http.NewRequest(http.MethodPost, fmt.Sprintf("%s/ledger/key-%d", s.url, next.Add(1)), nil)
 	})
-	reloads := 200
+	reloads := 100
 	if *arm64 || raceEnabled {
 		reloads = 40 // emulated or instrumented, each takes a second
 	}
