@@ -119,13 +119,19 @@ func (s *Supervisor) awaitServing(ctx context.Context, p *process) *process {
 	}
 }
 
-// beat asks a worker whether it is alive, and ends one that has not answered for too long, after it was made to tell its stacks.
+// beat is a sign of life of Run's goroutine, which examines a worker besides.
 func (s *Supervisor) beat(p *process, n uint64) {
 	if s.opts.Notifier != nil {
 		if _, on := s.opts.Notifier.WatchdogInterval(); on {
 			s.notify(s.opts.Notifier.Ping())
 		}
 	}
+	s.examine(p, n)
+}
+
+// examine asks a worker whether it is alive, and ends one that has not answered for too long, after it was made to tell its
+// stacks.
+func (s *Supervisor) examine(p *process, n uint64) {
 	if p.silence() < s.opts.HangTimeout {
 		p.ping(n)
 		return

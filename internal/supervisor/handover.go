@@ -241,11 +241,19 @@ func (s *Supervisor) awaitHeir(taker *process) (worker.Given, error) {
 
 // drain waits until a worker that has given its plugins away has ended.
 func (s *Supervisor) drain(p *process) {
-	select {
-	case <-p.exited:
-	case <-time.After(s.opts.Start.ShutdownTimeout + 2*grace):
-		s.log.Error("a worker that has given its plugins away doesn't end, and is killed", "pid", p.pid)
-		p.kill()
+	limit := time.NewTimer(s.opts.Start.ShutdownTimeout + 2*grace)
+	defer limit.Stop()
+	beat := time.NewTicker(time.Second)
+	defer beat.Stop()
+	for n := uint64(1); !p.gone(); n++ {
+		select {
+		case <-p.exited:
+		case <-beat.C:
+			s.examine(p, n) // its last clients wait for it
+		case <-limit.C:
+			s.log.Error("a worker that has given its plugins away doesn't end, and is killed", "pid", p.pid)
+			p.kill()
+		}
 	}
 	if !p.succeeded() {
 		s.log.Error("a worker that has given its plugins away died; the requests that it still had are lost", "pid", p.pid, "why", p.why())
