@@ -344,19 +344,10 @@ type hit struct {
 // disturb begins a handover and does to it what the assault says, at a random moment from the beginning of a phase on.
 func (r *trial) disturb(a assault, aim int, usual time.Duration) (hits []hit, killed map[string]bool, answer <-chan error) {
 	r.t.Helper()
-	giver, _ := r.awaitOne()
-	processes := map[string]*os.Process{"supervisor": r.d.cmd.Process, "giver": find(giver)}
+	r.awaitOne() // the events of the handover before are over
 	offset, mark := len(r.file(r.events)), r.d.mark()
-	answered := make(chan error, 1)
-	go func(client *control.Client) {
-		_, err := client.Handover(context.Background(), control.HandoverRequest{Why: "test"})
-		answered <- err
-	}(r.d.client)
-	r.d.await(mark, func(l line) bool { return l.text("msg") == "handover begins" })
-	phase := func() int { return slices.Index(handoverPhases, r.phase(giver, offset, mark)) }
-	for len(answered) == 0 && phase() < aim {
-		time.Sleep(look / 10)
-	}
+	giver, answer := r.begin(aim)
+	processes := map[string]*os.Process{"supervisor": r.d.cmd.Process, "giver": find(giver)}
 	r.pause(usual / time.Duration(min(2+3*aim, 10)))
 	killed = map[string]bool{}
 	for i, victim := range a.victims {
@@ -379,7 +370,7 @@ func (r *trial) disturb(a assault, aim int, usual time.Duration) (hits []hit, ki
 		if p == nil {
 			continue
 		}
-		hit := hit{victim, handoverPhases[phase()]}
+		hit := hit{victim, r.phase(giver, offset, mark)}
 		if a.stop {
 			p.Signal(syscall.SIGSTOP)
 			r.pause(usual / 4)
@@ -389,7 +380,7 @@ func (r *trial) disturb(a assault, aim int, usual time.Duration) (hits []hit, ki
 			hits = append(hits, hit)
 		}
 	}
-	return hits, killed, answered
+	return hits, killed, answer
 }
 
 // find is a handle of a process, which stays that process's.
