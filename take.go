@@ -219,10 +219,28 @@ func (t *taking) start(ctx context.Context) error {
 	return nil
 }
 
-// settle publishes what the plan has changed, and tells the giver.
+// settle publishes what the plan has changed, tells the giver, and makes checkpoints of the states that came.
 func (t *taking) settle() {
 	h := t.host
-	defer t.giver.Close()
+	result := t.publish()
+	if err := t.giver.Send(word{Serving: result}); err != nil {
+		h.log.Warn("tell the process before of the handover", "err", err)
+	}
+	t.giver.Close()
+	for _, c := range t.candidates {
+		if copied := t.copies[c]; copied != nil {
+			if err := t.checkpoint(c, copied); err != nil {
+				h.log.Warn("checkpoint: the one before stays", "plugin", c.plugin.name, "err", err)
+			}
+		}
+		c.plugin.disown()
+	}
+	h.unpin(t.candidates)
+}
+
+// publish publishes what the plan has changed.
+func (t *taking) publish() *Reload {
+	h := t.host
 	result := &Reload{Moves: []Move{}}
 	var changed []*candidate
 	why := cause{kind: generations.KindHandover, by: t.plan.Why}
@@ -241,11 +259,6 @@ func (t *taking) settle() {
 		result.Warning = fmt.Sprintf("publish release: %v; the new generations serve, but a restart boots release %d", err, result.Release)
 		h.log.Error("publish release", "err", err, "boots", result.Release)
 	}
-	for c, copied := range t.copies {
-		if err := t.checkpoint(c, copied); err != nil {
-			h.log.Warn("checkpoint: the one before stays", "plugin", c.plugin.name, "err", err)
-		}
-	}
 	for _, c := range t.candidates {
 		isNew := c.id != c.from
 		if isNew || c.state.Way != WayNone {
@@ -255,13 +268,9 @@ func (t *taking) settle() {
 			c.plugin.took(c.move())
 			h.logMove(why, c.move(), result.Release)
 		}
-		c.plugin.disown()
 	}
-	h.unpin(t.candidates)
 	h.remember(generations.Event{Kind: generations.KindHandover, Release: result.Release, Detail: t.plan.Why, Time: time.Now()})
-	if err := t.giver.Send(word{Serving: result}); err != nil {
-		h.log.Warn("tell the process before of the handover", "err", err)
-	}
+	return result
 }
 
 // checkpoint makes the state that came a checkpoint: should this process die now, nothing before the handover is lost.

@@ -30,9 +30,9 @@ type process struct {
 	failed atomic.Pointer[string] // why it ended without having served
 	asked  atomic.Int64           // since started, when it was first pinged of the times that it hasn't answered; 0: it has
 
-	hung   string        // for how long it didn't answer until it was ended; set before that
-	silent chan struct{} // closed once all its words are taken and none can follow
-	exited chan struct{} // closed once state is there
+	hung   string           // for how long it didn't answer until it was ended; set before that
+	silent chan struct{}    // closed once all its words are taken and none can follow
+	exited chan struct{}    // closed once state is there
 	state  *os.ProcessState // nil if the program before has waited for it: see upgrade
 	ended  time.Time
 }
