@@ -25,7 +25,7 @@ func TestImports(t *testing.T) {
 		{"/internal/systemd", []string{"golang.org/x/sys", "github.com/coreos/go-systemd/v22"}, "it knows units and no plugins"},
 		{"/internal/crash", []string{module + "/native"}, "it reads and decides nothing"},
 		{"/internal/state", []string{module + "/abi"}, "it moves values and calls no plugin"},
-		{"", []string{module + "/abi", module + "/native", module + "/generations", module + "/internal/cache", module + "/internal/watch", module + "/internal/state", module + "/internal/passing", module + "/internal/crash", module + "/internal/self"},
+		{"", []string{"golang.org/x/sys", module + "/abi", module + "/native", module + "/generations", module + "/internal/cache", module + "/internal/watch", module + "/internal/state", module + "/internal/passing", module + "/internal/crash", module + "/internal/self"},
 			"the library is embedded in other programs: it brings no command line, no configuration and no build"},
 	}
 	for _, rule := range rules {
