@@ -147,6 +147,18 @@ func TestCrashLoops(t *testing.T) {
 			s.check(1, "crasher", first, "in quarantine for", "--lift "+short(t, second))
 		})
 	}
+	t.Run("at a deploy", func(t *testing.T) {
+		s := c.start(t, "crasher", c.first, soon...)
+		s.say("new-2", "exit now")
+		if err := s.deploy("crasher", second); err == nil || !strings.Contains(err.Error(), "the worker died over the request") {
+			t.Errorf("the deploy ends with %v", err)
+		}
+		s.serving()
+		if err := s.deploy("crasher", second); err == nil || !strings.Contains(err.Error(), "in quarantine since") {
+			t.Errorf("the next one ends with %v", err)
+		}
+		s.check(1, "crasher", first, "exit status 3, while this image was being tried", "--lift "+short(t, second))
+	})
 	t.Run("new, without a word", func(t *testing.T) {
 		dir := t.TempDir()
 		s := c.start(t, "crasher", c.first, append(soon, "--plugins", dir)...)
