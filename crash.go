@@ -45,8 +45,8 @@ func (h *Host) judgeCrashes(release generations.Release) (leftOut map[string]boo
 //
 //   - if it is in probation and there is another one to go back to
 //   - if there is none, or it has passed its probation, and it has done the same before within relapse: until then it has
-//     proved itself, or is the best that there is, and is started again. If it has passed its probation, this takes that the
-//     output names it both times.
+//     proved itself, or is the best that there is, and is started again. One that has passed its probation must be named for
+//     that: leftOut does for the others.
 //
 // If nobody is to blame there is nothing to do but to start again. See leftOut for what comes of that when it doesn't end. The
 // error says that an image that ought to be in quarantine isn't.
