@@ -56,6 +56,9 @@ func spawn(program string) (*process, error) {
 	cmd := self.Command(context.Background(), program, "worker")
 	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
 	cmd.ExtraFiles = []*os.File{theirs} // becomes worker.LinkFile
+	// A worker that is stopped when this process is killed would keep the lock and the port for good: nobody is left to find it
+	// out. It is the end of the thread that counts, and one more such signal does no harm.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGCONT}
 	if err := cmd.Start(); err != nil {
 		link.Close()
 		output.Close()
