@@ -8,7 +8,7 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 FUZZTIME    ?= 30s
 SOURCES      = $(shell git ls-files --cached --others --exclude-standard '*.go' 2>/dev/null)
 
-.PHONY: help run build plugins test test-arm64 race soak fuzz lint bench clean
+.PHONY: help run build plugins test test-arm64 race soak kills fuzz lint bench clean
 
 help: ## print this
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -34,6 +34,9 @@ race: ## run the tests under the race detector, servers and plugins too
 
 soak: ## reload 2,000 times under load, from worker to worker; takes some minutes and 1 GB of disk
 	$(GO) test ./integration -run TestSoak -count=1 -timeout 60m -v -args -soak 2000
+
+kills: ## kill -9 giver, taker and supervisor 150 times at random moments of handovers; takes two minutes
+	$(GO) test ./integration -run 'TestKillHandover|InHandover|TestHandoversLeaveNothing' -count=1 -timeout 20m -v -args -kills 150
 
 fuzz: ## fuzz each parser for FUZZTIME (30s)
 	@scripts/fuzz.sh $(FUZZTIME)

@@ -71,7 +71,7 @@ func TestStopInHandover(t *testing.T) {
 				}
 			}
 		}
-		p := find(victim)
+		p := handle(victim)
 		r.pause(2 * time.Millisecond)
 		if err := p.Signal(syscall.SIGSTOP); err != nil {
 			t.Logf("%s in %s: it had ended", what, handoverPhases[phase])
@@ -114,7 +114,7 @@ func TestHandoversLeaveNothing(t *testing.T) {
 	}
 	for range 5 { // workers that die are followed by others, and then by a handover
 		worker, _ := r.awaitOne()
-		find(worker).Kill()
+		handle(worker).Kill()
 		awaitThat(t, "replace the worker", soon, func() bool { c := children(r.supervisor()); return len(c) == 1 && c[0] != worker })
 		r.awaitService()
 		r.handover()
