@@ -103,6 +103,9 @@ func (h *Host) add(config Plugin) *plugin {
 func (h *Host) bootPlugin(ctx context.Context, p *plugin) (booted []*candidate, wentBack *Refusal) {
 	release := *h.release.Load()
 	entry, known := release.Plugins[p.name]
+	if p.held = entry.PassedOver; p.held.IsZero() && entry.Source == p.Image {
+		p.held = entry.Image
+	}
 	if !known {
 		return h.bootTarget(ctx, target{plugin: p, file: p.Image}), nil
 	}
@@ -112,7 +115,7 @@ func (h *Host) bootPlugin(ctx context.Context, p *plugin) (booted []*candidate, 
 	back, goesBack := h.fallback(release, suspect{p.name, entry.Image})
 	if goesBack = goesBack && h.quarantined(entry.Image) != nil; goesBack {
 		refused := p.refusal()
-		back.RolledBackFrom = entry.Image
+		back.PassedOver = entry.Image
 		if booted = h.bootEntry(ctx, p, back); booted != nil || ctx.Err() != nil {
 			return booted, refused
 		}
@@ -128,7 +131,7 @@ func (h *Host) bootPlugin(ctx context.Context, p *plugin) (booted []*candidate, 
 
 // bootEntry boots a plugin from what a release says.
 func (h *Host) bootEntry(ctx context.Context, p *plugin, entry generations.Entry) []*candidate {
-	return h.bootTarget(ctx, target{plugin: p, file: entry.Source, stored: entry.Image, rolledBackFrom: entry.RolledBackFrom})
+	return h.bootTarget(ctx, target{plugin: p, file: entry.Source, stored: entry.Image, passedOver: entry.PassedOver})
 }
 
 // leaveOut boots a plugin with nothing: processes end again and again, and it may be the reason.

@@ -56,8 +56,8 @@ func (h *Host) prepare(ctx context.Context, c *candidate) error {
 	if r := c.plugin.refusal(); c.onChange && r != nil && r.Image == c.id && r.Phase == "check" {
 		return r // known already, and the same facts again
 	}
-	if c.unchanged = c.onChange && c.serves != nil && c.id == c.serves.Value().rolledBackFrom; c.unchanged {
-		h.log.Info("left alone: the plugin was rolled back from this image; deploy it to have it all the same",
+	if c.unchanged = c.onChange && c.serves != nil && c.id == c.serves.Value().passedOver; c.unchanged {
+		h.log.Info("left alone: a rollback or a deploy has brought another image since; deploy this one to have it all the same",
 			"plugin", c.plugin.name, "image", c.id.Short())
 		c.id = c.from
 		return nil
@@ -73,10 +73,7 @@ func (h *Host) prepare(ctx context.Context, c *candidate) error {
 	limited, cancel := h.limit(ctx, h.opts.OpenTimeout)
 	defer cancel()
 	c.phase = "open"
-	l := &live{id: c.id, label: c.id.Short(), since: c.time, rolledBackFrom: c.rolledBackFrom}
-	if c.rollback {
-		l.rolledBackFrom = c.leaves()
-	}
+	l := &live{id: c.id, label: c.id.Short(), since: c.time, passedOver: c.passesOver()}
 	if err := timed(&c.phases.Open, func() error { return openImage(limited, path, l) }); err != nil {
 		c.fresh = !momentary(ctx, err) // where nothing else was open, it went well
 		return err
@@ -110,15 +107,20 @@ func (h *Host) try(ctx context.Context, c *candidate, path string) error {
 	return rejected
 }
 
-// leaves is the image that a change of the file doesn't bring back after a rollback. When one rollback follows another, it is
-// still the one that the first has left, since that is what the file holds.
-func (c *candidate) leaves() generations.ID {
-	if c.serves != nil {
-		if first := c.serves.Value().rolledBackFrom; !first.IsZero() && first != c.id {
-			return first
-		}
+// passesOver is the image that the plugin's own file holds if that is not the candidate's, as far as it is known.
+func (c *candidate) passesOver() generations.ID {
+	held := c.plugin.held
+	switch {
+	case c.rollback && held.IsZero():
+		held = c.from
+	case c.rollback:
+	case !c.stored.IsZero():
+		return c.passedOver
 	}
-	return c.from
+	if held == c.id {
+		return generations.ID{}
+	}
+	return held
 }
 
 // instantiate makes the instance of an opened image.
@@ -160,6 +162,9 @@ func (h *Host) storeImage(ctx context.Context, c *candidate) (path string, err e
 	if c.stored.IsZero() {
 		object, err := h.pins.add(func() (generations.Object, error) { return h.store.Add(ctx, c.file) })
 		c.id, c.pinned = object.ID, object.ID
+		if err == nil && c.file == c.plugin.Image {
+			c.plugin.held = c.id
+		}
 		return object.Path, err
 	}
 	h.pins.pin(c.stored)

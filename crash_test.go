@@ -66,7 +66,7 @@ func (c *court) publish(images ...string) *court {
 		name, from, rolledBack := strings.Cut(name, "<")
 		e := generations.Entry{Image: c.image(name)}
 		if rolledBack {
-			e.RolledBackFrom = c.image(from)
+			e.PassedOver = c.image(from)
 		}
 		plugins[name[:1]] = e
 		if c.index.Load().names[name[:1]] == nil {

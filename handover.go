@@ -85,6 +85,7 @@ type plan struct {
 // planned is one plugin's part in a plan.
 type planned struct {
 	Plugin  Plugin            `json:"plugin"`
+	Held    generations.ID    `json:"held,omitzero"`   // by its file
 	Serves  generations.ID    `json:"serves,omitzero"` // what the giver serves
 	Brings  generations.Entry `json:"brings"`          // what the taker is to serve; the zero image: nothing
 	Cause   string            `json:"cause,omitempty"` // why that is another
@@ -265,10 +266,12 @@ func (g *giving) plan(ctx context.Context) (*plan, error) {
 		entry := h.entries[p.name]
 		entry.Image = p.currentID()
 		if g := p.current(); g != nil {
-			entry.RolledBackFrom = g.Value().rolledBackFrom
+			entry.PassedOver = g.Value().passedOver
 		}
 		p.mu.Lock()
-		result.Plugins = append(result.Plugins, planned{Plugin: p.Plugin, Serves: entry.Image, Brings: entry, Last: p.last, Refused: p.refused})
+		result.Plugins = append(result.Plugins, planned{
+			Plugin: p.Plugin, Held: p.held, Serves: entry.Image, Brings: entry, Last: p.last, Refused: p.refused,
+		})
 		p.mu.Unlock()
 	}
 	h.publishMu.Unlock()
@@ -287,10 +290,7 @@ func (g *giving) plan(ctx context.Context) (*plan, error) {
 func (p *plan) bring(c *candidate, why cause) {
 	i := slices.IndexFunc(p.Plugins, func(pp planned) bool { return pp.Plugin.Name == c.plugin.name })
 	pp := &p.Plugins[i]
-	pp.Brings = generations.Entry{Image: c.id, Source: c.file, RolledBackFrom: c.rolledBackFrom}
-	if c.rollback {
-		pp.Brings.RolledBackFrom = c.leaves()
-	}
+	pp.Brings = generations.Entry{Image: c.id, Source: c.file, PassedOver: c.passesOver()}
 	pp.Cause, pp.Kind, pp.Back, pp.Refused = why.by, why.kind, why.rollbackOf, nil
 }
 

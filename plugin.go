@@ -23,7 +23,9 @@ type plugin struct {
 	slot  *generations.Slot[*live]
 	cache *cache.Cache
 
-	kept *kept // belongs to the owner
+	// These belong to the owner.
+	kept *kept
+	held generations.ID // what the plugin's own file held when it was last read; zero if it never was
 
 	// owner holds one token. Who has it is the only one that may change what the slot serves.
 	owner chan struct{}
@@ -50,7 +52,7 @@ type live struct {
 	stopped    bool // Stop was called for the state's sake: Start is due again if this instance goes on
 	since      time.Time
 
-	rolledBackFrom generations.ID // see target
+	passedOver generations.ID // see target
 }
 
 // own waits for the plugin's owner token. One at hand is taken even when ctx has ended.

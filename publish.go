@@ -18,7 +18,7 @@ func (h *Host) publish(why cause, changed []*candidate) (int, error) {
 	begin := time.Now()
 	for _, c := range changed {
 		h.entries[c.plugin.name] = generations.Entry{
-			Image: c.id, Source: c.file, Version: c.live.descriptor.Version, RolledBackFrom: c.live.rolledBackFrom,
+			Image: c.id, Source: c.file, Version: c.live.descriptor.Version, PassedOver: c.live.passedOver,
 		}
 	}
 	fresh := !maps.Equal(h.entries, h.release.Load().Plugins)

@@ -84,9 +84,9 @@ type target struct {
 	stored   generations.ID // set if the image is in the store already
 	onChange bool           // nobody asked for it but a change of the file
 
-	// rolledBackFrom is the image that this one took the place of in a rollback; a mere change of the file doesn't bring
-	// that back. In a rollback that is now, which rollback says, it is what serves.
-	rolledBackFrom generations.ID
+	// passedOver is the image that the plugin's own file holds, when that is another: a mere change of the file doesn't bring
+	// it. It counts for images in the store; for others it is found out. In a rollback that is now, which rollback says, too.
+	passedOver generations.ID
 	rollback       bool
 }
 

@@ -132,7 +132,7 @@ func (h *Host) goesBack(release generations.Release, s suspect) bool {
 // fallback is what a plugin goes back to from an image: the confirmed one, or else the newest one that isn't in quarantine. An
 // image that was rolled back from does not come back so.
 func (h *Host) fallback(release generations.Release, from suspect) (entry generations.Entry, ok bool) {
-	left := release.Plugins[from.plugin].RolledBackFrom
+	left := release.Plugins[from.plugin].PassedOver
 	fits := func(r generations.Release) bool {
 		e, has := r.Plugins[from.plugin]
 		if !has || e.Image == from.image || e.Image == left || h.quarantined(e.Image) != nil {

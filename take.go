@@ -136,7 +136,7 @@ func (t *taking) prepare(ctx context.Context) error {
 	ready := prepared{PID: os.Getpid(), Wants: map[string]wants{}}
 	for _, pp := range t.plan.Plugins {
 		p := h.add(pp.Plugin)
-		p.last, p.refused = pp.Last, pp.Refused
+		p.last, p.refused, p.held = pp.Last, pp.Refused, pp.Held
 		if pp.Brings.Image.IsZero() {
 			continue
 		}
@@ -145,7 +145,7 @@ func (t *taking) prepare(ctx context.Context) error {
 			return err
 		}
 		c := newCandidate(target{
-			plugin: p, file: pp.Brings.Source, stored: pp.Brings.Image, rolledBackFrom: pp.Brings.RolledBackFrom,
+			plugin: p, file: pp.Brings.Source, stored: pp.Brings.Image, passedOver: pp.Brings.PassedOver,
 		})
 		c.trusted = true // this process is a throwaway itself until it has taken over
 		t.candidates, t.byPlugin[p.name] = append(t.candidates, c), c

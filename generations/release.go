@@ -40,8 +40,9 @@ type Manifest struct {
 type Entry struct {
 	// Image is the plugin's image; the store has it.
 	Image ID `json:"image"`
-	// RolledBackFrom is the image that this one took the place of again, zero when it is no rollback.
-	RolledBackFrom ID `json:"rolled_back_from,omitzero"`
+	// PassedOver is the image that the plugin's own file holds, when this one took its place in a rollback or came from another
+	// file; else it is zero.
+	PassedOver ID `json:"passed_over,omitzero"`
 	// Version is the plugin's own version, in any form.
 	Version string `json:"version,omitempty"`
 	// Source is where the image was added from.

@@ -22,7 +22,7 @@ func TestPublish(t *testing.T) {
 		Time:       time.Date(2026, 1, 2, 3, 4, 5, 6, time.FixedZone("", 3600)),
 		Plugins: map[string]Entry{
 			"a":   {Image: a.ID, Version: "v1", Source: "build/a.so"},
-			"b-c": {Image: b.ID, RolledBackFrom: a.ID},
+			"b-c": {Image: b.ID, PassedOver: a.ID},
 		},
 	}
 	first, err := s.Publish(m)

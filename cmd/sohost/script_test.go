@@ -48,6 +48,7 @@ func TestScripts(t *testing.T) {
 			env.Setenv("REPOSITORY", repository)
 			env.Setenv("FIRST", firstSo)
 			env.Setenv("SECOND", secondSo)
+			env.Setenv("PROGRAM", program)
 			for name, value := range inherited {
 				env.Setenv(name, value)
 			}
