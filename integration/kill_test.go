@@ -162,10 +162,13 @@ func (r *trial) check(worker int) {
 	if strays := r.place.strays(r.supervisor()); len(strays) > 0 {
 		r.fatal("the processes %v are nobody's", strays)
 	}
-	s, err := r.d.client.Status(context.Background())
-	if err != nil || s.Worker == nil || s.Worker.PID != worker || len(s.Draining) > 0 {
-		r.fatal("the status is %+v, %v; want worker %d alone", s, err, worker)
-	}
+	awaitThat(r.t, fmt.Sprintf("tell of worker %d alone", worker), soon, func() bool { // it hears of an end a moment later
+		s, err := r.d.client.Status(context.Background())
+		if err != nil {
+			r.fatal("status: %v", err)
+		}
+		return s.Worker != nil && s.Worker.PID == worker && len(s.Draining) == 0
+	})
 }
 
 // handover is one that nobody disturbs.
