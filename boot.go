@@ -35,6 +35,7 @@ func (h *Host) boot(ctx context.Context) error {
 		}
 	}
 	leftOut := h.judgeCrashes(release)
+	h.rehearse(ctx, release, leftOut)
 	var booted []*candidate
 	var wentBack []*Refusal
 	for _, p := range h.index.Load().sorted() {
@@ -58,6 +59,29 @@ func (h *Host) boot(ctx context.Context) error {
 		h.index.Load().names[r.Plugin].refuse(r)
 	}
 	return nil
+}
+
+// rehearse probes the images of a release together. That takes hardly longer than one alone; if it fails, each is probed by
+// itself when its turn comes, to find out which it was.
+func (h *Host) rehearse(ctx context.Context, release generations.Release, leftOut map[string]bool) {
+	var paths []string
+	ids := map[generations.ID]bool{}
+	for _, p := range h.index.Load().sorted() {
+		id := release.Plugins[p.name].Image
+		object, err := h.store.Object(id)
+		if err != nil || ids[id] || leftOut[p.name] || h.quarantined(id) != nil {
+			continue
+		}
+		paths, ids[id] = append(paths, object.Path), true
+	}
+	if len(paths) < 2 {
+		return
+	}
+	ctx, cancel := h.limit(ctx, h.opts.OpenTimeout)
+	defer cancel()
+	if h.probe(ctx, paths...) == nil {
+		h.rehearsed = ids
+	}
 }
 
 // lastRelease is the current release, or if that is broken the newest one that is whole; the zero Release if there is none.

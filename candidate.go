@@ -31,7 +31,7 @@ type candidate struct {
 	pinned    generations.ID // zero if the image never came into the store
 	unchanged bool
 	fresh     bool // it failed because of what this process has opened before
-	trusted   bool // it need not be probed
+	trusted   bool // it need not be probed, since this process is a throwaway itself
 	live      *live
 	gate      *generations.Gate[*live] // closed while the state moves; nil without state
 	state     StateMove
@@ -93,7 +93,7 @@ func (h *Host) try(ctx context.Context, c *candidate, path string) error {
 	rejected := timed(&c.phases.Check, func() error { return h.check(c.id, path) })
 	var rejection *native.Rejection
 	c.fresh = errors.As(rejected, &rejection) && rejection.NeedsFreshProcess()
-	if rejected != nil && !c.fresh || c.trusted {
+	if rejected != nil && !c.fresh || c.trusted || h.rehearsed[c.id] {
 		return rejected
 	}
 	c.phase = "probe"

@@ -17,6 +17,10 @@ const (
 	// patienceWithCrashes is how many crashes in a row with nobody to blame are taken for accidents.
 	patienceWithCrashes = 2
 
+	// patienceWithKills is the same for processes that were killed from outside. Whoever did that, an operator or a kernel that
+	// ran out of memory, most often had no plugin in mind.
+	patienceWithKills = 10
+
 	// rememberedEvents is how far back the history is read.
 	rememberedEvents = 1000
 )
@@ -79,15 +83,18 @@ func (h *Host) judge(release generations.Release, report crash.Report, a accused
 //
 //   - those whose image was blamed more than once in the present row of crashes
 //   - with the third crash in the row that nobody is to blame for, the plugin whose image came last; with the next one, that
-//     before it, and so on. If it was none of them alone, the last two are left out, then the last three, until all are.
+//     before it, and so on; with the eleventh if they were killed from outside. If it was none of them alone, the last two are left out, then the last three, until all are.
 func (h *Host) leftOut(release generations.Release) map[string]bool {
 	out := map[string]bool{}
-	blamed, nobody := map[generations.ID]int{}, 0
+	blamed, nobody, killed := map[generations.ID]int{}, 0, 0
 	for _, e := range h.lastCrashes(h.opts.CrashesInARow) {
-		if e.From.IsZero() {
-			nobody++
-		} else {
+		switch {
+		case !e.From.IsZero():
 			blamed[e.From]++
+		case e.Detail == crash.Killed:
+			killed++
+		default:
+			nobody++
 		}
 	}
 	var suspects []string
@@ -98,7 +105,7 @@ func (h *Host) leftOut(release generations.Release) map[string]bool {
 			suspects = append(suspects, s.plugin)
 		}
 	}
-	if n := nobody - patienceWithCrashes; n > 0 && len(suspects) > 0 {
+	if n := max(nobody-patienceWithCrashes, killed-patienceWithKills); n > 0 && len(suspects) > 0 {
 		for _, plugin := range turn(suspects, n) {
 			out[plugin] = true
 		}

@@ -168,6 +168,22 @@ func TestNobodyToBlame(t *testing.T) {
 	}
 }
 
+// TestKilled has workers killed by somebody: that has to go on for long until a plugin is suspected.
+func TestKilled(t *testing.T) {
+	c := newCourt(t).publish("a1").pass()
+	for i := range 12 {
+		report := c.report()
+		report.Exit = crash.Killed
+		c.opts.Crashes, c.opts.CrashesInARow = []crash.Report{report}, i+1
+		want := ""
+		if i >= 10 {
+			want = "a"
+		}
+		c.checkLeftOut(want)
+	}
+	c.checkQuarantined("")
+}
+
 // TestTried has workers die while they try images.
 func TestTried(t *testing.T) {
 	deployed := newCourt(t).publish("a1", "b1").pass().publish("a1", "b2")

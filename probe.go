@@ -15,7 +15,7 @@ import (
 	"github.com/sohost/sohost/internal/self"
 )
 
-// probeEnv names the image that a process was started to probe.
+// probeEnv names the images that a process was started to probe, as a JSON list.
 const probeEnv = "SOHOST_PROBE"
 
 // verdictFile is where the child of a probe writes what it found.
@@ -24,8 +24,8 @@ const verdictFile = 3
 // In the child of a probe, this is all that is left of the program: main never runs, nor the init functions of packages that
 // import this one.
 func init() {
-	if image := os.Getenv(probeEnv); image != "" {
-		os.Exit(probeChild(image))
+	if images := os.Getenv(probeEnv); images != "" {
+		os.Exit(probeChild(images))
 	}
 }
 
@@ -34,12 +34,19 @@ type verdict struct {
 	Refused string `json:"refused,omitempty"`
 }
 
-func probeChild(image string) int {
-	os.Unsetenv(probeEnv) // the image may start programs
+func probeChild(list string) int {
+	os.Unsetenv(probeEnv) // an image may start programs
 	syscall.CloseOnExec(verdictFile)
 	var v verdict
-	if err := openImage(context.Background(), image, new(live)); err != nil {
-		v.Refused = err.Error()
+	var images []string
+	if err := json.Unmarshal([]byte(list), &images); err != nil {
+		return 1
+	}
+	for _, image := range images {
+		if err := openImage(context.Background(), image, new(live)); err != nil {
+			v.Refused = err.Error()
+			break
+		}
 	}
 	if json.NewEncoder(os.NewFile(verdictFile, "verdict")).Encode(v) != nil {
 		return 1
@@ -47,10 +54,14 @@ func probeChild(image string) int {
 	return 0
 }
 
-// probe opens an image in a throwaway child of the same program. What ends a process can't be caught (os.Exit or a fatal error
+// probe opens images, one after the other, in a throwaway child of the same program. What ends a process can't be caught (os.Exit or a fatal error
 // in an init function, a crash in C code), and what fails in one leaves its mark there for good; so both happen to a child
-// first. The image's init functions run there once more than they would otherwise; New does not.
-func (h *Host) probe(ctx context.Context, image string) error {
+// first. The images' init functions run there once more than they would otherwise; New does not.
+func (h *Host) probe(ctx context.Context, images ...string) error {
+	list, err := json.Marshal(images)
+	if err != nil {
+		return fmt.Errorf("probe: %w", err)
+	}
 	// Pdeathsig is tied to the thread that starts the child.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
@@ -61,7 +72,7 @@ func (h *Host) probe(ctx context.Context, image string) error {
 	defer reader.Close()
 	var words lastWords
 	cmd := self.Command(ctx, "")
-	cmd.Env = append(os.Environ(), probeEnv+"="+image)
+	cmd.Env = append(os.Environ(), probeEnv+"="+string(list))
 	cmd.ExtraFiles = []*os.File{writer}
 	cmd.Stdout, cmd.Stderr = &words, &words
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}

@@ -87,7 +87,7 @@ type target struct {
 	// passedOver is the image that the plugin's own file holds, when that is another: a mere change of the file doesn't bring
 	// it. It counts for images in the store; for others it is found out. In a rollback that is now, which rollback says, too.
 	passedOver generations.ID
-	rollback       bool
+	rollback   bool
 }
 
 // reload carries targets through all the steps of ARCHITECTURE.md, together: all of them flip, or none does. What can't be

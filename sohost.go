@@ -61,6 +61,7 @@ type Host struct {
 	published signal     // raised with each release
 	publishMu sync.Mutex // guards entries and every store to release, and orders publications and prunes
 	release   atomic.Pointer[generations.Release]
+	rehearsed map[generations.ID]bool      // images of the release that were opened together in another process; set by the boot
 	entries   map[string]generations.Entry // what the next release says: release's, and what could not be published yet
 
 	lifetime context.Context // ends when Close begins, or a handover is through; its cause is what calls get from then on

@@ -36,6 +36,9 @@ func NewReport(state *os.ProcessState, started, ended time.Time, output string) 
 	return r
 }
 
+// Killed is the Reason of a process that somebody has ended with SIGKILL.
+const Killed = "signal: killed"
+
 // Reason says in one line why the process ended: why somebody ended it, or else the reason in its output, or how it exited.
 func (r *Report) Reason() string {
 	return cmp.Or(r.Why, Parse(r.Output).Reason, r.Exit)
