@@ -63,8 +63,12 @@ func New(end *os.File) (*Conn, error) {
 	return &Conn{socket: socket}, nil
 }
 
+// sendTimeout is how long a peer may leave unreceived what fills its socket.
+const sendTimeout = 20 * time.Second
+
 // Send sends a message and copies of files, which stay the caller's to close. It blocks while the peer has much to receive
-// yet. The error matches unix.EPIPE or unix.ECONNRESET when the peer is gone.
+// yet, at most for 20 s: then the peer has hung, and the Conn is closed. The error matches unix.EPIPE or unix.ECONNRESET when
+// the peer is gone, os.ErrDeadlineExceeded when it has hung.
 func (c *Conn) Send(message any, files ...*os.File) error {
 	body, err := json.Marshal(message)
 	if err != nil {
@@ -85,11 +89,17 @@ func (c *Conn) Send(message any, files ...*os.File) error {
 	}
 	c.send.Lock()
 	defer c.send.Unlock()
+	if err := c.socket.SetWriteDeadline(time.Now().Add(sendTimeout)); err != nil {
+		return fmt.Errorf("send: %w", err)
+	}
 	length := binary.BigEndian.AppendUint32(nil, uint32(len(body)))
 	// The kernel takes the rights with the first byte of the length, whatever becomes of the rest.
 	n, _, err := c.socket.WriteMsgUnix(length, rights, nil)
 	if err == nil {
 		_, err = c.socket.Write(append(length[n:], body...))
+	}
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		c.socket.Close() // in the middle of a message, perhaps
 	}
 	if err != nil {
 		return fmt.Errorf("send: %w", err)

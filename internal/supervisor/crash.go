@@ -19,8 +19,9 @@ const settled = 30 * time.Second
 // keptCrashes is how many crashes status tells of.
 const keptCrashes = 20
 
-// crashed takes note of a worker that has ended by itself.
+// crashed takes note of a worker that has ended by itself, and lets go of what belonged to it.
 func (s *Supervisor) crashed(p *process) {
+	defer p.close()
 	report := p.report()
 	reason := p.why()
 	file, err := s.keep(report)
@@ -87,34 +88,37 @@ func (s *Supervisor) restart(ctx context.Context) (*process, error) {
 			s.log.Error("start a worker", "err", err)
 			continue
 		}
-		if p = s.awaitServing(ctx, p); p != nil {
+		switch err := s.awaitServing(ctx, p); {
+		case err == nil:
+			s.log.Info("worker serves", "pid", p.pid)
 			s.pending = nil
 			return p, nil
+		case ctx.Err() != nil:
+			return nil, err
 		}
-		if ctx.Err() != nil {
-			return nil, context.Cause(ctx)
-		}
+		s.crashed(p)
 	}
 }
 
-// awaitServing returns p once it serves, or nil if it has ended or hangs.
-func (s *Supervisor) awaitServing(ctx context.Context, p *process) *process {
+// errEnded is returned when a worker has ended before it served.
+var errEnded = errors.New("the worker has ended")
+
+// awaitServing waits until p serves. If it ends instead, or hangs, the error is errEnded and p is gone; when ctx ends p is made
+// to finish.
+func (s *Supervisor) awaitServing(ctx context.Context, p *process) error {
 	beat := time.NewTicker(time.Second)
 	defer beat.Stop()
 	for n := uint64(1); ; n++ {
 		select {
 		case <-p.served:
-			s.log.Info("worker serves", "pid", p.pid)
-			return p
-		case <-p.exited:
-			s.crashed(p)
-			p.close()
 			return nil
+		case <-p.exited:
+			return errEnded
 		case <-beat.C:
 			s.beat(p, n)
 		case <-ctx.Done():
 			s.finish(p)
-			return nil
+			return context.Cause(ctx)
 		}
 	}
 }

@@ -127,26 +127,25 @@ func fileOf(l net.Listener) (*os.File, error) {
 	return f.File()
 }
 
-// first starts the first worker.
+// first starts the first worker. That it can't serve is most often the configuration's fault, or the store's: it isn't tried
+// again, unless it has died of something else.
 func (s *Supervisor) first(ctx context.Context) (*process, error) {
 	p, err := s.begin(s.program)
 	if err != nil {
 		return nil, err
 	}
-	select {
-	case <-p.served:
-	case <-p.exited:
-		defer p.close()
-		if failed := p.failed.Load(); failed != nil {
-			return nil, errors.New(*failed)
-		}
-		s.crashed(p)
-		return s.restart(ctx)
-	case <-ctx.Done():
-		s.finish(p)
-		return nil, context.Cause(ctx)
+	switch err := s.awaitServing(ctx, p); {
+	case err == nil:
+		return p, nil
+	case ctx.Err() != nil:
+		return nil, err
 	}
-	return p, nil
+	if failed := p.failed.Load(); failed != nil {
+		p.close()
+		return nil, errors.New(*failed)
+	}
+	s.crashed(p)
+	return s.restart(ctx)
 }
 
 // begin starts a worker that boots from the store.
@@ -201,10 +200,11 @@ func (s *Supervisor) supervise(ctx context.Context, p *process) error {
 		case <-p.exited:
 			s.serve(nil)
 			s.crashed(p)
-			p.close()
 			next, err := s.restart(ctx)
-			if err != nil {
-				return nil // ctx has ended, and nothing is left to finish
+			if err != nil { // ctx has ended
+				s.notify(s.opts.Notifier.Stopping())
+				s.finishDraining()
+				return nil
 			}
 			p = next
 			s.serve(p)
@@ -286,6 +286,12 @@ func (s *Supervisor) notify(err error) {
 func (s *Supervisor) finish(p *process) error {
 	p.link.Send(worker.Order{Finish: true}) // one that is gone needs no order
 	err := s.awaitEnd(p)
+	s.finishDraining()
+	return err
+}
+
+// finishDraining waits for the workers that have given their plugins away.
+func (s *Supervisor) finishDraining() {
 	s.mu.Lock()
 	left := make([]*process, 0, len(s.draining))
 	for d := range s.draining {
@@ -296,7 +302,6 @@ func (s *Supervisor) finish(p *process) error {
 		d.link.Send(worker.Order{Finish: true})
 		<-d.exited // drain has a limit of its own
 	}
-	return err
 }
 
 // grace is what a worker gets beyond its own limits.
