@@ -16,8 +16,9 @@ import (
 	"github.com/sohost/sohost/internal/state"
 )
 
-// A plugin has two checkpoints in STORE/state: the last one, PLUGIN.cbor, and the one before, PLUGIN.cbor.1. One that can't be
-// read is set aside under a name that says when, and never overwritten.
+// A plugin has two checkpoints in STORE/state: the last one, PLUGIN.cbor, and the one before, PLUGIN.cbor.1; and the last one of
+// each other version of its state that there was, PLUGIN.cbor.vVERSION. One that can't be read is set aside under a name that
+// says when, and never overwritten.
 func (h *Host) checkpointFile(p *plugin) (last, before string) {
 	last = filepath.Join(h.opts.Store, "state", p.name+".cbor")
 	return last, last + ".1"
@@ -117,15 +118,20 @@ func (h *Host) checkpointLast(ctx context.Context, p *plugin, l *live) (err erro
 
 // writeCheckpoint makes s the plugin's last checkpoint.
 func (h *Host) writeCheckpoint(p *plugin, s abi.State) error {
-	return h.replaceCheckpoint(p, func(w io.Writer) error { return state.Encode(w, s) })
+	return h.replaceCheckpoint(p, s, func(w io.Writer) error { return state.Encode(w, s) })
 }
 
 // replaceCheckpoint makes what write writes the plugin's last checkpoint, and the last one the one before. At any moment one of
-// them is whole.
-func (h *Host) replaceCheckpoint(p *plugin, write func(io.Writer) error) error {
+// them is whole. If s is of another version than the last one, that is kept beside them, for a generation that goes back.
+func (h *Host) replaceCheckpoint(p *plugin, s abi.State, write func(io.Writer) error) error {
 	last, before := h.checkpointFile(p)
 	if err := os.MkdirAll(filepath.Dir(last), 0o700); err != nil {
 		return err
+	}
+	if had, err := checkpointHeader(last); err == nil && had.Schema == s.Schema && had.Version != s.Version {
+		if err := keepVersion(last, had.Version); err != nil {
+			return err
+		}
 	}
 	if err := os.Rename(last, before); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
@@ -180,11 +186,58 @@ func (h *Host) restore(ctx context.Context, c *candidate) error {
 				return err
 			}
 		default:
-			// It is whole, and this generation can't take it. To begin anew would write over it.
+			// It is whole, and this generation can't take it.
+			if h.restoreVersion(ctx, c, file, err) {
+				return nil
+			}
+			// To begin anew would write over it.
 			return fmt.Errorf("restore %s: %w; deploy an image that takes this state, or move the file away to begin anew", file, err)
 		}
 	}
 	return nil
+}
+
+// restoreVersion goes back to the last checkpoint of the version that the candidate has, because it can't take that of another.
+func (h *Host) restoreVersion(ctx context.Context, c *candidate, other string, refused error) bool {
+	wants := c.live.descriptor.State
+	had, err := checkpointHeader(other)
+	if err != nil || had.Schema != wants.Schema || had.Version == wants.Version {
+		return false
+	}
+	last, _ := h.checkpointFile(c.plugin)
+	move, err := h.restoreFrom(ctx, c, checkpointOfVersion(last, wants.Version))
+	if err != nil {
+		return false
+	}
+	c.state = move
+	h.log.Error("state is that from before another version, whose checkpoint this generation can't take: what happened since is kept",
+		"plugin", c.plugin.name, "age", move.Age, "version", wants.Version, "kept", checkpointOfVersion(last, had.Version), "err", refused)
+	return true
+}
+
+// checkpointOfVersion is where the last checkpoint of a version stays.
+func checkpointOfVersion(last string, version int) string {
+	return fmt.Sprintf("%s.v%d", last, version)
+}
+
+// keepVersion gives the last checkpoint that name, too.
+func keepVersion(last string, version int) error {
+	kept := checkpointOfVersion(last, version)
+	os.Remove(kept + ".new") // of an earlier attempt
+	if err := os.Link(last, kept+".new"); err != nil {
+		return err
+	}
+	return os.Rename(kept+".new", kept)
+}
+
+// checkpointHeader reads of which version a checkpoint is.
+func checkpointHeader(file string) (abi.State, error) {
+	f, err := os.Open(file)
+	if err != nil {
+		return abi.State{}, err
+	}
+	defer f.Close()
+	return state.ReadHeader(f)
 }
 
 func (h *Host) restoreFrom(ctx context.Context, c *candidate, file string) (StateMove, error) {

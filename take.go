@@ -276,7 +276,8 @@ func (t *taking) publish() *Reload {
 // checkpoint makes the state that came a checkpoint: should this process die now, nothing before the handover is lost.
 func (t *taking) checkpoint(c *candidate, copied *os.File) error {
 	defer copied.Close()
-	return t.host.replaceCheckpoint(c.plugin, func(w io.Writer) error {
+	of := abi.State{Schema: c.state.Schema, Version: c.state.Version}
+	return t.host.replaceCheckpoint(c.plugin, of, func(w io.Writer) error {
 		_, err := io.Copy(w, io.NewSectionReader(copied, 0, math.MaxInt64))
 		return err
 	})

@@ -5,8 +5,11 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
+
+	"github.com/sohost/sohost/internal/control"
 )
 
 // TestCheckpoint takes a plugin's state through a clean stop, a kill and a damaged checkpoint.
@@ -71,4 +74,57 @@ func awaitNewFile(t *testing.T, path string) {
 		}
 	}
 	t.Fatalf("no new %s within %v", path, patience)
+}
+
+// TestCheckpointVersions kills a worker whose plugin has state of a new version, in probation. The version before can't take the
+// new one's checkpoint, and goes on with its own last one; the new one's is kept until that is back.
+func TestCheckpointVersions(t *testing.T) {
+	src := newSource(t, "counter")
+	p := newPlace(t)
+	file := filepath.Join(p.plugins, "counter.so")
+	first := src.build()
+	install(t, first, file)
+	last := filepath.Join(p.store, "state", "counter.cbor")
+	d := p.start(t, "--plugins", p.plugins, "--checkpoints", "20ms", "--probation", "100ms")
+	for range 3 {
+		d.get("/counter")
+	}
+	d.await(0, func(l line) bool { return l.text("msg") == "confirmed" })
+	for range 3 {
+		awaitNewFile(t, last)
+	}
+
+	src.edit("counter.go", "schema, Version: 1, Value: uint64(0)", "schema, Version: 2, Value: uint64(0)")
+	src.edit("counter.go", "schema, Version: 1, Value: c.total.Load()", "schema, Version: 2, Value: c.total.Load()")
+	src.edit("counter.go", "s.Version != 1", "s.Version > 2")
+	second := src.build()
+	d.terminate() // the next one has a long probation
+	d = p.start(t, "--plugins", p.plugins, "--checkpoints", "20ms")
+	mark := d.mark()
+	install(t, second, file)
+	d.awaitReload(mark, "counter")
+	if total, _ := d.get("/counter"); total != "4" {
+		t.Fatalf("after the reload the counter answers %s, want 4", total)
+	}
+	for range 3 {
+		awaitNewFile(t, last)
+	}
+	mark = d.mark()
+	if err := syscall.Kill(d.status().Worker.PID, syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	d.await(mark, func(l line) bool { return l.text("msg") == "worker serves" })
+	if total, generation := d.get("/counter/total"); total != "3" || generation != short(t, first) {
+		t.Errorf("after the crash %s answers %s, want 3 from %s; the log:\n%s", generation, total, short(t, first), d.log())
+	}
+	d.get("/counter")
+	for range 3 {
+		awaitNewFile(t, last) // which must not cost the newer state
+	}
+	if _, err := d.client.LiftQuarantine(t.Context(), control.LiftRequest{Image: short(t, second)}); err != nil {
+		t.Fatal(err)
+	}
+	if b, err := os.ReadFile(last + ".v2"); err != nil || len(b) == 0 {
+		t.Errorf("the newer version's checkpoint: %v", err)
+	}
 }

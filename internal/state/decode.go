@@ -85,19 +85,16 @@ func Decode(r io.Reader, to reflect.Type, o DecodeOptions) (abi.State, Report, e
 	return s, report, nil
 }
 
+// ReadHeader reads the beginning of what Encode wrote: Schema and Version, and no Value. On error ErrCorrupt means that the
+// stream is damaged.
+func ReadHeader(r io.Reader) (abi.State, error) {
+	d := &decoder{reader: reader{r: r, buf: make([]byte, 64<<10), left: 64 << 10, memory: 64 << 10}}
+	s := d.header()
+	return s, d.err
+}
+
 func (d *decoder) state(to reflect.Type) (s abi.State) {
-	if tag := d.expect(majorTag); d.err == nil && tag != selfDescribed {
-		d.corrupt("tag %d", tag)
-	}
-	d.array(8)
-	if m := d.str(); d.err == nil && string(m) != magic {
-		d.corrupt("not a state")
-	}
-	if f := d.uint(); d.err == nil && f != format {
-		d.corrupt("format %d, want %d", f, format)
-	}
-	s.Schema = string(d.str())
-	s.Version = int(d.int())
+	s = d.header()
 	d.nodes()
 	d.sum()
 	if d.err == nil && len(d.shapes) > 0 {
@@ -114,6 +111,22 @@ func (d *decoder) state(to reflect.Type) (s abi.State) {
 	}
 	d.sum()
 	d.ended()
+	return s
+}
+
+func (d *decoder) header() (s abi.State) {
+	if tag := d.expect(majorTag); d.err == nil && tag != selfDescribed {
+		d.corrupt("tag %d", tag)
+	}
+	d.array(8)
+	if m := d.str(); d.err == nil && string(m) != magic {
+		d.corrupt("not a state")
+	}
+	if f := d.uint(); d.err == nil && f != format {
+		d.corrupt("format %d, want %d", f, format)
+	}
+	s.Schema = string(d.str())
+	s.Version = int(d.int())
 	return s
 }
 
