@@ -61,19 +61,22 @@ func (c *court) image(name string) generations.ID {
 // a2 in a rollback.
 func (c *court) publish(images ...string) *court {
 	c.t.Helper()
-	plugins := map[string]generations.Entry{}
+	plugins, back := map[string]generations.Entry{}, 0
 	for _, name := range images {
 		name, from, rolledBack := strings.Cut(name, "<")
 		e := generations.Entry{Image: c.image(name)}
 		if rolledBack {
 			e.PassedOver = c.image(from)
+			if c.release.Plugins[name[:1]].Image != e.Image {
+				back = c.release.Previous
+			}
 		}
 		plugins[name[:1]] = e
 		if c.index.Load().names[name[:1]] == nil {
 			c.add(Plugin{Name: name[:1]})
 		}
 	}
-	r, err := c.store.Publish(generations.Manifest{Plugins: plugins})
+	r, err := c.store.Publish(generations.Manifest{Plugins: plugins, RollbackOf: back})
 	if err != nil {
 		c.t.Fatal(err)
 	}

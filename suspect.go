@@ -129,10 +129,26 @@ func (h *Host) goesBack(release generations.Release, s suspect) bool {
 	return ok
 }
 
+// cameBack says whether the image serves because of a rollback.
+func (h *Host) cameBack(release generations.Release, s suspect) bool {
+	first := release // of those without a break that have the image
+	h.earlier(release, func(r generations.Release) bool {
+		has := r.Plugins[s.plugin].Image == s.image
+		if has {
+			first = r
+		}
+		return has
+	})
+	return first.RollbackOf != 0
+}
+
 // fallback is what a plugin goes back to from an image: the confirmed one, or else the newest one that isn't in quarantine. An
 // image that was rolled back from does not come back so.
 func (h *Host) fallback(release generations.Release, from suspect) (entry generations.Entry, ok bool) {
-	left := release.Plugins[from.plugin].PassedOver
+	var left generations.ID
+	if h.cameBack(release, from) {
+		left = release.Plugins[from.plugin].PassedOver
+	}
 	fits := func(r generations.Release) bool {
 		e, has := r.Plugins[from.plugin]
 		if !has || e.Image == from.image || e.Image == left || h.quarantined(e.Image) != nil {

@@ -197,29 +197,4 @@ func TestCrashLoops(t *testing.T) {
 		}
 		s.check(1, "crasher", first)
 	})
-	t.Run("state that only the new version takes", func(t *testing.T) {
-		s := c.start(t, "crasher", c.first)
-		src := newSource(t, "counter")
-		src.edit("counter.go", "Schema: schema, Version: 1, Value: uint64(0)", "Schema: schema, Version: 2, Value: uint64(0)")
-		src.edit("counter.go", "Schema: schema, Version: 1, Value: c.total.Load()", "Schema: schema, Version: 2, Value: c.total.Load()")
-		src.edit("counter.go", "s.Version != 1", "s.Version > 2")
-		s.get("/counter")
-		second := src.build()
-		if err := s.deploy("counter", second); err != nil {
-			t.Fatal(err)
-		}
-		for range 2 {
-			awaitNewFile(t, filepath.Join(s.place.store, "state", "counter.cbor"))
-		}
-		syscall.Kill(s.serving().Worker.PID, syscall.SIGKILL)
-		s.await(0, isMessage("worker serves"))
-		s.check(1, "counter", "", "in quarantine for", "state counter version 2 (uint64) is not a counter's; deploy an image that takes this state")
-		cli(t, "quarantine", "--control", s.place.control, "--lift", short(t, second))
-		if err := s.deploy("counter", second); err != nil {
-			t.Fatal(err)
-		}
-		if total, _ := s.get("/counter/total"); total != "1" {
-			t.Errorf("after its quarantine was lifted the new version has %s, want what was counted, 1", total)
-		}
-	})
 }

@@ -128,7 +128,6 @@ func TestUpgrade(t *testing.T) {
 		t.Errorf("SIGUSR2: server %d, worker %d; before: %d, %d", again.PID, again.Worker.PID, after.PID, after.Worker.PID)
 	}
 	// The worker's wishes reach the new program.
-	mark = d.mark()
 	if _, err := d.client.Handover(t.Context(), control.HandoverRequest{Why: "test"}); err != nil {
 		t.Error(err)
 	}
