@@ -15,6 +15,7 @@ import (
 	"github.com/sohost/sohost/generations"
 	"github.com/sohost/sohost/internal/passing"
 	"github.com/sohost/sohost/internal/state"
+	"golang.org/x/sys/unix"
 )
 
 // Handover tells how the plugins went from one process, the giver, to another, the taker.
@@ -404,6 +405,7 @@ func (g *giving) stream(ctx context.Context, of word, write func(io.Writer) erro
 		return err
 	}
 	defer pipe.Close()
+	enlarge(pipe)
 	err = g.taker.Send(of, r)
 	r.Close()
 	if err != nil {
@@ -422,6 +424,13 @@ func (g *giving) stream(ctx context.Context, of word, write func(io.Writer) erro
 		return err
 	}
 	return nil
+}
+
+// enlarge makes a pipe hold as much as a user's pipes may by default, so that its two ends wait for each other less often.
+func enlarge(pipe *os.File) {
+	if raw, err := pipe.SyscallConn(); err == nil {
+		raw.Control(func(fd uintptr) { unix.FcntlInt(fd, unix.F_SETPIPE_SZ, 1<<20) }) // a wish
+	}
 }
 
 // goOn lets the plugins with state serve on here, unless they are the taker's.

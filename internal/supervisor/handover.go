@@ -146,7 +146,13 @@ func (s *Supervisor) exchange(ctx context.Context, giver *process, r *request) (
 	start := s.opts.Start
 	start.Takes = true
 	if err := taker.link.Send(worker.Order{Start: &start}, s.public, s.opts.Lock.File(), taker.output, ends[0], ends[2]); err != nil {
-		return fail(fmt.Errorf("start a fresh worker: %w", err))
+		select {
+		case <-taker.exited: // it has closed its end
+		case <-time.After(grace):
+			taker.kill()
+		}
+		return fail(fmt.Errorf("the fresh process has ended before it knew what to serve (why: %s); name a program with --binary that is a sohost",
+			taker.why()))
 	}
 	give := worker.Give{Why: r.Why, Program: r.Program, Images: r.Images}
 	if err := giver.link.Send(worker.Order{Give: &give}, ends[1], ends[3]); err != nil {

@@ -23,9 +23,10 @@ const idleTimeout = 3 * time.Minute
 // server is what a worker serves with.
 type server struct {
 	host      *sohost.Host
-	set       *conns.Set // the clients' connections
 	listener  net.Listener
-	inherited *conns.Queue // clients' connections that the giver has passed
+	accepted  *conns.Set   // clients' connections that this process has accepted
+	passedOn  *conns.Set   // and those that the giver has passed on
+	inherited *conns.Queue // by which these come
 	forwarded *conns.Queue // connections by which the giver makes requests
 
 	public, forward, control *http.Server
@@ -42,7 +43,7 @@ func (w *worker) serve(files []*os.File) error {
 	options.Logger, options.Fresh = w.log, w.ask
 	options.Lock = generations.InheritLock(files[1])
 
-	s := &server{set: conns.NewSet(idleTimeout), listener: listener}
+	s := &server{accepted: conns.NewSet(idleTimeout), passedOn: conns.NewSet(idleTimeout), listener: listener}
 	var connections *passing.Conn
 	if w.start.Takes {
 		if connections, err = passing.New(files[4]); err != nil {
@@ -79,7 +80,7 @@ func (s *server) begin(w *worker) (failed <-chan error) {
 	s.inherited, s.forwarded = conns.NewQueue(s.listener.Addr()), conns.NewQueue(s.listener.Addr())
 	errorLog := slog.NewLogLogger(w.log.Handler(), slog.LevelWarn)
 	s.public = &http.Server{
-		Handler: s.host, ConnState: s.set.ConnState, ReadHeaderTimeout: 30 * time.Second, IdleTimeout: idleTimeout, ErrorLog: errorLog,
+		Handler: s.host, ConnState: s.accepted.ConnState, ReadHeaderTimeout: 30 * time.Second, IdleTimeout: idleTimeout, ErrorLog: errorLog,
 	}
 	s.forward = &http.Server{Handler: onBehalf(s.host), ErrorLog: errorLog}
 	s.control = control.NewServer(s.host)
@@ -88,7 +89,8 @@ func (s *server) begin(w *worker) (failed <-chan error) {
 		server *http.Server
 		on     net.Listener
 	}{
-		{s.public, s.set.Listener(s.listener)}, {s.public, s.set.Listener(s.inherited)}, {s.forward, s.forwarded}, {s.control, w.control},
+		{s.public, s.accepted.Listener(s.listener)}, {s.public, s.passedOn.Listener(s.inherited)},
+		{s.forward, s.forwarded}, {s.control, w.control},
 	} {
 		go func() {
 			if err := serve.server.Serve(serve.on); !errors.Is(err, http.ErrServerClosed) && !errors.Is(err, net.ErrClosed) {
@@ -129,10 +131,12 @@ func (s *server) inherit(connections *passing.Conn, log *slog.Logger) {
 func (w *worker) stop(s *server) error {
 	ctx, cancel := context.WithTimeout(context.Background(), w.limit())
 	defer cancel()
-	if context.Cause(w.finish) == errOrphan {
-		// The next server waits. Shutdown gives connections 5 s for their first request, and for it all are new that were passed to
-		// this process and have been idle since. So those between two requests are passed on, to nobody.
-		s.set.Move(func(*os.File) error { return nil })
+	// Shutdown gives connections 5 s for their first request, and for it all are new that were passed on to this process and have
+	// been idle since. Those between two requests are passed on again, to nobody.
+	nobody := func(*os.File) error { return nil }
+	s.passedOn.Move(nobody)
+	if context.Cause(w.finish) == errOrphan { // the next server waits
+		s.accepted.Move(nobody)
 	}
 	return errors.Join(s.public.Shutdown(ctx), s.forward.Shutdown(ctx), s.control.Shutdown(ctx), s.host.Close(ctx))
 }
@@ -156,7 +160,9 @@ func (w *worker) give(s *server, g give) (gone bool) {
 		return false
 	}
 	s.listener.Close() // here alone: the socket is open in other processes
-	s.set.Move(func(f *os.File) error { return connections.Send(passed{}, f) })
+	for _, set := range []*conns.Set{s.accepted, s.passedOn} {
+		set.Move(func(f *os.File) error { return connections.Send(passed{}, f) })
+	}
 	w.link.Send(given(report, nil))
 
 	ctx, cancel := context.WithTimeout(context.Background(), w.start.ShutdownTimeout)
@@ -167,8 +173,8 @@ func (w *worker) give(s *server, g give) (gone bool) {
 		connections.Receive(new(passed))
 		cancel()
 	}()
-	if err := s.set.Wait(ctx); err != nil {
-		w.log.Warn("requests of the process that gave its plugins away are cut off", "connections", s.set.Len())
+	if err := errors.Join(s.accepted.Wait(ctx), s.passedOn.Wait(ctx)); err != nil {
+		w.log.Warn("requests of the process that gave its plugins away are cut off", "connections", s.accepted.Len()+s.passedOn.Len())
 	}
 	proxy.close()
 	s.public.Close()
