@@ -37,6 +37,9 @@ type config struct {
 	HangTimeout     time.Duration
 	Probation       time.Duration
 	OldGenerations  int
+	OldMemory       int
+	OldGoroutines   int
+	HandoverTimeout time.Duration
 
 	Plugin map[string]pluginConfig
 

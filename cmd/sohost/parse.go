@@ -87,6 +87,9 @@ func (p *parser) config(document map[string]any) *config {
 		"hang_timeout":     asDuration(&c.HangTimeout),
 		"probation":        asDuration(&c.Probation),
 		"old_generations":  asWhole(&c.OldGenerations),
+		"old_memory":       asWhole(&c.OldMemory),
+		"old_goroutines":   asWhole(&c.OldGoroutines),
+		"handover_timeout": asDuration(&c.HandoverTimeout),
 		"plugin": func(p *parser, at keyPath, v any) {
 			plugins, ok := v.(map[string]any)
 			if !ok {

@@ -19,6 +19,16 @@ image isn't tried again, until --lift lets it. "sohost deploy" brings it then.`,
 	}
 	lift := cmd.Flags().String("lift", "", "`id` of an image, or the beginning of it, that may be tried again")
 	server, asJSON := connect(cmd), jsonFlag(cmd)
+	cmd.RegisterFlagCompletionFunc("lift", func(cmd *cobra.Command, _ []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
+		var ids []cobra.Completion
+		if client, err := server(); err == nil {
+			qs, _ := client.Quarantines(cmd.Context()) // no server: nothing to offer
+			for _, q := range qs {
+				ids = append(ids, cobra.CompletionWithDesc(q.Image.Short(), q.Plugin))
+			}
+		}
+		return ids, cobra.ShellCompDirectiveNoFileComp
+	})
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		client, err := server()
 		if err != nil {

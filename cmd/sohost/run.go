@@ -24,7 +24,11 @@ sohost.toml in the working directory or the file named by --config; flags overri
   routes = ["/counter"]                 # the longest prefix wins
   args   = { step = "2" }
 
-SIGINT or SIGTERM ends it: no new requests are taken, the running ones finish. A second one ends it at once.`,
+It is two processes: a supervisor, which stays, and a worker, which serves and is followed by a fresh one when that is due, when it
+dies and when it hangs. No request fails at a handover; when a worker dies those that it has fail, and the next ones wait.
+
+SIGINT or SIGTERM ends it: no new requests are taken, the running ones finish. A second one ends it at once. SIGUSR2 replaces it by
+the program that now stands where it was started from, see "sohost handover --help".`,
 		Example: `  sohost run
   sohost run --listen 127.0.0.1:9000 --plugins out/plugins
   sohost run --config /etc/sohost.toml

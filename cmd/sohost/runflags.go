@@ -36,6 +36,9 @@ func (r *runFlags) add(cmd *cobra.Command) {
 	f.Duration("hang-timeout", 0, "for how long the process that serves may not answer until it is replaced (default 10s)")
 	f.Duration("probation", 0, "how long a release must serve to be the one that a crash goes back to (default 1m)")
 	f.Int("old-generations", 0, "`number` of old generations that may stay loaded until a fresh process takes over (default 32)")
+	f.Int("old-memory", 0, "`bytes` that they may keep resident until then (default 256 MiB)")
+	f.Int("old-goroutines", 0, "`number` of goroutines of theirs that may be left until then (default 1000)")
+	f.Duration("handover-timeout", 0, "limit for a handover to a fresh process (default 2m)")
 	f.Int("state-limit", 0, "`bytes` that a copy of a plugin's state may take (default 1 GiB)")
 	f.StringVar(&r.logFormat, "log-format", "text", "`format`: text or json")
 	f.BoolVarP(&r.verbose, "verbose", "v", false, "log what is done nothing about, too")
@@ -57,7 +60,7 @@ func (r *runFlags) load(cmd *cobra.Command) error {
 		}
 	}
 	for name, to := range map[string]*time.Duration{"settle": &r.Settle, "open-timeout": &r.OpenTimeout,
-		"drain-timeout": &r.DrainTimeout, "shutdown-timeout": &r.ShutdownTimeout, "hang-timeout": &r.HangTimeout,
+		"drain-timeout": &r.DrainTimeout, "shutdown-timeout": &r.ShutdownTimeout, "hang-timeout": &r.HangTimeout, "handover-timeout": &r.HandoverTimeout,
 		"probation": &r.Probation} {
 		if !f.Changed(name) {
 			continue
@@ -72,8 +75,12 @@ func (r *runFlags) load(cmd *cobra.Command) error {
 	if f.Changed("state-limit") {
 		r.StateLimit, _ = f.GetInt("state-limit")
 	}
-	if f.Changed("old-generations") {
-		r.OldGenerations, _ = f.GetInt("old-generations")
+	for name, to := range map[string]*int{
+		"old-generations": &r.OldGenerations, "old-memory": &r.OldMemory, "old-goroutines": &r.OldGoroutines,
+	} {
+		if f.Changed(name) {
+			*to, _ = f.GetInt(name)
+		}
 	}
 	if f.Changed("keep") {
 		r.Keep, _ = f.GetInt("keep")
@@ -136,7 +143,7 @@ func (r *runFlags) options() sohost.Options {
 		DrainTimeout: r.DrainTimeout,
 		StateLimit:   int64(r.StateLimit),
 		Probation:    r.Probation,
-		Budget:       sohost.Budget{Generations: r.OldGenerations},
+		Budget:       sohost.Budget{Generations: r.OldGenerations, Memory: int64(r.OldMemory), Goroutines: r.OldGoroutines},
 
 		CheckpointInterval: r.Checkpoints,
 	}

@@ -60,8 +60,9 @@ func serve(ctx context.Context, r *runFlags, log *slog.Logger) error {
 		Start: worker.Start{
 			Options: r.options(), LogFormat: r.logFormat, Verbose: r.verbose, ShutdownTimeout: r.ShutdownTimeout,
 		},
-		Public: public, Control: private, Lock: lock, Log: log, Notifier: notifier, HangTimeout: r.HangTimeout, ControlPath: r.Control,
-		Serving: func(s control.Status) { greet(log, "http://"+public.Addr().String(), r, s) },
+		Public: public, Control: private, Lock: lock, Log: log, Notifier: notifier, HangTimeout: r.HangTimeout, HandoverTimeout: r.HandoverTimeout,
+		ControlPath: r.Control,
+		Serving:     func(s control.Status) { greet(log, "http://"+public.Addr().String(), r, s) },
 	})
 	return supervise(ctx, s, log)
 }

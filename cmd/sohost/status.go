@@ -13,8 +13,9 @@ func newStatusCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "status",
 		Short: "Show what the running server serves",
-		Long: `Status shows each plugin's current generation, what it costs, and its last reload. An image that was refused is shown
-below the table with every reason; the plugin's current generation serves on.`,
+		Long: `Status shows the server's processes and what they take, the last handover to a fresh one and why it was made, what
+crashed, and each plugin's current generation, what it costs, and its last reload. An image that was refused is shown below the
+table with every reason; the plugin's current generation serves on. So are those in quarantine.`,
 		Example: `  sohost status
   sohost status --json | jq '.plugins[] | {name, generation}'`,
 		Args: cobra.NoArgs,

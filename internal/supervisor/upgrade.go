@@ -28,6 +28,7 @@ const resumeEnv = "SOHOST_RESUME"
 type Legacy struct {
 	Start       worker.Start  `json:"start"`
 	HangTimeout time.Duration `json:"hang_timeout"`
+	Limit       time.Duration `json:"handover_timeout"`
 	Started     time.Time     `json:"started"`
 	Public      int           `json:"public"`
 	Control     int           `json:"control"`
@@ -119,7 +120,7 @@ func (s *Supervisor) exec(program string, orders *os.File, links []*process) err
 		return fd
 	}
 	l := Legacy{
-		Start: s.opts.Start, HangTimeout: s.opts.HangTimeout, Started: s.started, ControlPath: s.opts.ControlPath,
+		Start: s.opts.Start, HangTimeout: s.opts.HangTimeout, Limit: s.opts.HandoverTimeout, Started: s.started, ControlPath: s.opts.ControlPath,
 		Public: keep(s.public, nil), Control: keep(orders, nil), Lock: keep(s.opts.Lock.File(), nil),
 	}
 	s.mu.Lock()
@@ -207,6 +208,7 @@ func Resume(l *Legacy, opts Options) (*Supervisor, error) {
 	}
 	orders.Close()
 	opts.Lock, opts.Start, opts.HangTimeout, opts.ControlPath = generations.InheritLock(lock), l.Start, l.HangTimeout, l.ControlPath
+	opts.HandoverTimeout = l.Limit
 	s := New(opts)
 	s.started, s.last, s.crashes = l.Started, l.Handover, l.Crashes
 	if s.resumed, err = adopt(l.Worker); err != nil {

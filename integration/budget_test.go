@@ -1,0 +1,55 @@
+package integration
+
+import (
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/sohost/sohost/internal/control"
+)
+
+// TestBudgets spends each budget: a fresh process takes over by itself, says why, and what the old one had left behind is gone.
+func TestBudgets(t *testing.T) {
+	source := newSourceOf(t, "pad", filepath.Join("testdata", "pad"))
+	source.edit("pad.go", "return pad{host}, nil", "for range 10 { go func() { select {} }() }; return pad{host}, nil")
+	first := source.build()
+	clones := newCloner(t, first, "example.com/pad")
+	for _, test := range []struct {
+		flag    string
+		deploys int // until the budget is spent
+		why     string
+	}{
+		{"--old-generations=2", 3, "3 old generations, the budget is 2"},
+		{"--old-goroutines=15", 2, "20 goroutines of old generations, the budget is 15"},
+		{"--old-memory=1", 1, "bytes of old generations' memory, the budget is 1"},
+	} {
+		t.Run(strings.Trim(test.flag, "-"), func(t *testing.T) {
+			args := []string{"--plugin", "pad=" + first}
+			for _, flag := range []string{"--old-generations", "--old-goroutines", "--old-memory"} {
+				if !strings.HasPrefix(test.flag, flag) {
+					args = append(args, flag+"=-1")
+				}
+			}
+			d := newPlace(t).start(t, append(args, test.flag)...)
+			load := startLoad(2, steady, get(d.url+"/pad?key=a"))
+			before := d.status()
+			mark := d.mark()
+			for range test.deploys {
+				_, err := d.client.Deploy(t.Context(), control.DeployRequest{Images: map[string]string{"pad": clones.clone(t)}})
+				if err != nil {
+					t.Fatal(err)
+				}
+			}
+			why := d.await(mark, func(l line) bool { return l.text("msg") == "handover" }).text("why")
+			if !strings.Contains(why, test.why) {
+				t.Errorf("the handover was made because of %q, want %q", why, test.why)
+			}
+			after := d.status()
+			if after.Worker.PID == before.Worker.PID || after.Generations != 1 || after.Left.Generations+after.Left.Goroutines != 0 {
+				t.Errorf("after the handover worker %d has %d images open, and %+v left; before it was %d",
+					after.Worker.PID, after.Generations, after.Left, before.Worker.PID)
+			}
+			load.end(t)
+		})
+	}
+}
