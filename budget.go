@@ -12,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/sohost/sohost/internal/crash"
 	"github.com/sohost/sohost/native"
 )
 
@@ -116,20 +117,13 @@ func countGoroutines(profile string, packages map[string]bool) (n int) {
 			continue
 		}
 		for line := range strings.Lines(stack) {
-			if f := strings.Fields(line); len(f) > 2 && packages[packageOf(f[2])] {
+			if f := strings.Fields(line); len(f) > 2 && packages[crash.PackageOf(f[2])] {
 				n += times
 				break
 			}
 		}
 	}
 	return n
-}
-
-// packageOf is the import path in the name of a function. The runtime writes a dot in the last element as %2e.
-func packageOf(function string) string {
-	slash := strings.LastIndexByte(function, '/') + 1
-	name, _, _ := strings.Cut(function[slash:], ".")
-	return function[:slash] + strings.ReplaceAll(name, "%2e", ".")
 }
 
 // spent says which bound of the budget is passed; empty if none.

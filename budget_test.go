@@ -39,16 +39,3 @@ func stray(started chan<- struct{}, stop <-chan struct{}) {
 	started <- struct{}{}
 	<-stop
 }
-
-func TestPackageOf(t *testing.T) {
-	for function, want := range map[string]string{
-		"main.main+0x1": "main",
-		"example.com/p_gj73JenkjHwXf.(*inst).Touch+0x2a":       "example.com/p_gj73JenkjHwXf",
-		"example.com/shared%2ev2_gj73JenkjHwXf.Fail.func1+0x1": "example.com/shared.v2_gj73JenkjHwXf",
-		"plugin/unnamed-0a1b.init.0+0x3":                       "plugin/unnamed-0a1b",
-	} {
-		if got := packageOf(function); got != want {
-			t.Errorf("%s is of package %s, want %s", function, got, want)
-		}
-	}
-}

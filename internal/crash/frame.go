@@ -25,12 +25,12 @@ func (f Frame) String() string {
 }
 
 func newFrame(name string) Frame {
-	return Frame{Func: name, Package: packageOf(name)}
+	return Frame{Func: name, Package: PackageOf(name)}
 }
 
-// packageOf returns the import path in the name of a function. The dots of the path's last element are escaped there, so the
+// PackageOf returns the import path in the name of a function. The dots of the path's last element are escaped there, so the
 // first one that stands is the end of the path.
-func packageOf(name string) string {
+func PackageOf(name string) string {
 	path := name
 	if i := strings.IndexAny(path, "(["); i >= 0 { // what a receiver or a type argument says
 		path = path[:i]
