@@ -9,6 +9,8 @@ import (
 	"errors"
 	"fmt"
 	"os"
+
+	"github.com/sohost/sohost/internal/worker"
 )
 
 func main() {
@@ -33,15 +35,12 @@ type usageError struct{ error }
 
 func (e usageError) Unwrap() error { return e.error }
 
-// toldError is an error that another process tells of.
-type toldError struct{ error }
-
 // exitCode prints the error and maps it to the exit code.
 func exitCode(err error) int {
 	if err == nil {
 		return 0
 	}
-	if told := (toldError{}); errors.As(err, &told) {
+	if errors.As(err, new(*worker.ToldError)) { // the supervisor prints it
 		return 1
 	}
 	fmt.Fprintln(os.Stderr, "sohost:", err)

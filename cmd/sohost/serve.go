@@ -29,7 +29,7 @@ func serve(ctx context.Context, r *runFlags, log *slog.Logger) error {
 	// What can be refused is refused before the store is touched. A port may also be taken by what is left of a server that
 	// was killed, which has the lock, too.
 	public, private, err := listen(r)
-	if _, absent := os.Stat(r.Store); err != nil && absent != nil {
+	if _, absent := os.Stat(r.Store); err != nil && (absent != nil || errors.Is(err, control.ErrInUse)) {
 		return err
 	}
 	lock, locked := acquireLock(ctx, r.Store, log)

@@ -16,13 +16,9 @@ func newWorkerCommand() *cobra.Command {
 		Hidden: true,
 		Args:   cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
-			err := worker.Run(func(format string, verbose bool) (*slog.Logger, error) {
+			return worker.Run(func(format string, verbose bool) (*slog.Logger, error) {
 				return newLogger(os.Stderr, format, verbose)
 			})
-			if err != nil {
-				return toldError{err}
-			}
-			return nil
 		},
 	}
 }

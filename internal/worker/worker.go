@@ -83,9 +83,18 @@ func Run(newLogger func(format string, verbose bool) (*slog.Logger, error)) erro
 	err = w.serve(files)
 	if err != nil {
 		link.Send(Word{Failed: err.Error()}) // a supervisor that is gone needs no word
+		return &ToldError{err}
 	}
-	return err
+	return nil
 }
+
+// ToldError is an error that the supervisor was told of.
+type ToldError struct{ Err error }
+
+func (e *ToldError) Error() string { return e.Err.Error() }
+
+// Unwrap returns what the supervisor was told.
+func (e *ToldError) Unwrap() error { return e.Err }
 
 // obey carries out the supervisor's orders until there is none any more.
 func (w *worker) obey() {
