@@ -130,6 +130,9 @@ func (s *Supervisor) beat(p *process, n uint64) {
 			s.notify(s.opts.Notifier.Ping())
 		}
 	}
+	if resident(os.Getpid()) > lean {
+		s.slim()
+	}
 	s.examine(p, n)
 }
 

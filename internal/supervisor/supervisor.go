@@ -93,6 +93,7 @@ func (s *Supervisor) Run(ctx context.Context) (err error) {
 	if s.public, err = fileOf(s.opts.Public); err != nil {
 		return err
 	}
+	debug.SetMemoryLimit(heapGoal) // it has little to do, and all day for that
 	defer s.public.Close()
 	p := s.resumed
 	if p == nil {
@@ -270,6 +271,17 @@ func (s *Supervisor) greet(ctx context.Context) {
 // notifyReady tells systemd that there is a worker that serves, and gives back what it took to come there.
 func (s *Supervisor) notifyReady() {
 	s.notify(s.opts.Notifier.Ready("serving"))
+	s.slim()
+}
+
+// heapGoal is for the Go heap and all that goes with it; it may be passed.
+const heapGoal = 8 << 20
+
+// lean is how much memory a supervisor may take until it gives back what it can.
+const lean = 14 << 20
+
+// slim gives memory back: most of it are pages of the program that were needed once.
+func (s *Supervisor) slim() {
 	debug.FreeOSMemory()
 	if _, err := native.CoolProgram(); err != nil {
 		s.log.Debug("give back memory", "err", err)
