@@ -20,10 +20,11 @@ var soakReloads = flag.Int("soak", 0, "reloads of TestSoak, with the default bud
 
 // What the soak asserts besides that nothing fails and nothing is lost.
 const (
-	soakSettled     = 50  // reloads after which memory has come to its level
-	soakMemory      = 1.5 // times that level is allowed at the end
-	soakWindow      = 200 // reloads at the beginning and at the end whose median durations are compared
-	soakSlower      = 1.3 // times the first median is allowed for the last
+	soakSettled     = 50       // reloads after which memory has come to its level
+	soakSupervisor  = 20 << 20 // bytes that the supervisor stays below
+	soakMemory      = 1.5      // times that level is allowed at the end
+	soakWindow      = 200      // reloads at the beginning and at the end whose median durations are compared
+	soakSlower      = 1.3      // times the first median is allowed for the last
 	soakEveryReport = 100
 )
 
@@ -66,7 +67,11 @@ func TestSoak(t *testing.T) {
 	s := newSoak(t, budget, args...)
 	for i := range reloads {
 		s.reload(i)
-		s.memory = append(s.memory, s.status().Memory)
+		status := s.status()
+		s.memory = append(s.memory, status.Memory)
+		if status.Own >= soakSupervisor {
+			t.Errorf("after %d reloads the supervisor takes %d bytes", len(s.memory), status.Own)
+		}
 		if i == soakSettled {
 			s.files = s.awaitAlone()
 		}
