@@ -30,7 +30,7 @@ test-arm64: ## load, reload and carry state on arm64, under qemu-user
 	scripts/test-arm64.sh
 
 race: ## run the tests under the race detector, servers and plugins too
-	$(GO) test -race -timeout 20m ./...
+	$(GO) test -race -timeout 30m ./...
 
 soak: ## reload 2,000 times under load, from worker to worker; takes some minutes and 1 GB of disk
 	$(GO) test ./integration -run TestSoak -count=1 -timeout 60m -v -args -soak 2000

@@ -91,7 +91,7 @@ func (d *developer) deploy(ctx context.Context, plugin string, image *build.Resu
 }
 
 // newPluginWait is how long a server gets to take up a plugin that it didn't have.
-const newPluginWait = 2 * time.Second
+const newPluginWait = 5 * time.Second
 
 func (d *developer) awaitNew(ctx context.Context, plugin string, image *build.Result) *sohost.Move {
 	ctx, cancel := context.WithTimeout(ctx, newPluginWait)
