@@ -2,7 +2,6 @@ package sohost
 
 import (
 	"bytes"
-	"context"
 	"fmt"
 	"maps"
 	"runtime/pprof"
@@ -63,16 +62,6 @@ func (h *Host) leftovers() Leftovers {
 		left.Memory += m.Resident
 	}
 	return left
-}
-
-// inUse says whether a plugin has an instance of the image that is not retired.
-func (h *Host) inUse(image *native.Image) bool {
-	for _, p := range h.index.Load().names {
-		if p.usesImage(image) {
-			return true
-		}
-	}
-	return false
 }
 
 // strayGoroutines counts the goroutines that run code which only old images have.
@@ -178,7 +167,7 @@ func (h *Host) watchBudget() {
 	why := h.spent()
 	if why == "" {
 		if err := native.Poisoned(); err != nil {
-			why = firstLines(err.Error())
+			why = brief(err.Error())
 		}
 	}
 	if why == "" || !h.asking.begin() {
@@ -187,7 +176,7 @@ func (h *Host) watchBudget() {
 	h.tasks.Go(func() {
 		err := h.opts.Fresh(h.lifetime, why)
 		h.asking.end(err)
-		if err != nil && context.Cause(h.lifetime) == nil {
+		if err != nil && h.lifetime.Err() == nil {
 			h.log.Warn("a fresh process is due, and could not be had", "why", why, "err", err)
 		}
 	})

@@ -67,7 +67,7 @@ func (h *Host) reloadFresh(ctx context.Context, why cause, candidates []*candida
 	for _, c := range candidates {
 		names = append(names, c.plugin.name)
 	}
-	asked := h.opts.Fresh(ctx, fmt.Sprintf("%s of %s: %s", why.by, strings.Join(names, ", "), firstLines(reason.Error())))
+	asked := h.opts.Fresh(ctx, fmt.Sprintf("%s of %s: %s", why.by, strings.Join(names, ", "), brief(reason.Error())))
 	done, err := h.fresh.outcome(e)
 	switch {
 	case done != nil:
@@ -93,8 +93,8 @@ func (r *Handover) reloadOf(candidates []*candidate) *Reload {
 	return result
 }
 
-// firstLines is a text short enough to be told among others.
-func firstLines(text string) string {
+// brief is a text in one line, short enough to be told among others.
+func brief(text string) string {
 	const most = 300
 	text = strings.Join(strings.Fields(text), " ")
 	if len(text) > most {

@@ -45,18 +45,16 @@ func (h *Host) end(ctx context.Context, l *live) error {
 // cool gives the memory of an instance's image back as far as possible, unless another instance uses the image. It stays
 // callable: it faults in again if a later rollback, or a goroutine left behind, needs it.
 func (h *Host) cool(l *live) {
-	for _, p := range h.index.Load().names {
-		if p.uses(l.id) {
-			return
-		}
+	if h.inUse(l.image) {
+		return
 	}
 	if _, err := l.image.Cool(); err != nil {
 		h.log.Warn("give back memory", "generation", l.label, "err", err)
 	}
 }
 
-// usesImage says whether an instance of the plugin that is not retired comes from the image.
-func (p *plugin) usesImage(image *native.Image) bool {
+// uses says whether an instance of the plugin that is not retired comes from the image.
+func (p *plugin) uses(image *native.Image) bool {
 	if g := p.current(); g != nil && g.Value().image == image {
 		return true
 	}
@@ -65,12 +63,7 @@ func (p *plugin) usesImage(image *native.Image) bool {
 	return slices.ContainsFunc(p.old, func(g *generations.Generation[*live]) bool { return g.Value().image == image })
 }
 
-// uses says whether an instance of the plugin that is not retired comes from the image.
-func (p *plugin) uses(id generations.ID) bool {
-	if p.currentID() == id {
-		return true
-	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return slices.ContainsFunc(p.old, func(g *generations.Generation[*live]) bool { return g.Value().id == id })
+// inUse says whether an instance of any plugin that is not retired comes from the image.
+func (h *Host) inUse(image *native.Image) bool {
+	return slices.ContainsFunc(h.index.Load().sorted(), func(p *plugin) bool { return p.uses(image) })
 }

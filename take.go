@@ -65,7 +65,7 @@ func (t *taking) run(ctx context.Context, opts Options, alone func() bool) error
 	if opts.Lock == nil {
 		return errors.New("the store's lock is the giver's; Options.Lock must be a copy of it")
 	}
-	w, err := t.receive()
+	w, _, err := t.receive()
 	if err != nil {
 		return err
 	}
@@ -93,7 +93,7 @@ func (t *taking) run(ctx context.Context, opts Options, alone func() bool) error
 	if err := t.giver.Send(word{Accepted: true}); err != nil {
 		return err
 	}
-	if w, err = t.receive(); err != nil {
+	if w, _, err = t.receive(); err != nil {
 		return err
 	}
 	if !w.Yours {
@@ -103,22 +103,17 @@ func (t *taking) run(ctx context.Context, opts Options, alone func() bool) error
 	return nil
 }
 
-func (t *taking) receive(files ...**os.File) (w word, err error) {
-	passed, err := t.giver.Receive(&w)
-	for i, f := range files {
-		if i < len(passed) {
-			*f, passed[i] = passed[i], nil
-		}
-	}
-	for _, f := range passed {
-		if f != nil {
-			f.Close()
-		}
+// receive waits for the giver's next word, and the pipe that comes with it, if one does.
+func (t *taking) receive() (w word, pipe *os.File, err error) {
+	files, err := t.giver.Receive(&w)
+	if len(files) > 0 {
+		pipe = files[0]
+		passing.Close(files[1:])
 	}
 	if errors.Is(err, io.EOF) {
 		err = fmt.Errorf("the giver is gone: %w", err)
 	}
-	return w, err
+	return w, pipe, err
 }
 
 // prepare opens all images and makes their instances. The giver serves meanwhile.
@@ -166,8 +161,7 @@ func (t *taking) takeStates(ctx context.Context) error {
 	ctx, cancel := t.host.limit(ctx, t.host.opts.DrainTimeout*2) // the giver's limit counts, if it lives
 	defer cancel()
 	for {
-		var pipe *os.File
-		w, err := t.receive(&pipe)
+		w, pipe, err := t.receive()
 		switch {
 		case err != nil:
 			return err

@@ -140,6 +140,40 @@ func TestUpgrade(t *testing.T) {
 	}
 }
 
+// TestUpgradeFails takes the new program away between the start of the worker that runs it and the moment in which the supervisor
+// is to run it, too. The supervisor stays what it was, and goes on with everything.
+func TestUpgradeFails(t *testing.T) {
+	p := newPlace(t)
+	source := newSourceOf(t, "pad", filepath.Join("testdata", "pad"))
+	source.edit("pad.go", `"net/http"`, "\"net/http\"\n\t\"os\"")
+	source.edit("pad.go", "return pad{host}, nil", `os.Remove(host.Args()["remove"]); return pad{host}, nil`)
+	gone := filepath.Join(p.dir, "gone")
+	d := p.start(t, "--plugin", "pad="+source.build()+",arg.remove="+gone)
+	load := startLoad(2, steady, get(d.url+"/pad?key=a"))
+	install(t, server, gone)
+	chmod(t, gone)
+	mark, before := d.mark(), d.status()
+	if _, err := d.client.Handover(t.Context(), control.HandoverRequest{Program: gone}); err != nil {
+		t.Fatal(err)
+	}
+	d.await(mark, func(l line) bool {
+		return l.text("msg") == "upgrade the supervisor: the program before stays; the worker runs the new one"
+	})
+	after := d.status()
+	if after.PID != before.PID || after.Worker.PID == before.Worker.PID {
+		t.Errorf("before: server %d, worker %d; after: %d, %d", before.PID, before.Worker.PID, after.PID, after.Worker.PID)
+	}
+	if _, err := d.client.Handover(t.Context(), control.HandoverRequest{}); err != nil { // the supervisor's own program serves
+		t.Error(err)
+	}
+	load.end(t)
+	mark = d.mark()
+	handle(d.status().Worker.PID).Kill()
+	d.await(mark, isMessage("worker serves"))
+	d.get("/pad?key=a")
+	d.terminate()
+}
+
 func chmod(t testing.TB, files ...string) {
 	t.Helper()
 	for _, file := range files {

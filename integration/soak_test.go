@@ -69,8 +69,8 @@ func TestSoak(t *testing.T) {
 		s.reload(i)
 		status := s.status()
 		s.memory = append(s.memory, status.Memory)
-		if status.Own >= soakSupervisor {
-			t.Errorf("after %d reloads the supervisor takes %d bytes", len(s.memory), status.Own)
+		if status.SupervisorMemory >= soakSupervisor {
+			t.Errorf("after %d reloads the supervisor takes %d bytes", len(s.memory), status.SupervisorMemory)
 		}
 		if i == soakSettled {
 			s.files = s.awaitAlone()

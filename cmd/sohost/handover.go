@@ -51,8 +51,11 @@ SIGUSR2 to the server does the same with the program that now stands where the s
 		p.begin("the plugins into a fresh process")
 		h, err := client.Handover(cmd.Context(), request)
 		p.stop()
-		if err != nil || *asJSON {
-			return joinJSON(cmd.OutOrStdout(), h, err)
+		if err != nil {
+			return err
+		}
+		if *asJSON {
+			return printJSON(cmd.OutOrStdout(), h)
 		}
 		if h.Warning != "" {
 			fmt.Fprintln(cmd.ErrOrStderr(), "warning:", h.Warning)

@@ -24,14 +24,6 @@ func printJSON(w io.Writer, v any) error {
 	return e.Encode(v)
 }
 
-// joinJSON prints v, or if err isn't nil nothing; err is returned in any case.
-func joinJSON(w io.Writer, v any, err error) error {
-	if err != nil {
-		return err
-	}
-	return printJSON(w, v)
-}
-
 // table writes rows in aligned columns, below a header if there is one.
 func table(w io.Writer, header []string, rows [][]string) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)

@@ -37,15 +37,21 @@ image isn't tried again, until --lift lets it. "sohost deploy" brings it then.`,
 		out := cmd.OutOrStdout()
 		if cmd.Flags().Changed("lift") {
 			q, err := client.LiftQuarantine(cmd.Context(), control.LiftRequest{Image: *lift})
-			if err != nil || *asJSON {
-				return joinJSON(out, q, err)
+			if err != nil {
+				return err
+			}
+			if *asJSON {
+				return printJSON(out, q)
 			}
 			_, err = fmt.Fprintf(out, "%s may be tried again: `sohost deploy %s=FILE` brings it\n", q.Image.Short(), q.Plugin)
 			return err
 		}
 		qs, err := client.Quarantines(cmd.Context())
-		if err != nil || *asJSON {
-			return joinJSON(out, qs, err)
+		if err != nil {
+			return err
+		}
+		if *asJSON {
+			return printJSON(out, qs)
 		}
 		if len(qs) == 0 {
 			_, err := fmt.Fprintln(out, "no image is in quarantine")

@@ -140,7 +140,7 @@ func upgradeOnSignal(ctx context.Context, s *supervisor.Supervisor) {
 			if err != nil {
 				continue
 			}
-			s.Handover(ctx, supervisor.Request{Why: "SIGUSR2", Program: program}) // it logs what came of it
+			s.Handover(ctx, control.HandoverRequest{Why: "SIGUSR2", Program: program}) // it logs what came of it
 		}
 	}()
 }

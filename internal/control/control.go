@@ -58,15 +58,15 @@ type LiftRequest struct {
 type Status struct {
 	sohost.Status // of the worker; but for the store it is empty while none serves
 
-	PID      int              `json:"pid"` // of the supervisor, which stays the same
-	Started  time.Time        `json:"started"`
-	Memory   int64            `json:"memory"` // resident bytes of all processes
-	Own      int64            `json:"supervisor_memory"`
-	Worker   *WorkerStatus    `json:"worker,omitempty"`          // absent while none serves
-	Draining []WorkerStatus   `json:"draining,omitempty"`        // have given their plugins away and finish their requests
-	Handover *sohost.Handover `json:"handover,omitempty"`        // the last one
-	Failed   *FailedHandover  `json:"failed_handover,omitempty"` // absent after a success
-	Crashes  []Crash          `json:"crashes,omitempty"`         // the last ones, the oldest first
+	PID              int              `json:"pid"` // of the supervisor, which stays the same
+	Started          time.Time        `json:"started"`
+	Memory           int64            `json:"memory"` // resident bytes of all processes
+	SupervisorMemory int64            `json:"supervisor_memory"`
+	Worker           *WorkerStatus    `json:"worker,omitempty"`          // absent while none serves
+	Draining         []WorkerStatus   `json:"draining,omitempty"`        // have given their plugins away and finish their requests
+	Handover         *sohost.Handover `json:"handover,omitempty"`        // the last one
+	Failed           *FailedHandover  `json:"failed_handover,omitempty"` // absent after a success
+	Crashes          []Crash          `json:"crashes,omitempty"`         // the last ones, the oldest first
 }
 
 // WorkerStatus is one worker's part in a Status.

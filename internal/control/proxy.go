@@ -16,7 +16,7 @@ import (
 // Supervisor answers for the processes of a server.
 type Supervisor interface {
 	Status(context.Context) Status
-	Hand(context.Context, HandoverRequest) (*sohost.Handover, error)
+	Handover(context.Context, HandoverRequest) (*sohost.Handover, error)
 
 	// Worker waits for a worker that serves and is not among those that were tried.
 	Worker(ctx context.Context, tried ...Worker) (Worker, error)
@@ -40,7 +40,7 @@ func NewProxy(s Supervisor) *http.Server {
 		if err := absolute(in.Images); err != nil {
 			return nil, err
 		}
-		return s.Hand(r.Context(), in)
+		return s.Handover(r.Context(), in)
 	}))
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) { pass(s, w, r) })
 	return &http.Server{Handler: authorize(mux), ConnContext: rememberPeer}

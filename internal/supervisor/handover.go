@@ -1,7 +1,6 @@
 package supervisor
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -14,23 +13,15 @@ import (
 	"github.com/sohost/sohost/internal/worker"
 )
 
-// Request asks for a handover.
-type Request struct {
-	Why     string
-	Program string            // the executable of the fresh worker, if not the one that serves
-	Images  map[string]string // to be brought along, see sohost.GiveOptions
-
-	from *process // the worker that asks; nil: somebody else
+// request is a wish for a handover that waits.
+type request struct {
+	control.HandoverRequest
+	from *process    // the worker that asks; nil: somebody else
+	done chan answer // takes one without blocking
 }
 
 // special says whether the request wants more than any fresh worker.
-func (r Request) special() bool { return r.Program != "" || len(r.Images) > 0 }
-
-// request is a Request that waits.
-type request struct {
-	Request
-	done chan answer // takes one without blocking
-}
+func (r *request) special() bool { return r.Program != "" || len(r.Images) > 0 }
 
 type answer struct {
 	handover *sohost.Handover
@@ -40,16 +31,15 @@ type answer struct {
 // ErrStopping is returned when the server ends.
 var ErrStopping = errors.New("the server is stopping")
 
-// Hand is Handover for whoever asks on the control socket.
-func (s *Supervisor) Hand(ctx context.Context, r control.HandoverRequest) (*sohost.Handover, error) {
-	return s.Handover(ctx, Request{Why: r.Why, Program: r.Program, Images: r.Images})
-}
-
 // Handover brings the plugins into a fresh worker, and returns when that serves or when it has failed; the worker that served
 // serves on then. There is one handover at a time: a request that comes during another is answered with that, unless it wants
 // an image or a program of its own.
-func (s *Supervisor) Handover(ctx context.Context, r Request) (*sohost.Handover, error) {
-	waiting := &request{Request: r, done: make(chan answer, 1)}
+func (s *Supervisor) Handover(ctx context.Context, r control.HandoverRequest) (*sohost.Handover, error) {
+	return s.request(ctx, &request{HandoverRequest: r, done: make(chan answer, 1)})
+}
+
+// request has Run's goroutine carry out a wish.
+func (s *Supervisor) request(ctx context.Context, waiting *request) (*sohost.Handover, error) {
 	select {
 	case s.requests <- waiting:
 	case <-ctx.Done():
@@ -60,6 +50,21 @@ func (s *Supervisor) Handover(ctx context.Context, r Request) (*sohost.Handover,
 		return a.handover, a.err
 	case <-ctx.Done():
 		return nil, context.Cause(ctx)
+	}
+}
+
+// relay brings a worker's wishes for a handover to Run's goroutine.
+func (s *Supervisor) relay(p *process) {
+	for ask := range p.asks {
+		go func() {
+			told := worker.Answer{ID: ask.ID}
+			if _, err := s.request(context.Background(), &request{
+				HandoverRequest: control.HandoverRequest{Why: ask.Why}, from: p, done: make(chan answer, 1),
+			}); err != nil {
+				told.Error = err.Error()
+			}
+			p.link.Send(worker.Order{Answer: &told})
+		}()
 	}
 }
 
@@ -99,7 +104,6 @@ func (s *Supervisor) handover(ctx context.Context, giver *process, r *request) (
 		return giver, answer{} // it was replaced already
 	}
 	s.notify(s.opts.Notifier.Reloading())
-	begin := time.Now()
 	s.log.Info("handover begins", "why", r.Why)
 	taker, report, err := s.exchange(ctx, giver, r)
 	if err != nil {
@@ -110,7 +114,7 @@ func (s *Supervisor) handover(ctx context.Context, giver *process, r *request) (
 		return giver, answer{err: err}
 	}
 	if r.Program != "" {
-		s.program = r.Program
+		s.program, s.upgrades = r.Program, true
 	}
 	s.mu.Lock()
 	s.last, s.failure = report, nil
@@ -118,14 +122,25 @@ func (s *Supervisor) handover(ctx context.Context, giver *process, r *request) (
 	s.draining[giver] = struct{}{}
 	s.mu.Unlock()
 	go s.drain(giver)
-	s.log.Info("handover", "why", r.Why, "from", giver.pid, "to", taker.pid, "total", time.Since(begin), "prepare", report.Phases.Prepare,
-		"drain", report.Phases.Drain, "state", report.Phases.State, "commit", report.Phases.Commit, "publish", report.Phases.Publish)
 	return taker, answer{handover: report}
+}
+
+// logHandover tells of one that is through.
+func (s *Supervisor) logHandover(h *sohost.Handover) {
+	p := h.Phases
+	s.log.Info("handover", "why", h.Why, "from", h.Giver, "to", h.Taker, "total", time.Since(h.Time), "prepare", p.Prepare,
+		"drain", p.Drain, "state", p.State, "commit", p.Commit, "publish", p.Publish)
 }
 
 // exchange has the giver hand over to a fresh worker. After an error the giver serves on, or has died.
 func (s *Supervisor) exchange(ctx context.Context, giver *process, r *request) (*process, *sohost.Handover, error) {
-	taker, err := spawn(cmp.Or(r.Program, s.program))
+	var taker *process
+	var err error
+	if r.Program != "" {
+		taker, err = spawn(r.Program)
+	} else {
+		taker, err = s.spawn()
+	}
 	if err != nil {
 		return nil, nil, err
 	}
@@ -211,7 +226,7 @@ func (s *Supervisor) awaitGiven(ctx context.Context, giver, taker *process) (giv
 				return given, nil
 			default:
 			}
-			return s.awaitHeir(taker)
+			return s.awaitTaker(taker)
 		case <-beat.C:
 			s.beat(giver, n)
 			s.beat(taker, n)
@@ -222,7 +237,7 @@ func (s *Supervisor) awaitGiven(ctx context.Context, giver, taker *process) (giv
 				continue
 			}
 			if len(taker.served) > 0 {
-				return s.awaitHeir(taker)
+				return s.awaitTaker(taker)
 			}
 			taker.kill() // the giver notices
 		case <-done:
@@ -231,8 +246,8 @@ func (s *Supervisor) awaitGiven(ctx context.Context, giver, taker *process) (giv
 	}
 }
 
-// awaitHeir waits until the taker of a giver that died either serves or ends.
-func (s *Supervisor) awaitHeir(taker *process) (worker.Given, error) {
+// awaitTaker waits until the taker of a giver that died either serves or ends.
+func (s *Supervisor) awaitTaker(taker *process) (worker.Given, error) {
 	select {
 	case serving := <-taker.served:
 		taker.served <- serving

@@ -1,15 +1,12 @@
 package supervisor
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"net"
 	"net/http"
 	"os"
 	"slices"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/sohost/sohost"
@@ -44,8 +41,8 @@ func (s *Supervisor) Status(ctx context.Context) control.Status {
 			s.log.Warn("ask the worker for its status", "err", err)
 		}
 	}
-	status.Own = resident(status.PID)
-	status.Memory = status.Own
+	status.SupervisorMemory = resident(status.PID)
+	status.Memory = status.SupervisorMemory
 	if status.Worker != nil {
 		status.Memory += status.Worker.Memory
 	}
@@ -69,19 +66,4 @@ func (p *process) host(ctx context.Context) (status sohost.Status, err error) {
 	}
 	defer resp.Body.Close()
 	return status, json.NewDecoder(resp.Body).Decode(&status)
-}
-
-// resident is the memory of a process in bytes; 0 if the kernel doesn't tell.
-func resident(pid int) int64 {
-	b, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/status")
-	if err != nil {
-		return 0
-	}
-	_, rest, _ := bytes.Cut(b, []byte("VmRSS:"))
-	fields := strings.Fields(string(rest[:min(len(rest), 64)]))
-	if len(fields) == 0 {
-		return 0
-	}
-	kib, _ := strconv.ParseInt(fields[0], 10, 64)
-	return kib << 10
 }

@@ -6,7 +6,6 @@ package supervisor
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -23,7 +22,6 @@ import (
 	"github.com/sohost/sohost/internal/crash"
 	"github.com/sohost/sohost/internal/systemd"
 	"github.com/sohost/sohost/internal/worker"
-	"github.com/sohost/sohost/native"
 )
 
 // Options say what to supervise. Public, Control, Lock and Log must be set.
@@ -58,6 +56,7 @@ type Supervisor struct {
 	orders   *http.Server
 	started  time.Time
 	program  string // what workers run; empty: this one
+	upgrades bool   // this process is to run that, too
 	requests chan *request
 
 	resumed *process       // the worker that served before an upgrade
@@ -128,44 +127,6 @@ func fileOf(l net.Listener) (*os.File, error) {
 	return f.File()
 }
 
-// first starts the first worker. That it can't serve is most often the configuration's fault, or the store's: it isn't tried
-// again, unless it has died of something else.
-func (s *Supervisor) first(ctx context.Context) (*process, error) {
-	p, err := s.begin(s.program)
-	if err != nil {
-		return nil, err
-	}
-	switch err := s.awaitServing(ctx, p); {
-	case err == nil:
-		return p, nil
-	case ctx.Err() != nil:
-		return nil, err
-	}
-	if failed := p.failed.Load(); failed != nil {
-		p.close()
-		return nil, errors.New(*failed)
-	}
-	s.crashed(p)
-	return s.restart(ctx)
-}
-
-// begin starts a worker that boots from the store.
-func (s *Supervisor) begin(program string) (*process, error) {
-	p, err := spawn(program)
-	if err != nil {
-		return nil, err
-	}
-	start := s.opts.Start
-	start.Options.Crashes = s.pending
-	start.Options.CrashesInARow = s.row
-	if err := p.link.Send(worker.Order{Start: &start}, s.public, s.opts.Lock.File(), p.output); err != nil {
-		p.kill()
-		defer p.close()
-		return nil, fmt.Errorf("start a worker: %s", p.why())
-	}
-	return p, nil
-}
-
 // supervise is the life of the server.
 func (s *Supervisor) supervise(ctx context.Context, p *process) error {
 	beat := time.NewTicker(time.Second)
@@ -182,15 +143,18 @@ func (s *Supervisor) supervise(ctx context.Context, p *process) error {
 		if len(waiting) > 0 {
 			r := waiting[0]
 			next, answer := s.handover(ctx, p, r)
-			waiting = s.join(append(waiting, s.arrived()...), r, answer, next != p)
-			if next != p {
+			through := next != p
+			if through { // first: whoever hears of it asks the new one
+				s.serve(next)
+				s.logHandover(answer.handover)
 				p = next
-				s.serve(p)
 			}
+			waiting = s.join(append(waiting, s.arrived()...), r, answer, through)
 			s.notifyReady()
 			continue
 		}
-		if s.program != "" {
+		if s.upgrades {
+			s.upgrades = false
 			s.upgrade(p)
 		}
 		select {
@@ -209,6 +173,7 @@ func (s *Supervisor) supervise(ctx context.Context, p *process) error {
 			}
 			p = next
 			s.serve(p)
+			s.log.Info("worker serves", "pid", p.pid)
 			s.notifyReady()
 		case <-ctx.Done(): // see above
 		}
@@ -224,19 +189,6 @@ func (s *Supervisor) serve(p *process) {
 	s.mu.Unlock()
 	if p != nil {
 		go s.relay(p)
-	}
-}
-
-// relay brings a worker's wishes for a handover to Run's goroutine.
-func (s *Supervisor) relay(p *process) {
-	for ask := range p.asks {
-		go func() {
-			answer := worker.Answer{ID: ask.ID}
-			if _, err := s.Handover(context.Background(), Request{Why: ask.Why, from: p}); err != nil {
-				answer.Error = err.Error()
-			}
-			p.link.Send(worker.Order{Answer: &answer})
-		}()
 	}
 }
 
@@ -274,61 +226,8 @@ func (s *Supervisor) notifyReady() {
 	s.slim()
 }
 
-// heapGoal is for the Go heap and all that goes with it; it may be passed.
-const heapGoal = 8 << 20
-
-// lean is how much memory a supervisor may take until it gives back what it can.
-const lean = 14 << 20
-
-// slim gives memory back: most of it are pages of the program that were needed once.
-func (s *Supervisor) slim() {
-	debug.FreeOSMemory()
-	if _, err := native.CoolProgram(); err != nil {
-		s.log.Debug("give back memory", "err", err)
-	}
-}
-
 func (s *Supervisor) notify(err error) {
 	if err != nil {
 		s.log.Warn("notify systemd", "err", err)
 	}
-}
-
-// finish has a worker end, and waits for it and those before it. A worker that doesn't end in time is killed.
-func (s *Supervisor) finish(p *process) error {
-	p.link.Send(worker.Order{Finish: true}) // one that is gone needs no order
-	err := s.awaitEnd(p)
-	s.finishDraining()
-	return err
-}
-
-// finishDraining waits for the workers that have given their plugins away.
-func (s *Supervisor) finishDraining() {
-	s.mu.Lock()
-	left := make([]*process, 0, len(s.draining))
-	for d := range s.draining {
-		left = append(left, d)
-	}
-	s.mu.Unlock()
-	for _, d := range left {
-		d.link.Send(worker.Order{Finish: true})
-		<-d.exited // drain has a limit of its own
-	}
-}
-
-// grace is what a worker gets beyond its own limits.
-const grace = 5 * time.Second
-
-func (s *Supervisor) awaitEnd(p *process) error {
-	defer p.close()
-	select {
-	case <-p.exited:
-	case <-time.After(s.opts.Start.ShutdownTimeout + grace):
-		p.kill()
-		return errors.New("the worker didn't finish in time, and was killed")
-	}
-	if p.succeeded() {
-		return nil
-	}
-	return errors.New(p.why())
 }

@@ -26,16 +26,16 @@ const resumeEnv = "SOHOST_RESUME"
 
 // Legacy is what a supervisor leaves to the program that takes its place in the same process. Files are told by their numbers.
 type Legacy struct {
-	Start       worker.Start  `json:"start"`
-	HangTimeout time.Duration `json:"hang_timeout"`
-	Limit       time.Duration `json:"handover_timeout"`
-	Started     time.Time     `json:"started"`
-	Public      int           `json:"public"`
-	Control     int           `json:"control"`
-	ControlPath string        `json:"control_path,omitempty"` // to be removed at the end; empty: it isn't ours
-	Lock        int           `json:"lock"`
-	Worker      childLegacy   `json:"worker"`
-	Draining    []childLegacy `json:"draining,omitempty"`
+	Start           worker.Start  `json:"start"`
+	HangTimeout     time.Duration `json:"hang_timeout"`
+	HandoverTimeout time.Duration `json:"handover_timeout"`
+	Started         time.Time     `json:"started"`
+	Public          int           `json:"public"`
+	Control         int           `json:"control"`
+	ControlPath     string        `json:"control_path,omitempty"` // to be removed at the end; empty: it isn't ours
+	Lock            int           `json:"lock"`
+	Worker          childLegacy   `json:"worker"`
+	Draining        []childLegacy `json:"draining,omitempty"`
 
 	Handover *sohost.Handover `json:"handover,omitempty"`
 	Crashes  []control.Crash  `json:"crashes,omitempty"`
@@ -53,7 +53,7 @@ type childLegacy struct {
 const upgradeTimeout = 5 * time.Second
 
 // upgrade replaces the program of this process by the one that the worker runs. It doesn't return if that works; else all
-// stays as it is, and it isn't tried again.
+// stays as it is, but workers run the new program, and it isn't tried again.
 func (s *Supervisor) upgrade(p *process) {
 	program := s.program
 	ctx, cancel := context.WithTimeout(context.Background(), upgradeTimeout)
@@ -61,7 +61,6 @@ func (s *Supervisor) upgrade(p *process) {
 	copied, err := copyListener(s.opts.Control)
 	if err != nil {
 		s.log.Error("upgrade the supervisor: the program before stays", "err", err)
-		s.program = ""
 		return
 	}
 	s.orders.Shutdown(ctx) // connections wait in the backlog; what isn't answered by then is cut off
@@ -87,7 +86,6 @@ func (s *Supervisor) upgrade(p *process) {
 	} else {
 		s.answerOrders(on)
 	}
-	s.program = ""
 }
 
 // copyListener copies the control socket, so that the server's end doesn't close it, and keeps its file where it is.
@@ -120,7 +118,7 @@ func (s *Supervisor) exec(program string, orders *os.File, links []*process) err
 		return fd
 	}
 	l := Legacy{
-		Start: s.opts.Start, HangTimeout: s.opts.HangTimeout, Limit: s.opts.HandoverTimeout, Started: s.started, ControlPath: s.opts.ControlPath,
+		Start: s.opts.Start, HangTimeout: s.opts.HangTimeout, HandoverTimeout: s.opts.HandoverTimeout, Started: s.started, ControlPath: s.opts.ControlPath,
 		Public: keep(s.public, nil), Control: keep(orders, nil), Lock: keep(s.opts.Lock.File(), nil),
 	}
 	s.mu.Lock()
@@ -208,7 +206,7 @@ func Resume(l *Legacy, opts Options) (*Supervisor, error) {
 	}
 	orders.Close()
 	opts.Lock, opts.Start, opts.HangTimeout, opts.ControlPath = generations.InheritLock(lock), l.Start, l.HangTimeout, l.ControlPath
-	opts.HandoverTimeout = l.Limit
+	opts.HandoverTimeout = l.HandoverTimeout
 	s := New(opts)
 	s.started, s.last, s.crashes = l.Started, l.Handover, l.Crashes
 	if s.resumed, err = adopt(l.Worker); err != nil {

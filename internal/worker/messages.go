@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/sohost/sohost"
-	"github.com/sohost/sohost/internal/crash"
 )
 
 // LinkFile is the number of the open file by which a worker is linked to its supervisor.
@@ -96,9 +95,6 @@ type Given struct {
 	Error    string           `json:"error,omitempty"`
 	Refusal  *sohost.Refusal  `json:"refusal,omitempty"` // if it is one plugin's image
 }
-
-// Crashes of earlier workers travel in sohost.Options; this keeps the two in step.
-var _ = []crash.Report(sohost.Options{}.Crashes)
 
 // passed announces a connection between giver and taker, which is the file.
 type passed struct {
