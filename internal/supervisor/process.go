@@ -31,6 +31,7 @@ type process struct {
 	asked  atomic.Int64           // since started, when it was first pinged of the times that it hasn't answered; 0: it has
 
 	hung   string           // for how long it didn't answer until it was ended; set before that
+	rests  chan struct{}    // one for each pause of the link, once nobody listens
 	silent chan struct{}    // closed once all its words are taken and none can follow
 	exited chan struct{}    // closed once state is there
 	state  *os.ProcessState // nil if the program before has waited for it: see upgrade
@@ -75,7 +76,7 @@ func watch(proc *os.Process, started time.Time, link *passing.Conn, output *os.F
 	p := &process{
 		proc: proc, pid: proc.Pid, started: started, link: link, output: output,
 		served: make(chan worker.Serving, 1), given: make(chan worker.Given, 1), asks: make(chan worker.Ask, 16),
-		silent: make(chan struct{}), exited: make(chan struct{}),
+		rests: make(chan struct{}, 1), silent: make(chan struct{}), exited: make(chan struct{}),
 	}
 	go p.listen()
 	go p.wait()
@@ -89,6 +90,7 @@ func (p *process) listen() {
 		files, err := p.link.Receive(&w)
 		passing.Close(files)
 		if err == passing.ErrPaused {
+			p.rests <- struct{}{}
 			return
 		}
 		if err != nil {
@@ -115,6 +117,23 @@ func (p *process) wait() {
 	p.state, _ = p.proc.Wait()
 	p.ended = time.Now()
 	close(p.exited)
+}
+
+// pause has nobody listen to the process, until resume; what it says meanwhile waits. It says whether there was anybody.
+func (p *process) pause() bool {
+	p.link.Pause()
+	select {
+	case <-p.rests:
+		return true
+	case <-p.silent:
+		return false
+	}
+}
+
+// resume ends a pause.
+func (p *process) resume() {
+	p.link.Resume()
+	go p.listen()
 }
 
 // gone says whether the process has ended.

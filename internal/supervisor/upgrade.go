@@ -70,20 +70,23 @@ func (s *Supervisor) upgrade(p *process) {
 		links = append(links, d)
 	}
 	s.mu.Unlock()
+	var paused []*process
 	for _, l := range links {
-		l.link.Pause()
+		if l.pause() {
+			paused = append(paused, l)
+		}
 	}
 	err = s.exec(program, copied, links)
 	s.log.Error("upgrade the supervisor: the program before stays; the worker runs the new one", "program", program, "err", err)
-	for _, l := range links {
-		l.link.Resume()
-		go l.listen()
+	for _, l := range paused {
+		l.resume()
 	}
 	on, listenErr := net.FileListener(copied)
 	copied.Close()
 	if listenErr != nil {
 		s.log.Error("listen on the control socket again", "err", listenErr)
 	} else {
+		s.opts.Control = on
 		s.answerOrders(on)
 	}
 }
