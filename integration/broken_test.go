@@ -84,9 +84,6 @@ func TestBrokenImages(t *testing.T) {
 
 // TestDeadlyInit loads images whose init ends or hangs every process that opens them. It must be another one than the server's.
 func TestDeadlyInit(t *testing.T) {
-	if *arm64 {
-		t.Skip("a program under an emulator can't start itself again, so its images are not probed; CI runs this natively")
-	}
 	s := newStateful(t, "fragile", "--open-timeout", "3s")
 	load := startLoad(4, steady, get(s.url+"/fragile"))
 	serving := s.plugin("fragile").Generation.Short()

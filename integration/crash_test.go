@@ -183,9 +183,6 @@ func (s *stage) quarantined() generations.Quarantine {
 // TestCrashes has a new version of a plugin end the worker in each way in which that can happen, under load. The other
 // plugins notice a short wait, and the plugin goes back.
 func TestCrashes(t *testing.T) {
-	if *arm64 {
-		t.Skip("an emulator dies in its own ways")
-	}
 	c := newCast(t)
 	cFirst := newSourceOf(t, "ccrasher", filepath.Join("testdata", "ccrasher")).build()
 	for _, test := range []struct{ plugin, deed, reason string }{

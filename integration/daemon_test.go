@@ -115,6 +115,18 @@ func (d *daemon) mark() int {
 	return len(d.lines)
 }
 
+// next is closed once there are more lines than up to a mark.
+func (d *daemon) next(mark int) <-chan struct{} {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if len(d.lines) > mark {
+		now := make(chan struct{})
+		close(now)
+		return now
+	}
+	return d.woken
+}
+
 // await returns the first line from a mark on that matches, as soon as there is one.
 func (d *daemon) await(from int, match func(line) bool) line {
 	d.t.Helper()

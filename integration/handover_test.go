@@ -56,9 +56,6 @@ func (s *stateful) handover(l *load) (sohost.Handover, time.Duration) {
 // TestHandoverState has a small state and a large one handed over from worker to worker while clients use it. No request
 // may fail and every one must count once, and the records must all arrive.
 func TestHandoverState(t *testing.T) {
-	if *arm64 {
-		t.Skip("a program under an emulator can't start itself again")
-	}
 	for _, size := range sizes {
 		t.Run(size.name, func(t *testing.T) {
 			s, sum := newHoard(t, size.records)

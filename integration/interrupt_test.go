@@ -16,17 +16,28 @@ import (
 func (r *trial) begin(phase int) (giver int, answer <-chan error) {
 	r.t.Helper()
 	giver, _ = r.awaitOne()
-	offset, mark := len(r.file(r.events)), r.d.mark()
-	answered := make(chan error, 1)
+	_, offset, _ := r.events.since(0)
+	mark := r.d.mark()
+	answered, over := make(chan error, 1), make(chan struct{})
 	go func(client *control.Client) {
 		_, err := client.Handover(context.Background(), control.HandoverRequest{Why: "test"})
 		answered <- err
+		close(over)
 	}(r.d.client)
 	r.d.await(mark, func(l line) bool { return l.text("msg") == "handover begins" })
-	for len(answered) == 0 && slices.Index(handoverPhases, r.phase(giver, offset, mark)) < phase {
-		time.Sleep(look / 10)
+	for {
+		_, _, event := r.events.since(offset)
+		said := r.d.next(r.d.mark())
+		if slices.Index(handoverPhases, r.phase(giver, offset, mark)) >= phase {
+			return giver, answered
+		}
+		select {
+		case <-event:
+		case <-said:
+		case <-over:
+			return giver, answered
+		}
 	}
-	return giver, answered
 }
 
 // TestTerminateInHandover sends SIGTERM in every phase of a handover. The server ends well, and the next one has all that was

@@ -40,7 +40,8 @@ type trial struct {
 	rnd   *rand.Rand
 	args  []string
 
-	events, violations string // files
+	violations string   // a file
+	events     *journal // what sole tells
 
 	load *trialLoad
 }
@@ -53,7 +54,7 @@ func newTrial(t testing.TB, stretch time.Duration, args ...string) *trial {
 	p := newPlace(t)
 	r := &trial{
 		t: t, place: p, rnd: rand.New(rand.NewPCG(seed, 0)),
-		events: filepath.Join(p.dir, "events"), violations: filepath.Join(p.dir, "violations"),
+		violations: filepath.Join(p.dir, "violations"), events: newJournal(t, filepath.Join(p.dir, "events")),
 	}
 	port := 0
 	for port == 0 {
@@ -73,7 +74,7 @@ func newTrial(t testing.TB, stretch time.Duration, args ...string) *trial {
 		plugin := name + "=" + file
 		if name == "sole" {
 			for key, value := range map[string]string{
-				"lock": filepath.Join(p.dir, "sole.lock"), "violations": r.violations, "events": r.events, "fill": "20000", "stretch": stretch.String(),
+				"lock": filepath.Join(p.dir, "sole.lock"), "violations": r.violations, "events": r.events.pipe.Name(), "fill": "20000", "stretch": stretch.String(),
 			} {
 				plugin += ",arg." + key + "=" + value
 			}
@@ -108,7 +109,8 @@ func (r *trial) file(name string) string {
 // fatal fails the test with all that is known.
 func (r *trial) fatal(format string, args ...any) {
 	r.t.Helper()
-	r.t.Fatalf("%s\nviolations:\n%s\nevents:\n%s\nlog:\n%s", fmt.Sprintf(format, args...), r.file(r.violations), r.file(r.events), r.d.log())
+	events, _, _ := r.events.since(0)
+	r.t.Fatalf("%s\nviolations:\n%s\nevents:\n%s\nlog:\n%s", fmt.Sprintf(format, args...), r.file(r.violations), strings.Join(events, "\n"), r.d.log())
 }
 
 // supervisor is the pid of the server.
@@ -118,15 +120,19 @@ func (r *trial) supervisor() int { return r.d.cmd.Process.Pid }
 func (r *trial) awaitOne() (worker int, after time.Duration) {
 	r.t.Helper()
 	begin := time.Now()
+	timeout := time.After(soon)
 	for {
+		mark := r.d.mark()
 		c := children(r.supervisor())
 		if len(c) == 1 {
 			return c[0], time.Since(begin)
 		}
-		if time.Since(begin) > soon {
+		select {
+		case <-anyEnded(c...):
+		case <-r.d.next(mark): // it says so when a worker serves
+		case <-timeout:
 			r.fatal("the server has the processes %v, not one worker", c)
 		}
-		time.Sleep(look)
 	}
 }
 
@@ -144,7 +150,6 @@ func (r *trial) awaitService() time.Duration {
 			if time.Since(begin) > soon {
 				r.fatal("no service on %s for %v: %v", path, soon, err)
 			}
-			time.Sleep(look)
 		}
 	}
 	return time.Since(begin)
@@ -319,7 +324,8 @@ var parts = []time.Duration{2, 20, 8, 20, 10}
 // phase is where a handover from the giver is, by the events from an offset on and the log from a mark on.
 func (r *trial) phase(giver, offset, mark int) string {
 	had := map[string]bool{}
-	for _, event := range strings.Split(r.file(r.events)[offset:], "\n") {
+	events, _, _ := r.events.since(offset)
+	for _, event := range events {
 		pid, what, _ := strings.Cut(event, " ")
 		if pid != strconv.Itoa(giver) {
 			what = "taker: " + what
@@ -359,7 +365,8 @@ type hit struct {
 func (r *trial) disturb(a assault, aim int, usual time.Duration) (hits []hit, killed map[string]bool, answer <-chan error) {
 	r.t.Helper()
 	r.awaitOne() // the events of the handover before are over
-	offset, mark := len(r.file(r.events)), r.d.mark()
+	_, offset, _ := r.events.since(0)
+	mark := r.d.mark()
 	giver, answer := r.begin(aim)
 	processes := map[string]*os.Process{"supervisor": r.d.cmd.Process, "giver": handle(giver)}
 	r.pause(usual / parts[aim])
@@ -454,8 +461,8 @@ func TestKillHandover(t *testing.T) {
 			over := make(chan time.Duration, 1)
 			old := r.place.strays(0)
 			go func() {
-				for slices.ContainsFunc(old, func(pid int) bool { return slices.Contains(r.place.strays(0), pid) }) && time.Since(was) < patience {
-					time.Sleep(look)
+				for _, pid := range old {
+					<-anyEnded(pid)
 				}
 				over <- time.Since(was)
 			}()

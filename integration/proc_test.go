@@ -1,6 +1,7 @@
 package integration
 
 import (
+	"bufio"
 	"bytes"
 	"fmt"
 	"os"
@@ -8,8 +9,11 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // proc is a process as the kernel tells of it.
@@ -83,6 +87,64 @@ func openFiles(t testing.TB, pid int) int {
 		t.Fatal(err)
 	}
 	return len(entries)
+}
+
+// anyEnded is closed when one of the processes has ended, by pidfd_open(2); at once if one is gone already.
+func anyEnded(pids ...int) <-chan struct{} {
+	ended := make(chan struct{})
+	var once sync.Once
+	for _, pid := range pids {
+		go func() { // until the process ends
+			if fd, err := unix.PidfdOpen(pid, 0); err == nil {
+				for err = unix.EINTR; err == unix.EINTR; {
+					_, err = unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, -1)
+				}
+				unix.Close(fd)
+			}
+			once.Do(func() { close(ended) })
+		}()
+	}
+	return ended
+}
+
+// journal takes the lines that processes write into a named pipe.
+type journal struct {
+	pipe *os.File
+
+	mu    sync.Mutex // guards what follows
+	lines []string
+	woken chan struct{} // closed and replaced with each line
+}
+
+// newJournal makes the pipe. It is gone with the test.
+func newJournal(t testing.TB, file string) *journal {
+	t.Helper()
+	if err := unix.Mkfifo(file, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	pipe, err := os.OpenFile(file, os.O_RDWR, 0) // for writing, too: so it has no end while nobody else writes
+	if err != nil {
+		t.Fatal(err)
+	}
+	j := &journal{pipe: pipe, woken: make(chan struct{})}
+	t.Cleanup(func() { pipe.Close() })
+	go func() {
+		for s := bufio.NewScanner(pipe); s.Scan(); {
+			j.mu.Lock()
+			j.lines = append(j.lines, s.Text())
+			close(j.woken)
+			j.woken = make(chan struct{})
+			j.mu.Unlock()
+		}
+	}()
+	return j
+}
+
+// since are the lines from a mark on, the mark of their end, and what is closed with the next line.
+func (j *journal) since(mark int) (lines []string, end int, next <-chan struct{}) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return slices.Clone(j.lines[mark:]), len(j.lines), j.woken
 }
 
 // look is how often a state is looked at that nobody tells of.

@@ -49,11 +49,8 @@ type soak struct {
 //
 // In the short form the durations of reloads are told and not compared: they are too few for that.
 func TestSoak(t *testing.T) {
-	switch {
-	case raceEnabled:
+	if raceEnabled {
 		t.Skip("ThreadSanitizer can't tell what it finds in a server under this load, and ends it; see docs/facts.md")
-	case *arm64:
-		t.Skip("a program under an emulator can't start itself again")
 	}
 	reloads, budget := *soakReloads, 32
 	var args []string
