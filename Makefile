@@ -26,7 +26,7 @@ plugins: build ## build the plugins under plugins/ into build/plugins
 test: ## run every test that needs nothing but Go and a C compiler
 	$(GO) test -timeout 10m ./...
 
-test-arm64: ## load, reload and carry state on arm64, under qemu-user
+test-arm64: ## load, reload, hand over and crash on arm64, under qemu-user
 	scripts/test-arm64.sh
 
 race: ## run the tests under the race detector, servers and plugins too

@@ -84,7 +84,7 @@ func (v *victims) end(t *testing.T, limit time.Duration) {
 	v.stop()
 	v.done.Wait()
 	t.Logf("%d requests, %d cut off; the longest gap is %v", v.sent(), len(v.errs), v.gap.Round(time.Millisecond))
-	if v.gap > limit && !raceEnabled {
+	if v.gap > limit && !raceEnabled && !*arm64 { // which make everything slow
 		t.Errorf("a client had no answer for %v, want service again within %v", v.gap, limit)
 	}
 	for _, n := range v.failed {
@@ -198,6 +198,9 @@ func TestCrashes(t *testing.T) {
 		t.Run(test.deed, func(t *testing.T) {
 			if raceEnabled && !slices.Contains([]string{"panic", "exit", "hang"}, test.deed) {
 				t.Skip("the server does the same as in those three, which take long enough under the race detector")
+			}
+			if *arm64 && test.deed == "memory" {
+				t.Skip("the limit on its memory would be the emulator's, which needs more; natively it runs")
 			}
 			first, limit := c.first, time.Second
 			if test.plugin == "ccrasher" {

@@ -81,7 +81,7 @@ func (s *stage) urls(but string) (urls []string) {
 // that one isn't.
 func TestCrashLoops(t *testing.T) {
 	if *arm64 {
-		t.Skip("an emulator dies in its own ways")
+		t.Skip("restarts take seconds under an emulator, and crashes come in other moments than the test means")
 	}
 	if raceEnabled {
 		t.Skip("servers start so slowly under the race detector that the crashes come in other moments than the test means")

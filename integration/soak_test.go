@@ -49,8 +49,11 @@ type soak struct {
 //
 // In the short form the durations of reloads are told and not compared: they are too few for that.
 func TestSoak(t *testing.T) {
-	if raceEnabled {
+	switch {
+	case raceEnabled:
 		t.Skip("ThreadSanitizer can't tell what it finds in a server under this load, and ends it; see docs/facts.md")
+	case *arm64:
+		t.Skip("the memory that it watches would be the emulator's")
 	}
 	reloads, budget := *soakReloads, 32
 	var args []string

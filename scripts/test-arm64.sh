@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Builds server and plugins for arm64 and has them load, reload under load and carry state under qemu-user.
+# Builds server and plugins for arm64 and has them load, reload under load, carry state, hand over and crash under qemu-user.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -9,4 +9,4 @@ for program in aarch64-linux-gnu-gcc qemu-aarch64-static; do
     exit 1
   }
 done
-exec go test -count=1 -timeout 20m ./integration -run 'TestReloadUnderLoad|TestBrokenImages|TestEmbedded' -v -args -arm64
+exec go test -count=1 -timeout 20m ./integration -run 'TestReloadUnderLoad|TestBrokenImages|TestEmbedded|TestDeadlyInit|TestCrashes|TestHandoverState/1MB' -v -args -arm64
