@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/sohost/sohost"
-	"github.com/sohost/sohost/internal/control"
+	"github.com/sohost/sohost/internal/server/control"
 )
 
 // BenchmarkReload deploys images that the server has never seen, of a plugin with a counter as its state, one after the

@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/sohost/sohost/internal/control"
+	"github.com/sohost/sohost/internal/server/control"
 )
 
 // TestBudgets spends each budget: a fresh process takes over by itself, says why, and what the old one had left behind is gone.

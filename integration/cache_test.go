@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/sohost/sohost/internal/control"
+	"github.com/sohost/sohost/internal/server/control"
 )
 
 // TestCachesSurvive: what plugins put into the host's caches is there after a reload, and in a fresh process.

@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/sohost/sohost/internal/control"
+	"github.com/sohost/sohost/internal/server/control"
 )
 
 // TestCheckpoint takes a plugin's state through a clean stop, a kill and a damaged checkpoint.

@@ -16,7 +16,7 @@ import (
 	"time"
 
 	"github.com/sohost/sohost/generations"
-	"github.com/sohost/sohost/internal/control"
+	"github.com/sohost/sohost/internal/server/control"
 )
 
 // victims are clients that count what a crash costs them: each has one connection, pauses after each answer, and begins anew

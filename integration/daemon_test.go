@@ -17,7 +17,7 @@ import (
 	"time"
 
 	"github.com/sohost/sohost"
-	"github.com/sohost/sohost/internal/control"
+	"github.com/sohost/sohost/internal/server/control"
 )
 
 // patience bounds every wait for something that must happen. Emulated servers are slow.

@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/sohost/sohost"
-	"github.com/sohost/sohost/internal/control"
+	"github.com/sohost/sohost/internal/server/control"
 )
 
 // sizes of state that is handed over, in records of hoard: about a hundred bytes each.

@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/sohost/sohost/internal/control"
+	"github.com/sohost/sohost/internal/server/control"
 )
 
 // begin begins a handover and returns in a phase of it, or when it is over.

@@ -20,7 +20,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/sohost/sohost/internal/control"
+	"github.com/sohost/sohost/internal/server/control"
 )
 
 var (

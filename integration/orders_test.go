@@ -9,7 +9,7 @@ import (
 	"syscall"
 	"testing"
 
-	"github.com/sohost/sohost/internal/control"
+	"github.com/sohost/sohost/internal/server/control"
 )
 
 // TestOrdersDuringHandovers gives a server all orders at once. Each is carried out, by whichever process has the plugins by then;

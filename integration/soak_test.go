@@ -12,7 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/sohost/sohost/internal/control"
+	"github.com/sohost/sohost/internal/server/control"
 )
 
 // soakReloads is how long TestSoak runs. `make soak` sets it.

@@ -11,7 +11,7 @@ import (
 	"testing"
 
 	"github.com/sohost/sohost"
-	"github.com/sohost/sohost/internal/control"
+	"github.com/sohost/sohost/internal/server/control"
 )
 
 // stateful is a server with one plugin whose images a test deploys.

@@ -12,7 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/sohost/sohost/internal/control"
+	"github.com/sohost/sohost/internal/server/control"
 )
 
 // TestSystemd plays the part of systemd: it makes the sockets, and hears when the server serves, hands over, and stops.

@@ -10,7 +10,7 @@ import (
 
 	"github.com/sohost/sohost"
 	"github.com/sohost/sohost/internal/build"
-	"github.com/sohost/sohost/internal/control"
+	"github.com/sohost/sohost/internal/server/control"
 )
 
 // cycle is one way of a plugin from its source into the server.

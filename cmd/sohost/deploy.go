@@ -8,7 +8,7 @@ import (
 	"strings"
 
 	"github.com/sohost/sohost"
-	"github.com/sohost/sohost/internal/control"
+	"github.com/sohost/sohost/internal/server/control"
 	"github.com/spf13/cobra"
 )
 

@@ -8,7 +8,7 @@ import (
 	"syscall"
 
 	"github.com/sohost/sohost/internal/build"
-	"github.com/sohost/sohost/internal/control"
+	"github.com/sohost/sohost/internal/server/control"
 	"github.com/spf13/cobra"
 )
 

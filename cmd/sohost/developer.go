@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"github.com/sohost/sohost/internal/build"
-	"github.com/sohost/sohost/internal/control"
+	"github.com/sohost/sohost/internal/server/control"
 	"github.com/sohost/sohost/internal/watch"
 )
 

@@ -7,7 +7,7 @@ import (
 	"path/filepath"
 
 	"github.com/sohost/sohost"
-	"github.com/sohost/sohost/internal/control"
+	"github.com/sohost/sohost/internal/server/control"
 	"github.com/spf13/cobra"
 )
 

@@ -10,7 +10,7 @@ import (
 	"fmt"
 	"os"
 
-	"github.com/sohost/sohost/internal/worker"
+	"github.com/sohost/sohost/internal/server/worker"
 )
 
 func main() {

@@ -5,7 +5,7 @@ import (
 	"fmt"
 
 	"github.com/sohost/sohost/generations"
-	"github.com/sohost/sohost/internal/control"
+	"github.com/sohost/sohost/internal/server/control"
 	"github.com/spf13/cobra"
 )
 

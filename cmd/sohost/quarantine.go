@@ -3,7 +3,7 @@ package main
 import (
 	"fmt"
 
-	"github.com/sohost/sohost/internal/control"
+	"github.com/sohost/sohost/internal/server/control"
 	"github.com/spf13/cobra"
 )
 

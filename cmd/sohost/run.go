@@ -1,7 +1,7 @@
 package main
 
 import (
-	"github.com/sohost/sohost/internal/supervisor"
+	"github.com/sohost/sohost/internal/server/supervisor"
 	"github.com/spf13/cobra"
 )
 

@@ -13,10 +13,10 @@ import (
 	"time"
 
 	"github.com/sohost/sohost/generations"
-	"github.com/sohost/sohost/internal/control"
-	"github.com/sohost/sohost/internal/supervisor"
-	"github.com/sohost/sohost/internal/systemd"
-	"github.com/sohost/sohost/internal/worker"
+	"github.com/sohost/sohost/internal/server/control"
+	"github.com/sohost/sohost/internal/server/supervisor"
+	"github.com/sohost/sohost/internal/server/systemd"
+	"github.com/sohost/sohost/internal/server/worker"
 )
 
 // lockTimeout is how long the processes of a server that died get to finish.

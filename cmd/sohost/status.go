@@ -5,7 +5,7 @@ import (
 	"io"
 	"strings"
 
-	"github.com/sohost/sohost/internal/control"
+	"github.com/sohost/sohost/internal/server/control"
 	"github.com/spf13/cobra"
 )
 

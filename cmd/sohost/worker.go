@@ -4,7 +4,7 @@ import (
 	"log/slog"
 	"os"
 
-	"github.com/sohost/sohost/internal/worker"
+	"github.com/sohost/sohost/internal/server/worker"
 	"github.com/spf13/cobra"
 )
 

@@ -10,8 +10,8 @@ import (
 	"time"
 
 	"github.com/sohost/sohost"
-	"github.com/sohost/sohost/internal/control"
-	"github.com/sohost/sohost/internal/worker"
+	"github.com/sohost/sohost/internal/server/control"
+	"github.com/sohost/sohost/internal/server/worker"
 )
 
 // ConnectControl makes a connection to the worker's control server.

@@ -12,9 +12,9 @@ import (
 
 	"github.com/sohost/sohost"
 	"github.com/sohost/sohost/generations"
-	"github.com/sohost/sohost/internal/conns"
-	"github.com/sohost/sohost/internal/control"
 	"github.com/sohost/sohost/internal/passing"
+	"github.com/sohost/sohost/internal/server/conns"
+	"github.com/sohost/sohost/internal/server/control"
 )
 
 // idleTimeout is how long a keep-alive connection may be without a request.

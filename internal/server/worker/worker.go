@@ -15,8 +15,8 @@ import (
 	"time"
 
 	"github.com/sohost/sohost"
-	"github.com/sohost/sohost/internal/conns"
 	"github.com/sohost/sohost/internal/passing"
+	"github.com/sohost/sohost/internal/server/conns"
 )
 
 // orphanTimeout is how long a worker without a supervisor takes at most to finish: the next supervisor waits for it.

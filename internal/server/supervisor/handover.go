@@ -8,9 +8,9 @@ import (
 	"time"
 
 	"github.com/sohost/sohost"
-	"github.com/sohost/sohost/internal/control"
 	"github.com/sohost/sohost/internal/passing"
-	"github.com/sohost/sohost/internal/worker"
+	"github.com/sohost/sohost/internal/server/control"
+	"github.com/sohost/sohost/internal/server/worker"
 )
 
 // request is a wish for a handover that waits.

@@ -15,9 +15,9 @@ import (
 
 	"github.com/sohost/sohost"
 	"github.com/sohost/sohost/generations"
-	"github.com/sohost/sohost/internal/control"
 	"github.com/sohost/sohost/internal/passing"
-	"github.com/sohost/sohost/internal/worker"
+	"github.com/sohost/sohost/internal/server/control"
+	"github.com/sohost/sohost/internal/server/worker"
 	"golang.org/x/sys/unix"
 )
 

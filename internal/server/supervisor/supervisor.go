@@ -18,10 +18,10 @@ import (
 
 	"github.com/sohost/sohost"
 	"github.com/sohost/sohost/generations"
-	"github.com/sohost/sohost/internal/control"
 	"github.com/sohost/sohost/internal/crash"
-	"github.com/sohost/sohost/internal/systemd"
-	"github.com/sohost/sohost/internal/worker"
+	"github.com/sohost/sohost/internal/server/control"
+	"github.com/sohost/sohost/internal/server/systemd"
+	"github.com/sohost/sohost/internal/server/worker"
 )
 
 // Options say what to supervise. Public, Control, Lock and Log must be set.

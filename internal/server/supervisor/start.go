@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/sohost/sohost/internal/worker"
+	"github.com/sohost/sohost/internal/server/worker"
 )
 
 // first starts the first worker. That it can't serve is most often the configuration's fault, or the store's: it isn't tried

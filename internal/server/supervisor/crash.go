@@ -9,8 +9,8 @@ import (
 	"time"
 
 	"github.com/sohost/sohost/generations"
-	"github.com/sohost/sohost/internal/control"
 	"github.com/sohost/sohost/internal/crash"
+	"github.com/sohost/sohost/internal/server/control"
 )
 
 // A worker that served for as long as that has not crashed in a row with the one before.

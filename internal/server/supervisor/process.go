@@ -13,7 +13,7 @@ import (
 	"github.com/sohost/sohost/internal/crash"
 	"github.com/sohost/sohost/internal/passing"
 	"github.com/sohost/sohost/internal/self"
-	"github.com/sohost/sohost/internal/worker"
+	"github.com/sohost/sohost/internal/server/worker"
 )
 
 // process is one worker.

@@ -14,7 +14,7 @@ import (
 	"testing"
 
 	"github.com/sohost/sohost"
-	"github.com/sohost/sohost/internal/control"
+	"github.com/sohost/sohost/internal/server/control"
 )
 
 // serve runs a server for a host with one plugin, whose image doesn't exist, and returns its socket.

@@ -4,7 +4,7 @@ import (
 	"errors"
 	"time"
 
-	"github.com/sohost/sohost/internal/worker"
+	"github.com/sohost/sohost/internal/server/worker"
 )
 
 // finish has a worker end, and waits for it and those before it. A worker that doesn't end in time is killed.
