@@ -127,7 +127,7 @@ func (h *Host) add(config Plugin) *plugin {
 func (h *Host) bootPlugin(ctx context.Context, p *plugin) (booted []*candidate, wentBack *Refusal) {
 	release := *h.release.Load()
 	entry, known := release.Plugins[p.name]
-	if p.held = entry.PassedOver; p.held.IsZero() && entry.Source == p.Image {
+	if p.held = entry.Skipped; p.held.IsZero() && entry.Source == p.Image {
 		p.held = entry.Image
 	}
 	if !known {
@@ -139,7 +139,7 @@ func (h *Host) bootPlugin(ctx context.Context, p *plugin) (booted []*candidate, 
 	back, goesBack := h.fallback(release, suspect{p.name, entry.Image})
 	if goesBack = goesBack && h.quarantined(entry.Image) != nil; goesBack {
 		refused := p.refusal()
-		back.PassedOver = entry.Image
+		back.Skipped = entry.Image
 		if booted = h.bootEntry(ctx, p, back); booted != nil || ctx.Err() != nil {
 			return booted, refused
 		}
@@ -155,7 +155,7 @@ func (h *Host) bootPlugin(ctx context.Context, p *plugin) (booted []*candidate, 
 
 // bootEntry boots a plugin from what a release says.
 func (h *Host) bootEntry(ctx context.Context, p *plugin, entry generations.Entry) []*candidate {
-	return h.bootTarget(ctx, target{plugin: p, file: entry.Source, stored: entry.Image, passedOver: entry.PassedOver})
+	return h.bootTarget(ctx, target{plugin: p, file: entry.Source, stored: entry.Image, passedOver: entry.Skipped})
 }
 
 // leaveOut boots a plugin with nothing: processes end again and again, and it may be the reason.

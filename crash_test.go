@@ -66,7 +66,7 @@ func (c *court) publish(images ...string) *court {
 		name, from, rolledBack := strings.Cut(name, "<")
 		e := generations.Entry{Image: c.image(name)}
 		if rolledBack {
-			e.PassedOver = c.image(from)
+			e.Skipped = c.image(from)
 			if c.release.Plugins[name[:1]].Image != e.Image {
 				back = c.release.Previous
 			}

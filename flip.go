@@ -93,7 +93,7 @@ func (p *plugin) drainGated(ctx context.Context, g *generations.Generation[*live
 	if errors.As(err, &held) && errors.Is(err, ErrTooSlow) {
 		return fmt.Errorf("%d calls of plugin %s in generation %s have not returned: %w; "+
 			"reload when they have, raise the drain timeout, or have the plugin declare ConcurrentExport",
-			held.Held, p.name, g.ID().Short(), held.Err)
+			held.Leases, p.name, g.ID().Short(), held.Err)
 	}
 	return err
 }

@@ -36,7 +36,7 @@ func (g *giving) plan(ctx context.Context) (*plan, error) {
 		entry := h.entries[p.name]
 		entry.Image = p.currentID()
 		if g := p.current(); g != nil {
-			entry.PassedOver = g.Value().passedOver
+			entry.Skipped = g.Value().passedOver
 		}
 		p.mu.Lock()
 		result.Plugins = append(result.Plugins, planned{
@@ -60,7 +60,7 @@ func (g *giving) plan(ctx context.Context) (*plan, error) {
 func (p *plan) bring(c *candidate, why cause) {
 	i := slices.IndexFunc(p.Plugins, func(pp planned) bool { return pp.Plugin.Name == c.plugin.name })
 	pp := &p.Plugins[i]
-	pp.Brings = generations.Entry{Image: c.id, Source: c.file, PassedOver: c.passesOver()}
+	pp.Brings = generations.Entry{Image: c.id, Source: c.file, Skipped: c.passesOver()}
 	pp.Cause, pp.Kind, pp.Back, pp.Refused = why.by, why.kind, why.rollbackOf, nil
 }
 

@@ -140,7 +140,7 @@ func (t *taking) prepare(ctx context.Context) error {
 			return err
 		}
 		c := newCandidate(target{
-			plugin: p, file: pp.Brings.Source, stored: pp.Brings.Image, passedOver: pp.Brings.PassedOver,
+			plugin: p, file: pp.Brings.Source, stored: pp.Brings.Image, passedOver: pp.Brings.Skipped,
 		})
 		c.trusted = true // this process is a throwaway itself until it has taken over
 		t.candidates, t.byPlugin[p.name] = append(t.candidates, c), c

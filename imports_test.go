@@ -17,7 +17,7 @@ func TestImports(t *testing.T) {
 		{"/abi", nil, "whatever abi imports, every plugin must have in the very version that the host has"},
 		{"/abi/keep", []string{module + "/abi"}, "it is compiled into plugins"},
 		{"/native", []string{"golang.org/x/sys"}, "it is of use to any host of Go plugins"},
-		{"/generations", []string{"golang.org/x/sys", "github.com/google/renameio/v2"}, "it knows nothing of plugins"},
+		{"/generations", []string{"golang.org/x/sys"}, "it knows nothing of plugins"},
 		{"/internal/cache", []string{module + "/abi"}, "it is a cache and nothing else"},
 		{"/internal/watch", []string{"golang.org/x/sys"}, "it tells of files and nothing else"},
 		{"/internal/passing", []string{"golang.org/x/sys"}, "it carries messages and knows none"},

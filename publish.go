@@ -18,7 +18,7 @@ func (h *Host) publish(why cause, changed []*candidate) (int, error) {
 	begin := time.Now()
 	for _, c := range changed {
 		h.entries[c.plugin.name] = generations.Entry{
-			Image: c.id, Source: c.file, Version: c.live.descriptor.Version, PassedOver: c.live.passedOver,
+			Image: c.id, Source: c.file, Version: c.live.descriptor.Version, Skipped: c.live.passedOver,
 		}
 	}
 	fresh := !maps.Equal(h.entries, h.release.Load().Plugins)
@@ -51,7 +51,7 @@ func (h *Host) publish(why cause, changed []*candidate) (int, error) {
 }
 
 // Prune removes old releases from the store, and the images that no remaining release names and this process has not opened.
-// opts.Held is set by the host.
+// opts.InUse is set by the host.
 func (h *Host) Prune(opts generations.PruneOptions) (generations.PruneReport, error) {
 	h.publishMu.Lock()
 	defer h.publishMu.Unlock()
@@ -67,7 +67,7 @@ func (h *Host) pruneLocked(opts generations.PruneOptions) (report generations.Pr
 		held[filepath.Base(image.Path())] = true
 	}
 	h.pins.exclude(func(pinned func(generations.ID) bool) {
-		opts.Held = func(id generations.ID) bool { return pinned(id) || held[id.String()+".so"] }
+		opts.InUse = func(id generations.ID) bool { return pinned(id) || held[id.String()+".so"] }
 		report, err = h.store.Prune(opts)
 	})
 	return report, err

@@ -1,8 +1,8 @@
 package sohost
 
 import (
+	"errors"
 	"fmt"
-	"strings"
 
 	"github.com/sohost/sohost/generations"
 )
@@ -24,31 +24,21 @@ func (h *Host) quarantined(id generations.ID) error {
 // Quarantines lists the images in quarantine, the oldest first.
 func (h *Host) Quarantines() ([]generations.Quarantine, error) { return h.store.Quarantines() }
 
-// LiftQuarantine lets an image be tried again, of which the beginning of the id is given, and returns what stood against it.
-// The error is generations.ErrNotQuarantined if there is none.
+// LiftQuarantine allows the image whose id begins with prefix to be tried again, and returns the record that stood against
+// it. The error matches generations.ErrNotQuarantined when no image in quarantine has such an id, and
+// generations.ErrAmbiguous when several do.
 func (h *Host) LiftQuarantine(prefix string) (generations.Quarantine, error) {
-	all, err := h.store.Quarantines()
-	if err != nil {
-		return generations.Quarantine{}, err
+	q, err := h.store.LiftQuarantine(prefix)
+	switch {
+	case errors.Is(err, generations.ErrNotQuarantined):
+		return q, fmt.Errorf("%w; `sohost quarantine` lists those that are", err)
+	case errors.Is(err, generations.ErrAmbiguous):
+		return q, fmt.Errorf("%w; give more of the id", err)
+	case err != nil:
+		return q, err
 	}
-	var found []generations.Quarantine
-	for _, q := range all {
-		if prefix != "" && strings.HasPrefix(q.Image.String(), prefix) {
-			found = append(found, q)
-		}
-	}
-	switch len(found) {
-	case 0:
-		return generations.Quarantine{}, fmt.Errorf("image %q: %w; `sohost quarantine` lists those that are", prefix, generations.ErrNotQuarantined)
-	case 1:
-	default:
-		return generations.Quarantine{}, fmt.Errorf("image %q: %d images in quarantine begin so; give more of its id", prefix, len(found))
-	}
-	if err := h.store.LiftQuarantine(found[0].Image); err != nil {
-		return generations.Quarantine{}, err
-	}
-	h.forgive(found[0].Image)
-	return found[0], nil
+	h.forgive(q.Image)
+	return q, nil
 }
 
 // forgive lets a change of a plugin's file bring an image again that was refused for its quarantine.

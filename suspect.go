@@ -147,7 +147,7 @@ func (h *Host) cameBack(release generations.Release, s suspect) bool {
 func (h *Host) fallback(release generations.Release, from suspect) (entry generations.Entry, ok bool) {
 	var left generations.ID
 	if h.cameBack(release, from) {
-		left = release.Plugins[from.plugin].PassedOver
+		left = release.Plugins[from.plugin].Skipped
 	}
 	fits := func(r generations.Release) bool {
 		e, has := r.Plugins[from.plugin]

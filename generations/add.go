@@ -13,9 +13,6 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// tempObject begins the names of images that are still being copied.
-const tempObject = ".add-"
-
 // Add copies the file at path into the store and gives the image that it is. Bytes are hashed as they are copied: what was
 // hashed is what is stored. It blocks until the image is durable, which takes as long as writing it to the disk does, and
 // never on a path that isn't a regular file.
@@ -38,7 +35,7 @@ func (s *Store) Add(ctx context.Context, path string) (Object, error) {
 	}
 	defer src.Close() // only read
 
-	tmp, err := s.disk.createTemp(s.objects(), tempObject+"*")
+	tmp, err := s.disk.createTemp(s.objects(), tempPattern("image"))
 	if err != nil {
 		return Object{}, fmt.Errorf("add %s: %w", path, err)
 	}

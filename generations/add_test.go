@@ -226,33 +226,14 @@ func TestAddConcurrently(t *testing.T) {
 	checkStore(t, s)
 }
 
-func TestResolve(t *testing.T) {
+func TestObject(t *testing.T) {
 	s := newStore(t)
 	o := add(t, s, "x")
-	if got, err := s.Resolve(o.ID.Short()); err != nil || got != o.ID {
-		t.Errorf("Resolve = %v, %v", got, err)
+	o.Existed = false
+	if got, err := s.Object(o.ID); err != nil || got != o {
+		t.Errorf("Object = %+v, %v; want %+v", got, err, o)
 	}
-	for i := range 17 { // of 18 ids two begin with one digit
-		add(t, s, numbered("x", i))
-	}
-	objects, err := s.list()
-	if err != nil {
-		t.Fatal(err)
-	}
-	seen := make(map[string]bool)
-	for _, o := range objects {
-		digit := o.ID.String()[:1]
-		if seen[digit] {
-			_, err := s.Resolve(digit)
-			wantIs(t, err, ErrAmbiguous)
-		}
-		seen[digit] = true
-	}
-	for _, digits := range []string{"", "nothing", "*"} {
-		_, err := s.Resolve(digits)
-		wantIs(t, err, ErrNotStored)
-	}
-	_, err = s.Object(idOf("unknown"))
+	_, err := s.Object(idOf("unknown"))
 	wantIs(t, err, ErrNotStored)
 }
 

@@ -4,7 +4,6 @@ import (
 	"io/fs"
 	"os"
 
-	"github.com/google/renameio/v2"
 	"golang.org/x/sys/unix"
 )
 
@@ -32,10 +31,6 @@ type disk struct {
 	clone    func(dst, src *os.File) error
 	sync     func(f *os.File) error
 	close    func(f *os.File) error
-
-	pending        func(path string, perm fs.FileMode) (*renameio.PendingFile, error)
-	replace        func(f *renameio.PendingFile) error
-	replaceSymlink func(oldname, newname string) error
 }
 
 func realDisk() *disk {
@@ -62,10 +57,6 @@ func realDisk() *disk {
 		clone:    clone,
 		sync:     (*os.File).Sync,
 		close:    (*os.File).Close,
-
-		pending:        pending,
-		replace:        (*renameio.PendingFile).CloseAtomicallyReplace,
-		replaceSymlink: renameio.Symlink,
 	}
 }
 

@@ -21,7 +21,7 @@ func (d *drain) signal() {
 // Drain waits until no caller holds the generation, and makes it drained. It wakes when a shard becomes empty and doesn't
 // poll. When ctx ends first the error is a *DrainError that tells how many leases are held and wraps the cause; the
 // generation goes on draining, and Drain may be called again. In a slot, or put into one meanwhile, it gives ErrLive;
-// while another Drain of it runs, ErrDraining; once retired, ErrRetired. A generation that was never in a slot is drained
+// while another Drain of it runs, ErrDraining. A generation that was never in a slot is drained
 // at once.
 //
 // Invariant: after the generation has left its slot, a shard that has read zero once has no lease any more. No lease is
@@ -48,8 +48,6 @@ func (g *Generation[T]) beginDrain() (entered int, err error) {
 	switch {
 	case g.state == StateLive:
 		return 0, ErrLive
-	case g.state == StateRetired:
-		return 0, ErrRetired
 	case g.draining:
 		return 0, ErrDraining
 	}
@@ -66,7 +64,7 @@ func (g *Generation[T]) awaitShards(ctx context.Context, entered int) error {
 					return ErrLive
 				}
 			case <-ctx.Done():
-				return &DrainError{ID: g.id, Held: g.Leases(), Err: context.Cause(ctx)}
+				return &DrainError{ID: g.id, Leases: g.Leases(), Err: context.Cause(ctx)}
 			}
 		}
 	}

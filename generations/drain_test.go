@@ -56,10 +56,10 @@ func TestDrainEndsWithContext(t *testing.T) {
 	reason := errors.New("the deploy was called off")
 	cancel(reason)
 	err := g.Drain(ctx)
-	wantIs(t, err, ErrHeld)
+	wantIs(t, err, ErrLeased)
 	wantIs(t, err, reason)
 	var held *DrainError
-	if !errors.As(err, &held) || held.Held != 2 || held.ID != g.ID() {
+	if !errors.As(err, &held) || held.Leases != 2 || held.ID != g.ID() {
 		t.Errorf("Drain = %v, want 2 leases held", err)
 	}
 	wantState(t, g, StateDraining)

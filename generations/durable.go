@@ -7,47 +7,71 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-
-	"github.com/google/renameio/v2"
 )
 
-// WriteFile writes the file at path whole or not at all: other processes, and whoever looks after a power failure, find
-// either what was there before or all that write wrote. It blocks until the bytes and the name are on disk.
+// WriteFile writes the file at path completely or not at all. Other processes, and anyone after a power failure, find
+// either the old file or everything that write wrote. It blocks until the bytes and the name are on disk.
 //
-// On error path is as it was, with one exception: when the error comes from the last step, the fsync of the directory, the
-// new file is in place but a power failure may bring the old one back.
+// On error the file at path is unchanged, with one exception: if the last step fails, the fsync of the directory, the new
+// file is in place but a power failure may bring the old one back.
+//
+// The file is written beside path under the name .NAME.sohost-tmp-DIGITS, where NAME is the last element of path. If the
+// process dies meanwhile, that file stays.
 func WriteFile(path string, perm fs.FileMode, write func(io.Writer) error) error {
 	return realDisk().writeFile(path, perm, write)
 }
 
 func (d *disk) writeFile(path string, perm fs.FileMode, write func(io.Writer) error) error {
-	// The temporary file lies beside its target: a rename is atomic only within one filesystem.
-	f, err := d.pending(path, perm)
+	// In the same directory, because a rename is atomic only within one filesystem.
+	dir, name := filepath.Split(path)
+	f, err := d.createTemp(filepath.Clean(dir), tempPattern(name))
 	if err != nil {
 		return fmt.Errorf("write %s: %w", path, err)
 	}
-	if err := write(writerFunc(func(p []byte) (int, error) { return d.write(f.File, p) })); err != nil {
-		f.Cleanup() // fails only where the next OpenStore cleans up
+	err = d.fill(f, perm, write)
+	if err == nil {
+		err = d.rename(f.Name(), path)
+	}
+	if err != nil {
+		f.Close()
+		d.remove(f.Name()) // if this fails, the next OpenStore cleans up
 		return fmt.Errorf("write %s: %w", path, err)
 	}
-	// Replace fsyncs before it renames: without it the name could reach the disk before the bytes, as an empty file.
-	if err := d.replace(f); err != nil {
-		f.Cleanup()
-		return fmt.Errorf("write %s: %w", path, err)
-	}
-	// The rename itself is in the directory, which has an fsync of its own.
+	// The rename is recorded in the directory, which needs its own fsync.
 	return d.syncDir(filepath.Dir(path))
 }
 
-// writeSymlink makes the symlink at path point to target, replacing an earlier one atomically. On error path is as it was,
-// or points to target without that being durable.
+// fill gives f its mode and its content, makes both durable, and closes it.
+func (d *disk) fill(f *os.File, perm fs.FileMode, write func(io.Writer) error) error {
+	if err := d.chmod(f, perm); err != nil {
+		return err
+	}
+	if err := write(writerFunc(func(p []byte) (int, error) { return d.write(f, p) })); err != nil {
+		return err
+	}
+	// Before the rename: otherwise the name could reach the disk before the bytes, as an empty file.
+	if err := d.sync(f); err != nil {
+		return err
+	}
+	// Some filesystems report only now that the bytes did not fit.
+	return d.close(f)
+}
+
+// writeSymlink makes the symlink at path point to target, replacing an earlier one atomically. On error path is
+// unchanged, or points to target without that being durable.
 func (d *disk) writeSymlink(target, path string) error {
-	if err := d.replaceSymlink(target, path); err != nil {
-		// The link may be in place and only the removal of a temporary directory have failed, which the next OpenStore
-		// makes good. The link is what counts.
-		if now, readErr := d.readlink(path); readErr != nil || now != target {
-			return fmt.Errorf("link %s to %s: %w", path, target, err)
-		}
+	dir, name := filepath.Split(path)
+	tmp := filepath.Join(dir, tempName(name))
+	// An earlier attempt may have left it.
+	if err := d.remove(tmp); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if err := d.symlink(target, tmp); err != nil {
+		return err
+	}
+	if err := d.rename(tmp, path); err != nil {
+		d.remove(tmp) // if this fails, the next attempt or OpenStore cleans up
+		return err
 	}
 	return d.syncDir(filepath.Dir(path))
 }
@@ -88,11 +112,6 @@ func (d *disk) mkdirs(dir string) error {
 		return err
 	}
 	return d.syncDir(filepath.Dir(dir))
-}
-
-// pending begins a file that will replace path.
-func pending(path string, perm fs.FileMode) (*renameio.PendingFile, error) {
-	return renameio.NewPendingFile(path, renameio.WithTempDir(filepath.Dir(path)), renameio.WithStaticPermissions(perm))
 }
 
 type writerFunc func(p []byte) (int, error)

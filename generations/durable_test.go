@@ -22,23 +22,27 @@ func TestOrderOfOperations(t *testing.T) {
 		want []string // in this order, others in between
 	}{
 		{"Add", func() error { _, err := s.Add(t.Context(), f.source); return err }, []string{
-			"write objects/" + tempObject, "chmod objects/", "sync objects/" + tempObject, "close objects/",
+			"write objects/.image", "chmod objects/.image", "sync objects/.image", "close objects/.image",
 			"rename objects/" + idOf("image of new").String(), "sync objects",
 		}},
 		{"Add again", func() error { _, err := s.Add(t.Context(), f.source); return err }, []string{"sync objects"}},
 		{"Publish", func() error { _, err := s.Publish(manifest(map[string]ID{"a": f.spare})); return err }, []string{
-			"symlink releases/.000004/a.so", "write releases/.000004/.manifest.json", "replace releases/.000004/.manifest.json",
-			"sync releases/.000004", "rename releases/000004", "sync releases", "replaceSymlink current", "sync ",
+			"symlink releases/.000004.sohost-tmp-0/a.so", "write releases/.000004.sohost-tmp-0/.manifest.json",
+			"sync releases/.000004.sohost-tmp-0/.manifest.json", "close releases/.000004.sohost-tmp-0/.manifest.json",
+			"rename releases/.000004.sohost-tmp-0/manifest.json", "sync releases/.000004.sohost-tmp-0",
+			"rename releases/000004", "sync releases", "symlink .current", "rename current", "sync ",
 		}},
-		{"Confirm", func() error { return s.Confirm(4) }, []string{"replaceSymlink confirmed", "sync "}},
+		{"Confirm", func() error { return s.Confirm(4) }, []string{"symlink .confirmed", "rename confirmed", "sync "}},
 		{"Quarantine", func() error { return s.Quarantine(Quarantine{Image: f.spare}) }, []string{
-			"write quarantine/." + f.spare.String(), "replace quarantine/." + f.spare.String(), "sync quarantine", "write history",
+			"chmod quarantine/." + f.spare.String(), "write quarantine/." + f.spare.String(),
+			"sync quarantine/." + f.spare.String(), "close quarantine/." + f.spare.String(),
+			"rename quarantine/" + f.spare.String(), "sync quarantine", "write history",
 		}},
-		{"LiftQuarantine", func() error { return s.LiftQuarantine(f.spare) }, []string{
+		{"LiftQuarantine", func() error { _, err := s.LiftQuarantine(f.spare.Short()); return err }, []string{
 			"remove quarantine/" + f.spare.String(), "sync quarantine", "write history",
 		}},
 		{"Prune", func() error { _, err := s.Prune(PruneOptions{Keep: 1}); return err }, []string{
-			"rename releases/.dropped-000001", "sync releases", "remove objects/", "sync objects",
+			"rename releases/.dropped-000001.sohost-tmp-0", "sync releases", "remove objects/", "sync objects",
 		}},
 	}
 	for _, step := range steps {
@@ -53,7 +57,7 @@ func TestOrderOfOperations(t *testing.T) {
 		}
 		rest := trace
 		for _, want := range step.want {
-			exact := strings.HasPrefix(want, "sync ") && !strings.Contains(want, tempObject)
+			exact := strings.HasPrefix(want, "sync ") && !strings.Contains(want, "/.")
 			i := slices.IndexFunc(rest, func(op string) bool {
 				return op == want || !exact && strings.HasPrefix(op, want)
 			})

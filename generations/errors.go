@@ -15,8 +15,8 @@ var (
 	ErrWrongLock = errors.New("lock is not that of the store")
 	// ErrReadOnly is returned when a Store from ReadStore is asked to change something.
 	ErrReadOnly = errors.New("store is open for reading only")
-	// ErrClosed is returned when a Store is used after Close.
-	ErrClosed = errors.New("store is closed")
+	// ErrStoreClosed is returned when a Store is used after Close.
+	ErrStoreClosed = errors.New("store is closed")
 )
 
 // Adding an image.
@@ -57,16 +57,12 @@ var (
 	ErrGateOpen = errors.New("gate is open already")
 	// ErrGateTimeout is returned when a caller has waited at a gate for as long as the slot lets it.
 	ErrGateTimeout = errors.New("waited too long at the gate")
-	// ErrLive is returned when a generation that is in a slot is to be put into one, drained or retired.
+	// ErrLive is returned when a generation that is in a slot is to be put into one or drained.
 	ErrLive = errors.New("generation is live")
 	// ErrDraining is returned when a generation is drained from two goroutines at once.
 	ErrDraining = errors.New("generation is being drained already")
-	// ErrHeld is returned when leases were still held as the wait for them ended.
-	ErrHeld = errors.New("generation is still held")
-	// ErrNotDrained is returned when a generation is to be retired before it has drained.
-	ErrNotDrained = errors.New("generation has not drained")
-	// ErrRetired is returned when a retired generation is to be used again.
-	ErrRetired = errors.New("generation is retired")
+	// ErrLeased is returned when leases were still held as the wait for them ended.
+	ErrLeased = errors.New("generation is still held")
 )
 
 // LockedError says who holds a store. It matches ErrLocked, and wraps the cause that ended a wait for the lock.
@@ -212,18 +208,18 @@ func (e *GateTimeoutError) Is(target error) bool { return target == ErrGateTimeo
 // Timeout makes the error a timeout to those who ask as package net does.
 func (e *GateTimeoutError) Timeout() bool { return true }
 
-// DrainError says how many leases were held when the wait for them ended. It matches ErrHeld, and wraps the cause that
+// DrainError says how many leases were held when the wait for them ended. It matches ErrLeased, and wraps the cause that
 // ended the wait.
 type DrainError struct {
-	ID   ID
-	Held int64
-	Err  error
+	ID     ID
+	Leases int64
+	Err    error
 }
 
 func (e *DrainError) Error() string {
-	return fmt.Sprintf("drain generation %s: %d leases still held: %v", e.ID.Short(), e.Held, e.Err)
+	return fmt.Sprintf("drain generation %s: %d leases still held: %v", e.ID.Short(), e.Leases, e.Err)
 }
 
-func (e *DrainError) Is(target error) bool { return target == ErrHeld }
+func (e *DrainError) Is(target error) bool { return target == ErrLeased }
 
 func (e *DrainError) Unwrap() error { return e.Err }

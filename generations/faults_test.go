@@ -4,8 +4,6 @@ import (
 	"errors"
 	"io/fs"
 	"os"
-
-	"github.com/google/renameio/v2"
 )
 
 var errInjected = errors.New("injected failure")
@@ -58,9 +56,6 @@ func do1[T any](f *faults, name string, operation func() (T, error)) (T, error) 
 		if file, ok := any(result).(*os.File); ok && file != nil {
 			file.Close()
 		}
-		if file, ok := any(result).(*renameio.PendingFile); ok && file != nil {
-			file.Close()
-		}
 		var none T
 		return none, err
 	}
@@ -71,15 +66,6 @@ func do1[T any](f *faults, name string, operation func() (T, error)) (T, error) 
 func fastDisk() *disk {
 	d := realDisk()
 	d.sync = func(*os.File) error { return nil }
-	paths := make(map[*renameio.PendingFile]string)
-	d.pending = func(path string, perm fs.FileMode) (*renameio.PendingFile, error) {
-		f, err := pending(path, perm)
-		paths[f] = path
-		return f, err
-	}
-	d.replace = func(f *renameio.PendingFile) error {
-		return errors.Join(f.Close(), os.Rename(f.Name(), paths[f]))
-	}
 	return d
 }
 
@@ -147,14 +133,5 @@ func (f *faults) wrap(d *disk) *disk {
 		clone: func(dst, src *os.File) error { return f.do("clone", func() error { return d.clone(dst, src) }) },
 		sync:  func(file *os.File) error { return f.do("sync "+file.Name(), func() error { return d.sync(file) }) },
 		close: func(file *os.File) error { return f.do("close "+file.Name(), func() error { return d.close(file) }) },
-		pending: func(path string, perm fs.FileMode) (*renameio.PendingFile, error) {
-			return do1(f, "pending "+path, func() (*renameio.PendingFile, error) { return d.pending(path, perm) })
-		},
-		replace: func(file *renameio.PendingFile) error {
-			return f.do("replace "+file.Name(), func() error { return d.replace(file) })
-		},
-		replaceSymlink: func(oldname, newname string) error {
-			return f.do("replaceSymlink "+newname, func() error { return d.replaceSymlink(oldname, newname) })
-		},
 	}
 }

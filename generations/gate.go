@@ -9,7 +9,7 @@ import (
 type Gate[T any] struct {
 	slot     *Slot[T]
 	previous *Generation[T]
-	line     *line
+	waiters  *waiters
 }
 
 // Gate shuts the slot: from now on callers who arrive wait, and those who hold the generation keep it until they release
@@ -25,7 +25,7 @@ func (s *Slot[T]) Gate() (*Gate[T], error) {
 	if s.gate != nil {
 		return nil, fmt.Errorf("gate slot: %w", ErrGated)
 	}
-	gate := &Gate[T]{slot: s, line: newLine()}
+	gate := &Gate[T]{slot: s, waiters: newWaiters()}
 	gate.previous = s.current.Load()
 	s.gate = gate
 	s.current.Store(&Generation[T]{gate: gate})
@@ -39,7 +39,7 @@ func (g *Gate[T]) Previous() *Generation[T] { return g.previous }
 // Open makes next current and lets the waiting callers go on with it. Next is a new generation, or the previous one when
 // the move failed; nil leaves the slot empty, and the callers get ErrEmpty.
 //
-// On error the gate stays shut: ErrLive when next is in a slot, ErrRetired when it was retired. ErrGateOpen means that it
+// On error the gate stays shut: ErrLive when next is in a slot. ErrGateOpen means that it
 // was opened before, and nothing changed.
 func (g *Gate[T]) Open(next *Generation[T]) error {
 	s := g.slot
@@ -53,12 +53,12 @@ func (g *Gate[T]) Open(next *Generation[T]) error {
 	}
 	s.current.Store(next)
 	s.gate = nil
-	g.line.open() // after the store: who is let go must find the generation and not the gate
+	g.waiters.release() // after the store: who is let go must find the generation and not the gate
 	return nil
 }
 
 // Stats tells of the callers who have waited. It may be asked at any time; once Waiting is 0 and the gate open, it is final.
-func (g *Gate[T]) Stats() GateStats { return g.line.stats() }
+func (g *Gate[T]) Stats() GateStats { return g.waiters.stats() }
 
 // GateStats tells how long callers waited at a gate.
 type GateStats struct {

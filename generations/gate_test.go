@@ -137,11 +137,11 @@ func TestGateLimits(t *testing.T) {
 // regate opens a gate and shuts another before any waiting caller can run: within s.mu.
 func regate(t *testing.T, s *Slot[int], gate *Gate[int], g *Generation[int]) *Gate[int] {
 	t.Helper()
-	next := &Gate[int]{slot: s, previous: g, line: newLine()}
+	next := &Gate[int]{slot: s, previous: g, waiters: newWaiters()}
 	s.mu.Lock()
 	s.gate = next
 	s.current.Store(&Generation[int]{gate: next})
-	gate.line.open()
+	gate.waiters.release()
 	s.mu.Unlock()
 	return next
 }
@@ -150,11 +150,11 @@ func regate(t *testing.T, s *Slot[int], gate *Gate[int], g *Generation[int]) *Ga
 func TestGateOpenBeatsTimeout(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	l := newLine()
-	l.open()
+	waiters := newWaiters()
+	waiters.release()
 	for range 100 {
 		w := waiter{timer: time.NewTimer(0)}
-		if err := w.wait(ctx, l, time.Nanosecond); err != nil {
+		if err := w.wait(ctx, waiters, time.Nanosecond); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -11,7 +11,6 @@ const (
 	StateLive                  // in a slot: callers get it, or are to get it when the gate opens to it
 	StateDraining              // out of the slot; callers may still hold it
 	StateDrained               // no caller holds it, and none will unless it is put back
-	StateRetired               // never to be used again
 )
 
 func (s State) String() string {
@@ -24,8 +23,6 @@ func (s State) String() string {
 		return "draining"
 	case StateDrained:
 		return "drained"
-	case StateRetired:
-		return "retired"
 	}
 	return "unknown"
 }
@@ -82,23 +79,6 @@ func (g *Generation[T]) Leases() int64 {
 	return max(held, 0)
 }
 
-// Retire ends the life of a generation that has drained, or was never in a slot. Of all calls exactly one returns nil:
-// whoever made it closes the value. The others get ErrRetired; before the drain the error is ErrLive or ErrNotDrained.
-func (g *Generation[T]) Retire() error {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	switch g.state {
-	case StateLive:
-		return ErrLive
-	case StateRetired:
-		return ErrRetired
-	case StateDraining:
-		return ErrNotDrained
-	}
-	g.state = StateRetired
-	return nil
-}
-
 // enter marks the generation live, just before a slot makes it current.
 func (g *Generation[T]) enter() error {
 	if g == nil {
@@ -106,11 +86,8 @@ func (g *Generation[T]) enter() error {
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	switch g.state {
-	case StateLive:
+	if g.state == StateLive {
 		return ErrLive
-	case StateRetired:
-		return ErrRetired
 	}
 	g.state = StateLive
 	g.entered++

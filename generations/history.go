@@ -21,7 +21,6 @@ const (
 	KindDeploy     Kind = "deploy"     // a plugin went from one image to another
 	KindRefuse     Kind = "refuse"     // an image was turned down
 	KindRollback   Kind = "rollback"   // a plugin went back to an image
-	KindRetire     Kind = "retire"     // an image's last call has returned
 	KindConfirm    Kind = "confirm"    // a release passed its probation
 	KindQuarantine Kind = "quarantine" // an image will not be tried again
 	KindLift       Kind = "lift"       // an image's quarantine was lifted

@@ -46,28 +46,6 @@ func (s *Store) Object(id ID) (Object, error) {
 	return Object{ID: id, Size: fi.Size(), Path: path}, nil
 }
 
-// Resolve finds the one image whose id begins with the given hexadecimal digits, such as the 12 that people are shown.
-// The error matches ErrNotStored or ErrAmbiguous.
-func (s *Store) Resolve(digits string) (ID, error) {
-	objects, err := s.list()
-	if err != nil {
-		return ID{}, err
-	}
-	var found []ID
-	for _, o := range objects {
-		if digits != "" && strings.HasPrefix(o.ID.String(), digits) {
-			found = append(found, o.ID)
-		}
-	}
-	switch len(found) {
-	case 0:
-		return ID{}, fmt.Errorf("image %q: %w", clip(digits), ErrNotStored)
-	case 1:
-		return found[0], nil
-	}
-	return ID{}, fmt.Errorf("image %q: %w: %d", digits, ErrAmbiguous, len(found))
-}
-
 // Verify reads an image and compares its bytes with its id. The error is a *DamagedError when they differ, a
 // *NotStoredError when there is no such image.
 func (s *Store) Verify(ctx context.Context, id ID) error {

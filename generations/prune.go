@@ -19,10 +19,10 @@ type PruneOptions struct {
 	// Keep is how many of the newest releases stay, beside the current and the confirmed one. Default: DefaultKeep, 10.
 	Keep int
 
-	// Held tells of an image that something still uses or is about to use: a process has it open, or a deploy has added it
+	// InUse tells of an image that something still uses or is about to use: a process has it open, or a deploy has added it
 	// and not yet published a release that names it. It is called with the store locked and must not call the store, nor
 	// wait for anyone who does. Default: none is held.
-	Held func(ID) bool
+	InUse func(ID) bool
 
 	// DryRun has Prune report and remove nothing.
 	DryRun bool
@@ -116,7 +116,7 @@ func (s *Store) dropReleases(drop []int, dryRun bool, report *PruneReport) error
 // dropRelease takes the release's name away first, since a directory can't be removed in one step and half a release would
 // look like a broken one.
 func (s *Store) dropRelease(n int) error {
-	tmp := filepath.Join(s.releases(), ".dropped-"+releaseName(n))
+	tmp := filepath.Join(s.releases(), tempName("dropped-"+releaseName(n)))
 	if err := s.disk.removeAll(tmp); err != nil {
 		return err
 	}
@@ -142,7 +142,7 @@ func (s *Store) dropObjects(keep []int, o PruneOptions, report *PruneReport) err
 	}
 	for _, object := range objects {
 		id := object.ID
-		if referenced[id] || o.Held != nil && o.Held(id) {
+		if referenced[id] || o.InUse != nil && o.InUse(id) {
 			continue
 		}
 		if !o.DryRun {

@@ -23,7 +23,7 @@ func TestPrune(t *testing.T) {
 	os.WriteFile(foreign, nil, 0o644)
 
 	fresh := add(t, s, "fresh").ID // on its way from Add to Publish
-	opts := PruneOptions{Keep: 2, Held: func(id ID) bool { return id == held || id == fresh }, DryRun: true}
+	opts := PruneOptions{Keep: 2, InUse: func(id ID) bool { return id == held || id == fresh }, DryRun: true}
 	dry, err := s.Prune(opts)
 	if err != nil {
 		t.Fatal(err)

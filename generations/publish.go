@@ -94,7 +94,7 @@ func (s *Store) nextLocked() (next, current int, err error) {
 // writeRelease builds a release under a temporary name and gives it its name once it is durable. On error there is no such
 // release, or, when only the last fsync failed, there is one that isn't durable.
 func (s *Store) writeRelease(r Release) error {
-	tmp := filepath.Join(s.releases(), "."+releaseName(r.Number))
+	tmp := filepath.Join(s.releases(), tempName(releaseName(r.Number)))
 	if err := s.disk.removeAll(tmp); err != nil { // of an earlier attempt
 		return err
 	}

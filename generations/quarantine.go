@@ -75,28 +75,47 @@ func (s *Store) quarantineLocked(q Quarantine) error {
 	})
 }
 
-// LiftQuarantine lets an image be tried again. It blocks until that is durable; the history gets an event of KindLift,
-// whose From is the image. The error matches ErrNotQuarantined when the image has no record; after another one the record is
-// as it was, or is gone and a power failure may bring it back.
-func (s *Store) LiftQuarantine(id ID) error {
+// LiftQuarantine allows an image to be tried again and returns the record that stood against it. The image is the one
+// in quarantine whose id begins with the given hexadecimal digits, such as the 12 that people are shown. It blocks until
+// the record is durably gone; the history gets an event of KindLift, whose From is the image.
+//
+// The error matches ErrNotQuarantined or ErrAmbiguous when no record or several match. After any other error the record
+// is unchanged, or is gone and a power failure may bring it back.
+func (s *Store) LiftQuarantine(digits string) (Quarantine, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.err != nil {
-		return fmt.Errorf("lift quarantine of image %s: %w", id.Short(), s.err)
-	}
-	q, _, _ := s.Quarantined(id) // for the event only
-	err := s.disk.remove(s.quarantinePath(id))
-	if errors.Is(err, fs.ErrNotExist) {
-		err = ErrNotQuarantined
-	}
-	if err == nil {
-		err = s.disk.syncDir(s.quarantine())
-	}
+	q, err := s.liftLocked(digits)
 	if err != nil {
-		return fmt.Errorf("lift quarantine of image %s: %w", id.Short(), err)
+		return Quarantine{}, fmt.Errorf("lift quarantine of image %q: %w", clip(digits), err)
 	}
-	s.noteLocked(Event{Kind: KindLift, Plugin: q.Plugin, From: id, Release: q.Release})
-	return nil
+	s.noteLocked(Event{Kind: KindLift, Plugin: q.Plugin, From: q.Image, Release: q.Release})
+	return q, nil
+}
+
+// liftLocked is called with s.mu held.
+func (s *Store) liftLocked(digits string) (Quarantine, error) {
+	if s.err != nil {
+		return Quarantine{}, s.err
+	}
+	ids, err := s.quarantinedIDs()
+	if err != nil {
+		return Quarantine{}, err
+	}
+	ids = slices.DeleteFunc(ids, func(id ID) bool { return digits == "" || !strings.HasPrefix(id.String(), digits) })
+	switch {
+	case len(ids) == 0:
+		return Quarantine{}, ErrNotQuarantined
+	case len(ids) > 1:
+		return Quarantine{}, fmt.Errorf("%w: %d in quarantine", ErrAmbiguous, len(ids))
+	}
+	q, ok, _ := s.Quarantined(ids[0]) // a record that cannot be read is lifted too
+	if !ok {
+		return Quarantine{}, ErrNotQuarantined
+	}
+	if err := s.disk.remove(s.quarantinePath(ids[0])); err != nil {
+		return Quarantine{}, err
+	}
+	return q, s.disk.syncDir(s.quarantine())
 }
 
 // noteLocked appends an event about what is done already and can't fail for want of a history. It is called with s.mu held.
@@ -146,27 +165,16 @@ func (s *Store) readQuarantine(path string, mode fs.FileMode) (q Quarantine, err
 	return q, json.Unmarshal(data, &q)
 }
 
-// Quarantines gives the records of all images in quarantine, the earliest first. Those for which Quarantined has an error
-// are among them, and their errors are joined.
+// Quarantines returns the records of all images in quarantine, the earliest first. Those for which Quarantined returns an
+// error are included, and their errors are joined.
 func (s *Store) Quarantines() ([]Quarantine, error) {
-	entries, err := s.disk.readDir(s.quarantine())
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
+	ids, err := s.quarantinedIDs()
 	if err != nil {
 		return nil, fmt.Errorf("list quarantines: %w", err)
 	}
 	var found []Quarantine
 	var errs []error
-	for _, entry := range entries {
-		name, ok := strings.CutSuffix(entry.Name(), quarantineSuffix)
-		if !ok {
-			continue
-		}
-		id, err := ParseID(name)
-		if err != nil {
-			continue // not ours
-		}
+	for _, id := range ids {
 		q, ok, err := s.Quarantined(id)
 		if ok {
 			found = append(found, q)
@@ -177,6 +185,28 @@ func (s *Store) Quarantines() ([]Quarantine, error) {
 		return cmp.Or(a.Time.Compare(b.Time), bytes.Compare(a.Image[:], b.Image[:]))
 	})
 	return found, errors.Join(errs...)
+}
+
+// quarantinedIDs returns the images that have a record, by the names of the records.
+func (s *Store) quarantinedIDs() ([]ID, error) {
+	entries, err := s.disk.readDir(s.quarantine())
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	var ids []ID
+	for _, entry := range entries {
+		name, ok := strings.CutSuffix(entry.Name(), quarantineSuffix)
+		if !ok {
+			continue
+		}
+		if id, err := ParseID(name); err == nil { // other names aren't ours
+			ids = append(ids, id)
+		}
+	}
+	return ids, nil
 }
 
 func (s *Store) quarantine() string { return filepath.Join(s.dir, "quarantine") }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -34,11 +35,12 @@ func TestQuarantine(t *testing.T) {
 	}
 	os.WriteFile(filepath.Join(s.quarantine(), "README.json"), nil, 0o644)
 	wantQuarantines(t, s, first, second)
-	if err := s.LiftQuarantine(second.Image); err != nil {
-		t.Fatal(err)
+	if q, err := s.LiftQuarantine(second.Image.Short()); err != nil || cmp.Diff(second, q) != "" {
+		t.Fatalf("LiftQuarantine: %v\n%s", err, cmp.Diff(second, q))
 	}
 	wantQuarantines(t, s, first)
-	wantIs(t, s.LiftQuarantine(second.Image), ErrNotQuarantined)
+	_, err := s.LiftQuarantine(second.Image.String())
+	wantIs(t, err, ErrNotQuarantined)
 	if q, ok, err := s.Quarantined(second.Image); ok || err != nil {
 		t.Errorf("Quarantined of a released image = %v, %v, %v", q, ok, err)
 	}
@@ -55,6 +57,35 @@ func TestQuarantine(t *testing.T) {
 	if diff := cmp.Diff(want, events); diff != "" {
 		t.Errorf("history:\n%s", diff)
 	}
+}
+
+func TestLiftQuarantineByDigits(t *testing.T) {
+	s := newStore(t)
+	first := idOf("0")
+	var second ID // begins with the same digit
+	for i := 1; second.IsZero(); i++ {
+		if id := idOf(strconv.Itoa(i)); id.String()[0] == first.String()[0] {
+			second = id
+		}
+	}
+	for _, id := range []ID{first, second} {
+		if err := s.Quarantine(Quarantine{Image: id}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for digits, want := range map[string]error{
+		"": ErrNotQuarantined, "*": ErrNotQuarantined, first.String() + "0": ErrNotQuarantined,
+		strings.ToUpper(idOf("a").Short()): ErrNotQuarantined, first.String()[:1]: ErrAmbiguous,
+	} {
+		_, err := s.LiftQuarantine(digits)
+		wantIs(t, err, want)
+	}
+	for _, id := range []ID{first, second} {
+		if q, err := s.LiftQuarantine(id.Short()); err != nil || q.Image != id {
+			t.Errorf("LiftQuarantine(%s) = %+v, %v", id.Short(), q, err)
+		}
+	}
+	wantQuarantines(t, s)
 }
 
 func TestQuarantineBounds(t *testing.T) {
@@ -110,7 +141,7 @@ func TestQuarantineFailsSafe(t *testing.T) {
 				t.Errorf("Quarantined = %+v, %v, %v", q, ok, err)
 			}
 			wantQuarantines(t, s, q)
-			if err := s.LiftQuarantine(id); err != nil {
+			if _, err := s.LiftQuarantine(id.String()); err != nil {
 				t.Error(err)
 			}
 			wantQuarantines(t, s)
@@ -181,7 +212,7 @@ func TestQuarantineWithoutHistory(t *testing.T) {
 		t.Error(err)
 	}
 	wantQuarantines(t, s, q)
-	if err := s.LiftQuarantine(q.Image); err != nil {
+	if _, err := s.LiftQuarantine(q.Image.String()); err != nil {
 		t.Error(err)
 	}
 	wantQuarantines(t, s)

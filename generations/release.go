@@ -40,9 +40,9 @@ type Manifest struct {
 type Entry struct {
 	// Image is the plugin's image; the store has it.
 	Image ID `json:"image"`
-	// PassedOver is the image that the plugin's own file holds, when this one took its place in a rollback or came from another
+	// Skipped is the image that the plugin's own file holds, when this one took its place in a rollback or came from another
 	// file; else it is zero.
-	PassedOver ID `json:"passed_over,omitzero"`
+	Skipped ID `json:"skipped,omitzero"`
 	// Version is the plugin's own version, in any form.
 	Version string `json:"version,omitempty"`
 	// Source is where the image was added from.

@@ -22,7 +22,7 @@ func TestPublish(t *testing.T) {
 		Time:       time.Date(2026, 1, 2, 3, 4, 5, 6, time.FixedZone("", 3600)),
 		Plugins: map[string]Entry{
 			"a":   {Image: a.ID, Version: "v1", Source: "build/a.so"},
-			"b-c": {Image: b.ID, PassedOver: a.ID},
+			"b-c": {Image: b.ID, Skipped: a.ID},
 		},
 	}
 	first, err := s.Publish(m)
@@ -76,6 +76,20 @@ func TestPublishRefuses(t *testing.T) {
 		t.Errorf("current has changed: %v\n%s", err, cmp.Diff(want, got))
 	}
 	checkStore(t, s)
+}
+
+// Releases outlive the program that wrote them: fields that this version doesn't know are no reason to refuse one.
+func TestReleaseOfAnotherVersion(t *testing.T) {
+	s := newStore(t)
+	o := add(t, s, "x")
+	r := publish(t, s, map[string]ID{"x": o.ID})
+	content := `{"number": 1, "plugins": {"x": {"image": "` + o.ID.String() + `", "passed_over": "` + o.ID.String() + `"}}}`
+	if err := os.WriteFile(filepath.Join(r.Dir, manifestFile), []byte(content), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := reopen(t, s).Current(); err != nil || got.Plugins["x"] != (Entry{Image: o.ID}) {
+		t.Errorf("Current = %+v, %v", got, err)
+	}
 }
 
 func TestConfirm(t *testing.T) {

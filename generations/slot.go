@@ -78,7 +78,7 @@ func (s *Slot[T]) acquireSlow(ctx context.Context) (Lease[T], error) {
 			return Lease[T]{}, ErrEmpty
 		}
 		if g.gate != nil {
-			if err := w.wait(ctx, g.gate.line, s.gateLimit()); err != nil {
+			if err := w.wait(ctx, g.gate.waiters, s.gateLimit()); err != nil {
 				return Lease[T]{}, err
 			}
 			continue
@@ -112,8 +112,7 @@ func (s *Slot[T]) Current() *Generation[T] {
 // Swap makes next current, or empties the slot when it is nil, and gives the generation that was current before, nil if
 // none. From then on no caller gets the old one; those who have it keep it until they release it, see [Generation.Drain].
 //
-// The error is ErrGated while a gate is shut, ErrLive when next is in a slot already, ErrRetired when it was retired; the
-// slot is then as it was.
+// The error is ErrGated while a gate is shut, ErrLive when next is in a slot already; the slot is then as it was.
 func (s *Slot[T]) Swap(next *Generation[T]) (old *Generation[T], err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -6,7 +6,6 @@ import (
 	"io/fs"
 	"log/slog"
 	"path/filepath"
-	"strings"
 	"sync"
 )
 
@@ -54,7 +53,7 @@ type Store struct {
 
 	mu   sync.Mutex // guards current, confirmed, the sets of releases and objects, history, and what follows
 	lock *Lock      // the one that Close lets go of, if any
-	err  error      // why nothing may be changed: ErrReadOnly, ErrClosed or nil
+	err  error      // why nothing may be changed: ErrReadOnly, ErrStoreClosed or nil
 }
 
 // OpenStore opens the store in dir, which it creates if need be, and locks it until Close. It doesn't wait for the lock:
@@ -110,7 +109,7 @@ func ReadStore(dir string) (*Store, error) {
 func (s *Store) Close() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.err = ErrClosed
+	s.err = ErrStoreClosed
 	if s.lock == nil {
 		return nil
 	}
@@ -130,33 +129,26 @@ func (s *Store) writable() error {
 	return s.err
 }
 
-// sweep removes the temporary names that this package makes, and no others: a name that begins with a dot may also be a
-// network filesystem's or an operator's.
+// sweep removes what crashed writes left: the temporary names described in temp.go, and nothing else. Dot files of an
+// operator or a network filesystem stay.
 func (s *Store) sweep() error {
-	leftovers := []struct{ dir, prefix string }{
-		{s.dir, "." + currentLink},
-		{s.dir, "." + confirmedLink},
-		{s.objects(), tempObject},
-		{s.releases(), "."},
-		{filepath.Join(s.dir, "state"), "."},
-		{s.quarantine(), "."},
-	}
-	for _, l := range leftovers {
-		names, err := s.disk.readDir(l.dir)
+	// state belongs to the store's user, who writes it with WriteFile while the store is open, and only then.
+	for _, dir := range []string{s.dir, s.objects(), s.releases(), s.quarantine(), filepath.Join(s.dir, "state")} {
+		entries, err := s.disk.readDir(dir)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
 		if err != nil {
 			return err
 		}
-		for _, entry := range names {
-			if !strings.HasPrefix(entry.Name(), l.prefix) {
+		for _, entry := range entries {
+			if !isTemp(entry.Name()) {
 				continue
 			}
-			path := filepath.Join(l.dir, entry.Name())
+			path := filepath.Join(dir, entry.Name())
 			if err := s.disk.removeAll(path); err != nil {
-				// It wastes room and harms nothing.
-				s.opts.Log.Warn("a leftover of a crashed write can't be removed", "path", path, "err", err)
+				// It wastes space and does no harm.
+				s.opts.Log.Warn("cannot remove the leftover of a crashed write", "path", path, "err", err)
 			}
 		}
 	}

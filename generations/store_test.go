@@ -44,7 +44,7 @@ func TestReadStore(t *testing.T) {
 	wantReadOnly(t, reader, ErrReadOnly)
 	s.Close()
 	s.Close()
-	wantReadOnly(t, s, ErrClosed)
+	wantReadOnly(t, s, ErrStoreClosed)
 	if _, err := ReadStore(filepath.Join(s.Dir(), "nothing")); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("ReadStore of nothing = %v", err)
 	}
@@ -59,7 +59,8 @@ func wantReadOnly(t *testing.T, s *Store, want error) {
 	wantIs(t, s.Confirm(1), want)
 	wantIs(t, s.AppendEvent(Event{}), want)
 	wantIs(t, s.Quarantine(Quarantine{Image: idOf("y")}), want)
-	wantIs(t, s.LiftQuarantine(idOf("y")), want)
+	_, err = s.LiftQuarantine(idOf("y").Short())
+	wantIs(t, err, want)
 }
 
 // A store that is closed while an image is copied gets no object after its lock is gone.
@@ -67,7 +68,7 @@ func TestCloseEndsAdd(t *testing.T) {
 	s := newStore(t)
 	s.disk.sync = func(*os.File) error { return s.Close() }
 	_, err := s.Add(t.Context(), source(t, "x"))
-	wantIs(t, err, ErrClosed)
+	wantIs(t, err, ErrStoreClosed)
 	if objects, _ := s.list(); len(objects) > 0 {
 		t.Errorf("stored %v", objects)
 	}
@@ -78,10 +79,16 @@ func TestOpenStoreSweepsLeftovers(t *testing.T) {
 	o := add(t, s, "x")
 	publish(t, s, map[string]ID{"x": o.ID})
 	leftover := []string{
-		"objects/.add-123", "releases/.000002/x.so", "releases/.dropped-000001/manifest.json",
-		".current456/tmp.symlink", ".confirmed789/tmp.symlink", "state/.x.cbor12", "quarantine/.x.json34",
+		"objects/.image.sohost-tmp-123", "releases/.000002.sohost-tmp-0/x.so",
+		"releases/.dropped-000001.sohost-tmp-0/manifest.json", ".current.sohost-tmp-0", ".confirmed.sohost-tmp-0",
+		"state/.x.cbor.sohost-tmp-12", "quarantine/.x.json.sohost-tmp-34",
 	}
-	foreign := []string{".git/config", "objects/.nfs0001", "objects/README", "state/x.cbor"}
+	foreign := []string{
+		".git/config", "objects/.nfs0001", "objects/README", "state/x.cbor", "state/.before-upgrade/x.cbor",
+		"state/.x.cbor12", "releases/.before-upgrade", "quarantine/.before-upgrade", "quarantine/.kept/x.json",
+		"objects/.sohost-tmp-1", "objects/x.sohost-tmp-1", "objects/.x.sohost-tmp-", "objects/.x.sohost-tmp-1a",
+		"crashes/.x.txt.sohost-tmp-1", // the user's own, who may be writing it
+	}
 	for _, name := range append(leftover, foreign...) {
 		path := filepath.Join(s.Dir(), name)
 		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, nil, 0o644)); err != nil {

@@ -99,7 +99,7 @@ func TestFaultSweep(t *testing.T) {
 		},
 		"LiftQuarantine": {
 			func(t *testing.T, s *Store, f *fixture) error {
-				err := s.LiftQuarantine(f.quarantined)
+				_, err := s.LiftQuarantine(f.quarantined.String())
 				if errors.Is(err, ErrNotQuarantined) {
 					return nil // the one before, whose last step failed, has done it
 				}
@@ -166,7 +166,7 @@ func TestFaultSweepOpen(t *testing.T) {
 		for at := 1; ; at++ {
 			f := newFixture(t)
 			f.store.Close()
-			os.WriteFile(filepath.Join(f.store.objects(), tempObject+"1"), nil, 0o644)
+			os.WriteFile(filepath.Join(f.store.objects(), ".image.sohost-tmp-1"), nil, 0o644)
 			faults := &faults{mode: mode, at: at}
 			for _, dir := range []string{f.store.dir, filepath.Join(t.TempDir(), "new")} {
 				if s, err := openStore(dir, quiet, faults.wrap(fastDisk())); err == nil {

@@ -1,0 +1,88 @@
+package generations
+
+import (
+	"context"
+	"fmt"
+	"sync/atomic"
+	"time"
+)
+
+// waiters are the callers at a shut gate.
+type waiters struct {
+	shutAt  time.Time
+	opened  chan struct{} // closed when the gate opens
+	shutFor atomic.Int64  // nanoseconds; 0 while it is shut
+
+	waiting, passed, timedOut, canceled atomic.Int64
+
+	waits histogram
+}
+
+func newWaiters() *waiters { return &waiters{shutAt: time.Now(), opened: make(chan struct{})} }
+
+func (ws *waiters) release() {
+	ws.shutFor.Store(int64(max(time.Since(ws.shutAt), 1)))
+	close(ws.opened)
+}
+
+func (ws *waiters) stats() GateStats {
+	st := GateStats{
+		Shut:     time.Duration(ws.shutFor.Load()),
+		Waiting:  ws.waiting.Load(),
+		Passed:   ws.passed.Load(),
+		TimedOut: ws.timedOut.Load(),
+		Canceled: ws.canceled.Load(),
+		Max:      ws.waits.max(),
+		P50:      ws.waits.quantile(0.50),
+		P99:      ws.waits.quantile(0.99),
+	}
+	if st.Shut == 0 {
+		st.Shut = time.Since(ws.shutAt)
+	}
+	return st
+}
+
+// waiter is one caller's patience. It counts from the first gate the caller meets, so that a slot that is gated again and
+// again doesn't hold a caller longer than its limit.
+type waiter struct {
+	timer *time.Timer
+}
+
+// wait returns once the gate opens, ctx ends or the caller has waited for limit.
+func (w *waiter) wait(ctx context.Context, ws *waiters, limit time.Duration) error {
+	if w.timer == nil {
+		w.timer = time.NewTimer(limit)
+	}
+	arrived := time.Now()
+	ws.waiting.Add(1)
+	defer func() {
+		ws.waits.record(time.Since(arrived))
+		ws.waiting.Add(-1) // last, so that 0 says that all is recorded
+	}()
+	var err error
+	var failed *atomic.Int64
+	select {
+	case <-ws.opened:
+		ws.passed.Add(1)
+		return nil
+	case <-ctx.Done():
+		err, failed = fmt.Errorf("acquire: wait at the gate: %w", context.Cause(ctx)), &ws.canceled
+	case <-w.timer.C:
+		err, failed = &GateTimeoutError{Limit: limit}, &ws.timedOut
+	}
+	// Select takes any case that is ready. A caller whom a busy machine runs late must not fail if the gate is open.
+	select {
+	case <-ws.opened:
+		ws.passed.Add(1)
+		return nil
+	default:
+		failed.Add(1)
+		return err
+	}
+}
+
+func (w *waiter) done() {
+	if w.timer != nil {
+		w.timer.Stop()
+	}
+}
