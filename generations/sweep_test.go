@@ -2,8 +2,12 @@ package generations
 
 import (
 	"errors"
+	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -122,12 +126,14 @@ func TestFaultSweep(t *testing.T) {
 			},
 		},
 	}
+	fixture := newFixture(t)
 	for name, step := range steps {
 		for _, mode := range []faultMode{failBefore, failAfter, failRest} {
 			t.Run(name+", "+string(mode), func(t *testing.T) {
 				t.Parallel() // it waits for the disk more than it computes
+				dir := t.TempDir()
 				for at := 1; ; at++ {
-					f := newFixture(t)
+					f := fixture.copy(t, filepath.Join(dir, strconv.Itoa(at)))
 					faults := &faults{mode: mode, at: at}
 					f.store.disk = faults.wrap(fastDisk())
 					err := step.do(t, f.store, f)
@@ -162,13 +168,14 @@ func TestFaultSweep(t *testing.T) {
 
 // OpenStore itself: whatever fails while it opens, the next one opens, on an empty directory as on a store with leftovers.
 func TestFaultSweepOpen(t *testing.T) {
+	fixture, parent := newFixture(t), t.TempDir()
 	for _, mode := range []faultMode{failBefore, failAfter, failRest} {
 		for at := 1; ; at++ {
-			f := newFixture(t)
+			f := fixture.copy(t, filepath.Join(parent, fmt.Sprint(mode, at)))
 			f.store.Close()
 			os.WriteFile(filepath.Join(f.store.objects(), ".image.sohost-tmp-1"), nil, 0o644)
 			faults := &faults{mode: mode, at: at}
-			for _, dir := range []string{f.store.dir, filepath.Join(t.TempDir(), "new")} {
+			for _, dir := range []string{f.store.dir, filepath.Join(parent, fmt.Sprint("new", mode, at))} {
 				if s, err := openStore(dir, quiet, faults.wrap(fastDisk())); err == nil {
 					s.Close()
 				}
@@ -186,8 +193,8 @@ func TestFaultSweepOpen(t *testing.T) {
 	}
 }
 
-// fixture is a store with something to lose: three releases, of which the first is confirmed, an image that no release
-// names, an image in quarantine, and a history about to be rotated.
+// fixture is a store with something to lose: three releases, the first of them confirmed, an image that no release names, an
+// image in quarantine, and a history about to be rotated.
 type fixture struct {
 	store               *Store
 	current             Release
@@ -219,7 +226,42 @@ func newFixture(t *testing.T) *fixture {
 	if err := s.AppendEvent(Event{Kind: KindBoot, Detail: string(make([]byte, 20))}); err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() { s.Close() })
 	return f
+}
+
+// copy returns the fixture with a store of its own, in a fraction of the time that building one takes. Files that are only
+// ever replaced are shared.
+func (f *fixture) copy(t *testing.T, dir string) *fixture {
+	t.Helper()
+	err := filepath.WalkDir(f.store.dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		to := filepath.Join(dir, strings.TrimPrefix(path, f.store.dir))
+		switch {
+		case d.IsDir():
+			return os.Mkdir(to, 0o755)
+		case d.Type()&fs.ModeSymlink != 0:
+			target, err := os.Readlink(path)
+			return errors.Join(err, os.Symlink(target, to))
+		case d.Name() == lockFile:
+			return nil
+		case d.Name() == historyFile:
+			data, err := os.ReadFile(path)
+			return errors.Join(err, os.WriteFile(to, data, 0o644))
+		}
+		return os.Link(path, to)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := *f
+	c.current.Dir = filepath.Join(dir, strings.TrimPrefix(f.current.Dir, f.store.dir))
+	if c.store, err = openStore(dir, f.store.opts, fastDisk()); err != nil {
+		t.Fatal(err)
+	}
+	return &c
 }
 
 func (f *fixture) reopen(t *testing.T) *Store {
