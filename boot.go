@@ -4,24 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 
 	"github.com/sohost/sohost/generations"
+	"github.com/sohost/sohost/internal/blame"
 	"github.com/sohost/sohost/internal/cache"
+	"github.com/sohost/sohost/internal/crash"
 )
 
-// boot brings the configured plugins up as the current release has them, and publishes what it doesn't have yet as one
-// release.
+// boot makes the configured plugins serve what the current release says, and publishes as one release what it doesn't say yet.
 func (h *Host) boot(ctx context.Context) error {
-	release, err := h.lastRelease()
-	if err != nil {
-		return err
-	}
-	h.release.Store(&release)
-	h.entries = maps.Clone(release.Plugins)
-	if h.entries == nil {
-		h.entries = map[string]generations.Entry{}
-	}
 	for _, config := range h.opts.Plugins {
 		h.add(config)
 	}
@@ -34,42 +25,52 @@ func (h *Host) boot(ctx context.Context) error {
 			h.add(config)
 		}
 	}
-	leftOut := h.judgeCrashes(release)
+	release := h.ledger.Current()
+	record := h.judge.Record(release, func(plugin string) bool { _, has := h.table.Load().Named(plugin); return has })
+	leftOut := h.judge.Judge(record, h.reports(), h.opts.Process.CrashesInARow, h.trials.Collect())
 	h.rehearse(ctx, release, leftOut)
-	var booted []*candidate
-	var wentBack []*Refusal
-	for _, p := range h.index.Load().sorted() {
-		if leftOut[p.name] {
-			h.leaveOut(ctx, p)
+	booted := &batch{host: h, cause: cause{kind: generations.KindBoot, by: "boot"}}
+	defer booted.unpin()
+	fallenBack := map[*plugin]*Refusal{}
+	for _, p := range h.plugins() {
+		if leftOut[p.Name] {
+			h.leaveOut(p, release)
 			continue
 		}
-		of, refused := h.bootPlugin(ctx, p)
-		booted = append(booted, of...)
+		b := booting{p, release, record}
+		candidates, refused := b.boot(ctx)
+		booted.candidates = append(booted.candidates, candidates...)
 		if refused != nil {
-			wentBack = append(wentBack, refused)
+			fallenBack[p] = refused
 		}
 	}
-	if ctx.Err() != nil { // what is missing is not the images' fault, and no release should be without it
-		h.unpin(booted)
+	if ctx.Err() != nil { // what is missing is not the images' fault, and no release should lack it
 		return fmt.Errorf("boot: %w", context.Cause(ctx))
 	}
-	h.settle(cause{kind: generations.KindBoot, by: "boot"}, booted)
-	h.unpin(booted)
-	for _, r := range wentBack { // to be told by Status beside what serves instead
-		h.index.Load().names[r.Plugin].refuse(r)
+	booted.finish()
+	for p, r := range fallenBack { // for Status, beside what serves instead
+		p.setRefusal(r)
 	}
 	return nil
 }
 
-// rehearse probes the images of a release together. That takes hardly longer than one alone; if it fails, each is probed by
+// reports returns what is known of earlier processes that crashed.
+func (h *Host) reports() (reports []crash.Report) {
+	for _, c := range h.opts.Process.Crashes {
+		reports = append(reports, crash.Report{Ended: c.Ended, Exit: c.Exit, Why: c.Why, Output: c.Output})
+	}
+	return reports
+}
+
+// rehearse probes the images of a release together. That takes hardly longer than probing one; if it fails, each is probed by
 // itself when its turn comes, to find out which it was.
 func (h *Host) rehearse(ctx context.Context, release generations.Release, leftOut map[string]bool) {
 	var paths []string
 	ids := map[generations.ID]bool{}
-	for _, p := range h.index.Load().sorted() {
-		id := release.Plugins[p.name].Image
+	for _, p := range h.plugins() {
+		id := release.Plugins[p.Name].Image
 		object, err := h.store.Object(id)
-		if err != nil || ids[id] || leftOut[p.name] || h.quarantined(id) != nil {
+		if err != nil || ids[id] || leftOut[p.Name] || h.judge.Quarantined(id) != nil {
 			continue
 		}
 		paths, ids[id] = append(paths, object.Path), true
@@ -79,102 +80,95 @@ func (h *Host) rehearse(ctx context.Context, release generations.Release, leftOu
 	}
 	ctx, cancel := h.limit(ctx, h.opts.OpenTimeout)
 	defer cancel()
-	if h.probe(ctx, paths...) == nil {
+	if h.loader.Probe(ctx, paths...) == nil {
 		h.rehearsed = ids
 	}
 }
 
-// lastRelease is the current release, or if that is broken the newest one that is whole; the zero Release if there is none.
-// The next release that is published mends what is broken.
-func (h *Host) lastRelease() (generations.Release, error) {
-	current, err := h.store.Current()
-	if errors.Is(err, generations.ErrNoRelease) {
-		return generations.Release{}, nil
-	}
-	if !errors.Is(err, generations.ErrBroken) {
-		return current, err
-	}
-	whole, _ := h.store.Releases() // the error is about the broken ones
-	if len(whole) == 0 {
-		h.log.Error("the current release can't be booted, and no other is whole; trying the image files", "err", err)
-		return generations.Release{}, nil
-	}
-	newest := whole[len(whole)-1]
-	h.log.Error("the current release can't be booted; the newest one that is whole is", "release", newest.Number, "err", err)
-	return newest, nil
-}
-
-// add makes a plugin known. Its slot is empty. Only one goroutine at a time adds plugins.
+// add adds a plugin with an empty slot.
 func (h *Host) add(config Plugin) *plugin {
 	h.adding.Lock()
 	defer h.adding.Unlock()
 	p := &plugin{
 		Plugin:  config,
-		name:    config.Name,
-		slot:    generations.NewSlot[*live](generations.SlotOptions{GateLimit: h.opts.gateLimit()}),
+		host:    h,
+		slot:    generations.NewSlot[*loaded](generations.SlotOptions{GateLimit: h.opts.gateLimit()}),
 		cache:   cache.New(h.opts.CacheBytes),
 		owner:   make(chan struct{}, 1),
-		changed: make(signal, 1),
+		changed: newWake(),
 	}
 	p.disown()
-	h.index.Store(h.index.Load().with(p))
+	h.table.Store(h.table.Load().With(p.Name, p.Routes, p))
 	return p
 }
 
-// bootPlugin boots a plugin from the current release, or from what it goes back to if that is in quarantine; the refusal says
-// why then. If neither can be used, or the release doesn't name the plugin, it boots it from its file. It returns what is to be
-// published. What goes wrong is told by Status. Nobody contends for the plugin yet.
-func (h *Host) bootPlugin(ctx context.Context, p *plugin) (booted []*candidate, wentBack *Refusal) {
-	release := *h.release.Load()
-	entry, known := release.Plugins[p.name]
-	if p.held = entry.Skipped; p.held.IsZero() && entry.Source == p.Image {
-		p.held = entry.Image
+// booting is the boot of one plugin. Nobody contends for it yet.
+type booting struct {
+	*plugin
+	release generations.Release
+	record  *blame.Record
+}
+
+// boot boots the plugin from the current release, or from its fallback if that image is in quarantine; the refusal says why then. If
+// neither can be used, or the release doesn't name the plugin, it boots the plugin's file. It returns what is to be published. What
+// goes wrong is in Status.
+func (b booting) boot(ctx context.Context) (booted []*candidate, fellBack *Refusal) {
+	entry, known := b.release.Plugins[b.Name]
+	if b.fileImage = entry.Skipped; b.fileImage.IsZero() && entry.Source == b.Image {
+		b.fileImage = entry.Image
 	}
 	if !known {
-		return h.bootTarget(ctx, target{plugin: p, file: p.Image}), nil
+		return b.target(ctx, target{file: b.Image}), nil
 	}
-	if booted = h.bootEntry(ctx, p, entry); booted != nil || ctx.Err() != nil {
+	if booted = b.entry(ctx, entry); booted != nil || ctx.Err() != nil {
 		return booted, nil
 	}
-	back, goesBack := h.fallback(release, suspect{p.name, entry.Image})
-	if goesBack = goesBack && h.quarantined(entry.Image) != nil; goesBack {
-		refused := p.refusal()
-		back.Skipped = entry.Image
-		if booted = h.bootEntry(ctx, p, back); booted != nil || ctx.Err() != nil {
+	refused := b.refusal()
+	quarantined := b.host.judge.Quarantined(entry.Image) != nil
+	fallback, has := b.record.Fallback(blame.Suspect{Plugin: b.Name, Image: entry.Image})
+	if quarantined && has {
+		fallback.Skipped = entry.Image
+		if booted = b.entry(ctx, fallback); booted != nil || ctx.Err() != nil {
 			return booted, refused
 		}
+		refused = b.refusal()
 	}
-	refused := p.refusal()
-	h.log.Error("the current release's image can't be booted; trying the image file", "plugin", p.name, "file", p.Image)
-	booted = h.bootTarget(ctx, target{plugin: p, file: p.Image})
-	if again := p.refusal(); goesBack && again != nil && again.Image == entry.Image {
-		p.refuse(refused) // that the image is in quarantine is told anyway, and not why there was no way back
+	b.host.log.Error("the current release's image can't be booted; trying the image file", "plugin", b.Name, "file", b.Image)
+	booted = b.target(ctx, target{file: b.Image})
+	if again := b.refusal(); quarantined && has && again != nil && again.Image == entry.Image {
+		b.setRefusal(refused) // Status shows the quarantine anyway, and not why there was no way back
 	}
 	return booted, nil
 }
 
-// bootEntry boots a plugin from what a release says.
-func (h *Host) bootEntry(ctx context.Context, p *plugin, entry generations.Entry) []*candidate {
-	return h.bootTarget(ctx, target{plugin: p, file: entry.Source, stored: entry.Image, passedOver: entry.Skipped})
+// entry boots what a release says.
+func (b booting) entry(ctx context.Context, e generations.Entry) []*candidate {
+	return b.target(ctx, target{file: e.Source, stored: e.Image, skipped: e.Skipped})
 }
 
-// leaveOut boots a plugin with nothing: processes end again and again, and it may be the reason.
-func (h *Host) leaveOut(ctx context.Context, p *plugin) {
-	entry := h.release.Load().Plugins[p.name]
-	c := newCandidate(target{plugin: p, file: entry.Source})
-	c.id, c.phase = entry.Image, "check" // so that a mere change of the file doesn't bring the same image
-	h.refuse(ctx, c, fmt.Errorf("%w: left out after %d crashes in a row, as it may be the reason; `sohost deploy %s` tries it again",
-		ErrSuspended, h.opts.CrashesInARow, p.name))
-}
-
-// bootTarget is bring for one target. A refusal is told by Status and the log.
-func (h *Host) bootTarget(ctx context.Context, t target) []*candidate {
-	candidates, failed, err := h.bring(ctx, []target{t})
-	h.endTrials(candidates) // at once: the next plugin's is not to be mistaken for this one's fault
-	if err != nil {
-		h.refuse(ctx, failed, err)
-		h.unpin(candidates)
-		return nil
+// target boots an image.
+func (b booting) target(ctx context.Context, t target) []*candidate {
+	t.plugin = b.plugin
+	one := &batch{host: b.host}
+	err := one.prepareAndFlip(ctx, []target{t})
+	one.endTrials() // at once: the next plugin's fault must not be taken for this one's
+	if err == nil {
+		return one.candidates
 	}
-	return candidates
+	one.unpin()
+	var failed *failure
+	if errors.As(err, &failed) {
+		b.host.refuse(ctx, failed)
+	}
+	return nil
+}
+
+// leaveOut boots a plugin with nothing, because processes crash again and again and it may be the reason.
+func (h *Host) leaveOut(p *plugin, release generations.Release) {
+	entry := release.Plugins[p.Name]
+	c := newCandidate(target{plugin: p, file: entry.Source})
+	c.move.To = entry.Image // in the check, so that a mere change of the file doesn't load the same image
+	f := &failure{candidate: c, phase: PhaseCheck, err: fmt.Errorf(
+		"%w after %d crashes in a row, as it may be the reason; `sohost deploy %s` tries it again", ErrLeftOut, h.opts.Process.CrashesInARow, p.Name)}
+	h.noteRefusal(p, f.refusal())
 }

@@ -2,27 +2,13 @@ package sohost
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"io"
-	"io/fs"
-	"os"
-	"path/filepath"
-	"reflect"
 	"time"
 
 	"github.com/sohost/sohost/abi"
-	"github.com/sohost/sohost/generations"
-	"github.com/sohost/sohost/internal/state"
+	"github.com/sohost/sohost/internal/checkpoint"
+	"github.com/sohost/sohost/internal/instance"
 )
-
-// A plugin has two checkpoints in STORE/state: the last one, PLUGIN.cbor, and the one before, PLUGIN.cbor.1; and the last one of
-// each other version of its state that there was, PLUGIN.cbor.vVERSION. One that can't be read is set aside under a name that
-// says when, and never overwritten.
-func (h *Host) checkpointFile(p *plugin) (last, before string) {
-	last = filepath.Join(h.opts.Store, "state", p.name+".cbor")
-	return last, last + ".1"
-}
 
 // checkpointRegularly takes checkpoints of all plugins at each interval.
 func (h *Host) checkpointRegularly() {
@@ -36,240 +22,119 @@ func (h *Host) checkpointRegularly() {
 			case <-h.lifetime.Done():
 				return
 			}
-			for _, p := range h.index.Load().sorted() {
-				if err := h.checkpointServing(h.lifetime, p); err != nil && h.lifetime.Err() == nil {
-					h.log.Warn("checkpoint: the one before stays", "plugin", p.name, "err", err)
+			for _, p := range h.plugins() {
+				if err := p.checkpoint(h.lifetime); err != nil && h.lifetime.Err() == nil {
+					h.log.Warn("checkpoint: the one before stays", "plugin", p.Name, "err", err)
 				}
 			}
 		}
 	})
 }
 
-// checkpointServing takes a checkpoint of a plugin that serves. Callers wait while the state is copied; it is written
-// while they go on.
-func (h *Host) checkpointServing(ctx context.Context, p *plugin) (err error) {
-	defer caught(&err)
-	if err := p.own(ctx); err != nil {
+// checkpoint takes a checkpoint of a plugin that serves. Callers wait while the state is copied; it is written while they go on.
+func (p *plugin) checkpoint(ctx context.Context) error {
+	if err := p.ownOpen(ctx); err != nil {
 		return err
 	}
 	defer p.disown()
-	g := p.current()
-	if g == nil || !g.Value().checkpointable() {
+	g := newGated(p)
+	if g.serves == nil || !g.serves.Value().Checkpointable() {
 		return nil
 	}
-	s, err := h.copyState(ctx, p, g)
+	s, err := g.copyState(ctx)
 	if err != nil {
 		return err
 	}
-	return h.writeCheckpoint(p, s)
+	return p.writeCheckpoint(s)
 }
 
-// copyState copies a serving plugin's state, and lets the plugin go on.
-func (h *Host) copyState(ctx context.Context, p *plugin, g *generations.Generation[*live]) (s abi.State, err error) {
-	l := g.Value()
-	if !l.descriptor.ConcurrentExport {
-		gate, err := p.slot.Gate()
-		if err != nil {
-			return s, err
+// checkpointDrain is the part of the drain timeout for which a checkpoint waits for calls. It is small, as a call that never ends
+// holds up all others at each interval.
+const checkpointDrain = 10
+
+// copyState copies the plugin's state and lets the plugin go on.
+func (g *gated) copyState(ctx context.Context) (abi.State, error) {
+	h, in := g.plugin.host, g.serves.Value()
+	if !in.ConcurrentExport() {
+		if err := g.shut(); err != nil {
+			return abi.State{}, err
 		}
 		defer func() {
 			ctx, cancel := h.limit(context.WithoutCancel(ctx), h.opts.OpenTimeout)
 			defer cancel()
-			h.goOn(ctx, p, g, gate)
+			g.reopen(ctx)
 		}()
-		// Less than for a reload: a call that never ends would hold up all others each time.
-		ctx, cancel := h.limit(ctx, h.opts.DrainTimeout/10)
+		limited, cancel := h.limit(ctx, h.opts.DrainTimeout/checkpointDrain)
 		defer cancel()
-		if err := p.drainGated(ctx, g); err != nil {
-			return s, err
+		if err := g.drain(limited); err != nil {
+			return abi.State{}, err
 		}
 	}
 	ctx, cancel := h.limit(ctx, h.opts.DrainTimeout)
 	defer cancel()
-	if !l.descriptor.ConcurrentExport {
-		if err := l.pause(ctx); err != nil {
-			return s, err
+	if !in.ConcurrentExport() {
+		if err := in.Pause(ctx); err != nil {
+			return abi.State{}, err
 		}
 	}
-	if s, err = l.export(ctx); err != nil {
+	s, _, err := in.Export(ctx, abi.State{})
+	if err != nil {
 		return s, err
 	}
-	s.Value, _, err = state.Copy(s.Value, h.opts.StateLimit)
-	return s, err
+	return instance.CopyState(s, h.opts.StateLimit)
 }
 
 // checkpointLast writes the state of an instance that nobody calls any more.
-func (h *Host) checkpointLast(ctx context.Context, p *plugin, l *live) (err error) {
-	defer caught(&err)
-	if h.opts.CheckpointInterval < 0 || !l.checkpointable() {
+func (p *plugin) checkpointLast(ctx context.Context, in *instance.Instance) error {
+	h := p.host
+	if h.opts.CheckpointInterval < 0 || !in.Checkpointable() {
 		return nil
 	}
 	ctx, cancel := h.limit(ctx, h.opts.DrainTimeout)
 	defer cancel()
-	if err := l.pause(ctx); err != nil {
+	if err := in.Pause(ctx); err != nil {
 		return err
 	}
-	s, err := l.export(ctx)
+	s, _, err := in.Export(ctx, abi.State{})
 	if err != nil {
 		return err
 	}
-	return h.writeCheckpoint(p, s)
+	return p.writeCheckpoint(s)
 }
 
 // writeCheckpoint makes s the plugin's last checkpoint.
-func (h *Host) writeCheckpoint(p *plugin, s abi.State) error {
-	return h.replaceCheckpoint(p, s, func(w io.Writer) error { return state.Encode(w, s) })
-}
-
-// replaceCheckpoint makes what write writes the plugin's last checkpoint, and the last one the one before. At any moment one of
-// them is whole. If s is of another version than the last one, that is kept beside them, for a generation that goes back.
-func (h *Host) replaceCheckpoint(p *plugin, s abi.State, write func(io.Writer) error) error {
-	last, before := h.checkpointFile(p)
-	if err := os.MkdirAll(filepath.Dir(last), 0o700); err != nil {
-		return err
-	}
-	if had, err := checkpointHeader(last); err == nil && had.Schema == s.Schema && had.Version != s.Version {
-		if err := keepVersion(last, had.Version); err != nil {
-			return err
-		}
-	}
-	if err := os.Rename(last, before); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	err := generations.WriteFile(last, 0o600, write)
-	if err != nil {
-		return fmt.Errorf("write checkpoint: %w", err)
-	}
-	return nil
-}
-
-// checkpointable says whether the instance has state that can be written and read again. Reading takes a type, so the
-// Descriptor must name it.
-func (l *live) checkpointable() bool {
-	_, ok := l.instance.(abi.Stateful)
-	return ok && l.uncheckpointed() == nil
-}
-
-// uncheckpointed says why a stateful instance's state can't be checkpointed; nil if it can.
-func (l *live) uncheckpointed() error {
-	if _, ok := l.instance.(abi.Stateful); !ok {
-		return nil
-	}
-	prototype := l.descriptor.State.Value
-	if prototype == nil {
-		return errors.New("the plugin's Descriptor.State names no type")
-	}
-	return state.Encodable(reflect.TypeOf(prototype))
+func (p *plugin) writeCheckpoint(s abi.State) error {
+	return p.host.checkpoints.Write(p.Name, s, func(w io.Writer) error { return instance.Encode(w, s) })
 }
 
 // restore gives the state of the last checkpoint that can be read to the candidate's instance. With no checkpoint, or none
-// that can be used, the instance begins with what New has given it.
-func (h *Host) restore(ctx context.Context, c *candidate) error {
-	if h.opts.CheckpointInterval < 0 || !c.live.checkpointable() {
+// that can be read, the instance begins with what New gave it.
+func (c *candidate) restore(ctx context.Context) error {
+	h := c.plugin.host
+	if h.opts.CheckpointInterval < 0 || !c.next.Checkpointable() {
 		return nil
 	}
-	last, before := h.checkpointFile(c.plugin)
-	for _, file := range []string{last, before} {
-		move, err := h.restoreFrom(ctx, c, file)
-		switch {
-		case err == nil:
-			c.state = move
-			if file == before {
-				h.log.Warn("state is that of the checkpoint before the last", "plugin", c.plugin.name, "age", move.Age)
-			}
-			return nil
-		case errors.Is(err, fs.ErrNotExist):
-		case errors.Is(err, state.ErrCorrupt):
-			aside := file + ".corrupt-" + c.time.UTC().Format("20060102T150405")
-			h.log.Error("checkpoint is corrupt, and set aside", "plugin", c.plugin.name, "file", aside, "err", err)
-			if err := os.Rename(file, aside); err != nil {
-				return err
-			}
-		default:
-			// It is whole, and this generation can't take it.
-			if h.restoreVersion(ctx, c, file, err) {
-				return nil
-			}
-			// To begin anew would write over it.
-			return fmt.Errorf("restore %s: %w; deploy an image that takes this state, or move the file away to begin anew", file, err)
-		}
+	var taken instance.Taken
+	restored, err := h.checkpoints.Restore(c.plugin.Name, c.next.Image().Wants(), c.move.Time, func(r io.Reader) (err error) {
+		taken, err = c.next.AcceptStream(ctx, r, c.moveOptions())
+		return err
+	})
+	if err != nil || restored.From == checkpoint.None {
+		return err
+	}
+	c.move.State = moveOf(taken)
+	c.move.State.Way, c.move.State.Age = WayCheckpoint, time.Since(restored.Time)
+	if restored.From == checkpoint.Before {
+		h.log.Warn("restored the checkpoint before the last", "plugin", c.plugin.Name, "age", c.move.State.Age)
 	}
 	return nil
 }
 
-// restoreVersion goes back to the last checkpoint of the version that the candidate has, because it can't take that of another.
-func (h *Host) restoreVersion(ctx context.Context, c *candidate, other string, refused error) bool {
-	wants := c.live.descriptor.State
-	had, err := checkpointHeader(other)
-	if err != nil || had.Schema != wants.Schema || had.Version == wants.Version {
-		return false
-	}
-	last, _ := h.checkpointFile(c.plugin)
-	move, err := h.restoreFrom(ctx, c, checkpointOfVersion(last, wants.Version))
-	if err != nil {
-		return false
-	}
-	c.state = move
-	h.log.Error("state is that from before another version, whose checkpoint this generation can't take: what happened since is kept",
-		"plugin", c.plugin.name, "age", move.Age, "version", wants.Version, "kept", checkpointOfVersion(last, had.Version), "err", refused)
-	return true
-}
-
-// checkpointOfVersion is where the last checkpoint of a version stays.
-func checkpointOfVersion(last string, version int) string {
-	return fmt.Sprintf("%s.v%d", last, version)
-}
-
-// keepVersion gives the last checkpoint that name, too.
-func keepVersion(last string, version int) error {
-	kept := checkpointOfVersion(last, version)
-	os.Remove(kept + ".new") // of an earlier attempt
-	if err := os.Link(last, kept+".new"); err != nil {
+// checkpointCopy makes a state that another process has sent the plugin's last checkpoint.
+func (p *plugin) checkpointCopy(m StateMove, copied io.Reader) error {
+	of := abi.State{Schema: m.Schema, Version: m.Version}
+	return p.host.checkpoints.Write(p.Name, of, func(w io.Writer) error {
+		_, err := io.Copy(w, copied)
 		return err
-	}
-	return os.Rename(kept+".new", kept)
-}
-
-// checkpointHeader reads of which version a checkpoint is.
-func checkpointHeader(file string) (abi.State, error) {
-	f, err := os.Open(file)
-	if err != nil {
-		return abi.State{}, err
-	}
-	defer f.Close()
-	return state.ReadHeader(f)
-}
-
-func (h *Host) restoreFrom(ctx context.Context, c *candidate, file string) (StateMove, error) {
-	f, err := os.Open(file)
-	if err != nil {
-		return StateMove{}, err
-	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return StateMove{}, err
-	}
-	move, err := h.acceptStream(ctx, c, f)
-	if err != nil {
-		return StateMove{}, err
-	}
-	move.Way, move.Age = WayCheckpoint, time.Since(info.ModTime())
-	return move, nil
-}
-
-// acceptStream gives encoded state to the candidate's instance.
-func (h *Host) acceptStream(ctx context.Context, c *candidate, r io.Reader) (StateMove, error) {
-	prototype := reflect.TypeOf(c.live.descriptor.State.Value)
-	s, report, err := state.Decode(r, prototype, state.DecodeOptions{MaxMemory: h.opts.StateLimit})
-	if err != nil {
-		return StateMove{}, err
-	}
-	move, err := c.live.accept(ctx, s, h.moveOptions(c), false)
-	if err != nil {
-		return StateMove{}, err
-	}
-	move.Changes = nil
-	move.copied(report)
-	return move, nil
+	})
 }

@@ -2,6 +2,9 @@ package sohost
 
 import (
 	"errors"
+	"os"
+	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/sohost/sohost/generations"
@@ -9,45 +12,60 @@ import (
 	"github.com/sohost/sohost/native"
 )
 
+// wake tells one goroutine that something may have changed. One that is already waiting covers a newer change too.
+type wake chan struct{}
+
+func newWake() wake { return make(wake, 1) }
+
+// up never blocks.
+func (w wake) up() {
+	select {
+	case w <- struct{}{}:
+	default:
+	}
+}
+
 // unfinished is how long an image that ends too early may be silent before it is taken for broken rather than half written.
 const unfinished = time.Second
 
-// watchPlugin reloads a plugin whenever its image changes.
-func (h *Host) watchPlugin(p *plugin) {
-	target, err := h.watcher.File(p.Image, func(watch.Event) { p.changed.raise() })
+// watch reloads the plugin whenever its image changes.
+func (p *plugin) watch() {
+	h := p.host
+	target, err := h.watcher.File(p.Image, func(watch.Event) { p.changed.up() })
 	if err != nil {
-		h.log.Error("watch image", "plugin", p.name, "image", p.Image, "err", err)
+		h.log.Error("watch image", "plugin", p.Name, "image", p.Image, "err", err)
 		return
 	}
 	p.mu.Lock()
 	p.watched = target
 	p.mu.Unlock()
-	p.changed.raise() // it may have changed while nobody watched
-	h.tasks.Go(func() { h.follow(p) })
+	p.changed.up() // it may have changed while nobody watched
+	h.tasks.Go(p.follow)
 }
 
 // follow is the one goroutine that reloads a plugin for changes of its image.
-func (h *Host) follow(p *plugin) {
+func (p *plugin) follow() {
 	for {
 		select {
 		case <-p.changed:
-		case <-h.lifetime.Done():
+		case <-p.host.lifetime.Done():
 			return
 		}
-		for h.reloadChanged(p) {
+		for p.reloadChanged() {
 			select { // it is being written to
 			case <-p.changed:
-			case <-time.After(h.opts.Settle):
-			case <-h.lifetime.Done():
+			case <-time.After(p.host.opts.Settle):
+			case <-p.host.lifetime.Done():
 				return
 			}
 		}
 	}
 }
 
-// reloadChanged loads the plugin's image as it is now. It says whether to try again, because the image was still being
+// reloadChanged loads the plugin's image as it is now. It reports whether to try again, because the image was still being
 // written to.
-func (h *Host) reloadChanged(p *plugin) (again bool) {
+func (p *plugin) reloadChanged() (again bool) {
+	h := p.host
 	for truncated(p.Image) {
 		select {
 		case <-p.changed: // more came
@@ -58,12 +76,15 @@ func (h *Host) reloadChanged(p *plugin) (again bool) {
 		}
 		break
 	}
-	t := target{plugin: p, file: p.Image, onChange: true}
-	_, err := h.reload(h.lifetime, cause{kind: generations.KindDeploy, by: "image changed"}, []target{t})
+	_, err := h.reload(h.lifetime, []*plugin{p}, func() (order, error) {
+		return order{
+			cause{kind: generations.KindDeploy, by: "image changed"}, []target{{plugin: p, file: p.Image, onChange: true}},
+		}, nil
+	})
 	return errors.Is(err, generations.ErrChanged)
 }
 
-// truncated says whether a file looks like an image whose end has not been written yet.
+// truncated reports whether a file looks like an image whose end has not been written yet.
 func truncated(file string) bool {
 	_, err := native.InspectFile(file)
 	return errors.Is(err, native.ErrTruncated)
@@ -74,11 +95,11 @@ func (h *Host) watchDir() error {
 	if h.opts.Dir == "" {
 		return nil
 	}
-	changed := make(signal, 1)
-	if _, err := h.watcher.Dir(h.opts.Dir, isImageName, func(watch.Event) { changed.raise() }); err != nil {
+	changed := newWake()
+	if _, err := h.watcher.Dir(h.opts.Dir, isImageName, func(watch.Event) { changed.up() }); err != nil {
 		return err
 	}
-	changed.raise() // a file may have come between the boot and the watch
+	changed.up() // a file may have come between the boot and the watch
 	h.tasks.Go(func() {
 		for {
 			select {
@@ -91,14 +112,14 @@ func (h *Host) watchDir() error {
 				h.log.Warn("read plugins directory", "err", err)
 			}
 			for _, config := range configs {
-				h.watchPlugin(h.add(config))
+				h.add(config).watch()
 			}
 		}
 	})
 	return nil
 }
 
-// newInDir are the plugins that files of Options.Dir stand for and that the host doesn't have yet.
+// newInDir returns the plugins that files of Options.Dir stand for and that the host doesn't have yet.
 func (h *Host) newInDir() (configs []Plugin, err error) {
 	images, err := imagesIn(h.opts.Dir)
 	if err != nil {
@@ -106,16 +127,44 @@ func (h *Host) newInDir() (configs []Plugin, err error) {
 	}
 	for _, image := range images {
 		config, err := pluginOfFile(image).resolve()
-		x := h.index.Load()
-		switch other := x.prefixes["/"+config.Name]; {
-		case x.names[config.Name] != nil:
+		table := h.table.Load()
+		_, known := table.Named(config.Name)
+		other, taken := table.At("/" + config.Name)
+		switch {
+		case known:
 		case err != nil:
 			h.log.Warn("file can't be a plugin", "file", image, "err", err)
-		case other != nil:
-			h.log.Warn("file can't be a plugin: its route is another's", "file", image, "route", "/"+config.Name, "plugin", other.name)
+		case taken:
+			h.log.Warn("file can't be a plugin: another one has its route", "file", image, "route", "/"+config.Name, "plugin", other.Name)
 		default:
 			configs = append(configs, config)
 		}
 	}
 	return configs, nil
+}
+
+// pluginOfFile returns the plugin that a file of Options.Dir stands for.
+func pluginOfFile(file string) Plugin {
+	name := strings.TrimSuffix(filepath.Base(file), ".so")
+	return Plugin{Name: name, Image: file, Mode: Dev, Routes: []string{"/" + name}}
+}
+
+// imagesIn lists the *.so files of dir. A directory that doesn't exist has none: it may appear later.
+func imagesIn(dir string) ([]string, error) {
+	entries, err := os.ReadDir(dir)
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return nil, err
+	}
+	var images []string
+	for _, e := range entries {
+		if isImageName(e.Name()) {
+			images = append(images, filepath.Join(dir, e.Name()))
+		}
+	}
+	return images, nil
+}
+
+// isImageName reports whether a file of that name in Options.Dir is a plugin. Hidden files are unfinished builds.
+func isImageName(name string) bool {
+	return strings.HasSuffix(name, ".so") && !strings.HasPrefix(name, ".")
 }

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// Handover tells how the plugins went from one process, the giver, to another, the taker.
+// Handover describes how the plugins went from one process, the giver, to another, the taker.
 type Handover struct {
 	Why     string         `json:"why"`
 	Time    time.Time      `json:"time"` // when it began
@@ -15,27 +15,27 @@ type Handover struct {
 	Release int            `json:"release"` // the one that is current now
 	Phases  HandoverPhases `json:"phases"`
 
-	// Moves tell of the plugins that have state or another image now, in the order of their names.
+	// Moves describes the plugins that have state or another image now, in the order of their names.
 	Moves []Move `json:"moves"`
 
-	// Waited tells of the callers who had to wait for state; absent if none had to.
+	// Waited describes the callers who had to wait for state; absent if none had to.
 	Waited *Waited `json:"waited,omitempty"`
 
 	// Warning says what went wrong after the taker had begun to serve.
 	Warning string `json:"warning,omitempty"`
 }
 
-// HandoverPhases are the durations of the steps of a handover, in nanoseconds in JSON. Callers of plugins with state wait from
+// HandoverPhases has the durations of the steps of a handover, in nanoseconds in JSON. Callers of plugins with state wait from
 // drain to commit.
 type HandoverPhases struct {
 	Prepare time.Duration `json:"prepare"` // the taker opens the images
 	Drain   time.Duration `json:"drain"`   // until the last call of a plugin with state
 	State   time.Duration `json:"state"`   // Stop, Export, the way to the taker, Import, and there the Start of all
-	Commit  time.Duration `json:"commit"`  // the word that the plugins are the taker's
+	Commit  time.Duration `json:"commit"`  // the message that the plugins are the taker's
 	Publish time.Duration `json:"publish"` // until the taker has published its release
 }
 
-// GiveOptions adjust a handover.
+// GiveOptions adjusts a handover. The zero value works.
 type GiveOptions struct {
 	// Why is the reason, in words.
 	Why string
@@ -47,12 +47,13 @@ type GiveOptions struct {
 	// plugin's configured file if that fits.
 	Program string
 
-	// Forward gets the requests that wait at the end of the handover, and all that come to this host later.
+	// Forward gets the requests that wait at the end of the handover, and all that come to this host later. Default: they are
+	// answered with 503.
 	Forward http.Handler
 }
 
-// word is one message between giver and taker; one field is set. ARCHITECTURE.md tells the order.
-type word struct {
+// message is one message between giver and taker; one field is set. ARCHITECTURE.md has their order.
+type message struct {
 	Plan     *plan     `json:"plan,omitempty"`
 	Prepared *prepared `json:"prepared,omitempty"`
 	State    string    `json:"state,omitempty"`  // the plugin; the file is the end of a pipe with the state
@@ -64,13 +65,13 @@ type word struct {
 	Failed   *failed   `json:"failed,omitempty"`
 }
 
-// prepared tells of which form the taker takes state.
+// prepared says in which form the taker wants state.
 type prepared struct {
-	PID   int              `json:"pid"`
-	Wants map[string]wants `json:"wants"` // by plugin; absent: it takes none
+	PID   int                    `json:"pid"`
+	Wants map[string]wantedState `json:"wants"` // by plugin; absent: it takes none
 }
 
-type wants struct {
+type wantedState struct {
 	Schema  string `json:"schema,omitempty"`
 	Version int    `json:"version,omitempty"`
 }
@@ -88,3 +89,14 @@ func (f *failed) err() error {
 	}
 	return errors.New(f.Message)
 }
+
+// undoTimeout is how long a taker gets to stop what it has started and to end, while callers wait; and the kernel the same again
+// after it was killed.
+const undoTimeout = 2 * time.Second
+
+// The errors of a peer that doesn't keep to the order of messages, or is gone.
+var (
+	errTakerGone  = errors.New("the new process has ended")
+	errGiverGone  = errors.New("the giver is gone")
+	errOutOfOrder = errors.New("unexpected message")
+)

@@ -5,50 +5,47 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"os"
-	"slices"
 	"time"
 
-	"github.com/sohost/sohost/abi"
-	"github.com/sohost/sohost/generations"
 	"github.com/sohost/sohost/internal/passing"
+	"github.com/sohost/sohost/internal/pidfd"
 )
 
-// giving is a handover as the giver sees it.
-type giving struct {
+// giver is the giver's end of a handover.
+type giver struct {
 	host    *Host
 	opts    GiveOptions
 	taker   *passing.Conn
 	plugins []*plugin // all of them, owned
-	errands []*errand
-	extra   []*candidate // for GiveOptions.Images
-	wants   map[string]wants
-	process *peer                      // of the taker; nil until it is prepared
-	started bool                       // the taker may have called Start: it has all states
-	given   bool                       // the plugins are the taker's: see commit
-	moving  []*candidate               // those with state; only serves and gate are used
-	gates   []*generations.Gate[*live] // those that the commit has opened
+	pending []*pendingReload
+	extra   batch // for GiveOptions.Images
+	wants   map[string]wantedState
+	process *pidfd.Process // of the taker; nil until it is prepared
+	started bool           // the taker may have called Start: it has all states
+	given   bool           // the plugins are the taker's: see commit
+	moving  []*gated       // those with state
 	report  *Handover
 }
 
 // Give hands all plugins over to another process, which calls Take with the other end of the socket pair. It waits for reloads
 // that run. Until the taker has everything and was told so, any failure leaves this host as it was, with its state and its
-// callers; Give returns why. A taker that may have called a Start has ended by then: if it doesn't by itself, it is killed.
+// callers, and Give returns why. If the taker may already have called a Start, Give returns only after it has exited, and kills it if
+// it must.
 //
 // Once the taker was told, this host serves nothing: its calls fail with ErrHandedOver, ServeHTTP forwards to opts.Forward, and
-// Close is what is left to call.
-//
-// After a success the Handover's Warning tells of a taker that didn't say that it serves.
+// all that is left to do is Close. The Handover's Warning then says if the taker did not report that it serves.
 func (h *Host) Give(ctx context.Context, taker *os.File, opts GiveOptions) (*Handover, error) {
 	conn, err := passing.New(taker)
 	if err != nil {
 		return nil, err
 	}
 	defer conn.Close()
-	// Whoever waits for the taker's word stops waiting when ctx ends.
+	// Nobody waits for the taker's message any longer when ctx ends.
 	defer context.AfterFunc(ctx, func() { conn.Close() })()
-	g := &giving{host: h, opts: opts, taker: conn, report: &Handover{Why: opts.Why, Time: time.Now(), Giver: os.Getpid()}}
+	g := &giver{
+		host: h, opts: opts, taker: conn, extra: batch{host: h}, report: &Handover{Why: opts.Why, Time: time.Now(), Giver: os.Getpid()},
+	}
 	if err := g.own(ctx); err != nil {
 		return nil, err
 	}
@@ -58,120 +55,127 @@ func (h *Host) Give(ctx context.Context, taker *os.File, opts GiveOptions) (*Han
 			err = cause
 		}
 		err = fmt.Errorf("handover: %w", err)
-		h.fresh.finish(g.errands, nil, err)
+		h.pending.finish(g.pending, nil, err)
 		return nil, err
 	}
-	h.fresh.finish(g.errands, g.report, nil)
+	h.pending.finish(g.pending, g.report, nil)
 	return g.report, nil
 }
 
-// own keeps reloads and new plugins off.
-func (g *giving) own(ctx context.Context) error {
+// own keeps new plugins and reloads off.
+func (g *giver) own(ctx context.Context) error {
 	g.host.adding.Lock()
-	for _, p := range g.host.index.Load().sorted() {
-		if err := g.host.own(ctx, p); err != nil {
+	for _, p := range g.host.plugins() {
+		if err := p.ownOpen(ctx); err != nil {
 			g.disown()
-			return fmt.Errorf("plugin %s: %w", p.name, err)
+			return err
 		}
 		g.plugins = append(g.plugins, p)
 	}
 	return nil
 }
 
-func (g *giving) disown() {
+func (g *giver) disown() {
 	for _, p := range g.plugins {
 		p.disown()
 	}
 	g.host.adding.Unlock()
 }
 
-func (g *giving) run(ctx context.Context) error {
-	h := g.host
-	if h.lifetime.Err() != nil {
-		return context.Cause(h.lifetime)
+func (g *giver) run(ctx context.Context) error {
+	if err := g.host.Serving(); err != nil {
+		return err
 	}
-	g.errands = h.fresh.take()
+	g.pending = g.host.pending.all()
 	defer func() {
 		if g.process != nil {
-			g.process.close()
+			g.process.Close()
 		}
 	}()
-	defer func() { h.unpin(g.extra) }()
-	if err := timed(&g.report.Phases.Prepare, func() error { return g.prepare(ctx) }); err != nil {
+	defer g.extra.unpin()
+	phases := &g.report.Phases
+	if err := timed(&phases.Prepare, func() error { return g.prepare(ctx) }); err != nil {
 		return err
 	}
 	defer g.goOn(ctx) // without effect after the commit
-	if err := timed(&g.report.Phases.Drain, func() error { return g.drain(ctx) }); err != nil {
+	if err := timed(&phases.Drain, func() error { return g.drain(ctx) }); err != nil {
 		return err
 	}
-	if err := timed(&g.report.Phases.State, func() error { return g.sendStates(ctx) }); err != nil {
+	if err := timed(&phases.State, func() error { return g.sendStates(ctx) }); err != nil {
 		return err
 	}
-	if err := timed(&g.report.Phases.Commit, g.commit); err != nil {
+	if err := timed(&phases.Commit, g.commit); err != nil {
 		return err
 	}
-	timed(&g.report.Phases.Publish, func() error {
-		g.hear()
-		return nil
-	})
-	return nil
+	return timed(&phases.Publish, g.awaitServing)
+}
+
+// timed runs a step and sets its duration.
+func timed(took *time.Duration, step func() error) error {
+	begin := time.Now()
+	defer func() { *took = time.Since(begin) }()
+	return step()
 }
 
 // prepare has the taker open all images.
-func (g *giving) prepare(ctx context.Context) error {
+func (g *giver) prepare(ctx context.Context) error {
 	p, err := g.plan(ctx)
 	if err != nil {
 		return err
 	}
-	if err := g.taker.Send(word{Plan: p}); err != nil {
-		return fmt.Errorf("the fresh process has ended: %w", err)
+	if err := g.send(message{Plan: p}); err != nil {
+		return err
 	}
-	w, err := g.receive()
+	m, err := g.receive()
 	if err != nil {
 		return err
 	}
-	if w.Prepared == nil {
-		return errors.New("the fresh process doesn't say that it is prepared")
+	if m.Prepared == nil {
+		return fmt.Errorf("%w: the new process must say that it is prepared", errOutOfOrder)
 	}
-	g.wants, g.report.Taker = w.Prepared.Wants, w.Prepared.PID
-	if g.process, err = openPeer(w.Prepared.PID); err != nil {
-		return fmt.Errorf("the fresh process has ended: %w", err)
+	g.wants, g.report.Taker = m.Prepared.Wants, m.Prepared.PID
+	if g.process, err = pidfd.Open(m.Prepared.PID); err != nil {
+		return fmt.Errorf("%w: %w", errTakerGone, err)
 	}
 	return nil
 }
 
-// receive waits for the taker's next word. A failure that it tells of is the error.
-func (g *giving) receive() (w word, err error) {
-	_, err = g.taker.Receive(&w)
+func (g *giver) send(m message, files ...*os.File) error {
+	if err := g.taker.Send(m, files...); err != nil {
+		return fmt.Errorf("%w: %w", errTakerGone, err)
+	}
+	return nil
+}
+
+// receive waits for the taker's next message. A failure that it reports is the error.
+func (g *giver) receive() (m message, err error) {
+	files, err := g.taker.Receive(&m)
+	passing.Close(files)
 	if errors.Is(err, io.EOF) {
-		return w, fmt.Errorf("the fresh process has ended: %w", err)
+		return m, fmt.Errorf("%w: %w", errTakerGone, err)
 	}
-	if err == nil && w.Failed != nil {
-		err = w.Failed.err()
+	if err == nil && m.Failed != nil {
+		err = m.Failed.err()
 	}
-	return w, err
+	return m, err
 }
 
 // drain shuts the gates of the plugins whose state is to move, and waits for their calls.
-func (g *giving) drain(ctx context.Context) error {
+func (g *giver) drain(ctx context.Context) error {
 	for _, p := range g.plugins {
-		serves := p.current()
-		if serves == nil {
+		next := newGated(p)
+		if next.serves == nil || !next.serves.Value().Stateful() {
 			continue
 		}
-		if _, has := serves.Value().instance.(abi.Stateful); !has {
-			continue
-		}
-		gate, err := p.slot.Gate()
-		if err != nil {
+		if err := next.shut(); err != nil {
 			return err
 		}
-		g.moving = append(g.moving, &candidate{target: target{plugin: p}, serves: serves, gate: gate})
+		g.moving = append(g.moving, next)
 	}
 	ctx, cancel := g.host.limit(ctx, g.host.opts.DrainTimeout)
 	defer cancel()
-	for _, c := range g.moving {
-		if err := c.plugin.drainGated(ctx, c.serves); err != nil {
+	for _, m := range g.moving {
+		if err := m.drain(ctx); err != nil {
 			return err
 		}
 	}
@@ -179,94 +183,79 @@ func (g *giving) drain(ctx context.Context) error {
 }
 
 // goOn lets the plugins with state serve on here, unless they are the taker's.
-func (g *giving) goOn(ctx context.Context) {
+func (g *giver) goOn(ctx context.Context) {
 	if g.given {
 		return
 	}
 	if g.started {
 		g.endTaker()
 	}
-	g.host.giveBack(ctx, g.moving)
+	ctx, cancel := g.host.limit(context.WithoutCancel(ctx), g.host.opts.OpenTimeout)
+	defer cancel()
+	for _, m := range g.moving {
+		m.reopen(ctx)
+	}
 }
 
-// undoTimeout is how long a taker gets to stop what it has started and to end, while callers wait.
-const undoTimeout = 2 * time.Second
-
-// endTaker makes sure that the taker is gone. That it has closed its socket says too little: what it has started may hold what
-// only one process can have, until the kernel has taken its last open file.
-func (g *giving) endTaker() {
+// endTaker makes sure that the taker is gone. It is not enough that it has closed its socket: what it has started may hold what
+// only one process can have, until the kernel has closed its last open file.
+func (g *giver) endTaker() {
 	g.taker.Close() // the taker gives up, if it hasn't yet
-	if g.process.awaitEnd(undoTimeout) {
+	if g.process.AwaitEnd(undoTimeout) {
 		return
 	}
-	g.host.log.Warn("the fresh process doesn't end, and is killed", "pid", g.process.pid)
-	g.process.kill()
-	if !g.process.awaitEnd(undoTimeout) {
-		g.host.log.Error("the fresh process doesn't end; the plugins with state go on beside it", "pid", g.process.pid)
+	log := g.host.log.With("pid", g.process.PID())
+	log.Warn("the new process of a failed handover doesn't end, and is killed")
+	g.process.Kill()
+	if !g.process.AwaitEnd(undoTimeout) {
+		log.Error("the new process of a failed handover can't be killed; the plugins with state serve beside it")
 	}
 }
 
-// commit tells the taker that the plugins are its own. From the moment in which that is on its way nothing here serves state
-// again. Whoever waits, and whoever comes, is forwarded.
-func (g *giving) commit() error {
+// commit sends the message that the plugins are the taker's own. From the moment in which that is on its way nothing here serves state
+// again. Callers who wait, and all who come later, are forwarded.
+func (g *giver) commit() error {
 	h := g.host
-	h.publishMu.Lock() // no prune, and no publication of what is not in the plan
-	defer h.publishMu.Unlock()
-	if err := g.taker.Send(word{Yours: true}); err != nil {
-		return fmt.Errorf("the fresh process has ended: %w", err)
-	}
-	g.given = true
-	h.forward.Store(&g.opts.Forward)
-	h.stop(ErrHandedOver)
-	gates := map[*plugin]*generations.Gate[*live]{}
-	for _, c := range g.moving {
-		gates[c.plugin] = c.gate
-		c.gate = nil
-	}
-	g.gates = slices.Collect(maps.Values(gates))
-	for _, p := range g.plugins {
-		last := p.current()
-		var err error
-		if gate := gates[p]; gate != nil {
-			err = gate.Open(nil)
-		} else {
-			_, err = p.slot.Swap(nil)
+	return h.ledger.Exclusively(func() error { // no prune, and no publication of what is not in the plan
+		if err := g.send(message{Yours: true}); err != nil {
+			return err
 		}
-		if err != nil { // the owner alone changes the slot
-			panic(fmt.Sprintf("sohost: give %s: %v", p.name, err))
+		g.given = true
+		h.forward = g.opts.Forward
+		h.stop(ErrHandedOver)
+		moving := map[*plugin]*gated{}
+		for _, m := range g.moving {
+			moving[m.plugin] = m
 		}
-		h.retireLater(p, last)
-	}
-	h.watcher.Close()
-	return h.store.Close()
+		for _, p := range g.plugins {
+			m := moving[p]
+			if m == nil {
+				m = newGated(p)
+			}
+			m.replace(nil)
+			h.retireLater(p, m.serves)
+		}
+		h.watcher.Close()
+		if err := h.store.Close(); err != nil { // the taker has it: no reason to fail
+			h.log.Warn("close the store after a handover", "err", err)
+		}
+		return nil
+	})
 }
 
-// countWaits tells of the callers who waited at the gates. By now they have gone on.
-func (g *giving) countWaits() {
-	for _, gate := range g.gates {
-		s := gate.Stats()
-		if s.Passed == 0 {
-			continue
-		}
-		if g.report.Waited == nil {
-			g.report.Waited = &Waited{}
-		}
-		w := g.report.Waited
-		w.Calls += s.Passed
-		w.P50, w.P99, w.Max = max(w.P50, s.P50), max(w.P99, s.P99), max(w.Max, s.Max)
+// awaitServing waits for the taker's message that it serves. That this doesn't come is only a warning.
+func (g *giver) awaitServing() error {
+	m, err := g.receive()
+	for _, moved := range g.moving { // by now the callers have gone on
+		g.report.Waited = moved.waited(g.report.Waited)
 	}
-}
-
-// hear waits for the taker's word that it serves.
-func (g *giving) hear() {
-	w, err := g.receive()
-	g.countWaits()
-	if err == nil && w.Serving == nil {
-		err = errors.New("it doesn't say that it serves")
+	if err == nil && m.Serving == nil {
+		err = errOutOfOrder
 	}
 	if err != nil {
-		g.report.Warning = fmt.Sprintf("the fresh process has the plugins, and was not heard of since: %v", err)
-		return
+		g.report.Warning = fmt.Sprintf("the new process has the plugins but did not report that it serves: %v", err)
+		return nil
 	}
-	g.report.Release, g.report.Moves, g.report.Warning = w.Serving.Release, w.Serving.Moves, w.Serving.Warning
+	g.report.Release, g.report.Moves, g.report.Warning = m.Serving.Release, m.Serving.Moves, m.Serving.Warning
+	return nil
 }

@@ -5,12 +5,13 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/sohost/sohost/internal/instance"
 	"github.com/sohost/sohost/native"
 )
 
-// suit sees to it that every image of the plan fits the program that the taker runs. A plugin whose image doesn't gets its
-// configured file, which was perhaps built anew for that program. The error has all reasons of all plugins.
-func (g *giving) suit(ctx context.Context, p *plan) error {
+// fitProgram makes every image of the plan one that fits the program that the taker runs. A plugin whose image doesn't gets its
+// configured file, which may have been rebuilt for that program. The error has all reasons of all plugins.
+func (g *giver) fitProgram(ctx context.Context, p *plan) error {
 	if g.opts.Program == "" {
 		return nil
 	}
@@ -20,33 +21,12 @@ func (g *giving) suit(ctx context.Context, p *plan) error {
 	}
 	var errs []error
 	for i := range p.Plugins {
-		pp := &p.Plugins[i]
-		owner, err := g.host.plugin(pp.Plugin.Name)
-		if err != nil {
-			return err
-		}
-		next, judged := g.judge(process, owner, pp)
-		if errors.Is(judged, native.HostCannotLoad) {
+		next, err := g.fitPlugin(ctx, p, process, &p.Plugins[i])
+		if errors.Is(err, native.HostCannotLoad) {
 			return fmt.Errorf("program %s: it can't load plugins; name a sohost that was built with cgo", g.opts.Program)
 		}
-		if judged != nil && pp.Cause == "" { // nobody named another image
-			before := *pp
-			brought := g.bringFile(ctx, p, owner, owner.Image)
-			if brought == nil {
-				next, brought = g.judge(process, owner, pp)
-			}
-			switch {
-			case brought == nil:
-				judged = nil
-			case before.Brings.Image == pp.Brings.Image: // the same again: one reason is enough
-			case before.Brings.Image.IsZero(): // nothing served, and nothing will
-				*pp, judged = before, nil
-			default:
-				judged = errors.Join(judged, brought)
-			}
-		}
-		if judged != nil {
-			errs = append(errs, judged)
+		if err != nil {
+			errs = append(errs, err)
 			continue
 		}
 		process = next
@@ -57,23 +37,48 @@ func (g *giving) suit(ctx context.Context, p *plan) error {
 	return nil
 }
 
-// judge says whether a plugin's image fits a process of the program, and what the process is like with it.
-func (g *giving) judge(process *native.Process, owner *plugin, pp *planned) (*native.Process, error) {
-	c := newCandidate(target{plugin: owner, file: pp.Brings.Source, stored: pp.Brings.Image})
-	c.id, c.phase = pp.Brings.Image, "check"
-	if c.id.IsZero() {
-		return process, newRefusal(c, errors.New("nothing serves"))
+// fitPlugin makes a plugin's image one that fits a process of the program, and returns what the process is like with it.
+func (g *giver) fitPlugin(ctx context.Context, p *plan, process *native.Process, e *planEntry) (*native.Process, error) {
+	next, err := g.fits(process, e)
+	if err == nil || errors.Is(err, native.HostCannotLoad) || e.Cause != "" { // with a cause somebody has named the image
+		return next, err
 	}
-	object, err := g.host.store.Object(c.id)
+	owner, unknown := g.host.plugin(e.Plugin.Name)
+	if unknown != nil {
+		return nil, unknown
+	}
+	before := *e
+	fileErr := g.addImage(ctx, p, owner, owner.Image)
+	if fileErr == nil {
+		next, fileErr = g.fits(process, e)
+	}
+	switch {
+	case fileErr == nil:
+		return next, nil
+	case before.Next.Image == e.Next.Image: // the same image, for the same reason
+		return nil, err
+	case before.Next.Image.IsZero(): // nothing served, and nothing will
+		*e = before
+		return process, nil
+	}
+	return nil, errors.Join(err, fileErr)
+}
+
+// fits returns what a process of the program is like with a plugin's image, or why that doesn't fit.
+func (g *giver) fits(process *native.Process, e *planEntry) (*native.Process, error) {
+	if e.Next.Image.IsZero() {
+		return nil, e.refusal(errors.New("nothing serves"))
+	}
+	object, err := g.host.store.Object(e.Next.Image)
 	if err != nil {
-		return process, newRefusal(c, err)
+		return nil, e.refusal(err)
 	}
 	info, err := native.InspectFile(object.Path)
 	if err == nil {
-		err = native.Check(info, process, Requirements())
+		err = native.Check(info, process, instance.Requirements())
 	}
 	if err != nil {
-		return process, newRefusal(c, err)
+		return nil, e.refusal(err)
 	}
 	return process.With(object.Path, info), nil
 }

@@ -8,70 +8,98 @@ import (
 	"os"
 
 	"github.com/sohost/sohost/abi"
-	"github.com/sohost/sohost/internal/state"
+	"github.com/sohost/sohost/internal/cache"
+	"github.com/sohost/sohost/internal/instance"
 	"golang.org/x/sys/unix"
 )
 
-// sendStates streams each state to the taker, which says at the end that it has accepted all and that all have started.
-func (g *giving) sendStates(ctx context.Context) error {
-	limited, cancel := g.host.limit(ctx, g.host.opts.DrainTimeout)
+// sendStates streams each state to the taker, which reports at the end that it has accepted all and that all have started.
+func (g *giver) sendStates(ctx context.Context) error {
+	h := g.host
+	limited, cancel := h.limit(ctx, h.opts.DrainTimeout)
 	defer cancel()
-	for _, c := range g.moving {
-		w, takes := g.wants[c.plugin.name]
-		if err := c.serves.Value().pause(limited); err != nil {
+	for _, m := range g.moving {
+		wants, takes := g.wants[m.plugin.Name]
+		if err := m.serves.Value().Pause(limited); err != nil {
 			return err
 		}
 		if !takes {
-			g.host.log.Warn("state dropped: the new generation is not abi.Stateful", "plugin", c.plugin.name, "from", c.serves.ID().Short())
+			h.log.Warn("state dropped: the new generation is not abi.Stateful", "plugin", m.plugin.Name, "from", m.serves.ID().Short())
 			continue
 		}
-		if err := g.sendState(limited, c, w); err != nil {
-			return fmt.Errorf("state of plugin %s: %w", c.plugin.name, err)
+		if err := g.sendState(limited, m, wants); err != nil {
+			return fmt.Errorf("state of plugin %s: %w", m.plugin.Name, err)
 		}
 	}
 	if err := g.sendCaches(limited); err != nil {
 		return fmt.Errorf("caches: %w", err)
 	}
 	g.started = true
-	if err := g.taker.Send(word{States: true}); err != nil {
-		return fmt.Errorf("the fresh process has ended: %w", err)
+	if err := g.send(message{States: true}); err != nil {
+		return err
 	}
-	// The taker's Start has its own limit. One that is stuck must not hold the callers longer than a reload may.
-	limited, cancel = g.host.limit(ctx, g.host.opts.DrainTimeout+g.host.opts.OpenTimeout)
+	return g.awaitAccepted(ctx)
+}
+
+// awaitAccepted waits for the taker to accept all states. A Start that hangs there must not hold up the callers for longer than a
+// reload may.
+func (g *giver) awaitAccepted(ctx context.Context) error {
+	limited, cancel := g.host.limit(ctx, g.host.opts.acceptTimeout())
 	defer cancel()
 	defer context.AfterFunc(limited, func() { g.taker.Close() })()
-	w, err := g.receive()
+	m, err := g.receive()
 	if err != nil && limited.Err() != nil {
-		return fmt.Errorf("the fresh process takes too long to accept state: %w", context.Cause(limited))
+		return fmt.Errorf("the new process takes too long to accept state: %w", context.Cause(limited))
 	}
-	if err == nil && !w.Accepted {
-		err = errors.New("the fresh process doesn't say that it has accepted the state")
+	if err == nil && !m.Accepted {
+		err = fmt.Errorf("%w: the new process must say that it has accepted the state", errOutOfOrder)
 	}
 	return err
 }
 
 // sendState streams one state.
-func (g *giving) sendState(ctx context.Context, c *candidate, w wants) (err error) {
-	defer caught(&err)
-	s, _, err := export(ctx, c.serves.Value(), abi.State{Schema: w.Schema, Version: w.Version})
+func (g *giver) sendState(ctx context.Context, m *gated, wants wantedState) error {
+	s, _, err := m.serves.Value().Export(ctx, abi.State{Schema: wants.Schema, Version: wants.Version})
 	if err != nil {
 		return err
 	}
-	return g.stream(ctx, word{State: c.plugin.name}, func(w io.Writer) error { return state.Encode(w, s) })
+	return g.stream(ctx, message{State: m.plugin.Name}, func(w io.Writer) error { return instance.Encode(w, s) })
 }
 
-// stream sends what write writes through a pipe that goes with the word.
-func (g *giving) stream(ctx context.Context, of word, write func(io.Writer) error) error {
+// sendCaches sends what is in the caches. What is put into them by calls that run meanwhile stays behind.
+func (g *giver) sendCaches(ctx context.Context) error {
+	caches := g.host.caches()
+	entries := 0
+	for _, c := range caches {
+		entries += c.Stats().Entries
+	}
+	if entries == 0 {
+		return nil
+	}
+	return g.stream(ctx, message{Caches: true}, func(w io.Writer) error { return cache.Encode(w, caches) })
+}
+
+// caches returns the caches by the names of their plugins; the shared one's name is empty.
+func (h *Host) caches() map[string]*cache.Cache {
+	all := map[string]*cache.Cache{"": h.sharedCache}
+	for _, p := range h.plugins() {
+		all[p.Name] = p.cache
+	}
+	return all
+}
+
+// stream sends what write writes through a pipe that goes with the message.
+func (g *giver) stream(ctx context.Context, of message, write func(io.Writer) error) error {
 	r, pipe, err := os.Pipe()
 	if err != nil {
 		return err
 	}
 	defer pipe.Close()
 	enlarge(pipe)
-	err = g.taker.Send(of, r)
+	err = g.send(of, r)
 	r.Close()
 	if err != nil {
-		return fmt.Errorf("the fresh process has ended: %w", err)
+		return err
 	}
 	if deadline, ok := ctx.Deadline(); ok {
 		pipe.SetWriteDeadline(deadline)
@@ -80,7 +108,7 @@ func (g *giving) stream(ctx context.Context, of word, write func(io.Writer) erro
 		if errors.Is(err, os.ErrDeadlineExceeded) {
 			return context.Cause(ctx)
 		}
-		if w, heard := g.receive(); heard != nil && w.Failed != nil { // that is why it has stopped reading
+		if m, heard := g.receive(); heard != nil && m.Failed != nil { // that is why it has stopped reading
 			return heard
 		}
 		return err
@@ -88,9 +116,12 @@ func (g *giving) stream(ctx context.Context, of word, write func(io.Writer) erro
 	return nil
 }
 
-// enlarge makes a pipe hold as much as a user's pipes may by default, so that its two ends wait for each other less often.
+// pipeSize is how much an enlarged pipe holds, in bytes: as much as the kernel allows users by default.
+const pipeSize = 1 << 20
+
+// enlarge makes a pipe hold more, if the kernel lets it, so that its two ends wait for each other less often.
 func enlarge(pipe *os.File) {
 	if raw, err := pipe.SyscallConn(); err == nil {
-		raw.Control(func(fd uintptr) { unix.FcntlInt(fd, unix.F_SETPIPE_SZ, 1<<20) }) // a wish
+		raw.Control(func(fd uintptr) { unix.FcntlInt(fd, unix.F_SETPIPE_SZ, pipeSize) })
 	}
 }

@@ -21,7 +21,7 @@ import (
 
 // These tests open no image: that takes a program and plugins which are built for each other, as in package integration.
 
-func newHost(t *testing.T, o Options) *Host {
+func testHost(t *testing.T, o Options) *Host {
 	t.Helper()
 	if o.Store == "" {
 		o.Store = t.TempDir()
@@ -44,7 +44,7 @@ func newHost(t *testing.T, o Options) *Host {
 // TestMissingImage begins without a plugin's image: that plugin doesn't serve, and all else works.
 func TestMissingImage(t *testing.T) {
 	for _, mode := range []Mode{Prod, Dev} {
-		h := newHost(t, Options{Plugins: []Plugin{
+		h := testHost(t, Options{Plugins: []Plugin{
 			{Name: "gone", Image: filepath.Join(t.TempDir(), "gone.so"), Mode: mode, Routes: []string{"/"}},
 		}})
 		status := h.Status().Plugins[0]
@@ -100,7 +100,7 @@ func TestDirClashes(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	h := newHost(t, Options{Dir: dir, Plugins: []Plugin{
+	h := testHost(t, Options{Dir: dir, Plugins: []Plugin{
 		{Name: "a", Image: filepath.Join(dir, "a.so"), Mode: Prod},
 		{Name: "other", Image: filepath.Join(dir, "a.so"), Routes: []string{"/b"}},
 	}})
@@ -140,9 +140,9 @@ func TestBrokenRelease(t *testing.T) {
 	}
 	boots := func(want int) {
 		t.Helper()
-		h := newHost(t, Options{Store: dir, Plugins: []Plugin{{Name: "a", Image: "gone.so"}}})
-		if h.Release() != want {
-			t.Errorf("release %d, want %d", h.Release(), want)
+		h := testHost(t, Options{Store: dir, Plugins: []Plugin{{Name: "a", Image: "gone.so"}}})
+		if h.CurrentRelease() != want {
+			t.Errorf("release %d, want %d", h.CurrentRelease(), want)
 		}
 		if err := h.Close(t.Context()); err != nil {
 			t.Error(err)
@@ -180,7 +180,7 @@ func TestBootEnded(t *testing.T) {
 	if _, err := New(ctx, o); !errors.Is(err, context.Canceled) {
 		t.Errorf("New gives %v", err)
 	}
-	newHost(t, o)
+	testHost(t, o)
 	if _, err := New(t.Context(), o); !errors.Is(err, generations.ErrLocked) {
 		t.Errorf("a second host of the store: %v", err)
 	}
@@ -188,7 +188,7 @@ func TestBootEnded(t *testing.T) {
 
 // TestDeployWaits has a deploy wait for another one, in every way in which that ends.
 func TestDeployWaits(t *testing.T) {
-	h := newHost(t, Options{Plugins: []Plugin{{Name: "a", Image: "a.so"}, {Name: "b", Image: "b.so"}}})
+	h := testHost(t, Options{Plugins: []Plugin{{Name: "a", Image: "a.so"}, {Name: "b", Image: "b.so"}}})
 	deploy := func(ctx context.Context) chan error {
 		done := make(chan error, 1)
 		go func() {
@@ -219,7 +219,7 @@ func TestDeployWaits(t *testing.T) {
 	if err := <-closed; err != nil {
 		t.Error(err)
 	}
-	if _, err := h.Rollback(context.Background(), 0); !errors.Is(err, ErrClosed) {
+	if _, err := h.Rollback(context.Background(), RollbackOptions{}); !errors.Is(err, ErrClosed) {
 		t.Errorf("after Close: %v", err)
 	}
 }

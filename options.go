@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
 	"path"
 	"path/filepath"
 	"strings"
@@ -13,79 +12,93 @@ import (
 
 	"github.com/sohost/sohost/abi"
 	"github.com/sohost/sohost/generations"
-	"github.com/sohost/sohost/internal/crash"
 )
 
-// Options say what a Host serves and how. The zero value of every field but Store works.
+// Options says what a Host serves and how. The zero value of every field but Store works.
 type Options struct {
-	// Store is the directory that holds images and releases. It is made if it doesn't exist, and belongs to one
-	// process at a time.
+	// Store is the directory that holds images and releases. It is made if it doesn't exist, and one process at a time has
+	// it.
 	Store string
 
 	// Plugins are the plugins by name.
 	Plugins []Plugin
 
-	// Dir, if set, is a directory each of whose *.so files is a plugin in Dev mode, named after the file and routed under
-	// /NAME. A file that appears later is a new plugin. A file that goes away changes nothing until the next start.
+	// Dir, if set, is a directory in which each *.so file is a plugin in Dev mode, named after the file and routed under
+	// /NAME. A file that appears later is a new plugin. A file that disappears changes nothing until the next start.
 	Dir string
 
 	// Logger gets one line for each reload and each refusal. Default: slog.Default().
 	Logger *slog.Logger `json:"-"`
 
-	// Emit takes the points that plugins emit. Default: Emit is refused.
+	// Emit receives the points that plugins emit. Default: their Emit returns an error.
 	Emit func(ctx context.Context, plugin string, points []abi.Point) error `json:"-"`
 
-	// OpenTimeout bounds how long the probe of an image may take, then to open it and make its instance with New, and then
-	// Start. Default: 10 s.
+	// OpenTimeout bounds three things, each by itself: the check and probe of an image; opening it and New; and Start. Default: 10 s.
 	OpenTimeout time.Duration
 
 	// DrainTimeout bounds how long a stateful reload waits for the calls of the old generation while new calls are held
-	// back, then how long Stop, Export and Import may take together, and at an instance's end Stop and Close. Plugins that
-	// are deployed together share these times. A checkpoint waits for calls a tenth of it. Default: 10 s.
+	// back; then how long Stop, Export and Import may take together; and at an instance's end Stop and Close. Plugins that
+	// are deployed together share these times. A checkpoint waits a tenth of it for calls. Default: 10 s.
 	DrainTimeout time.Duration
 
-	// StateLimit bounds, in bytes, the copy that moving a plugin's state may take, and a checkpoint of it. State that is
-	// handed over without a copy has no limit. Default: 1 GiB.
+	// StateLimit bounds, in bytes, the copy that moving or checkpointing a plugin's state takes. State that moves without a copy
+	// has no limit. Default: 1 GiB.
 	StateLimit int64
 
-	// CheckpointInterval is the time between two checkpoints of each stateful plugin, for which callers wait while the
-	// state is copied, and its background work is stopped. One is taken at Close as well. Default: 1 min; negative: none.
+	// CheckpointInterval is the time between two checkpoints of each stateful plugin. While the state is copied, callers wait
+	// and its background work is stopped. Close takes one as well. Default: 1 min; negative: none.
 	CheckpointInterval time.Duration
 
 	// Settle is how long an image must be quiet before it is read. Default: 50 ms.
 	Settle time.Duration
 
-	// Poll watches by polling alone. Default: only where the file system doesn't tell of changes.
+	// Poll watches by polling alone. Default: only where the file system doesn't report changes.
 	Poll bool
 
-	// Keep is how many releases stay in the store; older ones go when a new one is published. Default: 100; negative:
+	// Keep is how many releases stay in the store; older ones are removed when a new one is published. Default: 100; negative:
 	// all.
 	Keep int
 
-	// Lock is the store's lock if the program has it already, since it goes from process to process. Default: the host
-	// takes the lock itself, and lets go of it at Close.
-	Lock *generations.Lock `json:"-"`
-
-	// Fresh asks for a handover to a fresh process, see Give, and returns nil when that is through, or why it failed. The
-	// host calls it when an image can't be loaded beside what this process has loaded before, and when the budget is spent.
-	// Default: there is no other process, and such an image is refused.
-	Fresh func(ctx context.Context, why string) error `json:"-"`
-
-	// Budget bounds what old generations may leave behind in the process before the host asks for a fresh one.
+	// Budget bounds what old generations may leave behind in the process before the host asks for a handover.
 	Budget Budget
 
-	// Probation is how long a release must serve until it is confirmed: the one to fall back to. Default: 1 min.
+	// Probation is how long a release must serve until it is confirmed, which makes it the one to fall back to. Default: 1 min.
 	Probation time.Duration
-
-	// Crashes tell of processes that served the plugins before and ended against their will. New puts the images into
-	// quarantine that did it, and boots what served before them.
-	Crashes []crash.Report `json:"crashes,omitempty"`
-
-	// CrashesInARow counts the processes that ended so, one soon after the other. When they don't end New leaves plugins out.
-	CrashesInARow int `json:"crashes_in_a_row,omitempty"`
 
 	// CacheBytes bounds the shared cache, and each plugin's own. Default: 16 MiB.
 	CacheBytes int64
+
+	// Process is for programs that move their plugins from process to process, as `sohost run` does. Default: the host lives and
+	// dies with this process.
+	Process *Process `json:"-"`
+}
+
+// Process connects a host with the processes before and after it. An embedding program without a supervisor of its own needs none of it.
+type Process struct {
+	// Lock is the store's lock if the program has it already, since it goes from process to process. Default: the host
+	// takes the lock itself, and releases it at Close.
+	Lock *generations.Lock
+
+	// Handover moves the plugins to a new process, see Host.Give, and returns nil when that is done, or why it could not be. The
+	// host calls it, from any goroutine and perhaps from several, when an image can't be loaded beside what this process has loaded
+	// before, and when the budget is spent. It blocks as long as the handover takes; ctx ends when nobody waits for it any more.
+	// Default: there is no other process, and such an image is refused.
+	Handover func(ctx context.Context, why string) error
+
+	// Crashes lists earlier processes that crashed while they served the plugins. New quarantines the images responsible and
+	// boots their fallbacks. A process that New has been told of before counts once.
+	Crashes []Crash
+
+	// CrashesInARow is how many processes have crashed one soon after the other. From the third on New may leave plugins out.
+	CrashesInARow int
+}
+
+// Crash describes the end of a process.
+type Crash struct {
+	Ended  time.Time
+	Exit   string // in the words of os.ProcessState, such as "exit status 3" and "signal: killed"
+	Why    string // if somebody ended the process: why
+	Output string // what the Go runtime wrote to the file of debug.SetCrashOutput
 }
 
 // Plugin names one plugin and where it comes from.
@@ -117,7 +130,7 @@ const (
 	Prod Mode = "prod"
 )
 
-// resolve checks the options and fills the defaults in. Its error names everything that is wrong.
+// resolve checks the options and fills in the defaults. Its error names everything that is wrong.
 func (o Options) resolve() (Options, error) {
 	var errs []error
 	if o.Store == "" {
@@ -151,6 +164,9 @@ func (o Options) resolve() (Options, error) {
 	setDefault(&o.CheckpointInterval, time.Minute)
 	setDefault(&o.CacheBytes, 16<<20)
 	setDefault(&o.Probation, time.Minute)
+	if o.Process == nil {
+		o.Process = &Process{}
+	}
 	o.Budget = o.Budget.withDefaults()
 
 	names, routes := map[string]bool{}, map[string]string{}
@@ -177,10 +193,15 @@ func (o Options) resolve() (Options, error) {
 }
 
 // gateLimit is how long a caller waits while state moves: as long as the move and its undoing may take, so that no caller
-// fails before the move has succeeded or was given up.
+// fails before the move has succeeded or was given up. The longest is a handover that fails at its last step: drain, state, and the
+// taker's acceptance with its Start; then the end of the taker, and Start of the old instances.
 func (o Options) gateLimit() time.Duration {
-	return 3*o.DrainTimeout + 2*o.OpenTimeout // drain, state, and the end of the new; its start, and another one of the old
+	const margin = time.Second // for what else is on the way
+	return o.DrainTimeout + o.DrainTimeout + o.acceptTimeout() + 2*undoTimeout + o.OpenTimeout + margin
 }
+
+// acceptTimeout is how long a taker may take from the last state until all instances have started.
+func (o Options) acceptTimeout() time.Duration { return o.DrainTimeout + o.OpenTimeout }
 
 func setDefault[T comparable](field *T, value T) {
 	var zero T
@@ -221,30 +242,4 @@ func (p Plugin) resolve() (Plugin, error) {
 		return p, fmt.Errorf("plugin %s: %w", p.Name, err)
 	}
 	return p, nil
-}
-
-// pluginOfFile is the plugin that a file of Options.Dir stands for.
-func pluginOfFile(file string) Plugin {
-	name := strings.TrimSuffix(filepath.Base(file), ".so")
-	return Plugin{Name: name, Image: file, Mode: Dev, Routes: []string{"/" + name}}
-}
-
-// imagesIn lists the *.so files of dir. A directory that doesn't exist has none: it may appear later.
-func imagesIn(dir string) ([]string, error) {
-	entries, err := os.ReadDir(dir)
-	if err != nil && !errors.Is(err, os.ErrNotExist) {
-		return nil, err
-	}
-	var images []string
-	for _, e := range entries {
-		if isImageName(e.Name()) {
-			images = append(images, filepath.Join(dir, e.Name()))
-		}
-	}
-	return images, nil
-}
-
-// isImageName says whether a file of that name in Options.Dir is a plugin. Hidden files are builds under way.
-func isImageName(name string) bool {
-	return strings.HasSuffix(name, ".so") && !strings.HasPrefix(name, ".")
 }

@@ -4,56 +4,51 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"io"
 	"maps"
 	"sync"
 	"time"
 
-	"github.com/sohost/sohost/abi"
 	"github.com/sohost/sohost/generations"
 	"github.com/sohost/sohost/internal/cache"
+	"github.com/sohost/sohost/internal/instance"
 	"github.com/sohost/sohost/internal/watch"
-	"github.com/sohost/sohost/native"
 )
 
 // plugin is one plugin of the host through all its generations.
 type plugin struct {
 	Plugin
-	name  string
-	slot  *generations.Slot[*live]
+	host  *Host
+	slot  *generations.Slot[*loaded]
 	cache *cache.Cache
 
-	// These belong to the owner.
-	kept *kept
-	held generations.ID // what the plugin's own file held when it was last read; zero if it never was
+	// owner holds one token. Only who has it may change what the slot serves, and use what follows. Of several plugins the tokens
+	// are taken in the order of names.
+	owner     chan struct{}
+	stash     *stash         // see stash
+	fileImage generations.ID // what the plugin's own file held when it was last read; zero if it never was
 
-	// owner holds one token. Who has it is the only one that may change what the slot serves.
-	owner chan struct{}
-
-	changed signal // raised when the image may have changed
+	changed wake // the image may have changed
 
 	mu      sync.Mutex // guards what follows
 	refused *Refusal   // why the newest image was not taken; nil after a success
 	last    *Move      // the last reload
-	old     []*generations.Generation[*live]
+	old     []*generations.Generation[*loaded]
 	watched *watch.Target // nil in Prod mode
 }
 
-func byName(a, b *plugin) int { return cmp.Compare(a.name, b.name) }
+// loaded is an instance with what the host knows of it. It is what a slot serves.
+type loaded struct {
+	*instance.Instance
+	id    generations.ID
+	label string // id, short
+	since time.Time
 
-// live is one instance of a plugin with the image that its code comes from.
-type live struct {
-	id         generations.ID
-	label      string // id, short
-	image      *native.Image
-	descriptor *abi.Descriptor
-	instance   abi.Instance
-	started    bool // Start has returned nil and Stop was not called since
-	stopped    bool // Stop was called for the state's sake: Start is due again if this instance goes on
-	since      time.Time
-
-	passedOver generations.ID // see target
+	// skipped is the image that the plugin's own file held when this one took its place in a rollback, or came from another file; zero
+	// if there is none. A mere change of the file doesn't load that image.
+	skipped generations.ID
 }
+
+func byName(a, b *plugin) int { return cmp.Compare(a.Name, b.Name) }
 
 // own waits for the plugin's owner token. One at hand is taken even when ctx has ended.
 func (p *plugin) own(ctx context.Context) error {
@@ -72,57 +67,70 @@ func (p *plugin) own(ctx context.Context) error {
 
 func (p *plugin) disown() { p.owner <- struct{}{} }
 
-// args are the plugin's arguments, in a map that the caller may write to.
+// ownOpen is own, and waits no longer than until the host is closed, which then keeps the token.
+func (p *plugin) ownOpen(ctx context.Context) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	defer context.AfterFunc(p.host.lifetime, func() { cancel(context.Cause(p.host.lifetime)) })()
+	if err := p.own(ctx); err != nil {
+		return fmt.Errorf("plugin %s: %w", p.Name, err)
+	}
+	return nil
+}
+
+// args returns the plugin's arguments in a map that the caller may write to.
 func (p *plugin) args() map[string]string {
 	args := map[string]string{}
 	maps.Copy(args, p.Args)
 	return args
 }
 
-// current is the generation that the slot serves, or nil.
-func (p *plugin) current() *generations.Generation[*live] { return p.slot.Current() }
+// serving returns the generation that the slot serves, or nil.
+func (p *plugin) serving() *generations.Generation[*loaded] { return p.slot.Current() }
 
-// currentID is the image that the slot serves; the zero ID stands for none.
-func (p *plugin) currentID() generations.ID {
-	if g := p.current(); g != nil {
+// servingID returns the image that the slot serves; the zero ID stands for none.
+func (p *plugin) servingID() generations.ID {
+	if g := p.serving(); g != nil {
 		return g.Value().id
 	}
 	return generations.ID{}
 }
 
-// start calls Start if the instance has it.
-func (l *live) start(ctx context.Context) error {
-	s, ok := l.instance.(abi.Starter)
-	if !ok || l.started {
-		return nil
+// uses reports whether an instance of the plugin that is not retired comes from the image with that path.
+func (p *plugin) uses(path string) bool {
+	if g := p.serving(); g != nil && g.Value().Image().Path() == path {
+		return true
 	}
-	if err := guard(ctx, "Start", s.Start); err != nil {
-		return err
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, g := range p.old {
+		if g.Value().Image().Path() == path {
+			return true
+		}
 	}
-	l.started = true
-	return nil
+	return false
 }
 
-// pause stops the background work so that the state doesn't change while it is taken.
-func (l *live) pause(ctx context.Context) error {
-	l.stopped = l.stopped || l.started
-	return l.stop(ctx)
+// refusal returns why the newest image was not taken, or nil.
+func (p *plugin) refusal() *Refusal {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.refused
 }
 
-// stop calls Stop if Start was called.
-func (l *live) stop(ctx context.Context) error {
-	if !l.started {
-		return nil
-	}
-	l.started = false
-	return guard(ctx, "Stop", l.instance.(abi.Starter).Stop)
+// setRefusal replaces the newest refusal; nil is none.
+func (p *plugin) setRefusal(r *Refusal) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.refused = r
 }
 
-// close calls Close if the instance has it.
-func (l *live) close(ctx context.Context) error {
-	c, ok := l.instance.(io.Closer)
-	if !ok {
-		return nil
+// noteSuccess records a reload that went well.
+func (p *plugin) noteSuccess(m Move) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.refused = nil
+	if !m.Unchanged {
+		p.last = &m
 	}
-	return guard(ctx, "Close", func(context.Context) error { return c.Close() })
 }

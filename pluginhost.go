@@ -9,28 +9,28 @@ import (
 	"github.com/sohost/sohost/generations"
 )
 
-// offer is the abi.Host of one instance.
-type offer struct {
-	host   *Host
+// pluginHost is the abi.Host of one instance: what a plugin is given, as against the Host that loads it.
+type pluginHost struct {
 	plugin *plugin
 	label  string
 	log    *slog.Logger
 }
 
-func (h *Host) offer(p *plugin, id generations.ID) abi.Host {
-	return &offer{host: h, plugin: p, label: id.Short(), log: h.log.With("plugin", p.name, "generation", id.Short())}
+func newPluginHost(p *plugin, id generations.ID) abi.Host {
+	return &pluginHost{plugin: p, label: id.Short(), log: p.host.log.With("plugin", p.Name, "generation", id.Short())}
 }
 
-func (o *offer) Plugin() string          { return o.plugin.name }
-func (o *offer) Generation() string      { return o.label }
-func (o *offer) Args() map[string]string { return o.plugin.args() }
-func (o *offer) Logger() *slog.Logger    { return o.log }
-func (o *offer) Cache() abi.Cache        { return o.plugin.cache }
-func (o *offer) SharedCache() abi.Cache  { return o.host.shared }
+func (o *pluginHost) Plugin() string          { return o.plugin.Name }
+func (o *pluginHost) Generation() string      { return o.label }
+func (o *pluginHost) Args() map[string]string { return o.plugin.args() }
+func (o *pluginHost) Logger() *slog.Logger    { return o.log }
+func (o *pluginHost) Cache() abi.Cache        { return o.plugin.cache }
+func (o *pluginHost) SharedCache() abi.Cache  { return o.plugin.host.sharedCache }
 
-func (o *offer) Emit(ctx context.Context, points []abi.Point) error {
-	if o.host.opts.Emit == nil {
+func (o *pluginHost) Emit(ctx context.Context, points []abi.Point) error {
+	emit := o.plugin.host.opts.Emit
+	if emit == nil {
 		return errors.New("this host has nowhere to put points")
 	}
-	return o.host.opts.Emit(ctx, o.plugin.name, points)
+	return emit(ctx, o.plugin.Name, points)
 }

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/sohost/sohost/generations"
-	"github.com/sohost/sohost/internal/watch"
 	"github.com/sohost/sohost/native"
 )
 
@@ -25,7 +24,7 @@ type Status struct {
 	Generations int       `json:"generations"`
 	Left        Leftovers `json:"left"`
 
-	// Quarantine are the images that are not tried again.
+	// Quarantine lists the images that are not tried again.
 	Quarantine []generations.Quarantine `json:"quarantine,omitempty"`
 }
 
@@ -41,8 +40,8 @@ type PluginStatus struct {
 	Version    string         `json:"version,omitempty"`
 	Since      time.Time      `json:"since,omitzero"`
 
-	// Watch says how changes of the image are noticed in Dev mode: inotify, or poll and why.
-	Watch *watch.Status `json:"watch,omitempty"`
+	// Watch says how changes of the image are noticed; absent in Prod mode.
+	Watch *WatchStatus `json:"watch,omitempty"`
 
 	// Generations are those with an instance: the one that serves and those that still have calls.
 	Generations []GenerationStatus `json:"generations"`
@@ -55,62 +54,86 @@ type PluginStatus struct {
 	Refused *Refusal `json:"refused,omitempty"`
 }
 
-// GenerationStatus is one generation's part in a PluginStatus.
-type GenerationStatus struct {
-	ID     generations.ID `json:"id"`
-	State  string         `json:"state"` // serving or draining
-	Leases int64          `json:"leases"`
-	Memory native.Memory  `json:"memory"`
+// WatchStatus says how a file is watched.
+type WatchStatus struct {
+	Mode   string `json:"mode"`             // "inotify" or "poll"
+	Reason string `json:"reason,omitempty"` // why it is polled
 }
 
-// Status tells what the host serves. It never blocks on a reload.
+// GenerationState says how far a generation has come.
+type GenerationState string
+
+// The states of a generation that has an instance.
+const (
+	GenerationServing  GenerationState = "serving"
+	GenerationDraining GenerationState = "draining" // another one serves; calls that had begun are still running
+)
+
+// GenerationStatus is one generation's part in a PluginStatus.
+type GenerationStatus struct {
+	ID     generations.ID  `json:"id"`
+	State  GenerationState `json:"state"`
+	Leases int64           `json:"leases"` // calls that are running
+	Memory native.Memory   `json:"memory"` // zero where the kernel doesn't tell
+
+	path string // of the image
+}
+
+// Status returns what the host serves. It never waits for a reload. What memory and goroutines cost must be measured for it: it
+// asks the kernel for the memory of all images and stops the world for a moment, together some milliseconds. Ask StatusBrief where that is
+// too much.
 func (h *Host) Status() Status {
-	s := Status{PID: os.Getpid(), Started: h.started, Store: h.opts.Store, Release: h.Release(), Plugins: []PluginStatus{}}
-	s.Generations, s.Left = len(native.Opened()), h.leftovers()
-	s.Quarantine, _ = h.store.Quarantines() // what can't be read of it shows when it is needed
-	if confirmed, err := h.store.Confirmed(); err == nil {
-		s.Confirmed = confirmed.Number
-	}
-	var images []*native.Image
-	for _, p := range h.index.Load().sorted() {
-		status, of := p.status()
-		s.Plugins, images = append(s.Plugins, status), append(images, of...)
-	}
-	memories, err := native.MemoryOf(images...) // of all at once: the kernel takes its time for each question
-	if err != nil {
-		return s // zero where the kernel doesn't tell
-	}
+	s := h.StatusBrief()
+	costs := h.loader.Measure(h.inUse)
+	s.Left = leftoversOf(costs)
 	for _, p := range s.Plugins {
 		for i := range p.Generations {
-			p.Generations[i].Memory, memories = memories[0], memories[1:]
+			p.Generations[i].Memory = costs.Memory[p.Generations[i].path]
 		}
 	}
 	return s
 }
 
-// status is the plugin's part, but for the memory of its generations, which come from images.
-func (p *plugin) status() (s PluginStatus, images []*native.Image) {
-	s = PluginStatus{Name: p.name, Mode: p.Mode, Image: p.Image, Routes: p.Routes, Generations: []GenerationStatus{}}
+// StatusBrief returns the same as Status, with Left and each generation's Memory zero, and measures nothing.
+func (h *Host) StatusBrief() Status {
+	s := Status{
+		PID: os.Getpid(), Started: h.started, Store: h.opts.Store, Release: h.CurrentRelease(), Plugins: []PluginStatus{},
+		Generations: len(h.loader.Opened()),
+	}
+	s.Quarantine, _ = h.store.Quarantines() // what can't be read of it shows when it is needed
+	if confirmed, err := h.store.Confirmed(); err == nil {
+		s.Confirmed = confirmed.Number
+	}
+	for _, p := range h.plugins() {
+		s.Plugins = append(s.Plugins, p.status())
+	}
+	return s
+}
+
+func (p *plugin) status() PluginStatus {
+	s := PluginStatus{Name: p.Name, Mode: p.Mode, Image: p.Image, Routes: p.Routes, Generations: []GenerationStatus{}}
 	p.mu.Lock()
 	s.Last, s.Refused = p.last, p.refused
 	old := slices.Clone(p.old)
 	if p.watched != nil {
-		how := p.watched.Status()
+		how := WatchStatus(p.watched.Status())
 		s.Watch = &how
 	}
 	p.mu.Unlock()
-	if g := p.current(); g != nil {
+	if g := p.serving(); g != nil {
 		l := g.Value()
-		s.Generation, s.Version, s.Since = l.id, l.descriptor.Version, l.since
-		s.Generations = append(s.Generations, GenerationStatus{ID: l.id, State: "serving", Leases: g.Leases()})
-		images = append(images, l.image)
-		if err := l.uncheckpointed(); err != nil {
+		s.Generation, s.Version, s.Since = l.id, l.Image().Version(), l.since
+		s.Generations = append(s.Generations, statusOf(g, GenerationServing))
+		if err := l.Uncheckpointable(); err != nil {
 			s.Uncheckpointed = err.Error()
 		}
 	}
 	for _, g := range old {
-		s.Generations = append(s.Generations, GenerationStatus{ID: g.ID(), State: "draining", Leases: g.Leases()})
-		images = append(images, g.Value().image)
+		s.Generations = append(s.Generations, statusOf(g, GenerationDraining))
 	}
-	return s, images
+	return s
+}
+
+func statusOf(g *generations.Generation[*loaded], state GenerationState) GenerationStatus {
+	return GenerationStatus{ID: g.ID(), State: state, Leases: g.Leases(), path: g.Value().Image().Path()}
 }

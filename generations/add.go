@@ -26,6 +26,13 @@ import (
 // is the watcher's to see. After an error the store has what it had before; an image that didn't become durable may be in
 // place, and is made durable by the next Add of the same bytes.
 func (s *Store) Add(ctx context.Context, path string) (Object, error) {
+	return s.AddHeld(ctx, path, func(ID) {})
+}
+
+// AddHeld is Add for an image that no release names yet. As soon as the image's id is known, and before it looks whether the store
+// has the image, it calls hold with the store locked: from then on PruneOptions must report the image as in use. hold must not
+// call the store. It may have been called when AddHeld returns an error.
+func (s *Store) AddHeld(ctx context.Context, path string, hold func(ID)) (Object, error) {
 	if err := s.writable(); err != nil {
 		return Object{}, fmt.Errorf("add %s: %w", path, err)
 	}
@@ -54,6 +61,9 @@ func (s *Store) Add(ctx context.Context, path string) (Object, error) {
 	if err := s.unchanged(src, path, before); err != nil {
 		return Object{}, err
 	}
+	s.mu.Lock() // no Prune is under way that has asked about the image before
+	hold(id)
+	s.mu.Unlock()
 	o := Object{ID: id, Size: before.Size(), Path: s.objectPath(id)}
 	if o.Existed = s.reusable(ctx, o); !o.Existed {
 		// Not writable even for the owner: an image that is written to while mapped kills the process.

@@ -53,17 +53,21 @@ func BenchmarkMillion(b *testing.B) {
 		if way := r.Moves[0].State.Way; way != sohost.WayAdopt {
 			b.Fatalf("the state went by %q", way)
 		}
-		p := r.Moves[0].Phases
-		shut = append(shut, p.Drain+p.State+p.Start+p.Flip)
+		shut = append(shut, callersWait(r.Moves[0].Phases))
 	}
 	b.ReportMetric(float64(median(shut).Microseconds())/1000, "callers-wait-ms")
 }
 
 func byPhase(p sohost.Phases) map[string]time.Duration {
 	return map[string]time.Duration{
-		"store": p.Store, "check": p.Check, "probe": p.Probe, "open": p.Open, "publish": p.Publish,
-		"callers-wait": p.Drain + p.State + p.Start + p.Flip,
+		"store": p[sohost.PhaseStore], "check": p[sohost.PhaseCheck], "probe": p[sohost.PhaseProbe], "open": p[sohost.PhaseOpen],
+		"publish": p[sohost.PhasePublish], "callers-wait": callersWait(p),
 	}
+}
+
+// callersWait is how long callers of a plugin with state are held back.
+func callersWait(p sohost.Phases) time.Duration {
+	return p[sohost.PhaseDrain] + p[sohost.PhaseState] + p[sohost.PhaseStart] + p[sohost.PhaseFlip]
 }
 
 func median[T cmp.Ordered](d []T) T {

@@ -86,7 +86,7 @@ func TestStateUnderLoad(t *testing.T) {
 	for range 20 {
 		images = append(images, clones.clone(t))
 	}
-	ways := map[string]int{}
+	ways := map[sohost.Way]int{}
 	for i := range reloads {
 		ways[s.swap(images[i%len(images)]).Way]++
 	}
@@ -115,7 +115,7 @@ func TestLayoutChanges(t *testing.T) {
 	first := s.src.build()
 	steps := []struct {
 		name, from, to string
-		way            string
+		way            sohost.Way
 		changes        string
 	}{
 		{"added", "Hits int32", "Hits int32\n\tSeen int64", sohost.WayConvert, "added state.ByKey[].Seen"},

@@ -6,7 +6,7 @@ import (
 	"io"
 	"strings"
 
-	"github.com/sohost/sohost"
+	"github.com/sohost/sohost/internal/instance"
 	"github.com/sohost/sohost/native"
 	"github.com/spf13/cobra"
 )
@@ -101,7 +101,7 @@ func judge(file, host string, process *native.Process) verdict {
 	v := verdict{File: file, Host: host}
 	info, err := native.InspectFile(file)
 	if err == nil {
-		err = native.Check(info, process, sohost.Requirements())
+		err = native.Check(info, process, instance.Requirements())
 	}
 	if v.OK = err == nil; !v.OK {
 		v.Message = err.Error()

@@ -88,7 +88,7 @@ func printReload(cmd *cobra.Command, r sohost.Reload, err error, asJSON bool) er
 func printMoves(w io.Writer, release int, moves []sohost.Move) error {
 	var rows [][]string
 	for _, m := range moves {
-		from, state, took := shortID(m.From), m.State.Way, short(m.Phases.Total())
+		from, state, took := shortID(m.From), string(m.State.Way), short(m.Phases.Total())
 		if m.Unchanged {
 			state, took = "-", "unchanged"
 		}

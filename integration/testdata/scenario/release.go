@@ -37,14 +37,14 @@ func rollback(s *stage) {
 		s.await("reload", func() bool { return s.serving(step.plugin) == step.image })
 	}
 	back := func(plugins ...string) {
-		_, err := s.Rollback(context.Background(), 0, plugins...)
+		_, err := s.Rollback(context.Background(), sohost.RollbackOptions{Plugins: plugins})
 		s.must(err)
 	}
 	back("a") // the last release is of b
 	want("after a rollback of a", 1, 3)
 	back("a")
 	want("after another", 0, 3)
-	_, err := s.Rollback(context.Background(), 0, "a")
+	_, err := s.Rollback(context.Background(), sohost.RollbackOptions{Plugins: []string{"a"}})
 	s.check(errors.Is(err, sohost.ErrNothingToRollBack), "a third rollback of a: %v", err)
 	back("b")
 	want("after one of b", 0, 0)
@@ -55,7 +55,7 @@ func rollback(s *stage) {
 			s.must(os.Chtimes(s.file(name), time.Now(), time.Now()))
 		}
 	}
-	release := s.Release()
+	release := s.CurrentRelease()
 	touch()
 	time.Sleep(300 * time.Millisecond) // nothing must happen
 	want("after a touch", 0, 0)
@@ -64,7 +64,7 @@ func rollback(s *stage) {
 	touch()
 	time.Sleep(300 * time.Millisecond)
 	want("after a restart", 0, 0)
-	s.check(s.Release() == release, "release %d, want %d", s.Release(), release)
+	s.check(s.CurrentRelease() == release, "release %d, want %d", s.CurrentRelease(), release)
 	s.install(s.images[4], "a")
 	s.await("reload", func() bool { return s.serving("a") == 4 })
 	s.must(s.Close(context.Background()))

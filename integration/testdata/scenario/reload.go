@@ -138,7 +138,7 @@ func hammer(s *stage) {
 				case 2:
 					_, err = s.deploy(map[string]string{"a": image(), "b": image()})
 				case 3:
-					_, err = s.Rollback(hasty, 0)
+					_, err = s.Rollback(hasty, sohost.RollbackOptions{})
 				case 4:
 					step := []string{"Start", "Export", "Stop"}[rnd.IntN(3)]
 					ask("b", step, []string{"fail", "panic"}[rnd.IntN(2)])
@@ -164,11 +164,11 @@ func hammer(s *stage) {
 		}
 	}
 	check("at the end")
-	release := s.Release()
+	release := s.CurrentRelease()
 	s.must(s.Close(context.Background()))
 	s.check(s.count("New") == s.count("Close"), "%d instances made, %d closed", s.count("New"), s.count("Close"))
 	s.open(-1) // no checkpoints: nor is one read
-	s.check(s.Release() == release, "boots release %d, want %d", s.Release(), release)
+	s.check(s.CurrentRelease() == release, "boots release %d, want %d", s.CurrentRelease(), release)
 	s.must(s.Close(context.Background()))
 	s.open(time.Hour)
 	check("after a restart")
@@ -199,7 +199,7 @@ func retire(s *stage) {
 	s.must(err)
 	s.await("the cooling", func() bool { return resident(0) < warm*3/4 })
 	s.must(s.call("a"))
-	_, err = s.Rollback(context.Background(), 1)
+	_, err = s.Rollback(context.Background(), sohost.RollbackOptions{To: 1})
 	s.must(err)
 	s.check(s.calls("a") == 1, "a has counted %d calls, want 1", s.calls("a"))
 	s.must(s.Close(context.Background()))

@@ -26,7 +26,7 @@ func NewServer(host *sohost.Host) *http.Server {
 		return host.Deploy(r.Context(), in.Images)
 	}))
 	mux.HandleFunc("POST /v1/rollback", handle(func(r *http.Request, in RollbackRequest) (any, error) {
-		return host.Rollback(r.Context(), in.To, in.Plugins...)
+		return host.Rollback(r.Context(), sohost.RollbackOptions{To: in.To, Plugins: in.Plugins})
 	}))
 	mux.HandleFunc("POST /v1/prune", handle(func(r *http.Request, in PruneRequest) (any, error) {
 		return host.Prune(generations.PruneOptions{Keep: in.Keep, DryRun: in.DryRun})

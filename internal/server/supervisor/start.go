@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"github.com/sohost/sohost"
 	"time"
 
 	"github.com/sohost/sohost/internal/server/worker"
@@ -47,8 +48,10 @@ func (s *Supervisor) begin() (*process, error) {
 		return nil, err
 	}
 	start := s.opts.Start
-	start.Options.Crashes = s.pending
-	start.Options.CrashesInARow = s.row
+	for _, r := range s.pending {
+		start.Crashes = append(start.Crashes, sohost.Crash{Ended: r.Ended, Exit: r.Exit, Why: r.Why, Output: r.Output})
+	}
+	start.CrashesInARow = s.row
 	if err := p.link.Send(worker.Order{Start: &start}, s.public, s.opts.Lock.File(), p.output); err != nil {
 		p.kill()
 		defer p.close()

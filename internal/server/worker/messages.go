@@ -42,6 +42,8 @@ type Order struct {
 // socket pairs to the giver: that of sohost.Take, and the one for connections.
 type Start struct {
 	Options         sohost.Options `json:"options"`
+	Crashes         []sohost.Crash `json:"crashes,omitempty"`
+	CrashesInARow   int            `json:"crashes_in_a_row,omitempty"`
 	LogFormat       string         `json:"log_format"`
 	Verbose         bool           `json:"verbose,omitempty"`
 	ShutdownTimeout time.Duration  `json:"shutdown_timeout"`

@@ -40,8 +40,10 @@ func (w *worker) serve(files []*os.File) error {
 	}
 	files[0].Close()
 	options := w.start.Options
-	options.Logger, options.Fresh = w.log, w.ask
-	options.Lock = generations.InheritLock(files[1])
+	options.Logger = w.log
+	options.Process = &sohost.Process{
+		Lock: generations.InheritLock(files[1]), Handover: w.ask, Crashes: w.start.Crashes, CrashesInARow: w.start.CrashesInARow,
+	}
 
 	s := &server{accepted: conns.NewSet(idleTimeout), passedOn: conns.NewSet(idleTimeout), listener: listener}
 	var connections *passing.Conn
@@ -60,7 +62,7 @@ func (w *worker) serve(files []*os.File) error {
 	if connections != nil {
 		go s.inherit(connections, w.log)
 	}
-	w.link.Send(Word{Serving: &Serving{Release: s.host.Release()}}) // obey notices when there is no supervisor any more
+	w.link.Send(Word{Serving: &Serving{Release: s.host.CurrentRelease()}}) // obey notices when there is no supervisor any more
 	for {
 		select {
 		case g := <-w.gives:

@@ -1,4 +1,4 @@
-package sohost
+package instance
 
 import (
 	"bytes"
@@ -8,7 +8,7 @@ import (
 
 // TestCountGoroutines counts goroutines of this package, which stands for an old image's, in a profile of this process.
 func TestCountGoroutines(t *testing.T) {
-	const here = "github.com/sohost/sohost"
+	const here = "github.com/sohost/sohost/internal/instance"
 	count := func() int {
 		t.Helper()
 		var profile bytes.Buffer

@@ -1,4 +1,4 @@
-package sohost
+package instance
 
 import (
 	"context"

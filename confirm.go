@@ -1,0 +1,46 @@
+package sohost
+
+import (
+	"slices"
+	"time"
+
+	"github.com/sohost/sohost/generations"
+)
+
+// confirmLater confirms each release that has served for as long as its probation takes.
+func (h *Host) confirmLater() {
+	h.tasks.Go(func() {
+		over := time.After(h.opts.Probation) // the current release may have been left unconfirmed
+		for {
+			select {
+			case <-h.ledger.Published():
+				over = time.After(h.opts.Probation)
+			case <-over:
+				h.confirm()
+			case <-h.lifetime.Done():
+				return
+			}
+		}
+	})
+}
+
+// confirm makes the current release the one to fall back to, if all that it names serves.
+func (h *Host) confirm() {
+	release, err := h.ledger.Confirm(h.serves)
+	switch {
+	case h.Serving() != nil: // another process may have the store
+	case err != nil:
+		h.log.Warn("confirm release", "err", err)
+	case release != 0:
+		h.ledger.Note(generations.Event{Kind: generations.KindConfirm, Release: release})
+		h.log.Info("confirmed", "release", release)
+	}
+}
+
+// serves reports whether each plugin serves what the release says. One that was left out at the boot has not proved itself.
+func (h *Host) serves(r generations.Release) bool {
+	return h.Serving() == nil && !slices.ContainsFunc(h.plugins(), func(p *plugin) bool {
+		entry, named := r.Plugins[p.Name]
+		return named && entry.Image != p.servingID()
+	})
+}

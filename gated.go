@@ -1,0 +1,73 @@
+package sohost
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/sohost/sohost/generations"
+)
+
+// gated is a plugin whose callers are held back while its state is taken: by a reload, a checkpoint or a handover. The plugin
+// is owned all the while.
+type gated struct {
+	plugin *plugin
+	serves *generations.Generation[*loaded] // what the slot serves, or served when the gate was shut; nil if nothing
+	gate   *generations.Gate[*loaded]       // nil while it is open
+	opened *generations.Gate[*loaded]       // the gate once it is open again
+}
+
+func newGated(p *plugin) *gated { return &gated{plugin: p, serves: p.serving()} }
+
+// shut makes callers wait.
+func (g *gated) shut() (err error) {
+	g.gate, err = g.plugin.slot.Gate()
+	return err
+}
+
+// drain waits for the calls that were under way when the gate was shut, and says who holds it up if that takes too long.
+func (g *gated) drain(ctx context.Context) error {
+	err := g.serves.Drain(ctx)
+	var held *generations.DrainError
+	if errors.As(err, &held) && errors.Is(err, ErrTooSlow) {
+		return fmt.Errorf("%d calls of plugin %s in generation %s have not returned: %w; "+
+			"reload when they have, raise the drain timeout, or have the plugin declare ConcurrentExport",
+			held.Leases, g.plugin.Name, g.serves.ID().Short(), held.Err)
+	}
+	return err
+}
+
+// reopen lets the callers go on with the generation that served when the gate was shut, its background work begun again if it was
+// paused. Without a shut gate it does nothing. ctx must have a deadline.
+func (g *gated) reopen(ctx context.Context) {
+	if g.gate == nil {
+		return
+	}
+	if err := g.serves.Value().Resume(ctx); err != nil {
+		g.plugin.host.log.Error("background work could not be started again: the plugin serves without it",
+			"plugin", g.plugin.Name, "generation", g.serves.Value().label, "err", err)
+	}
+	g.replace(g.serves)
+}
+
+// replace makes next what the slot serves, through the gate if that is shut; nil leaves the slot empty.
+func (g *gated) replace(next *generations.Generation[*loaded]) {
+	var err error
+	if g.gate != nil {
+		err = g.gate.Open(next)
+		g.gate, g.opened = nil, g.gate
+	} else {
+		_, err = g.plugin.slot.Swap(next)
+	}
+	if err != nil { // only the owner changes the slot, and next is in no other
+		panic(fmt.Sprintf("sohost: replace what %s serves: %v", g.plugin.Name, err))
+	}
+}
+
+// waited adds the callers who waited at the gate. They are all counted once they have gone on, a moment after it opened.
+func (g *gated) waited(w *Waited) *Waited {
+	if g.opened == nil {
+		return w
+	}
+	return w.with(g.opened.Stats())
+}

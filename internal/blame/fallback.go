@@ -1,0 +1,31 @@
+package blame
+
+import "github.com/sohost/sohost/generations"
+
+// Fallback returns what a plugin goes back to from an image: its entry in the confirmed release, or else in the newest one, whose
+// image isn't in quarantine. An image that a rollback has left does not come back so.
+func (r *Record) Fallback(from Suspect) (entry generations.Entry, ok bool) {
+	var left generations.ID
+	if r.first(from).RollbackOf != 0 {
+		left = r.Current.Plugins[from.Plugin].Skipped
+	}
+	fits := func(release generations.Release) bool {
+		e, has := release.Plugins[from.Plugin]
+		if !has || e.Image == from.Image || e.Image == left || r.Quarantined(e.Image) {
+			return false
+		}
+		entry, ok = e, true
+		return true
+	}
+	if fits(r.Confirmed) || fits(r.Current) {
+		return entry, true
+	}
+	r.earlier(r.Current, func(release generations.Release) bool { return !fits(release) })
+	return entry, ok
+}
+
+// hasFallback reports whether the plugin has another image to go back to.
+func (r *Record) hasFallback(s Suspect) bool {
+	_, ok := r.Fallback(s)
+	return ok
+}

@@ -1,0 +1,69 @@
+package blame
+
+import (
+	"github.com/sohost/sohost/generations"
+	"github.com/sohost/sohost/internal/crash"
+)
+
+// Finding says whose fault a crash was; the zero one says that nobody can be blamed.
+type Finding struct {
+	Suspect
+	Named    bool   // by the stack of the process
+	Evidence string // in words, to follow the reason of the crash
+}
+
+// Find returns whose fault a crash was. The first that applies counts:
+//
+//   - the image whose code the stack of the process names as what crashed
+//   - the image that was being tried: its New, its Start or its init may have ended the process without a word
+//   - the image in probation that came last, if there is another one to go back to
+//
+// tried are the images that were being tried when the process ended, the one that began last first.
+func (r *Record) Find(report crash.Report, tried []Suspect) Finding {
+	if s, frame, ok := r.named(crash.Parse(report.Output), tried); ok {
+		return Finding{s, true, "in " + frame.String()}
+	}
+	if len(tried) > 0 {
+		return Finding{tried[0], false, "while this image was being tried"}
+	}
+	for _, s := range r.byAge() {
+		if !r.confirmed(s) && !r.Quarantined(s.Image) && r.hasFallback(s) {
+			return Finding{s, false, "while this image was in probation, and nothing else is to blame"}
+		}
+	}
+	return Finding{}
+}
+
+// farBack is how many releases before the current one are looked at for an image that a stack names.
+const farBack = 40
+
+// named returns the image whose code crashed, and the call that shows it.
+func (r *Record) named(trace *crash.Trace, tried []Suspect) (Suspect, crash.Frame, bool) {
+	if len(trace.Goroutines) == 0 {
+		return Suspect{}, crash.Frame{}, false
+	}
+	var images []crash.Image
+	of := map[string]Suspect{}
+	add := func(suspects []Suspect) {
+		for _, s := range suspects {
+			if _, known := of[s.Image.String()]; known {
+				continue
+			}
+			if packages, ok := r.Brings(s.Image); ok {
+				images = append(images, crash.Image{ID: s.Image.String(), Packages: packages})
+				of[s.Image.String()] = s
+			}
+		}
+	}
+	add(tried)
+	add(r.byAge())
+	id, frame, ok := trace.Culprit(images)
+	if !ok { // perhaps what an older generation has left behind
+		r.earlier(r.Current, func(release generations.Release) bool {
+			add(suspectsOf(release))
+			return r.Current.Number-release.Number < farBack
+		})
+		id, frame, ok = trace.Culprit(images)
+	}
+	return of[id], frame, ok
+}

@@ -1,0 +1,131 @@
+package blame
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"time"
+
+	"github.com/sohost/sohost/generations"
+	"github.com/sohost/sohost/internal/crash"
+	"github.com/sohost/sohost/native"
+)
+
+// ErrQuarantined is returned when an image is in quarantine because it has ended a process.
+var ErrQuarantined = errors.New("in quarantine")
+
+// Judge reads the facts of a store and acts on what a Record decides from them.
+type Judge struct {
+	Store  *generations.Store
+	Logger *slog.Logger
+}
+
+// Quarantined returns why an image must not be tried, or nil.
+func (j *Judge) Quarantined(id generations.ID) error {
+	q, is, err := j.Store.Quarantined(id)
+	if err != nil { // this concerns all images: better to serve a bad one than none
+		j.Logger.Error("read quarantine", "image", id.Short(), "err", err)
+		return nil
+	}
+	if !is {
+		return nil
+	}
+	return fmt.Errorf("%w since %s: %s; if that was not its fault, `sohost quarantine --lift %s` lets it be tried again",
+		ErrQuarantined, q.Time.Local().Format("2006-01-02 15:04:05"), q.Reason, id.Short())
+}
+
+// rememberedEvents is how far back the history is read.
+const rememberedEvents = 1000
+
+// Record reads the facts, as they are now. has reports whether the host has a plugin.
+func (j *Judge) Record(current generations.Release, has func(plugin string) bool) *Record {
+	r := &Record{
+		Current:     current,
+		Previous:    j.previous,
+		Quarantined: func(id generations.ID) bool { return j.Quarantined(id) != nil },
+		Has:         has,
+		Brings:      j.brings,
+	}
+	if confirmed, err := j.Store.Confirmed(); err == nil {
+		r.Confirmed = confirmed
+	}
+	events, _ := j.Store.History(rememberedEvents) // what can't be read didn't happen: to doubt all images would be worse
+	r.Events = slices.DeleteFunc(events, func(e generations.Event) bool {
+		return e.Kind != generations.KindCrash && e.Kind != generations.KindLift
+	})
+	return r
+}
+
+func (j *Judge) previous(r generations.Release) (generations.Release, bool) {
+	if r.Previous == 0 {
+		return generations.Release{}, false
+	}
+	previous, err := j.Store.Release(r.Previous)
+	return previous, err == nil
+}
+
+func (j *Judge) brings(id generations.ID) (map[string]struct{}, bool) {
+	object, err := j.Store.Object(id)
+	if err != nil {
+		return nil, false
+	}
+	self, err := native.Self()
+	if err != nil {
+		return nil, false
+	}
+	info, err := native.InspectFile(object.Path)
+	if err != nil {
+		return nil, false
+	}
+	return crash.Brings(info, self.Executable), true
+}
+
+// Judge decides on each report of a crash: it puts the image that did it into quarantine, if Condemns says so, and notes the crash
+// in the history. Reports that an earlier process has judged are skipped. tried are the images that were being tried when the
+// last process ended, and inARow is how many crashes came one soon after the other.
+//
+// It returns the plugins not to boot: those that LeftOut returns, and those whose image ought to be in quarantine but could not be put
+// there.
+func (j *Judge) Judge(r *Record, reports []crash.Report, inARow int, tried []Suspect) (leftOut map[string]bool) {
+	loose := map[string]bool{}
+	for _, report := range reports {
+		if r.judged(report) {
+			continue
+		}
+		f := r.Find(report, tried)
+		if err := j.act(r, report, f); err != nil {
+			j.Logger.Error("put image into quarantine", "plugin", f.Plugin, "image", f.Image.Short(), "err", err)
+			loose[f.Plugin] = true
+		}
+	}
+	leftOut = r.LeftOut(inARow, time.Now())
+	for plugin := range loose {
+		leftOut[plugin] = true
+	}
+	return leftOut
+}
+
+// act carries out what is decided on one crash. The error says that an image that ought to be in quarantine isn't.
+func (j *Judge) act(r *Record, report crash.Report, f Finding) (err error) {
+	why := fmt.Sprintf("it ended the worker: %s, %s", report.Reason(), f.Evidence)
+	switch {
+	case r.Condemns(f, report.Ended):
+		j.Logger.Error("quarantine", "plugin", f.Plugin, "image", f.Image.Short(), "why", why)
+		err = j.Store.Quarantine(generations.Quarantine{
+			Image: f.Image, Plugin: f.Plugin, Release: r.Current.Number, Time: report.Ended, Reason: why, Detail: report.Output,
+		})
+	case !f.Image.IsZero() && !r.Quarantined(f.Image):
+		j.Logger.Error("the worker died of an image that gets another chance", "plugin", f.Plugin, "image", f.Image.Short(), "why", why)
+	}
+	// With the time of the crash, by which judged knows it: if this process dies at its boot, the next one is shown the same report, and
+	// what happened once must not count twice.
+	crashed := generations.Event{
+		Time: report.Ended, Kind: generations.KindCrash, Plugin: f.Plugin, From: f.Image, Release: r.Current.Number, Detail: report.Reason(),
+	}
+	if err := j.Store.AppendEvent(crashed); err != nil {
+		j.Logger.Warn("write history", "err", err)
+	}
+	r.Events = append(r.Events, crashed)
+	return err
+}

@@ -1,0 +1,78 @@
+package blame
+
+import (
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+// TestTrials begins and ends some: what is left is what the process died of.
+func TestTrials(t *testing.T) {
+	var log strings.Builder
+	trials := &Trials{Dir: filepath.Join(t.TempDir(), "trials"), Logger: slog.New(slog.NewTextHandler(&log, nil))}
+	if tried := trials.Collect(); tried != nil {
+		t.Errorf("in the beginning left are %v", tried)
+	}
+	all := suspects("a", "b.c", "d-e", "f_9")
+	for i := range all {
+		all[i].Plugin = name(all[i].Image)
+		trials.Begin(all[i])
+		begun := time.Unix(1_000_000+int64(i), 0)
+		if err := os.Chtimes(trials.file(all[i]), begun, begun); err != nil {
+			t.Fatal(err)
+		}
+	}
+	trials.End(all[0])
+	trials.End(suspects("x")[0]) // one that didn't come that far
+	foreign := filepath.Join(trials.Dir, "README")
+	if err := os.WriteFile(foreign, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if tried, want := trials.Collect(), []Suspect{all[3], all[2], all[1]}; !slices.Equal(tried, want) {
+		t.Errorf("left are %v, want %v", tried, want)
+	}
+	if again := trials.Collect(); len(again) != 0 {
+		t.Errorf("%v are left for a second process", again)
+	}
+	if log.Len() > 0 {
+		t.Errorf("the log has %s", &log)
+	}
+	if info, err := os.Stat(trials.Dir); err != nil || info.Mode().Perm() != 0o700 {
+		t.Errorf("the directory is %v, %v", info.Mode(), err)
+	}
+}
+
+// TestTrialsFail has a directory that can't be used: the log says so.
+func TestTrialsFail(t *testing.T) {
+	var log strings.Builder
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	trials := &Trials{Dir: filepath.Join(file, "trials"), Logger: slog.New(slog.NewTextHandler(&log, nil))}
+	trials.Begin(suspects("a")[0])
+	if !strings.Contains(log.String(), "can't note") {
+		t.Errorf("the log has %s", &log)
+	}
+	log.Reset()
+	trials.Dir = t.TempDir()
+	if err := os.MkdirAll(filepath.Join(trials.Dir, "x", "y"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if tried := trials.Collect(); len(tried) != 0 || !strings.Contains(log.String(), "forget") {
+		t.Errorf("left are %v, the log has %s", tried, &log)
+	}
+	blocked := suspects("b")[0]
+	if err := os.Mkdir(trials.file(blocked), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	log.Reset()
+	trials.Begin(blocked)
+	if !strings.Contains(log.String(), "can't note") {
+		t.Errorf("the log has %s", &log)
+	}
+}

@@ -1,0 +1,325 @@
+package checkpoint
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/sohost/sohost/abi"
+	"github.com/sohost/sohost/internal/state"
+)
+
+// aDir is a directory of checkpoints of one plugin, p, whose state is a text.
+type aDir struct {
+	*Dir
+	t *testing.T
+}
+
+func newDir(t *testing.T) aDir {
+	return aDir{New(filepath.Join(t.TempDir(), "state"), slog.New(slog.DiscardHandler)), t}
+}
+
+func (d aDir) write(version int, text string) {
+	d.t.Helper()
+	s := abi.State{Schema: "p", Version: version, Value: text}
+	if err := d.Write("p", s, func(w io.Writer) error { return state.Encode(w, s) }); err != nil {
+		d.t.Fatal(err)
+	}
+}
+
+// files returns the names in the directory.
+func (d aDir) files() string {
+	d.t.Helper()
+	entries, err := os.ReadDir(d.path)
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	var names []string
+	for _, e := range entries {
+		names = append(names, e.Name())
+	}
+	return strings.Join(names, " ")
+}
+
+// text reads one of the files.
+func (d aDir) text(name string) string {
+	d.t.Helper()
+	f, err := os.Open(filepath.Join(d.path, name))
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	defer f.Close()
+	text, err := decode(f, -1)
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	return text
+}
+
+var errVersion = errors.New("another version")
+
+// decode reads a checkpoint, of any version if that is negative.
+func decode(r io.Reader, version int) (string, error) {
+	s, _, err := state.Decode(r, nil, state.DecodeOptions{})
+	if err == nil && version >= 0 && s.Version != version {
+		return "", fmt.Errorf("%w, %d", errVersion, s.Version)
+	}
+	text, _ := s.Value.(string)
+	return text, err
+}
+
+// now is when checkpoints are set aside.
+var now = time.Date(2024, 2, 29, 12, 0, 0, 0, time.UTC)
+
+// restore restores a text of that version.
+func (d aDir) restore(version int) (text string, r Restored, err error) {
+	r, err = d.Restore("p", abi.State{Schema: "p", Version: version}, now, func(stream io.Reader) (err error) {
+		text, err = decode(stream, version)
+		return err
+	})
+	return text, r, err
+}
+
+func (d aDir) wantRestored(version int, want string, from From) {
+	d.t.Helper()
+	text, r, err := d.restore(version)
+	if err != nil || text != want || r.From != from {
+		d.t.Errorf("restored %q from %d, %v; want %q from %d", text, r.From, err, want, from)
+	}
+	if from != None && (r.Time.IsZero() || time.Since(r.Time) > time.Hour) {
+		d.t.Errorf("written at %v", r.Time)
+	}
+}
+
+// damage overwrites the middle of a file.
+func (d aDir) damage(name string) {
+	d.t.Helper()
+	file := filepath.Join(d.path, name)
+	b, err := os.ReadFile(file)
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	b[len(b)/2] ^= 0xff
+	if err := os.WriteFile(file, b, 0o600); err != nil {
+		d.t.Fatal(err)
+	}
+}
+
+func TestLastAndBefore(t *testing.T) {
+	d := newDir(t)
+	d.wantRestored(1, "", None)
+	d.write(1, "one")
+	d.wantRestored(1, "one", Last)
+	d.write(1, "two")
+	d.write(1, "three")
+	if d.files() != "p.cbor p.cbor.1" || d.text("p.cbor") != "three" || d.text("p.cbor.1") != "two" {
+		t.Errorf("files are %s", d.files())
+	}
+	d.wantRestored(1, "three", Last)
+	if info, err := os.Stat(filepath.Join(d.path, "p.cbor")); err != nil || info.Mode() != 0o600 {
+		t.Errorf("mode is %v, %v", info.Mode(), err)
+	}
+	if info, err := os.Stat(d.path); err != nil || info.Mode().Perm() != 0o700 {
+		t.Errorf("mode of the directory is %v, %v", info.Mode(), err)
+	}
+}
+
+// TestCorrupt damages the last checkpoint, then the one before: both stay, under other names.
+func TestCorrupt(t *testing.T) {
+	d := newDir(t)
+	d.write(1, "one")
+	d.write(1, "two")
+	d.damage("p.cbor")
+	d.wantRestored(1, "one", Before)
+	if want := "p.cbor.1 p.cbor.corrupt-20240229T120000"; d.files() != want {
+		t.Errorf("files are %s, want %s", d.files(), want)
+	}
+	d.damage("p.cbor.1")
+	d.wantRestored(1, "", None)
+	if want := "p.cbor.1.corrupt-20240229T120000 p.cbor.corrupt-20240229T120000"; d.files() != want {
+		t.Errorf("files are %s, want %s", d.files(), want)
+	}
+}
+
+// TestNotSetAside can't rename a corrupt checkpoint: to go on would end in its being overwritten.
+func TestNotSetAside(t *testing.T) {
+	d := newDir(t)
+	d.write(1, "one")
+	d.damage("p.cbor")
+	aside := filepath.Join(d.path, "p.cbor.corrupt-20240229T120000")
+	if err := os.MkdirAll(filepath.Join(aside, "in the way"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if _, r, err := d.restore(1); err == nil || r.From != None {
+		t.Errorf("restored from %d, %v", r.From, err)
+	}
+}
+
+// TestVersions goes from version 1 to 2 and back to code that knows only 1.
+func TestVersions(t *testing.T) {
+	d := newDir(t)
+	d.write(1, "one")
+	d.write(1, "two")
+	d.write(2, "second")
+	if want := "p.cbor p.cbor.1 p.cbor.v1"; d.files() != want || d.text("p.cbor.v1") != "two" {
+		t.Errorf("files are %s, want %s", d.files(), want)
+	}
+	d.write(2, "third")
+	if d.text("p.cbor.v1") != "two" || d.text("p.cbor.1") != "second" {
+		t.Error("a second checkpoint of the same version replaced that of the first version")
+	}
+	d.wantRestored(1, "two", BeforeVersion)
+	if d.text("p.cbor.v2") != "third" {
+		t.Error("the newer version isn't kept")
+	}
+	d.write(1, "four")
+	d.wantRestored(1, "four", Last)
+	d.wantRestored(2, "third", BeforeVersion)
+	d.write(2, "fifth")
+	if d.text("p.cbor.v1") != "four" || d.text("p.cbor.v2") != "third" {
+		t.Error("the last one of a version isn't the newest")
+	}
+	if _, _, err := d.restore(3); !errors.Is(err, errVersion) || !strings.Contains(err.Error(), filepath.Join(d.path, "p.cbor;")) &&
+		!strings.Contains(err.Error(), filepath.Join(d.path, "p.cbor:")) {
+		t.Errorf("a version that never was: %v", err)
+	}
+}
+
+// TestOtherSchema keeps nothing apart for another schema, and restores nothing of it.
+func TestOtherSchema(t *testing.T) {
+	d := newDir(t)
+	d.write(1, "one")
+	s := abi.State{Schema: "other", Version: 2, Value: "x"}
+	if err := d.Write("p", s, func(w io.Writer) error { return state.Encode(w, s) }); err != nil {
+		t.Fatal(err)
+	}
+	if want := "p.cbor p.cbor.1"; d.files() != want {
+		t.Errorf("files are %s, want %s", d.files(), want)
+	}
+	if err := os.Rename(filepath.Join(d.path, "p.cbor.1"), filepath.Join(d.path, "p.cbor.v1")); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := d.restore(1); !errors.Is(err, errVersion) {
+		t.Errorf("restored in place of another schema's: %v", err)
+	}
+}
+
+// TestRefusedBefore refuses the last checkpoint, of the wanted version: the one before isn't tried, since it would take the place of
+// what is newer.
+func TestRefusedBefore(t *testing.T) {
+	d := newDir(t)
+	d.write(1, "one")
+	d.write(1, "two")
+	refused, calls := errors.New("refused"), 0
+	_, err := d.Restore("p", abi.State{Schema: "p", Version: 1}, now, func(io.Reader) error { calls++; return refused })
+	if !errors.Is(err, refused) || calls != 1 {
+		t.Errorf("%v after %d calls", err, calls)
+	}
+	notThere := fmt.Errorf("a file of the plugin's own: %w", fs.ErrNotExist)
+	if _, err := d.Restore("p", abi.State{}, now, func(io.Reader) error { return notThere }); !errors.Is(err, notThere) {
+		t.Errorf("an error of the plugin's counts as a missing checkpoint: %v", err)
+	}
+	if d.text("p.cbor") != "two" || d.text("p.cbor.1") != "one" || d.files() != "p.cbor p.cbor.1" {
+		t.Errorf("files are %s", d.files())
+	}
+}
+
+// TestUnreadable has checkpoints that can't be opened or aren't files.
+func TestUnreadable(t *testing.T) {
+	d := newDir(t)
+	if err := os.MkdirAll(d.path, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	loop := filepath.Join(d.path, "p.cbor")
+	if err := os.Symlink(loop, loop); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := d.restore(1); err == nil {
+		t.Error("a checkpoint that can't be opened counts as none")
+	}
+}
+
+// TestWriteFails fails in each step: what there was is there afterwards, and the next write succeeds.
+func TestWriteFails(t *testing.T) {
+	d := newDir(t)
+	d.write(1, "one")
+	d.write(1, "two")
+	s := abi.State{Schema: "p", Version: 1}
+	failed := errors.New("disk full")
+	err := d.Write("p", s, func(io.Writer) error { return failed })
+	if !errors.Is(err, failed) {
+		t.Errorf("write gives %v", err)
+	}
+	d.wantRestored(1, "two", Before)
+	d.write(1, "three")
+	d.wantRestored(1, "three", Last)
+
+	for _, blocked := range []string{"p.cbor.v1.new/x", "p.cbor.v1/x"} {
+		d := newDir(t)
+		d.write(1, "one")
+		if err := os.MkdirAll(filepath.Join(d.path, blocked), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		s := abi.State{Schema: "p", Version: 2, Value: "x"}
+		if err := d.Write("p", s, func(w io.Writer) error { return state.Encode(w, s) }); err == nil {
+			t.Errorf("%s: the version's last checkpoint was lost", blocked)
+		}
+		d.wantRestored(1, "one", Last)
+	}
+
+	d = newDir(t)
+	d.write(1, "one")
+	if err := os.MkdirAll(filepath.Join(d.path, "p.cbor.1", "x"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := d.Write("p", s, func(w io.Writer) error { return state.Encode(w, s) }); err == nil {
+		t.Error("the one before can't be replaced, and nothing is said")
+	}
+	d.wantRestored(1, "one", Last)
+
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := New(filepath.Join(file, "state"), slog.New(slog.DiscardHandler)).Write("p", s, nil); err == nil {
+		t.Error("no directory can be made, and nothing is said")
+	}
+}
+
+// TestLog says on which occasions an operator is told.
+func TestLog(t *testing.T) {
+	var log strings.Builder
+	d := aDir{New(t.TempDir(), slog.New(slog.NewTextHandler(&log, nil))), t}
+	told := func() map[string]bool {
+		words := map[string]bool{}
+		for _, w := range []string{"corrupt", "restored"} {
+			words[w] = strings.Contains(log.String(), w)
+		}
+		log.Reset()
+		return words
+	}
+	d.write(1, "one")
+	d.wantRestored(1, "one", Last)
+	if w := told(); w["corrupt"] || w["restored"] {
+		t.Error("an ordinary restore is logged")
+	}
+	d.write(2, "two")
+	d.wantRestored(1, "one", BeforeVersion)
+	if w := told(); !maps.Equal(w, map[string]bool{"corrupt": false, "restored": true}) {
+		t.Errorf("the log says %v", slices.Collect(maps.Keys(w)))
+	}
+	d.damage("p.cbor")
+	d.restore(2)
+	if w := told(); !w["corrupt"] {
+		t.Error("a corrupt checkpoint isn't logged")
+	}
+}

@@ -1,0 +1,138 @@
+package instance
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"slices"
+
+	"github.com/sohost/sohost/abi"
+	"github.com/sohost/sohost/native"
+)
+
+var (
+	// ErrABIVersion is returned when a plugin was written for another version of the contract.
+	ErrABIVersion = errors.New("another version of the contract")
+
+	// ErrNoHandler is returned when an instance implements none of the handlers of package abi.
+	ErrNoHandler = errors.New("instance handles nothing")
+)
+
+// Requirements returns what every host of this version asks of an image, for native.Check.
+func Requirements() native.Requirements {
+	return native.Requirements{Symbol: abi.Symbol, Shared: []string{"github.com/sohost/sohost/abi"}}
+}
+
+// Check judges an image by what can be read of it, against this process, before any of it runs. The error is a
+// *native.Rejection with every reason, or says why the file can't be read.
+func Check(path string) error {
+	info, err := native.InspectFile(path)
+	if err != nil {
+		return err
+	}
+	process, err := native.Self()
+	if err != nil {
+		return err
+	}
+	return native.Check(info, process, Requirements())
+}
+
+// Image is an opened image with its plugin's descriptor.
+type Image struct {
+	path       string
+	info       *native.Info
+	native     *native.Image // nil only in tests of this package's users
+	descriptor *abi.Descriptor
+}
+
+// NewImage returns an image that stands for an opened one in a test, with a descriptor of the test's own.
+func NewImage(path string, info *native.Info, descriptor *abi.Descriptor) *Image {
+	return &Image{path: path, info: info, descriptor: descriptor}
+}
+
+// Open opens an image, or returns it as it was opened before, and reads its descriptor. After an error the image may have
+// left traces in the process: see native.Open.
+func Open(ctx context.Context, path string) (*Image, error) {
+	opened, err := native.Open(ctx, path)
+	if err != nil {
+		return nil, err
+	}
+	descriptor, err := native.Lookup[abi.Descriptor](opened, abi.Symbol)
+	if err != nil {
+		return nil, fmt.Errorf("%w; export it as `var %s = abi.Descriptor{…}`", err, abi.Symbol)
+	}
+	im := &Image{path: opened.Path(), info: opened.Info(), native: opened, descriptor: descriptor}
+	if err := im.valid(); err != nil {
+		return nil, err
+	}
+	return im, nil
+}
+
+func (im *Image) valid() error {
+	if im.descriptor.ABI != abi.Version {
+		return fmt.Errorf("%w: the plugin states ABI %d, this host has %d; build it against this host's abi package, with ABI: abi.Version",
+			ErrABIVersion, im.descriptor.ABI, abi.Version)
+	}
+	if im.descriptor.New == nil {
+		return fmt.Errorf("%w: its Descriptor has no New", ErrNoHandler)
+	}
+	return nil
+}
+
+// Path returns the path that the image was opened from, without symbolic links.
+func (im *Image) Path() string { return im.path }
+
+// Version returns the plugin's own version.
+func (im *Image) Version() string { return im.descriptor.Version }
+
+// Wants returns the schema, version and type of state that instances of the image take.
+func (im *Image) Wants() abi.State { return im.descriptor.State }
+
+// Cool returns the image's memory to the kernel as far as possible. The image stays callable and faults in again.
+func (im *Image) Cool() error {
+	if im.native == nil {
+		return nil
+	}
+	_, err := im.native.Cool()
+	return err
+}
+
+// SharedWith returns a function that reports whether a package is one and the same in both images. A package that both have
+// with the same hash is: what differs between images is named after its content.
+func (im *Image) SharedWith(other *Image) func(path string) bool {
+	return func(path string) bool {
+		hash, has := im.info.Packages[path]
+		return has && other.info.Packages[path] == hash
+	}
+}
+
+// own reports whether only this image has the package: neither the program nor another opened image.
+func (im *Image) own(pkg string) bool {
+	if _, has := im.info.Packages[pkg]; !has && pkg != im.info.PluginPath || im.info.Standard(pkg) {
+		return false
+	}
+	if self, err := native.Self(); err == nil {
+		if _, has := self.Executable.Packages[pkg]; has {
+			return false
+		}
+	}
+	return !slices.ContainsFunc(native.Opened(), func(other *native.Image) bool {
+		_, has := other.Info().Packages[pkg]
+		return has && other.Path() != im.path
+	})
+}
+
+// IsOpen reports whether this process has opened the image.
+func IsOpen(path string) bool {
+	path, err := filepath.EvalSymlinks(path) // native names images that way
+	return err == nil && slices.Contains(Opened(), path)
+}
+
+// Opened returns the paths of all images that this process has opened, whoever opened them.
+func Opened() (paths []string) {
+	for _, im := range native.Opened() {
+		paths = append(paths, im.Path())
+	}
+	return paths
+}

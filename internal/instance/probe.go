@@ -1,0 +1,165 @@
+package instance
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/exec"
+	"runtime"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/sohost/sohost/internal/self"
+	"golang.org/x/sys/unix"
+)
+
+// probeEnv names the images that a process was started to probe, as a JSON list.
+const probeEnv = "SOHOST_PROBE"
+
+// resultFile is the open file by which the child of a probe reports its result.
+const resultFile = 3
+
+// In the child of a probe this init is all of the program that runs: neither main nor the init functions of packages that
+// import this one.
+func init() {
+	if images := os.Getenv(probeEnv); images != "" {
+		os.Exit(probeChild(images))
+	}
+}
+
+// probeResult is what the child reports. A child that reports nothing was ended by the image.
+type probeResult struct {
+	Refused string `json:"refused,omitempty"`
+}
+
+// maxRefused is how much of a refusal the child reports, in bytes: less than a pipe holds, so that the report never waits for
+// its reader.
+const maxRefused = 32 << 10
+
+func probeChild(list string) int {
+	os.Unsetenv(probeEnv) // an image may start programs
+	syscall.CloseOnExec(resultFile)
+	var r probeResult
+	var images []string
+	if err := json.Unmarshal([]byte(list), &images); err != nil {
+		return 1
+	}
+	for _, image := range images {
+		if _, err := Open(context.Background(), image); err != nil {
+			r.Refused = err.Error()
+			if len(r.Refused) > maxRefused {
+				r.Refused = strings.ToValidUTF8(r.Refused[:maxRefused], "") + "…"
+			}
+			break
+		}
+	}
+	if json.NewEncoder(os.NewFile(resultFile, "result")).Encode(r) != nil {
+		return 1
+	}
+	return 0
+}
+
+// Probe opens images one after the other in a child process of the same program, and throws the child away. Some things that
+// an image does can't be caught (os.Exit or a fatal error in an init function, a crash in C code), and some that fail leave
+// a permanent mark in the process; a probe has them happen to the child. The images' init functions run there once more than they
+// would otherwise. New does not run: it may take ports and files that this process has.
+//
+// Probe blocks until the child has ended or ctx has; the child and what it started in its process group are gone then. The error says
+// what the child reported, or how the image ended it.
+func Probe(ctx context.Context, log *slog.Logger, images ...string) error {
+	list, err := json.Marshal(images)
+	if err != nil {
+		return fmt.Errorf("probe: %w", err)
+	}
+	// Pdeathsig is tied to the thread that starts the child.
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	reader, writer, err := os.Pipe()
+	if err != nil {
+		return fmt.Errorf("probe: %w", err)
+	}
+	defer reader.Close()
+	var output firstOutput
+	cmd := self.Command(ctx, "")
+	cmd.Env = append(os.Environ(), probeEnv+"="+string(list))
+	cmd.ExtraFiles = []*os.File{writer}
+	cmd.Stdout, cmd.Stderr = &output, &output
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
+	cmd.WaitDelay = time.Second // for what the image has started and left behind with our pipes
+	err = cmd.Start()
+	writer.Close()
+	if errors.Is(err, syscall.ENOEXEC) { // an emulated program can't start itself
+		log.Warn("images are opened without a probe: this program can't start itself", "err", err)
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("probe: start a child: %w", err)
+	}
+	waited := awaitGroup(cmd)
+	if ctx.Err() != nil {
+		return fmt.Errorf("opening it in a child process has not returned: %w", context.Cause(ctx))
+	}
+	result, reported := readResult(reader)
+	if !reported {
+		return fmt.Errorf("opening it ended the child process that tried: %s%s", exitStatus(waited), output.String())
+	}
+	if result.Refused != "" {
+		return errors.New(result.Refused)
+	}
+	return nil
+}
+
+// awaitGroup waits for the child and then ends what an image has started in the child's process group.
+func awaitGroup(cmd *exec.Cmd) error {
+	for { // the child stays a zombie for now, so that the number of its group isn't given to others
+		err := unix.Waitid(unix.P_PID, cmd.Process.Pid, nil, unix.WEXITED|unix.WNOWAIT, nil)
+		if !errors.Is(err, unix.EINTR) {
+			break
+		}
+	}
+	syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
+	return cmd.Wait()
+}
+
+// resultTimeout is how long the result of a child that has ended may take to be read. It is in the pipe already. What this
+// bounds is the wait for the end of a pipe that a process outside the child's group holds open.
+const resultTimeout = time.Second
+
+// readResult reads what the child has reported, if it has.
+func readResult(reader *os.File) (r probeResult, reported bool) {
+	reader.SetReadDeadline(time.Now().Add(resultTimeout))
+	return r, json.NewDecoder(io.LimitReader(reader, 2*maxRefused+1<<10)).Decode(&r) == nil
+}
+
+func exitStatus(err error) string {
+	if err == nil {
+		return "exit status 0"
+	}
+	return err.Error()
+}
+
+// firstOutput keeps the beginning of what a process prints, where a Go program says why it ends.
+type firstOutput struct{ b bytes.Buffer }
+
+// maxOutput is how much of a child's output an error quotes, in bytes.
+const maxOutput = 2 << 10
+
+func (w *firstOutput) Write(p []byte) (int, error) {
+	w.b.Write(p[:min(len(p), max(0, maxOutput-w.b.Len()))])
+	return len(p), nil
+}
+
+func (w *firstOutput) String() string {
+	text := strings.TrimSpace(w.b.String())
+	if text == "" {
+		return ""
+	}
+	return "; it printed:\n" + text
+}

@@ -1,0 +1,163 @@
+package instance
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"reflect"
+
+	"github.com/sohost/sohost/abi"
+	"github.com/sohost/sohost/internal/state"
+)
+
+// Way says how an instance has taken state.
+type Way string
+
+const (
+	Reference Way = "reference" // the value itself, of a type that both sides know
+	Adopt     Way = "adopt"     // the value itself, under the receiver's type
+	Convert   Way = "convert"   // a copy, made field by field in the receiver's type
+	Import    Way = "import"    // a copy that Import has read
+)
+
+// Taken says what became of a state that an instance has accepted.
+type Taken struct {
+	Way     Way
+	Schema  string
+	Version int
+	state.Report
+}
+
+// GiversIsIntact reports whether the giver's value is still the giver's alone.
+func (t Taken) GiversIsIntact() bool { return t.Way != Reference && t.Way != Adopt }
+
+// Stateful reports whether the plugin has state to move.
+func (in *Instance) Stateful() bool {
+	_, ok := in.value.(abi.Stateful)
+	return ok
+}
+
+// ConcurrentExport reports whether Export may run beside calls.
+func (in *Instance) ConcurrentExport() bool { return in.image.descriptor.ConcurrentExport }
+
+// Export takes the state of a stateful instance. If the receiver wants an earlier version and the instance can give that, it
+// does, and downgraded is set. The value belongs to the instance until the move has succeeded.
+func (in *Instance) Export(ctx context.Context, wants abi.State) (s abi.State, downgraded bool, err error) {
+	has := in.image.descriptor.State
+	down, ok := in.value.(abi.Downgrader)
+	if ok && wants.Schema == has.Schema && 0 < wants.Version && wants.Version < has.Version {
+		err = guard(ctx, "ExportAs", func(ctx context.Context) (err error) {
+			s, err = down.ExportAs(ctx, wants.Version)
+			return err
+		})
+		return s, true, err
+	}
+	err = guard(ctx, "Export", func(ctx context.Context) (err error) {
+		s, err = in.value.(abi.Stateful).Export(ctx)
+		return err
+	})
+	return s, false, err
+}
+
+// Accept gives a state to a stateful instance: by Adopt the value itself, or by Import a copy. With shared unset the value is
+// nobody else's, and Import gets it uncopied. Copies are bounded by o.MaxBytes; more is state.ErrLimit.
+func (in *Instance) Accept(ctx context.Context, given abi.State, o state.Options, shared bool) (t Taken, err error) {
+	defer caught(&err)
+	wants := in.image.descriptor.State
+	t = Taken{Way: Import, Schema: given.Schema, Version: given.Version}
+	fitted, report, fitErr := fit(given.Value, wants.Value, o)
+	if errors.Is(fitErr, state.ErrLimit) {
+		return t, fitErr
+	}
+	adopter, adopts := in.value.(abi.Adopter)
+	if adopts && fitErr == nil && wants.Value != nil && given.Schema == wants.Schema && given.Version == wants.Version {
+		t.Way, t.Report = Way(report.Way.String()), report
+		return t, guard(ctx, "Adopt", func(context.Context) error { adopter.Adopt(fitted); return nil })
+	}
+	s := given
+	if fitErr == nil {
+		s.Value = fitted
+	}
+	switch {
+	case report.Way == state.ByConversion:
+		t.Way = Convert
+	case shared:
+		copied, r, err := state.Copy(s.Value, o.MaxBytes)
+		switch {
+		case err == nil:
+			s.Value, report = copied, r
+		case errors.Is(err, state.ErrLimit):
+			return t, err
+		} // else there is no copy of such a value: see abi.Stateful
+	}
+	t.Report = report
+	err = guard(ctx, "Import", func(ctx context.Context) error { return in.value.(abi.Stateful).Import(ctx, s) })
+	if err != nil && fitErr != nil {
+		err = fmt.Errorf("%w (the host could not convert the value: %w)", err, fitErr)
+	}
+	return t, err
+}
+
+// fit makes a value over to the type of the prototype. Without a prototype the value stays as it is.
+func fit(value, prototype any, o state.Options) (any, state.Report, error) {
+	if prototype == nil {
+		return value, state.Report{}, nil
+	}
+	return state.Compare(reflect.TypeOf(value), reflect.TypeOf(prototype)).Move(value, o)
+}
+
+// AcceptStream decodes a state that Encode has written and gives it to the instance, which must be Checkpointable. What was decoded
+// is bounded by o.MaxBytes.
+func (in *Instance) AcceptStream(ctx context.Context, r io.Reader, o state.Options) (t Taken, err error) {
+	defer caught(&err)
+	prototype := reflect.TypeOf(in.image.descriptor.State.Value)
+	s, report, err := state.Decode(r, prototype, state.DecodeOptions{MaxMemory: o.MaxBytes})
+	if err != nil {
+		return Taken{}, err
+	}
+	if t, err = in.Accept(ctx, s, o, false); err != nil {
+		return Taken{}, err
+	}
+	t.Report = report
+	return t, nil
+}
+
+// Encode writes a state as a stream. The types of its value may have methods for that.
+func Encode(w io.Writer, s abi.State) (err error) {
+	defer caught(&err)
+	return state.Encode(w, s)
+}
+
+// CopyState copies a state's value; more than maxBytes is state.ErrLimit.
+func CopyState(s abi.State, maxBytes int64) (_ abi.State, err error) {
+	defer caught(&err)
+	s.Value, _, err = state.Copy(s.Value, maxBytes)
+	return s, err
+}
+
+// TakesBack reports whether the state of this instance could be moved back to one that has given it.
+func (in *Instance) TakesBack(given abi.State) bool {
+	has := in.image.descriptor.State
+	if _, ok := in.value.(abi.Downgrader); ok {
+		return true
+	}
+	return has.Schema == given.Schema && has.Version == given.Version && has.Value != nil &&
+		state.Compare(reflect.TypeOf(has.Value), reflect.TypeOf(given.Value)).Way != state.None
+}
+
+// Checkpointable reports whether the instance has state that can be written and read again.
+func (in *Instance) Checkpointable() bool { return in.Stateful() && in.Uncheckpointable() == nil }
+
+// Uncheckpointable says why a stateful instance's state can't be checkpointed; nil if it can, or if there is none. Reading a
+// checkpoint takes a type, so the Descriptor must name it.
+func (in *Instance) Uncheckpointable() error {
+	if !in.Stateful() {
+		return nil
+	}
+	prototype := in.image.descriptor.State.Value
+	if prototype == nil {
+		return errors.New("the plugin's Descriptor.State names no type")
+	}
+	return state.Encodable(reflect.TypeOf(prototype))
+}

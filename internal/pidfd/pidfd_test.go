@@ -1,0 +1,151 @@
+package pidfd
+
+import (
+	"errors"
+	"os"
+	"os/exec"
+	"runtime"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// child starts a process that ends when its standard input does.
+func child(t *testing.T) (pid int, end func()) {
+	t.Helper()
+	cmd := exec.Command("cat")
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan struct{})
+	go func() { cmd.Wait(); close(done) }() // reaps it, as any parent does
+	t.Cleanup(func() { in.Close(); <-done })
+	return cmd.Process.Pid, func() { in.Close() }
+}
+
+// long is a time that no test needs; it ends a test that hangs.
+const long = time.Minute
+
+// both runs a test with a pidfd and without.
+func both(t *testing.T, test func(t *testing.T, open func(pid int) *Process)) {
+	t.Run("pidfd", func(t *testing.T) {
+		test(t, func(pid int) *Process {
+			p, err := Open(pid)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if p.fd < 0 {
+				t.Fatal("no pidfd: this kernel has pidfd_open(2)")
+			}
+			return p
+		})
+	})
+	t.Run("number", func(t *testing.T) { test(t, openByNumber) })
+}
+
+func TestAwaitEnd(t *testing.T) {
+	test := func(t *testing.T, open func(pid int) *Process) {
+		pid, end := child(t)
+		p := open(pid)
+		if p.PID() != pid {
+			t.Errorf("PID is %d, want %d", p.PID(), pid)
+		}
+		begin := time.Now()
+		if p.AwaitEnd(20 * time.Millisecond) {
+			t.Error("a process that runs has ended")
+		}
+		if took := time.Since(begin); took < 20*time.Millisecond {
+			t.Errorf("gave up after %v, want 20 ms", took)
+		}
+		if p.AwaitEnd(0) {
+			t.Error("a process that runs has ended, says a look without a wait")
+		}
+		end()
+		if !p.AwaitEnd(long) {
+			t.Error("a process that has ended runs")
+		}
+		p.Kill() // nobody
+	}
+	both(t, test)
+	t.Run("poll fails", func(t *testing.T) {
+		test(t, func(pid int) *Process { return &Process{pid: pid, fd: 1 << 30} }) // no open file
+	})
+}
+
+func TestKill(t *testing.T) {
+	both(t, func(t *testing.T, open func(pid int) *Process) {
+		pid, _ := child(t)
+		p := open(pid)
+		p.Kill()
+		if !p.AwaitEnd(long) {
+			t.Error("runs on after SIGKILL")
+		}
+		p.Close()
+		p.Close() // a second time does nothing
+	})
+}
+
+// TestWaitsIdle has poll fail at once: the wait must not become a busy loop.
+func TestWaitsIdle(t *testing.T) {
+	pid, _ := child(t)
+	p := &Process{pid: pid, fd: 1 << 30}
+	runtime.LockOSThread() // whose time is measured
+	defer runtime.UnlockOSThread()
+	before := cpu(t)
+	p.AwaitEnd(300 * time.Millisecond)
+	if used := cpu(t) - before; used > 100*time.Millisecond {
+		t.Errorf("waiting for 300 ms took %v of a processor", used)
+	}
+}
+
+func cpu(t *testing.T) time.Duration {
+	t.Helper()
+	var used syscall.Rusage
+	if err := syscall.Getrusage(unix.RUSAGE_THREAD, &used); err != nil {
+		t.Fatal(err)
+	}
+	return time.Duration(used.Utime.Nano() + used.Stime.Nano())
+}
+
+func TestNobody(t *testing.T) {
+	pid, end := child(t)
+	p, err := Open(pid)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	end()
+	if !p.AwaitEnd(long) {
+		t.Fatal("runs")
+	}
+	for { // until its parent has reaped it
+		gone, err := Open(pid)
+		if errors.Is(err, unix.ESRCH) {
+			break
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		gone.Close()
+	}
+}
+
+// TestSelf has both ends of a handover in one process: it must not wait for its own end, nor kill itself.
+func TestSelf(t *testing.T) {
+	p, err := Open(os.Getpid())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	if !p.AwaitEnd(long) {
+		t.Error("this process waits for itself")
+	}
+	p.Kill()
+	(&Process{pid: os.Getpid(), fd: -1}).Kill()
+}
