@@ -1,56 +1,207 @@
 package sohost_test
 
 import (
+	"bytes"
+	"encoding/json"
+	"fmt"
 	"os/exec"
+	"slices"
 	"strings"
 	"testing"
 )
 
-// TestImports keeps imports pointing down. Each rule says what would be lost otherwise.
+const module = "github.com/sohost/sohost"
+
+// An importRule says what one package may import besides the standard library. What those packages import comes with them.
+type importRule struct {
+	pkg   string // below the module; "." is the root
+	knows string // packages of this module by the same names, and import path prefixes of others
+	why   string
+}
+
+// The rules go from the bottom to the top: a package may import only packages that stand above it in this table.
+var importRules = []importRule{
+	{"abi", "", "plugins and host must agree on the exact version of every package that it imports"},
+	{"abi/keep", "abi", "it is compiled into plugins"},
+	{"native", "golang.org/x/sys", "any host of Go plugins can use it"},
+	{"generations", "golang.org/x/sys github.com/google/renameio/v2", "it stores bytes and counts references"},
+
+	{"internal/cache", "abi", "it only stores values"},
+	{"internal/crash", "native", "it reads crash reports and decides nothing"},
+	{"internal/passing", "golang.org/x/sys", "it carries messages and files without knowing what they mean"},
+	{"internal/self", "", "it starts this program again and does nothing else"},
+	{"internal/state", "abi", "it moves values and calls no plugin"},
+	{"internal/watch", "golang.org/x/sys", "it reports changed files and doesn't know what is in them"},
+	{"internal/build", "abi generations native", "it makes images and loads none"},
+
+	{"internal/pidfd", "golang.org/x/sys", "it waits for processes of any kind"},
+	{"internal/routes", "", "it finds values of any kind"},
+	{"internal/instance", "abi native internal/crash internal/self internal/state golang.org/x/sys",
+		"it is the wall around plugin code, and decides nothing about releases"},
+	{"internal/checkpoint", "abi generations internal/state", "it keeps files and calls no plugin"},
+	{"internal/blame", "generations native internal/crash", "it decides on facts and runs no plugin"},
+	{"internal/ledger", "generations", "it knows what is current on disk and runs no plugin"},
+
+	{".", "abi generations native internal/blame internal/cache internal/checkpoint internal/crash internal/instance internal/ledger " +
+		"internal/passing internal/pidfd internal/routes internal/state internal/watch golang.org/x/sys",
+		"other programs embed it: no command line, no configuration, no build"},
+
+	{"internal/server/conns", "golang.org/x/sys", "it moves connections and doesn't know the host"},
+	{"internal/server/systemd", "golang.org/x/sys github.com/coreos/go-systemd/v22", "it speaks to systemd and doesn't know the host"},
+	{"internal/server/control", ". generations golang.org/x/sys", "it serves a Host, whichever process has it"},
+	{"internal/server/worker", ". generations internal/passing internal/server/conns internal/server/control",
+		"it doesn't know who started it"},
+	{"internal/server/supervisor", ". generations native internal/crash internal/passing internal/self internal/server/control " +
+		"internal/server/systemd internal/server/worker golang.org/x/sys", "it runs workers, and they load the plugins"},
+	{"cmd/sohost", ". generations native internal/build internal/instance internal/watch internal/server/control internal/server/supervisor " +
+		"internal/server/systemd internal/server/worker golang.org/x/sys github.com/lmittmann/tint github.com/pelletier/go-toml/v2 " +
+		"github.com/spf13 github.com/inconshreveable/mousetrap", "the only place for flags, configuration files and terminal output"},
+
+	{"integration", "", "its tests use the programs as users do"},
+	{"plugins/counter", "abi", "an example uses only what any plugin can use"},
+	{"plugins/hello", "abi", "an example uses only what any plugin can use"},
+	{"plugins/wordfreq/count", "", "it shows a package that only a plugin uses"},
+	{"plugins/wordfreq", "abi abi/keep plugins/wordfreq/count gopkg.in/yaml.v3", "it shows a plugin that has dependencies"},
+	{"scripts/imports", "", "tools for developers add no dependency"},
+	{"scripts/mutate", "", "tools for developers add no dependency"},
+}
+
+// privateImports may be reached only from packages below one of the prefixes, whatever the rules above allow.
+var privateImports = []struct{ what, from, why string }{
+	{"internal/server", "internal/server cmd", "nobody below the server may depend on it"},
+	{"internal/build", "cmd", "a host loads images and builds none"},
+	{"github.com/spf13", "cmd", "only a command has a command line"},
+	{"github.com/pelletier/go-toml/v2", "cmd", "only a command reads a configuration file"},
+	{"github.com/lmittmann/tint", "cmd", "only a command colours its log"},
+	{"abi/keep", "plugins", "it is code for plugins"},
+}
+
+// TestImports keeps imports pointing down, transitively and for every package of the module.
 func TestImports(t *testing.T) {
-	const module = "github.com/sohost/sohost"
-	rules := []struct {
-		pkg     string
-		allowed []string // prefixes of what it may import, besides the standard library
-		why     string
-	}{
-		{"/abi", nil, "whatever abi imports, every plugin must have in the very version that the host has"},
-		{"/abi/keep", []string{module + "/abi"}, "it is compiled into plugins"},
-		{"/native", []string{"golang.org/x/sys"}, "it is of use to any host of Go plugins"},
-		{"/generations", []string{"golang.org/x/sys"}, "it knows nothing of plugins"},
-		{"/internal/cache", []string{module + "/abi"}, "it is a cache and nothing else"},
-		{"/internal/watch", []string{"golang.org/x/sys"}, "it tells of files and nothing else"},
-		{"/internal/passing", []string{"golang.org/x/sys"}, "it carries messages and knows none"},
-		{"/internal/server/conns", []string{"golang.org/x/sys"}, "it moves connections and knows no host"},
-		{"/internal/server/systemd", []string{"golang.org/x/sys", "github.com/coreos/go-systemd/v22"}, "it knows units and no plugins"},
-		{"/internal/crash", []string{module + "/native"}, "it reads and decides nothing"},
-		{"/internal/state", []string{module + "/abi"}, "it moves values and calls no plugin"},
-		{"", []string{"golang.org/x/sys", module + "/abi", module + "/native", module + "/generations", module + "/internal/cache", module + "/internal/watch", module + "/internal/state", module + "/internal/passing", module + "/internal/crash", module + "/internal/self"},
-			"the library is embedded in other programs: it brings no command line, no configuration and no build"},
+	out, err := exec.Command("go", "list", "-json=ImportPath,Imports,Deps", "./...").Output()
+	if err != nil {
+		t.Fatal(err)
 	}
-	for _, rule := range rules {
-		out, err := exec.Command("go", "list", "-f", `{{join .Imports "\n"}}`, module+rule.pkg).Output()
-		if err != nil {
+	var pkgs []importedPackage
+	for d := json.NewDecoder(bytes.NewReader(out)); d.More(); {
+		var p importedPackage
+		if err := d.Decode(&p); err != nil {
 			t.Fatal(err)
 		}
-		for _, path := range strings.Fields(string(out)) {
-			if !standard(path) && !permitted(path, rule.allowed) {
-				t.Errorf("%s imports %s: %s", module+rule.pkg, path, rule.why)
+		pkgs = append(pkgs, p)
+	}
+	for _, fault := range checkImports(importRules, pkgs) {
+		t.Error(fault)
+	}
+}
+
+// TestImportRules shows what TestImports rejects.
+func TestImportRules(t *testing.T) {
+	rules := []importRule{
+		{"low", "example.com/a", "it is low"},
+		{"mid", "low", "it is in the middle"},
+		{"cmd/x", "mid github.com/spf13", "it is a command"},
+	}
+	pkg := func(name, imports, deps string) importedPackage {
+		return importedPackage{module + "/" + name, strings.Fields(imports), strings.Fields(imports + " " + deps)}
+	}
+	low, mid := pkg("low", "os example.com/a/b", ""), pkg("mid", module+"/low", "os example.com/a/b")
+	cmd := pkg("cmd/x", module+"/mid github.com/spf13/cobra", module+"/low example.com/a/b")
+	for _, test := range []struct {
+		pkgs []importedPackage
+		want string // among the faults; "" for none at all
+	}{
+		{[]importedPackage{low, mid, cmd}, ""},
+		{[]importedPackage{low, mid, cmd, pkg("new", "", "")}, "new has no rule in importRules"},
+		{[]importedPackage{low, mid}, "cmd/x has a rule and doesn't exist"},
+		{[]importedPackage{low, pkg("mid", "example.com/a/b", ""), cmd}, "mid imports example.com/a/b: it is in the middle"},
+		{[]importedPackage{low, mid, pkg("cmd/x", module+"/low", "")}, "cmd/x imports low: it is a command"},
+		{[]importedPackage{pkg("low", "example.com/a", "example.com/b"), mid, cmd}, "low depends on example.com/b: it is low"},
+		{[]importedPackage{pkg("low", module+"/mid", ""), mid, cmd}, "low imports mid: it is low"},
+		{[]importedPackage{low, pkg("mid", module+"/low", "github.com/spf13/cobra"), cmd},
+			"mid depends on github.com/spf13/cobra: only a command has a command line"},
+	} {
+		faults := checkImports(rules, test.pkgs)
+		if test.want == "" && len(faults) > 0 || test.want != "" && !slices.Contains(faults, test.want) {
+			t.Errorf("got %q, want %q", faults, test.want)
+		}
+	}
+	upward := []importRule{{"low", "mid example.com/a", "it is low"}, rules[1], rules[2]}
+	want := "low may import mid, which isn't above it in importRules"
+	if faults := checkImports(upward, []importedPackage{low, mid, cmd}); !slices.Contains(faults, want) {
+		t.Errorf("got %q, want %q", faults, want)
+	}
+}
+
+type importedPackage struct {
+	ImportPath    string
+	Imports, Deps []string // Deps are transitive
+}
+
+func checkImports(rules []importRule, pkgs []importedPackage) (faults []string) {
+	fault := func(format string, args ...any) { faults = append(faults, fmt.Sprintf(format, args...)) }
+	all := map[string][]string{} // what each package may depend on, transitively
+	for i, r := range rules {
+		for _, name := range strings.Fields(r.knows) {
+			if slices.ContainsFunc(rules[i:], func(upper importRule) bool { return upper.pkg == name }) {
+				fault("%s may import %s, which isn't above it in importRules", r.pkg, name)
+			}
+			all[r.pkg] = append(append(all[r.pkg], name), all[name]...)
+		}
+		if !slices.ContainsFunc(pkgs, func(p importedPackage) bool { return shortName(p.ImportPath) == r.pkg }) {
+			fault("%s has a rule and doesn't exist", r.pkg)
+		}
+	}
+	for _, p := range pkgs {
+		pkg := shortName(p.ImportPath)
+		i := slices.IndexFunc(rules, func(r importRule) bool { return r.pkg == pkg })
+		if i < 0 {
+			fault("%s has no rule in importRules", pkg)
+			continue
+		}
+		for _, path := range p.Imports {
+			if name := shortName(path); name != "" && !permitted(name, strings.Fields(rules[i].knows)) {
+				fault("%s imports %s: %s", pkg, name, rules[i].why)
+			}
+		}
+		for _, path := range p.Deps {
+			name := shortName(path)
+			if name == "" {
+				continue
+			}
+			if !slices.Contains(p.Imports, path) && !permitted(name, all[pkg]) {
+				fault("%s depends on %s: %s", pkg, name, rules[i].why)
+			}
+			for _, private := range privateImports {
+				mayReach := func(prefix string) bool { return within(pkg, prefix) }
+				if within(name, private.what) && !slices.ContainsFunc(strings.Fields(private.from), mayReach) {
+					fault("%s depends on %s: %s", pkg, name, private.why)
+				}
 			}
 		}
 	}
+	return faults
 }
 
-func standard(path string) bool {
-	first, _, _ := strings.Cut(path, "/")
-	return !strings.Contains(first, ".")
-}
-
-func permitted(path string, allowed []string) bool {
-	for _, prefix := range allowed {
-		if path == prefix || strings.HasPrefix(path, prefix+"/") {
-			return true
-		}
+// shortName returns the name that the rules have for path, and "" for the standard library.
+func shortName(path string) string {
+	if path == module {
+		return "."
 	}
-	return false
+	if name, ok := strings.CutPrefix(path, module+"/"); ok {
+		return name
+	}
+	if first, _, _ := strings.Cut(path, "/"); !strings.Contains(first, ".") {
+		return ""
+	}
+	return path
 }
+
+// permitted reports whether name is one of allowed, or below one that is of another module.
+func permitted(name string, allowed []string) bool {
+	return slices.ContainsFunc(allowed, func(a string) bool {
+		return name == a || strings.Contains(a, ".") && a != "." && within(name, a)
+	})
+}
+
+func within(name, prefix string) bool { return name == prefix || strings.HasPrefix(name, prefix+"/") }

@@ -184,8 +184,8 @@ func isUse(s *ast.AssignStmt) bool {
 	return !slices.ContainsFunc(s.Rhs, func(x ast.Expr) bool { _, ok := x.(*ast.CallExpr); return ok })
 }
 
-// isLog reports whether n is a call of a logger that is to be left alone. It goes by names (h.log.Warn, slog.Info,
-// s.logger().With(…).Debug): for types the package would have to be checked first.
+// isLog reports whether n is a call of a logger that is to stay. It goes by names (h.log.Warn, slog.Info,
+// s.logger().With(…).Debug), because types would need the whole package to be checked.
 func (f *finder) isLog(n ast.Node) bool {
 	s, ok := n.(*ast.ExprStmt)
 	if !ok || f.logs {
@@ -196,7 +196,8 @@ func (f *finder) isLog(n ast.Node) bool {
 		return false
 	}
 	m, ok := call.Fun.(*ast.SelectorExpr)
-	if !ok || !slices.Contains([]string{"Debug", "Info", "Warn", "Error", "Log", "LogAttrs"}, strings.TrimSuffix(m.Sel.Name, "Context")) {
+	methods := []string{"Debug", "Info", "Warn", "Error", "Log", "LogAttrs"}
+	if !ok || !slices.Contains(methods, strings.TrimSuffix(m.Sel.Name, "Context")) {
 		return false
 	}
 	logger := false

@@ -89,7 +89,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		}
 		return errUsage
 	}
-	// A change can make a loop allocate without end; the tests inherit this limit.
+	// A change can make a loop allocate forever; the tests inherit this limit.
 	if err := syscall.Setrlimit(syscall.RLIMIT_DATA, &syscall.Rlimit{Cur: 4 << 30, Max: 4 << 30}); err != nil {
 		return fmt.Errorf("limit memory: %w", err)
 	}
@@ -115,7 +115,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 }
 
 func list(ctx context.Context, patterns []string) ([]listed, error) {
-	cmd := exec.CommandContext(ctx, "go", append([]string{"list", "-json=Dir,ImportPath,GoFiles,CgoFiles,Module", "--"}, patterns...)...)
+	args := append([]string{"list", "-json=Dir,ImportPath,GoFiles,CgoFiles,Module", "--"}, patterns...)
+	cmd := exec.CommandContext(ctx, "go", args...)
 	cmd.Stderr = os.Stderr
 	out, err := cmd.Output()
 	if err != nil {

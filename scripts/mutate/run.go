@@ -29,7 +29,7 @@ type runner struct {
 	pkg     string        // the package that is changed
 	tests   string        // the package whose tests are run
 	run     string        // go test -run
-	tmp     string        // for overlays and for whatever killed tests leave behind
+	tmp     string        // for overlays and what the tests write to TMPDIR
 	timeout time.Duration // for one run of the tests
 }
 
@@ -88,7 +88,8 @@ func (r *runner) goTest(ctx context.Context, dir, overlay string) ([]byte, error
 	// A test that ignores its timeout, or a child of it that keeps its output open, is killed some time later.
 	ctx, cancel := context.WithTimeout(ctx, r.timeout+2*time.Minute)
 	defer cancel()
-	return r.goCommand(ctx, dir, overlay, "test", "-count=1", "-failfast", "-vet=off", "-timeout="+r.timeout.String(), "-run="+r.run, r.tests)
+	return r.goCommand(ctx, dir, overlay,
+		"test", "-count=1", "-failfast", "-vet=off", "-timeout="+r.timeout.String(), "-run="+r.run, r.tests)
 }
 
 func (r *runner) goCommand(ctx context.Context, dir, overlay string, args ...string) ([]byte, error) {
