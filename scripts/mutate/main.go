@@ -39,7 +39,10 @@ func main() {
 	}
 }
 
-var errUsage = errors.New("usage")
+var (
+	errUsage   = errors.New("usage")
+	errNoTests = errors.New("no tests to run")
+)
 
 type options struct {
 	n, parallel         int
@@ -99,6 +102,10 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	}
 	for _, pkg := range pkgs {
 		r, err := measure(ctx, pkg, o, stderr)
+		if errors.Is(err, errNoTests) {
+			fmt.Fprintln(stderr, err)
+			continue
+		}
 		if err != nil {
 			return err
 		}

@@ -137,8 +137,13 @@ func TestSum(t *testing.T) {
 		t.Logf("log:\n%s", &log)
 	}
 
-	if err := run(t.Context(), []string{"-run", "TestNone", "./p"}, io.Discard, io.Discard); err == nil {
-		t.Error("a package without tests passes for tested")
+	out.Reset()
+	log.Reset()
+	if err := run(t.Context(), []string{"-run", "TestNone", "./p"}, &out, &log); err != nil || out.Len() > 0 {
+		t.Errorf("without tests: %q, %v", &out, err)
+	}
+	if want := "example.com/m/p: no tests to run\n"; log.String() != want {
+		t.Errorf("without tests: got %q, want %q", &log, want)
 	}
 	if err := run(t.Context(), nil, io.Discard, io.Discard); err != errUsage {
 		t.Errorf("without a package: %v", err)

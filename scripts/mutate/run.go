@@ -35,7 +35,7 @@ type runner struct {
 
 var passed = regexp.MustCompile(`(?m)^ok\s+\S+\s+([0-9.]+s)(.*)$`)
 
-// baseline runs the tests without a change. It returns how long they took, and fails unless they pass.
+// baseline runs the tests without a change. It returns how long they took, or an error unless they pass.
 func (r *runner) baseline(ctx context.Context) (time.Duration, error) {
 	r.timeout = 10 * time.Minute
 	out, err := r.goTest(ctx, r.tmp, "")
@@ -44,7 +44,7 @@ func (r *runner) baseline(ctx context.Context) (time.Duration, error) {
 	}
 	m := passed.FindSubmatch(out)
 	if m == nil || bytes.Contains(m[2], []byte("no tests to run")) {
-		return 0, fmt.Errorf("%s has no tests to run", r.tests)
+		return 0, fmt.Errorf("%s: %w", r.tests, errNoTests)
 	}
 	return time.ParseDuration(string(m[1]))
 }
