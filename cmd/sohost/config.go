@@ -7,9 +7,7 @@ import (
 	"maps"
 	"os"
 	"path"
-	"path/filepath"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/sohost/sohost"
@@ -19,7 +17,10 @@ import (
 // defaultConfig is read when it exists and --config names no other file.
 const defaultConfig = "sohost.toml"
 
-// config is what sohost.toml says. A relative path in it is taken from the file's own directory.
+// defaultListen is the address for HTTP when none is named.
+const defaultListen = "127.0.0.1:8181"
+
+// config is the configuration of a server: defaults, sohost.toml, the environment, and flags, each over the one before.
 type config struct {
 	Listen  string
 	Store   string
@@ -43,7 +44,14 @@ type config struct {
 
 	Plugin map[string]pluginConfig
 
-	dir string // the file's; "" without a file
+	settings []setting // of the fields above but Plugin
+	dir      string    // the file's; "" without a file
+}
+
+func newConfig() *config {
+	c := &config{Plugin: map[string]pluginConfig{}}
+	c.settings = c.bind()
+	return c
 }
 
 type pluginConfig struct {
@@ -53,21 +61,21 @@ type pluginConfig struct {
 	Args   map[string]string
 }
 
-// loadConfig reads a configuration, and over it the environment. With no file named it reads ./sohost.toml, and if there is
-// none the configuration is empty. What can't be used is a usageError that names all of it.
+// loadConfig reads a configuration, and over it the environment. With no file named it reads ./sohost.toml; if there is none,
+// everything has its default. Its error is a usageError that lists every fault.
 func loadConfig(file string) (*config, error) {
 	named := file != ""
 	if !named {
 		file = defaultConfig
 	}
-	c := new(config)
+	c := newConfig()
 	data, err := os.ReadFile(file)
 	switch {
 	case errors.Is(err, fs.ErrNotExist) && !named:
 	case err != nil:
 		return nil, usageError{fmt.Errorf("read configuration: %w", err)}
 	default:
-		if c, err = readConfig(file, data); err != nil {
+		if c, err = parseConfig(file, data); err != nil {
 			return nil, usageError{err}
 		}
 	}
@@ -77,38 +85,16 @@ func loadConfig(file string) (*config, error) {
 	return c, nil
 }
 
-// readConfig reads the text of the configuration in file.
-func readConfig(file string, data []byte) (*config, error) {
-	c, err := parseConfig(file, data)
-	if err != nil {
-		return nil, err
-	}
-	if c.dir, err = filepath.Abs(filepath.Dir(file)); err != nil {
-		return nil, err
-	}
-	c.resolve(&c.Store)
-	c.resolve(&c.Control)
-	c.resolve(&c.Plugins)
-	for name, p := range c.Plugin {
-		c.resolve(&p.Image)
-		c.Plugin[name] = p
-	}
-	return c, nil
-}
-
-func (c *config) resolve(file *string) {
-	if *file != "" && !filepath.IsAbs(*file) {
-		*file = filepath.Join(c.dir, *file)
-	}
-}
-
 func (c *config) names() []string { return slices.Sorted(maps.Keys(c.Plugin)) }
 
-// clashes calls bad for each route that an earlier plugin, or the same one, has already.
+// clashes calls bad for each route that an earlier plugin, or the same plugin, already has.
 func (c *config) clashes(bad func(name string, route int, text string)) {
 	taken := map[string]string{}
 	for _, name := range c.names() {
 		for i, r := range c.Plugin[name].Routes {
+			if r == "" {
+				continue // has been refused already
+			}
 			if other, ok := taken[path.Clean(r)]; ok {
 				bad(name, i, fmt.Sprintf("plugin %s: route %s is %s's already", name, r, other))
 			}
@@ -124,19 +110,5 @@ func checkName(name string) error {
 	return nil
 }
 
-func checkMode(mode string) error {
-	if m := sohost.Mode(mode); m != sohost.Dev && m != sohost.Prod {
-		return fmt.Errorf("want %q or %q, not %q", sohost.Dev, sohost.Prod, mode)
-	}
-	return nil
-}
-
-func checkRoute(route string) error {
-	if !strings.HasPrefix(route, "/") {
-		return fmt.Errorf("want a path that begins with /, not %q", route)
-	}
-	return nil
-}
-
-// defaultRoutes are those of a plugin of which nothing is said.
+// defaultRoutes returns the routes of a plugin that names none.
 func defaultRoutes(name string) []string { return []string{"/" + name} }

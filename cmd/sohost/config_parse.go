@@ -5,21 +5,21 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/pelletier/go-toml/v2"
-	"github.com/sohost/sohost"
 )
 
-// fault is something in a configuration that can't be used.
+// fault is a mistake in a configuration.
 type fault struct {
 	place
 	text string
 }
 
-// faultsError names every fault of a file, each on a line FILE:LINE:COLUMN: what is wrong.
+// faultsError lists every fault of a file, one a line: FILE:LINE:COLUMN: what is wrong.
 type faultsError struct {
 	file   string
 	faults []fault // at least one, in the order of the file
@@ -39,16 +39,22 @@ func (e *faultsError) Error() string {
 	return b.String()
 }
 
-// parser turns a TOML document into a config. The decoder by itself would stop at the first wrong type, and knows the places
-// of syntax errors only; a person wants to mend everything at once.
+// parser turns a TOML document into a config. It reports every fault with its position, so that all can be mended at once:
+// the decoder would stop at the first wrong type, and knows positions of syntax errors only.
 type parser struct {
+	dir    string // relative paths start here
 	at     places
 	faults []fault
 }
 
-// parseConfig reads the text of a configuration, strictly. Its error is a *faultsError.
+// parseConfig reads the text of a configuration. An unknown key is a fault. The error is a *faultsError, except where the
+// directory of the file can't be found.
 func parseConfig(file string, data []byte) (*config, error) {
-	p := parser{}
+	dir, err := filepath.Abs(filepath.Dir(file))
+	if err != nil {
+		return nil, err
+	}
+	p := parser{dir: dir}
 	document := map[string]any{}
 	var syntax *toml.DecodeError
 	if err := toml.Unmarshal(data, &document); errors.As(err, &syntax) {
@@ -70,40 +76,21 @@ func parseConfig(file string, data []byte) (*config, error) {
 }
 
 func (p *parser) config(document map[string]any) *config {
-	c := &config{Plugin: map[string]pluginConfig{}}
-	p.table(nil, document, map[string]setting{
-		"listen":           asText(&c.Listen, nil),
-		"store":            asText(&c.Store, nil),
-		"control":          asText(&c.Control, nil),
-		"plugins":          asText(&c.Plugins, nil),
-		"keep":             asWhole(&c.Keep),
-		"poll":             asTruth(&c.Poll),
-		"settle":           asDuration(&c.Settle),
-		"open_timeout":     asDuration(&c.OpenTimeout),
-		"drain_timeout":    asDuration(&c.DrainTimeout),
-		"shutdown_timeout": asDuration(&c.ShutdownTimeout),
-		"checkpoints":      asInterval(&c.Checkpoints),
-		"state_limit":      asWhole(&c.StateLimit),
-		"hang_timeout":     asDuration(&c.HangTimeout),
-		"probation":        asDuration(&c.Probation),
-		"old_generations":  asWhole(&c.OldGenerations),
-		"old_memory":       asWhole(&c.OldMemory),
-		"old_goroutines":   asWhole(&c.OldGoroutines),
-		"handover_timeout": asDuration(&c.HandoverTimeout),
-		"plugin": func(p *parser, at keyPath, v any) {
-			plugins, ok := v.(map[string]any)
-			if !ok {
-				p.bad(at, "want tables [plugin.NAME], not %s", kindOf(v))
-				return
-			}
-			for _, name := range slices.Sorted(maps.Keys(plugins)) {
-				c.Plugin[name] = p.plugin(at.with(name), name, plugins[name])
-			}
-		},
-	})
+	c := newConfig()
+	c.dir = p.dir
+	if tables, ok := document["plugins"].(map[string]any); ok {
+		name := "NAME"
+		if len(tables) > 0 {
+			name = slices.Sorted(maps.Keys(tables))[0]
+		}
+		p.bad(keyPath{"plugins"}, "plugins: want a directory in quotes; the table of a plugin is [plugin.%s]", name)
+		delete(document, "plugins")
+	}
+	tables := value{fromTOML: func(_ *parser, at keyPath, v any) { p.plugins(c, at, v) }}
+	p.table(nil, document, append(slices.Clone(c.settings), setting{key: "plugin", value: tables}))
 	c.clashes(func(name string, route int, text string) {
 		at := keyPath{"plugin", name, "routes"}
-		if _, said := p.at[at.with(strconv.Itoa(route)).key()]; said {
+		if _, known := p.at[at.with(strconv.Itoa(route)).key()]; known {
 			at = at.with(strconv.Itoa(route))
 		}
 		p.bad(at, "%s", text)
@@ -111,38 +98,48 @@ func (p *parser) config(document map[string]any) *config {
 	return c
 }
 
-func (p *parser) plugin(at keyPath, name string, v any) pluginConfig {
-	c := pluginConfig{Routes: defaultRoutes(name)}
+func (p *parser) plugins(c *config, at keyPath, v any) {
+	plugins, ok := v.(map[string]any)
+	if !ok {
+		p.bad(at, "want tables [plugin.NAME], not %s", kindOf(v))
+		return
+	}
+	for _, name := range slices.Sorted(maps.Keys(plugins)) {
+		c.Plugin[name] = p.plugin(at.with(name), name, plugins[name])
+	}
+}
+
+func (p *parser) plugin(at keyPath, name string, v any) (c pluginConfig) {
+	settings := c.bind(name)
 	if err := checkName(name); err != nil {
 		p.bad(at, "%v", err)
 	}
-	settings, ok := v.(map[string]any)
+	given, ok := v.(map[string]any)
 	if !ok {
 		p.bad(at, "want a table [plugin.%s], not %s", name, kindOf(v))
 		return c
 	}
-	mode := string(sohost.Prod)
-	p.table(at, settings, map[string]setting{
-		"image":  asText(&c.Image, nil),
-		"mode":   asText(&mode, checkMode),
-		"routes": asList(&c.Routes, checkRoute),
-		"args":   asArgs(&c.Args),
-	})
-	if _, said := settings["image"]; !said {
+	p.table(at, given, settings)
+	if _, named := given["image"]; !named {
 		p.bad(at, "plugin %s has no image: name the .so with image = \"…\"", name)
 	}
-	c.Mode = sohost.Mode(mode)
 	return c
 }
 
 // table hands each value of a table to its setting.
-func (p *parser) table(at keyPath, t map[string]any, settings map[string]setting) {
-	for key, v := range t {
-		if take, ok := settings[key]; ok {
-			take(p, at.with(key), v)
-			continue
+func (p *parser) table(at keyPath, t map[string]any, settings []setting) {
+	var keys []string
+	for _, s := range settings {
+		keys = append(keys, s.key)
+		if v, given := t[s.key]; given {
+			s.value.fromTOML(p, at.with(s.key), v)
 		}
-		p.bad(at.with(key), "unknown setting %q: want one of %s", key, strings.Join(slices.Sorted(maps.Keys(settings)), ", "))
+	}
+	slices.Sort(keys)
+	for key := range t {
+		if _, known := slices.BinarySearch(keys, key); !known {
+			p.bad(at.with(key), "unknown setting %q: want one of %s", key, strings.Join(keys, ", "))
+		}
 	}
 }
 

@@ -1,14 +1,33 @@
 package main
 
 import (
+	"errors"
+	"fmt"
+	"path/filepath"
 	"strconv"
+	"strings"
 	"time"
+
+	"github.com/sohost/sohost"
 )
 
-// setting takes the value of one key.
-type setting func(p *parser, at keyPath, v any)
+// value is a variable of the configuration: its type, and how it is read from sohost.toml and from a flag. The functions
+// that make one also set the variable to its default.
+type value struct {
+	kind     string // the type, as --help and the reference name it
+	initial  string // the default, as a person would write it
+	fromTOML func(p *parser, at keyPath, v any)
+	fromFlag func(text string) error
+}
 
-// take is a value of the type that it has to be.
+const (
+	wantText     = "a text in quotes"
+	wantNumber   = "a whole number"
+	wantBoolean  = "true or false"
+	wantDuration = `a duration such as "10s"`
+)
+
+// take returns a decoded value if it has the type T, and reports it as a fault otherwise.
 func take[T any](p *parser, at keyPath, v any, want string) (T, bool) {
 	t, ok := v.(T)
 	if !ok {
@@ -17,90 +36,222 @@ func take[T any](p *parser, at keyPath, v any, want string) (T, bool) {
 	return t, ok
 }
 
-func asText(to *string, check func(string) error) setting {
-	return func(p *parser, at keyPath, v any) {
-		s, ok := take[string](p, at, v, "a text in quotes")
-		if !ok {
-			return
+func asText(kind string, to *string, initial string) value {
+	*to = initial
+	return value{
+		kind: kind, initial: initial,
+		fromTOML: func(p *parser, at keyPath, v any) {
+			if s, ok := take[string](p, at, v, wantText); ok {
+				*to = s
+			}
+		},
+		fromFlag: func(text string) error { *to = text; return nil },
+	}
+}
+
+// asPath is the name of a file. In sohost.toml a relative one is relative to the directory of sohost.toml.
+func asPath(kind string, to *string) value {
+	v := asText(kind, to, "")
+	plain := v.fromTOML
+	v.fromTOML = func(p *parser, at keyPath, v any) {
+		plain(p, at, v)
+		if *to != "" && !filepath.IsAbs(*to) {
+			*to = filepath.Join(p.dir, *to)
 		}
-		if check != nil {
-			if err := check(s); err != nil {
-				p.bad(at, "%s: %v", at.last(), err)
+	}
+	return v
+}
+
+func asNumber(to *int, initial int) value {
+	*to = initial
+	return value{
+		kind: "number", initial: strconv.Itoa(initial),
+		fromTOML: func(p *parser, at keyPath, v any) {
+			if n, ok := take[int64](p, at, v, wantNumber); ok {
+				*to = int(n)
+			}
+		},
+		fromFlag: func(text string) error {
+			n, err := strconv.ParseInt(text, 0, strconv.IntSize)
+			if err != nil {
+				return errors.New("want " + wantNumber)
+			}
+			*to = int(n)
+			return nil
+		},
+	}
+}
+
+func asBytes(to *int, initial int) value {
+	v := asNumber(to, initial)
+	v.kind, v.initial = "bytes", strings.Replace(size(int64(initial)), ".0", "", 1)
+	return v
+}
+
+func asBoolean(to *bool) value {
+	*to = false
+	return value{
+		kind: "bool", initial: "false",
+		fromTOML: func(p *parser, at keyPath, v any) {
+			if b, ok := take[bool](p, at, v, wantBoolean); ok {
+				*to = b
+			}
+		},
+		fromFlag: func(text string) error {
+			b, err := strconv.ParseBool(text)
+			if err != nil {
+				return errors.New("want " + wantBoolean)
+			}
+			*to = b
+			return nil
+		},
+	}
+}
+
+// asDuration is a positive duration.
+func asDuration(to *time.Duration, initial time.Duration) value {
+	*to = initial
+	return value{
+		kind: "duration", initial: plainDuration(initial),
+		fromTOML: func(p *parser, at keyPath, v any) {
+			s, ok := take[string](p, at, v, wantDuration)
+			if !ok {
 				return
 			}
-		}
-		*to = s
+			d, err := time.ParseDuration(s)
+			if err != nil || d <= 0 {
+				p.bad(at, "%s: want %s, not %q", at.last(), wantDuration, s)
+				return
+			}
+			*to = d
+		},
+		fromFlag: func(text string) error {
+			d, err := time.ParseDuration(text)
+			if err != nil || d <= 0 {
+				return errors.New("want a positive duration such as 10s")
+			}
+			*to = d
+			return nil
+		},
 	}
 }
 
-func asWhole(to *int) setting {
-	return func(p *parser, at keyPath, v any) {
-		if n, ok := take[int64](p, at, v, "a whole number"); ok {
-			*to = int(n)
-		}
-	}
-}
-
-func asTruth(to *bool) setting {
-	return func(p *parser, at keyPath, v any) {
-		if b, ok := take[bool](p, at, v, "true or false"); ok {
-			*to = b
-		}
-	}
-}
-
-func asDuration(to *time.Duration) setting {
-	const want = `a duration such as "10s"`
-	return func(p *parser, at keyPath, v any) {
-		s, ok := take[string](p, at, v, want)
-		if !ok {
-			return
-		}
-		d, err := time.ParseDuration(s)
-		if err != nil || d <= 0 {
-			p.bad(at, "%s: want %s, not %q", at.last(), want, s)
-			return
-		}
-		*to = d
-	}
-}
-
-// asInterval is asDuration, or "off" for what doesn't happen at all.
-func asInterval(to *time.Duration) setting {
-	return func(p *parser, at keyPath, v any) {
+// asInterval is a duration, or off: then it is negative, as package sohost wants it. A flag may be negative as well.
+func asInterval(to *time.Duration, initial time.Duration) value {
+	v := asDuration(to, initial)
+	plain := v.fromTOML
+	v.fromTOML = func(p *parser, at keyPath, v any) {
 		if v == "off" {
 			*to = -1
 			return
 		}
-		asDuration(to)(p, at, v)
+		plain(p, at, v)
 	}
+	v.fromFlag = func(text string) error {
+		if text == "off" {
+			text = "-1ns"
+		}
+		d, err := time.ParseDuration(text)
+		if err != nil {
+			return errors.New("want a duration such as 10s, or off")
+		}
+		*to = d
+		return nil
+	}
+	return v
 }
 
-func asList(to *[]string, check func(string) error) setting {
-	return func(p *parser, at keyPath, v any) {
-		values, ok := take[[]any](p, at, v, "a list")
-		*to = []string{}
-		for i, v := range values {
-			if _, isText := v.(string); ok && !isText {
-				p.bad(at.with(strconv.Itoa(i)), "%s: want texts in quotes, not %s", at.last(), kindOf(v))
-				continue
+func asMode(to *sohost.Mode) value {
+	*to = sohost.Prod
+	set := func(s string) error {
+		if m := sohost.Mode(s); m != sohost.Dev && m != sohost.Prod {
+			return fmt.Errorf("want %q or %q, not %q", sohost.Dev, sohost.Prod, s)
+		}
+		*to = sohost.Mode(s)
+		return nil
+	}
+	return value{
+		kind: "mode", initial: string(sohost.Prod), fromFlag: set,
+		fromTOML: func(p *parser, at keyPath, v any) {
+			s, ok := take[string](p, at, v, wantText)
+			if !ok {
+				return
 			}
-			var s string
-			asText(&s, check)(p, at.with(strconv.Itoa(i)), v)
-			*to = append(*to, s)
-		}
+			if err := set(s); err != nil {
+				p.bad(at, "%s: %v", at.last(), err)
+			}
+		},
 	}
 }
 
-func asArgs(to *map[string]string) setting {
-	return func(p *parser, at keyPath, v any) {
-		values, _ := take[map[string]any](p, at, v, `a table such as { step = "1" }`)
-		*to = map[string]string{}
-		for key, v := range values {
-			var s string
-			asText(&s, nil)(p, at.with(key), v)
-			(*to)[key] = s
+// asRoutes is a list of URL paths. The first one that is given replaces the default; each flag adds one.
+func asRoutes(to *[]string, initial []string) value {
+	*to = initial
+	given := false
+	add := func(route string) error {
+		if err := checkRoute(route); err != nil {
+			return err
 		}
+		if !given {
+			*to, given = nil, true
+		}
+		*to = append(*to, route)
+		return nil
+	}
+	return value{
+		kind: "list of paths", fromFlag: add,
+		fromTOML: func(p *parser, at keyPath, v any) {
+			list, ok := take[[]any](p, at, v, "a list")
+			if !ok {
+				return
+			}
+			// A route that can't be used leaves "" in its place, so that indexes are those of the file.
+			*to = make([]string, len(list))
+			for i, v := range list {
+				at := at.with(strconv.Itoa(i))
+				if s, ok := v.(string); !ok {
+					p.bad(at, "%s: want texts in quotes, not %s", at.last(), kindOf(v))
+				} else if err := checkRoute(s); err != nil {
+					p.bad(at, "%s: %v", at.last(), err)
+				} else {
+					(*to)[i] = s
+				}
+			}
+		},
+	}
+}
+
+func checkRoute(route string) error {
+	if !strings.HasPrefix(route, "/") {
+		return fmt.Errorf("want a path that begins with /, not %q", route)
+	}
+	return nil
+}
+
+// asArguments is a table of texts. Each flag adds one, which it gives as KEY=VALUE.
+func asArguments(to *map[string]string) value {
+	*to = nil
+	set := func(key, text string) {
+		if *to == nil {
+			*to = map[string]string{}
+		}
+		(*to)[key] = text
+	}
+	return value{
+		kind: "table of texts", initial: "none",
+		fromTOML: func(p *parser, at keyPath, v any) {
+			table, _ := take[map[string]any](p, at, v, `a table such as { step = "1" }`)
+			for key, v := range table {
+				if s, ok := take[string](p, at.with(key), v, wantText); ok {
+					set(key, s)
+				}
+			}
+		},
+		fromFlag: func(text string) error {
+			key, text, _ := strings.Cut(text, "=")
+			set(key, text)
+			return nil
+		},
 	}
 }
 
@@ -121,4 +272,16 @@ func kindOf(v any) string {
 		return "a table"
 	}
 	return "a date or time"
+}
+
+// plainDuration returns a duration without the zero minutes and seconds of its String method.
+func plainDuration(d time.Duration) string {
+	s := d.String()
+	if strings.HasSuffix(s, "m0s") {
+		s = strings.TrimSuffix(s, "0s")
+	}
+	if strings.HasSuffix(s, "h0m") {
+		s = strings.TrimSuffix(s, "0m")
+	}
+	return s
 }

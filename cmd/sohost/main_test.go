@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -10,7 +9,7 @@ import (
 	"testing"
 )
 
-// What the scripts find, made by TestMain.
+// What the scripts find, made by prepare.
 var (
 	repository string // root of the module
 	scratch    string // removed at the end
@@ -20,34 +19,31 @@ var (
 )
 
 func TestMain(m *testing.M) {
-	code, err := prepared(m)
-	if err != nil {
+	code := m.Run()
+	if err := os.RemoveAll(scratch); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		code = 1
 	}
 	os.Exit(code)
 }
 
-func prepared(m *testing.M) (code int, err error) {
+// prepare builds the program and two images, for the tests that run them.
+func prepare() (err error) {
 	if repository, err = filepath.Abs("../.."); err != nil {
-		return 0, err
+		return err
 	}
 	if scratch, err = os.MkdirTemp("", "sohost-"); err != nil {
-		return 0, err
+		return err
 	}
-	defer func() { err = errors.Join(err, os.RemoveAll(scratch)) }()
 	program = filepath.Join(scratch, "bin", "sohost")
 	args := []string{"go", "build", "-trimpath", "-o", program}
 	if raceEnabled {
 		args = append(args, "-race")
 	}
 	if err := command(repository, append(args, "./cmd/sohost")...); err != nil {
-		return 0, err
+		return err
 	}
-	if err := buildImages(); err != nil {
-		return 0, err
-	}
-	return m.Run(), nil
+	return buildImages()
 }
 
 func buildImages() error {

@@ -3,52 +3,39 @@ package main
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
-
-	"github.com/sohost/sohost"
 )
 
-// parsePlugin reads NAME=FILE[,mode=…][,route=…][,arg.KEY=VALUE]. A comma belongs to a value unless a setting follows it.
+// parsePlugin reads NAME=FILE[,mode=…][,route=…][,arg.KEY=…]. A comma is part of a value unless a setting follows it.
 func parsePlugin(arg string) (name string, p pluginConfig, err error) {
 	parts := splitSettings(arg)
-	name, p.Image, _ = strings.Cut(parts[0], "=")
-	if name == "" || p.Image == "" {
+	name, image, _ := strings.Cut(parts[0], "=")
+	if name == "" || image == "" {
 		return "", p, errors.New("want NAME=FILE first")
 	}
 	if err := checkName(name); err != nil {
 		return "", p, err
 	}
-	p.Mode, p.Routes = sohost.Prod, defaultRoutes(name)
-	routed := false
+	settings := p.bind(name)
+	p.Image = image
 	for _, part := range parts[1:] {
-		key, value, _ := strings.Cut(part, "=")
-		switch {
-		case key == "mode":
-			if err := checkMode(value); err != nil {
-				return "", p, fmt.Errorf("mode: %w", err)
-			}
-			p.Mode = sohost.Mode(value)
-		case key == "route":
-			if err := checkRoute(value); err != nil {
-				return "", p, fmt.Errorf("route: %w", err)
-			}
-			if !routed {
-				p.Routes, routed = nil, true
-			}
-			p.Routes = append(p.Routes, value)
-		case strings.HasPrefix(key, "arg.") && len(key) > len("arg."):
-			if p.Args == nil {
-				p.Args = map[string]string{}
-			}
-			p.Args[strings.TrimPrefix(key, "arg.")] = value
-		default:
-			return "", p, fmt.Errorf("unknown setting %q: want mode, route or arg.KEY", key)
+		option, text, _ := strings.Cut(part, "=")
+		if key, ok := strings.CutPrefix(option, "arg."); ok && key != "" {
+			option, text = "arg.KEY", key+"="+text
+		}
+		i := slices.IndexFunc(settings, func(s setting) bool { return s.option == option && option != "" })
+		if i < 0 {
+			return "", p, fmt.Errorf("unknown setting %q: want mode, route or arg.KEY", option)
+		}
+		if err := settings[i].value.fromFlag(text); err != nil {
+			return "", p, fmt.Errorf("%s: %w", option, err)
 		}
 	}
 	return name, p, nil
 }
 
-// splitSettings splits at the commas, except those that nothing with an equals sign follows: they belong to the value.
+// splitSettings splits at commas, except at those that are part of a value: no equals sign follows them.
 func splitSettings(arg string) []string {
 	var parts []string
 	for i, part := range strings.Split(arg, ",") {

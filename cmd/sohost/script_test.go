@@ -32,6 +32,9 @@ import (
 //
 // $FIRST and $SECOND are images of two generations of one plugin, greeter.
 func TestScripts(t *testing.T) {
+	if err := prepare(); err != nil {
+		t.Fatal(err)
+	}
 	goEnv, err := exec.Command("go", "env", "-json", "GOCACHE", "GOMODCACHE", "GOPROXY", "GOSUMDB").Output()
 	if err != nil {
 		t.Fatal(err)

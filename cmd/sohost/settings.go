@@ -1,0 +1,92 @@
+package main
+
+import (
+	"strings"
+	"time"
+)
+
+// setting is one thing that an operator can set. Its flag, its key in sohost.toml, its line in --help and its row in
+// docs/configuration.md all come from this entry, so they can't disagree.
+type setting struct {
+	key     string // in sohost.toml
+	value   value  // its type and default, and where it is stored
+	help    string // one line, without the default
+	initial string // the default in words, where it depends on something else
+	option  string // the name in --plugin; flags of run are named after the key
+}
+
+// flag returns the setting's name on the command line.
+func (s setting) flag() string {
+	if s.option != "" {
+		return s.option
+	}
+	return strings.ReplaceAll(s.key, "_", "-")
+}
+
+// standard returns the default as --help and the reference show it.
+func (s setting) standard() string {
+	if s.initial != "" {
+		return s.initial
+	}
+	return s.value.initial
+}
+
+// bind returns the settings of `sohost run`, stored in c, which gets their defaults. The order is that of --help and of the
+// reference.
+func (c *config) bind() []setting {
+	return []setting{
+		{key: "listen", value: asText("address", &c.Listen, defaultListen),
+			help: "serve HTTP on this address; port 0 picks a free one"},
+		{key: "store", value: asPath("directory", &c.Store),
+			help: "keep images, releases and checkpoints in this directory", initial: "below $XDG_STATE_HOME or ~/.local/state"},
+		{key: "control", value: asPath("path", &c.Control),
+			help: "make the control socket, on which commands reach the server, at this path", initial: "$" + controlEnv + ", or control.sock next to the default store"},
+		{key: "plugins", value: asPath("directory", &c.Plugins),
+			help: "serve each *.so file in this directory in dev mode, under /NAME", initial: defaultPlugins + " if no plugin is named"},
+
+		{key: "poll", value: asBoolean(&c.Poll),
+			help: "watch files by polling only; without it, only those whose changes the kernel can't report are polled"},
+		{key: "settle", value: asDuration(&c.Settle, 50*time.Millisecond),
+			help: "read a changed image once it has been quiet for this long"},
+		{key: "open_timeout", value: asDuration(&c.OpenTimeout, 10*time.Second),
+			help: "limit for the probe of an image, then for opening it and New, and then for Start"},
+		{key: "drain_timeout", value: asDuration(&c.DrainTimeout, 10*time.Second),
+			help: "limit for draining a stateful plugin, and then for Stop, Export and Import"},
+		{key: "keep", value: asNumber(&c.Keep, 100),
+			help: "keep this many releases in the store; -1 keeps all"},
+		{key: "probation", value: asDuration(&c.Probation, time.Minute),
+			help: "confirm a release, so that a crash can fall back to it, once it has served for this long"},
+
+		{key: "checkpoints", value: asInterval(&c.Checkpoints, time.Minute),
+			help: "time between two checkpoints of each plugin's state; off for none"},
+		{key: "state_limit", value: asBytes(&c.StateLimit, 1<<30),
+			help: "limit for a copy of one plugin's state"},
+
+		{key: "shutdown_timeout", value: asDuration(&c.ShutdownTimeout, 30*time.Second),
+			help: "limit for finishing requests when the server stops, and in the old worker after a handover"},
+		{key: "hang_timeout", value: asDuration(&c.HangTimeout, 10*time.Second),
+			help: "replace a worker that has not answered for this long"},
+		{key: "handover_timeout", value: asDuration(&c.HandoverTimeout, 2*time.Minute),
+			help: "limit for a handover to a new worker"},
+		{key: "old_generations", value: asNumber(&c.OldGenerations, 32),
+			help: "hand over to a new worker when more old generations than this are loaded"},
+		{key: "old_memory", value: asBytes(&c.OldMemory, 256<<20),
+			help: "hand over when old generations keep more memory than this resident"},
+		{key: "old_goroutines", value: asNumber(&c.OldGoroutines, 1000),
+			help: "hand over when more goroutines of old generations than this still run"},
+	}
+}
+
+// bind returns the settings of one plugin, stored in p, which gets their defaults.
+func (p *pluginConfig) bind(name string) []setting {
+	return []setting{
+		{key: "image", value: asPath("path", &p.Image),
+			help: "the .so file; required"},
+		{key: "mode", option: "mode", value: asMode(&p.Mode),
+			help: "when a changed image is loaded: `dev` as soon as the file changes, `prod` only on `sohost deploy`"},
+		{key: "routes", option: "route", value: asRoutes(&p.Routes, defaultRoutes(name)), initial: "/NAME",
+			help: "URL paths to serve, each with everything below it; the longest match wins"},
+		{key: "args", option: "arg.KEY", value: asArguments(&p.Args),
+			help: "arguments for the plugin's New, which finds them in `abi.Host`"},
+	}
+}
