@@ -2,33 +2,51 @@ package main
 
 import (
 	"errors"
+	"fmt"
+	"io/fs"
+	"os"
 
 	"github.com/sohost/sohost/internal/server/control"
 	"github.com/spf13/cobra"
+	"golang.org/x/sys/unix"
 )
 
-// clientFunc makes the client of the server that a command's flags name.
+// clientFunc returns a client of the server that a command's flags name.
 type clientFunc func() (*control.Client, error)
 
-// connect adds the flags that say which server a command is for, and returns how to get at its client.
+// connect adds the flags that name a server to a command, and returns the function that makes its client.
 func connect(cmd *cobra.Command) clientFunc {
 	f := cmd.Flags()
 	socket := f.String("control", "", "`path` of the server's control socket (default $"+controlEnv+", or where its configuration puts it)")
-	f.String("config", "", "the server's configuration `file` (default sohost.toml, if there is one)")
-	f.String("plugins", "", "the server's plugins `directory`, if it was given one (default "+defaultPlugins+")")
+	f.String("config", "", "the server's configuration `file` (default "+defaultConfig+", if it exists)")
+	f.String("plugins", "", "the server's plugins `directory`, if it was started with --plugins (default "+defaultPlugins+")")
 	return func() (*control.Client, error) {
-		if *socket != "" { // whatever is wrong with a configuration here
-			return control.NewClient(*socket), nil
+		path := *socket
+		if path == "" { // with --control, a faulty configuration doesn't matter
+			c, err := serverConfig(cmd)
+			if err != nil {
+				return nil, err
+			}
+			path = c.Control
 		}
-		c, err := serverConfig(cmd)
-		if err != nil {
+		if err := checkAccess(path); err != nil {
 			return nil, err
 		}
-		return control.NewClient(c.Control), nil
+		return control.NewClient(path), nil
 	}
 }
 
-// serverConfig is the configuration of the server that the flags of connect name, as far as a command beside it can know.
+// checkAccess fails if the socket belongs to another user. The client would report that no server answers.
+func checkAccess(socket string) error {
+	err := unix.Faccessat(unix.AT_FDCWD, socket, unix.W_OK, unix.AT_EACCESS)
+	if errors.Is(err, fs.ErrPermission) {
+		return fmt.Errorf("the control socket %s belongs to another user; run the command as the server's user, or as root, not as user %d",
+			socket, os.Geteuid())
+	}
+	return nil
+}
+
+// serverConfig returns the configuration of the server that the flags of connect name, as far as a command can know it.
 func serverConfig(cmd *cobra.Command) (*config, error) {
 	f := cmd.Flags()
 	file, _ := f.GetString("config")
@@ -42,5 +60,5 @@ func serverConfig(cmd *cobra.Command) (*config, error) {
 	return c, c.locate()
 }
 
-// isNoServer says whether err is that no server answers.
+// isNoServer reports whether err says that no server answers.
 func isNoServer(err error) bool { return errors.Is(err, control.ErrNoServer) }

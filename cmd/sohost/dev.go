@@ -3,10 +3,14 @@ package main
 import (
 	"cmp"
 	"context"
+	"errors"
+	"fmt"
+	"os"
 	"os/signal"
 	"path/filepath"
 	"syscall"
 
+	"github.com/sohost/sohost"
 	"github.com/sohost/sohost/internal/build"
 	"github.com/sohost/sohost/internal/server/control"
 	"github.com/spf13/cobra"
@@ -45,8 +49,14 @@ It runs beside "sohost run", in the same directory or with the same --control.`,
 			if err != nil {
 				return err
 			}
-			*name = cmp.Or(*name, imageName(o.Package))
-			o.Output = imageFile(ctx, client, c, *name)
+			chosen := *name
+			*name = cmp.Or(chosen, imageName(o.Package))
+			if o.Output, err = imageFile(ctx, client, c, *name); chosen == "" && errors.Is(err, sohost.ErrUnknownPlugin) {
+				err = nil // a new plugin, called after its package
+			}
+			if err != nil {
+				return err
+			}
 		}
 		d := developer{options: o, name: *name, client: client}
 		return d.run(ctx, newTeller(cmd.OutOrStdout(), cmd.ErrOrStderr(), *asJSON))
@@ -54,18 +64,24 @@ It runs beside "sohost run", in the same directory or with the same --control.`,
 	return cmd
 }
 
-// imageFile is where the server has the image of a plugin, or would look for it: written elsewhere, it would be deployed now
-// and be old at the next start.
-func imageFile(ctx context.Context, client *control.Client, c *config, plugin string) string {
-	if s, err := client.Status(ctx); err == nil {
-		for _, p := range s.Plugins {
-			if p.Name == plugin {
-				return p.Image
-			}
+// imageFile returns the file that the server loads the plugin's image from, or would: an image that is written elsewhere would
+// serve until the next start and then be forgotten. If the server answers and there is no such plugin, the error is
+// sohost.ErrUnknownPlugin, and the file is the one that adds it.
+func imageFile(ctx context.Context, client *control.Client, c *config, plugin string) (string, error) {
+	var names []string
+	s, down := client.Status(ctx)
+	for _, p := range s.Plugins {
+		if p.Name == plugin {
+			return p.Image, nil
 		}
+		names = append(names, p.Name)
 	}
 	if p, ok := c.Plugin[plugin]; ok {
-		return p.Image
+		return p.Image, nil
 	}
-	return filepath.Join(c.pluginsDir(), plugin+".so")
+	file := filepath.Join(c.pluginsDir(), plugin+".so")
+	if _, err := os.Stat(file); err == nil || down != nil {
+		return file, nil
+	}
+	return file, fmt.Errorf("%w %q: the plugins are %v; to add one of this name, name its file with --output", sohost.ErrUnknownPlugin, plugin, names)
 }

@@ -29,6 +29,9 @@ func serve(ctx context.Context, r *runFlags, log *slog.Logger) error {
 	// What can be refused is refused before the store is touched. A port may also be taken by what is left of a server that
 	// was killed, which has the lock, too.
 	public, private, err := listen(r)
+	if errors.As(err, new(usageError)) {
+		return err
+	}
 	if _, absent := os.Stat(r.Store); err != nil && (absent != nil || errors.Is(err, control.ErrInUse)) {
 		return err
 	}
@@ -115,7 +118,7 @@ func listen(r *runFlags) (public, private net.Listener, err error) {
 	}
 	if public == nil {
 		if public, err = net.Listen("tcp", r.Listen); err != nil {
-			return nil, nil, fmt.Errorf("listen for HTTP: %w; name another address with --listen", err)
+			return nil, nil, listenError(err)
 		}
 	}
 	if private == nil {
@@ -128,6 +131,17 @@ func listen(r *runFlags) (public, private net.Listener, err error) {
 		}
 	}
 	return public, private, nil
+}
+
+// listenError explains why HTTP has no socket. An address that can't exist is a usageError; one that is taken isn't.
+func listenError(err error) error {
+	var host *net.DNSError
+	wrong := errors.As(err, new(*net.AddrError)) || errors.As(err, &host) && host.IsNotFound
+	err = fmt.Errorf("listen for HTTP: %w; name another address with --listen", err)
+	if wrong {
+		return usageError{err}
+	}
+	return err
 }
 
 // upgradeOnSignal hands over to the program that stands where this one was started from, with each SIGUSR2.
