@@ -131,7 +131,7 @@ func TestDev(t *testing.T) {
 	if line := dev.await("hello.go:"); !strings.Contains(line, "syntax error") {
 		t.Errorf("of a syntax error it says %q", line)
 	}
-	dev.await("not built; the code that serves goes on")
+	dev.await("not built; the current code keeps serving")
 	answers("hi moon")
 	src.edit("hello.go", "func main() {", "func main() {}")
 	src.edit("hello.go", `greeting = "hi"`, `greeting = "good day"`)

@@ -35,7 +35,7 @@ func TestTerminate(t *testing.T) {
 	for d.plugin("wordfreq").Generations[0].Leases == 0 { // until the plugin reads the text
 	}
 	d.cmd.Process.Signal(syscall.SIGTERM)
-	d.await(0, func(l line) bool { return l.text("msg") == "stopping: finishing the requests that run" })
+	d.await(0, func(l line) bool { return l.text("msg") == "stopping: finishing running requests" })
 	if _, err := conn.Write([]byte(" two")); err != nil {
 		t.Fatal(err)
 	}

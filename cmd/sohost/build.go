@@ -12,17 +12,17 @@ import (
 func newBuildCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "build [PACKAGE...]",
-		Short: "Build plugins that load beside every other build of theirs",
-		Long: `Build makes plugin images in which only the standard library and the sohost contract are shared with the server. All
-other packages get a path of their own, told by their content, so that an image can have its own versions of them and loads
-beside every earlier one.
+		Short: "Build plugins into images that a server can reload",
+		Long: `Build makes isolated images: an image shares only the standard library and the sohost contract with the server. Every other
+package gets a content-addressed import path, so an image can have its own version of any dependency and can be loaded next to
+every earlier build.
 
-PACKAGE is the directory of a package main, of any module, or an import path; by default it is the current directory. The
-image is built with the toolchain and the flags of the server that will load it: this executable, or the one named by --host.
-An image that the server could not load is not put in place.
+PACKAGE is the directory of a package main in any module, or an import path; the default is the current directory. The image is
+built with the toolchain and the flags of the server that will load it: this executable, or the one that --host names. If that
+server could not load the image, the file is left unchanged.
 
-The plugin's own packages, those in its directory and below, are new in every generation: their variables are set anew and
-their init functions run. Generations share other packages while their content is the same; --fresh and --share change that.`,
+The plugin's own packages, those in its directory and below, are new in every generation: their variables are initialized again
+and their init functions run. Generations share other packages while their content is the same; --fresh and --share change that.`,
 		Example: `  sohost build ./plugins/counter
   sohost build ./plugins/*
   sohost build --host ./myserver -o /srv/plugins/ ../shop/cmd/prices
@@ -31,15 +31,15 @@ their init functions run. Generations share other packages while their content i
 	}
 	var opts build.Options
 	f := cmd.Flags()
-	output := f.StringP("output", "o", "", "`file` to write, or a directory if it ends in a slash (default build/plugins/<name>.so)")
+	output := f.StringP("output", "o", "", "`file` to write, or a directory if it ends in a slash (default build/plugins/NAME.so)")
 	jobs := f.IntP("jobs", "j", runtime.NumCPU(), "`number` of plugins to build at once")
-	f.StringVar(&opts.Host, "host", "", "`binary` that will load the images (default: this executable)")
-	f.StringSliceVar(&opts.Fresh, "fresh", nil, "`patterns` of further packages that are new in every generation")
+	f.StringVar(&opts.Host, "host", "", "`executable` of the server that will load the images (default: this one)")
+	f.StringSliceVar(&opts.Fresh, "fresh", nil, "`patterns` of more packages that are new in every generation")
 	f.StringSliceVar(&opts.Share, "share", nil, "`patterns` of packages that generations share while their content is the same")
-	f.StringSliceVar(&opts.Tags, "tags", nil, "build `tags`, beside those of the server")
-	f.StringVar(&opts.PGO, "pgo", "", "the `profile` that the server was built with, if it was")
-	f.BoolVar(&opts.DWARF, "dwarf", false, "keep the information for debuggers")
-	f.BoolVarP(&opts.Verbose, "verbose", "v", false, "name the packages that are compiled")
+	f.StringSliceVar(&opts.Tags, "tags", nil, "build `tags` to add to those of the server")
+	f.StringVar(&opts.PGO, "pgo", "", "the `profile` that the server was built with, if any")
+	f.BoolVar(&opts.DWARF, "dwarf", false, "keep debug information")
+	f.BoolVarP(&opts.Verbose, "verbose", "v", false, "print the packages that are compiled")
 	asJSON := jsonFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if len(args) == 0 {

@@ -13,10 +13,10 @@ import (
 	"github.com/sohost/sohost/internal/build"
 )
 
-// batch is a number of plugins to build.
+// batch is a set of plugins to build.
 type batch struct {
 	builds   []build.Options
-	results  []*build.Result // in the order of builds; nil where errs has something
+	results  []*build.Result // in the order of builds; nil where errs has an error
 	errs     []error
 	progress *progress
 }
@@ -26,7 +26,7 @@ func newBatch(opts build.Options, output string, packages []string) (*batch, err
 	fi, err := os.Stat(output)
 	isDir := strings.HasSuffix(output, "/") || err == nil && fi.IsDir()
 	if output != "" && !isDir && len(packages) > 1 {
-		return nil, usageError{fmt.Errorf("--output %s is one file, but there are %d plugins; name a directory, with a slash at its end", output, len(packages))}
+		return nil, usageError{fmt.Errorf("--output %s is one file, but there are %d plugins; to name a directory, end it with a slash", output, len(packages))}
 	}
 	seen := make(map[string]string)
 	for _, p := range packages {
@@ -47,7 +47,7 @@ func newBatch(opts build.Options, output string, packages []string) (*batch, err
 	return b, nil
 }
 
-// imageName is what a plugin's image is called after: the last element of its directory or import path.
+// imageName returns the name of a plugin's image: the last element of its directory or import path.
 func imageName(p string) string {
 	if strings.HasSuffix(p, ".go") {
 		p = filepath.Dir(p)
@@ -58,7 +58,7 @@ func imageName(p string) string {
 	return filepath.Base(p)
 }
 
-// run builds jobs plugins at a time, and the others even if one fails.
+// run builds the plugins, jobs of them at a time. When one fails, the others are still built.
 func (b *batch) run(ctx context.Context, jobs int) {
 	defer b.progress.stop()
 	slots := make(chan struct{}, jobs)
@@ -76,7 +76,7 @@ func (b *batch) run(ctx context.Context, jobs int) {
 	wg.Wait()
 }
 
-// report prints what was built and why the others were not.
+// report prints what was built, and why the rest was not.
 func (b *batch) report(stdout, stderr io.Writer, asJSON bool) error {
 	var built []*build.Result
 	failed := 0
@@ -99,15 +99,15 @@ func (b *batch) report(stdout, stderr io.Writer, asJSON bool) error {
 		return nil
 	}
 	if len(b.builds) > 1 {
-		return fmt.Errorf("%d of %d plugins not built; their images are as they were", failed, len(b.builds))
+		return fmt.Errorf("%d of %d plugins not built; their images are unchanged", failed, len(b.builds))
 	}
 	if ce := (*build.CompileError)(nil); errors.As(b.errs[0], &ce) {
-		return fmt.Errorf("%s not built; its image is as it was", imageName(b.builds[0].Package))
+		return fmt.Errorf("%s not built; its image is unchanged", imageName(b.builds[0].Package))
 	}
 	return b.errs[0]
 }
 
-// complaints are the compiler's, without the lines that only name the package: the file names do that.
+// complaints returns the compiler's output without the lines that name only the package: the file names show that.
 func complaints(err *build.CompileError) string {
 	var b strings.Builder
 	for line := range strings.Lines(err.Output) {
@@ -132,14 +132,14 @@ func printBuilt(w io.Writer, built []*build.Result, asJSON bool) error {
 	for _, r := range built {
 		image := r.Image[:12]
 		if !r.Changed {
-			image += " (as before)"
+			image += " (unchanged)"
 		}
 		rows = append(rows, []string{strings.TrimSuffix(filepath.Base(r.Output), ".so"), image, size(r.Size), short(r.Elapsed), relative(r.Output)})
 	}
 	return table(w, []string{"PLUGIN", "IMAGE", "SIZE", "TIME", "FILE"}, rows)
 }
 
-// relative shortens a file name where it can.
+// relative returns the name relative to the working directory if that is shorter.
 func relative(name string) string {
 	wd, err := os.Getwd()
 	if err != nil {

@@ -11,8 +11,8 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// verdict is what `sohost check` says of one file.
-type verdict struct {
+// checkResult is what `sohost check` reports about one file.
+type checkResult struct {
 	File    string          `json:"file"`
 	Host    string          `json:"host,omitempty"` // absent: this executable
 	OK      bool            `json:"ok"`
@@ -23,11 +23,11 @@ type verdict struct {
 func newCheckCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "check FILE...",
-		Short: "Say whether images would load, and if not why and what to do",
+		Short: "Check whether a server would load images, and if not, why",
 		Long: `Check compares images with a server's executable, this one or the one that --host names, without running anything. It
-gives every reason at once. It exits with 1 if an image would be refused.
+reports every reason at once, each with what to do about it. It exits with 1 if an image would be refused.
 
-What is loaded in a running server already is not taken into account: "sohost deploy" does that.`,
+Check ignores what a running server has already loaded. "sohost deploy" takes that into account.`,
 		Example: `  sohost check build/plugins/*.so
   sohost check --host ./myserver --json build/plugins/counter.so`,
 		Args:              cobra.MinimumNArgs(1),
@@ -40,18 +40,18 @@ What is loaded in a running server already is not taken into account: "sohost de
 		if err != nil {
 			return err
 		}
-		verdicts, refused := []verdict{}, 0
+		results, refused := []checkResult{}, 0
 		for _, file := range args {
-			v := judge(file, *host, process)
-			if !v.OK {
+			r := checkImage(file, *host, process)
+			if !r.OK {
 				refused++
 			}
-			verdicts = append(verdicts, v)
+			results = append(results, r)
 		}
 		if *asJSON {
-			err = printJSON(cmd.OutOrStdout(), verdicts)
+			err = printJSON(cmd.OutOrStdout(), results)
 		} else {
-			err = printVerdicts(cmd.OutOrStdout(), cmd.ErrOrStderr(), verdicts)
+			err = printResults(cmd.OutOrStdout(), cmd.ErrOrStderr(), results)
 		}
 		switch {
 		case err != nil || refused == 0:
@@ -64,21 +64,21 @@ What is loaded in a running server already is not taken into account: "sohost de
 	return cmd
 }
 
-// printVerdicts prints what loads to out, and what doesn't to diagnostics.
-func printVerdicts(out, diagnostics io.Writer, verdicts []verdict) (err error) {
-	for _, v := range verdicts {
-		if v.OK {
-			_, err = fmt.Fprintf(out, "%s: loads\n", v.File)
+// printResults prints images that load to out, and the others, with the reasons, to diagnostics.
+func printResults(out, diagnostics io.Writer, results []checkResult) (err error) {
+	for _, r := range results {
+		if r.OK {
+			_, err = fmt.Fprintf(out, "%s: loads\n", r.File)
 			continue
 		}
-		reasons := []string{v.Message}
-		if len(v.Reasons) > 0 {
+		reasons := []string{r.Message}
+		if len(r.Reasons) > 0 {
 			reasons = nil
-			for _, r := range v.Reasons {
-				reasons = append(reasons, r.Error())
+			for _, reason := range r.Reasons {
+				reasons = append(reasons, reason.Error())
 			}
 		}
-		fmt.Fprintf(diagnostics, "%s would be refused:\n  %s\n", v.File, strings.Join(reasons, "\n  "))
+		fmt.Fprintf(diagnostics, "%s would be refused:\n  %s\n", r.File, strings.Join(reasons, "\n  "))
 	}
 	return err
 }
@@ -92,23 +92,23 @@ func hostProcess(binary string) (*native.Process, error) {
 		return nil, fmt.Errorf("--host: %w", err)
 	}
 	if info.Kind != native.KindGoExecutable {
-		return nil, fmt.Errorf("--host %s is no Go program (%s); name the one that loads the images", binary, info.Kind)
+		return nil, fmt.Errorf("--host %s is not a Go program (%s); name the executable that loads the images", binary, info.Kind)
 	}
 	return native.ProcessOf(binary)
 }
 
-func judge(file, host string, process *native.Process) verdict {
-	v := verdict{File: file, Host: host}
+func checkImage(file, host string, process *native.Process) checkResult {
+	r := checkResult{File: file, Host: host}
 	info, err := native.InspectFile(file)
 	if err == nil {
 		err = native.Check(info, process, instance.Requirements())
 	}
-	if v.OK = err == nil; !v.OK {
-		v.Message = err.Error()
+	if r.OK = err == nil; !r.OK {
+		r.Message = err.Error()
 	}
 	var rejection *native.Rejection
 	if errors.As(err, &rejection) {
-		v.Reasons = rejection.Reasons
+		r.Reasons = rejection.Reasons
 	}
-	return v
+	return r
 }

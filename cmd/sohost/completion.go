@@ -2,17 +2,17 @@ package main
 
 import "github.com/spf13/cobra"
 
-// completeImages has the shell offer image files.
+// completeImages completes names of image files.
 func completeImages(*cobra.Command, []string, string) ([]cobra.Completion, cobra.ShellCompDirective) {
 	return []cobra.Completion{"so"}, cobra.ShellCompDirectiveFilterFileExt
 }
 
-// completeDirectories has the shell offer directories.
+// completeDirectories completes names of directories.
 func completeDirectories(*cobra.Command, []string, string) ([]cobra.Completion, cobra.ShellCompDirective) {
 	return nil, cobra.ShellCompDirectiveFilterDirs
 }
 
-// completePlugins offers the names of the server's plugins.
+// completePlugins completes names of the server's plugins.
 func completePlugins(server clientFunc) cobra.CompletionFunc {
 	return func(cmd *cobra.Command, _ []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
 		client, err := server()
@@ -20,7 +20,7 @@ func completePlugins(server clientFunc) cobra.CompletionFunc {
 			return nil, cobra.ShellCompDirectiveNoFileComp
 		}
 		s, err := client.Status(cmd.Context())
-		if err != nil { // no server: nothing to offer
+		if err != nil { // no server, no names
 			return nil, cobra.ShellCompDirectiveNoFileComp
 		}
 		var names []cobra.Completion

@@ -20,12 +20,12 @@ const defaultConfig = "sohost.toml"
 // defaultListen is the address for HTTP when none is named.
 const defaultListen = "127.0.0.1:8181"
 
-// config is the configuration of a server: defaults, sohost.toml, the environment, and flags, each over the one before.
+// config is the configuration of a server: the defaults, overridden by sohost.toml, by the environment and by flags.
 type config struct {
 	Listen  string
 	Store   string
 	Control string
-	Plugins string // a directory, each of whose *.so is served
+	Plugins string // a directory whose *.so files are served
 
 	Keep            int
 	Poll            bool
@@ -45,7 +45,7 @@ type config struct {
 	Plugin map[string]pluginConfig
 
 	settings []setting // of the fields above but Plugin
-	dir      string    // the file's; "" without a file
+	dir      string    // of the file; "" without one
 }
 
 func newConfig() *config {
@@ -93,10 +93,10 @@ func (c *config) clashes(bad func(name string, route int, text string)) {
 	for _, name := range c.names() {
 		for i, r := range c.Plugin[name].Routes {
 			if r == "" {
-				continue // has been refused already
+				continue // already reported
 			}
 			if other, ok := taken[path.Clean(r)]; ok {
-				bad(name, i, fmt.Sprintf("plugin %s: route %s is %s's already", name, r, other))
+				bad(name, i, fmt.Sprintf("plugin %s: plugin %s already has route %s", name, other, r))
 			}
 			taken[path.Clean(r)] = name
 		}

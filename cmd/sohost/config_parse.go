@@ -15,7 +15,7 @@ import (
 
 // fault is a mistake in a configuration.
 type fault struct {
-	place
+	position
 	text string
 }
 
@@ -43,7 +43,7 @@ func (e *faultsError) Error() string {
 // the decoder would stop at the first wrong type, and knows positions of syntax errors only.
 type parser struct {
 	dir    string // relative paths start here
-	at     places
+	at     positions
 	faults []fault
 }
 
@@ -59,12 +59,12 @@ func parseConfig(file string, data []byte) (*config, error) {
 	var syntax *toml.DecodeError
 	if err := toml.Unmarshal(data, &document); errors.As(err, &syntax) {
 		line, column := syntax.Position()
-		p.faults = []fault{{place{line, column}, strings.TrimPrefix(syntax.Error(), "toml: ")}}
+		p.faults = []fault{{position{line, column}, strings.TrimPrefix(syntax.Error(), "toml: ")}}
 		return nil, &faultsError{file, p.faults}
 	} else if err != nil {
 		return nil, fmt.Errorf("%s: %w", file, err)
 	}
-	p.at = findPlaces(data)
+	p.at = findPositions(data)
 	c := p.config(document)
 	if len(p.faults) > 0 {
 		slices.SortStableFunc(p.faults, func(a, b fault) int {

@@ -8,14 +8,13 @@ import (
 	"path/filepath"
 )
 
-// defaultPlugins is the directory that is served when nothing else is named.
+// defaultPlugins is the plugins directory if neither a directory nor a plugin is named.
 const defaultPlugins = "build/plugins"
 
-// controlEnv names the control socket for every command, beneath --control and above the configuration.
+// controlEnv names the control socket for every command. It overrides the configuration; --control overrides it.
 const controlEnv = "SOHOST_CONTROL"
 
-// locate fills in where a server has its store and its control socket, where c names neither: a server and the commands for
-// it must come to the same answer.
+// locate sets the default store and control socket. A server and the commands for it must come to the same answer.
 func (c *config) locate() error {
 	if c.Store != "" && c.Control != "" {
 		return nil
@@ -33,7 +32,7 @@ func (c *config) locate() error {
 	return nil
 }
 
-// pluginsDir is the directory whose images are served, or would be if plugins weren't named one by one.
+// pluginsDir returns the plugins directory, or the default one.
 func (c *config) pluginsDir() string {
 	if c.Plugins != "" {
 		return c.Plugins
@@ -41,8 +40,8 @@ func (c *config) pluginsDir() string {
 	return filepath.Join(c.dir, defaultPlugins)
 }
 
-// stateDir is the folder for what a server keeps, if it isn't told where. It is named after the plugins directory, so that
-// servers of different checkouts don't meet, and commands given beside it find it.
+// stateDir returns the default directory for a server's files. It is named after the plugins directory, so that servers in
+// different checkouts don't collide and commands run next to a server find it.
 func stateDir(plugins string) (string, error) {
 	abs, err := filepath.Abs(plugins)
 	if err != nil {
@@ -52,7 +51,7 @@ func stateDir(plugins string) (string, error) {
 	if base == "" {
 		home, err := os.UserHomeDir()
 		if err != nil {
-			return "", fmt.Errorf("find a place for the store: %w; name one with --store and --control", err)
+			return "", fmt.Errorf("find a directory for the store: %w; name one with --store and --control", err)
 		}
 		base = filepath.Join(home, ".local", "state")
 	}

@@ -21,7 +21,7 @@ type value struct {
 }
 
 const (
-	wantText     = "a text in quotes"
+	wantText     = "a string in quotes"
 	wantNumber   = "a whole number"
 	wantBoolean  = "true or false"
 	wantDuration = `a duration such as "10s"`
@@ -210,7 +210,7 @@ func asRoutes(to *[]string, initial []string) value {
 			for i, v := range list {
 				at := at.with(strconv.Itoa(i))
 				if s, ok := v.(string); !ok {
-					p.bad(at, "%s: want texts in quotes, not %s", at.last(), kindOf(v))
+					p.bad(at, "%s: want strings in quotes, not %s", at.last(), kindOf(v))
 				} else if err := checkRoute(s); err != nil {
 					p.bad(at, "%s: %v", at.last(), err)
 				} else {
@@ -238,7 +238,7 @@ func asArguments(to *map[string]string) value {
 		(*to)[key] = text
 	}
 	return value{
-		kind: "table of texts", initial: "none",
+		kind: "table of strings", initial: "none",
 		fromTOML: func(p *parser, at keyPath, v any) {
 			table, _ := take[map[string]any](p, at, v, `a table such as { step = "1" }`)
 			for key, v := range table {
@@ -259,11 +259,11 @@ func asArguments(to *map[string]string) value {
 func kindOf(v any) string {
 	switch v.(type) {
 	case string:
-		return "a text"
+		return "a string"
 	case int64:
 		return "a whole number"
 	case float64:
-		return "a number with a point"
+		return "a number with a decimal point"
 	case bool:
 		return "true or false"
 	case []any:

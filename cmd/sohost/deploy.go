@@ -16,10 +16,10 @@ func newDeployCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "deploy PLUGIN[=FILE]...",
 		Short: "Load changed images into the running server",
-		Long: `Deploy loads the images of plugins into the running server and makes them current in one release: all of them, or, if
-one is refused, none. FILE is the image; without it the one that the server is configured with is read again.
+		Long: `Deploy loads images of plugins into the running server and makes them current in one release: all of them, or, if one is
+refused, none. FILE is the image; without it, the server reads the plugin's configured file again.
 
-When it returns, the new generations serve. Calls that had begun end in the old ones.`,
+When deploy returns, the new generations serve. Calls that began earlier finish in the old ones.`,
 		Example: `  sohost deploy counter
   sohost deploy counter=build/plugins/counter.so wordfreq`,
 		Args: cobra.MinimumNArgs(1),
@@ -41,7 +41,7 @@ When it returns, the new generations serve. Calls that had begun end in the old 
 	return cmd
 }
 
-// parseImages reads PLUGIN[=FILE] arguments. The files are made absolute: the server's directory is another.
+// parseImages reads PLUGIN[=FILE] arguments. It makes the files absolute, since the server's working directory is another.
 func parseImages(args []string) (map[string]string, error) {
 	images := map[string]string{}
 	for _, arg := range args {
@@ -67,7 +67,7 @@ func parseImages(args []string) (map[string]string, error) {
 	return images, nil
 }
 
-// printReload prints what a deploy or a rollback did, or as JSON why it was refused; err is returned in any case.
+// printReload prints what a deploy or a rollback did. It returns err, and with --json also prints why it was refused.
 func printReload(cmd *cobra.Command, r sohost.Reload, err error, asJSON bool) error {
 	out := cmd.OutOrStdout()
 	var refused *control.Failure

@@ -19,12 +19,12 @@ import (
 func newDevCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "dev PACKAGE",
-		Short: "Rebuild a plugin and reload it whenever its source is saved",
-		Long: `Dev watches the source of a plugin, its own packages and what it imports from modules on this disk, builds it on each
-save and deploys the image to the running server. A compile error is shown where it is, and the code that serves goes on.
-Saves that come during a build lead to one more build. SIGINT ends it.
+		Short: "Rebuild and reload a plugin whenever its source is saved",
+		Long: `Dev watches the source of a plugin: its own packages, and those it imports from modules on this disk. On each save it builds the
+plugin and deploys the image to the running server. A compile error is printed with its position, and the current code keeps
+serving. Saves during a build lead to one more build. SIGINT stops it.
 
-It runs beside "sohost run", in the same directory or with the same --control.`,
+Run it next to "sohost run", in the same directory or with the same --control.`,
 		Example: `  sohost dev ./plugins/counter
   sohost dev --name greeter ../greeter`,
 		Args:              cobra.ExactArgs(1),
@@ -32,10 +32,10 @@ It runs beside "sohost run", in the same directory or with the same --control.`,
 	}
 	var o build.Options
 	f := cmd.Flags()
-	f.StringVarP(&o.Output, "output", "o", "", "image `file` to write (default: the one that the server has the plugin from)")
+	f.StringVarP(&o.Output, "output", "o", "", "image `file` to write (default: the one that the server loads the plugin from)")
 	f.StringVar(&o.Host, "host", "", "`executable` of the server (default: this one)")
-	name := f.String("name", "", "`name` of the plugin in the server (default: that of --output, or else of the package)")
-	server, asJSON := connect(cmd), f.Bool("json", false, "print one JSON object a line for each build, for machines")
+	name := f.String("name", "", "`name` of the plugin in the server (default: from --output, or else from the package)")
+	server, asJSON := connect(cmd), f.Bool("json", false, "print one line of JSON for each build")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		o.Package, o.Log = args[0], cmd.ErrOrStderr()
 		client, err := server()
@@ -52,14 +52,14 @@ It runs beside "sohost run", in the same directory or with the same --control.`,
 			chosen := *name
 			*name = cmp.Or(chosen, imageName(o.Package))
 			if o.Output, err = imageFile(ctx, client, c, *name); chosen == "" && errors.Is(err, sohost.ErrUnknownPlugin) {
-				err = nil // a new plugin, called after its package
+				err = nil // a new plugin, named after its package
 			}
 			if err != nil {
 				return err
 			}
 		}
 		d := developer{options: o, name: *name, client: client}
-		return d.run(ctx, newTeller(cmd.OutOrStdout(), cmd.ErrOrStderr(), *asJSON))
+		return d.run(ctx, newDevOutput(cmd.OutOrStdout(), cmd.ErrOrStderr(), *asJSON))
 	}
 	return cmd
 }

@@ -13,18 +13,18 @@ import (
 	"github.com/sohost/sohost/internal/server/control"
 )
 
-// cycle is one way of a plugin from its source into the server.
+// cycle is one build of a plugin and its deployment.
 type cycle struct {
 	Time   time.Time     `json:"time"`
 	Plugin string        `json:"plugin"`
-	Image  string        `json:"image,omitempty"` // absent if it was not built
+	Image  string        `json:"image,omitempty"` // absent if the build failed
 	Build  time.Duration `json:"build_ns"`
-	Reload *sohost.Move  `json:"reload,omitempty"`  // absent if it doesn't serve
-	Live   time.Duration `json:"live_ns,omitempty"` // from the save until it served; absent for the first
+	Reload *sohost.Move  `json:"reload,omitempty"`  // absent if the image doesn't serve
+	Live   time.Duration `json:"live_ns,omitempty"` // from the save until the image served; absent for the first cycle
 	Error  string        `json:"error,omitempty"`
 }
 
-// cycle builds the plugin and brings it into the server. saved is zero for the first time.
+// cycle builds the plugin and deploys it. saved is zero in the first cycle.
 func (d *developer) cycle(ctx context.Context, saved time.Time) cycle {
 	begin := time.Now()
 	result, err := build.Build(ctx, d.options)
@@ -67,16 +67,16 @@ func notBuilt(err error) string {
 	return err.Error()
 }
 
-// deploy makes the server serve the image, which it may have noticed by itself already.
+// deploy makes the server serve the image. The server may already have noticed the changed file.
 func (d *developer) deploy(ctx context.Context, plugin string, image *build.Result) (*sohost.Move, error) {
 	r, err := d.client.Deploy(ctx, control.DeployRequest{Images: map[string]string{plugin: image.Output}})
 	var refused *control.Failure
 	if errors.As(err, &refused) && refused.Refusal == nil && strings.Contains(refused.Message, sohost.ErrUnknownPlugin.Error()) {
-		// A server takes a file that appears in its plugins directory for a new plugin, in a moment.
+		// A server soon adds a plugin for a file that appears in its plugins directory.
 		if move := d.awaitNew(ctx, plugin, image); move != nil {
 			return move, nil
 		}
-		return nil, fmt.Errorf("%w; the server takes %s.so up as a new plugin when it lies in its plugins directory", err, plugin)
+		return nil, fmt.Errorf("%w; to add it as a new plugin, write %s.so into the server's plugins directory", err, plugin)
 	}
 	if err != nil {
 		return nil, err
@@ -90,13 +90,16 @@ func (d *developer) deploy(ctx context.Context, plugin string, image *build.Resu
 	return &move, nil
 }
 
-// newPluginWait is how long a server gets to take up a plugin that it didn't have.
-const newPluginWait = 5 * time.Second
+// A server gets newPluginWait to add a plugin that it didn't have. Meanwhile its status is read every newPluginPoll.
+const (
+	newPluginWait = 5 * time.Second
+	newPluginPoll = 20 * time.Millisecond
+)
 
 func (d *developer) awaitNew(ctx context.Context, plugin string, image *build.Result) *sohost.Move {
 	ctx, cancel := context.WithTimeout(ctx, newPluginWait)
 	defer cancel()
-	tick := time.NewTicker(20 * time.Millisecond)
+	tick := time.NewTicker(newPluginPoll)
 	defer tick.Stop()
 	for {
 		if move := d.lastMove(ctx, plugin, image); move != nil {
@@ -110,7 +113,7 @@ func (d *developer) awaitNew(ctx context.Context, plugin string, image *build.Re
 	}
 }
 
-// lastMove is the plugin's last reload if it brought the image.
+// lastMove returns the plugin's last reload if that loaded the image.
 func (d *developer) lastMove(ctx context.Context, plugin string, image *build.Result) *sohost.Move {
 	s, err := d.client.Status(ctx)
 	if err != nil {

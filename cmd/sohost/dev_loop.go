@@ -10,10 +10,10 @@ import (
 	"github.com/sohost/sohost/internal/watch"
 )
 
-// developer is one `sohost dev`.
+// developer is a running `sohost dev`.
 type developer struct {
 	options build.Options
-	name    string // of the plugin in the server; "": that of options.Output
+	name    string // of the plugin in the server; "": from options.Output
 	client  *control.Client
 
 	watcher *watch.Watcher
@@ -21,15 +21,15 @@ type developer struct {
 	saved   chan time.Time           // of capacity 1: the first save that no build has seen
 }
 
-// run builds once and then after each save, until ctx ends, and tells what came of it.
-func (d *developer) run(ctx context.Context, tell func(cycle)) error {
+// run builds once and then after each save, until ctx ends. It calls report with each outcome.
+func (d *developer) run(ctx context.Context, report func(cycle)) error {
 	d.watcher = watch.New(watch.Options{Settle: 20 * time.Millisecond})
 	defer d.watcher.Close()
 	d.watched = map[string]*watch.Target{}
 	d.saved = make(chan time.Time, 1)
 	var saved time.Time
 	for {
-		// Before the build: what is saved while it runs leads to one more.
+		// Watch before the build, so that a save during the build leads to another one.
 		if err := d.watchSources(ctx); err != nil {
 			return err
 		}
@@ -37,7 +37,7 @@ func (d *developer) run(ctx context.Context, tell func(cycle)) error {
 		if ctx.Err() != nil {
 			return nil
 		}
-		tell(c)
+		report(c)
 		select {
 		case saved = <-d.saved:
 		case <-ctx.Done():
@@ -46,14 +46,15 @@ func (d *developer) run(ctx context.Context, tell func(cycle)) error {
 	}
 }
 
-// watchSources watches the directories that the plugin is made from now. After an error in the sources, those of before.
+// watchSources watches the directories that the plugin is built from. While the sources have errors, it keeps the previous
+// ones.
 func (d *developer) watchSources(ctx context.Context) error {
 	dirs, err := build.Sources(ctx, d.options)
 	if err != nil {
 		if len(d.watched) == 0 && ctx.Err() == nil {
 			return err
 		}
-		return nil // the build tells of it
+		return nil // the build reports it
 	}
 	current := map[string]bool{}
 	for _, dir := range dirs {
@@ -81,7 +82,7 @@ func (d *developer) watchSources(ctx context.Context) error {
 	return nil
 }
 
-// isSource says whether a change of a file of that name can change an image. Editors leave hidden files and backups.
+// isSource reports whether a file of that name can be part of an image. Editors write hidden files and backups as well.
 func isSource(name string) bool {
 	return !strings.HasPrefix(name, ".") && !strings.HasPrefix(name, "#") && !strings.HasSuffix(name, "~") &&
 		!strings.HasSuffix(name, ".so") && !strings.HasSuffix(name, "_test.go")

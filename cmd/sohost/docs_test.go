@@ -54,7 +54,7 @@ routes = ["/counter"]
 args   = { step = "2" }
 ` + "```" + `
 
-An unknown key, a wrong type and a value that can't be used are errors. All of them are reported together, each with its line
+An unknown key, a wrong type and an invalid value are errors. All of them are reported together, each with its line
 and column, before the server starts; it then exits with 2. A running server doesn't read the file again.
 
 ## Settings of the server
@@ -66,8 +66,8 @@ and column, before the server starts; it then exits with 2. A running server doe
 		fmt.Fprintf(&b, "| `%s` | `--%s` | %s | %s | %s |\n", s.key, s.flag(), s.value.kind, s.standard(), s.help)
 	}
 	b.WriteString(`
-An address, a directory and a path are texts in quotes; in the file, a relative path is relative to the directory of the file. A
-duration is a text such as "50ms", "10s" or "1m30s". A number of bytes has no unit: 1073741824 is 1 GiB.
+An address, a directory and a path are strings; in the file, a relative path is relative to the directory of the file. A duration
+is a string such as "50ms", "10s" or "1m30s". A number of bytes has no unit: 1073741824 is 1 GiB.
 
 ## Settings of a plugin
 
@@ -104,7 +104,8 @@ var (
 	quotedFlag = regexp.MustCompile("`--([a-z][a-z-]*)|sohost [a-z]+[^`\n]*? --([a-z][a-z-]*)")
 )
 
-// TestDocs checks that every configuration in the README and the docs can be used, and that every flag that they name exists.
+// TestDocs checks that every configuration in the README, the docs and the help of run is valid, and that every flag that the
+// README and the docs name exists.
 func TestDocs(t *testing.T) {
 	flags := map[string]bool{"help": true, "version": true}
 	for _, cmd := range newRootCommand().Commands() {
@@ -113,6 +114,11 @@ func TestDocs(t *testing.T) {
 	pages, err := filepath.Glob("../../docs/*.md")
 	if err != nil || len(pages) == 0 {
 		t.Fatal(pages, err)
+	}
+	_, example, _ := strings.Cut(newRunCommand().Long, "override it:\n\n")
+	example, _, found := strings.Cut(example, "\n\n")
+	if c, err := parseConfig("run --help", []byte(example)); !found || err != nil || len(c.Plugin) != 1 {
+		t.Errorf("the configuration in the help of run: %v\n%s", err, example)
 	}
 	seen := 0
 	for _, page := range append(pages, "../../README.md") {
@@ -133,6 +139,6 @@ func TestDocs(t *testing.T) {
 		}
 	}
 	if seen < 3 {
-		t.Errorf("found %d configurations in the docs", seen)
+		t.Errorf("found only %d configurations in the docs", seen)
 	}
 }

@@ -14,19 +14,19 @@ import (
 func newHandoverCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "handover [PLUGIN[=FILE]...]",
-		Short: "Bring the plugins into a fresh process",
-		Long: `Handover starts a fresh process and brings the plugins into it, with their state and without losing a request. The memory
-of all old generations comes back. The server does this by itself when it is due; if it fails, the process that served serves on.
+		Short: "Move the plugins to a new worker process",
+		Long: `Handover starts a new worker and moves the plugins to it, with their state and without losing a request. The memory of all old
+generations is freed. The server does this on its own when it has to. If a handover fails, the old worker keeps serving.
 
-With --binary the fresh process, and then the server, is another program: a new version of sohost, or one that was built with
-another Go release. Each plugin's image must fit it. Where the one that serves doesn't, the plugin's configured file is taken, so
-build the plugins for it first, with "sohost build --host". With plugins named, FILE is taken, or the configured file.
+With --binary, the new worker, and then the supervisor, run another program: a new version of sohost, or one built with another Go
+release. Each plugin's image must fit that program. If the current image doesn't, the plugin's configured file is used, so build the
+plugins for the new program first, with "sohost build --host". For a plugin that is named, FILE is used, or its configured file.
 
-SIGUSR2 to the server does the same with the program that now stands where the server's was started from.`,
+SIGUSR2 to the server does the same with the program now at the path the server was started from.`,
 		Example: `  sohost handover
   sohost handover --binary ./sohost-new`,
 	}
-	binary := cmd.Flags().String("binary", "", "`executable` that is to serve from now on")
+	binary := cmd.Flags().String("binary", "", "`executable` that serves from now on")
 	server, asJSON := connect(cmd), jsonFlag(cmd)
 	cmd.ValidArgsFunction = completePlugins(server)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
@@ -47,8 +47,8 @@ SIGUSR2 to the server does the same with the program that now stands where the s
 		if err != nil {
 			return err
 		}
-		p := newProgress(cmd.ErrOrStderr(), "bringing")
-		p.begin("the plugins into a fresh process")
+		p := newProgress(cmd.ErrOrStderr(), "moving")
+		p.begin("the plugins to a new worker")
 		h, err := client.Handover(cmd.Context(), request)
 		p.stop()
 		if err != nil {
@@ -68,7 +68,7 @@ SIGUSR2 to the server does the same with the program that now stands where the s
 func printHandover(w io.Writer, h sohost.Handover) error {
 	p, waited := h.Phases, "-"
 	if h.Waited != nil {
-		waited = fmt.Sprintf("%d, at most %s", h.Waited.Calls, short(h.Waited.Max))
+		waited = fmt.Sprintf("%d, %s at most", h.Waited.Calls, short(h.Waited.Max))
 	}
 	err := table(w, []string{"FROM", "TO", "RELEASE", "PREPARE", "DRAIN", "STATE", "COMMIT", "PUBLISH", "WAITED"}, [][]string{{
 		fmt.Sprint(h.Giver), fmt.Sprint(h.Taker), fmt.Sprint(h.Release), short(p.Prepare), short(p.Drain), short(p.State),

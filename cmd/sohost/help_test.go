@@ -8,14 +8,11 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// TestHelp checks that the help of every command says what it does, shows examples that are command lines of its own, and
-// explains each flag.
+// TestHelp checks that the help of every command says what it does, has examples of that command which are valid command
+// lines, and explains each flag.
 func TestHelp(t *testing.T) {
 	root := newRootCommand()
-	for _, cmd := range append(root.Commands(), root) {
-		if cmd.Hidden {
-			continue
-		}
+	for _, cmd := range visible(root) {
 		if cmd.Short == "" || cmd.Long == "" {
 			t.Errorf("%s: no description", cmd.CommandPath())
 		}
@@ -24,7 +21,7 @@ func TestHelp(t *testing.T) {
 		}
 		for line := range strings.Lines(cmd.Example) {
 			if !strings.Contains(line, cmd.CommandPath()) {
-				t.Errorf("%s: example of something else: %s", cmd.CommandPath(), line)
+				t.Errorf("%s: example of another command: %s", cmd.CommandPath(), line)
 			}
 			checkExample(t, root, line)
 		}
@@ -36,7 +33,18 @@ func TestHelp(t *testing.T) {
 	}
 }
 
-// checkExample parses the command line in an example.
+// visible returns a command and all below it that --help shows.
+func visible(cmd *cobra.Command) []*cobra.Command {
+	commands := []*cobra.Command{cmd}
+	for _, below := range cmd.Commands() {
+		if !below.Hidden {
+			commands = append(commands, visible(below)...)
+		}
+	}
+	return commands
+}
+
+// checkExample parses the command line of an example.
 func checkExample(t *testing.T, root *cobra.Command, line string) {
 	t.Helper()
 	_, line, _ = strings.Cut(line, "sohost ")

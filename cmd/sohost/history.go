@@ -11,14 +11,14 @@ func newHistoryCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "history",
 		Short: "Show what was deployed, refused and rolled back",
-		Long: `History shows the latest events of the store, the oldest first: what was booted, deployed, refused and rolled
-back. --store reads the store of a server that doesn't run.`,
+		Long: `History shows the latest events in the store, oldest first: what was booted, deployed, refused and rolled back. --store
+reads the store of a stopped server.`,
 		Example: `  sohost history
   sohost history -n 100 --json
-  sohost history --store /var/lib/sohost     # of a server that doesn't run`,
+  sohost history --store /var/lib/sohost     # of a stopped server`,
 		Args: cobra.NoArgs,
 	}
-	n := cmd.Flags().IntP("number", "n", 20, "`number` of the latest events")
+	n := cmd.Flags().IntP("number", "n", 20, "`number` of events to show")
 	store := cmd.Flags().String("store", "", "read the store in this `directory` instead of asking the server")
 	server, asJSON := connect(cmd), jsonFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {

@@ -14,7 +14,7 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// inspection is what `sohost inspect` tells of a file.
+// inspection is what `sohost inspect` reports about a file.
 type inspection struct {
 	File  string         `json:"file"`
 	Image generations.ID `json:"image"`
@@ -25,8 +25,8 @@ func newInspectCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "inspect FILE",
 		Short: "Show what an image is made of, without running it",
-		Long: `Inspect reads a plugin image, or any Go program, and shows its identity, toolchain, build settings, modules and the
-packages with the link-time hashes by which the Go runtime decides whether it may be loaded.`,
+		Long: `Inspect reads a plugin image, or any Go program, and shows its identity, toolchain, build settings and modules, and its
+packages with the link-time hashes that the Go runtime compares before it loads an image.`,
 		Example: `  sohost inspect build/plugins/counter.so
   sohost inspect --json build/plugins/counter.so | jq .packages`,
 		Args:              cobra.ExactArgs(1),
@@ -52,9 +52,9 @@ packages with the link-time hashes by which the Go runtime decides whether it ma
 }
 
 func printInspection(w io.Writer, in inspection) error {
-	identity := "its import path: no second build of it loads in one process"
+	identity := "plain: a process can load only one build of it"
 	if in.Isolated {
-		identity = "its content: loads beside every other build"
+		identity = "isolated: loads next to every other build of it"
 	}
 	rows := [][]string{
 		{"image", in.Image.String()},
@@ -65,7 +65,7 @@ func printInspection(w io.Writer, in inspection) error {
 		{"package", orDash(in.Path)},
 	}
 	if in.Kind == native.KindPlugin {
-		rows = append(rows, []string{"identity", in.PluginPath}, []string{"", "named after " + identity},
+		rows = append(rows, []string{"identity", in.PluginPath}, []string{"", identity},
 			[]string{"exports", orDash(strings.Join(in.Symbols, " "))}, []string{"C symbols", orDash(strings.Join(in.CSymbols, " "))})
 	}
 	for _, key := range slices.Sorted(maps.Keys(in.Settings)) {

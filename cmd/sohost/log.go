@@ -9,7 +9,7 @@ import (
 	"github.com/sohost/sohost/generations"
 )
 
-// newLogger writes to w in one of the formats text (for people; coloured on a terminal) and json.
+// newLogger returns a logger that writes to w in one of the formats text (for people; in color on a terminal) and json.
 func newLogger(w io.Writer, format string, verbose bool) (*slog.Logger, error) {
 	level := slog.LevelInfo
 	if verbose {
@@ -26,8 +26,8 @@ func newLogger(w io.Writer, format string, verbose bool) (*slog.Logger, error) {
 	return nil, usageError{fmt.Errorf("--log-format %q: want text or json", format)}
 }
 
-// forPeople shortens durations and leaves those out that tell nothing, writes "none" for no generation, and puts texts of
-// several lines into one.
+// forPeople shortens durations and drops those that are zero, writes "none" for no generation, and joins the lines of a
+// text.
 func forPeople(_ []string, a slog.Attr) slog.Attr {
 	switch a.Value.Kind() {
 	case slog.KindDuration:

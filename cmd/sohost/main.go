@@ -1,7 +1,7 @@
-// Command sohost serves Go plugins and replaces them while it serves.
+// Command sohost serves Go plugins and reloads them without a restart.
 //
-// It exits with 0 when what was asked is done, with 1 when it was refused (the reasons are on standard error), and with 2
-// when the command line or the configuration can't be understood.
+// It exits with 0 when the command succeeded, with 1 when it was refused or failed (the reasons are on standard error), and
+// with 2 when the command line or the configuration is wrong.
 package main
 
 import (
@@ -17,7 +17,7 @@ func main() {
 	os.Exit(exitCode(run(context.Background(), os.Args[1:])))
 }
 
-// run carries out one command line.
+// run executes one command line.
 func run(ctx context.Context, args []string) error {
 	root := newRootCommand()
 	root.SetArgs(args)
@@ -30,7 +30,7 @@ func run(ctx context.Context, args []string) error {
 	return err
 }
 
-// usageError is a command line or configuration that can't be understood.
+// usageError is a mistake in the command line or the configuration.
 type usageError struct{ error }
 
 func (e usageError) Unwrap() error { return e.error }

@@ -24,8 +24,8 @@ var templates embed.FS
 // module is the module that package abi belongs to.
 const module = "github.com/sohost/sohost"
 
-// kitDir holds, in a plugin's own module, the contract as this program has it. The go command overlooks folders whose
-// names begin with a dot, so it is part of no ./... pattern.
+// kitDir holds this program's copy of the contract in a plugin's own module. The go command ignores folders whose names
+// start with a dot, so no ./... pattern matches it.
 const kitDir = ".sohost"
 
 var newName = regexp.MustCompile(`^[a-z][a-z0-9_-]*$`)
@@ -33,22 +33,22 @@ var newName = regexp.MustCompile(`^[a-z][a-z0-9_-]*$`)
 func newNewCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "new NAME",
-		Short: "Write a plugin to begin with",
-		Long: `New writes a small stateful plugin that builds as it is. Inside a module that can import package abi it becomes a package
-of that module, below plugins/ if there is such a folder. Anywhere else it gets a module of its own, which carries a copy
-of package abi in its folder .sohost, so that it builds without fetching anything.`,
+		Short: "Create a plugin to start from",
+		Long: `New writes a small stateful plugin that builds as it is. Inside a module that can import package abi, the plugin becomes a
+package of that module, below plugins/ if that directory exists. Anywhere else it gets its own module, with a copy of package abi
+in the directory .sohost, so that it builds without downloading anything.`,
 		Example: `  sohost new greeter
   sohost new greeter --dir ../greeter --module example.com/greeter`,
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: cobra.NoFileCompletions,
 	}
-	dir := cmd.Flags().String("dir", "", "`folder` to write (default: plugins/NAME or NAME)")
-	modulePath := cmd.Flags().String("module", "", "`path` of the plugin's own module (default: example.com/NAME); implies one")
+	dir := cmd.Flags().String("dir", "", "`directory` to create (default plugins/NAME or NAME)")
+	modulePath := cmd.Flags().String("module", "", "`path` of the plugin's own module (default example.com/NAME); with it, the plugin always gets one")
 	asJSON := jsonFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		name := args[0]
 		if !newName.MatchString(name) {
-			return usageError{fmt.Errorf("name %q: want lower-case letters, digits, - and _, beginning with a letter", name)}
+			return usageError{fmt.Errorf("name %q: want lower-case letters, digits, - and _, starting with a letter", name)}
 		}
 		p := newPlugin{Name: name, Dir: *dir, Module: *modulePath}
 		if p.Dir == "" {
@@ -70,19 +70,19 @@ of package abi in its folder .sohost, so that it builds without fetching anythin
 		fmt.Fprintln(cmd.ErrOrStderr(), "next:")
 		plugin := filepath.Base(p.Dir)
 		return table(cmd.ErrOrStderr(), nil, [][]string{
-			{"  sohost build " + dotted(p.Dir), "# make an image: build/plugins/" + plugin + ".so"},
+			{"  sohost build " + dotted(p.Dir), "# build it into build/plugins/" + plugin + ".so"},
 			{"  sohost run", "# serve it on http://127.0.0.1:8181/" + plugin},
-			{"  sohost dev " + dotted(p.Dir), "# beside that: rebuild and reload on save"},
+			{"  sohost dev " + dotted(p.Dir), "# in another terminal: rebuild and reload on save"},
 		})
 	}
 	return cmd
 }
 
-// newPlugin is a plugin to be written.
+// newPlugin is a plugin to write.
 type newPlugin struct {
 	Name   string `json:"name"`
 	Dir    string `json:"dir"`
-	Module string `json:"module,omitempty"` // of its own, or "" inside another
+	Module string `json:"module,omitempty"` // "" if it is part of another module
 }
 
 func (p newPlugin) write() (err error) {
@@ -91,12 +91,12 @@ func (p newPlugin) write() (err error) {
 	}
 	if err := os.Mkdir(p.Dir, 0o755); err != nil {
 		if errors.Is(err, fs.ErrExist) {
-			return fmt.Errorf("%s exists already; name another folder with --dir", p.Dir)
+			return fmt.Errorf("%s already exists; name another directory with --dir", p.Dir)
 		}
 		return err
 	}
 	defer func() {
-		if err != nil { // nothing half-written stays
+		if err != nil { // leave nothing half-written
 			err = errors.Join(err, os.RemoveAll(p.Dir))
 		}
 	}()
@@ -123,7 +123,7 @@ func (p newPlugin) write() (err error) {
 	return nil
 }
 
-// writeKit writes a module that has nothing but the contract.
+// writeKit writes a module that contains only the contract.
 func writeKit(dir string) error {
 	source := sohost.ContractSource()
 	err := fs.WalkDir(source, ".", func(name string, entry fs.DirEntry, err error) error {
@@ -146,7 +146,7 @@ func writeKit(dir string) error {
 	return os.WriteFile(filepath.Join(dir, "go.mod"), []byte("module "+module+"\n\ngo 1.26.0\n"), 0o644)
 }
 
-// abiInReach says whether a package in the folder could import package abi as things are.
+// abiInReach reports whether a package in the directory could import package abi.
 func abiInReach(cmd *cobra.Command, dir string) bool {
 	for {
 		if info, err := os.Stat(dir); err == nil && info.IsDir() {
@@ -163,7 +163,7 @@ func abiInReach(cmd *cobra.Command, dir string) bool {
 	return list.Run() == nil
 }
 
-// dotted makes a relative path one that the go command takes for a folder.
+// dotted returns the path in a form that the go command treats as a directory.
 func dotted(dir string) string {
 	if filepath.IsAbs(dir) || strings.HasPrefix(dir, ".") {
 		return dir

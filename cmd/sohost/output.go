@@ -15,7 +15,7 @@ import (
 
 // jsonFlag adds --json to a command.
 func jsonFlag(cmd *cobra.Command) *bool {
-	return cmd.Flags().Bool("json", false, "print JSON, for machines")
+	return cmd.Flags().Bool("json", false, "print JSON")
 }
 
 func printJSON(w io.Writer, v any) error {
@@ -36,7 +36,7 @@ func table(w io.Writer, header []string, rows [][]string) error {
 	return t.Flush()
 }
 
-// isTerminal says whether w is a terminal: only there is colour welcome, unless NO_COLOR is set.
+// isTerminal reports whether w is a terminal and NO_COLOR is unset: only then is color used.
 func isTerminal(w io.Writer) bool {
 	f, ok := w.(*os.File)
 	if !ok || os.Getenv("NO_COLOR") != "" {
@@ -46,7 +46,7 @@ func isTerminal(w io.Writer) bool {
 	return err == nil
 }
 
-// ago is a rough age: 42s, 17m, 5h, 3d.
+// ago returns a rough age: 42s, 17m, 5h, 3d.
 func ago(t time.Time) string {
 	switch d := time.Since(t); {
 	case t.IsZero():
@@ -62,7 +62,7 @@ func ago(t time.Time) string {
 	}
 }
 
-// short is a duration with three digits or so.
+// short returns a duration with about three digits.
 func short(d time.Duration) string {
 	switch {
 	case d < time.Millisecond:
@@ -76,7 +76,7 @@ func short(d time.Duration) string {
 	}
 }
 
-// size is a number of bytes as people read it.
+// size returns a number of bytes with its unit.
 func size(n int64) string {
 	switch {
 	case n < 1<<10:
@@ -90,7 +90,7 @@ func size(n int64) string {
 	}
 }
 
-// count is a number of things: 1 release, 2 releases.
+// count returns a number of things: 1 release, 2 releases.
 func count(n int, thing string) string {
 	if n == 1 {
 		return "1 " + thing
@@ -98,7 +98,7 @@ func count(n int, thing string) string {
 	return fmt.Sprintf("%d %ss", n, thing)
 }
 
-// oneLine joins the lines of a text.
+// oneLine returns a text with its lines joined.
 func oneLine(s string) string {
 	var b strings.Builder
 	for line := range strings.Lines(s) {
@@ -117,7 +117,7 @@ func oneLine(s string) string {
 	return b.String()
 }
 
-// cut shortens a text to n characters.
+// cut returns a text shortened to n characters.
 func cut(s string, n int) string {
 	if r := []rune(s); len(r) > n {
 		return string(r[:n-1]) + "…"

@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// progress says on stderr what takes its time: nothing during the first second, then, on a terminal, one line that is drawn
-// anew, and elsewhere one line for each thing that is begun. Verb is what is done to the things.
+// progress shows on stderr what is being worked on: nothing in the first second, then, on a terminal, one line that is
+// redrawn, and elsewhere one line per item. Verb is what is done to the items.
 type progress struct {
 	w        io.Writer
 	verb     string
@@ -21,15 +21,15 @@ type progress struct {
 	mu      sync.Mutex // guards what follows, and writes to w
 	start   time.Time
 	running []string
-	told    map[string]bool
+	shown   map[string]bool
 	drawn   bool
 }
 
-// progressAfter is how long something may take before people want to be told.
+// progressAfter is how long something may take before progress is shown.
 const progressAfter = time.Second
 
 func newProgress(w io.Writer, verb string) *progress {
-	p := &progress{w: w, verb: verb, terminal: isTerminal(w), start: time.Now(), told: make(map[string]bool),
+	p := &progress{w: w, verb: verb, terminal: isTerminal(w), start: time.Now(), shown: make(map[string]bool),
 		done: make(chan struct{}), stopped: make(chan struct{})}
 	go p.loop()
 	return p
@@ -51,7 +51,7 @@ func (p *progress) loop() {
 	}
 }
 
-// begin notes that name is being worked on until the function it returns is called.
+// begin adds an item, which stays until done is called.
 func (p *progress) begin(name string) (done func()) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -77,14 +77,14 @@ func (p *progress) drawLocked() {
 		return
 	}
 	for _, name := range p.running {
-		if !p.told[name] {
-			p.told[name] = true
+		if !p.shown[name] {
+			p.shown[name] = true
 			fmt.Fprintf(p.w, "%s %s\n", p.verb, name)
 		}
 	}
 }
 
-// Write passes other messages on without mixing them with the line.
+// Write writes another message, without mixing it with the line.
 func (p *progress) Write(b []byte) (int, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -100,7 +100,7 @@ func (p *progress) clearLocked() {
 	}
 }
 
-// stop ends the drawing and takes the line away. It must be called once.
+// stop ends the drawing and removes the line. It must be called once.
 func (p *progress) stop() {
 	close(p.done)
 	<-p.stopped

@@ -12,17 +12,17 @@ import (
 func newPruneCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "prune",
-		Short: "Remove old releases and the images that only they name",
-		Long: `Prune removes all but the newest releases from the store, and the images that no remaining release names. What is
-current, what the running server still has in use and what passed probation last always stays.`,
+		Short: "Remove old releases, and images that only they use",
+		Long: `Prune removes all but the newest releases from the store, and the images that no remaining release names. The current
+release, the last confirmed release, and whatever the running server has in use always stay.`,
 		Example: `  sohost prune --dry-run
   sohost prune --keep 3
-  sohost prune --store /var/lib/sohost     # of a server that doesn't run`,
+  sohost prune --store /var/lib/sohost     # of a stopped server`,
 		Args: cobra.NoArgs,
 	}
-	keep := cmd.Flags().Int("keep", generations.DefaultKeep, "`number` of the newest releases that stay")
+	keep := cmd.Flags().Int("keep", generations.DefaultKeep, "`number` of the newest releases to keep")
 	dryRun := cmd.Flags().Bool("dry-run", false, "show what would be removed, and remove nothing")
-	store := cmd.Flags().String("store", "", "prune the store in this `directory` instead of asking the server; refused while a server has it")
+	store := cmd.Flags().String("store", "", "prune the store in this `directory` instead of asking the server; refused while a server uses it")
 	server, asJSON := connect(cmd), jsonFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		if *keep < 1 {

@@ -10,19 +10,19 @@ import (
 func newQuarantineCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "quarantine",
-		Short: "Show the images that ended a process, or let one be tried again",
-		Long: `An image that ends the process that serves goes into quarantine: its plugin goes back to what served before, and the
-image isn't tried again, until --lift lets it. "sohost deploy" brings it then.`,
+		Short: "List the images that crashed a worker, or let one be tried again",
+		Long: `An image that crashes the worker goes into quarantine: its plugin falls back to an earlier image, and the image is not tried
+again until --lift allows it. After that, "sohost deploy" loads it.`,
 		Example: `  sohost quarantine
   sohost quarantine --lift 6b7a76b4f381`,
 		Args: cobra.NoArgs,
 	}
-	lift := cmd.Flags().String("lift", "", "`id` of an image, or the beginning of it, that may be tried again")
+	lift := cmd.Flags().String("lift", "", "`id`, or its beginning, of an image that may be tried again")
 	server, asJSON := connect(cmd), jsonFlag(cmd)
 	cmd.RegisterFlagCompletionFunc("lift", func(cmd *cobra.Command, _ []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
 		var ids []cobra.Completion
 		if client, err := server(); err == nil {
-			qs, _ := client.Quarantines(cmd.Context()) // no server: nothing to offer
+			qs, _ := client.Quarantines(cmd.Context()) // no server, no ids
 			for _, q := range qs {
 				ids = append(ids, cobra.CompletionWithDesc(q.Image.Short(), q.Plugin))
 			}
@@ -43,7 +43,7 @@ image isn't tried again, until --lift lets it. "sohost deploy" brings it then.`,
 			if *asJSON {
 				return printJSON(out, q)
 			}
-			_, err = fmt.Fprintf(out, "%s may be tried again: `sohost deploy %s=FILE` brings it\n", q.Image.Short(), q.Plugin)
+			_, err = fmt.Fprintf(out, "%s may be tried again: `sohost deploy %s=FILE` loads it\n", q.Image.Short(), q.Plugin)
 			return err
 		}
 		qs, err := client.Quarantines(cmd.Context())
@@ -61,7 +61,7 @@ image isn't tried again, until --lift lets it. "sohost deploy" brings it then.`,
 		for _, q := range qs {
 			rows = append(rows, []string{q.Image.Short(), q.Plugin, ago(q.Time), q.Reason})
 		}
-		return table(out, []string{"IMAGE", "PLUGIN", "SINCE", "WHY"}, rows)
+		return table(out, []string{"IMAGE", "PLUGIN", "AGE", "REASON"}, rows)
 	}
 	return cmd
 }

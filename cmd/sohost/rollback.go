@@ -11,15 +11,15 @@ func newRollbackCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "rollback [PLUGIN...]",
 		Short: "Go back to the images of an earlier release",
-		Long: `Rollback makes the images of an earlier release current again, as a new release: those of the release before the
-current one, or of the one that --to names. With plugins named, only theirs. Given again, it goes back further.
+		Long: `Rollback makes the images of an earlier release current again, as a new release. The earlier release is the one before the
+current one, or the one that --to names. If plugins are named, only they go back. Repeating the command goes back further.
 
 A plugin in dev mode stays rolled back until its image file changes.`,
 		Example: `  sohost rollback
   sohost rollback counter
   sohost rollback --to 41`,
 	}
-	to := cmd.Flags().Int("to", 0, "`number` of the release to go back to, as \"sohost history\" shows it (default: the one before)")
+	to := cmd.Flags().Int("to", 0, "`number` of the release to go back to, from \"sohost history\" (default: the previous one)")
 	server, asJSON := connect(cmd), jsonFlag(cmd)
 	cmd.ValidArgsFunction = completePlugins(server)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {

@@ -12,18 +12,18 @@ import (
 func newRootCommand() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "sohost",
-		Short: "Serve Go plugins and reload them while they serve",
-		Long: `Sohost serves Go plugins (-buildmode=plugin images) and replaces their code while it serves: no request is lost, state
-moves into the new code, and an image that can't be loaded leaves the old code serving.
+		Short: "Hot-reload Go plugins in a running server",
+		Long: `Sohost serves Go plugins (-buildmode=plugin images) and reloads them without a restart: no request is lost, state moves into
+the new code, and if an image can't be loaded, the current code keeps serving.
 
-It exits with 0 when what was asked is done, with 1 when it was refused, and with 2 when the command line or the
-configuration can't be understood.`,
-		Example: `  sohost new greeter           # write a plugin to begin with
-  sohost build ./greeter       # make an image of it: build/plugins/greeter.so
+It exits with 0 when the command succeeded, with 1 when it was refused or failed, and with 2 when the command line or the
+configuration is wrong.`,
+		Example: `  sohost new greeter           # create a plugin
+  sohost build ./greeter       # build it into build/plugins/greeter.so
   sohost run                   # serve build/plugins/*.so, each under /NAME
-  sohost dev ./greeter         # beside it: rebuild and reload on save`,
+  sohost dev ./greeter         # in another terminal: rebuild and reload on save`,
 		Version:            version(),
-		SilenceErrors:      true, // main prints them, once
+		SilenceErrors:      true, // main prints them
 		SilenceUsage:       true,
 		DisableSuggestions: true, // unknownCommand makes them
 	}
@@ -40,7 +40,7 @@ configuration can't be understood.`,
 				case count(cmd, args) == nil:
 					return nil
 				case len(args) == 0:
-					return seeHelp(cmd, fmt.Errorf("an argument is missing: %s", cmd.UseLine()))
+					return seeHelp(cmd, fmt.Errorf("missing argument: %s", cmd.UseLine()))
 				}
 				return seeHelp(cmd, fmt.Errorf("too many arguments (%s): %s", strings.Join(args, " "), cmd.UseLine()))
 			}
@@ -50,7 +50,7 @@ configuration can't be understood.`,
 	return root
 }
 
-// adjustBuiltIn makes the commands that come with cobra behave as ours do.
+// adjustBuiltIn makes cobra's own commands, help and completion, behave like the others.
 func adjustBuiltIn(root *cobra.Command) {
 	root.InitDefaultHelpCmd()
 	root.InitDefaultCompletionCmd()
@@ -68,12 +68,13 @@ func adjustBuiltIn(root *cobra.Command) {
 				return nil
 			}
 		case "completion":
-			cmd.Short = "Print a script that completes sohost's command lines in a shell"
+			cmd.Short = "Print a shell completion script"
 			cmd.Example = `  source <(sohost completion bash)
   sohost completion zsh > "${fpath[1]}/_sohost"
   sohost completion fish > ~/.config/fish/completions/sohost.fish`
 			for _, shell := range cmd.Commands() {
-				if shell.Name() == "powershell" { // sohost runs on Linux alone
+				shell.Example = "  sohost completion " + shell.Name()
+				if shell.Name() == "powershell" { // sohost runs only on Linux
 					cmd.RemoveCommand(shell)
 				}
 			}
@@ -85,7 +86,7 @@ func seeHelp(cmd *cobra.Command, err error) error {
 	return usageError{fmt.Errorf("%w; see \"%s --help\"", err, cmd.CommandPath())}
 }
 
-// unknownCommand names the commands that were perhaps meant.
+// unknownCommand suggests the commands that were probably meant.
 func unknownCommand(root *cobra.Command, args []string) error {
 	name := args[0]
 	if i := slices.IndexFunc(args, func(a string) bool { return !strings.HasPrefix(a, "-") }); i >= 0 {

@@ -10,12 +10,13 @@ func newRunCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "run",
 		Short: "Serve plugins and reload them as they change",
-		Long: `Run serves the routes of plugins over HTTP and reloads plugins while it serves: those in dev mode as soon as their
-image changes, those in prod mode on "sohost deploy".
+		Long: `Run serves plugins over HTTP and reloads them without a restart: a plugin in dev mode as soon as its image file changes, one
+in prod mode on "sohost deploy".
 
-With neither a configuration nor --plugin, it serves each *.so of the plugins directory (build/plugins) in dev mode under
-/NAME, those that come later too, and keeps its store below $XDG_STATE_HOME or ~/.local/state. A configuration is read from
-sohost.toml in the working directory or the file named by --config; flags override it:
+Without a configuration and without --plugin, it serves each *.so file of the plugins directory (build/plugins) in dev mode under
+/NAME, including files that appear later, and keeps its store below $XDG_STATE_HOME or ~/.local/state. The configuration is
+sohost.toml in the working directory, or the file that --config names. Its keys are the flags below, with _ in place of -, and
+flags override it:
 
   listen = "127.0.0.1:8181"
   [plugin.counter]
@@ -24,11 +25,12 @@ sohost.toml in the working directory or the file named by --config; flags overri
   routes = ["/counter"]                 # the longest prefix wins
   args   = { step = "2" }
 
-It is two processes: a supervisor, which stays, and a worker, which serves and is followed by a fresh one when that is due, when it
-dies and when it hangs. No request fails at a handover; when a worker dies those that it has fail, and the next ones wait.
+The server is two processes: a supervisor, which keeps running, and a worker, which serves. A new worker takes over in a handover,
+and when the old one dies or hangs. No request fails in a handover. When a worker dies, its running requests fail, and later ones
+wait for the next worker.
 
-SIGINT or SIGTERM ends it: no new requests are taken, the running ones finish. A second one ends it at once. SIGUSR2 replaces it by
-the program that now stands where it was started from, see "sohost handover --help".`,
+SIGINT or SIGTERM stops the server: it takes no new requests and finishes the running ones. A second signal stops it at once.
+SIGUSR2 replaces the server with the program now at the path it was started from; see "sohost handover --help".`,
 		Example: `  sohost run
   sohost run --listen 127.0.0.1:9000 --plugins out/plugins
   sohost run --config /etc/sohost.toml

@@ -19,10 +19,10 @@ type runFlags struct {
 	verbose   bool
 }
 
-// add adds the flags to a command: one for each setting, and those that make no sense in sohost.toml.
+// add adds the flags to a command: one for each setting, and a few that sohost.toml doesn't have.
 func (r *runFlags) add(cmd *cobra.Command) {
 	f := cmd.Flags()
-	f.SortFlags = false // what belongs together stands together
+	f.SortFlags = false // related flags stand together
 	f.StringVar(&r.file, "config", "", "configuration `file` (default "+defaultConfig+", if it exists)")
 	f.StringArrayVar(&r.plugins, "plugin", nil, "serve `NAME=FILE`, with any of ,mode=dev ,route=/PATH ,arg.KEY=VALUE after it "+
 		"(default mode prod, route /NAME); may be repeated")
@@ -37,8 +37,8 @@ func (r *runFlags) add(cmd *cobra.Command) {
 	f.BoolVarP(&r.verbose, "verbose", "v", false, "also log events that need no action")
 }
 
-// givenFlag keeps what a flag was given. It is read when the configuration file has been, so that the faults of all flags
-// are reported together.
+// givenFlag keeps the text of a flag. It is parsed after the configuration file, together with all others, so that every
+// fault is reported.
 type givenFlag struct{ kind, text string }
 
 func (g *givenFlag) String() string        { return g.text }

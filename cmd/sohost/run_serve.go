@@ -19,15 +19,15 @@ import (
 	"github.com/sohost/sohost/internal/server/worker"
 )
 
-// lockTimeout is how long the processes of a server that died get to finish.
+// lockTimeout is how long the workers of a crashed server get to finish.
 const lockTimeout = 20 * time.Second
 
-// serve runs a server until ctx ends or a signal tells it to stop.
+// serve runs a server until ctx ends or a signal stops it.
 func serve(ctx context.Context, r *runFlags, log *slog.Logger) error {
 	ctx, stop := signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
-	// What can be refused is refused before the store is touched. A port may also be taken by what is left of a server that
-	// was killed, which has the lock, too.
+	// Errors are reported before the store is touched, with one exception: the port may be taken by the worker of a server
+	// that was killed. That worker also holds the lock, so wait for the lock and try again.
 	public, private, err := listen(r)
 	if errors.As(err, new(usageError)) {
 		return err
@@ -56,21 +56,22 @@ func serve(ctx context.Context, r *runFlags, log *slog.Logger) error {
 		return err
 	}
 	defer context.AfterFunc(ctx, func() {
-		log.Info("stopping: finishing the requests that run", "limit", r.ShutdownTimeout)
-		stop() // a second signal has its usual effect; the workers see to it that they end
+		log.Info("stopping: finishing running requests", "limit", r.ShutdownTimeout)
+		stop() // a second signal kills this process; the workers then end on their own
 	})()
 	s := supervisor.New(supervisor.Options{
 		Start: worker.Start{
 			Options: r.options(), LogFormat: r.logFormat, Verbose: r.verbose, ShutdownTimeout: r.ShutdownTimeout,
 		},
-		Public: public, Control: private, Lock: lock, Log: log, Notifier: notifier, HangTimeout: r.HangTimeout, HandoverTimeout: r.HandoverTimeout,
-		ControlPath: r.Control,
-		Serving:     func(s control.Status) { greet(log, "http://"+public.Addr().String(), r, s) },
+		Public: public, Control: private, ControlPath: r.Control,
+		Lock: lock, Log: log, Notifier: notifier,
+		HangTimeout: r.HangTimeout, HandoverTimeout: r.HandoverTimeout,
+		Serving: func(s control.Status) { greet(log, "http://"+public.Addr().String(), r, s) },
 	})
 	return supervise(ctx, s, log)
 }
 
-// resume goes on where the program before has left this process to this one.
+// resume continues a server in the program that has replaced another one in this process.
 func resume(ctx context.Context, l *supervisor.Legacy, log *slog.Logger) error {
 	ctx, stop := signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
@@ -85,7 +86,7 @@ func resume(ctx context.Context, l *supervisor.Legacy, log *slog.Logger) error {
 	return supervise(ctx, s, log)
 }
 
-// supervise runs a supervisor to its end.
+// supervise runs a supervisor until it ends.
 func supervise(ctx context.Context, s *supervisor.Supervisor, log *slog.Logger) error {
 	upgradeOnSignal(ctx, s)
 	if err := s.Run(ctx); err != nil {
@@ -95,10 +96,10 @@ func supervise(ctx context.Context, s *supervisor.Supervisor, log *slog.Logger) 
 	return nil
 }
 
-// acquireLock takes the store's lock. A server that was killed has workers that finish.
+// acquireLock takes the store's lock. The workers of a server that was killed may hold it until they have finished.
 func acquireLock(ctx context.Context, store string, log *slog.Logger) (*generations.Lock, error) {
 	waiting := time.AfterFunc(time.Second, func() {
-		log.Info("waiting for the processes of a server that died to finish", "store", store, "limit", lockTimeout)
+		log.Info("waiting for the workers of a crashed server to finish", "store", store, "limit", lockTimeout)
 	})
 	defer waiting.Stop()
 	ctx, cancel := context.WithTimeout(ctx, lockTimeout)
@@ -110,7 +111,7 @@ func acquireLock(ctx context.Context, store string, log *slog.Logger) (*generati
 	return lock, err
 }
 
-// listen makes the sockets, unless systemd has made them.
+// listen opens the sockets, unless systemd has opened them.
 func listen(r *runFlags) (public, private net.Listener, err error) {
 	public, private, err = systemd.Sockets()
 	if err != nil {
@@ -124,7 +125,8 @@ func listen(r *runFlags) (public, private net.Listener, err error) {
 	if private == nil {
 		private, err = control.Listen(r.Control)
 		if errors.Is(err, control.ErrInUse) {
-			err = fmt.Errorf("%w; `sohost status --control %s` shows what it serves. A second server needs a --control and a --store of its own", err, r.Control)
+			err = fmt.Errorf("%w; `sohost status --control %s` shows what it serves. A second server needs its own --control and --store",
+				err, r.Control)
 		}
 		if err != nil {
 			return nil, nil, errors.Join(err, public.Close())
@@ -144,7 +146,7 @@ func listenError(err error) error {
 	return err
 }
 
-// upgradeOnSignal hands over to the program that stands where this one was started from, with each SIGUSR2.
+// upgradeOnSignal hands over, on each SIGUSR2, to the program now at the path this one was started from.
 func upgradeOnSignal(ctx context.Context, s *supervisor.Supervisor) {
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, syscall.SIGUSR2)
@@ -154,12 +156,12 @@ func upgradeOnSignal(ctx context.Context, s *supervisor.Supervisor) {
 			if err != nil {
 				continue
 			}
-			s.Handover(ctx, control.HandoverRequest{Why: "SIGUSR2", Program: program}) // it logs what came of it
+			s.Handover(ctx, control.HandoverRequest{Why: "SIGUSR2", Program: program}) // it logs the outcome
 		}
 	}()
 }
 
-// greet says what is served and where, and if that is nothing, what would be.
+// greet logs what is served and where, or, if there is no plugin, how to add one.
 func greet(log *slog.Logger, url string, r *runFlags, s control.Status) {
 	log.Info("serving", "url", url, "release", s.Release, "store", r.Store, "control", r.Control)
 	for _, p := range s.Plugins {

@@ -13,9 +13,9 @@ func newStatusCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "status",
 		Short: "Show what the running server serves",
-		Long: `Status shows the server's processes and what they take, the last handover to a fresh one and why it was made, what
-crashed, and each plugin's current generation, what it costs, and its last reload. An image that was refused is shown below the
-table with every reason; the plugin's current generation serves on. So are those in quarantine.`,
+		Long: `Status shows the server's processes and their memory, the last handover and the reason for it, recent crashes, and for each
+plugin its current generation, what that costs, and its last reload. Refused images are listed below the table, each with every
+reason; the plugin's current generation keeps serving. Images in quarantine are listed there as well.`,
 		Example: `  sohost status
   sohost status --json | jq '.plugins[] | {name, generation}'`,
 		Args: cobra.NoArgs,
@@ -41,7 +41,7 @@ table with every reason; the plugin's current generation serves on. So are those
 func printStatus(w io.Writer, s control.Status) error {
 	printProcesses(w, s)
 	if len(s.Plugins) == 0 {
-		_, err := fmt.Fprintln(w, "no plugins yet: each *.so that `sohost build` puts into the plugins directory is served at once")
+		_, err := fmt.Fprintln(w, "no plugins yet: a *.so file is served as soon as `sohost build` has put it into the plugins directory")
 		return err
 	}
 	var rows [][]string
@@ -78,7 +78,7 @@ func printStatus(w io.Writer, s control.Status) error {
 	return nil
 }
 
-// printProcesses tells which processes there are, and why.
+// printProcesses prints the processes, the last handover and the latest crashes.
 func printProcesses(w io.Writer, s control.Status) {
 	fmt.Fprintf(w, "server    pid %d, up %s, release %d", s.PID, ago(s.Started), s.Release)
 	if s.Confirmed != s.Release && s.Confirmed != 0 {
@@ -86,25 +86,25 @@ func printProcesses(w io.Writer, s control.Status) {
 	}
 	fmt.Fprintf(w, ", %s in all, store %s\n", size(s.Memory), s.Store)
 	if s.Worker == nil {
-		fmt.Fprintln(w, "worker    none; the next one is being started")
+		fmt.Fprintln(w, "worker    none; the next one is starting")
 	} else {
 		fmt.Fprintf(w, "worker    pid %d, up %s, %s, %d images open, %d of them old (%s)\n",
 			s.Worker.PID, ago(s.Worker.Started), size(s.Worker.Memory), s.Generations, s.Left.Generations, size(s.Left.Memory))
 	}
 	for _, d := range s.Draining {
-		fmt.Fprintf(w, "draining  pid %d, %s: finishes the requests that it had at the handover\n", d.PID, size(d.Memory))
+		fmt.Fprintf(w, "draining  pid %d, %s: finishing its requests after the handover\n", d.PID, size(d.Memory))
 	}
 	if h := s.Handover; h != nil {
 		p := h.Phases
-		fmt.Fprintf(w, "handover  %s ago, from pid %d, because of: %s\n          prepare %s, drain %s, state %s, commit %s, publish %s",
+		fmt.Fprintf(w, "handover  %s ago, from pid %d, reason: %s\n          prepare %s, drain %s, state %s, commit %s, publish %s",
 			ago(h.Time), h.Giver, h.Why, short(p.Prepare), short(p.Drain), short(p.State), short(p.Commit), short(p.Publish))
 		if h.Waited != nil {
-			fmt.Fprintf(w, "; %d calls waited, at most %s", h.Waited.Calls, short(h.Waited.Max))
+			fmt.Fprintf(w, "; %d calls waited, %s at most", h.Waited.Calls, short(h.Waited.Max))
 		}
 		fmt.Fprintln(w)
 	}
 	if f := s.Failed; f != nil {
-		fmt.Fprintf(w, "failed    a handover, %s ago (%s):\n%s\n", ago(f.Time), f.Why, indent(f.Error))
+		fmt.Fprintf(w, "failed    handover, %s ago (%s):\n%s\n", ago(f.Time), f.Why, indent(f.Error))
 	}
 	for _, c := range s.Crashes[max(0, len(s.Crashes)-3):] {
 		fmt.Fprintf(w, "crash     %s ago, pid %d: %s\n", ago(c.Time), c.PID, c.Reason)

@@ -13,12 +13,12 @@ import (
 func readStore(dir string) (*generations.Store, error) {
 	s, err := generations.ReadStore(dir)
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
-		return nil, fmt.Errorf("--store %s is not a store: it holds no releases; `sohost status` names the running server's", dir)
+		return nil, fmt.Errorf("--store %s is not a store: it holds no releases; `sohost status` shows where the running server's store is", dir)
 	}
 	return s, err
 }
 
-// openStore opens a store that exists. The package would make a new one, which nobody wants where a name was mistyped.
+// openStore opens an existing store. generations.OpenStore alone would create one where a name was mistyped.
 func openStore(dir string) (*generations.Store, error) {
 	s, err := readStore(dir)
 	if err != nil {
@@ -27,7 +27,7 @@ func openStore(dir string) (*generations.Store, error) {
 	s.Close()
 	s, err = generations.OpenStore(dir, generations.StoreOptions{})
 	if errors.Is(err, generations.ErrLocked) {
-		return nil, fmt.Errorf("%w; leave --store out to have that server do it", err)
+		return nil, fmt.Errorf("%w; omit --store to let that server do it", err)
 	}
 	return s, err
 }

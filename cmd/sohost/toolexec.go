@@ -5,7 +5,7 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// newToolexecCommand is what "sohost build" has the go command call in place of each compiler and linker.
+// newToolexecCommand returns the command that "sohost build" makes the go command run in place of each compiler and linker.
 func newToolexecCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:                build.ToolexecCommand + " TOOL [ARGUMENT...]",

@@ -8,7 +8,7 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// newWorkerCommand is the process that serves, which "sohost run" starts.
+// newWorkerCommand returns the command that "sohost run" starts as its worker, the process that serves.
 func newWorkerCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:    "worker",
