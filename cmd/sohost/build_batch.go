@@ -26,7 +26,8 @@ func newBatch(opts build.Options, output string, packages []string) (*batch, err
 	fi, err := os.Stat(output)
 	isDir := strings.HasSuffix(output, "/") || err == nil && fi.IsDir()
 	if output != "" && !isDir && len(packages) > 1 {
-		return nil, usageError{fmt.Errorf("--output %s is one file, but there are %d plugins; to name a directory, end it with a slash", output, len(packages))}
+		return nil, usageError{fmt.Errorf("--output %s is one file, but there are %d plugins; to name a directory, end it with a slash",
+			output, len(packages))}
 	}
 	seen := make(map[string]string)
 	for _, p := range packages {
@@ -134,7 +135,8 @@ func printBuilt(w io.Writer, built []*build.Result, asJSON bool) error {
 		if !r.Changed {
 			image += " (unchanged)"
 		}
-		rows = append(rows, []string{strings.TrimSuffix(filepath.Base(r.Output), ".so"), image, size(r.Size), short(r.Elapsed), relative(r.Output)})
+		plugin := strings.TrimSuffix(filepath.Base(r.Output), ".so")
+		rows = append(rows, []string{plugin, image, size(r.Size), short(r.Elapsed), relative(r.Output)})
 	}
 	return table(w, []string{"PLUGIN", "IMAGE", "SIZE", "TIME", "FILE"}, rows)
 }

@@ -17,7 +17,8 @@ type clientFunc func() (*control.Client, error)
 // connect adds the flags that name a server to a command, and returns the function that makes its client.
 func connect(cmd *cobra.Command) clientFunc {
 	f := cmd.Flags()
-	socket := f.String("control", "", "`path` of the server's control socket (default $"+controlEnv+", or where its configuration puts it)")
+	socket := f.String("control", "",
+		"`path` of the server's control socket (default $"+controlEnv+", or where its configuration puts it)")
 	f.String("config", "", "the server's configuration `file` (default "+defaultConfig+", if it exists)")
 	f.String("plugins", "", "the server's plugins `directory`, if it was started with --plugins (default "+defaultPlugins+")")
 	return func() (*control.Client, error) {
@@ -40,7 +41,7 @@ func connect(cmd *cobra.Command) clientFunc {
 func checkAccess(socket string) error {
 	err := unix.Faccessat(unix.AT_FDCWD, socket, unix.W_OK, unix.AT_EACCESS)
 	if errors.Is(err, fs.ErrPermission) {
-		return fmt.Errorf("the control socket %s belongs to another user; run the command as the server's user, or as root, not as user %d",
+		return fmt.Errorf("the control socket %s belongs to another user than %d; run the command as the server's user, or as root",
 			socket, os.Geteuid())
 	}
 	return nil

@@ -48,7 +48,8 @@ func TestSocketOfAnotherUser(t *testing.T) {
 		cmd.SilenceErrors, cmd.SilenceUsage = true, true
 		asked <- cmd.Execute()
 	}()
-	if err := <-asked; err == nil || !strings.Contains(err.Error(), "belongs to another user; run the command as the server's user, or as root") {
-		t.Errorf("status says %v", err)
+	const want = "run the command as the server's user, or as root"
+	if err := <-asked; err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("status says %v, want %q", err, want)
 	}
 }

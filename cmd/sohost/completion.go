@@ -30,3 +30,19 @@ func completePlugins(server clientFunc) cobra.CompletionFunc {
 		return names, cobra.ShellCompDirectiveNoFileComp
 	}
 }
+
+// completeQuarantined completes ids of images in quarantine.
+func completeQuarantined(server clientFunc) cobra.CompletionFunc {
+	return func(cmd *cobra.Command, _ []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
+		client, err := server()
+		if err != nil {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+		qs, _ := client.Quarantines(cmd.Context()) // no server, no ids
+		var ids []cobra.Completion
+		for _, q := range qs {
+			ids = append(ids, cobra.CompletionWithDesc(q.Image.Short(), q.Plugin))
+		}
+		return ids, cobra.ShellCompDirectiveNoFileComp
+	}
+}

@@ -20,9 +20,9 @@ func newDevCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "dev PACKAGE",
 		Short: "Rebuild and reload a plugin whenever its source is saved",
-		Long: `Dev watches the source of a plugin: its own packages, and those it imports from modules on this disk. On each save it builds the
-plugin and deploys the image to the running server. A compile error is printed with its position, and the current code keeps
-serving. Saves during a build lead to one more build. SIGINT stops it.
+		Long: `Dev watches the source of a plugin: its own packages, and those it imports from modules on this disk. On each save it
+builds the plugin and deploys the image to the running server. A compile error is printed with its position, and the current code
+keeps serving. Saves during a build lead to one more build. SIGINT stops it.
 
 Run it next to "sohost run", in the same directory or with the same --control.`,
 		Example: `  sohost dev ./plugins/counter
@@ -44,24 +44,31 @@ Run it next to "sohost run", in the same directory or with the same --control.`,
 		}
 		ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGINT, syscall.SIGTERM)
 		defer stop()
+		d := developer{options: o, name: *name, client: client}
 		if o.Output == "" {
 			c, err := serverConfig(cmd)
 			if err != nil {
 				return err
 			}
-			chosen := *name
-			*name = cmp.Or(chosen, imageName(o.Package))
-			if o.Output, err = imageFile(ctx, client, c, *name); chosen == "" && errors.Is(err, sohost.ErrUnknownPlugin) {
-				err = nil // a new plugin, named after its package
-			}
-			if err != nil {
+			if err := d.findOutput(ctx, c); err != nil {
 				return err
 			}
 		}
-		d := developer{options: o, name: *name, client: client}
 		return d.run(ctx, newDevOutput(cmd.OutOrStdout(), cmd.ErrOrStderr(), *asJSON))
 	}
 	return cmd
+}
+
+// findOutput sets the output to the file that the server loads the plugin from. A plugin without a name is named after its
+// package, and may be new to the server. A name that was given may not: it is more likely a slip.
+func (d *developer) findOutput(ctx context.Context, c *config) (err error) {
+	given := d.name != ""
+	d.name = cmp.Or(d.name, imageName(d.options.Package))
+	d.options.Output, err = imageFile(ctx, d.client, c, d.name)
+	if !given && errors.Is(err, sohost.ErrUnknownPlugin) {
+		return nil
+	}
+	return err
 }
 
 // imageFile returns the file that the server loads the plugin's image from, or would: an image that is written elsewhere would
@@ -83,5 +90,6 @@ func imageFile(ctx context.Context, client *control.Client, c *config, plugin st
 	if _, err := os.Stat(file); err == nil || down != nil {
 		return file, nil
 	}
-	return file, fmt.Errorf("%w %q: the plugins are %v; to add one of this name, name its file with --output", sohost.ErrUnknownPlugin, plugin, names)
+	return file, fmt.Errorf("%w %q: the plugins are %v; to add one of this name, name its file with --output",
+		sohost.ErrUnknownPlugin, plugin, names)
 }

@@ -2,12 +2,12 @@ package main
 
 import (
 	"flag"
-	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
+	"text/template"
 
 	"github.com/spf13/pflag"
 )
@@ -17,7 +17,7 @@ var update = flag.Bool("update", false, "write docs/configuration.md anew")
 // TestConfigurationPage compares docs/configuration.md with the settings.
 func TestConfigurationPage(t *testing.T) {
 	name := filepath.Join("..", "..", "docs", "configuration.md")
-	want := configurationPage()
+	want := configurationPage(t)
 	if *update {
 		if err := os.WriteFile(name, []byte(want), 0o644); err != nil {
 			t.Fatal(err)
@@ -32,55 +32,28 @@ func TestConfigurationPage(t *testing.T) {
 	}
 }
 
-func configurationPage() string {
-	var b strings.Builder
-	b.WriteString(`<!-- Generated from cmd/sohost/settings.go: go test ./cmd/sohost -run TestConfigurationPage -update -->
+// row is a setting in docs/configuration.md.
+type row struct{ Key, Flag, Type, Default, Help string }
 
-# Configuration
-
-` + "`sohost run`" + ` takes each setting from the first of these that has it: a flag, the environment (` + "`" + controlEnv + "`" + ` names the
-control socket), the configuration file, the default. The file is ` + "`" + defaultConfig + "`" + ` in the working directory if it exists, or the
-one that ` + "`--config`" + ` names.
-
-` + "```toml" + `
-listen = "127.0.0.1:8181"
-store  = "/var/lib/sohost"
-settle = "100ms"
-
-[plugin.counter]
-image  = "plugins/counter.so"          # relative to the directory of this file
-mode   = "prod"
-routes = ["/counter"]
-args   = { step = "2" }
-` + "```" + `
-
-An unknown key, a wrong type and an invalid value are errors. All of them are reported together, each with its line
-and column, before the server starts; it then exits with 2. A running server doesn't read the file again.
-
-## Settings of the server
-
-| Key | Flag | Type | Default | |
-|---|---|---|---|---|
-`)
+func configurationPage(t *testing.T) string {
+	var page struct{ Server, Plugin []row }
 	for _, s := range newConfig().settings {
-		fmt.Fprintf(&b, "| `%s` | `--%s` | %s | %s | %s |\n", s.key, s.flag(), s.value.kind, s.standard(), s.help)
+		page.Server = append(page.Server, row{s.key, s.flag(), s.value.kind, s.standard(), s.help})
 	}
-	b.WriteString(`
-An address, a directory and a path are strings; in the file, a relative path is relative to the directory of the file. A duration
-is a string such as "50ms", "10s" or "1m30s". A number of bytes has no unit: 1073741824 is 1 GiB.
-
-## Settings of a plugin
-
-One table ` + "`[plugin.NAME]`" + ` for each plugin, or one flag ` + "`--plugin NAME=FILE`" + ` with the other settings after it, each after a comma. The
-flag replaces the whole table of that name.
-
-| Key | In ` + "`--plugin`" + ` | Type | Default | |
-|---|---|---|---|---|
-`)
 	for _, s := range new(pluginConfig).bind("NAME") {
-		option := map[string]string{"": "`NAME=FILE`", "mode": "`,mode=dev`", "route": "`,route=/PATH`, once or more",
-			"arg.KEY": "`,arg.KEY=VALUE`, once or more"}[s.option]
-		fmt.Fprintf(&b, "| `%s` | %s | %s | %s | %s |\n", s.key, option, s.value.kind, s.standard(), s.help)
+		flag := map[string]string{"": "NAME=FILE", "mode": ",mode=MODE", "route": ",route=/PATH", "arg.KEY": ",arg.KEY=VALUE"}[s.option]
+		if flag == "" {
+			t.Errorf("no example of ,%s", s.option)
+		}
+		page.Plugin = append(page.Plugin, row{s.key, flag, s.value.kind, s.standard(), s.help})
+	}
+	tmpl, err := template.ParseFiles("testdata/configuration.md.tmpl")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var b strings.Builder
+	if err := tmpl.Execute(&b, page); err != nil {
+		t.Fatal(err)
 	}
 	return b.String()
 }

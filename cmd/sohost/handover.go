@@ -15,12 +15,13 @@ func newHandoverCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "handover [PLUGIN[=FILE]...]",
 		Short: "Move the plugins to a new worker process",
-		Long: `Handover starts a new worker and moves the plugins to it, with their state and without losing a request. The memory of all old
-generations is freed. The server does this on its own when it has to. If a handover fails, the old worker keeps serving.
+		Long: `Handover starts a new worker and moves the plugins to it, with their state and without losing a request. The memory of
+all old generations is freed. The server does this on its own when it has to. If a handover fails, the old worker keeps serving.
 
-With --binary, the new worker, and then the supervisor, run another program: a new version of sohost, or one built with another Go
-release. Each plugin's image must fit that program. If the current image doesn't, the plugin's configured file is used, so build the
-plugins for the new program first, with "sohost build --host". For a plugin that is named, FILE is used, or its configured file.
+With --binary, the new worker, and then the supervisor, run another program: a new version of sohost, or one built with another
+Go release. Each plugin's image must fit that program. If the current image doesn't, the plugin's configured file is used, so
+build the plugins for the new program first, with "sohost build --host". For a plugin that is named, FILE is used, or its
+configured file.
 
 SIGUSR2 to the server does the same with the program now at the path the server was started from.`,
 		Example: `  sohost handover

@@ -5,6 +5,7 @@ import (
 	"embed"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -43,7 +44,8 @@ in the directory .sohost, so that it builds without downloading anything.`,
 		ValidArgsFunction: cobra.NoFileCompletions,
 	}
 	dir := cmd.Flags().String("dir", "", "`directory` to create (default plugins/NAME or NAME)")
-	modulePath := cmd.Flags().String("module", "", "`path` of the plugin's own module (default example.com/NAME); with it, the plugin always gets one")
+	modulePath := cmd.Flags().String("module", "",
+		"`path` of the plugin's own module (default example.com/NAME); with it, the plugin always gets one")
 	asJSON := jsonFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		name := args[0]
@@ -66,14 +68,8 @@ in the directory .sohost, so that it builds without downloading anything.`,
 		if *asJSON {
 			return printJSON(cmd.OutOrStdout(), p)
 		}
-		fmt.Fprintf(cmd.OutOrStdout(), "%s\n", p.Dir)
-		fmt.Fprintln(cmd.ErrOrStderr(), "next:")
-		plugin := filepath.Base(p.Dir)
-		return table(cmd.ErrOrStderr(), nil, [][]string{
-			{"  sohost build " + dotted(p.Dir), "# build it into build/plugins/" + plugin + ".so"},
-			{"  sohost run", "# serve it on http://127.0.0.1:8181/" + plugin},
-			{"  sohost dev " + dotted(p.Dir), "# in another terminal: rebuild and reload on save"},
-		})
+		fmt.Fprintln(cmd.OutOrStdout(), p.Dir)
+		return p.printNext(cmd.ErrOrStderr())
 	}
 	return cmd
 }
@@ -83,6 +79,17 @@ type newPlugin struct {
 	Name   string `json:"name"`
 	Dir    string `json:"dir"`
 	Module string `json:"module,omitempty"` // "" if it is part of another module
+}
+
+// printNext prints the commands to go on with.
+func (p newPlugin) printNext(w io.Writer) error {
+	fmt.Fprintln(w, "next:")
+	plugin := filepath.Base(p.Dir)
+	return table(w, nil, [][]string{
+		{"  sohost build " + dotted(p.Dir), "# build it into " + defaultPlugins + "/" + plugin + ".so"},
+		{"  sohost run", "# serve it on http://" + defaultListen + "/" + plugin},
+		{"  sohost dev " + dotted(p.Dir), "# in another terminal: rebuild and reload on save"},
+	})
 }
 
 func (p newPlugin) write() (err error) {

@@ -22,7 +22,8 @@ release, the last confirmed release, and whatever the running server has in use 
 	}
 	keep := cmd.Flags().Int("keep", generations.DefaultKeep, "`number` of the newest releases to keep")
 	dryRun := cmd.Flags().Bool("dry-run", false, "show what would be removed, and remove nothing")
-	store := cmd.Flags().String("store", "", "prune the store in this `directory` instead of asking the server; refused while a server uses it")
+	store := cmd.Flags().String("store", "",
+		"prune the store in this `directory` instead of asking the server; refused while a server uses it")
 	server, asJSON := connect(cmd), jsonFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		if *keep < 1 {
@@ -48,18 +49,19 @@ release, the last confirmed release, and whatever the running server has in use 
 	return cmd
 }
 
-func prune(cmd *cobra.Command, store string, in control.PruneRequest, server clientFunc) (report generations.PruneReport, err error) {
-	if store != "" {
-		s, err := openStore(store)
+// prune asks the server, or without one opens the store.
+func prune(cmd *cobra.Command, store string, in control.PruneRequest, server clientFunc) (generations.PruneReport, error) {
+	if store == "" {
+		client, err := server()
 		if err != nil {
-			return report, err
+			return generations.PruneReport{}, err
 		}
-		report, err = s.Prune(generations.PruneOptions{Keep: in.Keep, DryRun: in.DryRun})
-		return report, errors.Join(err, s.Close())
+		return client.Prune(cmd.Context(), in)
 	}
-	client, err := server()
+	s, err := openStore(store)
 	if err != nil {
-		return report, err
+		return generations.PruneReport{}, err
 	}
-	return client.Prune(cmd.Context(), in)
+	report, err := s.Prune(generations.PruneOptions{Keep: in.Keep, DryRun: in.DryRun})
+	return report, errors.Join(err, s.Close())
 }

@@ -13,8 +13,8 @@ func newRootCommand() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "sohost",
 		Short: "Hot-reload Go plugins in a running server",
-		Long: `Sohost serves Go plugins (-buildmode=plugin images) and reloads them without a restart: no request is lost, state moves into
-the new code, and if an image can't be loaded, the current code keeps serving.
+		Long: `Sohost serves Go plugins (-buildmode=plugin images) and reloads them without a restart: no request is lost, state moves
+into the new code, and if an image can't be loaded, the current code keeps serving.
 
 It exits with 0 when the command succeeded, with 1 when it was refused or failed, and with 2 when the command line or the
 configuration is wrong.`,
@@ -34,50 +34,60 @@ configuration is wrong.`,
 		newHandoverCommand(), newQuarantineCommand(), newToolexecCommand(), newWorkerCommand(),
 	)
 	for _, cmd := range root.Commands() {
-		if count := cmd.Args; count != nil {
-			cmd.Args = func(cmd *cobra.Command, args []string) error {
-				switch {
-				case count(cmd, args) == nil:
-					return nil
-				case len(args) == 0:
-					return seeHelp(cmd, fmt.Errorf("missing argument: %s", cmd.UseLine()))
-				}
-				return seeHelp(cmd, fmt.Errorf("too many arguments (%s): %s", strings.Join(args, " "), cmd.UseLine()))
-			}
+		if cmd.Args != nil {
+			cmd.Args = explained(cmd.Args)
 		}
 	}
-	adjustBuiltIn(root)
-	return root
-}
-
-// adjustBuiltIn makes cobra's own commands, help and completion, behave like the others.
-func adjustBuiltIn(root *cobra.Command) {
 	root.InitDefaultHelpCmd()
 	root.InitDefaultCompletionCmd()
 	for _, cmd := range root.Commands() {
 		switch cmd.Name() {
 		case "help":
-			show := cmd.Run
-			cmd.Example = "  sohost help run"
-			cmd.Run = nil
-			cmd.RunE = func(cmd *cobra.Command, args []string) error {
-				if found, _, err := root.Find(args); found == nil || err != nil {
-					return unknownCommand(root, args)
-				}
-				show(cmd, args)
-				return nil
-			}
+			adjustHelp(root, cmd)
 		case "completion":
-			cmd.Short = "Print a shell completion script"
-			cmd.Example = `  source <(sohost completion bash)
+			adjustCompletion(cmd)
+		}
+	}
+	return root
+}
+
+// explained returns check with an error that shows what the arguments should be.
+func explained(check cobra.PositionalArgs) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		switch {
+		case check(cmd, args) == nil:
+			return nil
+		case len(args) == 0:
+			return seeHelp(cmd, fmt.Errorf("missing argument: %s", cmd.UseLine()))
+		}
+		return seeHelp(cmd, fmt.Errorf("too many arguments (%s): %s", strings.Join(args, " "), cmd.UseLine()))
+	}
+}
+
+// adjustHelp makes cobra's help command fail for an unknown command.
+func adjustHelp(root, help *cobra.Command) {
+	show := help.Run
+	help.Example = "  sohost help run"
+	help.Run = nil
+	help.RunE = func(cmd *cobra.Command, args []string) error {
+		if found, _, err := root.Find(args); found == nil || err != nil {
+			return unknownCommand(root, args)
+		}
+		show(cmd, args)
+		return nil
+	}
+}
+
+// adjustCompletion adds examples to cobra's completion command, and removes what is of no use on Linux.
+func adjustCompletion(completion *cobra.Command) {
+	completion.Short = "Print a shell completion script"
+	completion.Example = `  source <(sohost completion bash)
   sohost completion zsh > "${fpath[1]}/_sohost"
   sohost completion fish > ~/.config/fish/completions/sohost.fish`
-			for _, shell := range cmd.Commands() {
-				shell.Example = "  sohost completion " + shell.Name()
-				if shell.Name() == "powershell" { // sohost runs only on Linux
-					cmd.RemoveCommand(shell)
-				}
-			}
+	for _, shell := range completion.Commands() {
+		shell.Example = "  sohost completion " + shell.Name()
+		if shell.Name() == "powershell" {
+			completion.RemoveCommand(shell)
 		}
 	}
 }

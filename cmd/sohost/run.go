@@ -10,11 +10,11 @@ func newRunCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "run",
 		Short: "Serve plugins and reload them as they change",
-		Long: `Run serves plugins over HTTP and reloads them without a restart: a plugin in dev mode as soon as its image file changes, one
-in prod mode on "sohost deploy".
+		Long: `Run serves plugins over HTTP and reloads them without a restart: a plugin in dev mode as soon as its image file changes,
+one in prod mode on "sohost deploy".
 
-Without a configuration and without --plugin, it serves each *.so file of the plugins directory (build/plugins) in dev mode under
-/NAME, including files that appear later, and keeps its store below $XDG_STATE_HOME or ~/.local/state. The configuration is
+Without a configuration and without --plugin, it serves each *.so file of the plugins directory (build/plugins) in dev mode
+under /NAME, including files that appear later, and keeps its store below $XDG_STATE_HOME or ~/.local/state. The configuration is
 sohost.toml in the working directory, or the file that --config names. Its keys are the flags below, with _ in place of -, and
 flags override it:
 
@@ -25,9 +25,9 @@ flags override it:
   routes = ["/counter"]                 # the longest prefix wins
   args   = { step = "2" }
 
-The server is two processes: a supervisor, which keeps running, and a worker, which serves. A new worker takes over in a handover,
-and when the old one dies or hangs. No request fails in a handover. When a worker dies, its running requests fail, and later ones
-wait for the next worker.
+The server is two processes: a supervisor, which keeps running, and a worker, which serves. A new worker takes over in a
+handover, and when the old one dies or hangs. No request fails in a handover. When a worker dies, its running requests fail, and
+later ones wait for the next worker.
 
 SIGINT or SIGTERM stops the server: it takes no new requests and finishes the running ones. A second signal stops it at once.
 SIGUSR2 replaces the server with the program now at the path it was started from; see "sohost handover --help".`,
@@ -37,10 +37,11 @@ SIGUSR2 replaces the server with the program now at the path it was started from
   sohost run --plugin counter=build/plugins/counter.so,mode=dev,route=/counter,arg.step=2`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if l, err := supervisor.Inherit(); l != nil || err != nil {
-				if err != nil {
-					return err
-				}
+			l, err := supervisor.Inherit()
+			if err != nil {
+				return err
+			}
+			if l != nil {
 				log, err := newLogger(cmd.ErrOrStderr(), l.Start.LogFormat, l.Start.Verbose)
 				if err != nil {
 					return err

@@ -60,7 +60,9 @@ func cmdBackground(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	cmd := exec.Command(path, args[2:]...)
 	cmd.Dir = ts.MkAbs(".")
-	for _, name := range []string{"PATH", "HOME", "XDG_STATE_HOME", "SOHOST_CONTROL", "GOCACHE", "GOMODCACHE", "GOPROXY", "GOSUMDB", "TMPDIR"} {
+	for _, name := range []string{
+		"PATH", "HOME", "TMPDIR", "XDG_STATE_HOME", "SOHOST_CONTROL", "GOCACHE", "GOMODCACHE", "GOPROXY", "GOSUMDB",
+	} {
 		if v := ts.Getenv(name); v != "" {
 			cmd.Env = append(cmd.Env, name+"="+v)
 		}

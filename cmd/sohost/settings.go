@@ -40,7 +40,8 @@ func (c *config) bind() []setting {
 		{key: "store", value: asPath("directory", &c.Store),
 			help: "keep images, releases and checkpoints in this directory", initial: "below $XDG_STATE_HOME or ~/.local/state"},
 		{key: "control", value: asPath("path", &c.Control),
-			help: "make the control socket, on which commands reach the server, at this path", initial: "$" + controlEnv + ", or control.sock next to the default store"},
+			help:    "make the control socket, on which commands reach the server, at this path",
+			initial: "$" + controlEnv + ", or control.sock next to the default store"},
 		{key: "plugins", value: asPath("directory", &c.Plugins),
 			help: "serve each *.so file in this directory in dev mode, under /NAME", initial: defaultPlugins + " if no plugin is named"},
 
@@ -80,8 +81,8 @@ func (c *config) bind() []setting {
 // bind returns the settings of one plugin, stored in p, which gets their defaults.
 func (p *pluginConfig) bind(name string) []setting {
 	return []setting{
-		{key: "image", value: asPath("path", &p.Image),
-			help: "the .so file; required"},
+		{key: "image", value: asPath("path", &p.Image), initial: "required",
+			help: "the .so file"},
 		{key: "mode", option: "mode", value: asMode(&p.Mode),
 			help: "when a changed image is loaded: `dev` as soon as the file changes, `prod` only on `sohost deploy`"},
 		{key: "routes", option: "route", value: asRoutes(&p.Routes, defaultRoutes(name)), initial: "/NAME",

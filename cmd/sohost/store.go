@@ -13,7 +13,7 @@ import (
 func readStore(dir string) (*generations.Store, error) {
 	s, err := generations.ReadStore(dir)
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
-		return nil, fmt.Errorf("--store %s is not a store: it holds no releases; `sohost status` shows where the running server's store is", dir)
+		return nil, fmt.Errorf("--store %s is not a store: it holds no releases; `sohost status` shows the running server's store", dir)
 	}
 	return s, err
 }
