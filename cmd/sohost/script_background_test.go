@@ -14,15 +14,15 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-// patience bounds every wait for something that must happen.
+// patience bounds every wait for something that must happen. No script depends on how soon it does.
 const patience = time.Minute
 
 type backgroundsKey struct{}
 
-// backgrounds are the programs that a script has started.
+// backgrounds are the programs that a script has started, by name.
 type backgrounds struct{ byName map[string]*background }
 
-// background is a program that runs beside its script.
+// background is a program that runs while its script goes on.
 type background struct {
 	cmd    *exec.Cmd
 	lines  chan string // what it prints; closed when it has ended
@@ -44,7 +44,7 @@ func (b *backgrounds) get(ts *testscript.TestScript, name string) *background {
 	return p
 }
 
-// kill ends all that still runs.
+// kill ends the programs that still run.
 func (b *backgrounds) kill() {
 	for _, p := range b.byName {
 		p.cmd.Process.Kill()

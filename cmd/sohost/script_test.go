@@ -17,15 +17,15 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-// TestScripts runs the scripts in testdata/script, which show how sohost is used. What they have beside the commands of
-// package testscript:
+// TestScripts runs the scripts in testdata/script, one for each thing that a user does; start.txtar is the one to read first.
+// These commands are added to those of package testscript:
 //
 //	code N PROGRAM [ARGUMENT...]        run a program, which must exit with N
 //	background NAME PROGRAM [ARGUMENT...]  start a program; it is killed when the script ends
-//	await NAME REGEXP                   wait until it prints a line that matches, after the one that was awaited last; a
-//	                                    first group of the expression is set as $NAME
+//	await NAME REGEXP                   wait until it prints a matching line, after the one awaited last; the first group of
+//	                                    the expression becomes $NAME
 //	terminate NAME                      send it SIGTERM; it must exit with 0; stdout is all that it has printed
-//	get URL                             stdout is the answer's body and, in a line of its own, its Sohost-Generation
+//	get URL                             stdout is the answer's body and, on its own line, its Sohost-Generation
 //	json PATH REGEXP                    stdout is JSON, and the value at PATH (keys and indexes, with dots) matches
 //	capture VARIABLE REGEXP             set a variable to what the group in stdout matches
 //	replace FROM TO FILE                edit a file, which must contain FROM
@@ -92,13 +92,14 @@ func cmdCode(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Check(err)
 	}
 	if got != want {
-		ts.Fatalf("it exits with %d, want %d", got, want)
+		ts.Fatalf("exit code %d, want %d", got, want)
 	}
 }
 
 func cmdGet(ts *testscript.TestScript, neg bool, args []string) {
 	arguments(ts, neg, args, "get URL", 1)
-	resp, err := http.Get(args[0])
+	client := http.Client{Timeout: patience}
+	resp, err := client.Get(args[0])
 	ts.Check(err)
 	defer resp.Body.Close()
 	body, err := io.ReadAll(resp.Body)
