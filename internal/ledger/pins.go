@@ -54,3 +54,10 @@ func (l *Ledger) Pin(id generations.ID) { l.pins.pin(id) }
 
 // Unpin takes one pin back.
 func (l *Ledger) Unpin(id generations.ID) { l.pins.unpin(id) }
+
+// Pinned returns how many images are pinned.
+func (l *Ledger) Pinned() int {
+	l.pins.mu.Lock()
+	defer l.pins.mu.Unlock()
+	return len(l.pins.count)
+}
