@@ -13,6 +13,7 @@ import (
 // TestBrokenImages puts one unusable thing after the other in the place of a plugin's image. Each must be refused, with a
 // reason in status, while the generation before serves on with its state.
 func TestBrokenImages(t *testing.T) {
+	t.Parallel()
 	src := newSource(t, "counter")
 	good := src.build()
 	p := newPlace(t)
@@ -84,6 +85,7 @@ func TestBrokenImages(t *testing.T) {
 
 // TestDeadlyInit loads images whose init ends or hangs every process that opens them. It must be another one than the server's.
 func TestDeadlyInit(t *testing.T) {
+	t.Parallel()
 	s := newStateful(t, "fragile", "--open-timeout", "3s")
 	load := startLoad(4, steady, get(s.url+"/fragile"))
 	serving := s.plugin("fragile").Generation.Short()
@@ -125,6 +127,7 @@ func init() { `+test.body+" }\n")
 // TestVanishingImage takes images away as they are being noticed. Whatever the server saw of them, it serves on, and takes
 // the next that stays.
 func TestVanishingImage(t *testing.T) {
+	t.Parallel()
 	src := newSource(t, "counter")
 	good := src.build()
 	clones := newCloner(t, good, "example.com/counter")
@@ -133,7 +136,7 @@ func TestVanishingImage(t *testing.T) {
 	install(t, good, file)
 	d := p.start(t, "--plugins", p.plugins, "--settle", "1ms")
 	load := startLoad(4, steady, get(d.url+"/counter"))
-	for range 20 {
+	for range repeated(5) {
 		install(t, clones.clone(t), file)
 		if err := os.Remove(file); err != nil {
 			t.Fatal(err)

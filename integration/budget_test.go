@@ -10,6 +10,7 @@ import (
 
 // TestBudgets spends each budget: a fresh process takes over by itself, says why, and what the old one had left behind is gone.
 func TestBudgets(t *testing.T) {
+	t.Parallel()
 	source := newSourceOf(t, "pad", filepath.Join("testdata", "pad"))
 	source.edit("pad.go", "return pad{host}, nil", "for range 10 { go func() { select {} }() }; return pad{host}, nil")
 	first := source.build()

@@ -11,6 +11,7 @@ import (
 
 // TestCachesSurvive: what plugins put into the host's caches is there after a reload, and in a fresh process.
 func TestCachesSurvive(t *testing.T) {
+	t.Parallel()
 	p := newPlace(t)
 	source := newSourceOf(t, "pad", filepath.Join("testdata", "pad"))
 	file := filepath.Join(p.plugins, "pad.so")

@@ -14,6 +14,7 @@ import (
 
 // TestCheckpoint takes a plugin's state through a clean stop, a kill and a damaged checkpoint.
 func TestCheckpoint(t *testing.T) {
+	t.Parallel()
 	src := newSource(t, "counter")
 	p := newPlace(t)
 	install(t, src.build(), filepath.Join(p.plugins, "counter.so"))
@@ -79,6 +80,7 @@ func awaitNewFile(t *testing.T, path string) {
 // TestCheckpointVersions kills a worker whose plugin has state of a new version, in probation. The version before can't take the
 // new one's checkpoint, and goes on with its own last one; the new one's is kept until that is back.
 func TestCheckpointVersions(t *testing.T) {
+	t.Parallel()
 	src := newSource(t, "counter")
 	p := newPlace(t)
 	file := filepath.Join(p.plugins, "counter.so")

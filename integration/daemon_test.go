@@ -20,8 +20,9 @@ import (
 	"github.com/sohost/sohost/internal/server/control"
 )
 
-// patience bounds every wait for something that must happen. Emulated servers are slow.
-const patience = 90 * time.Second
+// patience bounds every wait for something that must happen. Only a hang reaches it, also where servers are emulated and the
+// machine is busy.
+const patience = 3 * time.Minute
 
 // daemon is a `sohost run` under test.
 type daemon struct {
@@ -47,6 +48,7 @@ func (l line) text(key string) string {
 // place is where one server lives through its restarts.
 type place struct {
 	dir, plugins, store, control string
+	env                          []string // what its servers have in their environment besides
 }
 
 func newPlace(t testing.TB) place {
@@ -73,7 +75,7 @@ func (p place) start(t testing.TB, args ...string) *daemon {
 func startServer(t testing.TB, p place, program string, args ...string) *daemon {
 	t.Helper()
 	cmd := command(context.Background(), program, args...)
-	cmd.Dir = p.dir
+	cmd.Dir, cmd.Env = p.dir, append(cmd.Environ(), p.env...)
 	logs, err := cmd.StderrPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -188,7 +190,7 @@ func (d *daemon) awaitExit() {
 	select {
 	case <-d.exited:
 	case <-time.After(patience):
-		d.t.Fatalf("the server doesn't end; its log:\n%s", d.log())
+		d.t.Fatalf("the server doesn't end within %v; its log:\n%s", patience, d.log())
 	}
 	if code := d.cmd.ProcessState.ExitCode(); code != 0 {
 		d.t.Fatalf("the server exits with %d; its log:\n%s", code, d.log())
@@ -197,8 +199,19 @@ func (d *daemon) awaitExit() {
 
 // kill ends the server at once, as kill -9 does, and waits until it is gone.
 func (d *daemon) kill() {
+	d.t.Helper()
 	d.cmd.Process.Kill()
-	<-d.exited
+	d.awaitGone()
+}
+
+// awaitGone waits until the server has ended in any way, and closed its log.
+func (d *daemon) awaitGone() {
+	d.t.Helper()
+	select {
+	case <-d.exited:
+	case <-time.After(patience):
+		d.t.Fatalf("the server was killed, and its log has no end within %v:\n%s", patience, d.log())
+	}
 }
 
 func (d *daemon) status() control.Status {

@@ -85,6 +85,7 @@ func (d *developing) interrupt() {
 
 // TestDev saves a plugin's source in the ways that editors do while a server serves it.
 func TestDev(t *testing.T) {
+	t.Parallel()
 	src := newSource(t, "hello")
 	src.write("names/names.go", "package names\n\nfunc World() string { return \"world\" }\n")
 	src.edit("hello.go", `"net/http"`, "\"net/http\"\n\n\t\"example.com/hello/names\"")
@@ -153,6 +154,7 @@ func TestDev(t *testing.T) {
 
 // TestDevManySaves saves ten times within what one build takes. Few builds follow, and the last text wins.
 func TestDevManySaves(t *testing.T) {
+	t.Parallel()
 	src := newSource(t, "hello")
 	p := newPlace(t)
 	d := p.start(t, "--plugins", p.plugins)

@@ -15,6 +15,7 @@ import (
 // TestEmbedded runs a server of another module that embeds the library, built with plain `go build -trimpath`, and reloads a
 // plugin in it that was built with `sohost build --host`.
 func TestEmbedded(t *testing.T) {
+	t.Parallel()
 	p := newPlace(t)
 	program := buildEmbedder(t)
 	src := newSource(t, "counter")
@@ -73,6 +74,7 @@ func buildEmbedder(t *testing.T) string {
 
 // TestForeignModule loads a plugin from another module with another version of a library that the server uses as well.
 func TestForeignModule(t *testing.T) {
+	t.Parallel()
 	const library, own = "github.com/pelletier/go-toml/v2", "v2.1.0"
 	src := newSourceOf(t, "foreign", "testdata/foreign")
 	src.require(library + "@" + own)

@@ -18,8 +18,8 @@ var sizes = []struct {
 	records   int
 	handovers int // of the test
 }{
-	{"1MB", 10_000, 5},
-	{"100MB", 1_000_000, 2},
+	{"1MB", 10_000, 3},
+	{"100MB", 1_000_000, 1},
 }
 
 // newHoard is a server whose plugin has a state of that many records. Nobody waits for a checkpoint of it.
@@ -56,6 +56,7 @@ func (s *stateful) handover(l *load) (sohost.Handover, time.Duration) {
 // TestHandoverState has a small state and a large one handed over from worker to worker while clients use it. No request
 // may fail and every one must count once, and the records must all arrive.
 func TestHandoverState(t *testing.T) {
+	t.Parallel()
 	for _, size := range sizes {
 		t.Run(size.name, func(t *testing.T) {
 			s, sum := newHoard(t, size.records)

@@ -9,6 +9,7 @@ import (
 // TestHost plays the scenarios of testdata/scenario, each in a process of its own: a program that embeds the library does to
 // it what no server does, and looks at the order in which a plugin is called.
 func TestHost(t *testing.T) {
+	t.Parallel()
 	program := filepath.Join(t.TempDir(), "scenario")
 	var env []string
 	if *arm64 {
@@ -36,6 +37,7 @@ func TestHost(t *testing.T) {
 		"giveback", "cancel", "late", "hammer", "retire", "prune", "rollback", "unwritten", "close", "held", "restore", "requests",
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			out, err := command(t.Context(), program, append([]string{name, t.TempDir()}, images...)...).CombinedOutput()
 			if err != nil {
 				t.Errorf("%v\n%s", err, out)

@@ -14,6 +14,7 @@ import (
 // TestTerminate sends SIGTERM while a request runs: it finishes, the server exits with 0, and its successor boots what was
 // current.
 func TestTerminate(t *testing.T) {
+	t.Parallel()
 	first := newSource(t, "wordfreq").build()
 	p := newPlace(t)
 	file := filepath.Join(p.plugins, "wordfreq.so")
@@ -54,6 +55,7 @@ func TestTerminate(t *testing.T) {
 // TestKill ends servers with SIGKILL at random moments of a series of reloads. Each leaves a store from which the next one
 // boots, with an image that was installed.
 func TestKill(t *testing.T) {
+	t.Parallel()
 	src := newSource(t, "counter")
 	first := src.build()
 	clones := newCloner(t, first, "example.com/counter")
@@ -62,7 +64,7 @@ func TestKill(t *testing.T) {
 	install(t, first, file)
 	known := map[string]bool{short(t, first): true}
 	rnd := rand.New(rand.NewPCG(3, 4))
-	for range 15 {
+	for range repeated(4) {
 		d := p.start(t, "--plugins", p.plugins)
 		if _, generation := d.get("/counter"); !known[generation] {
 			t.Fatalf("boots %s, which was never installed", generation)
@@ -77,7 +79,7 @@ func TestKill(t *testing.T) {
 			case <-time.After(20 * time.Millisecond): // the pace of the series, not a wait for anything
 			}
 		}
-		<-d.exited
+		d.awaitGone()
 		killed.Stop()
 	}
 	d := p.start(t, "--plugins", p.plugins)

@@ -27,14 +27,31 @@ var (
 	scratch    string // removed at the end
 )
 
+// repeats is how much longer the tests go on that do one thing again and again. Once is what shows a mistake in the code;
+// many times is for mistakes in its concurrency, which come by chance.
+var repeats = flag.Int("repeats", 1, "how many times as often as usual tests repeat reloads, handovers and signals")
+
+// repeated is n times as often as this run wants.
+func repeated(n int) int { return n * *repeats }
+
 func TestMain(m *testing.M) {
 	flag.Parse()
+	parallel()
 	code, err := prepared(m)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		code = 1
 	}
 	os.Exit(code)
+}
+
+// parallel lets four tests run at once, unless the command line says otherwise: they wait for servers most of the time.
+func parallel() {
+	given := false
+	flag.Visit(func(f *flag.Flag) { given = given || f.Name == "test.parallel" })
+	if !given {
+		flag.Set("test.parallel", "4")
+	}
 }
 
 func prepared(m *testing.M) (code int, err error) {

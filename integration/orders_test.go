@@ -15,6 +15,7 @@ import (
 // TestOrdersDuringHandovers gives a server all orders at once. Each is carried out, by whichever process has the plugins by then;
 // handovers that are asked for together are one; and no request fails.
 func TestOrdersDuringHandovers(t *testing.T) {
+	t.Parallel()
 	p := newPlace(t)
 	counter := newSource(t, "counter").build()
 	clones := newCloner(t, counter, "example.com/counter")
@@ -23,7 +24,8 @@ func TestOrdersDuringHandovers(t *testing.T) {
 	counting := startLoad(3, steady, get(d.url+"/counter"))
 	greeting := startLoad(2, steady, get(d.url+"/hello"))
 
-	const rounds, askers = 5, 4
+	const askers = 4
+	rounds := repeated(2)
 	for round := range rounds {
 		var orders sync.WaitGroup
 		order := func(what string, give func() error) {
@@ -81,6 +83,7 @@ func TestOrdersDuringHandovers(t *testing.T) {
 // TestUpgrade replaces the program of a server under load, by order and by signal: the pid stays, the program is another, nothing
 // is lost. One that can't serve is refused with its reasons.
 func TestUpgrade(t *testing.T) {
+	t.Parallel()
 	p := newPlace(t)
 	install(t, newSource(t, "counter").build(), filepath.Join(p.plugins, "counter.so"))
 	first, second := filepath.Join(p.dir, "sohost-1"), filepath.Join(p.dir, "sohost-2")
@@ -143,6 +146,7 @@ func TestUpgrade(t *testing.T) {
 // TestUpgradeFails takes the new program away between the start of the worker that runs it and the moment in which the supervisor
 // is to run it, too. The supervisor stays what it was, and goes on with everything.
 func TestUpgradeFails(t *testing.T) {
+	t.Parallel()
 	p := newPlace(t)
 	source := newSourceOf(t, "pad", filepath.Join("testdata", "pad"))
 	source.edit("pad.go", `"net/http"`, "\"net/http\"\n\t\"os\"")
@@ -168,7 +172,7 @@ func TestUpgradeFails(t *testing.T) {
 	}
 	load.end(t)
 	mark = d.mark()
-	handle(d.status().Worker.PID).Kill()
+	process(d.status().Worker.PID).Kill()
 	d.await(mark, isMessage("worker serves"))
 	d.get("/pad?key=a")
 	d.terminate()

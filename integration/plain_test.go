@@ -31,15 +31,16 @@ func newPlainSource(t testing.TB, name string) *source {
 // buildPlain builds an image as people do without sohost.
 func (s *source) buildPlain() string {
 	s.t.Helper()
-	out := filepath.Join(s.t.TempDir(), s.name+".so")
-	s.run(s.dir, "go", "build", "-buildmode=plugin", "-trimpath", "-o", out, "./plugins/"+s.name)
-	return out
+	return s.image("plain", func(out string) {
+		s.run(s.dir, "go", "build", "-buildmode=plugin", "-trimpath", "-o", out, "./plugins/"+s.name)
+	})
 }
 
 // TestPlainImages copies images over each other that plain `go build` has made of one plugin, with another package of its
 // own and another version of a dependency. The Go runtime can't have two of them in one process, so each is served by
 // a fresh worker. No request may fail, and none may count twice or not at all.
 func TestPlainImages(t *testing.T) {
+	t.Parallel()
 	switch {
 	case raceEnabled:
 		t.Skip("ThreadSanitizer can't tell what it finds in a server under this load, and ends it; see docs/facts.md")
@@ -60,8 +61,9 @@ func TestPlainImages(t *testing.T) {
 	d := p.start(t, "--plugins", p.plugins)
 	writing := startLoad(3, steady, post(d.url+"/wordfreq", "the quick fox"))
 	reading := startLoad(1, steady, get(d.url+"/wordfreq?top=1"))
+	changes := repeated(2 * len(images))
 	workers := map[int]bool{d.status().Worker.PID: true}
-	for i := range 30 {
+	for i := range changes {
 		image := images[(i+1)%len(images)]
 		mark := d.mark()
 		overwrite(t, image, file)
@@ -74,8 +76,8 @@ func TestPlainImages(t *testing.T) {
 		}
 		workers[d.status().Worker.PID] = true
 	}
-	if len(workers) != 31 {
-		t.Errorf("%d workers have served 31 images of which no two can be in one", len(workers))
+	if len(workers) != changes+1 {
+		t.Errorf("%d workers have served %d images of which no two can be in one", len(workers), changes+1)
 	}
 	reading.end(t)
 	written := writing.end(t)

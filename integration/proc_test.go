@@ -1,7 +1,6 @@
 package integration
 
 import (
-	"bufio"
 	"bytes"
 	"fmt"
 	"os"
@@ -16,7 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// proc is a process as the kernel tells of it.
+// proc is a process as the kernel shows it.
 type proc struct {
 	pid, parent int
 	zombie      bool
@@ -107,58 +106,15 @@ func anyEnded(pids ...int) <-chan struct{} {
 	return ended
 }
 
-// journal takes the lines that processes write into a named pipe.
-type journal struct {
-	pipe *os.File
-
-	mu    sync.Mutex // guards what follows
-	lines []string
-	woken chan struct{} // closed and replaced with each line
-}
-
-// newJournal makes the pipe. It is gone with the test.
-func newJournal(t testing.TB, file string) *journal {
-	t.Helper()
-	if err := unix.Mkfifo(file, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	pipe, err := os.OpenFile(file, os.O_RDWR, 0) // for writing, too: so it has no end while nobody else writes
-	if err != nil {
-		t.Fatal(err)
-	}
-	j := &journal{pipe: pipe, woken: make(chan struct{})}
-	t.Cleanup(func() { pipe.Close() })
-	go func() {
-		for s := bufio.NewScanner(pipe); s.Scan(); {
-			j.mu.Lock()
-			j.lines = append(j.lines, s.Text())
-			close(j.woken)
-			j.woken = make(chan struct{})
-			j.mu.Unlock()
-		}
-	}()
-	return j
-}
-
-// since are the lines from a mark on, the mark of their end, and what is closed with the next line.
-func (j *journal) since(mark int) (lines []string, end int, next <-chan struct{}) {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	return slices.Clone(j.lines[mark:]), len(j.lines), j.woken
-}
-
-// look is how often a state is looked at that nobody tells of.
+// look is how often a state is polled that has no event.
 const look = 2 * time.Millisecond
 
-// awaitThat waits until something is so and returns how long that took.
-func awaitThat(t testing.TB, what string, limit time.Duration, is func() bool) time.Duration {
+// awaitThat waits until something is so.
+func awaitThat(t testing.TB, what string, is func() bool) {
 	t.Helper()
-	begin := time.Now()
-	for !is() {
-		if time.Since(begin) > limit {
-			t.Fatalf("not within %v: %s", limit, what)
+	for deadline := time.Now().Add(patience); !is(); time.Sleep(look) {
+		if time.Now().After(deadline) {
+			t.Fatalf("not within %v: %s", patience, what)
 		}
-		time.Sleep(look)
 	}
-	return time.Since(begin)
 }

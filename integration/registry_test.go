@@ -1,7 +1,6 @@
 package integration
 
 import (
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -13,6 +12,7 @@ import (
 // TestRegistry changes plugins that enter a name into a registry of the standard library, which takes it once in a process.
 // Each new version is live after a handover that nobody asked for, and no request fails.
 func TestRegistry(t *testing.T) {
+	t.Parallel()
 	p := newPlace(t)
 	install(t, newSource(t, "counter").build(), filepath.Join(p.plugins, "counter.so"))
 	tests := []struct {
@@ -69,10 +69,10 @@ func TestRegistry(t *testing.T) {
 // TestPanickingNew deploys an image whose New panics in any process, and not for a registry's sake. It is tried in a fresh
 // worker, once, and refused.
 func TestPanickingNew(t *testing.T) {
-	deeds := t.TempDir()
-	t.Setenv("CRASHER", deeds)
+	t.Parallel()
 	src := newSourceOf(t, "crasher", filepath.Join("testdata", "crasher"))
-	p := newPlace(t)
+	s := newCrashServer(t)
+	p := s.place
 	file := filepath.Join(p.plugins, "crasher.so")
 	install(t, src.build(), file)
 	install(t, newSource(t, "counter").build(), filepath.Join(p.plugins, "counter.so"))
@@ -81,9 +81,7 @@ func TestPanickingNew(t *testing.T) {
 	counting := startLoad(4, steady, get(d.url+"/counter"))
 
 	src.edit("crasher.go", `const version = "1"`, `const version = "2"`)
-	if err := os.WriteFile(filepath.Join(deeds, "new-2"), []byte("panic now"), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	s.onStep("new-2", "panic now")
 	mark := d.mark()
 	install(t, src.build(), file)
 	if refused := d.awaitRefusal(mark, "crasher"); !strings.Contains(refused.text("why"), "told to") || refused.text("phase") != "new" {

@@ -11,78 +11,76 @@ import (
 	"github.com/sohost/sohost/generations"
 )
 
-// TestReloadUnderLoad changes two stateful plugins fifty times, in every way a file can change, while clients keep them
+// TestReloadUnderLoad changes two stateful plugins in every way a file can change, while clients keep them
 // busy. No request may fail, and none may be counted twice or not at all.
 func TestReloadUnderLoad(t *testing.T) {
 	if raceEnabled {
 		t.Skip("ThreadSanitizer can't tell what it finds in a server under this load, and ends it; see docs/facts.md")
 	}
+	t.Parallel()
 	counter, wordfreq := newSource(t, "counter"), newSource(t, "wordfreq")
 	wordfreq.require("gopkg.in/yaml.v3@v3.0.0")
-	p := newPlace(t)
-	counterFile, wordfreqFile := filepath.Join(p.plugins, "counter.so"), filepath.Join(p.plugins, "wordfreq.so")
 	firstCounter, firstWordfreq := counter.build(), wordfreq.build()
-	install(t, firstCounter, counterFile)
-	install(t, firstWordfreq, wordfreqFile)
-	d := p.start(t, "--plugins", p.plugins)
 
-	counting := startLoad(4, 0, get(d.url+"/counter"))
-	writing := startLoad(2, 0, post(d.url+"/wordfreq", "the quick fox"))
-	reloads := 0
-	change := func(plugin string, act func()) {
-		t.Helper()
-		mark := d.mark()
-		act()
-		d.awaitReload(mark, plugin)
-		reloads++
-	}
-
-	// What a developer changes: a sub-package, a dependency up and down, the plugin itself.
+	// What a developer changes: a sub-package, a dependency up and down, the plugin itself. It is built before there is a load.
 	wordfreq.edit("count/count.go", "return len(words)", "return len(words) + 0")
-	change("wordfreq", func() { install(t, wordfreq.build(), wordfreqFile) })
+	images := []string{wordfreq.build()}
 	wordfreq.require("gopkg.in/yaml.v3@v3.0.1")
-	change("wordfreq", func() { install(t, wordfreq.build(), wordfreqFile) })
+	images = append(images, wordfreq.build())
 	wordfreq.require("gopkg.in/yaml.v3@v3.0.0")
 	wordfreq.edit("count/count.go", "len(words) + 0", "len(words) + 0*1")
-	change("wordfreq", func() { install(t, wordfreq.build(), wordfreqFile) })
+	images = append(images, wordfreq.build())
 	counter.edit("counter.go", "answers the new total", "answers the total")
 	counter.edit("counter.go", "Fprintln(w, c.total.Add(c.step))", "Fprintf(w, \"%d\\n\", c.total.Add(c.step))")
 	second := counter.build()
-	change("counter", func() { install(t, second, counterFile) })
+
+	p := newPlace(t)
+	counterFile, wordfreqFile := filepath.Join(p.plugins, "counter.so"), filepath.Join(p.plugins, "wordfreq.so")
+	install(t, firstCounter, counterFile)
+	install(t, firstWordfreq, wordfreqFile)
+	d := p.start(t, "--plugins", p.plugins)
+	counting := startLoad(4, 0, get(d.url+"/counter"))
+	writing := startLoad(2, 0, post(d.url+"/wordfreq", "the quick fox"))
+	change := func(plugin, image string, act func()) {
+		t.Helper()
+		mark := d.mark()
+		act()
+		if to, want := d.awaitReload(mark, plugin), short(t, image); to != want {
+			t.Fatalf("%s serves %s, want %s", plugin, to, want)
+		}
+	}
+	for _, image := range images {
+		change("wordfreq", image, func() { install(t, image, wordfreqFile) })
+	}
+	change("counter", second, func() { install(t, second, counterFile) })
 
 	// How a file changes: copied over, moved over, written in pieces, and back to an earlier image.
-	change("counter", func() { overwrite(t, firstCounter, counterFile) })
-	change("counter", func() { writeInPieces(t, second, counterFile) })
-	change("wordfreq", func() { install(t, firstWordfreq, wordfreqFile) })
+	change("counter", firstCounter, func() { overwrite(t, firstCounter, counterFile) })
+	change("counter", second, func() { writeInPieces(t, second, counterFile) })
+	change("wordfreq", firstWordfreq, func() { install(t, firstWordfreq, wordfreqFile) })
 
 	// What is no change: the same bytes again, and a touch. A real change after them shows that they were looked at.
-	mark := d.mark()
-	overwrite(t, second, counterFile)
-	now := time.Now()
-	if err := os.Chtimes(counterFile, now, now); err != nil {
-		t.Fatal(err)
-	}
 	clones := map[string]*cloner{
 		"counter":  newCloner(t, second, "example.com/counter"),
 		"wordfreq": newCloner(t, firstWordfreq, "example.com/wordfreq"),
 	}
 	third := clones["counter"].clone(t)
-	install(t, third, counterFile)
-	if to, want := d.awaitReload(mark, "counter"), short(t, third); to != want {
-		t.Errorf("after a rewrite and a touch came a reload to %s; the next change is %s", to, want)
-	}
-	reloads++
-
-	for plugin, file := "counter", counterFile; reloads < 50; reloads++ {
-		mark := d.mark()
-		image := clones[plugin].clone(t)
-		install(t, image, file)
-		if to, want := d.awaitReload(mark, plugin), short(t, image); to != want {
-			t.Fatalf("reload %d: %s serves %s, want %s", reloads, plugin, to, want)
+	change("counter", third, func() {
+		overwrite(t, second, counterFile)
+		now := time.Now()
+		if err := os.Chtimes(counterFile, now, now); err != nil {
+			t.Fatal(err)
 		}
-		if plugin, file = "wordfreq", wordfreqFile; reloads%2 == 0 {
+		install(t, third, counterFile)
+	})
+
+	for i := range repeated(8) {
+		plugin, file := "wordfreq", wordfreqFile
+		if i%2 == 1 {
 			plugin, file = "counter", counterFile
 		}
+		image := clones[plugin].clone(t)
+		change(plugin, image, func() { install(t, image, file) })
 	}
 
 	answers := counting.end(t)

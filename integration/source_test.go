@@ -27,33 +27,9 @@ func newSource(t testing.TB, name string) *source {
 func newSourceOf(t testing.TB, name, from string) *source {
 	t.Helper()
 	s := &source{t: t, name: name, dir: filepath.Join(t.TempDir(), name)}
-	s.run(".", tool, "new", name, "--dir", s.dir, "--module", "example.com/"+name)
-	if err := os.Remove(filepath.Join(s.dir, "plugin.go")); err != nil {
+	if err := os.CopyFS(s.dir, os.DirFS(modules.dir(t, name, from))); err != nil {
 		t.Fatal(err)
 	}
-	own := strings.NewReplacer(
-		"github.com/sohost/sohost/plugins/"+name, "example.com/"+name,
-		"github.com/sohost/sohost/integration/testdata/"+name, "example.com/"+name,
-	)
-	err := filepath.WalkDir(from, func(path string, entry os.DirEntry, err error) error {
-		if err != nil || entry.IsDir() {
-			return err
-		}
-		b, err := os.ReadFile(path)
-		if err != nil {
-			return err
-		}
-		to, err := filepath.Rel(from, path)
-		if err != nil {
-			return err
-		}
-		s.write(to, own.Replace(string(b)))
-		return nil
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	s.run(s.dir, "go", "mod", "tidy")
 	return s
 }
 
@@ -93,16 +69,21 @@ func (s *source) build() string {
 	return s.buildFor(server)
 }
 
-// buildFor builds an image for a server and returns its path.
+// buildFor builds an image for a server and returns its path. Equal sources make equal images, so each is built once.
 func (s *source) buildFor(host string) string {
 	s.t.Helper()
-	out, err := os.CreateTemp(s.t.TempDir(), s.name+"-*.so")
-	if err != nil {
+	return s.image(host, func(out string) { s.run(s.dir, tool, "build", "--host", host, "-o", out, ".") })
+}
+
+// image returns a file of the test's own with the image that build makes of the source as it is now.
+func (s *source) image(how string, build func(out string)) string {
+	s.t.Helper()
+	built := images.file(s.t, how, s.dir, build)
+	own := filepath.Join(s.t.TempDir(), s.name+".so")
+	if err := os.Link(built, own); err != nil {
 		s.t.Fatal(err)
 	}
-	out.Close()
-	s.run(s.dir, tool, "build", "--host", host, "-o", out.Name(), ".")
-	return out.Name()
+	return own
 }
 
 func (s *source) run(dir string, name string, args ...string) {

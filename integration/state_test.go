@@ -25,8 +25,12 @@ type stateful struct {
 
 func newStateful(t testing.TB, name string, args ...string) *stateful {
 	t.Helper()
+	return newPlace(t).startStateful(t, name, args...)
+}
+
+func (p place) startStateful(t testing.TB, name string, args ...string) *stateful {
+	t.Helper()
 	src := newSourceOf(t, name, filepath.Join("testdata", name))
-	p := newPlace(t)
 	file := filepath.Join(p.plugins, name+".so")
 	install(t, src.build(), file)
 	return &stateful{daemon: p.start(t, append([]string{"--plugins", p.plugins}, args...)...), t: t, src: src, name: name, file: file}
@@ -43,11 +47,13 @@ func (s *stateful) swap(image string) sohost.StateMove {
 	return s.plugin(s.name).Last.State
 }
 
-// TestStateBackAndForth moves a state of the plugin's own types through a hundred reloads, to new images and back to ones
-// that were there before, with a garbage collector that never rests. Nothing may be lost or copied.
+// TestStateBackAndForth moves a state of the plugin's own types through reloads to new images and back to ones that were
+// there before, with a garbage collector that never rests. Nothing may be lost or copied.
 func TestStateBackAndForth(t *testing.T) {
-	t.Setenv("GOGC", "5")
-	s := newStateful(t, "ledger")
+	t.Parallel()
+	p := newPlace(t)
+	p.env = []string{"GOGC=5"}
+	s := p.startStateful(t, "ledger")
 	const keys = 20_000
 	full, _ := s.get(fmt.Sprintf("/ledger?fill=%d", keys))
 	images := []string{s.src.build()}
@@ -56,7 +62,7 @@ func TestStateBackAndForth(t *testing.T) {
 		s.src.edit("ledger.go", "no such key", "no such key ")
 		images = append(images, s.src.build())
 	}
-	for i := range 100 {
+	for i := range repeated(2 * len(images)) {
 		if move := s.swap(images[(i+1)%len(images)]); move.Way != sohost.WayAdopt || move.Entries != 0 {
 			t.Fatalf("reload %d: the state went by %q with %d entries copied", i, move.Way, move.Entries)
 		}
@@ -72,18 +78,16 @@ func TestStateBackAndForth(t *testing.T) {
 // TestStateUnderLoad writes keys while the plugin is reloaded again and again: every write that was acknowledged must be
 // there at the end, once.
 func TestStateUnderLoad(t *testing.T) {
+	t.Parallel()
 	s := newStateful(t, "ledger")
 	clones := newCloner(t, s.file, "example.com/ledger")
 	var next atomic.Int64
 	writes := startLoad(4, 0, func() (*http.Request, error) {
 		return http.NewRequest(http.MethodPost, fmt.Sprintf("%s/ledger/key-%d", s.url, next.Add(1)), nil)
 	})
-	reloads := 100
-	if *arm64 || raceEnabled {
-		reloads = 40 // emulated or instrumented, each takes a second
-	}
+	reloads := repeated(12)
 	var images []string
-	for range 20 {
+	for range min(reloads/2, 20) { // each serves more than once
 		images = append(images, clones.clone(t))
 	}
 	ways := map[sohost.Way]int{}
@@ -110,6 +114,7 @@ func TestStateUnderLoad(t *testing.T) {
 
 // TestLayoutChanges changes the type of the state between builds, and goes back.
 func TestLayoutChanges(t *testing.T) {
+	t.Parallel()
 	s := newStateful(t, "ledger")
 	full, _ := s.get("/ledger?fill=1000")
 	first := s.src.build()
@@ -165,6 +170,7 @@ func TestLayoutChanges(t *testing.T) {
 // TestRollbackKeepsState goes back to a generation whose types can't take the state: it gets the state that it had, and a
 // warning tells how old that is.
 func TestRollbackKeepsState(t *testing.T) {
+	t.Parallel()
 	s := newStateful(t, "ledger")
 	before, _ := s.get("/ledger?fill=1000")
 	s.src.edit("ledger.go", "Hits int32", "Hits int64")
@@ -192,6 +198,7 @@ func TestRollbackKeepsState(t *testing.T) {
 
 // TestDowngrade goes back to a generation that knows an older version of the state, which the newer one can express.
 func TestDowngrade(t *testing.T) {
+	t.Parallel()
 	s := newStateful(t, "fragile")
 	s.get("/fragile")
 	s.src.edit("fragile.go", "Version: 1, Value: map[string]int(nil)", "Version: 2, Value: []int(nil)")
@@ -226,6 +233,7 @@ func main() {}`)
 // TestDeployTogether deploys two plugins at once: when one can't take its state neither flips, and otherwise there is one
 // release for both.
 func TestDeployTogether(t *testing.T) {
+	t.Parallel()
 	p := newPlace(t)
 	ledger, fragile := newSourceOf(t, "ledger", "testdata/ledger"), newSourceOf(t, "fragile", "testdata/fragile")
 	images := map[string]string{"ledger": ledger.build(), "fragile": fragile.build()}
@@ -267,6 +275,7 @@ func TestDeployTogether(t *testing.T) {
 
 // TestStateLimit has a state that takes more memory to copy than the server allows: the generation before goes on with it.
 func TestStateLimit(t *testing.T) {
+	t.Parallel()
 	s := newStateful(t, "ledger", "--state-limit", "100000")
 	full, _ := s.get("/ledger?fill=10000")
 	serving := s.plugin("ledger").Generation.Short()
@@ -284,6 +293,7 @@ func TestStateLimit(t *testing.T) {
 // TestSlowCall has a call that doesn't end while state is to move: the move is given up, telling who holds it, and callers
 // go on with the old generation.
 func TestSlowCall(t *testing.T) {
+	t.Parallel()
 	s := newStateful(t, "fragile", "--drain-timeout", "300ms")
 	s.src.edit("fragile.go", "f.mu.Lock()\n", "if r.Method == http.MethodPost {\n\t\tio.Copy(io.Discard, r.Body)\n\t}\n\tf.mu.Lock()\n")
 	s.src.edit("fragile.go", "\"fmt\"", "\"fmt\"\n\t\"io\"")
@@ -316,6 +326,7 @@ func TestSlowCall(t *testing.T) {
 // TestMisbehavingState has the new generation's Import and the old one's Export do what they must not. The old generation
 // goes on with the state it had, and so does everybody who calls it.
 func TestMisbehavingState(t *testing.T) {
+	t.Parallel()
 	s := newStateful(t, "fragile", "--drain-timeout", "2s", "--open-timeout", "2s")
 	const takes = "f.counts = s.Value.(map[string]int)\n"
 	imports := []struct{ name, body, wants string }{

@@ -17,6 +17,7 @@ import (
 
 // TestSystemd plays the part of systemd: it makes the sockets, and hears when the server serves, hands over, and stops.
 func TestSystemd(t *testing.T) {
+	t.Parallel()
 	if *arm64 {
 		t.Skip("the emulator would be the process that systemd has started; what is tested depends on no architecture")
 	}
