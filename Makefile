@@ -6,9 +6,17 @@ MAKEFLAGS += --no-print-directory
 GO          ?= go
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 FUZZTIME    ?= 30s
+SOAK        ?= 2000
+KILLS       ?= 150
+REPEATS     ?= 10
+
+# With -trimpath the tests share the compiled standard library with the programs that they build. Only a hang reaches the
+# timeout.
+TESTFLAGS    = -trimpath -timeout 30m
+INTEGRATION  = $(GO) test -trimpath -count=1 -timeout 90m ./integration
 SOURCES      = $(shell git ls-files --cached --others --exclude-standard '*.go' 2>/dev/null)
 
-.PHONY: help run build plugins test test-arm64 race soak kills fuzz lint bench clean
+.PHONY: help run build plugins test test-arm64 race soak kills load fuzz lint bench clean
 
 help: ## print this
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -23,28 +31,31 @@ build: ## build build/sohost
 plugins: build ## build the plugins under plugins/ into build/plugins
 	@scripts/build-plugins.sh
 
-test: ## run every test that needs nothing but Go and a C compiler
-	$(GO) test -timeout 10m ./...
+test: ## run every test that needs nothing but Go and a C compiler; prints what took longest
+	$(GO) run -trimpath scripts/testtimes.go $(TESTFLAGS) ./...
 
 test-arm64: ## load, reload, hand over and crash on arm64, under qemu-user
 	scripts/test-arm64.sh
 
 race: ## run the tests under the race detector, servers and plugins too
-	$(GO) test -race -timeout 30m ./...
+	$(GO) test -race $(TESTFLAGS) ./...
 
-soak: ## reload 2,000 times under load, from worker to worker; takes some minutes and 1 GB of disk
-	$(GO) test ./integration -run TestSoak -count=1 -timeout 60m -v -args -soak 2000
+soak: ## reload SOAK (2,000) times under load, from worker to worker; takes some minutes and 1 GB of disk
+	$(INTEGRATION) -run TestSoak -v -args -soak $(SOAK)
 
-kills: ## kill -9 giver, taker and supervisor 150 times at random moments of handovers; takes two minutes
-	$(GO) test ./integration -run 'TestKillHandover|InHandover|TestHandoversLeaveNothing' -count=1 -timeout 20m -v -args -kills 150
+kills: ## kill -9 old worker, new worker and supervisor KILLS (150) times in handovers; stop and end them in each phase
+	$(INTEGRATION) -run 'TestKill|InHandover|TestHandoversLeaveNothing' -v -args -kills $(KILLS) -repeats $(REPEATS)
+
+load: ## reload and hand over under load REPEATS (10) times as often as make test does
+	$(INTEGRATION) -run 'UnderLoad|BackAndForth|TestPlainImages|TestOrders|TestVanishing|TestHandoverState' -v -args -repeats $(REPEATS)
 
 fuzz: ## fuzz each parser for FUZZTIME (30s)
 	@scripts/fuzz.sh $(FUZZTIME)
 
 lint: ## gofmt, go vet and staticcheck
 	@test -z "$$(gofmt -l $(SOURCES))" || { gofmt -d $(SOURCES); exit 1; }
-	$(GO) vet ./...
-	$(GO) run $(STATICCHECK) ./...
+	$(GO) vet -trimpath ./...
+	GOFLAGS=-trimpath $(GO) run $(STATICCHECK) ./...
 
 bench: ## run the benchmarks behind the figures in the README
 	$(GO) test -run '^$$' -bench . -benchmem ./generations ./internal/state

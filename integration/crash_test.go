@@ -68,7 +68,7 @@ func TestCrashes(t *testing.T) {
 			default:
 				s.request("/" + test.plugin + "?do=" + test.action)
 			}
-			died := s.await(mark, func(l line) bool { return strings.HasPrefix(l.text("msg"), "worker died") })
+			died := s.await(mark, isDeath)
 			s.await(mark, isMessage("worker serves"))
 			clients.await(t, 2)
 			clients.end()

@@ -85,7 +85,7 @@ func TestCrashLoops(t *testing.T) {
 		if err := s.deploy("crasher", second); err == nil || !strings.Contains(err.Error(), "the worker died over the request") {
 			t.Errorf("the deploy ends with %v", err)
 		}
-		s.serving()
+		s.awaitWorkerAfter(0, isDeath)
 		if err := s.deploy("crasher", second); err == nil || !strings.Contains(err.Error(), "in quarantine since") {
 			t.Errorf("the next one ends with %v", err)
 		}
@@ -107,7 +107,7 @@ func TestCrashLoops(t *testing.T) {
 		s.daemon = s.place.start(t, "--plugins", s.place.plugins)
 		mark := s.mark()
 		s.request("/crasher?do=panic")
-		s.await(mark, isMessage("worker serves"))
+		s.awaitWorkerAfter(mark, isDeath)
 		s.get("/crasher")
 		s.request("/crasher?do=panic")
 		s.awaitWorkerAfter(mark, isAbout("quarantine", "crasher"))
@@ -124,7 +124,7 @@ func TestCrashLoops(t *testing.T) {
 		s := c.start(t, "crasher", c.first, nil)
 		s.onStep("init", "exit now")
 		syscall.Kill(s.serving().Worker.PID, syscall.SIGKILL)
-		s.await(0, isMessage("worker serves"))
+		s.awaitWorkerAfter(0, isDeath)
 		s.check(1, "crasher", "", "was refused at probe", "exit status 3")
 		s.onStep("init", "")
 		if err := s.deploy("crasher", c.first); err != nil {

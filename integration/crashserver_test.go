@@ -70,6 +70,8 @@ func isAbout(text, plugin string) func(line) bool {
 	return func(l line) bool { return isMessage(text)(l) && l.text("plugin") == plugin }
 }
 
+func isDeath(l line) bool { return strings.HasPrefix(l.text("msg"), "worker died") }
+
 // onStep has the crasher do something at a step of its life, wherever it is started from now on; nothing if action is empty.
 func (s *crashServer) onStep(step, action string) {
 	s.t.Helper()

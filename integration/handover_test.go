@@ -62,7 +62,7 @@ func TestHandoverState(t *testing.T) {
 			s, sum := newHoard(t, size.records)
 			worker := s.status().Worker.PID
 			load := startLoad(4, steady, get(s.url+"/hoard"))
-			for i := range size.handovers {
+			for i := range repeated(size.handovers) {
 				h, longest := s.handover(load)
 				if h.Giver != worker || h.Taker == worker {
 					t.Fatalf("handed over from %d to %d, and %d served", h.Giver, h.Taker, worker)

@@ -1,7 +1,6 @@
 package integration
 
 import (
-	"slices"
 	"syscall"
 	"testing"
 	"time"
@@ -43,8 +42,10 @@ func TestStopInHandover(t *testing.T) {
 		name, pid := "old worker", oldWorker
 		if round%2 == 1 {
 			name = "new worker"
-			if i := slices.IndexFunc(children(s.supervisor()), func(pid int) bool { return pid != oldWorker }); i >= 0 {
-				pid = children(s.supervisor())[i]
+			for _, child := range children(s.supervisor()) {
+				if child != oldWorker {
+					pid = child
+				}
 			}
 		}
 		p := process(pid)

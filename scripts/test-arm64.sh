@@ -9,4 +9,4 @@ for program in aarch64-linux-gnu-gcc qemu-aarch64-static; do
     exit 1
   }
 done
-exec go test -count=1 -timeout 20m ./integration -run 'TestReloadUnderLoad|TestBrokenImages|TestEmbedded|TestDeadlyInit|TestCrashes|TestHandoverState/1MB' -v -args -arm64
+exec go test -trimpath -count=1 -timeout 60m ./integration -run 'TestReloadUnderLoad|TestBrokenImages|TestEmbedded|TestDeadlyInit|TestCrashes|TestHandoverState/1MB' -v -args -arm64
