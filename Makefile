@@ -32,7 +32,7 @@ plugins: build ## build the plugins under plugins/ into build/plugins
 	@scripts/build-plugins.sh
 
 test: ## run every test that needs nothing but Go and a C compiler; prints what took longest
-	$(GO) run -trimpath scripts/testtimes.go $(TESTFLAGS) ./...
+	GO=$(GO) $(GO) run -trimpath scripts/testtimes.go $(TESTFLAGS) ./...
 
 test-arm64: ## load, reload, hand over and crash on arm64, under qemu-user
 	scripts/test-arm64.sh

@@ -1,7 +1,7 @@
 //go:build ignore
 
 // Testtimes runs "go test -json" with its arguments, prints what go test prints without -json, and then how much time each
-// package and the slowest tests took. It exits as go test does.
+// package and the slowest tests took. It exits as go test does. $GO may name another go command.
 //
 //	go run scripts/testtimes.go -trimpath ./...
 package main
@@ -36,7 +36,7 @@ type took struct {
 }
 
 func main() {
-	cmd := exec.Command("go", append([]string{"test", "-json"}, os.Args[1:]...)...)
+	cmd := exec.Command(cmp.Or(os.Getenv("GO"), "go"), append([]string{"test", "-json"}, os.Args[1:]...)...)
 	cmd.Stderr = os.Stderr
 	out, err := cmd.StdoutPipe()
 	if err == nil {
