@@ -59,20 +59,23 @@ func TestReloadUnderLoad(t *testing.T) {
 	change("counter", second, func() { writeInPieces(t, second, counterFile) })
 	change("wordfreq", firstWordfreq, func() { install(t, firstWordfreq, wordfreqFile) })
 
-	// What is no change: the same bytes again, and a touch. A real change after them shows that they were looked at.
+	// What is no change: the same bytes again, and a touch. By the time the other plugin has changed, they were looked at.
 	clones := map[string]*cloner{
 		"counter":  newCloner(t, second, "example.com/counter"),
 		"wordfreq": newCloner(t, firstWordfreq, "example.com/wordfreq"),
 	}
-	third := clones["counter"].clone(t)
-	change("counter", third, func() {
-		overwrite(t, second, counterFile)
-		now := time.Now()
-		if err := os.Chtimes(counterFile, now, now); err != nil {
-			t.Fatal(err)
-		}
-		install(t, third, counterFile)
-	})
+	mark := d.mark()
+	overwrite(t, second, counterFile)
+	now := time.Now()
+	if err := os.Chtimes(counterFile, now, now); err != nil {
+		t.Fatal(err)
+	}
+	other, third := clones["wordfreq"].clone(t), clones["counter"].clone(t)
+	change("wordfreq", other, func() { install(t, other, wordfreqFile) })
+	install(t, third, counterFile)
+	if to, want := d.awaitReload(mark, "counter"), short(t, third); to != want {
+		t.Errorf("after a rewrite and a touch came a reload to %s; the next change is %s", to, want)
+	}
 
 	for i := range repeated(8) {
 		plugin, file := "wordfreq", wordfreqFile

@@ -11,7 +11,7 @@ import (
 )
 
 // prune takes an image back that no release names any more.
-func prune(s *stage) {
+func prune(s *scenario) {
 	s.keep = 1
 	s.open(-1)
 	for _, image := range []int{1, 2, 0, 1} {
@@ -23,7 +23,7 @@ func prune(s *stage) {
 }
 
 // rollback goes back with one plugin after the other, and with files that still hold what was rolled back.
-func rollback(s *stage) {
+func rollback(s *scenario) {
 	s.mode = sohost.Dev
 	s.open(-1)
 	want := func(when string, a, b int) {
@@ -49,21 +49,22 @@ func rollback(s *stage) {
 	back("b")
 	want("after one of b", 0, 0)
 
-	// The files still have what was rolled back.
-	touch := func() {
-		for _, name := range []string{"a", "b"} {
-			s.must(os.Chtimes(s.file(name), time.Now(), time.Now()))
+	// The files still have what was rolled back. However often they are looked at, nothing happens.
+	touch := func(when string) {
+		for plugin, image := range map[string]int{"a": 2, "b": 3} {
+			before := s.skips(plugin, image)
+			s.must(os.Chtimes(s.file(plugin), time.Now(), time.Now()))
+			s.await("a look at the file of "+plugin, func() bool { return s.skips(plugin, image) > before })
 		}
+		want(when, 0, 0)
 	}
 	release := s.CurrentRelease()
-	touch()
-	time.Sleep(300 * time.Millisecond) // nothing must happen
-	want("after a touch", 0, 0)
+	touch("after a touch")
 	s.must(s.Close(context.Background()))
 	s.open(-1)
-	touch()
-	time.Sleep(300 * time.Millisecond)
+	s.await("a look at both files", func() bool { return s.skips("a", 2) > 0 && s.skips("b", 3) > 0 })
 	want("after a restart", 0, 0)
+	touch("after a touch and a restart")
 	s.check(s.CurrentRelease() == release, "release %d, want %d", s.CurrentRelease(), release)
 	s.install(s.images[4], "a")
 	s.await("reload", func() bool { return s.serving("a") == 4 })
@@ -71,7 +72,7 @@ func rollback(s *stage) {
 }
 
 // unwritten can't write a release for a while: what serves is in the next one that can be written.
-func unwritten(s *stage) {
+func unwritten(s *scenario) {
 	s.open(-1)
 	releases := filepath.Join(s.dir, "store", "releases")
 	s.must(os.Rename(releases, releases+"~"))

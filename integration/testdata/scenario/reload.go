@@ -19,27 +19,29 @@ import (
 
 // giveBack deploys two plugins of which the second fails at its last step: what the first has begun must have ended before
 // its old generation goes on.
-func giveBack(s *stage) {
+func giveBack(s *scenario) {
 	s.open(-1)
 	for range 5 {
 		s.must(s.call("a"))
 	}
 	for _, how := range []string{"fail", "panic", "heedless"} {
-		s.told("")
-		ask("b", "Start", how)
-		ctx, stop := context.WithTimeout(context.Background(), 5*time.Second)
+		s.stepsOf("")
+		onStep("b", "Start", how)
+		ctx, stop := context.WithCancel(context.Background())
 		if how == "heedless" {
-			ctx, stop = context.WithCancel(context.Background())
-			time.AfterFunc(200*time.Millisecond, stop)
+			go func() {
+				s.await("Start of b", func() bool { return s.countOf("b", "Start") > 0 })
+				stop()
+			}()
 		}
 		_, err := s.Deploy(ctx, map[string]string{"a": s.images[1], "b": s.images[2]})
 		stop()
-		ask("b", "Start", "")
+		onStep("b", "Start", "")
 		var refusal *sohost.Refusal
 		s.check(errors.As(err, &refusal) && refusal.Phase == "start" && refusal.Plugin == "b", "Start %s: the error is %v", how, err)
 		s.check(s.serving("a") == 0 && s.serving("b") == 0, "Start %s: %d and %d serve", how, s.serving("a"), s.serving("b"))
 		var steps []string
-		for _, step := range s.told("a") {
+		for _, step := range s.stepsOf("a") {
 			steps = append(steps, strings.TrimPrefix(step, "a "))
 		}
 		old, next := s.short(0), s.short(1)
@@ -50,8 +52,8 @@ func giveBack(s *stage) {
 	s.must(s.Close(context.Background()))
 }
 
-// rehearse opens all images, so that what comes later is quick.
-func (s *stage) rehearse() {
+// openAll opens all images, so that what comes later is quick.
+func (s *scenario) openAll() {
 	for _, image := range append(slices.Clone(s.images[1:]), s.images[0]) {
 		_, err := s.deploy(map[string]string{"a": image, "b": image})
 		s.must(err)
@@ -59,21 +61,21 @@ func (s *stage) rehearse() {
 	s.await("the retirement", func() bool { return s.count("New") == s.count("Close")+2 })
 }
 
-func (s *stage) short(image int) string { return filepath.Base(s.images[image])[:4] }
+func (s *scenario) short(image int) string { return filepath.Base(s.images[image])[:4] }
 
 // cancel goes away at every step of a deploy: the old generation serves on, nothing is refused for good, and what was made is
 // closed.
-func cancel(s *stage) {
+func cancel(s *scenario) {
 	s.open(-1)
 	for _, step := range []string{"New", "Stop", "Export", "Start"} {
 		s.must(s.call("a"))
 		before := s.calls("a")
-		s.told("")
-		ask("a", step, "heedless")
+		s.stepsOf("")
+		onStep("a", step, "heedless")
 		ctx, stop := context.WithCancel(context.Background())
 		go func() {
 			s.await(step, func() bool { return s.count(step) > 0 })
-			ask("a", step, "")
+			onStep("a", step, "")
 			stop()
 		}()
 		_, err := s.Deploy(ctx, map[string]string{"a": s.images[1]})
@@ -86,25 +88,28 @@ func cancel(s *stage) {
 }
 
 // late has a New that returns long after its time: its instance is closed.
-func late(s *stage) {
+func late(s *scenario) {
 	s.open(-1)
-	s.rehearse()
-	s.told("")
-	ask("a", "New", "late")
-	ctx, stop := context.WithTimeout(context.Background(), time.Second)
-	defer stop()
+	s.openAll()
+	s.stepsOf("")
+	onStep("a", "New", "late")
+	ctx, stop := context.WithCancel(context.Background())
+	go func() {
+		s.await("New", func() bool { return s.count("New") > 0 })
+		stop()
+	}()
 	_, err := s.Deploy(ctx, map[string]string{"a": s.images[1]})
-	s.check(errors.Is(err, context.DeadlineExceeded), "the error is %v", err)
+	s.check(errors.Is(err, context.Canceled), "the error is %v", err)
 	s.await("Close", func() bool { return s.count("Close") == 1 })
 	s.must(s.Close(context.Background()))
 }
 
 // hammer reloads, rolls back, fails, cancels and takes checkpoints all at once, beside calls that are counted. Then the next
 // host has to know the count.
-func hammer(s *stage) {
+func hammer(s *scenario) {
 	s.keep = 3
 	s.open(2 * time.Millisecond)
-	s.rehearse()
+	s.openAll()
 	var made [2]atomic.Int64
 	var deployed, refused atomic.Int64
 	ctx, stop := context.WithCancel(context.Background())
@@ -141,9 +146,9 @@ func hammer(s *stage) {
 					_, err = s.Rollback(hasty, sohost.RollbackOptions{})
 				case 4:
 					step := []string{"Start", "Export", "Stop"}[rnd.IntN(3)]
-					ask("b", step, []string{"fail", "panic"}[rnd.IntN(2)])
+					onStep("b", step, []string{"fail", "panic"}[rnd.IntN(2)])
 					_, err = s.deploy(map[string]string{"a": image(), "b": image()})
-					ask("b", step, "")
+					onStep("b", step, "")
 				case 5:
 					s.Status()
 					_, err = s.Prune(generations.PruneOptions{Keep: 1})
@@ -176,7 +181,7 @@ func hammer(s *stage) {
 }
 
 // retire looks at the memory of a generation that nobody uses any more, in one slot and then in the other one, too.
-func retire(s *stage) {
+func retire(s *scenario) {
 	s.open(-1)
 	resident := func(image int) int64 {
 		for _, im := range native.Opened() {
@@ -188,14 +193,15 @@ func retire(s *stage) {
 		}
 		return 0
 	}
-	alone := func() bool { return len(s.Status().Plugins[0].Generations)+len(s.Status().Plugins[1].Generations) == 2 }
 	warm := resident(0)
 	_, err := s.deploy(map[string]string{"a": s.images[1]})
 	s.must(err)
-	s.await("the retirement", alone)
-	time.Sleep(50 * time.Millisecond) // it must not be cooled, which would come after
+	warm1 := resident(1)
+	_, err = s.deploy(map[string]string{"a": s.images[2]})
+	s.must(err)
+	s.await("the cooling of what serves nowhere", func() bool { return resident(1) < warm1*3/4 })
 	s.check(resident(0) > warm*3/4, "%d of %d bytes are resident of an image that serves as b", resident(0), warm)
-	_, err = s.deploy(map[string]string{"b": s.images[1]})
+	_, err = s.deploy(map[string]string{"b": s.images[2]})
 	s.must(err)
 	s.await("the cooling", func() bool { return resident(0) < warm*3/4 })
 	s.must(s.call("a"))
@@ -206,9 +212,9 @@ func retire(s *stage) {
 }
 
 // closeWhileBusy closes a host that has a call which doesn't return, a deploy that runs and one that waits.
-func closeWhileBusy(s *stage) {
+func closeWhileBusy(s *scenario) {
 	s.open(time.Hour)
-	s.rehearse()
+	s.openAll()
 	s.must(s.call("b"))
 	held, release := make(chan struct{}), make(chan struct{})
 	var calls sync.WaitGroup
@@ -216,12 +222,11 @@ func closeWhileBusy(s *stage) {
 		s.must(s.Call(context.Background(), "a", func(abi.Instance) error { close(held); <-release; return nil }))
 	})
 	<-held
-	s.told("")
-	ask("b", "New", "heedless")
-	hasty, stop := context.WithTimeout(context.Background(), 1500*time.Millisecond)
-	defer stop()
+	s.stepsOf("")
+	onStep("b", "New", "heedless")
+	ctx, stop := context.WithCancel(context.Background())
 	var deploys sync.WaitGroup
-	deploys.Go(func() { s.Deploy(hasty, map[string]string{"b": s.images[1]}) })
+	deploys.Go(func() { s.Deploy(ctx, map[string]string{"b": s.images[1]}) })
 	s.await("New", func() bool { return s.count("New") == 1 })
 	deploys.Go(func() {
 		_, err := s.deploy(map[string]string{"b": s.images[2]})
@@ -230,8 +235,9 @@ func closeWhileBusy(s *stage) {
 	time.Sleep(50 * time.Millisecond) // until it waits; if not, it finds the host closed
 	var closing sync.WaitGroup
 	closing.Go(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 2500*time.Millisecond)
+		ctx, cancel := context.WithTimeout(context.Background(), 1500*time.Millisecond)
 		defer cancel()
+		time.AfterFunc(50*time.Millisecond, stop) // the deploy ends while the host is being closed
 		err := s.Close(ctx)
 		s.check(errors.Is(err, context.DeadlineExceeded), "Close with a call that doesn't return: %v", err)
 	})
@@ -243,7 +249,7 @@ func closeWhileBusy(s *stage) {
 	s.check(errors.Is(s.call("a"), sohost.ErrClosed), "Call after Close: %v", s.call("a"))
 	close(release)
 	calls.Wait()
-	ask("b", "New", "")
+	onStep("b", "New", "")
 	s.open(time.Hour)
 	s.check(s.calls("b") == 1, "b has counted %d calls, want 1: its checkpoint doesn't depend on a", s.calls("b"))
 	ended, cancel := context.WithCancel(context.Background())

@@ -13,7 +13,7 @@ import (
 
 // requests has handlers that panic, take the connection over, stream, and are asked for what they don't have. No lease may
 // be left over, which a retirement shows.
-func requests(s *stage) {
+func requests(s *scenario) {
 	s.open(-1)
 	server := httptest.NewServer(s.Host)
 	defer server.Close()
