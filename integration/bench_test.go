@@ -23,7 +23,7 @@ func BenchmarkReload(b *testing.B) {
 		b.StopTimer()
 		next := clones.clone(b)
 		b.StartTimer()
-		r, err := d.client.Deploy(b.Context(), control.DeployRequest{Images: map[string]string{"counter": next}})
+		r, err := d.client.Deploy(patient(b), control.DeployRequest{Images: map[string]string{"counter": next}})
 		if err != nil {
 			b.Fatal(err)
 		}
@@ -46,7 +46,7 @@ func BenchmarkMillion(b *testing.B) {
 	images = append(images, s.src.build())
 	var shut []time.Duration
 	for i := 1; b.Loop(); i++ {
-		r, err := s.client.Deploy(b.Context(), control.DeployRequest{Images: map[string]string{"ledger": images[i%2]}})
+		r, err := s.client.Deploy(patient(b), control.DeployRequest{Images: map[string]string{"ledger": images[i%2]}})
 		if err != nil {
 			b.Fatal(err)
 		}

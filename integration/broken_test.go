@@ -155,13 +155,12 @@ func goBuildPlain(t *testing.T, output string, args ...string) {
 	if raceEnabled {
 		flags = append(flags, "-race")
 	}
-	cmd := exec.Command("go", append(flags, args...)...)
-	cmd.Dir, cmd.Env = repository, os.Environ()
+	var env []string
 	if *arm64 {
-		cmd.Env = append(cmd.Env, crossEnv()...)
+		env = crossEnv()
 	}
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("%v: %v\n%s", cmd.Args, err, out)
+	if err := run(repository, env, "go", append(flags, args...)...); err != nil {
+		t.Fatal(err)
 	}
 }
 

@@ -36,7 +36,7 @@ func TestBudgets(t *testing.T) {
 			before := d.status()
 			mark := d.mark()
 			for range test.deploys {
-				_, err := d.client.Deploy(t.Context(), control.DeployRequest{Images: map[string]string{"pad": clones.clone(t)}})
+				_, err := d.client.Deploy(patient(t), control.DeployRequest{Images: map[string]string{"pad": clones.clone(t)}})
 				if err != nil {
 					t.Fatal(err)
 				}

@@ -1,7 +1,6 @@
 package integration
 
 import (
-	"net/http"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -18,7 +17,7 @@ func TestCachesSurvive(t *testing.T) {
 	install(t, source.build(), file)
 	d := p.start(t, "--plugins", p.plugins)
 	for _, key := range []string{"a", "b&ttl=1h"} {
-		resp, err := http.Post(d.url+"/pad?key="+key, "", strings.NewReader("of "+key))
+		resp, err := impatient.Post(d.url+"/pad?key="+key, "", strings.NewReader("of "+key))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -38,7 +37,7 @@ func TestCachesSurvive(t *testing.T) {
 	install(t, source.build(), file)
 	d.awaitReload(mark, "pad")
 	look("after a reload")
-	if _, err := d.client.Handover(t.Context(), control.HandoverRequest{Why: "test"}); err != nil {
+	if _, err := d.client.Handover(patient(t), control.HandoverRequest{Why: "test"}); err != nil {
 		t.Fatal(err)
 	}
 	look("after a handover")

@@ -123,7 +123,7 @@ func TestCheckpointVersions(t *testing.T) {
 	for range 3 {
 		awaitNewFile(t, last) // which must not cost the newer state
 	}
-	if _, err := d.client.LiftQuarantine(t.Context(), control.LiftRequest{Image: short(t, second)}); err != nil {
+	if _, err := d.client.LiftQuarantine(patient(t), control.LiftRequest{Image: short(t, second)}); err != nil {
 		t.Fatal(err)
 	}
 	if b, err := os.ReadFile(last + ".v2"); err != nil || len(b) == 0 {

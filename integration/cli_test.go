@@ -13,7 +13,7 @@ import (
 // cli runs a sohost command that must succeed and returns what it prints.
 func cli(t testing.TB, args ...string) string {
 	t.Helper()
-	cmd := exec.Command(tool, args...)
+	cmd := exec.CommandContext(patient(t), tool, args...)
 	out, err := cmd.Output()
 	if err != nil {
 		if exit, ok := err.(*exec.ExitError); ok {

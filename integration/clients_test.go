@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -114,32 +115,28 @@ func inHalves(address string) client {
 func (c *clients) await(t testing.TB, more int) {
 	t.Helper()
 	timeout := time.After(patience)
-	var want []int
+	var from []int
 	for {
 		c.mu.Lock()
-		woken, missing := c.woken, 0
-		for i, n := range c.answered {
-			if want == nil || len(want) <= i {
-				want = append(want, n+more)
-			}
-			if n < want[i] {
+		woken, now, failures := c.woken, slices.Clone(c.answered), slices.Clone(c.failures)
+		c.mu.Unlock()
+		if from == nil {
+			from = now
+		}
+		missing := 0
+		for i := range now {
+			if now[i] < from[i]+more {
 				missing++
 			}
 		}
-		answered, failures := fmt.Sprint(c.answered), c.failures
-		c.mu.Unlock()
 		if missing == 0 {
 			return
 		}
 		select {
 		case <-woken:
 		case <-timeout:
-			var last error
-			if len(failures) > 0 {
-				last = failures[len(failures)-1].err
-			}
-			t.Fatalf("%d of %d clients have no %d more answers after %v: they have %s, want %v; %d requests failed, the last with %v",
-				missing, len(want), more, patience, answered, want, len(failures), last)
+			t.Fatalf("%d of %d clients have had no %d answers within %v: they had %v and have %v; failures: %+v",
+				missing, len(now), more, patience, from, now, failures[max(0, len(failures)-5):])
 		}
 	}
 }

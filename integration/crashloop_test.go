@@ -114,7 +114,7 @@ func TestCrashLoops(t *testing.T) {
 		if q := s.quarantined(); q.Image.Short() != first {
 			t.Errorf("in quarantine is %s", q.Image.Short())
 		}
-		resp, err := http.Get(s.url + "/crasher")
+		resp, err := impatient.Get(s.url + "/crasher")
 		if err != nil || resp.StatusCode != http.StatusServiceUnavailable {
 			t.Errorf("after the second crash it answers %v, %v", resp, err)
 		}

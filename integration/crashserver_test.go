@@ -82,7 +82,7 @@ func (s *crashServer) onStep(step, action string) {
 
 // deploy makes an image current.
 func (s *crashServer) deploy(plugin, image string) error {
-	_, err := s.client.Deploy(s.t.Context(), control.DeployRequest{Images: map[string]string{plugin: image}})
+	_, err := s.client.Deploy(patient(s.t), control.DeployRequest{Images: map[string]string{plugin: image}})
 	return err
 }
 
@@ -145,7 +145,7 @@ func (s *crashServer) check(crashes int, plugin, serves string, why ...string) {
 	if len(now.Crashes) != crashes || now.Worker.PID != before.Worker.PID {
 		s.t.Errorf("there were %d crashes, want %d: %+v", len(now.Crashes), crashes, now.Crashes)
 	}
-	resp, err := http.Get(s.url + "/" + plugin)
+	resp, err := impatient.Get(s.url + "/" + plugin)
 	if err != nil {
 		s.t.Fatal(err)
 	}

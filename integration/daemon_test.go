@@ -24,6 +24,16 @@ import (
 // machine is busy.
 const patience = 3 * time.Minute
 
+// impatient is a client whose requests have an end.
+var impatient = &http.Client{Timeout: patience}
+
+// patient is a context for a call that must return.
+func patient(t testing.TB) context.Context {
+	ctx, cancel := context.WithTimeoutCause(t.Context(), patience, fmt.Errorf("no answer within %v", patience))
+	t.Cleanup(cancel)
+	return ctx
+}
+
 // daemon is a `sohost run` under test.
 type daemon struct {
 	t      testing.TB
@@ -216,7 +226,7 @@ func (d *daemon) awaitGone() {
 
 func (d *daemon) status() control.Status {
 	d.t.Helper()
-	s, err := d.client.Status(context.Background())
+	s, err := d.client.Status(patient(d.t))
 	if err != nil {
 		d.t.Fatal(err)
 	}
@@ -237,7 +247,7 @@ func (d *daemon) plugin(name string) sohost.PluginStatus {
 // get returns the body of a successful answer and the generation that gave it.
 func (d *daemon) get(path string) (body, generation string) {
 	d.t.Helper()
-	resp, err := http.Get(d.url + path)
+	resp, err := impatient.Get(d.url + path)
 	if err != nil {
 		d.t.Fatal(err)
 	}

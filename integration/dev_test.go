@@ -29,7 +29,7 @@ func develop(t *testing.T, s *source, p place) *developing {
 	cmd := exec.Command(tool, "dev", "--host", server, "--output", filepath.Join(p.plugins, s.name+".so"), "--control", p.control, s.dir)
 	cmd.Dir = p.dir
 	r, w := io.Pipe()
-	cmd.Stdout, cmd.Stderr = w, w
+	cmd.Stdout, cmd.Stderr, cmd.WaitDelay = w, w, patience
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -47,6 +47,8 @@ func develop(t *testing.T, s *source, p place) *developing {
 	}()
 	t.Cleanup(func() {
 		cmd.Process.Kill()
+		for range d.lines {
+		}
 		<-d.exited
 	})
 	return d
@@ -77,6 +79,15 @@ func (d *developing) await(text string) string {
 func (d *developing) interrupt() {
 	d.t.Helper()
 	d.cmd.Process.Signal(syscall.SIGINT)
+	timeout := time.After(patience)
+	for ended := false; !ended; {
+		select {
+		case _, ok := <-d.lines:
+			ended = !ok
+		case <-timeout:
+			d.t.Fatalf("sohost dev doesn't end within %v of SIGINT", patience)
+		}
+	}
 	<-d.exited
 	if code := d.cmd.ProcessState.ExitCode(); code != 0 {
 		d.t.Errorf("sohost dev exits with %d", code)
@@ -196,7 +207,7 @@ func TestDevManySaves(t *testing.T) {
 
 func history(t *testing.T, d *daemon) []generations.Event {
 	t.Helper()
-	events, err := d.client.History(t.Context(), 100)
+	events, err := d.client.History(patient(t), 100)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -3,7 +3,6 @@ package integration
 import (
 	"encoding/json"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"runtime/debug"
 	"strconv"
@@ -55,10 +54,8 @@ func buildEmbedder(t *testing.T) string {
 		{"mod", "edit", "-replace=github.com/sohost/sohost=" + repository},
 		{"mod", "tidy"},
 	} {
-		cmd := exec.Command("go", args...)
-		cmd.Dir = dir
-		if out, err := cmd.CombinedOutput(); err != nil {
-			t.Fatalf("%v: %v\n%s", cmd.Args, err, out)
+		if err := run(dir, nil, "go", args...); err != nil {
+			t.Fatal(err)
 		}
 	}
 	program := filepath.Join(dir, "embedder")

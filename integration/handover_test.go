@@ -2,7 +2,6 @@ package integration
 
 import (
 	"fmt"
-	"net/http"
 	"slices"
 	"strings"
 	"testing"
@@ -26,7 +25,7 @@ var sizes = []struct {
 func newHoard(t testing.TB, records int) (s *stateful, sum string) {
 	t.Helper()
 	s = newStateful(t, "hoard", "--checkpoints", "-1s")
-	sum, _, err := send(http.DefaultClient, post(fmt.Sprintf("%s/hoard?fill=%d", s.url, records), ""))
+	sum, _, err := send(impatient, post(fmt.Sprintf("%s/hoard?fill=%d", s.url, records), ""))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -39,16 +38,16 @@ func newHoard(t testing.TB, records int) (s *stateful, sum string) {
 // handover has a fresh worker serve, and returns how it went and the longest that a request took meanwhile.
 func (s *stateful) handover(l *load) (sohost.Handover, time.Duration) {
 	s.t.Helper()
-	l.round()
+	l.round(s.t)
 	l.soFar() // from here on
-	h, err := s.client.Handover(s.t.Context(), control.HandoverRequest{Why: "test"})
+	h, err := s.client.Handover(patient(s.t), control.HandoverRequest{Why: "test"})
 	if err != nil {
 		s.t.Fatalf("%v; the log:\n%s", err, s.log())
 	}
 	if h.Warning != "" {
 		s.t.Errorf("handed over with the warning %q", h.Warning)
 	}
-	l.round()
+	l.round(s.t)
 	_, _, longest := l.soFar()
 	return h, longest
 }

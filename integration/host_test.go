@@ -38,7 +38,7 @@ func TestHost(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			out, err := command(t.Context(), program, append([]string{name, t.TempDir()}, images...)...).CombinedOutput()
+			out, err := command(patient(t), program, append([]string{name, t.TempDir()}, images...)...).CombinedOutput()
 			if err != nil {
 				t.Errorf("%v\n%s", err, out)
 			}

@@ -23,7 +23,7 @@ type load struct {
 	errs    []error
 	longest time.Duration // that a request took
 	rounds  []int         // requests of each client that have ended
-	ended   *sync.Cond    // a request has ended
+	woken   chan struct{} // closed and replaced when a request has ended
 }
 
 // steady is the pause of a client between an answer and the next request, where the test is not about load: the machine has
@@ -33,8 +33,7 @@ const steady = 2 * time.Millisecond
 // startLoad sends requests until stop is called. Every client has one connection, and pauses after each answer.
 func startLoad(clients int, pause time.Duration, request func() (*http.Request, error)) *load {
 	ctx, stop := context.WithCancel(context.Background())
-	l := &load{stop: stop, seen: map[string]int{}, rounds: make([]int, clients)}
-	l.ended = sync.NewCond(&l.mu)
+	l := &load{stop: stop, seen: map[string]int{}, rounds: make([]int, clients), woken: make(chan struct{})}
 	for i := range clients {
 		l.done.Go(func() {
 			client := &http.Client{Transport: new(wire)}
@@ -45,7 +44,8 @@ func startLoad(clients int, pause time.Duration, request func() (*http.Request, 
 				l.mu.Lock()
 				l.longest = max(l.longest, time.Since(begin))
 				l.rounds[i]++
-				l.ended.Broadcast()
+				close(l.woken)
+				l.woken = make(chan struct{})
 				if err != nil {
 					l.errs = append(l.errs, err)
 				} else {
@@ -89,13 +89,30 @@ func (l *load) soFar() (answered, failed int, longest time.Duration) {
 }
 
 // round waits until every request that has begun before it has ended, and every client has sent another.
-func (l *load) round() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	from := slices.Clone(l.rounds)
-	for i := range from {
-		for l.rounds[i] < from[i]+2 {
-			l.ended.Wait()
+func (l *load) round(t testing.TB) {
+	t.Helper()
+	timeout := time.After(patience)
+	var from []int
+	for {
+		l.mu.Lock()
+		woken, now := l.woken, slices.Clone(l.rounds)
+		l.mu.Unlock()
+		if from == nil {
+			from = now
+		}
+		missing := 0
+		for i := range now {
+			if now[i] < from[i]+2 {
+				missing++
+			}
+		}
+		if missing == 0 {
+			return
+		}
+		select {
+		case <-woken:
+		case <-timeout:
+			t.Fatalf("%d of %d clients have had no answer within %v: they had %v and have %v", missing, len(now), patience, from, now)
 		}
 	}
 }

@@ -2,7 +2,6 @@ package integration
 
 import (
 	"cmp"
-	"context"
 	"fmt"
 	"math/rand/v2"
 	"net"
@@ -181,7 +180,7 @@ func (s *loadedServer) check(worker int) {
 		s.fatal("the processes %v belong to no server", strays)
 	}
 	awaitThat(s.t, fmt.Sprintf("status has worker %d alone", worker), func() bool { // it learns of an end a moment later
-		status, err := s.client.Status(context.Background())
+		status, err := s.client.Status(patient(s.t))
 		if err != nil {
 			s.fatal("status: %v", err)
 		}
@@ -193,7 +192,7 @@ func (s *loadedServer) check(worker int) {
 func (s *loadedServer) handover() time.Duration {
 	s.t.Helper()
 	begin := time.Now()
-	h, err := s.client.Handover(context.Background(), control.HandoverRequest{Why: "test"})
+	h, err := s.client.Handover(patient(s.t), control.HandoverRequest{Why: "test"})
 	if err != nil || h.Warning != "" {
 		s.fatal("an undisturbed handover: %+v, %v", h, err)
 	}

@@ -1,6 +1,7 @@
 package integration
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -11,6 +12,7 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/sohost/sohost/internal/self"
 )
@@ -86,10 +88,18 @@ func goBuild(dir, output, pkg string, env []string) error {
 	if raceEnabled {
 		args = append(args, "-race")
 	}
-	cmd := exec.Command("go", append(args, pkg)...)
+	return run(dir, env, "go", append(args, pkg)...)
+}
+
+// run runs a program that must succeed, most often one that compiles something, which takes its time without a cache.
+func run(dir string, env []string, program string, args ...string) error {
+	const limit = 10 * time.Minute
+	ctx, cancel := context.WithTimeoutCause(context.Background(), limit, fmt.Errorf("not done within %v", limit))
+	defer cancel()
+	cmd := exec.CommandContext(ctx, program, args...)
 	cmd.Dir, cmd.Env = dir, append(os.Environ(), env...)
 	if out, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("%s: %w\n%s", strings.Join(cmd.Args, " "), err, out)
+		return fmt.Errorf("%s: %w\n%s", strings.Join(cmd.Args, " "), cmp.Or(context.Cause(ctx), err), out)
 	}
 	return nil
 }

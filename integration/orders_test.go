@@ -37,28 +37,28 @@ func TestOrdersDuringHandovers(t *testing.T) {
 		}
 		for range askers {
 			order("handover", func() error {
-				_, err := d.client.Handover(t.Context(), control.HandoverRequest{Why: "test"})
+				_, err := d.client.Handover(patient(t), control.HandoverRequest{Why: "test"})
 				return err
 			})
 		}
 		image := clones.clone(t)
 		order("deploy", func() error {
-			r, err := d.client.Deploy(t.Context(), control.DeployRequest{Images: map[string]string{"counter": image}})
+			r, err := d.client.Deploy(patient(t), control.DeployRequest{Images: map[string]string{"counter": image}})
 			if err == nil && r.Moves[0].To.Short() != short(t, image) {
 				err = fmt.Errorf("it brought %s", r.Moves[0].To.Short())
 			}
 			return err
 		})
 		order("deploy of what serves", func() error {
-			_, err := d.client.Deploy(t.Context(), control.DeployRequest{Images: map[string]string{"hello": ""}})
+			_, err := d.client.Deploy(patient(t), control.DeployRequest{Images: map[string]string{"hello": ""}})
 			return err
 		})
 		order("prune", func() error {
-			_, err := d.client.Prune(t.Context(), control.PruneRequest{Keep: 100})
+			_, err := d.client.Prune(patient(t), control.PruneRequest{Keep: 100})
 			return err
 		})
 		order("history", func() error {
-			_, err := d.client.History(t.Context(), 10)
+			_, err := d.client.History(patient(t), 10)
 			return err
 		})
 		orders.Wait()
@@ -66,7 +66,7 @@ func TestOrdersDuringHandovers(t *testing.T) {
 			t.Fatalf("round %d: counter serves %s, want %s", round, got, short(t, image))
 		}
 	}
-	if _, err := d.client.Rollback(t.Context(), control.RollbackRequest{Plugins: []string{"counter"}}); err != nil {
+	if _, err := d.client.Rollback(patient(t), control.RollbackRequest{Plugins: []string{"counter"}}); err != nil {
 		t.Error(err)
 	}
 	answers := counting.end(t)
@@ -96,7 +96,7 @@ func TestUpgrade(t *testing.T) {
 	before := d.status()
 
 	for _, program := range []string{"/bin/sh", filepath.Join(p.plugins, "counter.so"), filepath.Join(p.dir, "nothing")} {
-		_, err := d.client.Handover(t.Context(), control.HandoverRequest{Program: program})
+		_, err := d.client.Handover(patient(t), control.HandoverRequest{Program: program})
 		t.Logf("%s: %v", program, err)
 		if err == nil || d.status().Worker.PID != before.Worker.PID {
 			t.Errorf("%s serves now: %v", program, err)
@@ -104,7 +104,7 @@ func TestUpgrade(t *testing.T) {
 	}
 
 	mark := d.mark()
-	if _, err := d.client.Handover(t.Context(), control.HandoverRequest{Why: "test", Program: second}); err != nil {
+	if _, err := d.client.Handover(patient(t), control.HandoverRequest{Why: "test", Program: second}); err != nil {
 		t.Fatal(err)
 	}
 	upgraded := func(l line) bool { return l.text("msg") == "upgraded: this is another program in the same process" }
@@ -131,7 +131,7 @@ func TestUpgrade(t *testing.T) {
 		t.Errorf("SIGUSR2: server %d, worker %d; before: %d, %d", again.PID, again.Worker.PID, after.PID, after.Worker.PID)
 	}
 	// The worker's wishes reach the new program.
-	if _, err := d.client.Handover(t.Context(), control.HandoverRequest{Why: "test"}); err != nil {
+	if _, err := d.client.Handover(patient(t), control.HandoverRequest{Why: "test"}); err != nil {
 		t.Error(err)
 	}
 	checkCounted(t, counting.end(t))
@@ -157,7 +157,7 @@ func TestUpgradeFails(t *testing.T) {
 	install(t, server, gone)
 	chmod(t, gone)
 	mark, before := d.mark(), d.status()
-	if _, err := d.client.Handover(t.Context(), control.HandoverRequest{Program: gone}); err != nil {
+	if _, err := d.client.Handover(patient(t), control.HandoverRequest{Program: gone}); err != nil {
 		t.Fatal(err)
 	}
 	d.await(mark, func(l line) bool {
@@ -167,7 +167,7 @@ func TestUpgradeFails(t *testing.T) {
 	if after.PID != before.PID || after.Worker.PID == before.Worker.PID {
 		t.Errorf("before: server %d, worker %d; after: %d, %d", before.PID, before.Worker.PID, after.PID, after.Worker.PID)
 	}
-	if _, err := d.client.Handover(t.Context(), control.HandoverRequest{}); err != nil { // the supervisor's own program serves
+	if _, err := d.client.Handover(patient(t), control.HandoverRequest{}); err != nil { // the supervisor's own program serves
 		t.Error(err)
 	}
 	load.end(t)

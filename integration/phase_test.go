@@ -1,7 +1,6 @@
 package integration
 
 import (
-	"context"
 	"slices"
 	"strconv"
 	"strings"
@@ -51,7 +50,7 @@ func (s *loadedServer) beginHandover(phase int) (oldWorker int, answer <-chan er
 	mark := s.mark()
 	answered, over := make(chan error, 1), make(chan struct{})
 	go func(client *control.Client) {
-		_, err := client.Handover(context.Background(), control.HandoverRequest{Why: "test"})
+		_, err := client.Handover(patient(s.t), control.HandoverRequest{Why: "test"})
 		answered <- err
 		close(over)
 	}(s.client)

@@ -114,7 +114,7 @@ func (s *soak) reload(i int) {
 	id := short(s.t, image)
 	mark := s.mark()
 	if name == "counter" {
-		if _, err := s.client.Deploy(s.t.Context(), control.DeployRequest{Images: map[string]string{name: image}}); err != nil {
+		if _, err := s.client.Deploy(patient(s.t), control.DeployRequest{Images: map[string]string{name: image}}); err != nil {
 			s.t.Fatalf("reload %d: %v; the log:\n%s", i, err, s.log())
 		}
 	} else {

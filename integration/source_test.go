@@ -2,9 +2,7 @@ package integration
 
 import (
 	"bytes"
-	"context"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -88,10 +86,8 @@ func (s *source) image(how string, build func(out string)) string {
 
 func (s *source) run(dir string, name string, args ...string) {
 	s.t.Helper()
-	cmd := exec.CommandContext(context.Background(), name, args...)
-	cmd.Dir = dir
-	if out, err := cmd.CombinedOutput(); err != nil {
-		s.t.Fatalf("%s: %v\n%s", strings.Join(cmd.Args, " "), err, out)
+	if err := run(dir, nil, name, args...); err != nil {
+		s.t.Fatal(err)
 	}
 }
 

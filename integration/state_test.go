@@ -177,13 +177,13 @@ func TestRollbackKeepsState(t *testing.T) {
 	if move := s.swap(s.src.build()); move.Way != sohost.WayConvert {
 		t.Fatalf("the state went by %q", move.Way)
 	}
-	if _, _, err := send(http.DefaultClient, func() (*http.Request, error) {
+	if _, _, err := send(impatient, func() (*http.Request, error) {
 		return http.NewRequest(http.MethodPost, s.url+"/ledger/late", nil)
 	}); err != nil {
 		t.Fatal(err)
 	}
 	mark := s.mark()
-	r, err := s.client.Rollback(t.Context(), control.RollbackRequest{})
+	r, err := s.client.Rollback(patient(t), control.RollbackRequest{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -218,7 +218,7 @@ func main() {}`)
 		t.Fatalf("the state went by %q in version %d", move.Way, move.Version)
 	}
 	s.get("/fragile")
-	r, err := s.client.Rollback(t.Context(), control.RollbackRequest{})
+	r, err := s.client.Rollback(patient(t), control.RollbackRequest{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -246,7 +246,7 @@ func TestDeployTogether(t *testing.T) {
 	next := map[string]string{"ledger": ledger.build()}
 	fragile.edit("fragile.go", "f.counts = s", "panic(0)\n\tf.counts = s")
 	next["fragile"] = fragile.build()
-	_, err := d.client.Deploy(t.Context(), control.DeployRequest{Images: next})
+	_, err := d.client.Deploy(patient(t), control.DeployRequest{Images: next})
 	if err == nil || !strings.Contains(err.Error(), "fragile") {
 		t.Errorf("deployed in spite of a panic in Import: %v", err)
 	}
@@ -258,7 +258,7 @@ func TestDeployTogether(t *testing.T) {
 
 	fragile.edit("fragile.go", "panic(0)", "_ = ctx")
 	next["fragile"] = fragile.build()
-	r, err := d.client.Deploy(t.Context(), control.DeployRequest{Images: next})
+	r, err := d.client.Deploy(patient(t), control.DeployRequest{Images: next})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -303,7 +303,7 @@ func TestSlowCall(t *testing.T) {
 	body, slow := io.Pipe()
 	done := make(chan error, 1)
 	go func() {
-		_, _, err := send(&http.Client{}, func() (*http.Request, error) { return http.NewRequest(http.MethodPost, s.url+"/fragile", body) })
+		_, _, err := send(impatient, func() (*http.Request, error) { return http.NewRequest(http.MethodPost, s.url+"/fragile", body) })
 		done <- err
 	}()
 	for s.plugin("fragile").Generations[0].Leases == 0 { // until the plugin reads the body

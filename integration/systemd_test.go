@@ -1,10 +1,8 @@
 package integration
 
 import (
-	"context"
 	"fmt"
 	"net"
-	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -51,14 +49,14 @@ func TestSystemd(t *testing.T) {
 
 	// LISTEN_PID is the pid of the program, which only a shell that becomes the program knows before it runs.
 	script := `LISTEN_PID=$$ WATCHDOG_PID=$$ exec "$0" run --store "$1" --plugins "$2" --log-format json`
-	cmd := exec.Command("/bin/sh", "-c", script, server, p.store, p.plugins)
+	cmd := exec.CommandContext(patient(t), "/bin/sh", "-c", script, server, p.store, p.plugins)
 	cmd.Env = append(os.Environ(), "LISTEN_FDS=2", "LISTEN_FDNAMES=http:control", "WATCHDOG_USEC=3000000",
 		"NOTIFY_SOCKET="+notices.LocalAddr().String())
 	cmd.ExtraFiles, cmd.Dir, cmd.Stderr = files, p.dir, os.Stderr
 	// A client that comes before the server waits.
 	early := make(chan error, 1)
 	go func() {
-		resp, err := http.Get(url + "/counter")
+		resp, err := impatient.Get(url + "/counter")
 		if err == nil {
 			resp.Body.Close()
 		}
@@ -96,7 +94,7 @@ func TestSystemd(t *testing.T) {
 	hear("WATCHDOG=1")
 	client := control.NewClient(p.control)
 	for _, program := range []string{"", server} {
-		if _, err := client.Handover(context.Background(), control.HandoverRequest{Why: "test", Program: program}); err != nil {
+		if _, err := client.Handover(patient(t), control.HandoverRequest{Why: "test", Program: program}); err != nil {
 			t.Fatal(err)
 		}
 		hear("RELOADING=1")
@@ -104,7 +102,7 @@ func TestSystemd(t *testing.T) {
 	}
 	hear("READY=1") // of the program that has taken the process over
 	hear("WATCHDOG=1")
-	if s, err := client.Status(context.Background()); err != nil || s.PID != cmd.Process.Pid {
+	if s, err := client.Status(patient(t)); err != nil || s.PID != cmd.Process.Pid {
 		t.Errorf("the status is that of %d, %v", s.PID, err)
 	}
 	cmd.Process.Signal(os.Interrupt)

@@ -14,8 +14,8 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-// patience bounds every wait for something that must happen. No script depends on how soon it does.
-const patience = time.Minute
+// patience bounds every wait for something that must happen. Only a hang reaches it.
+const patience = 3 * time.Minute
 
 type backgroundsKey struct{}
 
@@ -68,7 +68,7 @@ func cmdBackground(ts *testscript.TestScript, neg bool, args []string) {
 		}
 	}
 	r, w := io.Pipe()
-	cmd.Stdout, cmd.Stderr = w, w
+	cmd.Stdout, cmd.Stderr, cmd.WaitDelay = w, w, patience
 	ts.Check(cmd.Start())
 	p := &background{cmd: cmd, lines: make(chan string, 10_000), exited: make(chan struct{})}
 	go func() {
