@@ -64,8 +64,8 @@ func main() {
 		case "build-output":
 			fmt.Print(e.Output)
 		case "output":
-			// go test says no more of a package that passes than its line.
-			if e.Test != "" || e.Output != "PASS\n" {
+			// Without -v there is none of these.
+			if !strings.HasPrefix(e.Output, "=== ") && (e.Test != "" || e.Output != "PASS\n") {
 				output[key] += e.Output
 			}
 		case "pass", "skip", "fail":
