@@ -56,8 +56,8 @@ func TestRealPlugins(t *testing.T) {
 	args := []string{"build", "-buildmode=plugin", "-o", dir}
 	info, _ := debug.ReadBuildInfo()
 	for _, s := range info.Settings {
-		if s.Key == "-race" && s.Value == "true" {
-			args = append(args, "-race")
+		if (s.Key == "-race" || s.Key == "-trimpath") && s.Value == "true" {
+			args = append(args, s.Key)
 		}
 	}
 	for _, gen := range []string{"one_g0123456789ab", "two_gba9876543210"} {
