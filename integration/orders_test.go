@@ -107,8 +107,16 @@ func TestUpgrade(t *testing.T) {
 	if _, err := d.client.Handover(patient(t), control.HandoverRequest{Why: "test", Program: second}); err != nil {
 		t.Fatal(err)
 	}
-	upgraded := func(l line) bool { return l.text("msg") == "upgraded: this is another program in the same process" }
-	d.await(mark, upgraded)
+	awaitUpgraded := func(mark int) {
+		t.Helper()
+		l := d.await(mark, func(l line) bool {
+			return l.text("level") == "ERROR" || isMessage("upgraded: this is another program in the same process")(l)
+		})
+		if l.text("level") == "ERROR" {
+			t.Fatalf("not upgraded: %v", l)
+		}
+	}
+	awaitUpgraded(mark)
 	after := d.status() // waits for the new program to answer
 	if after.PID != before.PID || after.Worker.PID == before.Worker.PID {
 		t.Errorf("before: server %d, worker %d; after: %d, %d", before.PID, before.Worker.PID, after.PID, after.Worker.PID)
@@ -126,7 +134,7 @@ func TestUpgrade(t *testing.T) {
 	if err := d.cmd.Process.Signal(syscall.SIGUSR2); err != nil {
 		t.Fatal(err)
 	}
-	d.await(mark, upgraded)
+	awaitUpgraded(mark)
 	if again := d.status(); again.PID != before.PID || again.Worker.PID == after.Worker.PID {
 		t.Errorf("SIGUSR2: server %d, worker %d; before: %d, %d", again.PID, again.Worker.PID, after.PID, after.Worker.PID)
 	}
