@@ -12,7 +12,7 @@ import (
 )
 
 // BenchmarkReload deploys images that the server has never seen, of a plugin with a counter as its state, one after the
-// other. It tells the median of each phase.
+// other. It reports the median of each phase.
 func BenchmarkReload(b *testing.B) {
 	image := newSource(b, "counter").build()
 	clones := newCloner(b, image, "example.com/counter")

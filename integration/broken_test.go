@@ -71,7 +71,7 @@ func TestBrokenImages(t *testing.T) {
 		test.act()
 		refused := d.awaitRefusal(mark, "counter")
 		if why := refused.text("why"); !strings.Contains(why, test.wants) {
-			t.Errorf("%s: refused because %q, which doesn't tell of %q", test.name, why, test.wants)
+			t.Errorf("%s: refused because %q, which doesn't mention %q", test.name, why, test.wants)
 		}
 		status := d.plugin("counter")
 		if status.Refused == nil || status.Generation.Short() != short(t, good) {
@@ -110,7 +110,7 @@ func init() { `+test.body+" }\n")
 		install(t, s.src.build(), s.file)
 		l := s.awaitRefusal(mark, "fragile")
 		if why := l.text("why"); l.text("phase") != "probe" || !strings.Contains(why, test.wants) {
-			t.Errorf("init { %s }: refused at %s because %q, which doesn't tell of %q", test.body, l.text("phase"), why, test.wants)
+			t.Errorf("init { %s }: refused at %s because %q, which doesn't mention %q", test.body, l.text("phase"), why, test.wants)
 		}
 	}
 	if _, generation := s.get("/fragile"); generation != serving {

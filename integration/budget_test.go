@@ -8,7 +8,8 @@ import (
 	"github.com/sohost/sohost/internal/server/control"
 )
 
-// TestBudgets spends each budget: a fresh process takes over by itself, says why, and what the old one had left behind is gone.
+// TestBudgets spends each budget: the server hands over to a new worker without being asked, says why, and the leftovers are
+// gone.
 func TestBudgets(t *testing.T) {
 	t.Parallel()
 	source := newSourceOf(t, "pad", filepath.Join("testdata", "pad"))

@@ -8,7 +8,7 @@ import (
 	"github.com/sohost/sohost/internal/server/control"
 )
 
-// TestCachesSurvive: what plugins put into the host's caches is there after a reload, and in a fresh process.
+// TestCachesSurvive checks that what plugins put into the host's caches is there after a reload and in a new worker.
 func TestCachesSurvive(t *testing.T) {
 	t.Parallel()
 	p := newPlace(t)

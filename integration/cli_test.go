@@ -24,7 +24,7 @@ func cli(t testing.TB, args ...string) string {
 	return string(out)
 }
 
-// short is the id of the image in a file, as people read it.
+// short returns the id of the image in a file, as people read it.
 func short(t testing.TB, file string) string {
 	t.Helper()
 	b, err := os.ReadFile(file)

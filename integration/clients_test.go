@@ -88,7 +88,7 @@ func getting(url string, answer func(body string)) client {
 	}}
 }
 
-// inHalves returns a client that sends each request in two halves, so that an old worker has to wait for its end.
+// inHalves returns a client that sends each request in two halves, so that the old worker has to wait for its end.
 func inHalves(address string) client {
 	return client{close: func() {}, request: func() error {
 		conn, err := net.Dial("tcp", address)
@@ -141,7 +141,7 @@ func (c *clients) await(t testing.TB, more int) {
 	}
 }
 
-// sent is how many requests there were.
+// sent returns the number of requests, answered or not.
 func (c *clients) sent() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -52,7 +52,7 @@ func (c *cloner) clone(t testing.TB) string {
 	}
 }
 
-// candidate is another id with the hash of the first, or nil if the random beginning has no such end. The hash of the GNU
+// candidate returns another id with the hash of the first, or nil if the random beginning has no such end. The hash of the GNU
 // symbol table takes h·33 + c for each character c, so the last characters are the digits, in base 33, of what is missing.
 func (c *cloner) candidate() []byte {
 	const tail = 8

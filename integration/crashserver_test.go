@@ -29,7 +29,7 @@ type crashServer struct {
 	*daemon
 	t       *testing.T
 	place   place
-	actions string // the folder that tells the crasher what to do at which step, see onStep
+	actions string // a folder with what the crasher is to do at which step, see onStep
 }
 
 // start starts a server whose first release is confirmed. So are those of the images that follow each other in it.
@@ -165,7 +165,7 @@ func (s *crashServer) check(crashes int, plugin, serves string, why ...string) {
 	}
 }
 
-// urls are those of the plugins that are to serve, which is all but one.
+// urls returns the URLs of all plugins but one.
 func (s *crashServer) urls(but string) (urls []string) {
 	for _, plugin := range []string{"counter", "hello", "crasher"} {
 		if plugin != but {

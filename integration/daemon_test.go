@@ -27,7 +27,7 @@ const patience = 3 * time.Minute
 // impatient is a client whose requests have an end.
 var impatient = &http.Client{Timeout: patience}
 
-// patient is a context for a call that must return.
+// patient returns a context for a call that must return.
 func patient(t testing.TB) context.Context {
 	ctx, cancel := context.WithTimeoutCause(t.Context(), patience, fmt.Errorf("no answer within %v", patience))
 	t.Cleanup(cancel)
@@ -120,14 +120,14 @@ func (d *daemon) read(logs io.Reader) {
 	}
 }
 
-// mark is the present end of the log, for await.
+// mark returns the present end of the log, for await.
 func (d *daemon) mark() int {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return len(d.lines)
 }
 
-// next is closed once there are more lines than up to a mark.
+// next returns a channel that is closed once there are lines after a mark.
 func (d *daemon) next(mark int) <-chan struct{} {
 	d.mu.Lock()
 	defer d.mu.Unlock()

@@ -116,14 +116,14 @@ func TestDev(t *testing.T) {
 	answers("hello world")
 	for _, want := range []string{"hello", "build ", "reload "} {
 		if !strings.Contains(line, want) {
-			t.Errorf("%q doesn't tell of %q", line, want)
+			t.Errorf("%q doesn't mention %q", line, want)
 		}
 	}
 
 	// One line, saved.
 	src.edit("hello.go", `greeting = "hello"`, `greeting = "hi"`)
 	if line := dev.await(" live: "); !strings.Contains(line, "after the save") {
-		t.Errorf("%q doesn't tell how long it was", line)
+		t.Errorf("%q doesn't say how long it took", line)
 	}
 	answers("hi world")
 

@@ -43,7 +43,7 @@ func newEventLog(t testing.TB, file string) *eventLog {
 	return e
 }
 
-// since are the lines from a mark on, the mark of their end, and what is closed with the next line.
+// since returns the lines from a mark on, the mark of their end, and a channel that is closed with the next line.
 func (e *eventLog) since(mark int) (lines []string, end int, next <-chan struct{}) {
 	e.mu.Lock()
 	defer e.mu.Unlock()

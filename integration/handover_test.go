@@ -21,7 +21,7 @@ var sizes = []struct {
 	{"100MB", 1_000_000, 1},
 }
 
-// newHoard is a server whose plugin has a state of that many records. Nobody waits for a checkpoint of it.
+// newHoard starts a server whose plugin has a state of that many records, without checkpoints.
 func newHoard(t testing.TB, records int) (s *stateful, sum string) {
 	t.Helper()
 	s = newStateful(t, "hoard", "--checkpoints", "-1s")
@@ -35,7 +35,7 @@ func newHoard(t testing.TB, records int) (s *stateful, sum string) {
 	return s, sum
 }
 
-// handover has a fresh worker serve, and returns how it went and the longest that a request took meanwhile.
+// handover hands over to a new worker, and returns how it went and the longest that a request took meanwhile.
 func (s *stateful) handover(l *load) (sohost.Handover, time.Duration) {
 	s.t.Helper()
 	l.round(s.t)

@@ -117,15 +117,15 @@ func (s *loadedServer) disturb(d disturbance, phase int, usual time.Duration) (h
 	return hits, killed, answer
 }
 
-// process is a handle of a process, and stays that process's.
+// process returns a handle of a process, which stays that process's when its pid is reused.
 func process(pid int) *os.Process {
 	p, _ := os.FindProcess(pid) // never an error on unix
 	return p
 }
 
 // TestKillHandover kills the processes of a server in handovers: each once in each phase, or with -kills all kinds of them at
-// random moments. What must be true after each: no two processes have served state, service comes back by itself or with the
-// next server, one worker is left, and no process that belongs to no server. A server whose supervisor alone was killed has
+// random moments. What must be true after each: no two processes have served state, service comes back with the next worker or
+// the next server, one worker is left, and every process belongs to a server. A server whose supervisor alone was killed has
 // lost nothing.
 func TestKillHandover(t *testing.T) {
 	if raceEnabled {

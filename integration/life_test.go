@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// TestTerminate sends SIGTERM while a request runs: it finishes, the server exits with 0, and its successor boots what was
+// TestTerminate sends SIGTERM while a request runs: it finishes, the server exits with 0, and the next server boots what was
 // current.
 func TestTerminate(t *testing.T) {
 	t.Parallel()

@@ -80,7 +80,7 @@ func send(client *http.Client, request func() (*http.Request, error)) (body, gen
 	return strings.TrimSpace(string(b)), resp.Header.Get("Sohost-Generation"), nil
 }
 
-// soFar is how many requests were answered and how many failed, and the longest that one took since the last call.
+// soFar returns how many requests were answered and how many failed, and the longest that one took since the last call.
 func (l *load) soFar() (answered, failed int, longest time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

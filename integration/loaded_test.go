@@ -74,7 +74,7 @@ func startLoaded(t testing.TB, stretch time.Duration, args ...string) *loadedSer
 	s.start()
 	ignore := func(string) {}
 	s.clients = startClients(
-		getting(s.url+"/counter", s.count), getting(s.url+"/counter", s.count),
+		getting(s.url+"/counter", s.noteCount), getting(s.url+"/counter", s.noteCount),
 		getting(s.url+"/exclusive?hold=20ms", ignore), getting(s.url+"/exclusive", ignore), getting(s.url+"/hello", ignore),
 		inHalves(strings.TrimPrefix(s.url, "http://")),
 	)
@@ -92,8 +92,8 @@ func (s *loadedServer) start() {
 	s.daemon = startServer(s.t, s.place, server, s.args...)
 }
 
-// count notes an answer of the counter.
-func (s *loadedServer) count(body string) {
+// noteCount notes an answer of the counter.
+func (s *loadedServer) noteCount(body string) {
 	n, _ := strconv.ParseInt(body, 10, 64)
 	for have := s.counted.Load(); n > have && !s.counted.CompareAndSwap(have, n); have = s.counted.Load() {
 	}
@@ -125,7 +125,7 @@ func (s *loadedServer) violated() string {
 	return string(b)
 }
 
-// supervisor is the pid of the server.
+// supervisor returns the pid of the server.
 func (s *loadedServer) supervisor() int { return s.cmd.Process.Pid }
 
 // awaitOneWorker waits until the server has one worker and returns its pid.
@@ -188,7 +188,7 @@ func (s *loadedServer) check(worker int) {
 	})
 }
 
-// handover is one that nobody disturbs.
+// handover hands over undisturbed, and returns how long that took.
 func (s *loadedServer) handover() time.Duration {
 	s.t.Helper()
 	begin := time.Now()

@@ -33,7 +33,7 @@ var (
 // many times is for mistakes in its concurrency, which come by chance.
 var repeats = flag.Int("repeats", 1, "how many times as often as usual tests repeat reloads, handovers and signals")
 
-// repeated is n times as often as this run wants.
+// repeated returns n, multiplied by -repeats.
 func repeated(n int) int { return n * *repeats }
 
 func TestMain(m *testing.M) {
@@ -104,7 +104,7 @@ func run(dir string, env []string, program string, args ...string) error {
 	return nil
 }
 
-// command is a program under test, run for its architecture.
+// command returns the command that runs a program under test on its architecture.
 func command(ctx context.Context, program string, args ...string) *exec.Cmd {
 	if *arm64 && program != tool {
 		cmd := exec.CommandContext(ctx, "qemu-aarch64-static", append([]string{program}, args...)...)

@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// newPlainSource is the module of this repository with no more in it than a plugin needs: an image that is built from it
+// newPlainSource returns the module of this repository with no more in it than a plugin needs: an image that is built from it
 // without `sohost build` has the server's own packages abi and keep.
 func newPlainSource(t testing.TB, name string) *source {
 	t.Helper()
@@ -38,7 +38,7 @@ func (s *source) buildPlain() string {
 
 // TestPlainImages copies images over each other that plain `go build` has made of one plugin, with another package of its
 // own and another version of a dependency. The Go runtime can't have two of them in one process, so each is served by
-// a fresh worker. No request may fail, and none may count twice or not at all.
+// a new worker. No request may fail, and none may count twice or not at all.
 func TestPlainImages(t *testing.T) {
 	t.Parallel()
 	switch {

@@ -21,7 +21,7 @@ type proc struct {
 	zombie      bool
 }
 
-// procs are the processes that match, of all that this user may see.
+// procs returns the processes that match, of all that this user may see.
 func procs(match func(proc) bool) (found []proc) {
 	stats, _ := filepath.Glob("/proc/[0-9]*/stat")
 	for _, file := range stats {
@@ -41,7 +41,7 @@ func procs(match func(proc) bool) (found []proc) {
 	return found
 }
 
-// children are a process's children that live.
+// children returns the live children of a process.
 func children(pid int) (pids []int) {
 	for _, p := range procs(func(p proc) bool { return p.parent == pid && !p.zombie }) {
 		pids = append(pids, p.pid)
@@ -49,12 +49,12 @@ func children(pid int) (pids []int) {
 	return pids
 }
 
-// zombies are a process's children that it hasn't waited for.
+// zombies returns the children of a process that it hasn't waited for.
 func zombies(pid int) []proc {
 	return procs(func(p proc) bool { return p.parent == pid && p.zombie })
 }
 
-// strays are the live processes in the place that are neither the server nor come from it: every process of a server has
+// strays returns the live processes in the place that are neither the server nor come from it: every process of a server has
 // the directory that its supervisor was started in.
 func (p place) strays(server int) (pids []int) {
 	here := procs(func(q proc) bool {
@@ -88,7 +88,7 @@ func openFiles(t testing.TB, pid int) int {
 	return len(entries)
 }
 
-// anyEnded is closed when one of the processes has ended, by pidfd_open(2); at once if one is gone already.
+// anyEnded returns a channel that is closed when one of the processes has ended, at once if one is gone already.
 func anyEnded(pids ...int) <-chan struct{} {
 	ended := make(chan struct{})
 	var once sync.Once

@@ -66,7 +66,7 @@ func TestRegistry(t *testing.T) {
 	}
 }
 
-// TestPanickingNew deploys an image whose New panics in any process, and not for a registry's sake. It is tried in a fresh
+// TestPanickingNew deploys an image whose New panics in any process, and not for a registry's sake. It is tried in a new
 // worker, once, and refused.
 func TestPanickingNew(t *testing.T) {
 	t.Parallel()

@@ -42,7 +42,7 @@ type soak struct {
 	settled int             // reloads after which the server has come to its level
 	files   int             // that the supervisor had open then
 	longest time.Duration   // that a request took
-	told    int             // reloads that reports have told of
+	shown   int             // reloads that were reported
 	begin   time.Time
 }
 
@@ -128,7 +128,7 @@ func (s *soak) reload(i int) {
 	}
 }
 
-// count is how many lines of the log have that message.
+// count returns how many lines of the log have that message.
 func (d *daemon) count(message string) (n int) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -140,7 +140,7 @@ func (d *daemon) count(message string) (n int) {
 	return n
 }
 
-// longestOf is the longest time that some phases took together, of all lines of the log with that message.
+// longestOf returns the longest time that some phases took together, of all lines of the log with that message.
 func (d *daemon) longestOf(message string, phases ...string) (longest time.Duration) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -158,7 +158,7 @@ func (d *daemon) longestOf(message string, phases ...string) (longest time.Durat
 	return longest
 }
 
-// report tells how it went since the last report.
+// report logs how it went since the last report.
 func (s *soak) report() {
 	answered, failed := 0, 0
 	for _, l := range s.loads {
@@ -168,8 +168,8 @@ func (s *soak) report() {
 	s.t.Logf("%5.0f s: %d reloads, %d handovers, %d requests, %d failed, longest request %.0f ms; since the last report: "+
 		"median reload %.1f ms, memory %d MiB, at most %d",
 		time.Since(s.begin).Seconds(), len(s.took), s.count("handover"), answered, failed, milliseconds(s.longest),
-		milliseconds(median(s.took[s.told:])), median(s.memory[s.told:])>>20, slices.Max(s.memory[s.told:])>>20)
-	s.told = len(s.took)
+		milliseconds(median(s.took[s.shown:])), median(s.memory[s.shown:])>>20, slices.Max(s.memory[s.shown:])>>20)
+	s.shown = len(s.took)
 }
 
 // check ends the load and looks at what is left.
@@ -236,7 +236,7 @@ func (s *soak) awaitAlone() (files int) {
 	return openFiles(s.t, alone.PID)
 }
 
-// processes are those that live in the place, in order.
+// processes returns the live processes in the place, in order.
 func (p place) processes() (pids []int) {
 	for _, q := range procs(func(q proc) bool {
 		dir, err := os.Readlink(fmt.Sprintf("/proc/%d/cwd", q.pid))
@@ -248,7 +248,7 @@ func (p place) processes() (pids []int) {
 	return pids
 }
 
-// diskUse is the size of all files below a directory.
+// diskUse returns the size of all files below a directory.
 func diskUse(t *testing.T, dir string) (size int64) {
 	t.Helper()
 	err := filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {

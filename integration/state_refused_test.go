@@ -93,7 +93,7 @@ func TestSlowCall(t *testing.T) {
 	why := s.awaitRefusal(mark, "fragile").text("why")
 	for _, part := range []string{"1 call", "plugin fragile", serving, "300ms"} {
 		if !strings.Contains(why, part) {
-			t.Errorf("refused because %q, which doesn't tell %q", why, part)
+			t.Errorf("refused because %q, which doesn't mention %q", why, part)
 		}
 	}
 	s.get("/fragile")

@@ -152,22 +152,22 @@ func TestLayoutChanges(t *testing.T) {
 	mark := s.mark()
 	install(t, s.src.build(), s.file)
 	if why := s.awaitRefusal(mark, "ledger").text("why"); !strings.Contains(why, "state.ByKey[key]") {
-		t.Errorf("refused because %q, which doesn't tell the place", why)
+		t.Errorf("refused because %q, which doesn't name the place", why)
 	}
 	if now, generation := s.get("/ledger"); now != full || generation != serving.Short() {
 		t.Errorf("after the refusal generation %s has %q, want %s with %q", generation, now, serving.Short(), full)
 	}
 
-	// Back to the first: what it can't have it loses, and that is told. int64 → int32 has no way, so it is the state from before.
+	// Back to the first: what it can't take is lost, and reported. int64 → int32 has no way, so it is the state from before.
 	mark = s.mark()
 	install(t, first, s.file)
 	if why := s.awaitRefusal(mark, "ledger").text("why"); !strings.Contains(why, "state.ByKey[].Hits") {
-		t.Errorf("the way back was refused because %q, which doesn't tell the place", why)
+		t.Errorf("the way back was refused because %q, which doesn't name the place", why)
 	}
 }
 
 // TestRollbackKeepsState goes back to a generation whose types can't take the state: it gets the state that it had, and a
-// warning tells how old that is.
+// warning says how old that is.
 func TestRollbackKeepsState(t *testing.T) {
 	t.Parallel()
 	s := newStateful(t, "ledger")

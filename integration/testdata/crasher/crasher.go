@@ -35,8 +35,8 @@ var Plugin = abi.Descriptor{
 func init() { step("init") }
 
 func serve(w http.ResponseWriter, r *http.Request) {
-	if deed := r.URL.Query().Get("do"); deed != "" {
-		do(deed)
+	if action := r.URL.Query().Get("do"); action != "" {
+		do(action)
 		<-r.Context().Done()
 	}
 	fmt.Fprintln(w, "version", version)
@@ -51,8 +51,8 @@ func step(name string) {
 	}
 }
 
-func do(deed string) {
-	switch deed {
+func do(action string) {
+	switch action {
 	case "panic":
 		go func() { panic("told to") }()
 	case "panic now":
@@ -89,7 +89,7 @@ func store(m map[int]int) {
 	}
 }
 
-// grow is a recursion without end.
+// grow recurses without end.
 func grow(n int) int { return grow(n+1) + 1 }
 
 var sink []byte

@@ -50,7 +50,7 @@ type drill struct {
 	given      bool // the state is another instance's
 }
 
-// step tells the host of a lifecycle call, and does what DRILL_PLUGIN_STEP in the environment asks for.
+// step reports a lifecycle call to the host, and does what DRILL_PLUGIN_STEP in the environment asks for.
 func (d *drill) step(ctx context.Context, name string) error {
 	generation := []abi.Tag{{Key: "generation", Value: d.host.Generation()}}
 	d.host.Emit(context.Background(), []abi.Point{{Table: name, Tags: generation}})

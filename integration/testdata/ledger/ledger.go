@@ -1,4 +1,4 @@
-// Ledger keeps an entry of its own type for each key it is told.
+// Ledger keeps an entry of its own type for each key.
 //
 //	POST /ledger/KEY     enters the key, or adds one to its hits
 //	GET  /ledger/KEY     answers the hits

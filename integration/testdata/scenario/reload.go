@@ -63,7 +63,7 @@ func (s *scenario) openAll() {
 
 func (s *scenario) short(image int) string { return filepath.Base(s.images[image])[:4] }
 
-// cancel goes away at every step of a deploy: the old generation serves on, nothing is refused for good, and what was made is
+// cancel cancels a deploy at each of its steps: the old generation serves on, nothing is refused permanently, and what was made is
 // closed.
 func cancel(s *scenario) {
 	s.open(-1)
