@@ -47,7 +47,7 @@ kills: ## kill -9 old worker, new worker and supervisor KILLS (150) times in han
 	$(INTEGRATION) -run 'TestKill|InHandover|TestHandoversLeaveNothing' -v -args -kills $(KILLS) -repeats $(REPEATS)
 
 load: ## reload and hand over under load REPEATS (10) times as often as make test does
-	$(INTEGRATION) -run 'UnderLoad|BackAndForth|TestPlainImages|TestOrders|TestVanishing|TestHandoverState' -v -args -repeats $(REPEATS)
+	$(INTEGRATION) -run 'UnderLoad|BackAndForth|TestPlainImages|TestOrders|TestVanishing|TestHandoverState|TestHost/hammer' -v -args -repeats $(REPEATS)
 
 fuzz: ## fuzz each parser for FUZZTIME (30s)
 	@scripts/fuzz.sh $(FUZZTIME)

@@ -3,6 +3,7 @@ package integration
 import (
 	"os"
 	"path/filepath"
+	"strconv"
 	"testing"
 )
 
@@ -38,7 +39,9 @@ func TestHost(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			out, err := command(patient(t), program, append([]string{name, t.TempDir()}, images...)...).CombinedOutput()
+			cmd := command(patient(t), program, append([]string{name, t.TempDir()}, images...)...)
+			cmd.Env = append(cmd.Environ(), "REPEATS="+strconv.Itoa(*repeats)) // of what is random
+			out, err := cmd.CombinedOutput()
 			if err != nil {
 				t.Errorf("%v\n%s", err, out)
 			}

@@ -77,7 +77,7 @@ func TestReloadUnderLoad(t *testing.T) {
 		t.Errorf("after a rewrite and a touch came a reload to %s; the next change is %s", to, want)
 	}
 
-	for i := range repeated(8) {
+	for i := range repeated(4) {
 		plugin, file := "wordfreq", wordfreqFile
 		if i%2 == 1 {
 			plugin, file = "counter", counterFile

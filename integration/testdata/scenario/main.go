@@ -31,7 +31,7 @@ var scenarios = map[string]func(*scenario){
 	"requests":  requests,
 }
 
-// usage: scenario NAME DIRECTORY IMAGE…
+// usage: REPEATS=1 scenario NAME DIRECTORY IMAGE…
 func main() {
 	os.Setenv("DRILL_VERSION", "1")
 	s := &scenario{dir: os.Args[2], images: os.Args[3:]}

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
+	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -113,10 +115,13 @@ func hammer(s *scenario) {
 	var made [2]atomic.Int64
 	var deployed, refused atomic.Int64
 	ctx, stop := context.WithCancel(context.Background())
-	time.AfterFunc(2*time.Second, func() {
-		s.await("enough reloads", func() bool { return deployed.Load() > 10 && refused.Load() > 10 })
+	repeats, err := strconv.Atoi(os.Getenv("REPEATS"))
+	s.must(err)
+	enough := int64(15 * repeats)
+	go func() {
+		s.await("enough reloads", func() bool { return deployed.Load() >= enough && refused.Load() >= enough })
 		stop()
-	})
+	}()
 	var working sync.WaitGroup
 	for i, name := range []string{"a", "b"} {
 		for range 3 {
