@@ -10,13 +10,13 @@ SOAK        ?= 2000
 KILLS       ?= 150
 REPEATS     ?= 10
 
-# With -trimpath the tests share the compiled standard library with the programs that they build. Only a hang reaches the
-# timeout.
-TESTFLAGS    = -trimpath -timeout 30m
+# With -trimpath the tests share the compiled standard library with the programs that they build. With -short they do once
+# what soak, kills, load and long do again and again. Only a hang reaches the timeout.
+TESTFLAGS    = -trimpath -short -timeout 30m
 INTEGRATION  = $(GO) test -trimpath -count=1 -timeout 90m ./integration
 SOURCES      = $(shell git ls-files --cached --others --exclude-standard '*.go' 2>/dev/null)
 
-.PHONY: help run build plugins test test-arm64 race soak kills load fuzz lint bench clean
+.PHONY: help run build plugins test test-arm64 race soak kills load long fuzz lint bench clean
 
 help: ## print this
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -48,6 +48,9 @@ kills: ## kill -9 old worker, new worker and supervisor KILLS (150) times in han
 
 load: ## reload and hand over under load REPEATS (10) times as often as make test does
 	$(INTEGRATION) -run 'UnderLoad|BackAndForth|TestPlainImages|TestOrders|TestVanishing|TestHandoverState|TestHost/hammer' -v -args -repeats $(REPEATS)
+
+long: ## run what make test shortens or skips outside of ./integration
+	$(GO) test -trimpath -timeout 30m ./generations ./internal/build ./internal/state
 
 fuzz: ## fuzz each parser for FUZZTIME (30s)
 	@scripts/fuzz.sh $(FUZZTIME)
