@@ -10,10 +10,11 @@ import (
 	"testing"
 )
 
-// What tests share: modules and images are made once in a run, whichever test comes first.
+// What tests share is made once in a run, whichever test comes first.
 var (
-	modules made
+	modules made // as sohost new makes them
 	images  made
+	stores  made // with confirmed releases
 )
 
 // made are files or folders by what they were made from.

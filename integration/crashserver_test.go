@@ -1,6 +1,7 @@
 package integration
 
 import (
+	"fmt"
 	"io"
 	"net/http"
 	"os"
@@ -32,24 +33,33 @@ type crashServer struct {
 	actions string // a folder with what the crasher is to do at which step, see onStep
 }
 
-// start starts a server whose first release is confirmed. So are those of the images that follow each other in it.
+// start starts a server whose first release is confirmed. So are those of the images that follow each other in it. Its later
+// releases stay in probation for as long as the test lasts.
 func (c *crashImages) start(t *testing.T, plugin, image string, next []string, args ...string) *crashServer {
 	t.Helper()
 	s := newCrashServer(t)
 	args = append([]string{
 		"--plugin", plugin + "=" + image, "--plugin", "hello=" + c.hello, "--plugin", "counter=" + c.counter, "--checkpoints", "20ms",
 	}, args...)
-	// Confirmed at once, and then by a server whose later releases stay in probation for as long as the test lasts.
-	s.daemon = s.place.start(t, append(args, "--probation", "1ms")...)
-	s.await(0, isMessage("confirmed"))
-	for _, image := range next {
-		mark := s.mark()
-		if err := s.deploy(strings.TrimSuffix(plugin, ",mode=dev"), image); err != nil {
+	confirmed := stores.get(t, fmt.Sprint(plugin, short(t, strings.TrimSuffix(image, ",mode=dev")), next), "store", func(store string) {
+		first := newCrashServer(t)
+		first.daemon = first.place.start(t, append(args, "--probation", "1ms")...)
+		first.await(0, isMessage("confirmed"))
+		for _, image := range next {
+			mark := first.mark()
+			if err := first.deploy(plugin, image); err != nil {
+				t.Fatal(err)
+			}
+			first.await(mark, isMessage("confirmed"))
+		}
+		first.terminate()
+		if err := os.Rename(first.place.store, store); err != nil {
 			t.Fatal(err)
 		}
-		s.await(mark, isMessage("confirmed"))
+	})
+	if err := os.CopyFS(s.place.store, os.DirFS(confirmed)); err != nil {
+		t.Fatal(err)
 	}
-	s.terminate()
 	s.daemon = s.place.start(t, append(args, "--probation", "1h")...)
 	return s
 }
@@ -154,11 +164,12 @@ func (s *crashServer) check(crashes int, plugin, serves string, why ...string) {
 	if serves == "" && resp.StatusCode != http.StatusServiceUnavailable || serves != "" && resp.Header.Get("Sohost-Generation") != serves {
 		s.t.Errorf("%s answers %s by %q, want that %q serves: %s", plugin, resp.Status, resp.Header.Get("Sohost-Generation"), serves, body)
 	}
-	out := cli(s.t, "status", "--control", s.place.control)
-	for _, text := range why {
-		if !strings.Contains(out, text) {
-			s.t.Errorf("status doesn't say %q", text)
-		}
+	var out string
+	for _, text := range why { // a file is looked at again a moment after the start
+		awaitThat(s.t, fmt.Sprintf("status says %q", text), func() bool {
+			out = cli(s.t, "status", "--control", s.place.control)
+			return strings.Contains(out, text)
+		})
 	}
 	if s.t.Failed() {
 		s.t.Logf("status:\n%s\nlog:\n%s", out, s.log())
