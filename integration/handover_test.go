@@ -24,7 +24,7 @@ var sizes = []struct {
 // newHoard starts a server whose plugin has a state of that many records, without checkpoints.
 func newHoard(t testing.TB, records int) (s *stateful, sum string) {
 	t.Helper()
-	s = newStateful(t, "hoard", "--checkpoints", "-1s")
+	s = newStateful(t, "hoard", "--checkpoints", "-1s", "--open-timeout", "2m", "--drain-timeout", "2m") // on a busy machine, too
 	sum, _, err := send(impatient, post(fmt.Sprintf("%s/hoard?fill=%d", s.url, records), ""))
 	if err != nil {
 		t.Fatal(err)
