@@ -96,9 +96,9 @@ func TestCrashLoops(t *testing.T) {
 		dir := t.TempDir()
 		s := c.start(t, "crasher", c.first, nil, "--plugins", dir)
 		s.onStep("new-2", "exit now")
-		install(t, second, filepath.Join(dir, "fresh.so"))
-		s.awaitWorkerAfter(0, isAbout("quarantine", "fresh"))
-		s.check(2, "fresh", "", "in quarantine for", "while this image was being tried")
+		install(t, second, filepath.Join(dir, "added.so"))
+		s.awaitWorkerAfter(0, isAbout("quarantine", "added"))
+		s.check(2, "added", "", "in quarantine for", "while this image was being tried")
 	})
 	t.Run("the only one, in probation", func(t *testing.T) {
 		t.Parallel()

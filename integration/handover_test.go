@@ -21,10 +21,11 @@ var sizes = []struct {
 	{"100MB", 1_000_000, 1},
 }
 
-// newHoard starts a server whose plugin has a state of that many records, without checkpoints.
+// newHoard starts a server whose plugin has a state of that many records, without checkpoints, and with time to move it on a
+// busy machine.
 func newHoard(t testing.TB, records int) (s *stateful, sum string) {
 	t.Helper()
-	s = newStateful(t, "hoard", "--checkpoints", "-1s", "--open-timeout", "2m", "--drain-timeout", "2m") // on a busy machine, too
+	s = newStateful(t, "hoard", "--checkpoints", "-1s", "--open-timeout", "2m", "--drain-timeout", "2m")
 	sum, _, err := send(impatient, post(fmt.Sprintf("%s/hoard?fill=%d", s.url, records), ""))
 	if err != nil {
 		t.Fatal(err)

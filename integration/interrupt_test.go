@@ -99,7 +99,8 @@ func TestHandoversLeaveNothing(t *testing.T) {
 	}
 	var after int
 	awaitThat(t, "the supervisor has no more open files than before", func() bool { after = files(); return after <= before })
-	t.Logf("open files of the supervisor: %d before, %d after %d handovers and %d workers that died", before, after, repeated(5), repeated(2))
+	t.Logf("open files of the supervisor: %d before, %d after %d handovers and %d workers that died",
+		before, after, repeated(5), repeated(2))
 	s.terminate() // the last handover's checkpoints may be on their way
 	checkLeftovers(t, s.place)
 }

@@ -13,7 +13,7 @@ import (
 )
 
 var (
-	killCount = flag.Int("kills", 0, "kill at least so many processes at random moments of handovers (default: each once in each phase)")
+	killCount = flag.Int("kills", 0, "kill at least so many processes, at random moments of handovers; 0: each once in each phase")
 	killSeed  = flag.Uint64("kill-seed", 0, "what the moments of those kills come from (0: another one each time)")
 )
 
@@ -69,7 +69,9 @@ type hit struct {
 }
 
 // disturb begins a handover and disturbs it, at a random moment from the beginning of a phase on.
-func (s *loadedServer) disturb(d disturbance, phase int, usual time.Duration) (hits []hit, killed map[string]bool, answer <-chan error) {
+func (s *loadedServer) disturb(d disturbance, phase int, usual time.Duration) (
+	hits []hit, killed map[string]bool, answer <-chan error,
+) {
 	s.t.Helper()
 	s.awaitOneWorker() // the events of the handover before are over
 	_, offset, _ := s.events.since(0)
@@ -259,7 +261,8 @@ func (d durations) String() string {
 	if len(d) == 0 {
 		return "none"
 	}
-	return fmt.Sprintf("%d times, median %v, at most %v", len(d), d.median().Round(time.Millisecond), slices.Max(d).Round(time.Millisecond))
+	most := slices.Max(d)
+	return fmt.Sprintf("%d times, median %v, at most %v", len(d), d.median().Round(time.Millisecond), most.Round(time.Millisecond))
 }
 
 // checkLeftovers looks for temporary files in the store of a server.
