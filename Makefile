@@ -11,7 +11,7 @@ KILLS       ?= 150
 REPEATS     ?= 10
 
 # With -trimpath the tests share the compiled standard library with the programs that they build. With -short they do once
-# what soak, kills, load and long do again and again. Only a hang reaches the timeout.
+# what soak, kills, load and long do again and again. Only a hang reaches the timeout. make lint runs go vet, so tests needn't.
 TESTFLAGS    = -trimpath -short -timeout 30m
 INTEGRATION  = $(GO) test -trimpath -count=1 -timeout 90m ./integration
 SOURCES      = $(shell git ls-files --cached --others --exclude-standard '*.go' 2>/dev/null)
@@ -32,7 +32,7 @@ plugins: build ## build the plugins under plugins/ into build/plugins
 	@scripts/build-plugins.sh
 
 test: ## run every test that needs nothing but Go and a C compiler; prints what took longest
-	GO=$(GO) $(GO) run -trimpath scripts/testtimes.go $(TESTFLAGS) ./...
+	GO=$(GO) $(GO) run -trimpath scripts/testtimes.go -vet=off $(TESTFLAGS) ./...
 
 test-arm64: ## load, reload, hand over and crash on arm64, under qemu-user
 	scripts/test-arm64.sh
@@ -41,13 +41,13 @@ race: ## run the tests under the race detector, servers and plugins too
 	$(GO) test -race $(TESTFLAGS) ./...
 
 soak: ## reload SOAK (2,000) times under load, from worker to worker; takes some minutes and 1 GB of disk
-	$(INTEGRATION) -run TestSoak -v -args -soak $(SOAK)
+	$(INTEGRATION) -run TestSoak -v -args -pause 2ms -soak $(SOAK)
 
 kills: ## kill -9 old worker, new worker and supervisor KILLS (150) times in handovers; stop and end them in each phase
-	$(INTEGRATION) -run 'TestKill|InHandover|TestHandoversLeaveNothing' -v -args -kills $(KILLS) -repeats $(REPEATS)
+	$(INTEGRATION) -run 'TestKill|InHandover|TestHandoversLeaveNothing' -v -args -pause 2ms -kills $(KILLS) -repeats $(REPEATS)
 
 load: ## reload and hand over under load REPEATS (10) times as often as make test does
-	$(INTEGRATION) -run 'UnderLoad|BackAndForth|TestPlainImages|TestOrders|TestVanishing|TestHandoverState|TestHost/hammer' -v -args -repeats $(REPEATS)
+	$(INTEGRATION) -run 'UnderLoad|BackAndForth|TestPlainImages|TestOrders|TestVanishing|TestHandoverState|TestHost/hammer' -v -args -pause 2ms -repeats $(REPEATS)
 
 long: ## run what make test shortens or skips outside of ./integration
 	$(GO) test -trimpath -timeout 30m ./generations ./internal/build ./internal/state
@@ -62,7 +62,7 @@ lint: ## gofmt, go vet and staticcheck
 
 bench: ## run the benchmarks behind the figures in the README
 	$(GO) test -run '^$$' -bench . -benchmem ./generations ./internal/state
-	$(GO) test -run '^$$' -bench . -benchtime 20x ./integration
+	$(GO) test -run '^$$' -bench . -benchtime 20x ./integration -args -pause 2ms
 
 clean: ## remove what was built
 	rm -rf build

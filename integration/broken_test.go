@@ -20,7 +20,7 @@ func TestBrokenImages(t *testing.T) {
 	file := filepath.Join(p.plugins, "counter.so")
 	install(t, good, file)
 	d := p.start(t, "--plugins", p.plugins)
-	load := startLoad(4, steady, get(d.url+"/counter"))
+	load := startLoad(4, *steady, get(d.url+"/counter"))
 
 	image, err := os.ReadFile(good)
 	if err != nil {
@@ -86,41 +86,36 @@ func TestBrokenImages(t *testing.T) {
 // TestDeadlyInit loads images whose init ends or hangs every process that opens them. It must be another one than the server's.
 func TestDeadlyInit(t *testing.T) {
 	t.Parallel()
-	s := newStateful(t, "fragile", "--open-timeout", "3s")
-	load := startLoad(4, steady, get(s.url+"/fragile"))
-	serving := s.plugin("fragile").Generation.Short()
-	for _, test := range []struct{ body, wants string }{
-		{"os.Exit(7)", "exit status 7"},
-		{"panic(`no start`)", "no start"},
-		{"fmt.Fprintln(os.Stderr, `dying`); syscall.Kill(os.Getpid(), syscall.SIGKILL)", "dying"},
-		{"select {}", "time limit"},
+	s := newCrashServer(t)
+	first := newSourceOf(t, "crasher", filepath.Join("testdata", "crasher")).build()
+	clones := newCloner(t, first, "example.com/crasher")
+	file := filepath.Join(s.place.plugins, "crasher.so")
+	install(t, first, file)
+	s.daemon = s.place.start(t, "--plugins", s.place.plugins, "--open-timeout", "3s")
+	load := startLoad(4, *steady, get(s.url+"/crasher"))
+	for _, test := range []struct{ action, wants string }{
+		{"exit now", "exit status 3"},
+		{"panic now", "told to"},
+		{"kill now", "dying"},
+		{"hang", "time limit"},
 	} {
-		s.src.write("deadly.go", `package main
-
-import (
-	"fmt"
-	"os"
-	"syscall"
-)
-
-var _, _, _ = fmt.Print, os.Exit, syscall.Kill
-
-func init() { `+test.body+" }\n")
+		s.onStep("init", test.action)
 		mark := s.mark()
-		install(t, s.src.build(), s.file)
-		l := s.awaitRefusal(mark, "fragile")
+		install(t, clones.clone(t), file)
+		l := s.awaitRefusal(mark, "crasher")
 		if why := l.text("why"); l.text("phase") != "probe" || !strings.Contains(why, test.wants) {
-			t.Errorf("init { %s }: refused at %s because %q, which doesn't mention %q", test.body, l.text("phase"), why, test.wants)
+			t.Errorf("%s in init: refused at %s because %q, which doesn't mention %q", test.action, l.text("phase"), why, test.wants)
 		}
 	}
-	if _, generation := s.get("/fragile"); generation != serving {
-		t.Errorf("%s serves, want %s", generation, serving)
+	if _, generation := s.get("/crasher"); generation != short(t, first) {
+		t.Errorf("%s serves, want %s", generation, short(t, first))
 	}
-	if err := os.Remove(filepath.Join(s.src.dir, "deadly.go")); err != nil {
-		t.Fatal(err)
+	s.onStep("init", "")
+	mark, last := s.mark(), clones.clone(t)
+	install(t, last, file) // the server is none the worse for it
+	if to := s.awaitReload(mark, "crasher"); to != short(t, last) {
+		t.Errorf("reload to %s, want %s", to, short(t, last))
 	}
-	s.src.edit("fragile.go", "func main() {}", "// Mended.\nvar mended = true\n\nfunc main() {}")
-	s.swap(s.src.build()) // the server is none the worse for it
 	load.end(t)
 }
 
@@ -135,7 +130,7 @@ func TestVanishingImage(t *testing.T) {
 	file := filepath.Join(p.plugins, "counter.so")
 	install(t, good, file)
 	d := p.start(t, "--plugins", p.plugins, "--settle", "1ms")
-	load := startLoad(4, steady, get(d.url+"/counter"))
+	load := startLoad(4, *steady, get(d.url+"/counter"))
 	for range repeated(5) {
 		install(t, clones.clone(t), file)
 		if err := os.Remove(file); err != nil {

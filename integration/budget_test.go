@@ -33,7 +33,7 @@ func TestBudgets(t *testing.T) {
 				}
 			}
 			d := newPlace(t).start(t, append(args, test.flag)...)
-			load := startLoad(2, steady, get(d.url+"/pad?key=a"))
+			load := startLoad(2, *steady, get(d.url+"/pad?key=a"))
 			before := d.status()
 			mark := d.mark()
 			for range test.deploys {

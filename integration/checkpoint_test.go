@@ -32,7 +32,7 @@ func TestCheckpoint(t *testing.T) {
 	}
 
 	// What was counted is in a checkpoint once another one has been taken after it.
-	load := startLoad(2, steady, get(d.url+"/counter"))
+	load := startLoad(2, *steady, get(d.url+"/counter"))
 	for range 3 {
 		awaitNewFile(t, last)
 	}

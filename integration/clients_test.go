@@ -44,7 +44,7 @@ func startClients(all ...client) *clients {
 	for i, one := range all {
 		c.done.Go(func() {
 			defer one.close()
-			for last := time.Now(); ctx.Err() == nil; time.Sleep(steady) {
+			for last := time.Now(); ctx.Err() == nil; time.Sleep(*steady) {
 				begun := time.Now()
 				err := one.request()
 				c.mu.Lock()

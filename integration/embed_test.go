@@ -22,7 +22,7 @@ func TestEmbedded(t *testing.T) {
 	install(t, src.buildFor(program), file)
 	d := startServer(t, p, program, p.store, file)
 
-	load := startLoad(4, steady, get(d.url+"/counter"))
+	load := startLoad(4, *steady, get(d.url+"/counter"))
 	for i := range 3 {
 		src.edit("counter.go", "const schema = ", "var generation = "+strconv.Itoa(i)+"\n\nconst schema = ")
 		image := src.buildFor(program)

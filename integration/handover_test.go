@@ -61,7 +61,7 @@ func TestHandoverState(t *testing.T) {
 		t.Run(size.name, func(t *testing.T) {
 			s, sum := newHoard(t, size.records)
 			worker := s.status().Worker.PID
-			load := startLoad(4, steady, get(s.url+"/hoard"))
+			load := startLoad(4, *steady, get(s.url+"/hoard"))
 			for i := range repeated(size.handovers) {
 				h, longest := s.handover(load)
 				if h.Giver != worker || h.Taker == worker {
@@ -86,7 +86,7 @@ func BenchmarkHandover(b *testing.B) {
 	for _, size := range sizes {
 		b.Run(size.name, func(b *testing.B) {
 			s, _ := newHoard(b, size.records)
-			load := startLoad(4, steady, get(s.url+"/hoard"))
+			load := startLoad(4, *steady, get(s.url+"/hoard"))
 			took := map[string][]time.Duration{}
 			for b.Loop() {
 				h, longest := s.handover(load)

@@ -2,6 +2,7 @@ package integration
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"io"
 	"net/http"
@@ -28,7 +29,7 @@ type load struct {
 
 // steady is the pause of a client between an answer and the next request, where the test is not about load: the machine has
 // images to build meanwhile.
-const steady = 2 * time.Millisecond
+var steady = flag.Duration("pause", 10*time.Millisecond, "pause of each client of a steady load")
 
 // startLoad sends requests until stop is called. Every client has one connection, and pauses after each answer.
 func startLoad(clients int, pause time.Duration, request func() (*http.Request, error)) *load {

@@ -21,8 +21,8 @@ func TestOrdersDuringHandovers(t *testing.T) {
 	clones := newCloner(t, counter, "example.com/counter")
 	hello := newSource(t, "hello").build()
 	d := p.start(t, "--plugin", "counter="+counter, "--plugin", "hello="+hello)
-	counting := startLoad(3, steady, get(d.url+"/counter"))
-	greeting := startLoad(2, steady, get(d.url+"/hello"))
+	counting := startLoad(3, *steady, get(d.url+"/counter"))
+	greeting := startLoad(2, *steady, get(d.url+"/hello"))
 
 	const askers = 4
 	rounds := repeated(2)
@@ -92,7 +92,7 @@ func TestUpgrade(t *testing.T) {
 	chmod(t, first, second)
 	d := startServer(t, p, first, "run", "--listen", "127.0.0.1:0", "--store", p.store, "--control", p.control, "--log-format", "json",
 		"--plugins", p.plugins)
-	counting := startLoad(3, steady, get(d.url+"/counter"))
+	counting := startLoad(3, *steady, get(d.url+"/counter"))
 	before := d.status()
 
 	for _, program := range []string{"/bin/sh", filepath.Join(p.plugins, "counter.so"), filepath.Join(p.dir, "nothing")} {
@@ -161,7 +161,7 @@ func TestUpgradeFails(t *testing.T) {
 	source.edit("pad.go", "return pad{host}, nil", `os.Remove(host.Args()["remove"]); return pad{host}, nil`)
 	gone := filepath.Join(p.dir, "gone")
 	d := p.start(t, "--plugin", "pad="+source.build()+",arg.remove="+gone)
-	load := startLoad(2, steady, get(d.url+"/pad?key=a"))
+	load := startLoad(2, *steady, get(d.url+"/pad?key=a"))
 	install(t, server, gone)
 	chmod(t, gone)
 	mark, before := d.mark(), d.status()

@@ -59,8 +59,8 @@ func TestPlainImages(t *testing.T) {
 	file := filepath.Join(p.plugins, "wordfreq.so")
 	install(t, images[0], file)
 	d := p.start(t, "--plugins", p.plugins)
-	writing := startLoad(3, steady, post(d.url+"/wordfreq", "the quick fox"))
-	reading := startLoad(1, steady, get(d.url+"/wordfreq?top=1"))
+	writing := startLoad(3, *steady, post(d.url+"/wordfreq", "the quick fox"))
+	reading := startLoad(1, *steady, get(d.url+"/wordfreq?top=1"))
 	changes := repeated(2 * len(images))
 	workers := map[int]bool{d.status().Worker.PID: true}
 	for i := range changes {

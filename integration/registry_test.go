@@ -29,9 +29,9 @@ func TestRegistry(t *testing.T) {
 		install(t, test.src.build(), filepath.Join(p.plugins, test.plugin+".so"))
 	}
 	d := p.start(t, "--plugins", p.plugins)
-	counting := startLoad(4, steady, get(d.url+"/counter"))
+	counting := startLoad(4, *steady, get(d.url+"/counter"))
 	for i := range tests {
-		tests[i].asking = startLoad(2, steady, get(d.url+"/"+tests[i].plugin))
+		tests[i].asking = startLoad(2, *steady, get(d.url+"/"+tests[i].plugin))
 	}
 	for _, test := range tests {
 		test.src.edit(test.file, `answer = "one"`, `answer = "two"`)
@@ -78,7 +78,7 @@ func TestPanickingNew(t *testing.T) {
 	install(t, newSource(t, "counter").build(), filepath.Join(p.plugins, "counter.so"))
 	d := p.start(t, "--plugins", p.plugins)
 	before := d.status()
-	counting := startLoad(4, steady, get(d.url+"/counter"))
+	counting := startLoad(4, *steady, get(d.url+"/counter"))
 
 	src.edit("crasher.go", `const version = "1"`, `const version = "2"`)
 	s.onStep("new-2", "panic now")

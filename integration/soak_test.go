@@ -98,9 +98,9 @@ func newSoak(t *testing.T, budget int, args ...string) *soak {
 	}
 	s.daemon = s.place.start(t, append(args, "--plugins", s.place.plugins)...)
 	s.loads = map[string]*load{
-		"count": startLoad(3, steady, get(s.url+"/counter")),
-		"post":  startLoad(2, steady, post(s.url+"/wordfreq", "the quick fox")),
-		"read":  startLoad(1, steady, get(s.url+"/wordfreq?top=1")),
+		"count": startLoad(3, *steady, get(s.url+"/counter")),
+		"post":  startLoad(2, *steady, post(s.url+"/wordfreq", "the quick fox")),
+		"read":  startLoad(1, *steady, get(s.url+"/wordfreq?top=1")),
 	}
 	return s
 }

@@ -19,7 +19,7 @@ func TestDeployTogether(t *testing.T) {
 	images := map[string]string{"ledger": ledger.build(), "fragile": fragile.build()}
 	d := p.start(t, "--plugin", "ledger="+images["ledger"]+",mode=prod,route=/ledger", "--plugin", "fragile="+images["fragile"]+",mode=prod,route=/fragile")
 	full, _ := d.get("/ledger?fill=1000")
-	loads := []*load{startLoad(2, steady, get(d.url+"/ledger")), startLoad(2, steady, get(d.url+"/fragile"))}
+	loads := []*load{startLoad(2, *steady, get(d.url+"/ledger")), startLoad(2, *steady, get(d.url+"/fragile"))}
 	before := d.status()
 
 	ledger.edit("ledger.go", "no such key", "no key like that")
@@ -115,7 +115,7 @@ func TestMisbehavingState(t *testing.T) {
 		{"blocks for ever", `select {}`, "time limit"},
 		{"mutates first", `clear(s.Value.(map[string]int)); return fmt.Errorf("cleared it all")`, "cleared it all"},
 	}
-	load := startLoad(4, steady, get(s.url+"/fragile"))
+	load := startLoad(4, *steady, get(s.url+"/fragile"))
 	serving := s.plugin("fragile").Generation.Short()
 	for _, test := range imports {
 		s.src.edit("fragile.go", takes, test.body+"\n\t"+takes)

@@ -81,10 +81,10 @@ func TestStateUnderLoad(t *testing.T) {
 	s := newStateful(t, "ledger")
 	clones := newCloner(t, s.file, "example.com/ledger")
 	var next atomic.Int64
-	writes := startLoad(4, 0, func() (*http.Request, error) {
+	writes := startLoad(2, 0, func() (*http.Request, error) {
 		return http.NewRequest(http.MethodPost, fmt.Sprintf("%s/ledger/key-%d", s.url, next.Add(1)), nil)
 	})
-	reloads := repeated(12)
+	reloads := repeated(8)
 	var images []string
 	for range min(reloads/2, 20) { // each serves more than once
 		images = append(images, clones.clone(t))

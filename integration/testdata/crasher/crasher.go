@@ -67,6 +67,11 @@ func do(action string) {
 		go os.Exit(3)
 	case "exit now":
 		os.Exit(3)
+	case "kill now":
+		fmt.Fprintln(os.Stderr, "dying")
+		syscall.Kill(os.Getpid(), syscall.SIGKILL)
+	case "hang":
+		select {}
 	case "exit later":
 		time.AfterFunc(time.Second, func() { os.Exit(3) })
 	case "stack":
