@@ -130,6 +130,22 @@ const (
 	Prod Mode = "prod"
 )
 
+// DefaultOptions returns the defaults of all fields that have one and are not functions.
+func DefaultOptions() Options { return Options{}.withDefaults() }
+
+func (o Options) withDefaults() Options {
+	setDefault(&o.OpenTimeout, 10*time.Second)
+	setDefault(&o.DrainTimeout, 10*time.Second)
+	setDefault(&o.Settle, 50*time.Millisecond)
+	setDefault(&o.Keep, 100)
+	setDefault(&o.StateLimit, 1<<30)
+	setDefault(&o.CheckpointInterval, time.Minute)
+	setDefault(&o.CacheBytes, 16<<20)
+	setDefault(&o.Probation, time.Minute)
+	o.Budget = o.Budget.withDefaults()
+	return o
+}
+
 // resolve checks the options and fills in the defaults. Its error names everything that is wrong.
 func (o Options) resolve() (Options, error) {
 	var errs []error
@@ -156,18 +172,10 @@ func (o Options) resolve() (Options, error) {
 			errs = append(errs, fmt.Errorf("%s is negative: leave it 0 for the default", limit.name))
 		}
 	}
-	setDefault(&o.OpenTimeout, 10*time.Second)
-	setDefault(&o.DrainTimeout, 10*time.Second)
-	setDefault(&o.Settle, 50*time.Millisecond)
-	setDefault(&o.Keep, 100)
-	setDefault(&o.StateLimit, 1<<30)
-	setDefault(&o.CheckpointInterval, time.Minute)
-	setDefault(&o.CacheBytes, 16<<20)
-	setDefault(&o.Probation, time.Minute)
+	o = o.withDefaults()
 	if o.Process == nil {
 		o.Process = &Process{}
 	}
-	o.Budget = o.Budget.withDefaults()
 
 	names, routes := map[string]bool{}, map[string]string{}
 	plugins := make([]Plugin, 0, len(o.Plugins))

@@ -44,8 +44,12 @@ func (d *Dir) Write(plugin string, s abi.State, write func(io.Writer) error) err
 	if err := os.MkdirAll(d.path, 0o700); err != nil {
 		return fmt.Errorf("write checkpoint: %w", err)
 	}
-	if had, err := readHeader(last); err == nil && had.Schema == s.Schema && had.Version != s.Version {
-		if err := stash(last, ofVersion(last, had.Version)); err != nil {
+	newest := last
+	if _, err := os.Lstat(last); errors.Is(err, fs.ErrNotExist) {
+		newest = before(last) // a process has died below, between the rename and the write
+	}
+	if had, err := readHeader(newest); err == nil && had.Schema == s.Schema && had.Version != s.Version {
+		if err := stash(newest, ofVersion(last, had.Version)); err != nil {
 			return fmt.Errorf("write checkpoint: %w", err)
 		}
 	}

@@ -194,6 +194,18 @@ func TestVersions(t *testing.T) {
 	}
 }
 
+// TestKilledBetween has a process die when the last checkpoint is the one before and no new one is written. Its version is kept when
+// code of another one writes the next.
+func TestKilledBetween(t *testing.T) {
+	d := newDir(t)
+	d.write(2, "second")
+	if err := os.Rename(filepath.Join(d.path, "p.cbor"), filepath.Join(d.path, "p.cbor.1")); err != nil {
+		t.Fatal(err)
+	}
+	d.write(1, "one")
+	d.wantRestored(2, "second", BeforeVersion)
+}
+
 // TestOtherSchema keeps nothing apart for another schema, and restores nothing of it.
 func TestOtherSchema(t *testing.T) {
 	d := newDir(t)
