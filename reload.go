@@ -39,7 +39,7 @@ func (h *Host) reload(ctx context.Context, plugins []*plugin, choose func() (ord
 		return result, err
 	}
 	if failed.needsHandover && h.opts.Process.Handover != nil {
-		if result, err = h.reloadByHandover(ctx, b, failed); err == nil || errors.Is(err, ErrHandedOver) {
+		if result, err = h.reloadByHandover(ctx, b, failed.err); err == nil || errors.Is(err, ErrHandedOver) {
 			return result, err
 		}
 		var refused *Refusal
