@@ -8,8 +8,10 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -124,22 +126,36 @@ func TestAddSeesChange(t *testing.T) {
 	cases := map[string]struct {
 		change func(path string) error
 		want   error
+		says   [2]string // when it changes before the first read, and after the last
 	}{
-		"vanishes": {os.Remove, fs.ErrNotExist},
-		"grows":    {func(p string) error { return os.WriteFile(p, []byte("image of x, and more"), 0o644) }, ErrChanged},
-		"shrinks":  {func(p string) error { return os.Truncate(p, 3) }, ErrChanged},
+		"vanishes": {os.Remove, fs.ErrNotExist, [2]string{"no such file", "no such file"}},
+		"grows": {
+			func(p string) error { return os.WriteFile(p, []byte("image of x, and more"), 0o644) }, ErrChanged,
+			[2]string{"its size was 10 bytes, then more", "its size was 10 bytes, then 20"},
+		},
+		"shrinks": {
+			func(p string) error { return os.Truncate(p, 3) }, ErrChanged,
+			[2]string{"its size was 10 bytes, then 3", "its size was 10 bytes, then 3"},
+		},
 		"written over, times set back": {func(p string) error {
 			fi, err := os.Stat(p)
 			return errors.Join(err, os.WriteFile(p, []byte("image of y"), 0o644), os.Chtimes(p, fi.ModTime(), fi.ModTime()))
-		}, ErrChanged},
+		}, ErrChanged, [2]string{"its attributes", "its attributes"}},
+		"written over": {func(p string) error {
+			later := time.Now().Add(time.Hour) // whatever the clock of the filesystem
+			return errors.Join(os.WriteFile(p, []byte("image of y"), 0o644), os.Chtimes(p, later, later))
+		}, ErrChanged, [2]string{"it was written to", "it was written to"}},
 		"replaced": {func(p string) error {
 			return errors.Join(os.WriteFile(p+"2", []byte("image of y"), 0o644), os.Rename(p+"2", p))
-		}, ErrChanged},
-		"replaced by a directory": {func(p string) error { return errors.Join(os.Remove(p), os.Mkdir(p, 0o755)) }, ErrChanged},
+		}, ErrChanged, [2]string{"another file", "another file"}},
+		"replaced by a directory": {
+			func(p string) error { return errors.Join(os.Remove(p), os.Mkdir(p, 0o755)) }, ErrChanged,
+			[2]string{"another file", "another file"},
+		},
 	}
 	for name, c := range cases {
 		// Before the first read, and after the last.
-		for _, late := range []bool{false, true} {
+		for i, late := range []bool{false, true} {
 			t.Run(name, func(t *testing.T) {
 				s := newStore(t)
 				path := source(t, "x")
@@ -164,6 +180,9 @@ func TestAddSeesChange(t *testing.T) {
 				}
 				_, err := s.Add(t.Context(), path)
 				wantIs(t, err, c.want)
+				if err != nil && !strings.Contains(err.Error(), c.says[i]) {
+					t.Errorf("error %q, want %q in it", err, c.says[i])
+				}
 				s.disk.read = (*os.File).Read
 				checkStore(t, s)
 				if objects, _ := s.list(); len(objects) > 0 {
@@ -205,6 +224,27 @@ func TestAddStopsWithContext(t *testing.T) {
 	_, err := s.Add(ctx, source(t, "x"))
 	wantIs(t, err, reason)
 	s.disk.read = (*os.File).Read
+	checkStore(t, s)
+}
+
+// An image that is there already may be pruned while it is being read.
+func TestAddRacesPrune(t *testing.T) {
+	s := newStore(t)
+	o := add(t, s, "x")
+	read := s.disk.read
+	s.disk.read = func(f *os.File, p []byte) (int, error) {
+		n, err := read(f, p)
+		if f.Name() == o.Path && err != nil { // its end
+			if _, err := s.Prune(PruneOptions{}); err != nil {
+				t.Error(err)
+			}
+		}
+		return n, err
+	}
+	_, err := s.Add(t.Context(), source(t, "x"))
+	wantIs(t, err, ErrNotStored)
+	s.disk.read = read
+	add(t, s, "x")
 	checkStore(t, s)
 }
 

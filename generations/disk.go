@@ -60,27 +60,5 @@ func realDisk() *disk {
 	}
 }
 
-// clone makes dst share the blocks of src, where the filesystem can.
-func clone(dst, src *os.File) error {
-	from, err := src.SyscallConn()
-	if err != nil {
-		return err
-	}
-	to, err := dst.SyscallConn()
-	if err != nil {
-		return err
-	}
-	var cloneErr error
-	err = from.Control(func(srcFD uintptr) {
-		err := to.Control(func(dstFD uintptr) {
-			cloneErr = unix.IoctlFileClone(int(dstFD), int(srcFD))
-		})
-		if err != nil {
-			cloneErr = err
-		}
-	})
-	if err != nil {
-		return err
-	}
-	return cloneErr
-}
+// clone makes dst share the blocks of src, if the filesystem can.
+func clone(dst, src *os.File) error { return unix.IoctlFileClone(int(dst.Fd()), int(src.Fd())) }

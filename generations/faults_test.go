@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io/fs"
 	"os"
+	"testing"
 )
 
 var errInjected = errors.New("injected failure")
@@ -23,7 +24,21 @@ type faults struct {
 	at     int
 	calls  int
 	failed string // the operation that failed
+	hidden bool   // it failed by itself, as the last read of a file does
 	trace  []string
+	files  []*os.File // all that were opened
+}
+
+// checkClosed fails the test if a file that was opened is still open.
+func (f *faults) checkClosed(t *testing.T) {
+	t.Helper()
+	for _, file := range f.files {
+		if _, err := file.Stat(); !errors.Is(err, fs.ErrClosed) {
+			t.Errorf("%s is still open", file.Name())
+			file.Close()
+		}
+	}
+	f.files = nil
 }
 
 // do counts one operation and does it, or not.
@@ -35,6 +50,7 @@ func (f *faults) do(name string, operation func() error) error {
 		f.failed = name
 		if f.mode == failAfter {
 			if err := operation(); err != nil {
+				f.hidden = true
 				return err
 			}
 		}
@@ -58,6 +74,9 @@ func do1[T any](f *faults, name string, operation func() (T, error)) (T, error) 
 		}
 		var none T
 		return none, err
+	}
+	if file, ok := any(result).(*os.File); ok {
+		f.files = append(f.files, file)
 	}
 	return result, err
 }

@@ -1,9 +1,12 @@
 package generations
 
 import (
+	"bytes"
+	"errors"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -39,7 +42,10 @@ func TestHistory(t *testing.T) {
 }
 
 func TestHistoryTornLine(t *testing.T) {
-	for _, tear := range []string{`{"time":"2026-01-02T03:04:05Z","kind":"dep`, `{}`, "\x00\x00\x00", strings.Repeat("x", maxEventLine-1), strings.Repeat("\x00", 3*maxEventLine)} {
+	for _, tear := range []string{
+		`{"time":"2026-01-02T03:04:05Z","kind":"dep`, `{}`, "\x00\x00\x00",
+		strings.Repeat("x", maxEventLine-1), strings.Repeat("\x00", 3*maxEventLine),
+	} {
 		s := newStore(t)
 		if err := s.AppendEvent(Event{Plugin: "first"}); err != nil {
 			t.Fatal(err)
@@ -109,6 +115,80 @@ func TestHistoryRotates(t *testing.T) {
 	}
 	if err != nil || len(got) == 0 || len(got) > want || got[len(got)-1].Plugin != numbered("p", events-1) {
 		t.Errorf("History while rotating: %d events, %v", len(got), err)
+	}
+}
+
+// Each number of events is the newest so many, from whichever half, and the older half is read only if it must be.
+func TestHistoryCount(t *testing.T) {
+	opts := quiet
+	opts.MaxHistory = 300
+	s, err := openStore(t.TempDir(), opts, fastDisk())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	for n := range 7 {
+		if err := s.AppendEvent(Event{Plugin: strconv.Itoa(n)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	all, err := s.History(-1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	newer, err := os.ReadFile(filepath.Join(s.dir, historyFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	inNewer := bytes.Count(newer, []byte("\n"))
+	if inNewer < 2 || len(all) <= inNewer {
+		t.Fatalf("%d events, %d in the newer half: not what is to be tested", len(all), inNewer)
+	}
+	for n := range len(all) + 2 {
+		want := all[max(0, len(all)-n):]
+		if n == 0 {
+			want = all
+		}
+		if got, err := s.History(n); err != nil || cmp.Diff(want, got) != "" {
+			t.Errorf("History(%d): %v\n%s", n, err, cmp.Diff(want, got))
+		}
+	}
+	s.disk.read = func(f *os.File, p []byte) (int, error) {
+		if filepath.Base(f.Name()) == olderHistory {
+			return 0, errInjected
+		}
+		return f.Read(p)
+	}
+	for n := range len(all) + 1 {
+		if _, err := s.History(n); errors.Is(err, errInjected) != (n == 0 || n > inNewer) {
+			t.Errorf("History(%d) with %d events in the newer half: %v", n, inNewer, err)
+		}
+	}
+}
+
+// An event that fits exactly is written where it is; one byte more begins a new file.
+func TestHistoryRotatesAtLimit(t *testing.T) {
+	event := Event{Time: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)}
+	line, err := encodeEvent(event)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for room, rotated := range map[int64]bool{0: false, 1: true} {
+		opts := quiet
+		opts.MaxHistory = 2*int64(len(line)) - room
+		s, err := openStore(t.TempDir(), opts, fastDisk())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer s.Close()
+		for range 2 {
+			if err := s.AppendEvent(event); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if _, err := os.Stat(filepath.Join(s.dir, olderHistory)); (err == nil) != rotated {
+			t.Errorf("%d bytes short: rotated is %v, want %v", room, err == nil, rotated)
+		}
 	}
 }
 

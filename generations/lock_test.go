@@ -118,7 +118,7 @@ func TestLockOutlivesServer(t *testing.T) {
 	defer cancel()
 	_, err = AcquireLock(ctx, dir)
 	wantLocked(t, err, server.Process.Pid, impatient)
-	if !strings.Contains(err.Error(), "server that died") {
+	if !strings.Contains(err.Error(), "left over from a dead server") {
 		t.Errorf("error %q doesn't say why it is locked", err)
 	}
 

@@ -1,7 +1,11 @@
 package generations
 
 import (
+	"errors"
+	"io/fs"
 	"os"
+	"path/filepath"
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -62,4 +66,75 @@ func TestPrune(t *testing.T) {
 		t.Errorf("number %d after 6 releases", r.Number)
 	}
 	checkStore(t, s)
+}
+
+// An image that a kept release names by its manifest or by a link stays, even if the other of the two is broken.
+func TestPruneKeepsImagesOfBrokenRelease(t *testing.T) {
+	for name, wreck := range map[string]func(dir string) error{
+		"no manifest":   func(dir string) error { return os.Remove(filepath.Join(dir, manifestFile)) },
+		"torn manifest": func(dir string) error { return os.Truncate(filepath.Join(dir, manifestFile), 10) },
+		"no link":       func(dir string) error { return os.Remove(filepath.Join(dir, "x.so")) },
+		"a copy, no link": func(dir string) error {
+			return errors.Join(os.Remove(filepath.Join(dir, "x.so")), os.WriteFile(filepath.Join(dir, "x.so"), nil, 0o644))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newStore(t)
+			x, y := add(t, s, "x"), add(t, s, "y")
+			broken := publish(t, s, map[string]ID{"x": x.ID})
+			publish(t, s, map[string]ID{"x": y.ID})
+			if err := wreck(broken.Dir); err != nil {
+				t.Fatal(err)
+			}
+			report, err := s.Prune(PruneOptions{Keep: 2})
+			if err != nil || len(report.Releases)+len(report.Objects) > 0 {
+				t.Errorf("Prune = %+v, %v", report, err)
+			}
+			// It doesn't count as one of those to keep, so that it is gone as soon as enough whole ones are newer.
+			publish(t, s, map[string]ID{"x": y.ID})
+			report, err = s.Prune(PruneOptions{Keep: 2})
+			if err != nil || !slices.Equal(report.Releases, []int{1}) || len(report.Objects) != 1 || report.Objects[0].ID != x.ID {
+				t.Errorf("Prune = %+v, %v; want release 1 and its image gone", report, err)
+			}
+		})
+	}
+}
+
+// What is no release, though it is called so, is in nobody's way; what can't be read might name any image.
+func TestPruneForeignAndUnreadable(t *testing.T) {
+	s := newStore(t)
+	publish(t, s, map[string]ID{"x": add(t, s, "x").ID})
+	unnamed := add(t, s, "unnamed").ID
+	foreign := filepath.Join(s.releases(), "000009")
+	if err := os.WriteFile(foreign, nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	readFile := s.disk.readFile
+	s.disk.readFile = func(string) ([]byte, error) { return nil, &fs.PathError{Op: "read", Err: errInjected} }
+	for _, dry := range []bool{true, false} {
+		_, err := s.Prune(PruneOptions{DryRun: dry})
+		wantIs(t, err, errInjected)
+	}
+	if _, err := s.Object(unnamed); err != nil {
+		t.Error(err)
+	}
+	s.disk.readFile = readFile
+	if report, err := s.Prune(PruneOptions{}); err != nil || len(report.Releases) > 0 || len(report.Objects) != 1 {
+		t.Errorf("Prune = %+v, %v; want the unnamed image gone", report, err)
+	}
+	if _, err := os.Stat(foreign); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestPruneDefault(t *testing.T) {
+	s := newStore(t)
+	o := add(t, s, "x")
+	for range DefaultKeep + 2 {
+		publish(t, s, map[string]ID{"x": o.ID})
+	}
+	report, err := s.Prune(PruneOptions{})
+	if err != nil || !slices.Equal(report.Releases, []int{1, 2}) {
+		t.Errorf("Prune = %+v, %v; want the first two of %d gone", report, err, DefaultKeep+2)
+	}
 }

@@ -92,6 +92,75 @@ func TestReleaseOfAnotherVersion(t *testing.T) {
 	}
 }
 
+// A reader has no lock: the link may be flipped and its release pruned between the two looks.
+func TestReadDuringFlip(t *testing.T) {
+	s := newStore(t)
+	x, y := add(t, s, "x"), add(t, s, "y")
+	publish(t, s, map[string]ID{"x": x.ID})
+	reader, err := ReadStore(s.Dir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	readlink := reader.disk.readlink
+	reader.disk.readlink = func(name string) (string, error) {
+		target, err := readlink(name)
+		if filepath.Base(name) == currentLink {
+			reader.disk.readlink = readlink
+			publish(t, s, map[string]ID{"x": y.ID})
+			if _, err := s.Prune(PruneOptions{Keep: 1}); err != nil {
+				t.Error(err)
+			}
+		}
+		return target, err
+	}
+	if r, err := reader.Current(); err != nil || r.Number != 2 {
+		t.Errorf("Current = %d, %v; want release 2", r.Number, err)
+	}
+}
+
+// What Publish returns and writes is what it was given at that moment.
+func TestPublishCopiesManifest(t *testing.T) {
+	s := newStore(t)
+	o := add(t, s, "x")
+	m := manifest(map[string]ID{"x": o.ID})
+	r, err := s.Publish(m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.Plugins["y"] = Entry{}
+	if len(r.Plugins) != 1 || time.Since(r.Time) > time.Hour || r.Time.Location() != time.UTC {
+		t.Errorf("Publish = %+v", r)
+	}
+	if got, err := s.Release(1); err != nil || cmp.Diff(r, got) != "" {
+		t.Errorf("Release: %v\n%s", err, cmp.Diff(r, got))
+	}
+}
+
+// A release that could not be made current is taken away again, unless it may be current after all.
+func TestPublishTakesReleaseBack(t *testing.T) {
+	for mode, want := range map[faultMode]int{failBefore: 1, failAfter: 2} {
+		s := newStore(t)
+		o := add(t, s, "x")
+		publish(t, s, map[string]ID{"x": o.ID})
+		rename := s.disk.rename
+		s.disk.rename = func(from, to string) error {
+			if filepath.Base(to) != currentLink {
+				return rename(from, to)
+			}
+			if mode == failAfter {
+				rename(from, to)
+			}
+			return errInjected
+		}
+		_, err := s.Publish(manifest(map[string]ID{"x": o.ID}))
+		wantIs(t, err, errInjected)
+		if all, err := s.Releases(); err != nil || len(all) != want {
+			t.Errorf("%s: %d releases, %v; want %d", mode, len(all), err, want)
+		}
+		checkStore(t, s)
+	}
+}
+
 func TestConfirm(t *testing.T) {
 	s := newStore(t)
 	_, err := s.Confirmed()

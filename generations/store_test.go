@@ -111,6 +111,17 @@ func TestOpenStoreSweepsLeftovers(t *testing.T) {
 	}
 }
 
+// A store whose leftovers can't be looked for doesn't open, and lets go of its lock.
+func TestOpenStoreSweepFails(t *testing.T) {
+	s := newStore(t)
+	s.Close()
+	d := realDisk()
+	d.readDir = func(string) ([]fs.DirEntry, error) { return nil, errInjected }
+	_, err := openStore(s.dir, quiet, d)
+	wantIs(t, err, errInjected)
+	reopen(t, s)
+}
+
 func TestOpenStoreMakesParents(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "a", "b", "store")
 	s, err := OpenStore(dir, quiet)

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -16,9 +17,13 @@ import (
 // Every operation on the disk fails once, in three ways. Whatever fails, the store as the next process finds it has a
 // current release that is whole, and it is the one before or the new one; one retry then does what was to be done.
 func TestFaultSweep(t *testing.T) {
+	historyOnly := map[string]bool{"": true} // the history, which is about to be rotated, is a record and no state
 	steps := map[string]struct {
 		do   func(t *testing.T, s *Store, f *fixture) error
 		done func(t *testing.T, s *Store, f *fixture) // fails the test unless do has been done
+
+		unsynced map[string]bool // directories of the store whose fsync may fail unnoticed
+		partial  bool            // without an error less may have been done
 	}{
 		"Add": {
 			func(t *testing.T, s *Store, f *fixture) error {
@@ -30,6 +35,7 @@ func TestFaultSweep(t *testing.T) {
 					t.Error(err)
 				}
 			},
+			nil, false,
 		},
 		"Add again": {
 			func(t *testing.T, s *Store, f *fixture) error {
@@ -37,6 +43,7 @@ func TestFaultSweep(t *testing.T) {
 				return err
 			},
 			func(t *testing.T, s *Store, f *fixture) {},
+			nil, false,
 		},
 		"Publish": {
 			func(t *testing.T, s *Store, f *fixture) error {
@@ -48,6 +55,7 @@ func TestFaultSweep(t *testing.T) {
 					t.Errorf("Current = %+v, %v", r, err)
 				}
 			},
+			nil, false,
 		},
 		"Confirm": {
 			func(t *testing.T, s *Store, f *fixture) error { return s.Confirm(f.current.Number) },
@@ -56,6 +64,7 @@ func TestFaultSweep(t *testing.T) {
 					t.Errorf("Confirmed = %+v, %v", r, err)
 				}
 			},
+			nil, false,
 		},
 		"Prune": {
 			func(t *testing.T, s *Store, f *fixture) error {
@@ -71,6 +80,7 @@ func TestFaultSweep(t *testing.T) {
 					t.Errorf("%d objects, %v; want those of the two releases", len(objects), err)
 				}
 			},
+			nil, true, // a release that can't be read counts as broken, and one more is kept
 		},
 		"Quarantine": {
 			func(t *testing.T, s *Store, f *fixture) error {
@@ -87,6 +97,7 @@ func TestFaultSweep(t *testing.T) {
 					t.Errorf("Quarantined = %+v, %v, %v", q, ok, err)
 				}
 			},
+			historyOnly, false,
 		},
 		"Quarantine, the first": {
 			func(t *testing.T, s *Store, f *fixture) error {
@@ -100,6 +111,7 @@ func TestFaultSweep(t *testing.T) {
 					t.Errorf("Quarantines = %+v, %v", list, err)
 				}
 			},
+			historyOnly, false,
 		},
 		"LiftQuarantine": {
 			func(t *testing.T, s *Store, f *fixture) error {
@@ -114,6 +126,7 @@ func TestFaultSweep(t *testing.T) {
 					t.Errorf("Quarantined = %+v, %v, %v", q, ok, err)
 				}
 			},
+			historyOnly, false,
 		},
 		"AppendEvent": {
 			func(t *testing.T, s *Store, f *fixture) error {
@@ -124,6 +137,7 @@ func TestFaultSweep(t *testing.T) {
 					t.Errorf("History = %v, %v", events, err)
 				}
 			},
+			nil, false,
 		},
 	}
 	fixture := newFixture(t)
@@ -137,6 +151,7 @@ func TestFaultSweep(t *testing.T) {
 					faults := &faults{mode: mode, at: at}
 					f.store.disk = faults.wrap(fastDisk())
 					err := step.do(t, f.store, f)
+					faults.checkClosed(t)
 					if faults.failed == "" {
 						if err != nil {
 							t.Fatal(err)
@@ -151,6 +166,12 @@ func TestFaultSweep(t *testing.T) {
 					s := f.reopen(t)
 					checkStore(t, s)
 					f.checkCurrent(t, s)
+					if err == nil && !step.partial {
+						step.done(t, s, f)
+						if strings.HasPrefix(faults.failed, "sync ") && !step.unsynced[strings.TrimPrefix(faults.failed, "sync "+s.dir)] {
+							t.Error("it counts as done and isn't durable")
+						}
+					}
 					if err := step.do(t, s, f); err != nil {
 						t.Errorf("retry: %v", err)
 					}
@@ -176,10 +197,17 @@ func TestFaultSweepOpen(t *testing.T) {
 			os.WriteFile(filepath.Join(f.store.objects(), ".image.sohost-tmp-1"), nil, 0o644)
 			faults := &faults{mode: mode, at: at}
 			for _, dir := range []string{f.store.dir, filepath.Join(parent, fmt.Sprint("new", mode, at))} {
-				if s, err := openStore(dir, quiet, faults.wrap(fastDisk())); err == nil {
+				failed := faults.failed
+				s, err := openStore(dir, quiet, faults.wrap(fastDisk()))
+				if err == nil {
 					s.Close()
+					// Only a leftover may stay.
+					if faults.failed != failed && !faults.hidden && !strings.HasPrefix(faults.failed, "removeAll ") {
+						t.Errorf("operation %d, %s, failed and OpenStore did not notice", at, faults.failed)
+					}
 				}
-				s, err := openStore(dir, quiet, fastDisk())
+				faults.checkClosed(t)
+				s, err = openStore(dir, quiet, fastDisk())
 				if err != nil {
 					t.Fatalf("operation %d, %s, failed: %v", at, faults.failed, err)
 				}
@@ -288,5 +316,96 @@ func (f *fixture) checkCurrent(t *testing.T, s *Store) {
 		}
 	} else if r.Previous != f.current.Number || r.Plugins["a"].Image != f.spare {
 		t.Errorf("current is %+v", r)
+	}
+}
+
+// What is read is read correctly or not at all.
+func TestFaultSweepReading(t *testing.T) {
+	f := newFixture(t)
+	for n := range 5 { // until there is an older half
+		if err := f.store.AppendEvent(Event{Plugin: numbered("p", n)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := os.Stat(filepath.Join(f.store.dir, olderHistory)); err != nil {
+		t.Fatal(err)
+	}
+	reads := map[string]func(s *Store) (any, error){
+		"Object":    func(s *Store) (any, error) { return s.Object(f.spare) },
+		"Verify":    func(s *Store) (any, error) { return nil, s.Verify(t.Context(), f.spare) },
+		"Current":   func(s *Store) (any, error) { return s.Current() },
+		"Confirmed": func(s *Store) (any, error) { return s.Confirmed() },
+		"Release":   func(s *Store) (any, error) { return s.Release(2) },
+		"Releases":  func(s *Store) (any, error) { return s.Releases() },
+		"History":   func(s *Store) (any, error) { return s.History(0) },
+		"Quarantines": func(s *Store) (any, error) {
+			list, err := s.Quarantines()
+			for i := range list { // a record that can't be read says so in its reason
+				if strings.Contains(list[i].Reason, errInjected.Error()) {
+					err = errors.Join(err, errInjected)
+				}
+			}
+			return list, err
+		},
+	}
+	for name, read := range reads {
+		t.Run(name, func(t *testing.T) {
+			f.store.disk = fastDisk()
+			want, err := read(f.store)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, mode := range []faultMode{failBefore, failAfter, failRest} {
+				for at := 1; ; at++ {
+					faults := &faults{mode: mode, at: at}
+					f.store.disk = faults.wrap(fastDisk())
+					got, err := read(f.store)
+					faults.checkClosed(t)
+					if err == nil && cmp.Diff(want, got) != "" {
+						t.Errorf("operation %d, %s, failed, and without an error there is\n%s", at, faults.failed, cmp.Diff(want, got))
+					}
+					if err == nil && name == "Verify" && faults.failed != "" && !faults.hidden {
+						t.Errorf("operation %d, %s, failed and Verify did not notice", at, faults.failed)
+					}
+					if faults.failed == "" {
+						if err != nil || at == 1 {
+							t.Errorf("%d operations, %v", at-1, err)
+						}
+						break
+					}
+				}
+			}
+		})
+	}
+}
+
+// Whatever can't be read, Prune never finds more to remove than it does otherwise.
+func TestFaultSweepPrune(t *testing.T) {
+	f := newFixture(t)
+	prune := func() (PruneReport, error) { return f.store.Prune(PruneOptions{Keep: 1, DryRun: true}) }
+	whole, err := prune()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, mode := range []faultMode{failBefore, failRest} {
+		for at := 1; ; at++ {
+			faults := &faults{mode: mode, at: at}
+			f.store.disk = faults.wrap(fastDisk())
+			report, _ := prune()
+			faults.checkClosed(t)
+			for _, n := range report.Releases {
+				if !slices.Contains(whole.Releases, n) {
+					t.Errorf("operation %d, %s, failed, and release %d would be removed", at, faults.failed, n)
+				}
+			}
+			for _, o := range report.Objects {
+				if !slices.Contains(whole.Objects, o) {
+					t.Errorf("operation %d, %s, failed, and image %s would be removed", at, faults.failed, o.ID.Short())
+				}
+			}
+			if faults.failed == "" {
+				break
+			}
+		}
 	}
 }
