@@ -13,18 +13,18 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Add copies the file at path into the store and gives the image that it is. Bytes are hashed as they are copied: what was
-// hashed is what is stored. It blocks until the image is durable, which takes as long as writing it to the disk does, and
-// never on a path that isn't a regular file.
+// Add copies the file at path into the store and returns its image. The bytes are hashed as they are copied, so what was
+// hashed is what is stored. Add blocks until the image is durable, that is, for as long as writing it to disk takes. It
+// never blocks on a path that isn't a regular file.
 //
-// An image that the store has already is read again and re-used if it is whole; a damaged one is replaced, so that Add
-// always returns an image whose bytes have its hash.
+// If the store already has the image, Add reads it and reuses it if it is intact. A damaged one is replaced, so Add always
+// returns an image whose bytes have its hash.
 //
-// The error matches ErrNotRegular, ErrTooLarge, fs.ErrNotExist when there is no file or it vanished meanwhile, or ErrChanged
-// when it was written or replaced meanwhile; the caller then waits for quiet and tries again. A write that falls into the
-// same tick of the filesystem's clock as the one before and keeps the size can go unseen; the writer's close comes later and
-// is the watcher's to see. After an error the store has what it had before; an image that didn't become durable may be in
-// place, and is made durable by the next Add of the same bytes.
+// The error matches ErrNotRegular, ErrTooLarge, fs.ErrNotExist if there is no file or it vanished meanwhile, or ErrChanged
+// if it was written or replaced meanwhile; wait for the file to settle and try again. A write that keeps the size and falls
+// into the same tick of the filesystem's clock as the previous one can go unnoticed; a watcher sees the writer close the
+// file afterwards. After an error the store is unchanged, except that an image may be in place that isn't durable yet; the
+// next Add of the same bytes makes it durable.
 func (s *Store) Add(ctx context.Context, path string) (Object, error) {
 	return s.AddHeld(ctx, path, func(ID) {})
 }
@@ -40,7 +40,7 @@ func (s *Store) AddHeld(ctx context.Context, path string, hold func(ID)) (Object
 	if err != nil {
 		return Object{}, err
 	}
-	defer src.Close() // only read
+	defer src.Close()
 
 	tmp, err := s.disk.createTemp(s.objects(), tempPattern("image"))
 	if err != nil {
@@ -50,7 +50,7 @@ func (s *Store) AddHeld(ctx context.Context, path string, hold func(ID)) (Object
 	keep := false
 	defer func() {
 		if !keep {
-			s.disk.remove(tmp.Name()) // fails only where the next OpenStore cleans up
+			s.disk.remove(tmp.Name()) // if this fails, the next OpenStore cleans up
 		}
 	}()
 
@@ -66,15 +66,15 @@ func (s *Store) AddHeld(ctx context.Context, path string, hold func(ID)) (Object
 	s.mu.Unlock()
 	o := Object{ID: id, Size: before.Size(), Path: s.objectPath(id)}
 	if o.Existed = s.reusable(ctx, o); !o.Existed {
-		// Not writable even for the owner: an image that is written to while mapped kills the process.
+		// Read-only even for the owner: writing to an image while it is mapped kills the process.
 		if err := s.disk.chmod(tmp, 0o555); err != nil {
 			return Object{}, fmt.Errorf("add %s: %w", path, err)
 		}
-		// Before the rename: else the name could be durable and the bytes not.
+		// Before the rename: otherwise the name could be durable and the bytes not.
 		if err := s.disk.sync(tmp); err != nil {
 			return Object{}, fmt.Errorf("add %s: %w", path, err)
 		}
-		// Some filesystems tell only now that the bytes didn't fit.
+		// Some filesystems report only now that the bytes did not fit.
 		if err := s.disk.close(tmp); err != nil {
 			return Object{}, fmt.Errorf("add %s: %w", path, err)
 		}
@@ -86,9 +86,9 @@ func (s *Store) AddHeld(ctx context.Context, path string, hold func(ID)) (Object
 	return o, nil
 }
 
-// openSource opens the file to copy, and tells what it is.
+// openSource opens the file to copy and returns its size, times and mode.
 func (s *Store) openSource(path string) (*os.File, fs.FileInfo, error) {
-	// Asked before it is opened, because opening a device can do something.
+	// Before the open, because opening a device can have effects.
 	fi, err := s.disk.stat(path)
 	if err != nil {
 		return nil, nil, fmt.Errorf("add: %w", err)
@@ -96,7 +96,7 @@ func (s *Store) openSource(path string) (*os.File, fs.FileInfo, error) {
 	if !fi.Mode().IsRegular() {
 		return nil, nil, &NotRegularError{Path: path, Mode: fi.Mode()}
 	}
-	// It may have been replaced by a FIFO since: O_NONBLOCK keeps open from waiting for its writer.
+	// A FIFO may have replaced it since: O_NONBLOCK keeps open from waiting for a writer.
 	src, err := s.disk.open(path, os.O_RDONLY|unix.O_NONBLOCK|unix.O_NOCTTY, 0)
 	if err != nil {
 		return nil, nil, fmt.Errorf("add: %w", err)
@@ -116,15 +116,15 @@ func (s *Store) openSource(path string) (*os.File, fs.FileInfo, error) {
 	return nil, nil, err
 }
 
-// copyHashed fills dst with the bytes of src and gives their hash.
+// copyHashed fills dst with the bytes of src and returns their hash.
 func (s *Store) copyHashed(ctx context.Context, dst, src *os.File, path string, size int64) (ID, error) {
 	from, to := src, dst
 	if s.disk.clone(dst, src) == nil {
-		// The clone shares its blocks with the source and costs neither room nor a copy. It is the clone that is hashed:
-		// the source may have changed since.
+		// A clone shares its blocks with the source and costs neither space nor a copy. Hash the clone, because the source
+		// may have changed since.
 		from, to = dst, nil
 	}
-	// Whatever kept it from being cloned, copying says it better or doesn't mind.
+	// If cloning failed for a real reason, copying fails too, with a better error.
 	sum := sha256.New()
 	n, err := s.pump(ctx, to, from, sum, size)
 	if err != nil {
@@ -136,7 +136,7 @@ func (s *Store) copyHashed(ctx context.Context, dst, src *os.File, path string, 
 	return ID(sum.Sum(nil)), nil
 }
 
-// orMore tells the size that was read; reading stops one byte after the size that was expected.
+// orMore describes the size n that was read. Reading stops one byte after the expected size.
 func orMore(n, size int64) string {
 	if n > size {
 		return "more"
@@ -144,10 +144,10 @@ func orMore(n, size int64) string {
 	return fmt.Sprint(n)
 }
 
-// unchanged compares the file and its path with what they were before the copy.
+// unchanged returns an error unless the file and its path are what they were before the copy.
 func (s *Store) unchanged(src *os.File, path string, before fs.FileInfo) error {
-	// The path first: whatever happened to a file that is gone, that it is gone is what the caller has to know. A file
-	// renamed over the path leaves ours whole, but it isn't what the caller wants any more.
+	// The path first: if the file is gone, that is what the caller needs to know, whatever else happened to it. A file
+	// renamed over the path leaves ours intact, but ours is no longer the one the caller wants.
 	there, err := s.disk.stat(path)
 	if err != nil {
 		return fmt.Errorf("add: %w", err)
@@ -165,8 +165,8 @@ func (s *Store) unchanged(src *os.File, path string, before fs.FileInfo) error {
 	return nil
 }
 
-// difference tells how a file changed, or nothing. The change time is compared too, since tools that preserve the
-// modification time set it back when they have written.
+// difference describes how a file changed, or returns "". It compares the change time too, because tools that preserve
+// the modification time set it back after writing.
 func difference(before, after fs.FileInfo) string {
 	switch {
 	case before.Size() != after.Size():
@@ -186,8 +186,8 @@ func changeTime(fi fs.FileInfo) syscall.Timespec {
 	return syscall.Timespec{}
 }
 
-// reusable tells whether the store has the object already, whole. Its bytes are read: an object that lost some to a disk
-// or an operator must not be opened because its name is right.
+// reusable reports whether the store already has the object, intact. It reads the bytes: an object that a disk or an
+// operator has damaged must not be opened just because its name is right.
 func (s *Store) reusable(ctx context.Context, o Object) bool {
 	have, err := s.Object(o.ID)
 	if err != nil || have.Size != o.Size {
@@ -195,13 +195,13 @@ func (s *Store) reusable(ctx context.Context, o Object) bool {
 	}
 	err = s.Verify(ctx, o.ID)
 	if errors.Is(err, ErrDamaged) {
-		s.opts.Log.Warn("a damaged image is replaced", "err", err)
+		s.opts.Log.Warn("replacing damaged image", "err", err)
 	}
 	return err == nil
 }
 
-// install gives the copied image its name, unless it has existed, and makes that durable. It tells whether the temporary
-// name is gone.
+// install gives the copied image its name, unless the image existed already, and makes the name durable. It reports whether
+// the temporary name is gone.
 func (s *Store) install(tmp string, o Object) (renamed bool, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -209,7 +209,7 @@ func (s *Store) install(tmp string, o Object) (renamed bool, err error) {
 		return false, s.err
 	}
 	if o.Existed {
-		// Prune may have removed it since it was read.
+		// Prune may have removed it after it was read.
 		if _, err := s.Object(o.ID); err != nil {
 			return false, err
 		}
@@ -219,6 +219,6 @@ func (s *Store) install(tmp string, o Object) (renamed bool, err error) {
 		}
 		renamed = true
 	}
-	// Also for an object that existed: the process that put it there may have died before it came this far.
+	// Also for an object that existed: the process that installed it may have died before this step.
 	return renamed, s.disk.syncDir(filepath.Dir(o.Path))
 }

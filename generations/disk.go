@@ -7,7 +7,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// disk is every way in which a store touches its files, so that tests can make any single operation fail.
+// disk has every operation by which a store touches its files, so that tests can make any single one fail.
 type disk struct {
 	open       func(name string, flag int, perm fs.FileMode) (*os.File, error)
 	createTemp func(dir, pattern string) (*os.File, error)

@@ -5,10 +5,10 @@ import (
 	"sync/atomic"
 )
 
-// drain is how the one who waits for a generation's leases learns that a shard has become empty.
+// drain wakes the goroutine that waits for a generation's leases when a shard becomes empty.
 type drain struct {
 	waiting atomic.Bool
-	wake    chan struct{} // of capacity 1: a signal that nobody has taken yet says all that a second one would
+	wake    chan struct{} // capacity 1: a second signal would add nothing to one that is still pending
 }
 
 func (d *drain) signal() {
@@ -18,19 +18,18 @@ func (d *drain) signal() {
 	}
 }
 
-// Drain waits until no caller holds the generation, and makes it drained. It wakes when a shard becomes empty and doesn't
-// poll. When ctx ends first the error is a *DrainError that tells how many leases are held and wraps the cause; the
-// generation goes on draining, and Drain may be called again. In a slot, or put into one meanwhile, it gives ErrLive;
-// while another Drain of it runs, ErrDraining. A generation that was never in a slot is drained
-// at once.
+// Drain waits until no caller holds a lease on the generation, and marks it drained. It wakes when a shard becomes empty;
+// it doesn't poll. If ctx ends first, the error is a *DrainError that reports the leases still held and wraps the cause; the
+// generation stays draining, and Drain may be called again. The error is ErrLive if the generation is in a slot or is put
+// into one meanwhile, and ErrDraining while another Drain of it runs. A generation that was never in a slot drains at once.
 //
-// Invariant: after the generation has left its slot, a shard that has read zero once has no lease any more. No lease is
-// handed out from then on (see Slot); an Acquire that comes late adds one for a moment and takes it back. So the shards can
-// be looked at one after the other, and each only until it reads zero once.
+// Invariant: once the generation has left its slot, a shard that has read zero has no leases and gets none. No lease is
+// handed out from then on (see Slot); a late Acquire adds one for a moment and takes it back. So Drain can look at one shard
+// after the other, and at each only until it reads zero once.
 //
-// No wake is lost: Drain says that it waits before it reads a shard, and Release takes its lease off before it asks whether
-// anyone waits. Whichever comes first in the order of the atomic operations, either Drain reads zero or Release signals.
-// TestHammer and TestDrainWakes race the two.
+// No wake-up is lost: Drain announces that it waits before it reads a shard, and Release subtracts its lease before it asks
+// whether anyone waits. Whichever comes first in the order of the atomic operations, either Drain reads zero or Release
+// signals. TestHammer and TestDrainWakes race the two.
 func (g *Generation[T]) Drain(ctx context.Context) error {
 	entered, err := g.beginDrain()
 	if err != nil {
@@ -77,7 +76,7 @@ func (g *Generation[T]) enteredSince(entered int) bool {
 	return g.entered != entered
 }
 
-// endDrain makes the generation drained, unless it was put into a slot while its shards were looked at.
+// endDrain marks the generation drained, unless it was put into a slot while its shards were read.
 func (g *Generation[T]) endDrain(entered int, err error) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()

@@ -76,20 +76,20 @@ func (d *disk) writeSymlink(target, path string) error {
 	return d.syncDir(filepath.Dir(path))
 }
 
-// syncDir makes the names in a directory durable: files created in it, renamed into it and removed from it.
+// syncDir makes the entries of a directory durable: files created in it, renamed into it and removed from it.
 func (d *disk) syncDir(dir string) error {
 	f, err := d.open(dir, os.O_RDONLY, 0)
 	if err != nil {
 		return fmt.Errorf("sync directory: %w", err)
 	}
-	defer f.Close() // nothing was written to it
+	defer f.Close()
 	if err := d.sync(f); err != nil {
 		return fmt.Errorf("sync directory: %w", err)
 	}
 	return nil
 }
 
-// mkdirs makes the directories that are missing, each durably.
+// mkdirs makes dir and its missing parents, each durably.
 func (d *disk) mkdirs(dir string) error {
 	err := d.mkdir(dir, 0o755)
 	if errors.Is(err, fs.ErrNotExist) && filepath.Dir(dir) != dir {

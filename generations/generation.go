@@ -2,15 +2,15 @@ package generations
 
 import "sync"
 
-// State is how far a generation has come. It goes from each state to the next, and from draining or drained back to live
-// when the generation is put into a slot again.
+// State is a stage in the life of a generation. A generation goes from each state to the next, and from draining or drained
+// back to live when it is put into a slot again.
 type State int32
 
 const (
 	StateNew      State = iota // not yet in a slot
-	StateLive                  // in a slot: callers get it, or are to get it when the gate opens to it
-	StateDraining              // out of the slot; callers may still hold it
-	StateDrained               // no caller holds it, and none will unless it is put back
+	StateLive                  // in a slot: callers get leases on it
+	StateDraining              // out of the slot; callers may still hold leases
+	StateDrained               // no caller holds a lease, and none will unless it is put back
 )
 
 func (s State) String() string {
@@ -27,18 +27,19 @@ func (s State) String() string {
 	return "unknown"
 }
 
-// Generation is one value that callers use through a slot, together with the count of those who do.
+// A Generation holds a value that callers use through a slot, and counts its leases. The zero Generation is not usable: see
+// NewGeneration.
 type Generation[T any] struct {
-	_ [64]byte // keeps what is allocated before, and below after, out of the cache lines of the fields
+	_ [64]byte // with the padding below, keeps neighbouring allocations out of the cache lines of the fields
 
-	// What Acquire and Release read is hardly ever written, so that each core keeps its own copy of it.
+	// Acquire and Release only read these, and hardly anyone writes them, so every core keeps its own copy.
 	shards []shard
-	gate   *Gate[T] // set only in the entry that stands for a shut gate
+	gate   *Gate[T] // set only in the placeholder for a shut gate
 	id     ID
 	drain  drain
 	value  T
 
-	mu       sync.Mutex // guards what follows; taken after Slot.mu
+	mu       sync.Mutex // guards state, entered and draining; taken after Slot.mu
 	state    State
 	entered  int  // how many times it was put into a slot
 	draining bool // a Drain is under way
@@ -46,7 +47,7 @@ type Generation[T any] struct {
 	_ [64]byte
 }
 
-// NewGeneration makes a generation of the image id, or of none when it is zero, that holds value.
+// NewGeneration returns a generation that holds value and belongs to the image id, or to none if id is zero.
 func NewGeneration[T any](id ID, value T) *Generation[T] {
 	return &Generation[T]{
 		shards: make([]shard, shardCount()),
@@ -56,21 +57,21 @@ func NewGeneration[T any](id ID, value T) *Generation[T] {
 	}
 }
 
-// ID gives the image that the generation was made with.
+// ID returns the image that the generation belongs to.
 func (g *Generation[T]) ID() ID { return g.id }
 
-// Value gives the value for those who own the generation. A caller uses [Lease.Value].
+// Value returns the value, for the owner of the generation. Callers use [Lease.Value].
 func (g *Generation[T]) Value() T { return g.value }
 
-// State gives the state at this moment.
+// State returns the current state.
 func (g *Generation[T]) State() State {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return g.state
 }
 
-// Leases gives the number of leases held. While callers come and go it is approximate, since the shards are read one after
-// the other.
+// Leases returns the number of leases held. The number is approximate while callers come and go, because the shards are
+// read one after the other.
 func (g *Generation[T]) Leases() int64 {
 	var held int64
 	for i := range g.shards {
@@ -79,7 +80,7 @@ func (g *Generation[T]) Leases() int64 {
 	return max(held, 0)
 }
 
-// enter marks the generation live, just before a slot makes it current.
+// enter marks the generation live. A slot calls it just before it makes the generation current, with Slot.mu held.
 func (g *Generation[T]) enter() error {
 	if g == nil {
 		return nil
@@ -91,11 +92,11 @@ func (g *Generation[T]) enter() error {
 	}
 	g.state = StateLive
 	g.entered++
-	g.drain.signal() // a Drain that waits learns that it waits in vain
+	g.drain.signal() // a waiting Drain must return ErrLive
 	return nil
 }
 
-// exit marks the generation as on its way out, just after a slot has made another one current.
+// exit marks the generation draining. A slot calls it just after it has made another one current, with Slot.mu held.
 func (g *Generation[T]) exit() {
 	if g == nil {
 		return

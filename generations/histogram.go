@@ -6,15 +6,15 @@ import (
 	"time"
 )
 
-// Each power of two of nanoseconds is split into 2³ buckets, so that a bucket's upper bound is at most an eighth above
-// what it holds. The last ends at 2⁴² ns, more than an hour; longer waits count in it.
+// Each power of two of nanoseconds is split into 2³ buckets, so a bucket's upper bound exceeds the durations in it by at
+// most an eighth. The last bucket ends at 2⁴² ns, more than an hour; longer waits count in it too.
 const (
 	splitBits = 3
 	maxPower  = 42
 	buckets   = (maxPower - splitBits + 1) << splitBits
 )
 
-// histogram counts durations from any number of goroutines without a lock: all who waited at a gate come at once.
+// histogram counts durations from any number of goroutines without a lock: all callers leave a gate at the same moment.
 type histogram struct {
 	counts  [buckets]atomic.Uint32
 	longest atomic.Int64
@@ -33,7 +33,7 @@ func (h *histogram) record(d time.Duration) {
 
 func (h *histogram) max() time.Duration { return time.Duration(h.longest.Load()) }
 
-// quantile gives the upper bound of the bucket in which the q-th part of all durations is reached, 0 without any.
+// quantile returns the upper bound of the bucket that holds the q-quantile of all durations, or 0 if there are none.
 func (h *histogram) quantile(q float64) time.Duration {
 	var counts [buckets]uint32
 	var total uint64
@@ -54,7 +54,7 @@ func (h *histogram) quantile(q float64) time.Duration {
 	return h.max()
 }
 
-// bucketOf numbers the buckets: one a nanosecond up to 2³, then eight for each power of two.
+// bucketOf returns the bucket of d: one per nanosecond up to 2³, then eight per power of two.
 func bucketOf(d time.Duration) int {
 	n := uint64(d)
 	shift := max(bits.Len64(n)-1-splitBits, 0)

@@ -13,19 +13,19 @@ import (
 	"unicode/utf8"
 )
 
-// Kind says what an event is. Other kinds than these may be appended.
+// Kind names what happened in an event. Users may append kinds of their own.
 type Kind string
 
 const (
 	KindBoot       Kind = "boot"       // a process began to serve a release
-	KindDeploy     Kind = "deploy"     // a plugin went from one image to another
-	KindRefuse     Kind = "refuse"     // an image was turned down
-	KindRollback   Kind = "rollback"   // a plugin went back to an image
+	KindDeploy     Kind = "deploy"     // a plugin's image was replaced by another
+	KindRefuse     Kind = "refuse"     // an image was refused
+	KindRollback   Kind = "rollback"   // a plugin was rolled back to an earlier image
 	KindConfirm    Kind = "confirm"    // a release passed its probation
-	KindQuarantine Kind = "quarantine" // an image will not be tried again
+	KindQuarantine Kind = "quarantine" // an image was put into quarantine
 	KindLift       Kind = "lift"       // an image's quarantine was lifted
-	KindCrash      Kind = "crash"      // a worker process ended against its will
-	KindHandover   Kind = "handover"   // a fresh process took over
+	KindCrash      Kind = "crash"      // a worker crashed
+	KindHandover   Kind = "handover"   // a new worker took over
 )
 
 // Event is one line of the history.
@@ -47,9 +47,9 @@ const (
 	maxEventLine   = 64 << 10
 )
 
-// AppendEvent appends an event to the history. The history is a record, not a state: an event survives the process, and may
-// be lost when the power fails within seconds. On error the history is as it was, but for an unfinished line that the next
-// append removes.
+// AppendEvent appends an event to the history. Nothing depends on the history, so it isn't synced: an event survives the
+// process, but may be lost if the power fails within seconds. On error the history is unchanged, except for an unfinished
+// line that the next append removes.
 func (s *Store) AppendEvent(e Event) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -87,7 +87,7 @@ func encodeEvent(e Event) ([]byte, error) {
 	return append(line, '\n'), nil
 }
 
-// cut shortens text that is longer than limit bytes, not within a character.
+// cut shortens text to at most limit bytes and an ellipsis, at a character boundary.
 func cut(text string, limit int) string {
 	if len(text) <= limit {
 		return text
@@ -113,12 +113,12 @@ func (s *Store) appendLine(line []byte) error {
 		}
 	}
 	defer f.Close()
-	// One write: a crash leaves all of the line or a part without its end, which the next append cuts off.
+	// A single write: a crash leaves either the whole line or a part without its newline, which the next append removes.
 	_, err = s.disk.write(f, line)
 	return err
 }
 
-// openHistory opens the history for appending, and removes a torn last line first.
+// openHistory opens the history for appending, after removing a torn last line.
 func (s *Store) openHistory() (f *os.File, size int64, err error) {
 	f, err = s.disk.open(filepath.Join(s.dir, historyFile), os.O_RDWR|os.O_APPEND|os.O_CREATE, 0o644)
 	if err != nil {
@@ -135,11 +135,11 @@ func (s *Store) openHistory() (f *os.File, size int64, err error) {
 	return f, size, nil
 }
 
-// repair cuts the file after its last whole line and gives the size that is left. What a power failure leaves may be
-// longer than any line.
+// repair truncates the file after its last complete line and returns its size. What a power failure leaves may be longer
+// than any line.
 func (s *Store) repair(f *os.File, size int64) (int64, error) {
 	whole := size
-	window := make([]byte, 1) // which most often is all that has to be read
+	window := make([]byte, 1) // the last byte is usually a newline, and no more is read
 	for whole > 0 {
 		part := window[:min(whole, int64(len(window)))]
 		if _, err := s.disk.readAt(f, part, whole-int64(len(part))); err != nil {
@@ -158,7 +158,7 @@ func (s *Store) repair(f *os.File, size int64) (int64, error) {
 	return whole, s.disk.truncate(f, whole)
 }
 
-// rotate makes the history the older one. A crash afterwards leaves no history file: the next append begins one.
+// rotate renames the history to the older half. After a crash there may be no newer one; the next append creates it.
 func (s *Store) rotate() error {
 	if err := s.disk.rename(filepath.Join(s.dir, historyFile), filepath.Join(s.dir, olderHistory)); err != nil {
 		return err
@@ -166,11 +166,11 @@ func (s *Store) rotate() error {
 	return s.disk.syncDir(s.dir)
 }
 
-// History gives the last n events, oldest first; all that are kept when n is 0 or less. Lines that can't be read, such as a
-// last one that a crash has torn, are left out.
+// History returns the last n events, oldest first, or all that are kept if n is 0 or less. It skips lines that it can't
+// read, such as a last line torn by a crash.
 func (s *Store) History(n int) ([]Event, error) {
-	// Both are opened before either is read: when they are rotated in between, both names may lead to one file, but no
-	// event is missed.
+	// Open both before reading either: if they are rotated in between, both names may lead to one file, but no event is
+	// missed.
 	newer, err := s.openLog(historyFile)
 	if err != nil {
 		return nil, err
@@ -201,7 +201,7 @@ func (s *Store) History(n int) ([]Event, error) {
 	return events, nil
 }
 
-// logFile is one of the history's files, or neither when it isn't there.
+// logFile is one half of the history, or zero if that file doesn't exist.
 type logFile struct {
 	f  *os.File
 	fi fs.FileInfo
@@ -237,7 +237,7 @@ func (s *Store) readLog(l logFile) ([]Event, error) {
 	if l.f == nil {
 		return nil, nil
 	}
-	// No more than there was when it was opened: another process may be appending.
+	// Not past the size it had when it was opened: another process may be appending.
 	data, err := io.ReadAll(io.LimitReader(readerFunc(func(p []byte) (int, error) { return s.disk.read(l.f, p) }), l.fi.Size()))
 	if err != nil {
 		return nil, fmt.Errorf("read history: %w", err)

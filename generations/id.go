@@ -8,11 +8,11 @@ import (
 // ID is the SHA-256 of an image's bytes.
 type ID [32]byte
 
-// shortLen is how many hexadecimal digits people are shown: 48 bits, far from colliding among the images of one store.
+// shortLen is the number of hexadecimal digits shown to people: 48 bits, far too many to collide within one store.
 const shortLen = 12
 
-// ParseID reads the 64 hexadecimal digits that [ID.String] gives. Upper-case digits are refused, as one image must have
-// one file name only.
+// ParseID parses the 64 hexadecimal digits that [ID.String] returns. It rejects upper-case digits, because one image must
+// have only one file name.
 func ParseID(s string) (ID, error) {
 	var id ID
 	if len(s) != hex.EncodedLen(len(id)) {
@@ -27,19 +27,19 @@ func ParseID(s string) (ID, error) {
 	return id, nil
 }
 
-// String gives all 64 hexadecimal digits.
+// String returns all 64 hexadecimal digits.
 func (id ID) String() string { return hex.EncodeToString(id[:]) }
 
-// Short gives the first 12 hexadecimal digits.
+// Short returns the first 12 hexadecimal digits.
 func (id ID) Short() string { return hex.EncodeToString(id[:shortLen/2]) }
 
-// IsZero tells whether id is the zero ID, which stands for no image.
+// IsZero reports whether id is the zero ID, which stands for no image.
 func (id ID) IsZero() bool { return id == ID{} }
 
-// MarshalText gives what String gives.
+// MarshalText returns the same digits as String.
 func (id ID) MarshalText() ([]byte, error) { return hex.AppendEncode(nil, id[:]), nil }
 
-// UnmarshalText reads what MarshalText gives.
+// UnmarshalText parses text as ParseID does.
 func (id *ID) UnmarshalText(text []byte) error {
 	parsed, err := ParseID(string(text))
 	if err != nil {
@@ -49,7 +49,7 @@ func (id *ID) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// clip keeps an error's text short whatever it quotes.
+// clip shortens a string that an error quotes.
 func clip(s string) string {
 	if len(s) > 80 {
 		return s[:80] + "…"

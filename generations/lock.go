@@ -14,35 +14,34 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// lockFile is never removed: else two processes could lock two files.
+// lockFile is never removed: otherwise two processes could lock two different files.
 const lockFile = "lock"
 
-// lookAgain is how often a waiter looks whether somebody who is alive holds the lock by now. How soon it gets the lock
-// doesn't depend on it.
+// lookAgain is how often a waiter checks whether a live process holds the lock by now. It has no influence on how soon the
+// waiter gets the lock.
 const lookAgain = 250 * time.Millisecond
 
-// dying is how long a process that was killed may take to be gone, all its threads with it. Who starts a server in its place
-// at once is not to be sent to it.
+// dying is how long a killed process and its threads may take to be gone. A server started in its place immediately must not
+// be told that the old one is still alive.
 const dying = 100 * time.Millisecond
 
-// Lock is the hold on a store's directory: an flock of STORE/lock. The kernel ties it to the open file and not to a
-// process. So processes that pass the file on hold one lock together, and it is free when the last of them has closed the
-// file or has ended, however it ended: a lock is never stale. Only the pid in the file may be that of an earlier holder.
+// A Lock holds a store's directory, by an flock of STORE/lock. The kernel ties it to the open file and not to a process. So
+// processes that pass the file on share one lock, which is free when the last of them has closed the file or exited, for
+// whatever reason: a lock is never stale. Only the pid in the file may be that of an earlier holder.
 //
-// A Lock keeps out those who don't have it. Those who share it must settle between them which one has the store open for
-// writing.
+// A Lock keeps out processes that don't have it. Those that share it must agree which one has the store open for writing.
 type Lock struct {
 	file     *os.File
 	acquired bool // by this process, whose pid is in the file
 }
 
-// AcquireLock takes the lock of the store in dir, which it makes if need be.
+// AcquireLock takes the lock of the store in dir, and creates the directory if needed.
 //
-// When a live process took the lock before, the error is a *LockedError, within a tenth of a second. When the process that took it is gone, the
-// lock is held by processes that it passed the lock to and that are finishing: AcquireLock waits for them, and when ctx ends
-// first the error is a *LockedError that wraps the cause. A process in another pid namespace counts as gone.
+// If a live process has taken the lock, it returns a *LockedError within a tenth of a second. If the process that took it is
+// gone, the lock is held by processes that it passed the lock to, which are finishing. AcquireLock waits for them; if ctx
+// ends first, it returns a *LockedError that wraps the cause. A process in another pid namespace counts as gone.
 //
-// A goroutine and an open file outlast a wait that ctx ended, until the lock is free; they let go of it at once.
+// After a wait that ctx ended, a goroutine and an open file remain until the lock is free. They release it immediately.
 func AcquireLock(ctx context.Context, dir string) (*Lock, error) {
 	dir, err := filepath.Abs(dir)
 	if err != nil {
@@ -60,29 +59,29 @@ func AcquireLock(ctx context.Context, dir string) (*Lock, error) {
 }
 
 // InheritLock makes a Lock of the open file that another process has passed on. OpenStore checks that it is the lock of the
-// store to open. The file belongs to the Lock from then on, and isn't passed on by the mere start of a further process.
+// store to open. The file belongs to the Lock from then on, and child processes do not inherit it automatically.
 func InheritLock(f *os.File) *Lock {
-	// An inherited descriptor is inheritable, and every child would hold the lock too, for as long as it lives.
+	// An inherited descriptor is inheritable: every child process would hold the lock too, for as long as it lives.
 	unix.CloseOnExec(int(f.Fd()))
 	return &Lock{file: f}
 }
 
-// File gives the open file to pass on to another process. It stays the Lock's and is not to be closed.
+// File returns the open file, to pass on to another process. It still belongs to the Lock; do not close it.
 func (l *Lock) File() *os.File { return l.file }
 
-// Close lets go of the lock for this process; those that it was passed to hold it still. A second Close does nothing.
+// Close releases the lock for this process. Processes that it was passed to still hold it. A second Close does nothing.
 func (l *Lock) Close() error {
 	if l.acquired {
-		l.file.Truncate(0) // whoever finds the store locked is not to be sent to this process
+		l.file.Truncate(0) // this process no longer holds the store, whoever else does
 	}
-	// Not LOCK_UN, which would take the lock away from all who share it.
+	// Not LOCK_UN, which would release the lock for every process that shares it.
 	if err := l.file.Close(); err != nil && !errors.Is(err, fs.ErrClosed) {
 		return fmt.Errorf("unlock store: %w", err)
 	}
 	return nil
 }
 
-// verify makes sure that l is the lock of the store in dir, and held.
+// verify returns an error unless l is the lock of the store in dir, and is held.
 func (l *Lock) verify(dir string) error {
 	have, err := l.file.Stat()
 	if err != nil {
@@ -95,7 +94,7 @@ func (l *Lock) verify(dir string) error {
 	if err != nil || !os.SameFile(have, want) {
 		return &WrongLockError{Dir: dir, File: l.file.Name()}
 	}
-	// Does nothing when it is held through this open file, by whichever process.
+	// This does nothing if it is held through this open file, by whichever process.
 	err = flock(l.file, unix.LOCK_EX|unix.LOCK_NB)
 	if errors.Is(err, unix.EWOULDBLOCK) {
 		return &LockedError{Dir: dir, PID: holder(l.file)}
@@ -120,8 +119,8 @@ func tryLock(dir string) (*Lock, error) {
 	return newLock(f, err)
 }
 
-// waitLock takes the lock when it is free. Dead is the pid in the file, or 0: there is none for a moment after the lock was
-// taken, and when its taker has closed it and others hold it still.
+// waitLock takes the lock as soon as it is free. dead is the pid in the file, or 0: there is none just after the lock was
+// taken, or if its taker has closed it while others still hold it.
 func waitLock(ctx context.Context, dir string, dead int) (*Lock, error) {
 	f, err := openLock(dir)
 	if err != nil {
@@ -130,8 +129,8 @@ func waitLock(ctx context.Context, dir string, dead int) (*Lock, error) {
 	waiting, leave := context.WithCancel(ctx)
 	defer leave()
 	got := make(chan error)
-	// Nothing can end a blocked flock but the lock, and a descriptor that a system call uses must not be closed, as its
-	// number could be another file's by then. So a goroutine that nobody waits for any more stays, and cleans up.
+	// Only the lock ends a blocked flock, and a descriptor in use by a system call must not be closed, because its number
+	// could be another file's by then. So after a canceled wait the goroutine stays and cleans up.
 	go func() {
 		err := flock(f, unix.LOCK_EX)
 		select {
@@ -149,7 +148,7 @@ func waitLock(ctx context.Context, dir string, dead int) (*Lock, error) {
 		case <-ctx.Done():
 			return nil, &LockedError{Dir: dir, PID: dead, Err: context.Cause(ctx)}
 		case <-look.C:
-			// Another waiter may have got it. The same pid as before is no news, even if a new process has been given it.
+			// Another waiter may have got it. The same pid as before is no news, even if a new process has that number now.
 			pid := holder(f)
 			if pid != dead && alive(pid, 0) {
 				return nil, &LockedError{Dir: dir, PID: pid}
@@ -175,20 +174,20 @@ func flock(f *os.File, how int) error {
 	}
 }
 
-// newLock makes a Lock of f, unless err tells that it could not be locked, and writes this process's pid into it.
+// newLock makes a Lock of f and writes this process's pid into it. err is the outcome of locking f.
 func newLock(f *os.File, err error) (*Lock, error) {
 	if err != nil {
 		f.Close()
 		return nil, fmt.Errorf("lock store: %w", err)
 	}
-	// The pid only helps whoever finds the store locked: a full disk must not keep the store from opening.
+	// The pid is only information for others, so a full disk must not keep the store from opening.
 	if f.Truncate(0) == nil {
 		f.WriteAt(strconv.AppendInt(nil, int64(os.Getpid()), 10), 0)
 	}
 	return &Lock{file: f, acquired: true}, nil
 }
 
-// holder reads the pid that the lock's taker has written, 0 when there is none.
+// holder returns the pid that the lock's taker has written, or 0 if there is none.
 func holder(f *os.File) int {
 	buf := make([]byte, 20)
 	n, _ := f.ReadAt(buf, 0)
@@ -199,14 +198,13 @@ func holder(f *os.File) int {
 	return max(pid, 0)
 }
 
-// alive tells whether a process runs and doesn't end within a time. One that has ended and that its parent hasn't waited for
-// doesn't run, unlike for kill(2).
+// alive reports whether a process runs and does not exit within the given time. Unlike kill(2), it counts a zombie as gone.
 func alive(pid int, within time.Duration) bool {
 	if pid <= 0 {
 		return false
 	}
 	fd, err := unix.PidfdOpen(pid, 0)
-	if err != nil { // no such process, or a sandbox that doesn't allow the call
+	if err != nil { // no such process, or a sandbox that forbids the call
 		return !errors.Is(unix.Kill(pid, 0), unix.ESRCH)
 	}
 	defer unix.Close(fd)

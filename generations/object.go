@@ -13,15 +13,15 @@ import (
 	"strings"
 )
 
-// Object is an image in the store.
+// An Object is an image in the store.
 type Object struct {
 	ID      ID     `json:"id"`
 	Size    int64  `json:"size"` // bytes
 	Path    string `json:"path"` // absolute; the image is opened from here and nowhere else
-	Existed bool   `json:"-"`    // set by Add: the store had the image already
+	Existed bool   `json:"-"`    // set by Add if the store already had the image
 }
 
-// chunk is how much is read, hashed and written at a time: enough to make system calls cheap, little enough to stay in
+// chunk is how many bytes are read, hashed and written at a time: enough to make system calls cheap, few enough to stay in
 // the cache between the hash and the write.
 const chunk = 256 << 10
 
@@ -29,8 +29,8 @@ const objectSuffix = ".so"
 
 func (s *Store) objectPath(id ID) string { return filepath.Join(s.objects(), id.String()+objectSuffix) }
 
-// Object finds an image in the store by its id. It doesn't read the bytes: see Verify. Without such an image the error
-// is a *NotStoredError.
+// Object returns the image with the given id. It doesn't read the bytes: see Verify. The error is a *NotStoredError if the
+// store has no such image.
 func (s *Store) Object(id ID) (Object, error) {
 	path := s.objectPath(id)
 	fi, err := s.disk.lstat(path)
@@ -46,8 +46,8 @@ func (s *Store) Object(id ID) (Object, error) {
 	return Object{ID: id, Size: fi.Size(), Path: path}, nil
 }
 
-// Verify reads an image and compares its bytes with its id. The error is a *DamagedError when they differ, a
-// *NotStoredError when there is no such image.
+// Verify reads an image and compares its bytes with its id. The error is a *DamagedError if they differ, and a
+// *NotStoredError if there is no such image.
 func (s *Store) Verify(ctx context.Context, id ID) error {
 	o, err := s.Object(id)
 	if err != nil {
@@ -68,7 +68,7 @@ func (s *Store) Verify(ctx context.Context, id ID) error {
 	return nil
 }
 
-// list gives all images in the store. Names that are none are left out: they aren't ours.
+// list returns all images in the store. It skips other names, which aren't ours.
 func (s *Store) list() ([]Object, error) {
 	entries, err := s.disk.readDir(s.objects())
 	if err != nil {
@@ -86,7 +86,7 @@ func (s *Store) list() ([]Object, error) {
 		}
 		o, err := s.Object(id)
 		if errors.Is(err, ErrNotStored) || errors.Is(err, ErrDamaged) {
-			continue // gone since, or not a file
+			continue // gone meanwhile, or not a file
 		}
 		if err != nil {
 			return nil, err
@@ -96,7 +96,8 @@ func (s *Store) list() ([]Object, error) {
 	return objects, nil
 }
 
-// pump reads src to its end, or to one byte more than limit, into sum and, unless it is nil, into dst.
+// pump reads src to its end, or to one byte past limit, into sum and, unless it is nil, into dst. It returns the number of
+// bytes read.
 func (s *Store) pump(ctx context.Context, dst, src *os.File, sum hash.Hash, limit int64) (int64, error) {
 	buf := make([]byte, chunk)
 	var total int64

@@ -11,36 +11,36 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// DefaultKeep is how many of the newest releases stay unless PruneOptions says otherwise.
+// DefaultKeep is the default of PruneOptions.Keep.
 const DefaultKeep = 10
 
-// PruneOptions says what Prune must leave. The zero value works.
+// PruneOptions defines what Prune keeps. The zero value works.
 type PruneOptions struct {
-	// Keep is how many of the newest releases stay, beside the current and the confirmed one. Default: DefaultKeep, 10.
+	// Keep is the number of newest releases to keep, besides the current and the confirmed one. Default: DefaultKeep, 10.
 	Keep int
 
-	// InUse tells of an image that something still uses or is about to use: a process has it open, or a deploy has added it
-	// and not yet published a release that names it. It is called with the store locked and must not call the store, nor
-	// wait for anyone who does. Default: none is held.
+	// InUse reports whether something uses an image or is about to: a process has it open, or a deploy has added it and not
+	// yet published a release that names it. It is called with the store locked, so it must not call the store or wait for
+	// anyone who does. Default: none is in use.
 	InUse func(ID) bool
 
-	// DryRun has Prune report and remove nothing.
+	// DryRun makes Prune report what it would remove, and remove nothing.
 	DryRun bool
 }
 
-// PruneReport is what Prune has removed, or would remove.
+// PruneReport lists what Prune has removed, or would remove.
 type PruneReport struct {
 	Releases []int    `json:"releases"` // ascending
 	Objects  []Object `json:"objects"`  // by id
-	Bytes    int64    `json:"bytes"`    // of the objects; what they share with other files isn't taken off
+	Bytes    int64    `json:"bytes"`    // of the objects, including blocks that they share with other files
 }
 
-// Prune removes old releases and then the images that no release names any more. What current, confirmed and the newest
-// Keep releases name stays, and so do images that are held. Broken releases don't count as kept, and
-// go when they are older than all that are. Records of quarantine stay.
+// Prune removes old releases, and then the images that no remaining release names. It keeps the current and the confirmed
+// release, the newest Keep ones, the images that any of these name, and images in use. A broken release does not count
+// towards Keep; it is removed once Keep releases that are not broken are newer. Quarantine records stay.
 //
-// It removes nothing when current or confirmed can't be read, since it can't tell then what is needed. After another error
-// the report has what was removed so far; the store is whole, and the next Prune removes the rest.
+// If current or confirmed can't be read, Prune removes nothing, because it can't know what is needed. After any other error
+// the report lists what was removed so far; the store is consistent, and the next Prune removes the rest.
 func (s *Store) Prune(o PruneOptions) (PruneReport, error) {
 	if o.Keep <= 0 {
 		o.Keep = DefaultKeep
@@ -48,7 +48,7 @@ func (s *Store) Prune(o PruneOptions) (PruneReport, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	report := PruneReport{Releases: []int{}, Objects: []Object{}}
-	// A dry run is allowed to a reader.
+	// A reader may do a dry run.
 	if s.err != nil && !(o.DryRun && errors.Is(s.err, ErrReadOnly)) {
 		return report, fmt.Errorf("prune: %w", s.err)
 	}
@@ -65,7 +65,7 @@ func (s *Store) Prune(o PruneOptions) (PruneReport, error) {
 	return report, nil
 }
 
-// divide tells the releases to keep from those to drop.
+// divide returns the releases to keep, in no particular order, and those to drop, in ascending order.
 func (s *Store) divide(keepNewest int) (keep, drop []int, err error) {
 	needed := make(map[int]bool)
 	for _, link := range []string{currentLink, confirmedLink} {
@@ -109,12 +109,12 @@ func (s *Store) dropReleases(drop []int, dryRun bool, report *PruneReport) error
 	if dryRun || len(drop) == 0 {
 		return nil
 	}
-	// Before any object goes: else a power failure could bring a release back without its objects.
+	// Before any object is removed: otherwise a power failure could bring a release back without its objects.
 	return s.disk.syncDir(s.releases())
 }
 
-// dropRelease takes the release's name away first, since a directory can't be removed in one step and half a release would
-// look like a broken one.
+// dropRelease removes a release. It renames the directory first, because a directory can't be removed in one step and half
+// of one would look like a broken release.
 func (s *Store) dropRelease(n int) error {
 	tmp := filepath.Join(s.releases(), tempName("dropped-"+releaseName(n)))
 	if err := s.disk.removeAll(tmp); err != nil {
@@ -124,7 +124,7 @@ func (s *Store) dropRelease(n int) error {
 		return err
 	}
 	if err := s.disk.removeAll(tmp); err != nil {
-		s.opts.Log.Warn("a dropped release can't be removed", "path", tmp, "err", err) // the next OpenStore does
+		s.opts.Log.Warn("cannot remove dropped release; the next start will", "path", tmp, "err", err)
 	}
 	return nil
 }
@@ -159,12 +159,13 @@ func (s *Store) dropObjects(keep []int, o PruneOptions, report *PruneReport) err
 	return s.disk.syncDir(s.objects())
 }
 
-// references adds every image that release n names, by its manifest or by its links, however broken it is. What can't be
-// read at all, as against what isn't there or makes no sense, is an error: it might name any image.
+// references adds every image that release n names, by its manifest or by its links, however broken the release is. A part
+// that is missing or malformed names nothing. A part that exists but can't be read is an error, because it could name any
+// image.
 func (s *Store) references(n int, referenced map[ID]bool) error {
 	m, err := s.readManifest(n)
 	if errors.Is(err, unix.ENOTDIR) {
-		return nil // a file of somebody's
+		return nil // a foreign file, not a release
 	}
 	var unread *fs.PathError
 	if errors.As(err, &unread) && !errors.Is(err, fs.ErrNotExist) {

@@ -14,14 +14,14 @@ import (
 	"time"
 )
 
-// Quarantine is the record of an image that is not to be tried again until someone lifts its quarantine.
+// Quarantine is the record of an image that must not be tried again until its quarantine is lifted.
 type Quarantine struct {
 	Image   ID        `json:"image"`
 	Plugin  string    `json:"plugin,omitempty"`
-	Release int       `json:"release,omitempty"` // the one that it crashed in, 0 for none
+	Release int       `json:"release,omitempty"` // in which it crashed; 0 for none
 	Time    time.Time `json:"time"`              // Store.Quarantine sets it when it is zero
 	Reason  string    `json:"reason"`            // one line, cut after 1 KiB
-	Detail  string    `json:"detail,omitempty"`  // such as the stack; cut after 16 KiB
+	Detail  string    `json:"detail,omitempty"`  // for example the stack; cut after 16 KiB
 }
 
 const (
@@ -30,19 +30,19 @@ const (
 	maxQuarantineDetail = 16 << 10
 )
 
-// Quarantine records that an image is not to be tried again, in place of an earlier record of it. The store need not have
-// the image. It blocks until the record is durable; the history gets an event of KindQuarantine, whose From is the image.
+// Quarantine records that an image must not be tried again, and replaces any earlier record of it. The store need not have
+// the image. It blocks until the record is durable. The history gets an event of KindQuarantine, whose From is the image.
 //
-// On error there is no new record, or, when only the last fsync failed, there is one that isn't durable.
+// On error there is no new record, or, if only the last fsync failed, one that isn't durable.
 //
-// Records are kept for good: no Prune removes them, even if the image is gone, since a build may bring the same bytes back
-// at any time. Their number has no bound, as to forget one would be to lift it: each costs a crash of an image that was new
-// then, is small, and makes no other lookup slower.
+// Records are kept permanently: Prune doesn't remove them, even if the image is gone, because a build may produce the same
+// bytes again at any time. Their number is unbounded, because forgetting a record would lift the quarantine. Each one takes
+// a crash to create, is small, and doesn't slow down other lookups.
 func (s *Store) Quarantine(q Quarantine) error {
 	if q.Time.IsZero() {
 		q.Time = time.Now()
 	}
-	q.Time = q.Time.UTC().Round(0) // as it is read back
+	q.Time = q.Time.UTC().Round(0) // equal to what will be read back
 	q.Reason = cut(strings.Join(strings.Fields(q.Reason), " "), maxQuarantineReason)
 	q.Detail = cut(q.Detail, maxQuarantineDetail)
 	s.mu.Lock()
@@ -60,7 +60,7 @@ func (s *Store) quarantineLocked(q Quarantine) error {
 		return s.err
 	}
 	if q.Image.IsZero() {
-		return errors.New("no image is given")
+		return errors.New("no image given")
 	}
 	data, err := json.MarshalIndent(q, "", "  ")
 	if err != nil {
@@ -118,19 +118,22 @@ func (s *Store) liftLocked(digits string) (Quarantine, error) {
 	return q, s.disk.syncDir(s.quarantine())
 }
 
-// noteLocked appends an event about what is done already and can't fail for want of a history. It is called with s.mu held.
+// noteLocked appends an event about something already done, which must not fail for lack of a history. It is called with
+// s.mu held.
 func (s *Store) noteLocked(e Event) {
 	if err := s.appendLocked(e); err != nil {
-		s.opts.Log.Warn("an event isn't in the history", "kind", e.Kind, "plugin", e.Plugin, "err", err)
+		s.opts.Log.Warn("cannot write event to the history", "kind", e.Kind, "plugin", e.Plugin, "err", err)
 	}
 }
 
-// Quarantined tells whether an image is in quarantine, and why. For one that isn't it costs one system call.
+// Quarantined reports whether an image is in quarantine, and returns its record. For an image that isn't, it costs one
+// system call.
 //
-// The name of the record alone puts the image into quarantine. What can't be read or makes no sense, such as an empty file
-// that somebody has made by hand, does too, and Reason says what is wrong with it: a record that is damaged must not let an
-// image loose that brought a process down. For the same reason the answer is true beside an error, which says that it
-// can't be told whether there is a record: that concerns all images alike, so the caller may choose to serve nevertheless.
+// The name of the record alone puts the image into quarantine. A record that can't be read or makes no sense, such as an
+// empty file created by hand, counts too, and its Reason says what is wrong with it: a damaged record must not release an
+// image that has crashed a process. For the same reason the result is true if there is an error, which means that the store
+// could not find out whether there is a record. Such an error concerns all images alike, so the caller may decide to serve
+// nevertheless.
 func (s *Store) Quarantined(id ID) (Quarantine, bool, error) {
 	path := s.quarantinePath(id)
 	fi, err := s.disk.lstat(path)
@@ -138,18 +141,18 @@ func (s *Store) Quarantined(id ID) (Quarantine, bool, error) {
 		return Quarantine{}, false, nil
 	}
 	if err != nil {
-		q := Quarantine{Image: id, Reason: fmt.Sprintf("it can't be told whether it is in quarantine: %v", err)}
+		q := Quarantine{Image: id, Reason: fmt.Sprintf("cannot find out whether it is in quarantine: %v", err)}
 		return q, true, fmt.Errorf("look for quarantine of image %s: %w", id.Short(), err)
 	}
 	q, err := s.readQuarantine(path, fi.Mode())
 	if errors.Is(err, fs.ErrNotExist) {
-		return Quarantine{}, false, nil // lifted since
+		return Quarantine{}, false, nil // lifted meanwhile
 	}
 	if err == nil && q.Image != id {
-		err = fmt.Errorf("it is of image %s", q.Image.Short())
+		err = fmt.Errorf("it belongs to image %s", q.Image.Short())
 	}
 	if err != nil {
-		q = Quarantine{Image: id, Time: fi.ModTime().UTC(), Reason: fmt.Sprintf("the record of its quarantine can't be read: %v", err)}
+		q = Quarantine{Image: id, Time: fi.ModTime().UTC(), Reason: fmt.Sprintf("its quarantine record can't be read: %v", err)}
 	}
 	return q, true, nil
 }

@@ -20,32 +20,32 @@ const (
 	manifestFile  = "manifest.json"
 )
 
-// Manifest says what a release is. It never changes once published.
+// A Manifest describes a release. It never changes once published.
 type Manifest struct {
 	// Number is the release's number, 1 for the first. Publish sets it.
 	Number int `json:"number"`
-	// Time is when the release was published. Publish sets it when it is zero.
+	// Time is when the release was published. Publish sets it if it is zero.
 	Time time.Time `json:"time"`
-	// Cause says in words why there is this release.
+	// Cause says in words why the release was published.
 	Cause string `json:"cause,omitempty"`
 	// Previous is the release that was current before, 0 for none. Publish sets it.
 	Previous int `json:"previous,omitempty"`
-	// RollbackOf is the release whose images this one brings back, 0 for none.
+	// RollbackOf is the release whose images this one restores, 0 for none.
 	RollbackOf int `json:"rollback_of,omitempty"`
-	// Plugins has the entry of each plugin by its name, which must be one that ValidName accepts.
+	// Plugins maps each plugin's name, which ValidName must accept, to its entry.
 	Plugins map[string]Entry `json:"plugins"`
 }
 
-// Entry is what a release says of one plugin.
+// Entry is what a release says about one plugin.
 type Entry struct {
 	// Image is the plugin's image; the store has it.
 	Image ID `json:"image"`
-	// Skipped is the image that the plugin's own file holds, when this one took its place in a rollback or came from another
-	// file; else it is zero.
+	// Skipped is the image in the plugin's own file, if Image replaced it in a rollback or came from another file; otherwise
+	// it is zero.
 	Skipped ID `json:"skipped,omitzero"`
 	// Version is the plugin's own version, in any form.
 	Version string `json:"version,omitempty"`
-	// Source is where the image was added from.
+	// Source is the file from which the image was added.
 	Source string `json:"source,omitempty"`
 }
 
@@ -58,8 +58,8 @@ type Release struct {
 // maxName leaves room for the suffix in a file name of 255 bytes, and keeps tables readable.
 const maxName = 100
 
-// ValidName tells whether a plugin may be called so: 1 to 100 ASCII letters, digits, '-', '_' and '.', of which the first is
-// a letter or digit. Such a name can be a file, a path segment of a URL and a label.
+// ValidName reports whether name is a valid plugin name: 1 to 100 ASCII letters, digits, '-', '_' and '.', the first a letter
+// or digit. Such a name can be used as a file name, as a segment of a URL path and as a label.
 func ValidName(name string) bool {
 	if name == "" || len(name) > maxName {
 		return false
@@ -74,15 +74,15 @@ func ValidName(name string) bool {
 	return true
 }
 
-// Current gives the release that current names. The error matches ErrNoRelease before the first Publish, and ErrBroken when
-// current or what it names can't be used; Confirmed and Releases may then have one that can.
+// Current returns the release that current names. The error matches ErrNoRelease before the first Publish, and ErrBroken if
+// current or the release can't be used; Confirmed or Releases may then return one that can.
 func (s *Store) Current() (Release, error) { return s.linked(currentLink) }
 
-// Confirmed gives the last release that passed its probation. The error matches ErrNoRelease before the first Confirm, and
+// Confirmed returns the last release that passed its probation. The error matches ErrNoRelease before the first Confirm, and
 // ErrBroken as for Current.
 func (s *Store) Confirmed() (Release, error) { return s.linked(confirmedLink) }
 
-// Release gives release n. The error matches ErrNoRelease or ErrBroken.
+// Release returns release n. The error matches ErrNoRelease or ErrBroken.
 func (s *Store) Release(n int) (Release, error) {
 	m, err := s.readManifest(n)
 	if err != nil {
@@ -95,8 +95,8 @@ func (s *Store) Release(n int) (Release, error) {
 	return r, nil
 }
 
-// Releases gives all whole releases, oldest first. Those that are broken are in the error, which joins one *BrokenError
-// for each; the whole ones are returned nevertheless.
+// Releases returns all releases that are not broken, oldest first. For each broken one, the error has a *BrokenError; the
+// others are returned nevertheless.
 func (s *Store) Releases() ([]Release, error) {
 	numbers, err := s.numbers()
 	if err != nil {
@@ -107,7 +107,7 @@ func (s *Store) Releases() ([]Release, error) {
 	for _, n := range numbers {
 		r, err := s.Release(n)
 		switch {
-		case errors.Is(err, ErrNoRelease): // pruned since
+		case errors.Is(err, ErrNoRelease): // pruned meanwhile
 		case err != nil:
 			broken = append(broken, err)
 		default:
@@ -121,8 +121,8 @@ func (s *Store) releaseDir(n int) string { return filepath.Join(s.releases(), re
 
 func releaseName(n int) string { return fmt.Sprintf("%06d", n) }
 
-// parseRelease reads a release's directory name. Only the form that releaseName gives counts: "42" and "000042" must not
-// be two names of one release.
+// parseRelease parses the name of a release's directory. It accepts only the form that releaseName returns, because "42" and
+// "000042" must not be two names of one release.
 func parseRelease(name string) (int, bool) {
 	n, err := strconv.Atoi(name)
 	return n, err == nil && n > 0 && releaseName(n) == name
@@ -144,7 +144,7 @@ func (s *Store) numbers() ([]int, error) {
 	return numbers, nil
 }
 
-// linked gives the release that a link names.
+// linked returns the release that a link points to.
 func (s *Store) linked(link string) (Release, error) {
 	n, err := s.linkedNumber(link)
 	if err != nil {
@@ -155,11 +155,11 @@ func (s *Store) linked(link string) (Release, error) {
 		if err == nil {
 			return r, nil
 		}
-		// A reader without the lock may have read the link just before it was flipped and the release pruned.
+		// A reader has no lock: the link may have been flipped and the release pruned since the link was read.
 		now, linkErr := s.linkedNumber(link)
 		if linkErr != nil || now == n {
 			if errors.Is(err, ErrNoRelease) {
-				err = &BrokenError{Number: n, Err: fmt.Errorf("%s names it and it isn't there", link)}
+				err = &BrokenError{Number: n, Err: fmt.Errorf("%s points to it and it doesn't exist", link)}
 			}
 			return Release{}, err
 		}
@@ -167,25 +167,25 @@ func (s *Store) linked(link string) (Release, error) {
 	}
 }
 
-// linkedNumber gives the number of the release that a link names.
+// linkedNumber returns the number of the release that a link points to.
 func (s *Store) linkedNumber(link string) (int, error) {
 	target, err := s.disk.readlink(filepath.Join(s.dir, link))
 	if errors.Is(err, fs.ErrNotExist) {
 		return 0, fmt.Errorf("%s: %w", link, ErrNoRelease)
 	}
-	if err != nil && !errors.Is(err, unix.EINVAL) { // EINVAL: not a link
+	if err != nil && !errors.Is(err, unix.EINVAL) { // EINVAL means not a link
 		return 0, fmt.Errorf("read %s: %w", link, err)
 	}
 	if n, ok := parseRelease(filepath.Base(target)); ok && target == linkTarget(n) {
 		return n, nil
 	}
-	return 0, &BrokenError{Err: fmt.Errorf("%s points to %q, which is no release", link, clip(target))}
+	return 0, &BrokenError{Err: fmt.Errorf("%s points to %q, which is not a release", link, clip(target))}
 }
 
-// linkTarget is what current and confirmed point to: relative, so that the store can be moved.
+// linkTarget returns the target of current or confirmed. It is relative, so that the store can be moved.
 func linkTarget(n int) string { return filepath.Join("releases", releaseName(n)) }
 
-// objectTarget is what a release's links point to.
+// objectTarget returns the target of a link in a release.
 func objectTarget(id ID) string {
 	return filepath.Join("..", "..", "objects", id.String()+objectSuffix)
 }
@@ -205,12 +205,12 @@ func (s *Store) readManifest(n int) (Manifest, error) {
 		return Manifest{}, &BrokenError{Number: n, Err: fmt.Errorf("read %s: %w", manifestFile, err)}
 	}
 	if m.Number != n {
-		return Manifest{}, &BrokenError{Number: n, Err: fmt.Errorf("its manifest is of release %d", m.Number)}
+		return Manifest{}, &BrokenError{Number: n, Err: fmt.Errorf("its manifest belongs to release %d", m.Number)}
 	}
 	return m, nil
 }
 
-// check compares a release with its links and the objects. It doesn't read the objects.
+// check compares a release's manifest with its links and with the objects in the store. It doesn't read the objects.
 func (s *Store) check(r Release) error {
 	var errs []error
 	for _, name := range slices.Sorted(maps.Keys(r.Plugins)) {
@@ -223,7 +223,7 @@ func (s *Store) check(r Release) error {
 		if err != nil {
 			errs = append(errs, err)
 		} else if target != objectTarget(id) {
-			errs = append(errs, fmt.Errorf("plugin %s: the manifest says %s, the link %q", name, id.Short(), clip(target)))
+			errs = append(errs, fmt.Errorf("plugin %s: the manifest names %s, the link points to %q", name, id.Short(), clip(target)))
 		}
 		if _, err := s.Object(id); err != nil {
 			errs = append(errs, pluginError(name, id, err))
@@ -232,7 +232,7 @@ func (s *Store) check(r Release) error {
 	return errors.Join(errs...)
 }
 
-// pluginError names the plugin that misses an image.
+// pluginError adds to err the plugin that needs the image.
 func pluginError(plugin string, id ID, err error) error {
 	if errors.Is(err, ErrNotStored) {
 		return &NotStoredError{Plugin: plugin, Image: id}

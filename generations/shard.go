@@ -10,34 +10,34 @@ import (
 // shard counts some of a generation's leases.
 type shard struct {
 	leases atomic.Int64
-	// 128 bytes apart: the line of arm64, and on amd64 the pair of 64-byte lines that is fetched together.
+	// 128 bytes apart: a cache line on arm64, and on amd64 the pair of 64-byte lines that is fetched together.
 	_ [120]byte
 }
 
 const (
-	shardsPerCore = 4   // so that two busy goroutines seldom meet in one
-	minShards     = 16  // for the same reason on few cores
-	maxShards     = 256 // 32 KiB a generation
+	shardsPerCore = 4   // so that two busy goroutines rarely share one
+	minShards     = 16  // the same, on few cores
+	maxShards     = 256 // 32 KiB per generation
 )
 
-// shardCount gives a power of two.
+// shardCount returns a power of two.
 func shardCount() int {
 	n := max(minShards, min(maxShards, shardsPerCore*runtime.GOMAXPROCS(0)))
 	return 1 << bits.Len(uint(n-1))
 }
 
-// shard picks the shard for the calling goroutine by the address of its stack. A goroutine that stays on its core so finds
-// the line of its shard in that core's cache, and it costs one multiplication and no shared state.
+// shard picks the shard for the calling goroutine by the address of its stack. So a goroutine that stays on its core finds
+// its shard's line in that core's cache. The choice costs one multiplication and no shared state.
 //
-// The ways not taken, by BenchmarkPick: a token from a sync.Pool is bound to the core more strictly, but makes the whole of
-// Acquire and Release half as slow again, and allocates anew after garbage collections. math/rand/v2 takes another line each
-// time, so that every core fetches the lines of all others: nearly three times as slow on two cores. The price of the
-// address is that two goroutines may share a shard for as long as they live, which costs them time and nothing else.
+// BenchmarkPick compares the alternatives. A token from a sync.Pool is bound to the core more strictly, but makes Acquire and
+// Release together half as slow again, and allocates again after each garbage collection. math/rand/v2 picks another line
+// each time, so every core fetches the lines of all others: nearly three times as slow on two cores. The drawback of the
+// address is that two goroutines may share a shard for as long as they live, which only costs them time.
 func (g *Generation[T]) shard() *shard {
 	return &g.shards[stackHash()&uint64(len(g.shards)-1)]
 }
 
-// stackHash spreads the addresses of stacks, which are 2 KiB and more apart, over the low bits.
+// stackHash spreads the addresses of stacks, which are at least 2 KiB apart, over the low bits.
 func stackHash() uint64 {
 	var here byte
 	const golden = 0x9e3779b97f4a7c15 // 2⁶⁴ over the golden ratio: Knuth, The Art of Computer Programming, 6.4

@@ -8,23 +8,23 @@ import (
 	"time"
 )
 
-// DefaultGateLimit is for how long a caller waits at a gate unless SlotOptions says otherwise.
+// DefaultGateLimit is the default of SlotOptions.GateLimit.
 const DefaultGateLimit = 10 * time.Second
 
-// SlotOptions adjusts a slot. The zero value works.
+// SlotOptions configures a slot. The zero value works.
 type SlotOptions struct {
-	// GateLimit is for how long one caller waits at a shut gate, even when its context allows more. Default:
-	// DefaultGateLimit, 10 seconds.
+	// GateLimit is how long one caller waits at a shut gate, even if its context allows more. Default: DefaultGateLimit,
+	// 10 seconds.
 	GateLimit time.Duration
 }
 
-// Slot is where callers find the current generation. The zero Slot is empty and ready; a Slot must not be copied.
+// A Slot is where callers find the current generation. The zero Slot is empty and ready to use; a Slot must not be copied.
 //
-// Invariant: whoever holds a lease of a generation took it while the generation was current, and the shard that the lease
-// counts in does not read zero before the lease is released.
+// Invariant: a lease was taken while its generation was current, and the shard that counts the lease does not read zero
+// before the lease is released.
 //
-// Acquire adds one to a shard of the generation it has loaded and then loads the current pointer again. Go's atomic
-// operations have one order that all goroutines agree on, so there are two interleavings with a swap:
+// Acquire adds one to a shard of the generation it has loaded, then loads the current pointer again. Go's atomic operations
+// have one order that all goroutines agree on, so there are two interleavings with a swap:
 //
 //	Acquire: load g                              Acquire: load g
 //	Acquire: shard + 1                           Swap:    current = next
@@ -32,29 +32,29 @@ type SlotOptions struct {
 //	Swap:    current = next                      Acquire: load again: not g, so shard - 1 and start over
 //	Drain:   shard reads 1, waits                Drain:   shard reads 0 or 1, and 0 in the end
 //
-// In the first the addition comes before the swap and so before every look that Drain takes. In the second no lease is
-// handed out. A generation that is put back (a move that failed) is current once more: an Acquire that slept through its
-// absence finds the same pointer, which is right, as a generation that was retired is never put back.
+// In the first, the addition comes before the swap and so before every read by Drain. In the second, no lease is handed out.
+// A generation that is put back (after a failed move) is current again. An Acquire that slept through its absence finds the
+// same pointer, which is correct as long as the owner never puts back a generation whose value it has closed.
 //
-// TestHammer races acquirers with swaps, gates and generations put back, and closes every generation after its drain.
+// TestHammer races acquirers with swaps, gates and generations that are put back, and closes every value after its drain.
 type Slot[T any] struct {
-	// current is nil while the slot is empty. While a gate is shut it points to an entry that stands for the gate: callers
-	// who load it wait there, and the others pay nothing for there being gates.
+	// current is nil while the slot is empty. While a gate is shut it points to a placeholder for the gate: callers that load
+	// it wait there, and at all other times gates cost callers nothing.
 	current atomic.Pointer[Generation[T]]
 	limit   time.Duration // for one caller at a gate; 0 means DefaultGateLimit
 
-	mu   sync.Mutex // guards every store to current, and gate
+	mu   sync.Mutex // guards stores to current, and gate; Generation.mu is taken while it is held
 	gate *Gate[T]   // shut, or nil
 
-	_ [96]byte // fills two cache lines: a neighbour that is written often would slow down every Acquire
+	_ [96]byte // fills two cache lines: a neighbour that is often written would slow down every Acquire
 }
 
-// NewSlot makes an empty slot.
+// NewSlot returns an empty slot.
 func NewSlot[T any](o SlotOptions) *Slot[T] { return &Slot[T]{limit: o.GateLimit} }
 
-// Acquire takes a lease on the current generation. It doesn't block unless the slot's gate is shut: then it waits until the
-// gate opens, ctx ends or the slot's limit has passed; the error wraps the cause of ctx's end or is a *GateTimeoutError. On
-// an empty slot the error is ErrEmpty.
+// Acquire takes a lease on the current generation. It blocks only while the slot's gate is shut, until the gate opens, ctx
+// ends or the slot's limit has passed; the error then wraps the cause of ctx's end or is a *GateTimeoutError. If the slot is
+// empty, the error is ErrEmpty.
 func (s *Slot[T]) Acquire(ctx context.Context) (Lease[T], error) {
 	g := s.current.Load()
 	if g != nil && g.gate == nil {
@@ -68,7 +68,7 @@ func (s *Slot[T]) Acquire(ctx context.Context) (Lease[T], error) {
 	return s.acquireSlow(ctx)
 }
 
-// acquireSlow goes on where the generation moved or there is none to be had at once.
+// acquireSlow is Acquire after the generation changed under it, or when there was none to be had immediately.
 func (s *Slot[T]) acquireSlow(ctx context.Context) (Lease[T], error) {
 	var w waiter
 	defer w.done()
@@ -99,8 +99,8 @@ func (s *Slot[T]) gateLimit() time.Duration {
 	return s.limit
 }
 
-// Current gives the generation that callers get now, or for which they wait at a gate unless another replaces it; nil when
-// the slot is empty. It takes no lease, so the generation may be on its way out.
+// Current returns the generation that callers get now, or nil if the slot is empty. While a gate is shut, it returns the
+// generation that was current before. It takes no lease, so the generation may be on its way out.
 func (s *Slot[T]) Current() *Generation[T] {
 	g := s.current.Load()
 	if g != nil && g.gate != nil {
@@ -109,10 +109,11 @@ func (s *Slot[T]) Current() *Generation[T] {
 	return g
 }
 
-// Swap makes next current, or empties the slot when it is nil, and gives the generation that was current before, nil if
-// none. From then on no caller gets the old one; those who have it keep it until they release it, see [Generation.Drain].
+// Swap makes next current, or empties the slot if next is nil, and returns the generation that was current before, or nil.
+// From then on no caller gets a lease on the old one. Callers that have one keep it until they release it; see
+// [Generation.Drain].
 //
-// The error is ErrGated while a gate is shut, ErrLive when next is in a slot already; the slot is then as it was.
+// The error is ErrGated while a gate is shut, and ErrLive if next is already in a slot; the slot is then unchanged.
 func (s *Slot[T]) Swap(next *Generation[T]) (old *Generation[T], err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -15,20 +15,20 @@ const (
 	DefaultMaxHistory = 4 << 20
 )
 
-// StoreOptions adjusts a store. The zero value works.
+// StoreOptions configures a store. The zero value works.
 type StoreOptions struct {
-	// MaxObject is the size in bytes of the largest file that Add takes. Default: DefaultMaxObject, 1 GiB.
+	// MaxObject is the size in bytes of the largest file that Add accepts. Default: DefaultMaxObject, 1 GiB.
 	MaxObject int64
 
-	// MaxHistory is the size in bytes at which the history begins a new file and drops the one before the last.
+	// MaxHistory is the size in bytes at which the history starts a new file and drops the older of the two existing ones.
 	// Default: DefaultMaxHistory, 4 MiB.
 	MaxHistory int64
 
-	// Lock is the store's lock, when the caller has it: from AcquireLock, or from InheritLock in a process that it was passed
-	// to. It stays the caller's: Close doesn't let go of it. Default: OpenStore takes the lock itself.
+	// Lock is the store's lock, if the caller has it: from AcquireLock, or from InheritLock in a process that it was passed
+	// to. It still belongs to the caller: Close doesn't release it. Default: OpenStore takes the lock itself.
 	Lock *Lock
 
-	// Log gets what went wrong after the point of no return, where no error can say it. Default: slog.Default().
+	// Log gets failures that happen after the commit point, where they can't be returned. Default: slog.Default().
 	Log *slog.Logger
 }
 
@@ -45,20 +45,20 @@ func (o StoreOptions) withDefaults() StoreOptions {
 	return o
 }
 
-// Store is a store's directory. Its methods may be called from any number of goroutines.
+// A Store is a store's directory. Its methods are safe for concurrent use.
 type Store struct {
 	dir  string // absolute
 	opts StoreOptions
 	disk *disk
 
-	mu   sync.Mutex // guards current, confirmed, the sets of releases and objects, history, and what follows
-	lock *Lock      // the one that Close lets go of, if any
+	mu   sync.Mutex // guards lock and err, and on disk: current, confirmed, history, the sets of releases and objects
+	lock *Lock      // what Close releases, if anything
 	err  error      // why nothing may be changed: ErrReadOnly, ErrStoreClosed or nil
 }
 
-// OpenStore opens the store in dir, which it creates if need be, and locks it until Close. It doesn't wait for the lock:
-// when another process has it the error is a *LockedError. With StoreOptions.Lock it uses that one, and the error is a
-// *WrongLockError when that is not this store's. What crashed writes have left is removed.
+// OpenStore opens the store in dir for writing, creates it if needed, and locks it until Close. It doesn't wait for the
+// lock: if another process has it, the error is a *LockedError. With StoreOptions.Lock it uses that lock; if it belongs to
+// another store, the error is a *WrongLockError. OpenStore also removes what crashed writes have left behind.
 func OpenStore(dir string, opts StoreOptions) (*Store, error) {
 	return openStore(dir, opts, realDisk())
 }
@@ -74,7 +74,7 @@ func openStore(dir string, opts StoreOptions, d *disk) (*Store, error) {
 			return nil, fmt.Errorf("open store: %w", err)
 		}
 	}
-	// Only under the lock: another process's temporary files are no leftovers.
+	// The lock comes before the sweep: another process's temporary files are not leftovers.
 	if opts.Lock != nil {
 		err = opts.Lock.verify(dir)
 	} else {
@@ -90,8 +90,8 @@ func openStore(dir string, opts StoreOptions, d *disk) (*Store, error) {
 	return s, nil
 }
 
-// ReadStore opens the store in dir for reading, without its lock and whether or not another process writes to it. Every
-// method that changes something returns ErrReadOnly.
+// ReadStore opens the store in dir for reading. It takes no lock, so another process may be writing to the store. Every
+// method that would change something returns ErrReadOnly.
 func ReadStore(dir string) (*Store, error) {
 	dir, err := filepath.Abs(dir)
 	if err != nil {
@@ -104,8 +104,8 @@ func ReadStore(dir string) (*Store, error) {
 	return s, nil
 }
 
-// Close lets go of the store's lock, unless it came from StoreOptions.Lock. It waits for a Publish or Prune under way, not
-// for an Add, which fails instead. A second Close does nothing.
+// Close closes the store and releases its lock, unless that came from StoreOptions.Lock. It waits for a running Publish or
+// Prune, but not for an Add, which fails instead. A second Close does nothing.
 func (s *Store) Close() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -116,13 +116,13 @@ func (s *Store) Close() error {
 	return s.lock.Close()
 }
 
-// Dir gives the store's directory, absolute.
+// Dir returns the absolute path of the store's directory.
 func (s *Store) Dir() string { return s.dir }
 
 func (s *Store) objects() string  { return filepath.Join(s.dir, "objects") }
 func (s *Store) releases() string { return filepath.Join(s.dir, "releases") }
 
-// writable gives the reason why the store can't be changed, if any.
+// writable returns the reason why the store can't be changed, or nil.
 func (s *Store) writable() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()

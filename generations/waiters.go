@@ -42,8 +42,8 @@ func (ws *waiters) stats() GateStats {
 	return st
 }
 
-// waiter is one caller's patience. It counts from the first gate the caller meets, so that a slot that is gated again and
-// again doesn't hold a caller longer than its limit.
+// A waiter limits how long one caller waits. The time counts from the first gate that the caller meets, so that a slot that
+// is gated again and again doesn't hold a caller longer than the slot's limit.
 type waiter struct {
 	timer *time.Timer
 }
@@ -57,7 +57,7 @@ func (w *waiter) wait(ctx context.Context, ws *waiters, limit time.Duration) err
 	ws.waiting.Add(1)
 	defer func() {
 		ws.waits.record(time.Since(arrived))
-		ws.waiting.Add(-1) // last, so that 0 says that all is recorded
+		ws.waiting.Add(-1) // last: once it is 0, everything is recorded
 	}()
 	var err error
 	var failed *atomic.Int64
@@ -70,7 +70,7 @@ func (w *waiter) wait(ctx context.Context, ws *waiters, limit time.Duration) err
 	case <-w.timer.C:
 		err, failed = &GateTimeoutError{Limit: limit}, &ws.timedOut
 	}
-	// Select takes any case that is ready. A caller whom a busy machine runs late must not fail if the gate is open.
+	// select picks any case that is ready. A caller that a busy machine runs late must not fail if the gate is open.
 	select {
 	case <-ws.opened:
 		ws.passed.Add(1)
