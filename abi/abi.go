@@ -1,13 +1,13 @@
-// Package abi is the contract between a sohost server and the plugins it loads. It is the one package besides the
-// standard library that both share, so its types, and only its types, are the same on both sides.
+// Package abi is the contract between a sohost server and the plugins that it loads. Besides the standard library it is the
+// only package that both share, so its types are the only ones that are the same on both sides.
 //
-// The package is frozen. The Go linker compares a hash of it that covers even the positions of its declarations: any edit,
-// a comment included, makes every plugin built before it unloadable until it is rebuilt. It holds types and constants only,
-// and imports only the standard library.
+// The package is frozen. The Go linker compares a hash of it that covers even the positions of its declarations. After any
+// edit, even of a comment, plugins built before can't be loaded until they are rebuilt. The package holds only types and
+// constants, and imports only the standard library.
 //
 // # A plugin
 //
-// A plugin is a package main that exports one variable called Plugin:
+// A plugin is a package main that exports a variable named Plugin:
 //
 //	package main
 //
@@ -35,66 +35,69 @@
 // Each generation of a plugin gets one instance. The host calls, in this order:
 //
 //	New                          the previous generation still serves
-//	Import        (Stateful)     callers wait; the previous generation has been stopped and has no call running
+//	Import        (Stateful)     callers wait; the previous generation has stopped and has no calls running
 //	Start         (Starter)      background work begins
-//	ServeHTTP, HandleBatch, …    any number at once, from many goroutines
-//	Stop          (Starter)      background work ends; the calls have already ended
+//	ServeHTTP                    any number of calls at once, from many goroutines
+//	Stop          (Starter)      background work ends; all calls have returned
 //	Export        (Stateful)     the next generation, or a checkpoint, takes the state
 //	Close         (io.Closer)    the instance is never used again
 //
-// When a step fails, whatever has begun is undone and the previous generation goes on: after a failed Import or Start the
+// If a step fails, the host undoes what was begun and the previous generation continues: after a failed Import or Start, the
 // previous instance is started again and its callers proceed. An instance whose Start was never called gets no Stop, but
-// always its Close. Every method but the handlers is called from one goroutine at a time; a panic in any of them counts as
-// an error.
+// always gets its Close. A panic in any method counts as an error.
+//
+// The host calls one method at a time, except for handlers. It makes the next call once the previous one has returned or its
+// time is up. It can't stop a method that ignores the end of its ctx: it goes on without it, and then, for example, Start or
+// Close may run while an earlier Export is still running. So return soon after ctx ends.
 //
 // # What must not leave an instance
 //
-// The code of a generation is never unmapped, so nothing crashes when it is still referred to; but what a plugin registers
-// in the standard library (sql.Register, expvar.Publish, http.DefaultServeMux, flag, gob) is shared by all generations and
-// can't be registered twice, and a goroutine that outlives Stop runs old code for ever. Keep what you need in the instance.
+// The code of a generation is never unmapped, so leftover references to it crash nothing. But registrations in the standard
+// library (sql.Register, expvar.Publish, http.DefaultServeMux, flag, gob) are shared by all generations and can't be made
+// twice, and a goroutine that outlives Stop runs old code forever. Keep what you need in the instance.
 //
-// The init functions of an image run once in a throwaway process, where the server tries it, before they run in the server:
-// leave what takes ports, files or time to New and Start.
+// The server first tries an image in a throwaway process, and its init functions run there before they run in the server.
+// Leave anything that takes ports, files or time to New and Start.
 package abi
 
 import "context"
 
-// Version is the version of this contract. A plugin states the version it was written for in its Descriptor.
+// Version is the version of this contract. A plugin's Descriptor states the version that the plugin was written for.
 const Version = 1
 
-// Symbol is the name of the variable of type Descriptor that every plugin exports.
+// Symbol is the name of the Descriptor variable that every plugin exports.
 const Symbol = "Plugin"
 
-// Descriptor is what a plugin exports, as a package-level variable named Plugin. The host reads it once, right after the
-// image is opened, and never writes to it.
+// Descriptor describes a plugin. The plugin exports it as a package-level variable named Plugin. The host reads it once,
+// right after it has opened the image, and never writes to it.
 type Descriptor struct {
 	// ABI must be Version.
 	ABI int
 
-	// Version is the plugin's own version, in any form. It is shown beside the generation and has no other effect.
+	// Version is the plugin's own version, in any form. It is displayed with the generation and has no other effect.
 	Version string
 
-	// New makes the instance of one generation. It must not block for long: ctx ends when the host gives up waiting,
-	// by default after 10 seconds. After an error the previous generation goes on serving.
+	// New makes the instance of one generation. It must not block for long: ctx ends when the host stops waiting, by
+	// default after 10 seconds. After an error the previous generation continues to serve.
 	New func(ctx context.Context, host Host) (Instance, error)
 
-	// State says what state the instances have: the Schema and Version that Export gives and Import takes, and in Value
-	// a zero value of that type, such as (*state)(nil) or map[string]int(nil). It lets the host judge before a move
-	// whether and how a state fits. The zero State says that nothing is known before Export is called.
+	// State describes the state of the instances: the Schema and Version that Export returns and Import accepts, and in
+	// Value a zero value of the state's type, such as (*state)(nil) or map[string]int(nil). From it the host knows before
+	// a move whether a state fits, and how. The zero State means that nothing is known before Export is called.
 	State State
 
-	// ConcurrentExport declares that Export may run beside the handlers, and that calls which change the state between
-	// Export and the end of the move may be lost. The host then doesn't make callers wait while the state moves.
+	// ConcurrentExport declares that Export may run while handlers run, and that changes which calls make to the state
+	// between Export and the end of the move may be lost. In return the host doesn't make callers wait during the move.
 	ConcurrentExport bool
 }
 
-// Instance is one generation's instance of a plugin: any value. What it can do is told by what it implements, and it must
-// implement at least one handler.
+// Instance is one generation's instance of a plugin. It may be any value that implements at least one handler; the interfaces
+// it implements define what it can do.
 //
 // Handlers:
-//   - net/http.Handler answers the requests of the plugin's routes; the path is not stripped of the route's prefix
-//   - BatchHandler takes batches of points
-//   - ScheduleHandler is called at set times
+//   - net/http.Handler answers requests for the plugin's routes; the path still has the route's prefix
+//   - BatchHandler receives batches of points; no host calls it yet
+//   - ScheduleHandler is called at set times; no host calls it yet
 //
 // Lifecycle, each optional:
 //   - Starter has background work
@@ -105,10 +108,10 @@ type Instance any
 // Starter is implemented by an instance with background work: goroutines, timers, connections.
 type Starter interface {
 	// Start begins the background work and returns once it runs. ctx bounds the call, not the work. After an error the
-	// instance is closed and the previous generation goes on.
+	// instance is closed and the previous generation continues.
 	Start(ctx context.Context) error
 
-	// Stop ends the background work and returns once none is left, so that the state no longer changes. Start may be
-	// called again afterwards: it is, when the move to the next generation fails.
+	// Stop ends the background work and returns once none is left, so that the state no longer changes. Start is called
+	// again afterwards if the move to the next generation fails.
 	Stop(ctx context.Context) error
 }

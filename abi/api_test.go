@@ -17,12 +17,12 @@ import (
 
 var update = flag.Bool("update", false, "write testdata/api.txt anew")
 
-const cost = `The contract has changed. Every plugin that was built before is refused from now on, by every server that has the change,
-until it is built again: even if only a comment has moved. If the exported API has changed, authors must change their
-plugins, and Version must be raised. If it is meant, run "go test ./abi -update" and say so in CHANGELOG.md.
+const cost = `The contract has changed. Every server that has the change refuses every plugin built before it until that plugin is
+rebuilt, even if only a comment has moved. If the exported API has changed, authors must change their plugins, and Version
+must be raised. If the change is intended, run "go test ./abi -update" and say so in CHANGELOG.md.
 `
 
-// TestFrozen pins the exported API, and beside it the very bytes, on whose positions the hash of the package depends.
+// TestFrozen pins the exported API, and also the exact bytes, because the package's hash depends on their positions.
 func TestFrozen(t *testing.T) {
 	got := contract(t)
 	const file = "testdata/api.txt"
@@ -40,13 +40,13 @@ func TestFrozen(t *testing.T) {
 	}
 }
 
-// TestTypesOnly keeps code out of the contract: it would be compiled into server and plugins, and which of the copies runs
-// would depend on who was loaded first.
+// TestTypesOnly keeps code out of the contract. Code would be compiled into the server and into every plugin, and which copy
+// runs would depend on which was loaded first.
 func TestTypesOnly(t *testing.T) {
 	for name, file := range parsed(t) {
 		for _, imp := range file.Imports {
 			if path := strings.Trim(imp.Path.Value, `"`); strings.Contains(path, ".") {
-				t.Errorf("%s imports %s, which is not of the standard library", name, path)
+				t.Errorf("%s imports %s, which is not in the standard library", name, path)
 			}
 		}
 		for _, decl := range file.Decls {
@@ -57,7 +57,7 @@ func TestTypesOnly(t *testing.T) {
 	}
 }
 
-// contract is the exported declarations without their comments, and a hash of each file.
+// contract returns the exported declarations without their comments, and a hash of each file.
 func contract(t *testing.T) string {
 	t.Helper()
 	var b strings.Builder

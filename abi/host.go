@@ -6,42 +6,43 @@ import (
 	"time"
 )
 
-// Host is what the server offers to one instance. Its methods may be called from any goroutine, from New until Close
-// has returned.
+// Host is what the server offers to one instance. Its methods may be called from any goroutine, from New until Close has
+// returned. (It is not sohost.Host, which is the server's own object that loads and runs all plugins.)
 type Host interface {
-	// Plugin is the name under which the server knows the plugin.
+	// Plugin returns the plugin's name in the server.
 	Plugin() string
 
-	// Generation is the id of the image that the instance's code comes from: 12 lower-case hexadecimal digits.
+	// Generation returns the short id of the image that the instance's code comes from: 12 lower-case hexadecimal digits.
 	Generation() string
 
-	// Args are the plugin's arguments from the server's configuration. The caller owns the map.
+	// Args returns the plugin's arguments from the server's configuration. The caller owns the map.
 	Args() map[string]string
 
-	// Logger writes to the server's log, with the plugin and the generation on each line.
+	// Logger returns a logger that writes to the server's log, with the plugin and the generation on each line.
 	Logger() *slog.Logger
 
-	// Cache is the plugin's own cache, the same one for all its generations.
+	// Cache returns the plugin's own cache. All its generations have the same one.
 	Cache() Cache
 
-	// SharedCache is one cache for all plugins of the server.
+	// SharedCache returns the cache that all plugins of the server share.
 	SharedCache() Cache
 
-	// Emit hands points to the server for storing. It blocks until the server has taken them or ctx ends. It returns an
-	// error, and takes none of them, when the server has nowhere to put them. The caller keeps the slice.
+	// Emit hands points to the server for storing. It blocks until the server has accepted them or ctx ends. If the server
+	// has nowhere to put them, it accepts none and returns an error; that is always so with `sohost run`. The caller keeps
+	// the slice.
 	Emit(ctx context.Context, points []Point) error
 }
 
 // Cache keeps small values in the server's memory, where they survive every reload without being moved. It is bounded: when
-// it is full, the values that were not used for the longest time go first. Don't keep in it what must not be lost.
+// it is full, the least recently used values are dropped first. Don't keep anything in it that must not be lost.
 type Cache interface {
 	// Get returns a copy of the value, and whether there is one that has not expired.
 	Get(key string) (value []byte, ok bool)
 
-	// Put stores a copy of value under key, in place of any earlier one, until ttl has passed; 0 means for ever. It
-	// returns an error, and changes nothing, when the value alone is larger than the cache.
+	// Put stores a copy of value under key, replacing any earlier one, until ttl has passed; 0 means without limit. If the
+	// value alone is larger than the cache, it changes nothing and returns an error.
 	Put(key string, value []byte, ttl time.Duration) error
 
-	// Delete removes the value, and says whether there was one.
+	// Delete removes the value, and reports whether there was one.
 	Delete(key string) bool
 }

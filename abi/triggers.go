@@ -5,17 +5,17 @@ import (
 	"time"
 )
 
-// BatchHandler is implemented by an instance that takes points as they are written.
+// BatchHandler is implemented by an instance that receives points as they are written. It is reserved: no host calls it yet.
 type BatchHandler interface {
-	// HandleBatch works on one batch. The batch is shared with other plugins and valid only until the call returns:
-	// it must be neither changed nor kept. An error is reported; the batch is not delivered again.
+	// HandleBatch processes one batch. The batch is shared with other plugins and valid only until the call returns, so it
+	// must be neither changed nor kept. An error is reported; the batch is not delivered again.
 	HandleBatch(ctx context.Context, b *Batch) error
 }
 
-// ScheduleHandler is implemented by an instance that is called at set times.
+// ScheduleHandler is implemented by an instance that is called at set times. It is reserved: no host calls it yet.
 type ScheduleHandler interface {
-	// HandleSchedule does the work due at one time. Calls of one trigger don't overlap: times that pass while a call
-	// runs are skipped.
+	// HandleSchedule does the work due at one time. Calls for one trigger don't overlap: times that pass during a call are
+	// skipped.
 	HandleSchedule(ctx context.Context, t Tick) error
 }
 
@@ -28,12 +28,12 @@ type Tick struct {
 	Due time.Time
 }
 
-// Batch is a number of points that were written together, in the order in which they came.
+// Batch holds points that were written together, in the order in which they arrived.
 type Batch struct {
 	// Trigger names the subscription in the server's configuration.
 	Trigger string
 
-	// Database names where the points were written.
+	// Database names the database that the points were written to.
 	Database string
 
 	Points []Point
@@ -45,7 +45,7 @@ type Point struct {
 	Tags   []Tag
 	Fields []Field
 
-	// Time is the point's own time. The zero Time stands for the time of arrival.
+	// Time is the point's own time. The zero Time means the time of arrival.
 	Time time.Time
 }
 

@@ -1,5 +1,5 @@
-// Package keep writes the methods of abi.Stateful for an instance whose state is one struct of its own. It is compiled into
-// the plugin and is no part of the contract: plugins with different versions of it live side by side.
+// Package keep implements abi.Stateful for an instance whose state is a single struct. It is compiled into the plugin and is
+// not part of the contract, so plugins with different versions of it can be loaded side by side.
 //
 //	type state struct {
 //		Hits map[string]int64
@@ -18,11 +18,11 @@
 //		},
 //	}
 //
-// The handlers work on c.State(). What may change in the struct from one build to the next is in docs/state.md: fields that
-// are new are zero after the first move, whatever New has set, so a new map must be made where it is first used.
+// The handlers work on c.State(). docs/state.md lists what may change in the struct from one build to the next. New fields are
+// zero after the first move, whatever New has set, so create a new map where it is first used.
 //
-// What keep can't do is to change the meaning of what is there. When that is needed, raise the version and give the instance
-// an Import of its own, which knows both.
+// keep can't change the meaning of existing fields. When you need that, raise the version and give the instance an Import of
+// its own that knows both.
 package keep
 
 import (
@@ -32,35 +32,35 @@ import (
 	"github.com/sohost/sohost/abi"
 )
 
-// Of holds a state of type T, and implements abi.Stateful and abi.Adopter with it. It has no lock: the host calls these
-// methods while no handler runs, and the handlers of a plugin must agree among themselves.
+// Of holds a state of type T and implements abi.Stateful and abi.Adopter. It has no lock: the host calls these methods while
+// no handler runs, and the plugin must synchronize its handlers itself.
 type Of[T any] struct {
 	schema  string
 	version int
 	state   *T
 }
 
-// New is for the instance's New: initial is the state if there is none to take over. Schema and version are those of the
+// New returns an Of with an initial state, which is used if no state is moved in. Schema and version must be those of the
 // Prototype.
 func New[T any](schema string, version int, initial *T) Of[T] {
 	return Of[T]{schema, version, initial}
 }
 
-// Prototype is for the State of the plugin's Descriptor.
+// Prototype returns the State field for the plugin's Descriptor.
 func Prototype[T any](schema string, version int) abi.State {
 	return abi.State{Schema: schema, Version: version, Value: (*T)(nil)}
 }
 
-// State is the state. It may be another one after Import and Adopt, which is before Start and before any handler runs.
+// State returns the state. Import and Adopt may replace it, which happens before Start and before any handler runs.
 func (o *Of[T]) State() *T { return o.state }
 
-// Export gives the state away, by pointer.
+// Export returns a pointer to the state.
 func (o *Of[T]) Export(context.Context) (abi.State, error) {
 	return abi.State{Schema: o.schema, Version: o.version, Value: o.state}, nil
 }
 
-// Import takes over a state that the host has made a *T of. It refuses any other, and other schemas and versions, and then
-// keeps what it has.
+// Import accepts a state that the host has converted to *T. It rejects any other value, schema or version, and then keeps the
+// state it has.
 func (o *Of[T]) Import(_ context.Context, s abi.State) error {
 	value, ok := s.Value.(*T)
 	switch {
@@ -73,5 +73,5 @@ func (o *Of[T]) Import(_ context.Context, s abi.State) error {
 	return nil
 }
 
-// Adopt takes over value, a *T.
+// Adopt replaces the state by value, which must be a *T.
 func (o *Of[T]) Adopt(value any) { o.state = value.(*T) }

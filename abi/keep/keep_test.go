@@ -42,7 +42,7 @@ var (
 	_ abi.Adopter  = (*counter)(nil)
 )
 
-// A plugin counts requests, and goes on counting in the next generation.
+// A plugin counts requests and continues counting in the next generation.
 func Example() {
 	ctx := context.Background()
 	call := func(i abi.Instance) {
