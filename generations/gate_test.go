@@ -158,6 +158,9 @@ func TestGateOpenBeatsTimeout(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	if st := waiters.stats(); st.Passed != 100 || st.TimedOut+st.Canceled+st.Waiting != 0 {
+		t.Errorf("stats %+v, want 100 passed", st)
+	}
 }
 
 func TestGateOnEmptySlot(t *testing.T) {

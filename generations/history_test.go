@@ -210,6 +210,39 @@ func TestHistoryLimitsDetail(t *testing.T) {
 	}
 }
 
+func TestCut(t *testing.T) {
+	for _, test := range []struct {
+		text  string
+		limit int
+		want  string
+	}{
+		{"abc", 3, "abc"}, {"abcd", 3, "abc…"}, {"aéb", 2, "a…"}, {"aéb", 3, "aé…"}, {"\x80\x80\x80", 2, "…"}, {"", 0, ""},
+	} {
+		if got := cut(test.text, test.limit); got != test.want {
+			t.Errorf("cut(%q, %d) = %q, want %q", test.text, test.limit, got, test.want)
+		}
+	}
+}
+
+// The longest line that is accepted, and the first that isn't.
+func TestHistoryLimitsLine(t *testing.T) {
+	e := Event{Time: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)}
+	e.Plugin = "x"
+	line, err := encodeEvent(e)
+	if err != nil {
+		t.Fatal(err)
+	}
+	room := maxEventLine - len(line) + 1
+	e.Plugin = strings.Repeat("x", room)
+	if line, err := encodeEvent(e); err != nil || len(line) != maxEventLine {
+		t.Errorf("%d bytes, %v; want %d", len(line), err, maxEventLine)
+	}
+	e.Plugin += "x"
+	if line, err := encodeEvent(e); err == nil {
+		t.Errorf("a line of %d bytes was accepted", len(line))
+	}
+}
+
 func wantPlugins(t *testing.T, s *Store, want ...string) {
 	t.Helper()
 	events, err := s.History(0)

@@ -265,6 +265,46 @@ func TestOpenStoreRefusesForeignLock(t *testing.T) {
 	wantLocked(t, err, os.Getpid(), nil)
 }
 
+func TestAlive(t *testing.T) {
+	descriptors := func() int {
+		entries, err := os.ReadDir("/proc/self/fd")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(entries)
+	}
+	before := descriptors()
+	for range 20 {
+		if !alive(os.Getpid(), 0) || alive(0, 0) || alive(-1, 0) {
+			t.Error("this process counts as gone, or none as alive")
+		}
+	}
+	if after := descriptors(); after > before+5 {
+		t.Errorf("%d descriptors before, %d after", before, after)
+	}
+	cmd := exec.Command(os.Args[0], "-test.run=^$")
+	if err := cmd.Run(); err != nil {
+		t.Fatal(err)
+	}
+	if alive(cmd.Process.Pid, 0) {
+		t.Error("a process that was waited for counts as alive")
+	}
+}
+
+func TestHolder(t *testing.T) {
+	for content, want := range map[string]int{"": 0, "12": 12, " 12\n": 12, "-3": 0, "x": 0, "12 x": 0} {
+		f, err := os.CreateTemp(t.TempDir(), "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer f.Close()
+		f.WriteString(content)
+		if got := holder(f); got != want {
+			t.Errorf("holder of %q = %d, want %d", content, got, want)
+		}
+	}
+}
+
 func acquireLock(t *testing.T, dir string) *Lock {
 	t.Helper()
 	lock, err := AcquireLock(t.Context(), dir)

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -137,4 +138,27 @@ func TestPruneDefault(t *testing.T) {
 	if err != nil || !slices.Equal(report.Releases, []int{1, 2}) {
 		t.Errorf("Prune = %+v, %v; want the first two of %d gone", report, err, DefaultKeep+2)
 	}
+}
+
+// A release whose name is gone is gone: what can't be removed of it is only logged, and goes with the next OpenStore.
+func TestPruneLogsLeftovers(t *testing.T) {
+	s, log := loggedStore(t)
+	o := add(t, s, "x")
+	for range 4 {
+		publish(t, s, map[string]ID{"x": o.ID})
+	}
+	if _, err := s.Prune(PruneOptions{Keep: 3}); err != nil || log.Len() > 0 {
+		t.Errorf("Prune: %v, log: %s", err, log)
+	}
+	s.disk.removeAll = func(name string) error {
+		if _, err := os.Lstat(name); err == nil {
+			return errInjected
+		}
+		return nil
+	}
+	report, err := s.Prune(PruneOptions{Keep: 2})
+	if err != nil || !slices.Equal(report.Releases, []int{2}) || !strings.Contains(log.String(), errInjected.Error()) {
+		t.Errorf("Prune = %+v, %v, log: %s", report, err, log)
+	}
+	checkStore(t, reopen(t, s))
 }

@@ -2,6 +2,7 @@ package generations
 
 import (
 	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -180,6 +181,38 @@ func TestQuarantineCannotBeTold(t *testing.T) {
 	}
 	if _, err := s.Quarantines(); !errors.Is(err, unix.ENOTDIR) {
 		t.Errorf("Quarantines: %v", err)
+	}
+}
+
+// A record that can't even be looked at is listed, and its error returned.
+func TestQuarantinesListUnreadable(t *testing.T) {
+	s := newStore(t)
+	id := idOf("a")
+	if err := s.Quarantine(Quarantine{Image: id, Reason: "x"}); err != nil {
+		t.Fatal(err)
+	}
+	s.disk.lstat = func(string) (fs.FileInfo, error) { return nil, errInjected }
+	list, err := s.Quarantines()
+	wantIs(t, err, errInjected)
+	if len(list) != 1 || list[0].Image != id || !strings.Contains(list[0].Reason, errInjected.Error()) {
+		t.Errorf("Quarantines = %+v", list)
+	}
+}
+
+// The history may have got one of two events only; nobody is told of it but the log.
+func TestQuarantineLogsLostEvent(t *testing.T) {
+	s, log := loggedStore(t)
+	if err := s.Quarantine(Quarantine{Image: idOf("a")}); err != nil || log.Len() > 0 {
+		t.Errorf("Quarantine: %v, log: %s", err, log)
+	}
+	s.disk.write = func(f *os.File, p []byte) (int, error) {
+		if filepath.Base(f.Name()) == historyFile {
+			return 0, errInjected
+		}
+		return f.Write(p)
+	}
+	if err := s.Quarantine(Quarantine{Image: idOf("a")}); err != nil || !strings.Contains(log.String(), errInjected.Error()) {
+		t.Errorf("Quarantine: %v, log: %s", err, log)
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -379,26 +380,33 @@ func TestFaultSweepReading(t *testing.T) {
 	}
 }
 
-// Whatever can't be read, Prune never finds more to remove than it does otherwise.
+// Whatever fails, Prune never removes more than it does otherwise, and reports everything but a release that it can't read,
+// which counts as broken, and leftovers.
 func TestFaultSweepPrune(t *testing.T) {
-	f := newFixture(t)
-	prune := func() (PruneReport, error) { return f.store.Prune(PruneOptions{Keep: 1, DryRun: true}) }
-	whole, err := prune()
+	fixture, dir := newFixture(t), t.TempDir()
+	whole, err := fixture.store.Prune(PruneOptions{Keep: 1, DryRun: true})
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, mode := range []faultMode{failBefore, failRest} {
+	silent := regexp.MustCompile(`^(removeAll|readFile|readlink|lstat) `)
+	for _, mode := range []faultMode{failBefore, failAfter, failRest} {
 		for at := 1; ; at++ {
+			f := fixture.copy(t, filepath.Join(dir, fmt.Sprint(mode, at)))
 			faults := &faults{mode: mode, at: at}
 			f.store.disk = faults.wrap(fastDisk())
-			report, _ := prune()
+			report, err := f.store.Prune(PruneOptions{Keep: 1})
 			faults.checkClosed(t)
+			f.store.Close()
+			if err == nil && faults.failed != "" && !silent.MatchString(faults.failed) {
+				t.Errorf("operation %d, %s, failed and Prune did not notice", at, faults.failed)
+			}
 			for _, n := range report.Releases {
 				if !slices.Contains(whole.Releases, n) {
 					t.Errorf("operation %d, %s, failed, and release %d would be removed", at, faults.failed, n)
 				}
 			}
 			for _, o := range report.Objects {
+				o.Path = filepath.Join(fixture.store.dir, strings.TrimPrefix(o.Path, f.store.dir))
 				if !slices.Contains(whole.Objects, o) {
 					t.Errorf("operation %d, %s, failed, and image %s would be removed", at, faults.failed, o.ID.Short())
 				}
