@@ -510,7 +510,7 @@ func TestTakeEnds(t *testing.T) {
 
 // needsHandover is a reason that holds only in this process.
 func needsHandover(context.Context) error {
-	return &native.Rejection{Reasons: []native.Reason{{Code: native.LoadedPackage, Subject: "p", NeedsFreshProcess: true}}}
+	return &native.Rejection{Reasons: []native.Reason{{Code: native.LoadedPackage, Subject: "p", NeedsNewProcess: true}}}
 }
 
 // TestReloadByHandover loads what this process can't in the next one.

@@ -144,7 +144,7 @@ func (c *candidate) judge(ctx context.Context, path string) error {
 		return h.loader.Check(path)
 	})
 	var rejection *native.Rejection
-	needsHandover := errors.As(rejected, &rejection) && rejection.NeedsFreshProcess()
+	needsHandover := errors.As(rejected, &rejection) && rejection.NeedsNewProcess()
 	if rejected != nil && !needsHandover || c.trusted || h.rehearsed[c.move.To] {
 		return handoverFor(rejected, needsHandover)
 	}

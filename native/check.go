@@ -7,17 +7,17 @@ import (
 	"strings"
 )
 
-// Requirements are what a host demands of an image beyond what the runtime does. The zero value demands nothing.
+// Requirements are what a host demands of an image beyond what the runtime demands. The zero value demands nothing.
 type Requirements struct {
 	// Symbol is the variable or function that the main package must export.
 	Symbol string
 
-	// Shared are the import paths of the packages that image and host must have in common, in the same version: the contract.
+	// Shared lists the import paths of the packages that image and host must have in common, in the same version: the contract.
 	Shared []string
 }
 
-// Check compares an image with a host process, and returns nil if the process can open the image, or a *Rejection with every
-// reason why not. A difference that another one explains is left out: with another toolchain every package differs.
+// Check compares an image with a host process. It returns nil if the process can open the image, and otherwise a *Rejection
+// with every reason why not. It leaves out differences that another one explains: with another toolchain every package differs.
 func Check(img *Info, host *Process, want Requirements) error {
 	c := &checker{img: img, exe: host.Executable, loaded: host.Loaded, want: want}
 	if c.host() && c.plugin() {
@@ -38,7 +38,7 @@ func Check(img *Info, host *Process, want Requirements) error {
 	return &Rejection{Reasons: c.reasons}
 }
 
-// checker collects the reasons against one image. Of its methods, those that others depend on say whether all was well.
+// checker collects the reasons against one image. Methods that later ones depend on report whether they found nothing.
 type checker struct {
 	img, exe *Info
 	loaded   []Loaded
@@ -62,7 +62,7 @@ func (c *checker) plugin() bool {
 	return false
 }
 
-// host says whether there is a Go program to compare with at all.
+// host reports whether there is a Go program to compare with.
 func (c *checker) host() bool {
 	r := Reason{Code: HostCannotLoad, Want: "a Go executable that can load plugins"}
 	switch exe := c.exe; {
@@ -90,12 +90,13 @@ func (c *checker) platform() bool {
 		return false
 	}
 	if w, f := c.exe.libc(), c.img.libc(); w != "" && f != "" && w != f {
-		c.add(Reason{Code: WrongPlatform, Subject: "C library", Want: w, Found: f, Remedy: "build host and plugin on the same distribution"})
+		c.add(Reason{Code: WrongPlatform, Subject: "C library", Want: w, Found: f,
+			Remedy: "build host and plugin on the same distribution"})
 	}
 	return true
 }
 
-// libc names the C library that the file was linked with.
+// libc returns the C library that the file was linked with, or "" if it is unknown.
 func (i *Info) libc() string {
 	for _, l := range i.Libraries {
 		switch {
@@ -108,12 +109,12 @@ func (i *Info) libc() string {
 	return ""
 }
 
-// badToolchains are the releases that corrupt types of the standard library when several plugins are open: golang/go#81303.
+// badToolchains lists the releases that corrupt types of the standard library when several plugins are open: golang/go#81303.
 var badToolchains = []string{"go1.27.0", "go1.27.1"}
 
 func (c *checker) toolchain() bool {
 	w, f := c.exe.Toolchain, c.img.Toolchain
-	release, _, _ := strings.Cut(f, "-") // distributions append a suffix of their own
+	release, _, _ := strings.Cut(f, "-") // distributions append their own suffix
 	if slices.Contains(badToolchains, release) {
 		c.add(Reason{Code: BadToolchain, Subject: release, Want: "another release than " + strings.Join(badToolchains, " and "), Found: f,
 			Remedy: "build host and plugin with another Go release; these corrupt programs with several plugins (golang/go#81303)"})
@@ -126,14 +127,14 @@ func (c *checker) toolchain() bool {
 	return true
 }
 
-// These settings change what is compiled into every package. The ones in maybe do so only if they apply to a shared package: what
-// they name differs, so they count only if the packages do.
+// These settings change what is compiled into every package. The maybeSettings do so only if they apply to a shared package,
+// which their text doesn't reveal, so they count only if packages differ.
 var (
 	hardSettings  = []string{"-compiler", "-race", "-msan", "-asan", "GOEXPERIMENT"}
 	maybeSettings = []string{"-trimpath", "-gcflags", "-asmflags", "-pgo", "GOFIPS140", "-linkshared"}
 )
 
-// flags reports the build settings that make the shared packages differ. It says whether there were none.
+// flags adds the build settings that make the shared packages differ. It reports whether there were none.
 func (c *checker) flags() bool {
 	settings := hardSettings
 	if c.standardDiffers() > 0 {
@@ -151,7 +152,7 @@ func (c *checker) flags() bool {
 	return same
 }
 
-// setting returns a build setting, or nothing for flags that are for some packages only: those of the plugin's own tree.
+// setting returns a build setting, or "" for flags that apply only to some packages, those of the plugin's own tree.
 func (i *Info) setting(name string) string {
 	v := i.Settings[name]
 	if (name == "-gcflags" || name == "-asmflags") && !strings.Contains(v, "all=") && !strings.Contains(v, "std") {

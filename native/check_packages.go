@@ -6,7 +6,7 @@ import (
 	"slices"
 )
 
-// packages returns the image's packages in order, without its main package, which has no counterpart in other files.
+// packages returns the image's packages, sorted, without its main package, which has no counterpart in other files.
 func (c *checker) packages() []string {
 	all := slices.Sorted(maps.Keys(c.img.Packages))
 	return slices.DeleteFunc(all, func(p string) bool { return p == c.img.PluginPath || p == "main" })
@@ -16,7 +16,7 @@ func (c *checker) shared(pkg string) bool {
 	return slices.Contains(c.want.Shared, pkg)
 }
 
-// standardDiffers counts the packages of the standard library that are not those of the host program.
+// standardDiffers counts the packages of the standard library that differ from the host program's.
 func (c *checker) standardDiffers() (n int) {
 	for p, hash := range c.img.Packages {
 		if w, ok := c.exe.Packages[p]; ok && w != hash && c.img.Standard(p) {
@@ -45,7 +45,8 @@ func (c *checker) programPackages() {
 	}
 	whole := differ > 1 && differ == common
 	if whole {
-		c.add(Reason{Code: WrongPackage, Subject: "std", Want: "the host's standard library", Found: fmt.Sprintf("another build of it (%d packages differ)", differ),
+		c.add(Reason{Code: WrongPackage, Subject: "std", Want: "the host's standard library",
+			Found:  fmt.Sprintf("another build of it (%d packages differ)", differ),
 			Remedy: "build the plugin with the same Go installation and flags as the host"})
 	}
 	for _, p := range c.packages() {
@@ -74,8 +75,8 @@ func (c *checker) wrongPackage(p, want, found string) Reason {
 	return r
 }
 
-// otherModule finds a package whose interface is the host's but whose code is of another release: the runtime would run the
-// host's.
+// otherModule reports a package whose interface matches the host's but whose code is from another release. The runtime would
+// run the host's code.
 func (c *checker) otherModule(p string) (Reason, bool) {
 	if c.shared(p) || c.img.Standard(p) || contentAddressed.MatchString(p) {
 		return Reason{}, false
@@ -88,7 +89,7 @@ func (c *checker) otherModule(p string) (Reason, bool) {
 		Remedy: "build it with `sohost build`, which gives the plugin its own copy of the package, or use the host's version"}, true
 }
 
-// version tells the build of a package: its module's version as far as it is known, and its hash.
+// version describes the build of a package: its module's version, if known, and its hash.
 func version(i *Info, p, hash string) string {
 	if m := i.Module(p); m != nil && m.Version != "" && m.Version != "(devel)" {
 		return fmt.Sprintf("%s (%s)", m.Version, hash)
@@ -96,18 +97,18 @@ func version(i *Info, p, hash string) string {
 	return hash
 }
 
-// identity compares the image with those that are open.
+// identity compares the image's identity with those of the open images.
 func (c *checker) identity() {
 	for _, l := range c.loaded {
 		if l.Info.PluginPath == c.img.PluginPath {
 			c.add(Reason{Code: Duplicate, Subject: c.img.PluginPath, Want: "an identity that is not open yet", Found: "open from " + l.Path,
-				Remedy: "build it with `sohost build`, which gives each build its own identity", NeedsFreshProcess: true})
+				Remedy: "build it with `sohost build`, which gives each build its own identity", NeedsNewProcess: true})
 			return
 		}
 	}
 }
 
-// loadedPackages compares the packages that the host program doesn't have with those of the images that are open.
+// loadedPackages compares the packages that the host program doesn't have with those of the open images.
 func (c *checker) loadedPackages() {
 	for _, p := range c.packages() {
 		if _, ok := c.exe.Packages[p]; ok {
@@ -119,19 +120,19 @@ func (c *checker) loadedPackages() {
 		}
 		first := c.loaded[i]
 		w, f := first.Info.Packages[p], c.img.Packages[p]
-		r := Reason{Subject: p, Want: version(first.Info, p, w), Found: version(c.img, p, f), NeedsFreshProcess: true,
-			Remedy: "build it with `sohost build`, which names packages by their content, or open it in a fresh process"}
+		r := Reason{Subject: p, Want: version(first.Info, p, w), Found: version(c.img, p, f), NeedsNewProcess: true,
+			Remedy: "build it with `sohost build`, which names packages by their content, or open it in a new process"}
 		switch {
 		case w != f:
 			r.Code = LoadedPackage
 			r.Want += ", open from " + first.Path
 		case first.Broken:
 			r.Code = BrokenPackage
-			r.Want, r.Found = "a package that is initialised", "one from "+first.Path+", which failed or is still being opened"
-			r.Remedy = "open it in a fresh process"
+			r.Want, r.Found = "an initialised package", "one from "+first.Path+", which failed or is still being opened"
+			r.Remedy = "open it in a new process"
 		case !c.img.Standard(p) && !c.shared(p) && !contentAddressed.MatchString(p) && !sameSource(p, first.Info, c.img):
 			r.Code = UnprovenPackage
-			r.Want, r.Found = "the code that is open from "+first.Path, "code that may differ"
+			r.Want, r.Found = "the code opened from "+first.Path, "code that may differ"
 		default:
 			continue
 		}
@@ -139,10 +140,13 @@ func (c *checker) loadedPackages() {
 	}
 }
 
-// sameSource says whether two files prove that a package was built from the same source in the same way: both name the same sum
-// of its module, or the same clean commit of the main module. A link-time hash is no proof: it covers the interface only.
+// sameSource reports whether two files prove that a package was built from the same source in the same way: both name the same
+// checksum of its module, or the same clean commit of the main module. A link-time hash is no proof, because it covers only
+// the interface.
 func sameSource(pkg string, a, b *Info) bool {
-	for _, s := range []string{"-tags", "-gcflags", "-asmflags", "-pgo", "CGO_ENABLED", "CGO_CFLAGS", "CGO_CPPFLAGS", "CGO_CXXFLAGS", "CGO_LDFLAGS"} {
+	for _, s := range []string{
+		"-tags", "-gcflags", "-asmflags", "-pgo", "CGO_ENABLED", "CGO_CFLAGS", "CGO_CPPFLAGS", "CGO_CXXFLAGS", "CGO_LDFLAGS",
+	} {
 		if a.Settings[s] != b.Settings[s] {
 			return false
 		}

@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// programSymbols finds the image's C functions that the host program has, too: the dynamic loader takes the program's.
+// programSymbols finds C functions of the image that the host program also has. The dynamic loader would use the program's.
 func (c *checker) programSymbols() {
 	if both := c.collisions(c.exe); len(both) > 0 {
 		c.add(Reason{Code: HostSymbol, Subject: list(both), Want: "C names that the host doesn't define", Found: "the host defines them",
@@ -13,7 +13,7 @@ func (c *checker) programSymbols() {
 	}
 }
 
-// loadedSymbols finds the image's C functions that open images have, too: the dynamic loader takes the oldest.
+// loadedSymbols finds C functions of the image that open images also have. The dynamic loader would use the oldest.
 func (c *checker) loadedSymbols() {
 	taken := make(map[string]bool)
 	for _, l := range c.loaded {
@@ -23,14 +23,15 @@ func (c *checker) loadedSymbols() {
 		}
 		if len(both) > 0 {
 			c.add(Reason{Code: LoadedSymbol, Subject: list(both), Want: "C names that no open image defines", Found: "defined by " + l.Path,
-				Remedy:            "declare them static, or build with `sohost build`, which keeps a plugin's C code to itself; or open it in a fresh process",
-				NeedsFreshProcess: true})
+				Remedy: "declare them static, or build with `sohost build`, which keeps a plugin's C code to itself; " +
+					"or open it in a new process",
+				NeedsNewProcess: true})
 		}
 	}
 }
 
-// collisions returns the C symbols that both define. It is none if every package of the image that uses cgo stands in the other
-// file, too: then they share the Go package with its C code.
+// collisions returns the C symbols that both files define. There are none if the other file also has every package of the
+// image that uses cgo, because then they share the Go package with its C code.
 func (c *checker) collisions(other *Info) []string {
 	missing := func(p string) bool { return other.Packages[p] == "" }
 	if len(c.img.CPackages) > 0 && !slices.ContainsFunc(c.img.CPackages, missing) {
@@ -45,7 +46,7 @@ func (c *checker) collisions(other *Info) []string {
 	return both
 }
 
-// list names up to eight of the names.
+// list joins up to eight of the names.
 func list(names []string) string {
 	if len(names) > 8 {
 		return strings.Join(names[:8], ", ") + ", …"

@@ -48,7 +48,10 @@ func TestCheckReasons(t *testing.T) {
 		{"executable", "tool", nil, []want{{NotPlugin, any}}},
 		{"architecture", "alpha", func(img, _ *Info, _ *Requirements) { img.Arch = "arm64" }, []want{{WrongPlatform, any}}},
 		{"system", "alpha", func(img, _ *Info, _ *Requirements) { img.OS = "freebsd" }, []want{{WrongPlatform, any}}},
-		{"C library", "alpha", func(img, _ *Info, _ *Requirements) { img.Libraries = []string{"libc.musl-x86_64.so.1"} }, []want{{WrongPlatform, "C library"}}},
+		{"C library", "alpha",
+			func(img, _ *Info, _ *Requirements) { img.Libraries = []string{"libc.musl-x86_64.so.1"} },
+			[]want{{WrongPlatform, "C library"}},
+		},
 		{"toolchain", "alpha", func(img, _ *Info, _ *Requirements) {
 			img.Toolchain = "go1.25.1"
 			for p := range img.Packages {
@@ -61,8 +64,14 @@ func TestCheckReasons(t *testing.T) {
 		{"every reason at once", "alpha", func(img, _ *Info, want *Requirements) {
 			img.Toolchain, img.Arch, want.Symbol = "go1.27.0", "arm64", "Nothing"
 		}, []want{{NoSymbol, "Nothing"}, {WrongPlatform, any}}},
-		{"race detector", "alpha", func(img, exe *Info, _ *Requirements) { exe.Settings["-race"], img.Settings["-race"] = "", "true" }, []want{{WrongFlags, "-race"}}},
-		{"experiment", "alpha", func(img, _ *Info, _ *Requirements) { img.Settings["GOEXPERIMENT"] = "jsonv2" }, []want{{WrongFlags, "GOEXPERIMENT"}}},
+		{"race detector", "alpha",
+			func(img, exe *Info, _ *Requirements) { exe.Settings["-race"], img.Settings["-race"] = "", "true" },
+			[]want{{WrongFlags, "-race"}},
+		},
+		{"experiment", "alpha",
+			func(img, _ *Info, _ *Requirements) { img.Settings["GOEXPERIMENT"] = "jsonv2" },
+			[]want{{WrongFlags, "GOEXPERIMENT"}},
+		},
 		{"trimpath", "alpha", func(img, exe *Info, _ *Requirements) {
 			exe.Settings["-trimpath"], img.Settings["-trimpath"] = "true", ""
 			img.Packages["errors"] = "00"
@@ -98,7 +107,10 @@ func TestCheckReasons(t *testing.T) {
 			img.Deps = []*debug.Module{{Path: "golang.org/x/sys", Version: "v0.1.0", Sum: "h1:one="}}
 			exe.Deps = []*debug.Module{{Path: "golang.org/x/sys", Version: "v0.2.0", Sum: "h1:two="}}
 		}, []want{{WrongPackage, "golang.org/x/sys/unix"}}},
-		{"C name of the host", "cone", func(_, exe *Info, _ *Requirements) { exe.CSymbols = []string{"answer"} }, []want{{HostSymbol, "answer"}}},
+		{"C name of the host", "cone",
+			func(_, exe *Info, _ *Requirements) { exe.CSymbols = []string{"answer"} },
+			[]want{{HostSymbol, "answer"}},
+		},
 		{"host without plugin", "alpha", func(_, exe *Info, _ *Requirements) { exe.Packages = nil }, []want{{HostCannotLoad, any}}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -118,8 +130,8 @@ func TestCheckReasons(t *testing.T) {
 				return
 			}
 			r := rejection(t, err)
-			if r.NeedsFreshProcess() {
-				t.Error("a fresh process would help")
+			if r.NeedsNewProcess() {
+				t.Error("a new process would help")
 			}
 			if len(r.Reasons) != len(c.want) {
 				t.Fatal(err)
@@ -181,7 +193,7 @@ func TestCheckLoadedPackages(t *testing.T) {
 		} {
 			err := Check(facts(t, image(c.image)), self, Requirements{})
 			r := rejection(t, err)
-			if len(r.Reasons) != 1 || !errors.Is(err, c.code) || r.Reasons[0].Subject != c.pkg || !r.NeedsFreshProcess() {
+			if len(r.Reasons) != 1 || !errors.Is(err, c.code) || r.Reasons[0].Subject != c.pkg || !r.NeedsNewProcess() {
 				t.Errorf("%s: %v", c.image, err)
 			}
 		}
@@ -229,7 +241,7 @@ func TestCheckLoadedSymbols(t *testing.T) {
 		mustOpen(t, image("cone"))
 		_, err := Open(t.Context(), image("ctwo"))
 		r := rejection(t, err)
-		if len(r.Reasons) != 1 || !errors.Is(err, LoadedSymbol) || r.Reasons[0].Subject != "answer" || !r.NeedsFreshProcess() {
+		if len(r.Reasons) != 1 || !errors.Is(err, LoadedSymbol) || r.Reasons[0].Subject != "answer" || !r.NeedsNewProcess() {
 			t.Errorf("image with the same C name: %v", err)
 		}
 		// What it protects from; if this fails, the loader has changed.
@@ -249,7 +261,8 @@ func TestRejectionJSON(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := `{"reasons":[{"code":"no-symbol","subject":"Plugin","want":"Plugin","found":"none exported","remedy":"declare it","needs_fresh_process":false}]}`
+	want := `{"reasons":[{"code":"no-symbol","subject":"Plugin","want":"Plugin","found":"none exported",` +
+		`"remedy":"declare it","needs_new_process":false}]}`
 	if string(b) != want {
 		t.Errorf("got  %s\nwant %s", b, want)
 	}
@@ -265,7 +278,8 @@ func TestProcessWith(t *testing.T) {
 		t.Fatal(err)
 	}
 	one, two := facts(t, image("cone")), facts(t, image("ctwo"))
-	if err := Check(two, self.With("one", one), Requirements{}); !errors.Is(err, LoadedSymbol) || !strings.Contains(err.Error(), "defined by one") {
+	err = Check(two, self.With("one", one), Requirements{})
+	if !errors.Is(err, LoadedSymbol) || !strings.Contains(err.Error(), "defined by one") {
 		t.Error(err)
 	}
 	if err := Check(two, self, Requirements{}); err != nil {
@@ -273,7 +287,7 @@ func TestProcessWith(t *testing.T) {
 	}
 }
 
-// A fresh process of the program that runs is the program without what it has opened.
+// A new process of the program that runs is the program without what it has opened.
 func TestProcessOfSelf(t *testing.T) {
 	exe, err := os.Executable()
 	if err != nil {

@@ -1,17 +1,18 @@
-// Package native judges, opens and accounts for one plugin image at a time. What it opens stays for the life of the process.
+// Package native inspects, checks and opens plugin images, and accounts for their memory. What it opens stays for the life of
+// the process.
 //
 // The Go runtime can neither unload an image nor forget that it tried to load one, and several mistakes end the process
-// without a chance to recover: an image cut short (SIGBUS), a C library ("no plugin module data"), a package whose init
-// panicked once and is needed again ("linker skew"). So the package works in three steps that don't mix:
+// without a chance to recover: a truncated image (SIGBUS), a C library ("no plugin module data"), a package whose init
+// panicked once and is needed again ("linker skew"). So the package works in three separate steps:
 //
 //   - Inspect reads facts from a file and runs nothing
-//   - Check compares the facts with those of a host process and returns every reason against opening, each with its remedy
-//   - Open acts, once per file and process, ever
+//   - Check compares the facts with those of a host process and returns every reason against opening, each with a remedy
+//   - Open acts, only once per file and process
 //
-// It knows nothing of a plugin's contract beyond the name of a symbol and the paths of the packages that are to be shared.
+// It knows nothing about a plugin's contract beyond the name of a symbol and the paths of the packages that must be shared.
 //
 // # Caveats
 //
 // Check can't see what an image does in its init functions: os.Exit there, or a crash in C code, ends the process. Try an image
-// elsewhere first. An image must not be changed while it is open: give each version a path of its own.
+// in another process first. An image must not be changed while it is open: give each version its own path.
 package native

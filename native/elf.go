@@ -9,25 +9,25 @@ import (
 	"strings"
 )
 
-// Limits on what headers may claim. Real images have some fifty sections and a few megabytes of symbols.
+// Limits on what headers may claim. Real images have about fifty sections and a few megabytes of symbols.
 const (
 	maxSections     = 4096
 	maxSectionNames = 64 << 10  // bytes; debug/elf copies the tail of the table for every section
 	maxTable        = 128 << 20 // bytes of the symbols, and of their names
-	maxName         = 4 << 10   // bytes of one symbol's name; longer ones, of generic code, tell nothing here
-	maxRead         = 512 << 20 // bytes of all names: they can overlap in the table
-	maxKept         = 16 << 20  // bytes of what an Info keeps of them
+	maxName         = 4 << 10   // bytes of one symbol's name; longer ones, of generic code, don't matter here
+	maxRead         = 512 << 20 // bytes of all names, which can overlap in the table
+	maxKept         = 16 << 20  // bytes of the names that an Info keeps
 )
 
-// elfFile is an ELF file all of whose parts lie within the file.
+// elfFile is an ELF file that has been checked: all its segments and sections are within the file.
 type elfFile struct {
 	*elf.File
 	r    io.ReaderAt
 	size int64
 }
 
-// readELF reads the headers. What they point to beyond the end of the file makes it truncated: the section table stands at
-// the end, so a file cut anywhere is found.
+// readELF reads the headers. If they point beyond the end of the file, it is truncated. The section table is at the end, so
+// this finds a file that was cut anywhere.
 func readELF(r io.ReaderAt, size int64) (*elfFile, error) {
 	if size <= 0 {
 		return nil, ErrEmpty
@@ -40,7 +40,7 @@ func readELF(r io.ReaderAt, size int64) (*elfFile, error) {
 		return nil, fmt.Errorf("%w: it begins with %q", ErrNotELF, head[:min(len(head), 8)])
 	}
 	if len(head) < 64 { // a 32-bit header is shorter, but no file ends after it
-		return nil, fmt.Errorf("%w: it has %d bytes", ErrTruncated, size)
+		return nil, fmt.Errorf("%w: it has only %d bytes", ErrTruncated, size)
 	}
 	if err := checkTables(r, head, size); err != nil {
 		return nil, err
@@ -52,19 +52,19 @@ func readELF(r io.ReaderAt, size int64) (*elfFile, error) {
 	f := &elfFile{File: file, r: r, size: size}
 	for _, p := range f.Progs {
 		if !fits(p.Off, p.Filesz, size) {
-			return nil, fmt.Errorf("%w: a segment goes on to byte %d of %d", ErrTruncated, p.Off+p.Filesz, size)
+			return nil, fmt.Errorf("%w: a segment extends to byte %d of %d", ErrTruncated, p.Off+p.Filesz, size)
 		}
 	}
 	for _, s := range f.Sections {
 		if s.Type != elf.SHT_NOBITS && s.Type != elf.SHT_NULL && !fits(s.Offset, s.FileSize, size) {
-			return nil, fmt.Errorf("%w: section %q goes on to byte %d of %d", ErrTruncated, s.Name, s.Offset+s.FileSize, size)
+			return nil, fmt.Errorf("%w: section %q extends to byte %d of %d", ErrTruncated, s.Name, s.Offset+s.FileSize, size)
 		}
 	}
 	return f, nil
 }
 
-// checkTables judges the header tables before debug/elf reads them: it would report a cut file as a malformed one, and
-// decompress the names of the sections without a bound.
+// checkTables checks the header tables before debug/elf reads them. debug/elf would report a truncated file as malformed, and
+// would decompress the section names without a limit.
 func checkTables(r io.ReaderAt, head []byte, size int64) error {
 	var order binary.ByteOrder = binary.LittleEndian
 	if elf.Data(head[elf.EI_DATA]) == elf.ELFDATA2MSB {
@@ -81,12 +81,12 @@ func checkTables(r io.ReaderAt, head []byte, size int64) error {
 		h.Shoff, h.Shnum, h.Shentsize, h.Shstrndx = uint64(h32.Shoff), h32.Shnum, h32.Shentsize, h32.Shstrndx
 	}
 	if !fits(h.Phoff, uint64(h.Phnum)*uint64(h.Phentsize), size) {
-		return fmt.Errorf("%w: its program headers would stand at byte %d of %d", ErrTruncated, h.Phoff, size)
+		return fmt.Errorf("%w: its program headers would be at byte %d of %d", ErrTruncated, h.Phoff, size)
 	}
 	if !fits(h.Shoff, uint64(h.Shnum)*uint64(h.Shentsize), size) {
-		return fmt.Errorf("%w: its section headers would stand at byte %d of %d", ErrTruncated, h.Shoff, size)
+		return fmt.Errorf("%w: its section headers would be at byte %d of %d", ErrTruncated, h.Shoff, size)
 	}
-	if h.Shnum > maxSections || h.Shoff > 0 && h.Shnum == 0 { // 0 is how more than 65,279 are written
+	if h.Shnum > maxSections || h.Shoff > 0 && h.Shnum == 0 { // 0 stands for more than 65,279
 		return fmt.Errorf("%w: too many sections", ErrMalformed)
 	}
 	if h.Shnum == 0 {
@@ -98,7 +98,7 @@ func checkTables(r io.ReaderAt, head []byte, size int64) error {
 		b = b[:binary.Size(elf.Section32{})]
 	}
 	if _, err := r.ReadAt(b, int64(h.Shoff)+int64(h.Shstrndx)*int64(h.Shentsize)); err != nil {
-		return fmt.Errorf("%w: no section holds the names of the sections", ErrMalformed)
+		return fmt.Errorf("%w: no section has the section names", ErrMalformed)
 	}
 	if !is32 {
 		binary.Decode(b, order, &names)
@@ -108,17 +108,17 @@ func checkTables(r io.ReaderAt, head []byte, size int64) error {
 		names.Flags, names.Size = uint64(n32.Flags), uint64(n32.Size)
 	}
 	if elf.SectionFlag(names.Flags)&elf.SHF_COMPRESSED != 0 || names.Size > maxSectionNames {
-		return fmt.Errorf("%w: the names of the sections are compressed or too long", ErrMalformed)
+		return fmt.Errorf("%w: the section names are compressed or too long", ErrMalformed)
 	}
 	return nil
 }
 
-// fits says whether n bytes at off end within size, without overflow.
+// fits reports whether n bytes at off end within size, without overflow.
 func fits(off, n uint64, size int64) bool {
 	return off <= uint64(size) && n <= uint64(size)-off
 }
 
-// interpreter says whether the file names a program interpreter, as only executables do.
+// interpreter reports whether the file names a program interpreter, as only executables do.
 func (f *elfFile) interpreter() bool {
 	for _, p := range f.Progs {
 		if p.Type == elf.PT_INTERP {
@@ -128,7 +128,7 @@ func (f *elfFile) interpreter() bool {
 	return false
 }
 
-// memSize is the distance from the first mapped byte to the last.
+// memSize returns the distance from the first mapped byte to the last.
 func (f *elfFile) memSize() int64 {
 	var low, high uint64
 	first := true
@@ -149,7 +149,7 @@ func (f *elfFile) memSize() int64 {
 	return int64(high - low)
 }
 
-// at reads the n bytes that are mapped at an address.
+// at returns the n bytes that are mapped at an address, or nil.
 func (f *elfFile) at(addr uint64, n int) []byte {
 	for _, p := range f.Progs {
 		if p.Type == elf.PT_LOAD && addr >= p.Vaddr && fits(addr-p.Vaddr, uint64(n), int64(p.Filesz)) {
@@ -163,8 +163,8 @@ func (f *elfFile) at(addr uint64, n int) []byte {
 	return nil
 }
 
-// table reads a section whole. debug/elf would also decompress it: a table that is mapped never is compressed, and a
-// small file must not become a large one here.
+// table reads a whole section. Unlike debug/elf it doesn't decompress: a mapped table is never compressed, and a small file
+// must not expand to a large one here.
 func (f *elfFile) table(s *elf.Section) ([]byte, error) {
 	if s.Flags&elf.SHF_COMPRESSED != 0 || s.FileSize > maxTable || s.Type == elf.SHT_NOBITS {
 		return nil, fmt.Errorf("%w: section %q is compressed or too large", ErrMalformed, s.Name)
@@ -176,7 +176,7 @@ func (f *elfFile) table(s *elf.Section) ([]byte, error) {
 	return b, nil
 }
 
-// linked reads a table and the strings that it refers to. Both are empty if the file has no such table.
+// linked reads a table and the string table that it refers to. Both are empty if the file has no such table.
 func (f *elfFile) linked(t elf.SectionType) (table []byte, names names, err error) {
 	s := f.SectionByType(t)
 	if s == nil {
@@ -195,7 +195,7 @@ func (f *elfFile) linked(t elf.SectionType) (table []byte, names names, err erro
 // names is a string table.
 type names []byte
 
-// at returns the name at an offset, without copying it; empty if there is none or it is longer than any real one.
+// at returns the name at an offset, without copying it. It is empty if there is none or it is longer than maxName.
 func (n names) at(off uint64) []byte {
 	if off >= uint64(len(n)) {
 		return nil
@@ -208,7 +208,7 @@ func (n names) at(off uint64) []byte {
 	return tail[:end]
 }
 
-// goarch is the GOARCH of the file's machine.
+// goarch returns the GOARCH of the file's machine, or the lower-case ELF name if Go has none.
 func goarch(f *elfFile) string {
 	little := f.Data == elf.ELFDATA2LSB
 	switch f.Machine {

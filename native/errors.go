@@ -7,34 +7,34 @@ var (
 	// ErrNotRegular is returned when the path names a directory, a pipe, a socket or a device.
 	ErrNotRegular = errors.New("not a regular file")
 
-	// ErrEmpty is returned when the file has no bytes: often a build is just writing it.
+	// ErrEmpty is returned when the file has no bytes. Often a build is about to write it.
 	ErrEmpty = errors.New("empty file")
 
-	// ErrNotELF is returned when the file doesn't begin as an ELF file does.
+	// ErrNotELF is returned when the file doesn't begin like an ELF file.
 	ErrNotELF = errors.New("not an ELF file")
 
-	// ErrTruncated is returned when the file ends before something that its headers point to. The dynamic loader would map
-	// it all the same, and the process would die of SIGBUS at the first access.
+	// ErrTruncated is returned when the file ends before something that its headers point to. The dynamic loader would still
+	// map it, and the process would die of SIGBUS at the first access.
 	ErrTruncated = errors.New("truncated ELF file")
 
-	// ErrMalformed is returned when the headers or symbol tables contradict themselves or are larger than those of any real image.
+	// ErrMalformed is returned when the headers or symbol tables contradict themselves or are larger than in any real image.
 	ErrMalformed = errors.New("malformed ELF file")
 )
 
 // Errors of Open.
 var (
-	// ErrPending is returned, with the context's error, when the context ended before Open did. If the attempt had begun it
-	// goes on, and a later Open of the path gets its result.
+	// ErrPending is returned, with the context's error, when the context ends before Open does. If the attempt has begun, it
+	// continues, and a later Open of the path gets its result.
 	ErrPending = errors.New("image is still being opened")
 
-	// ErrReplaced is returned when another file now stands at a path that was opened before. The runtime knows an image by
-	// its path and would answer with the code of the first.
-	ErrReplaced = errors.New("path was opened before with another file")
+	// ErrReplaced is returned when a path that was opened before now has another file. The runtime identifies an image by its
+	// path and would return the code of the first file.
+	ErrReplaced = errors.New("another file was opened at this path before")
 
-	// ErrRefused is returned when the dynamic loader or the Go runtime refused the image.
+	// ErrRefused is returned when the dynamic loader or the Go runtime refuses the image.
 	ErrRefused = errors.New("runtime refused the image")
 
-	// ErrInit is returned when an init function of the image panicked or ended its goroutine. The error is an *InitError.
+	// ErrInit is returned when an init function of the image panics or ends its goroutine. The error is an *InitError.
 	ErrInit = errors.New("init did not return")
 )
 
@@ -43,7 +43,7 @@ var (
 	// ErrNoSymbol is returned when the image exports no such variable or function.
 	ErrNoSymbol = errors.New("no such symbol")
 
-	// ErrSymbolType is returned when the symbol has another type than wanted. The error is a *TypeError.
+	// ErrSymbolType is returned when the symbol doesn't have the wanted type. The error is a *TypeError.
 	ErrSymbolType = errors.New("symbol has another type")
 )
 

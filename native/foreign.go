@@ -7,8 +7,8 @@ import (
 	"unicode/utf8"
 )
 
-// foreign separates the symbols that can collide from those that are meant to be shared: the Go runtime's and the standard
-// library's own, and what C++ compilers repeat in every file. It also returns the packages that use cgo.
+// foreign returns the symbols that can collide. It leaves out those that are meant to be shared: the Go runtime's, the standard
+// library's, and what C++ compilers repeat in every file. It also returns the packages that use cgo.
 func (i *Info) foreign(s *symbols) (names, packages []string) {
 	for _, p := range s.cgo {
 		if !i.Standard(p) {
@@ -19,7 +19,7 @@ func (i *Info) foreign(s *symbols) (names, packages []string) {
 	packages = slices.Compact(packages)
 	for _, n := range s.c {
 		if hash, ok := wrapper(n); ok {
-			// Only the package's variable calls the wrapper: without it nothing does.
+			// Only the package's variable calls the wrapper; without it nothing does.
 			if p := s.cgo[hash]; p != "" && !i.Standard(p) {
 				names = append(names, n)
 			}
@@ -30,7 +30,7 @@ func (i *Info) foreign(s *symbols) (names, packages []string) {
 	return names, packages
 }
 
-// runtimeSymbol says whether a name without a package belongs to the Go runtime, the standard library's assembly, the linker
+// runtimeSymbol reports whether a name without a package belongs to the Go runtime, the standard library's assembly, the linker
 // or a language runtime. A test compares the list with the sources of the standard library.
 func runtimeSymbol(name string) bool {
 	switch name {
@@ -55,8 +55,8 @@ func runtimeSymbol(name string) bool {
 	return false
 }
 
-// wrapper returns the 12 hexadecimal digits in the name of a function that calls C for a package, _cgo_<hash>_Cfunc_<function>. The
-// runtime's own names, such as _cgo_yield, have none.
+// wrapper returns the 12 hexadecimal digits in the name of a function that calls C for a package, which has the form
+// _cgo_<hash>_Cfunc_<function>. The runtime's own names, such as _cgo_yield, have none.
 func wrapper(name string) (hash string, ok bool) {
 	rest, ok := strings.CutPrefix(name, "_cgo_")
 	if !ok || len(rest) < 13 || rest[12] != '_' || strings.Trim(rest[:12], "0123456789abcdef") != "" {
@@ -65,7 +65,7 @@ func wrapper(name string) (hash string, ok bool) {
 	return rest[:12], true
 }
 
-// isExported says whether a name can be used outside its package.
+// isExported reports whether a name can be used outside its package.
 func isExported(name []byte) bool {
 	r, _ := utf8.DecodeRune(name)
 	return unicode.IsUpper(r)

@@ -54,9 +54,12 @@ func TestRuntimeSymbols(t *testing.T) {
 	}
 }
 
-// builtHere says whether an assembly file is for a platform that images are built for, judging by its name.
+// builtHere reports whether an assembly file is for a platform that images are built for, judging by its name.
 func builtHere(path string) bool {
-	for _, other := range []string{"386", "_arm.s", "mips", "ppc64", "riscv", "s390x", "wasm", "loong", "darwin", "windows", "bsd", "dragonfly", "solaris", "illumos", "aix", "plan9", "android", "ios"} {
+	for _, other := range []string{
+		"386", "_arm.s", "mips", "ppc64", "riscv", "s390x", "wasm", "loong",
+		"darwin", "windows", "bsd", "dragonfly", "solaris", "illumos", "aix", "plan9", "android", "ios",
+	} {
 		if strings.Contains(filepath.Base(path), other) {
 			return false
 		}

@@ -6,21 +6,21 @@ import (
 	"strings"
 )
 
-// Kind says what an ELF file is to a Go host.
+// Kind is what an ELF file is to a Go host.
 type Kind string
 
-// The kinds that Inspect tells apart.
+// The kinds that Inspect distinguishes.
 const (
 	KindPlugin       Kind = "go-plugin"     // go build -buildmode=plugin
 	KindGoExecutable Kind = "go-executable" // go build
 	KindGoShared     Kind = "go-shared"     // go build -buildmode=c-shared or shared
 	KindExecutable   Kind = "executable"    // a program in another language
 	KindCLibrary     Kind = "c-library"     // a shared library in another language
-	KindObject       Kind = "object"        // a relocatable object: not linked yet
+	KindObject       Kind = "object"        // a relocatable object, not yet linked
 	KindOther        Kind = "other"         // anything else, such as a core dump
 )
 
-// describe names the kind where people read it.
+// describe returns the kind in words.
 func (k Kind) describe() string {
 	switch k {
 	case KindPlugin:
@@ -39,20 +39,22 @@ func (k Kind) describe() string {
 	return "another ELF file"
 }
 
-// Info is what a file says about itself. The same bytes always give the same Info. Fields are empty where the file says nothing.
+// Info has the facts that a file states about itself. The same bytes always yield the same Info. Fields are empty if the file
+// states nothing.
 type Info struct {
 	Kind Kind   `json:"kind"`
 	OS   string `json:"os"`   // GOOS
 	Arch string `json:"arch"` // GOARCH, from the ELF header; the lower-case ELF name if Go has none
 	Size int64  `json:"size"` // bytes of the file
 
-	// MemSize is the address space that the image takes once mapped, in bytes.
+	// MemSize is the size in bytes of the address space that the image takes once mapped.
 	MemSize int64 `json:"mem_size"`
 
-	// PluginPath is the link-time identity of a plugin: a process opens each once, whatever file it stands in.
+	// PluginPath is the link-time identity of a plugin. A process can open each identity only once, whatever the file.
 	PluginPath string `json:"plugin_path,omitempty"`
 
-	// Isolated says that PluginPath is derived from the content, <import path>_g<12 characters>, so that every build has its own.
+	// Isolated reports whether PluginPath is derived from the content, as <import path>_g<12 characters>, so that every build
+	// has its own.
 	Isolated bool `json:"isolated"`
 
 	// Toolchain is the Go release that built the file, such as "go1.26.8", without experiments.
@@ -74,26 +76,26 @@ type Info struct {
 	// Symbols are the exported variables and functions of the main package, sorted.
 	Symbols []string `json:"symbols,omitempty"`
 
-	// CSymbols are the symbols that the file defines for all the process and that belong to no Go package and not to the Go
-	// runtime: those of C code, and of assembly with unqualified names. Sorted.
+	// CSymbols are the symbols that the file defines for the whole process and that belong neither to a Go package nor to the
+	// Go runtime: those of C code, and of assembly with unqualified names. Sorted.
 	CSymbols []string `json:"c_symbols,omitempty"`
 
 	// CPackages are the packages outside the standard library that use cgo, sorted.
 	CPackages []string `json:"c_packages,omitempty"`
 
-	// Libraries are the shared libraries that the file asks for.
+	// Libraries are the shared libraries that the file needs.
 	Libraries []string `json:"libraries,omitempty"`
 }
 
-// contentAddressed matches an import path that carries its content: see Info.Isolated.
+// contentAddressed matches an import path that is derived from the content: see Info.Isolated.
 var contentAddressed = regexp.MustCompile(`_g[A-Za-z0-9_]{12}$`)
 
-// CanLoadPlugins says whether the file is an executable with the plugin support of the Go runtime linked in.
+// CanLoadPlugins reports whether the file is an executable with the plugin support of the Go runtime linked in.
 func (i *Info) CanLoadPlugins() bool {
 	return i.Kind == KindGoExecutable && len(i.Packages) > 0
 }
 
-// Standard says whether the package belongs to the standard library, as far as the file tells.
+// Standard reports whether the package belongs to the standard library, as far as the file shows.
 func (i *Info) Standard(pkg string) bool {
 	first, _, _ := strings.Cut(pkg, "/")
 	switch {
@@ -102,7 +104,7 @@ func (i *Info) Standard(pkg string) bool {
 	case contentAddressed.MatchString(pkg):
 		return false
 	}
-	// A module path needs no dot in its first element, if nobody downloads it.
+	// The path of a module that is never downloaded need not have a dot in its first element.
 	return i.Module(pkg) == nil
 }
 
@@ -121,7 +123,7 @@ func (i *Info) Module(pkg string) *debug.Module {
 	return best
 }
 
-// within says whether the package belongs to the tree of path.
+// within reports whether the package belongs to the tree of path.
 func within(pkg, path string) bool {
 	return path != "" && strings.HasPrefix(pkg, path) && (len(pkg) == len(path) || pkg[len(path)] == '/')
 }

@@ -12,9 +12,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Inspect reads the facts of an image of size bytes. It runs nothing, and its memory is bounded whatever the bytes say. The
-// errors are those of the reader, ErrEmpty, ErrNotELF, ErrTruncated and ErrMalformed. A file that isn't a Go plugin is no error:
-// see Info.Kind.
+// Inspect reads the facts of an image of size bytes. It runs nothing, and its memory use is bounded whatever the bytes are. The
+// errors are those of the reader, ErrEmpty, ErrNotELF, ErrTruncated and ErrMalformed. A file that isn't a Go plugin is not an
+// error: see Info.Kind.
 func Inspect(r io.ReaderAt, size int64) (*Info, error) {
 	f, err := readELF(r, size)
 	if err != nil {
@@ -50,17 +50,17 @@ func Inspect(r io.ReaderAt, size int64) (*Info, error) {
 	return i, nil
 }
 
-// InspectFile is Inspect of the file at path. It never blocks on what isn't a regular file, but returns ErrNotRegular.
+// InspectFile inspects the file at path. If that isn't a regular file, it returns ErrNotRegular and never blocks.
 func InspectFile(path string) (*Info, error) {
 	i, _, err := inspectFile(path)
 	return i, err
 }
 
-// inspectFile also returns what identifies the file that was read.
+// inspectFile also returns the identity of the file that was read.
 func inspectFile(path string) (*Info, os.FileInfo, error) {
-	// Without O_NONBLOCK the open of a pipe waits for a writer.
+	// Without O_NONBLOCK, opening a pipe would wait for a writer.
 	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK|unix.O_NOCTTY, 0)
-	if errors.Is(err, unix.ENXIO) || errors.Is(err, unix.ENODEV) { // a socket, or a device that isn't there
+	if errors.Is(err, unix.ENXIO) || errors.Is(err, unix.ENODEV) { // a socket, or a missing device
 		return nil, nil, fmt.Errorf("inspect %s: %w", path, ErrNotRegular)
 	}
 	if err != nil {
@@ -81,7 +81,7 @@ func inspectFile(path string) (*Info, os.FileInfo, error) {
 	return i, st, nil
 }
 
-// readBuild takes over what the go command noted in the file, and says whether Go built it at all.
+// readBuild copies what the go command recorded in the file, and reports whether Go built it.
 func (i *Info) readBuild(r io.ReaderAt) bool {
 	b, err := buildinfo.Read(&budget{r: r, left: maxBuildInfo})
 	if err != nil {
@@ -93,7 +93,7 @@ func (i *Info) readBuild(r io.ReaderAt) bool {
 	for _, s := range b.Settings {
 		i.Settings[s.Key] = s.Value
 	}
-	// Bazel and others that call the linker themselves leave no settings; the release names the experiments in any case.
+	// Bazel and other tools that call the linker directly leave no settings, but the release always names the experiments.
 	if _, x, ok := strings.Cut(b.GoVersion, " X:"); ok && i.Settings["GOEXPERIMENT"] == "" {
 		i.Settings["GOEXPERIMENT"] = x
 	}
@@ -103,7 +103,7 @@ func (i *Info) readBuild(r io.ReaderAt) bool {
 	return true
 }
 
-// pluginPath picks the main package out of those that define a function main: a library may have one, too.
+// pluginPath picks the main package among those that define a function main, because a library may have one too.
 func (i *Info) pluginPath(mains []string) string {
 	var best string
 	for _, p := range mains {
@@ -114,7 +114,7 @@ func (i *Info) pluginPath(mains []string) string {
 			best = p
 		}
 	}
-	if best == "" && i.Settings["-buildmode"] == "plugin" { // whose main package need not define main
+	if best == "" && i.Settings["-buildmode"] == "plugin" { // the main package need not define main
 		for p := range i.Packages {
 			if contentAddressed.ReplaceAllString(p, "") == i.Path || strings.HasPrefix(p, "plugin/unnamed-") {
 				return p
@@ -124,10 +124,10 @@ func (i *Info) pluginPath(mains []string) string {
 	return best
 }
 
-// maxBuildInfo bounds what is read in search of the build information, which stands at the beginning of the data.
+// maxBuildInfo limits how many bytes are read in search of the build information, which is at the beginning of the data.
 const maxBuildInfo = 16 << 20
 
-// budget is a reader that gives out at most so many bytes.
+// budget is a reader that returns at most left bytes.
 type budget struct {
 	r    io.ReaderAt
 	left int64
@@ -140,8 +140,8 @@ func (b *budget) ReadAt(p []byte, off int64) (int, error) {
 	return b.r.ReadAt(p, off)
 }
 
-// kind judges from the headers and the build information. Only what holds a plugin's symbols, too, is called a plugin: Open relies
-// on it.
+// kind decides by the headers and the build information. It returns KindPlugin only if the file also has a plugin's symbols,
+// because Open relies on that.
 func (f *elfFile) kind(isGo bool, i *Info) Kind {
 	mode := i.Settings["-buildmode"]
 	switch {

@@ -24,7 +24,8 @@ func TestInspectPlugin(t *testing.T) {
 	if i.Kind != KindPlugin || i.OS != "linux" || i.Arch != runtime.GOARCH || i.PluginPath != "example.com/app/alpha" || i.Isolated {
 		t.Errorf("%+v", i)
 	}
-	if i.Toolchain != strings.Fields(runtime.Version())[0] || i.Settings["-buildmode"] != "plugin" || i.Main.Path != "example.com/app" {
+	if i.Toolchain != strings.Fields(runtime.Version())[0] || i.Settings["-buildmode"] != "plugin" ||
+		i.Main.Path != "example.com/app" {
 		t.Errorf("%+v", i)
 	}
 	if want := []string{"Calls", "Plugin", "Secret"}; !slices.Equal(i.Symbols, want) {
@@ -39,7 +40,8 @@ func TestInspectPlugin(t *testing.T) {
 	if len(i.CSymbols) != 0 || len(i.CPackages) != 0 {
 		t.Errorf("C symbols without C: %v of %v", i.CSymbols, i.CPackages)
 	}
-	if !slices.Contains(i.Libraries, "libc.so.6") && !slices.ContainsFunc(i.Libraries, func(l string) bool { return strings.Contains(l, "musl") }) {
+	musl := func(l string) bool { return strings.Contains(l, "musl") }
+	if !slices.Contains(i.Libraries, "libc.so.6") && !slices.ContainsFunc(i.Libraries, musl) {
 		t.Errorf("libraries: %v", i.Libraries)
 	}
 	if again := facts(t, image("alpha")); !reflect.DeepEqual(i, again) {
@@ -94,7 +96,8 @@ func TestInspectKinds(t *testing.T) {
 	}
 	tiny := tinyELF()
 	i, err := Inspect(bytes.NewReader(tiny), int64(len(tiny)))
-	if err != nil || i.Kind != KindPlugin || i.PluginPath != "a/b" || i.Toolchain != "go1.26.8" || !slices.Equal(i.CSymbols, []string{"f"}) {
+	if err != nil || i.Kind != KindPlugin || i.PluginPath != "a/b" || i.Toolchain != "go1.26.8" ||
+		!slices.Equal(i.CSymbols, []string{"f"}) {
 		t.Errorf("the smallest plugin: %+v, %v", i, err)
 	}
 	tiny = bytes.ReplaceAll(tiny, []byte(" Go buildinf:"), []byte(" no buildinf:"))
@@ -299,7 +302,10 @@ func layout(sections ...section) []byte {
 			body.WriteByte(0)
 		}
 		off := uint64(head + body.Len())
-		h := elf.Section64{Name: min(1, uint32(i)), Type: uint32(s.typ), Flags: uint64(s.flags), Link: s.link, Addr: off, Off: off, Size: uint64(len(s.data))}
+		h := elf.Section64{
+			Name: min(1, uint32(i)), Type: uint32(s.typ), Flags: uint64(s.flags), Link: s.link,
+			Addr: off, Off: off, Size: uint64(len(s.data)),
+		}
 		if s.typ == elf.SHT_PROGBITS {
 			h.Name = uint32(strings.Index(names, ".go.buildinfo"))
 		}

@@ -5,7 +5,7 @@ import (
 	"reflect"
 )
 
-// TypeError says that a symbol has another type than wanted.
+// TypeError reports that a symbol doesn't have the wanted type.
 type TypeError struct {
 	Symbol      string
 	Want, Found string // with full import paths
@@ -43,7 +43,7 @@ func Lookup[T any](im *Image, symbol string) (*T, error) {
 	return nil, &TypeError{Symbol: symbol, Want: typeName(reflect.TypeFor[T]()), Found: typeName(found)}
 }
 
-// typeName is the name of a type with its full import path: two packages of one name are the usual mistake.
+// typeName returns the name of a type with its full import path. Two packages of one name are the usual mistake.
 func typeName(t reflect.Type) string {
 	if t.Name() != "" && t.PkgPath() != "" {
 		return t.PkgPath() + "." + t.Name()

@@ -60,10 +60,13 @@ var sources = map[string]string{
 		func Runs() int { return early.Runs }
 		func main() {}`,
 
-	"cone/c.go": "package main\n// int answer(void) { return 1; }\nimport \"C\"\nfunc Answer() int { return int(C.answer()) }\nfunc main() {}\n",
-	"ctwo/c.go": "package main\n// int answer(void) { return 2; }\nimport \"C\"\nfunc Answer() int { return int(C.answer()) }\nfunc main() {}\n",
-	"lost/c.go": "package main\n// #cgo LDFLAGS: -L${SRCDIR} -lgone\n// int gone(void);\nimport \"C\"\nfunc Answer() int { return int(C.gone()) }\nfunc main() {}\n",
-	"gone.c":    "int gone(void) { return 3; }\n",
+	"cone/c.go": "package main\n// int answer(void) { return 1; }\n" +
+		"import \"C\"\nfunc Answer() int { return int(C.answer()) }\nfunc main() {}\n",
+	"ctwo/c.go": "package main\n// int answer(void) { return 2; }\n" +
+		"import \"C\"\nfunc Answer() int { return int(C.answer()) }\nfunc main() {}\n",
+	"lost/c.go": "package main\n// #cgo LDFLAGS: -L${SRCDIR} -lgone\n// int gone(void);\n" +
+		"import \"C\"\nfunc Answer() int { return int(C.gone()) }\nfunc main() {}\n",
+	"gone.c": "int gone(void) { return 3; }\n",
 
 	"sys/go.mod":       "module golang.org/x/sys\ngo 1.26\n",
 	"sys/unix/unix.go": "package unix\n\nfunc Getpid() int { return 0 }\n",

@@ -20,7 +20,7 @@ type mapping struct {
 	swapped    int64
 }
 
-// mappings returns what the process has mapped from each of the files.
+// mappings returns the process's mappings of each of the files.
 func mappings(paths ...string) (map[string][]mapping, error) {
 	f, err := os.Open("/proc/self/smaps")
 	if err != nil {
@@ -34,14 +34,14 @@ func mappings(paths ...string) (map[string][]mapping, error) {
 	return maps, nil
 }
 
-// parseMaps reads the mappings of each path, with the nameless one that follows them: the variables that begin as zeros.
+// parseMaps reads the mappings of each path, including the anonymous one that follows them, which has the zeroed variables.
 func parseMaps(r io.Reader, paths []string) (map[string][]mapping, error) {
 	maps := make(map[string][]mapping, len(paths))
 	for _, p := range paths {
 		maps[p] = nil
 	}
-	var path string      // of the mapping that the lines are about
-	var current *mapping // that mapping, if it is one of those asked for
+	var path string      // of the mapping that the lines describe
+	var current *mapping // that mapping, if it is of one of the paths
 	s := bufio.NewScanner(r)
 	s.Buffer(nil, 64<<10)
 	for s.Scan() {
@@ -76,7 +76,7 @@ func (m *mapping) count(key, value []byte) {
 	case "Rss:":
 		sum = &m.resident
 	case "Anonymous:":
-		// Not Private_Dirty: it counts pages of a file that is not written back yet, too, or for ever on tmpfs.
+		// Not Private_Dirty, which also counts pages of a file that is not yet written back; on tmpfs that is never.
 		sum = &m.changed
 	case "Swap:":
 		sum = &m.swapped

@@ -8,15 +8,16 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Memory is what an image takes, in bytes.
+// Memory is the memory that an image takes, in bytes.
 type Memory struct {
 	Mapped       int64 `json:"mapped"`        // address space
-	Resident     int64 `json:"resident"`      // in RAM, pages shared with other processes included
-	PrivateDirty int64 `json:"private_dirty"` // in RAM, changed by this process: what only its end gives back
+	Resident     int64 `json:"resident"`      // in RAM, including pages shared with other processes
+	PrivateDirty int64 `json:"private_dirty"` // in RAM, changed by this process: only its exit frees it
 	Swapped      int64 `json:"swapped"`
 }
 
-// Memory returns what the image takes now, its variables included. Only its own mappings count, not what its code allocated.
+// Memory returns the memory that the image takes now, including its variables. It counts only the image's own mappings, not what
+// its code has allocated.
 func (im *Image) Memory() (Memory, error) {
 	m, err := MemoryOf(im)
 	if err != nil {
@@ -25,7 +26,8 @@ func (im *Image) Memory() (Memory, error) {
 	return m[0], nil
 }
 
-// MemoryOf is Memory of several images. The kernel takes some milliseconds to list a process with many of them; this asks once.
+// MemoryOf returns the memory of several images. It asks the kernel only once, which takes some milliseconds for a process with
+// many of them.
 func MemoryOf(images ...*Image) ([]Memory, error) {
 	paths := make([]string, len(images))
 	for i, im := range images {
@@ -51,11 +53,11 @@ func MemoryOf(images ...*Image) ([]Memory, error) {
 	return memories, nil
 }
 
-// Cool gives the image's unchanged pages back to the kernel and returns how many bytes those were. The image stays callable: its
-// code comes back from the file, page by page, when it runs. The file must still be as it was when it was opened.
+// Cool returns the image's unchanged pages to the kernel and reports how many bytes that was. The image stays callable: its code
+// is read from the file again, page by page, when it runs. The file must be unchanged since it was opened.
 func (im *Image) Cool() (int64, error) { return cool(im.path) }
 
-// CoolProgram is Cool for the running program: most of what a large program touches at its start it never needs again.
+// CoolProgram is Cool for the running program. A large program never again needs most of what it touches at its start.
 func CoolProgram() (int64, error) {
 	path, err := os.Readlink("/proc/self/exe")
 	if err != nil {
@@ -74,7 +76,7 @@ func cool(path string) (int64, error) {
 	}
 	var cooled int64
 	for _, p := range maps[path] {
-		// A mapping with changed pages, such as relocated constants, would come back from the file without the changes.
+		// A mapping with changed pages, such as relocated constants, would be read from the file without the changes.
 		if !p.readOnly || !p.file || p.changed > 0 || p.swapped > 0 || p.resident == 0 {
 			continue
 		}

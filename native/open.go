@@ -9,27 +9,27 @@ import (
 	"runtime/debug"
 )
 
-// Image is an opened image. It stays for the life of the process.
+// An Image is an opened image. It stays for the life of the process.
 type Image struct {
 	path   string
 	info   *Info
 	plugin *plugin.Plugin
 }
 
-// Path is the file that the image was opened from, without symbolic links.
+// Path returns the path of the file that the image was opened from, with symbolic links resolved.
 func (im *Image) Path() string { return im.path }
 
-// Info are the facts of the image, as read right before it was opened. They must not be changed.
+// Info returns the facts of the image, as read just before it was opened. The caller must not modify them.
 func (im *Image) Info() *Info { return im.info }
 
-// Open opens the image at path and runs its init functions. It does so at most once per file and process: another Open of the same
-// file, through any path, returns the same Image or the same error. After an error of the attempt itself (ErrRefused, ErrInit)
-// the path is burnt, whatever file stands there later, and usually the process is, too: see Poisoned.
+// Open opens the image at path and runs its init functions. It does so at most once per file and process: another Open of the
+// same file, through any path, returns the same Image or the same error. After an error of the attempt itself (ErrRefused,
+// ErrInit) the path is unusable, whatever file is there later, and usually the process must be replaced: see Poisoned.
 //
-// Before the attempt the image is judged by Check, for what would end or corrupt the process; a *Rejection burns nothing.
-// Images are opened one after the other, since the runtime dies when two init the same package at once; so an init function
-// can't open another image. Open returns when ctx ends, with ErrPending: if the attempt hadn't begun, nothing has happened; if
-// it had, it goes on, and a later Open returns its result.
+// Before the attempt, Check decides whether the image would end or corrupt the process; a *Rejection has no such consequences.
+// Images are opened one at a time, because the runtime dies if two initialise the same package at once; so an init function
+// can't open another image. If ctx ends, Open returns ErrPending: if the attempt hasn't begun, nothing has happened; if it has,
+// it continues, and a later Open returns its result.
 func Open(ctx context.Context, path string) (*Image, error) {
 	im, err := opened.open(ctx, path)
 	if err != nil {
@@ -43,14 +43,14 @@ func Opened() []*Image {
 	return opened.images()
 }
 
-// Poisoned returns why the process is due for replacement, or nil. It is when an Open has failed and left the image mapped, or has
-// gone on after its caller gave up waiting. What is open goes on working, but images that share a package with the failed one
+// Poisoned returns why the process should be replaced, or nil. It should if an Open has failed and left the image mapped, or if
+// one continues after its caller stopped waiting. Open images keep working, but images that share a package with the failed one
 // are rejected.
 func Poisoned() error {
 	return opened.poisoned()
 }
 
-// InitError says that an init function of an image panicked, or ended its goroutine.
+// InitError reports that an init function of an image panicked or ended its goroutine.
 type InitError struct {
 	PluginPath string
 	Value      any    // what was passed to panic; nil after runtime.Goexit
@@ -88,7 +88,7 @@ func (r *registry) open(ctx context.Context, path string) (*Image, error) {
 	case <-ctx.Done():
 		return nil, fmt.Errorf("%w: another image is being opened: %w", ErrPending, context.Cause(ctx))
 	}
-	// While the turn was awaited, it may have been another caller's to open this very file.
+	// While this caller waited for its turn, another one may have opened this very file.
 	a, err := r.find(real)
 	if a == nil && err == nil {
 		if a, err = judge(ctx, real); err == nil {
@@ -103,7 +103,8 @@ func (r *registry) open(ctx context.Context, path string) (*Image, error) {
 	return r.wait(ctx, a)
 }
 
-// judge says whether the image may be tried. The caller has the turn, so what is judged is still so when the attempt begins.
+// judge returns the attempt to make, or why the image must not be tried. The caller has the turn, so the judgement still holds
+// when the attempt begins.
 func judge(ctx context.Context, real string) (*attempt, error) {
 	if ctx.Err() != nil {
 		return nil, fmt.Errorf("%w: %w", ErrPending, context.Cause(ctx))
@@ -122,8 +123,8 @@ func judge(ctx context.Context, real string) (*attempt, error) {
 	return &attempt{path: real, file: file, info: info, done: make(chan struct{})}, nil
 }
 
-// begin starts the attempt, which gives the turn back when it ends. Nobody can end the goroutine if an init function never
-// returns; the turn is then never given back.
+// begin starts the attempt, which returns the turn when it ends. If an init function never returns, nothing can end the goroutine
+// and the turn is never returned.
 func (r *registry) begin(a *attempt) {
 	r.add(a)
 	go func() {
@@ -137,7 +138,7 @@ func (r *registry) begin(a *attempt) {
 func load(a *attempt) (p *plugin.Plugin, err error) {
 	returned := false
 	done := make(chan struct{})
-	// runtime.Goexit in an init function ends this goroutine without a panic, so it must be one of its own.
+	// runtime.Goexit in an init function ends its goroutine without a panic, so it needs one of its own.
 	go func() {
 		defer close(done)
 		defer func() {
@@ -155,7 +156,7 @@ func load(a *attempt) (p *plugin.Plugin, err error) {
 	return p, err
 }
 
-// realPath is the path by which the runtime knows the file.
+// realPath returns the path by which the runtime identifies the file.
 func realPath(path string) (string, error) {
 	abs, err := filepath.Abs(path)
 	if err != nil {
@@ -163,7 +164,7 @@ func realPath(path string) (string, error) {
 	}
 	real, err := filepath.EvalSymlinks(abs)
 	if err != nil {
-		return abs, err // an image that was opened from here and then removed is still found
+		return abs, err // to find an image that was opened from here and then removed
 	}
 	return real, nil
 }
@@ -173,7 +174,7 @@ func (r *registry) wait(ctx context.Context, a *attempt) (*Image, error) {
 	select {
 	case <-a.done:
 		return a.image, a.err
-	default: // so that what is known is returned even when ctx has ended
+	default: // return a known result even if ctx has ended
 	}
 	select {
 	case <-a.done:

@@ -30,7 +30,7 @@ func TestOpenOnce(t *testing.T) {
 		}
 		// The runtime would refuse the same image in another file, and keep it mapped.
 		_, err := Open(t.Context(), copyFile(t, image("alpha"), unchanged))
-		if r := rejection(t, err); !errors.Is(err, Duplicate) || !r.NeedsFreshProcess() {
+		if r := rejection(t, err); !errors.Is(err, Duplicate) || !r.NeedsNewProcess() {
 			t.Errorf("copy of an open image: %v", err)
 		}
 		if got := Opened(); len(got) != 1 || got[0] != first || first.Path() != image("alpha") {
@@ -99,7 +99,8 @@ func TestOpenInitPanics(t *testing.T) {
 	child(t, func(t *testing.T) {
 		_, err := Open(t.Context(), image("first"))
 		var initErr *InitError
-		if !errors.As(err, &initErr) || !errors.Is(err, ErrInit) || initErr.Value != "no luck" || !strings.Contains(string(initErr.Stack), "early") {
+		if !errors.As(err, &initErr) || !errors.Is(err, ErrInit) ||
+			initErr.Value != "no luck" || !strings.Contains(string(initErr.Stack), "early") {
 			t.Fatalf("first Open: %v", err)
 		}
 		// The runtime itself would never return from here.
@@ -111,7 +112,8 @@ func TestOpenInitPanics(t *testing.T) {
 		}
 		// What shares the package would end the process; what doesn't can still be opened.
 		_, err = Open(t.Context(), image("second"))
-		if r := rejection(t, err); !errors.Is(err, BrokenPackage) || !r.NeedsFreshProcess() || r.Reasons[0].Subject != "example.com/app/early_g0123456789ab" {
+		if r := rejection(t, err); !errors.Is(err, BrokenPackage) || !r.NeedsNewProcess() ||
+			r.Reasons[0].Subject != "example.com/app/early_g0123456789ab" {
 			t.Errorf("image with the same package: %v", err)
 		}
 		mustOpen(t, image("alpha"))

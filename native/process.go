@@ -7,7 +7,7 @@ type Process struct {
 	// Executable is the program.
 	Executable *Info `json:"executable"`
 
-	// Loaded are the images that the process has mapped, oldest first: among equal symbols the runtime uses the oldest.
+	// Loaded lists the images that the process has mapped, oldest first: of equal symbols the runtime uses the oldest.
 	Loaded []Loaded `json:"loaded,omitempty"`
 }
 
@@ -16,12 +16,12 @@ type Loaded struct {
 	Path string `json:"path"`
 	Info *Info  `json:"info"`
 
-	// Broken says that opening it failed, or takes longer than its caller would wait: not all of it is initialised.
+	// Broken reports that opening the image failed, or continues after its caller stopped waiting: not all of it is initialised.
 	Broken bool `json:"broken,omitempty"`
 }
 
-// Self returns the facts of the running process. Images that were opened with package plugin directly, not with Open, are
-// not among them.
+// Self returns the facts of the running process. They don't include images that were opened with package plugin directly
+// instead of with Open.
 func Self() (*Process, error) {
 	exe, err := executable()
 	if err != nil {
@@ -30,13 +30,13 @@ func Self() (*Process, error) {
 	return &Process{Executable: exe, Loaded: opened.loaded()}, nil
 }
 
-// executable is read once: the bytes behind /proc/self/exe stay the same even when another file takes the program's place.
+// executable is read once: the bytes behind /proc/self/exe stay the same even if another file replaces the program.
 var executable = sync.OnceValues(func() (*Info, error) {
 	return InspectFile("/proc/self/exe")
 })
 
-// ProcessOf returns the facts of a fresh process of the host program in a file. The errors are those of InspectFile; whether
-// the program can open images at all is for Check to say.
+// ProcessOf returns the facts of a new process of the host program in a file. The errors are those of InspectFile. Whether the
+// program can open images at all is for Check to decide.
 func ProcessOf(binary string) (*Process, error) {
 	exe, err := InspectFile(binary)
 	if err != nil {
@@ -45,8 +45,8 @@ func ProcessOf(binary string) (*Process, error) {
 	return &Process{Executable: exe}, nil
 }
 
-// With returns the facts of the process as they would be if it had opened the image as well. So a release of several images can
-// be judged in its order, for a process that doesn't run yet.
+// With returns the facts of the process as they would be if it had also opened the image. With it, a release of several images
+// can be checked in order, for a process that doesn't run yet.
 func (p *Process) With(path string, img *Info) *Process {
 	loaded := append(p.Loaded[:len(p.Loaded):len(p.Loaded)], Loaded{Path: path, Info: img})
 	return &Process{Executable: p.Executable, Loaded: loaded}

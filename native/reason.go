@@ -5,11 +5,11 @@ import (
 	"strings"
 )
 
-// Code says what kind of reason stands against opening an image. Codes are errors, so that errors.Is(err, native.WrongToolchain)
-// finds a reason in the error of Check or Open.
+// Code is the kind of a Reason. Codes are errors, so that errors.Is(err, native.WrongToolchain) finds a reason in the error of
+// Check or Open.
 type Code string
 
-// Reasons that lie in the image or in the host program: no process of that program will open it.
+// Reasons in the image or in the host program: no process of that program can open the image.
 const (
 	// NotPlugin: the file is an executable, a C library or something else that isn't a Go plugin.
 	NotPlugin Code = "not-a-plugin"
@@ -26,7 +26,7 @@ const (
 	// WrongFlags: the image was built with flags that change the shared packages.
 	WrongFlags Code = "wrong-flags"
 
-	// NoSymbol: the main package doesn't export the symbol that is required.
+	// NoSymbol: the main package doesn't export the required symbol.
 	NoSymbol Code = "no-symbol"
 
 	// NoContract: the image doesn't contain a package that host and plugin must share.
@@ -42,23 +42,23 @@ const (
 	HostCannotLoad Code = "host-cannot-load"
 )
 
-// Reasons that lie in what the process has already opened: a fresh process of the same program opens the image.
+// Reasons in what the process has already opened: a new process of the same program can open the image.
 const (
 	// Duplicate: an image with the same identity is open.
 	Duplicate Code = "duplicate"
 
-	// LoadedPackage: another version of a package came with an image that is open.
+	// LoadedPackage: an open image has another version of a package.
 	LoadedPackage Code = "loaded-package"
 
-	// UnprovenPackage: an open image brought a package of the same name and interface, and nothing proves that its code is the
+	// UnprovenPackage: an open image has a package of the same name and interface, and nothing proves that its code is the
 	// same. The runtime would silently use the code and the variables of the first.
 	UnprovenPackage Code = "unproven-package"
 
 	// LoadedSymbol: C code of the image would run an open image's function of the same name instead of its own.
 	LoadedSymbol Code = "loaded-symbol"
 
-	// BrokenPackage: the image needs a package that came first with an image whose opening failed. Its init was begun and
-	// never ended, or never will be, and the runtime ends the process when it is needed again.
+	// BrokenPackage: the image needs a package that was first loaded with an image that could not be opened. The package's
+	// init began and never ended, or never will, and the runtime ends the process when it needs the package again.
 	BrokenPackage Code = "broken-package"
 )
 
@@ -67,24 +67,24 @@ func (c Code) Error() string {
 	return strings.ReplaceAll(string(c), "-", " ")
 }
 
-// Reason is one thing that stands against opening an image.
+// A Reason is one thing that prevents opening an image.
 type Reason struct {
 	Code Code `json:"code"`
 
-	// Subject is what the reason is about: a package, a symbol, a flag, or empty for the image as a whole.
+	// Subject is the package, symbol or flag that the reason is about, or empty for the image as a whole.
 	Subject string `json:"subject,omitempty"`
 
-	Want  string `json:"want"`  // what would be right
-	Found string `json:"found"` // what there is
+	Want  string `json:"want"`  // what the host needs
+	Found string `json:"found"` // what the image has
 
-	// Remedy says what the author or the operator can do about it.
+	// Remedy is what the author or the operator can do about it.
 	Remedy string `json:"remedy"`
 
-	// NeedsFreshProcess says that this reason doesn't hold in a fresh process of the same host program.
-	NeedsFreshProcess bool `json:"needs_fresh_process"`
+	// NeedsNewProcess reports that this reason doesn't hold in a new process of the same host program.
+	NeedsNewProcess bool `json:"needs_new_process"`
 }
 
-// Error tells the reason and the remedy in one line.
+// Error returns the reason and the remedy in one line.
 func (r Reason) Error() string {
 	var b strings.Builder
 	b.WriteString(r.Code.Error())
@@ -100,17 +100,17 @@ func (r Reason) Error() string {
 	return b.String()
 }
 
-// Is says whether target is the code of the reason.
+// Is reports whether target is the reason's code.
 func (r Reason) Is(target error) bool {
 	return target == r.Code
 }
 
-// Rejection holds every reason against opening an image; there is at least one.
+// A Rejection holds every reason that prevents opening an image. There is at least one.
 type Rejection struct {
 	Reasons []Reason `json:"reasons"`
 }
 
-// Error tells each reason on a line of its own.
+// Error returns all reasons, each on its own line.
 func (r *Rejection) Error() string {
 	var b strings.Builder
 	b.WriteString("image is rejected:")
@@ -121,7 +121,7 @@ func (r *Rejection) Error() string {
 	return b.String()
 }
 
-// Unwrap gives each reason to errors.Is and errors.As.
+// Unwrap returns the reasons, for errors.Is and errors.As.
 func (r *Rejection) Unwrap() []error {
 	errs := make([]error, len(r.Reasons))
 	for i, reason := range r.Reasons {
@@ -130,11 +130,11 @@ func (r *Rejection) Unwrap() []error {
 	return errs
 }
 
-// NeedsFreshProcess says whether a fresh process of the same host program would open the image: no reason lies in the
+// NeedsNewProcess reports whether a new process of the same host program could open the image, because no reason is in the
 // image itself or in the program.
-func (r *Rejection) NeedsFreshProcess() bool {
+func (r *Rejection) NeedsNewProcess() bool {
 	for _, reason := range r.Reasons {
-		if !reason.NeedsFreshProcess {
+		if !reason.NeedsNewProcess {
 			return false
 		}
 	}

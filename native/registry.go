@@ -8,19 +8,19 @@ import (
 	"sync"
 )
 
-// opened is a package-level variable because what it describes is one of the process: the Go runtime's list of modules, which
-// nobody can have a second one of, and from which nothing is ever removed.
+// opened is a package-level variable because it mirrors something that a process has only one of: the Go runtime's list of
+// modules, from which nothing is ever removed.
 var opened = registry{turn: make(chan struct{}, 1)}
 
 // registry holds every attempt to open an image, in order.
 type registry struct {
-	turn chan struct{} // full while an attempt goes on; taken before mu
+	turn chan struct{} // full while an attempt runs; taken before mu
 
-	mu       sync.Mutex // guards attempts and what changes in each; its result may be read without once done is closed
+	mu       sync.Mutex // guards attempts and their fields; image and err may be read without it once done is closed
 	attempts []*attempt
 }
 
-// attempt is the one try that an image gets.
+// attempt is the only attempt to open an image.
 type attempt struct {
 	path string
 	file os.FileInfo
@@ -31,12 +31,12 @@ type attempt struct {
 	err   error
 
 	ended     bool
-	unmapped  bool // the loader refused the image and left nothing of it
-	abandoned bool // a caller gave up waiting
+	unmapped  bool // the loader refused the image and left nothing of it mapped
+	abandoned bool // a caller stopped waiting
 }
 
-// find returns the attempt for a file. It is ErrReplaced if the path was opened before with another file: the runtime keeps an
-// image by its path and would return the old one.
+// find returns the attempt for a file, or nil. The error is ErrReplaced if another file was opened at the path before: the
+// runtime identifies an image by its path and would return the old one.
 func (r *registry) find(path string) (*attempt, error) {
 	file, err := os.Stat(path)
 	r.mu.Lock()
@@ -49,7 +49,7 @@ func (r *registry) find(path string) (*attempt, error) {
 			}
 			return a, nil
 		}
-		// The dynamic loader knows a file by its device and inode: under a second name it maps nothing new.
+		// The dynamic loader identifies a file by device and inode: under a second name it maps nothing new.
 		if same {
 			return a, nil
 		}
@@ -63,7 +63,7 @@ func (r *registry) add(a *attempt) {
 	r.attempts = append(r.attempts, a)
 }
 
-// finish notes the result of an attempt and releases those who wait for it.
+// finish records the result of an attempt and releases those that wait for it.
 func (r *registry) finish(a *attempt, p *plugin.Plugin, err error) {
 	unmapped := false
 	if err != nil {
@@ -114,13 +114,13 @@ func (r *registry) poisoned() error {
 	defer r.mu.Unlock()
 	for _, a := range r.attempts {
 		if a.broken() {
-			return fmt.Errorf("process is due for replacement: %s: %w", a.path, cmp.Or(a.err, ErrPending))
+			return fmt.Errorf("the process should be replaced: %s: %w", a.path, cmp.Or(a.err, ErrPending))
 		}
 	}
 	return nil
 }
 
-// broken says whether an image is mapped whose opening failed, or takes longer than its caller would wait.
+// broken reports whether the image is mapped although opening it failed, or continues after its caller stopped waiting.
 func (a *attempt) broken() bool {
 	if !a.ended {
 		return a.abandoned

@@ -9,13 +9,13 @@ import (
 	"strings"
 )
 
-// hashSymbol begins the names of the symbols that hold a package's link-time hash.
+// hashSymbol is the prefix of the symbols that hold the link-time hashes of packages.
 const hashSymbol = "go:link.pkghashbytes."
 
 // hashSize is the size of such a hash in bytes.
 const hashSize = 8
 
-// symbolTable is the dynamic symbol table of a file and the names it refers to, as they stand in the file.
+// symbolTable is the dynamic symbol table of a file and its names, as they are in the file.
 type symbolTable struct {
 	f     *elfFile
 	table []byte
@@ -23,12 +23,12 @@ type symbolTable struct {
 	entry int
 }
 
-// symbols are the facts that the dynamic symbol table tells.
+// symbols has the facts from the dynamic symbol table.
 type symbols struct {
 	packages  map[string]string // import path to hash
 	mains     []string          // the packages that define a function main
-	c         []string          // what belongs to no Go package
-	cgo       map[string]string // hash of a cgo prefix to the package that it stands for
+	c         []string          // symbols that belong to no Go package
+	cgo       map[string]string // the hash in a cgo prefix to its package
 	libraries []string
 }
 
@@ -44,7 +44,7 @@ func (f *elfFile) symbolTable() (*symbolTable, error) {
 	return &symbolTable{f, table, names, entry}, nil
 }
 
-// each calls fn for every symbol that the file defines for others to use. The name is valid only during the call.
+// each calls fn for every symbol that the file defines for other files. The name is valid only during the call.
 func (t *symbolTable) each(fn func(name []byte, typ elf.SymType, addr uint64)) error {
 	read := 0
 	for b := t.table; len(b) >= t.entry; b = b[t.entry:] {
@@ -71,12 +71,12 @@ func (t *symbolTable) each(fn func(name []byte, typ elf.SymType, addr uint64)) e
 	return nil
 }
 
-// read collects what the symbols tell about the Go packages and the C code in the file.
+// read collects the facts about the Go packages and the C code in the file.
 func (t *symbolTable) read() (*symbols, error) {
 	s := &symbols{packages: map[string]string{}, cgo: map[string]string{}}
 	kept := 0
 	keep := func(name []byte) string {
-		if kept += len(name) + 32; kept > maxKept { // with what a string, or an entry of a map, takes itself
+		if kept += len(name) + 32; kept > maxKept { // including the overhead of a string or map entry
 			return ""
 		}
 		return string(name)
@@ -107,7 +107,7 @@ func (t *symbolTable) read() (*symbols, error) {
 	if kept > maxKept {
 		return nil, fmt.Errorf("%w: more than %d bytes of symbol names", ErrMalformed, maxKept)
 	}
-	// The names of symbols are escaped, those of packages are not.
+	// Symbol names are escaped, package names are not.
 	byPrefix := make(map[string]string, len(s.packages))
 	for p := range s.packages {
 		byPrefix[escape(p)] = p
@@ -128,7 +128,7 @@ func (t *symbolTable) read() (*symbols, error) {
 	return s, err
 }
 
-// exported returns the variables and functions of a package that code outside it may name.
+// exported returns the exported variables and functions of a package.
 func (t *symbolTable) exported(pkg string) ([]string, error) {
 	prefix := []byte(escape(pkg) + ".")
 	var names []string
@@ -160,7 +160,7 @@ func cgoVariable(name []byte) (pkg, hash []byte, ok bool) {
 	return name[:i], hash[:12], true
 }
 
-// libraries are the names that the dynamic section asks for.
+// libraries returns the libraries that the dynamic section lists.
 func (f *elfFile) libraries() ([]string, error) {
 	table, names, err := f.linked(elf.SHT_DYNAMIC)
 	if err != nil || f.Class != elf.ELFCLASS64 {
@@ -178,8 +178,8 @@ func (f *elfFile) libraries() ([]string, error) {
 	return libs, nil
 }
 
-// escape writes an import path as the Go linker does in the names of symbols: dots after the last slash and bytes that aren't
-// plain text become %xx.
+// escape escapes an import path as the Go linker does in symbol names: dots after the last slash and bytes that aren't plain text
+// become %xx.
 func escape(path string) string {
 	slash := strings.LastIndexByte(path, '/')
 	var b strings.Builder
