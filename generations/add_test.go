@@ -71,6 +71,30 @@ func TestAddReplacesDamagedObject(t *testing.T) {
 	}
 }
 
+func TestAddLogsDamage(t *testing.T) {
+	s, log := loggedStore(t)
+	o := add(t, s, "x")
+	if add(t, s, "x"); log.Len() > 0 {
+		t.Errorf("an image that is whole: %s", log)
+	}
+	if err := errors.Join(os.Chmod(o.Path, 0o755), os.WriteFile(o.Path, []byte("Image of x"), 0)); err != nil {
+		t.Fatal(err)
+	}
+	if add(t, s, "x"); !strings.Contains(log.String(), ErrDamaged.Error()) {
+		t.Errorf("a damaged image: %q", log)
+	}
+	log.Reset()
+	s.disk.read = func(f *os.File, p []byte) (int, error) {
+		if f.Name() == o.Path {
+			return 0, errInjected
+		}
+		return f.Read(p)
+	}
+	if o := add(t, s, "x"); o.Existed || log.Len() > 0 {
+		t.Errorf("an image that can't be read: re-used %v, log: %s", o.Existed, log)
+	}
+}
+
 func TestAddRefusesWhatIsNoFile(t *testing.T) {
 	s := newStore(t)
 	dir := t.TempDir()

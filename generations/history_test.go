@@ -65,6 +65,23 @@ func TestHistoryTornLine(t *testing.T) {
 	}
 }
 
+// An event must not be written behind a torn line that can't be repaired: it would be lost with it.
+func TestHistoryTornLineStays(t *testing.T) {
+	for name, spoil := range map[string]func(d *disk){
+		"read":     func(d *disk) { d.readAt = func(*os.File, []byte, int64) (int, error) { return 0, errInjected } },
+		"truncate": func(d *disk) { d.truncate = func(*os.File, int64) error { return errInjected } },
+	} {
+		s := newStore(t)
+		if err := os.WriteFile(filepath.Join(s.Dir(), historyFile), []byte(`{"plugin":"torn`), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		spoil(s.disk)
+		if err := s.AppendEvent(Event{Plugin: "x"}); !errors.Is(err, errInjected) {
+			t.Errorf("%s fails: %v", name, err)
+		}
+	}
+}
+
 func TestHistoryRotates(t *testing.T) {
 	opts := quiet
 	opts.MaxHistory = 2000

@@ -99,7 +99,8 @@ func TestQuarantineBounds(t *testing.T) {
 	if err != nil || !strings.HasPrefix(got.Reason, "one two éé") || len(got.Reason) > maxQuarantineReason+len("…") {
 		t.Errorf("reason %q, %v", got.Reason, err)
 	}
-	if len(got.Detail) > maxQuarantineDetail+len("…") || !strings.HasSuffix(got.Detail, "…") || strings.Contains(got.Detail, "\ufffd") {
+	if len(got.Detail) > maxQuarantineDetail+len("…") ||
+		!strings.HasSuffix(got.Detail, "…") || strings.Contains(got.Detail, "\ufffd") {
 		t.Errorf("detail of %d bytes ends %q", len(got.Detail), got.Detail[len(got.Detail)-8:])
 	}
 	if time.Since(got.Time) > time.Hour {

@@ -161,6 +161,21 @@ func TestPublishTakesReleaseBack(t *testing.T) {
 	}
 }
 
+// A release that can't be given its name leaves nothing, and neither does one that can't be built.
+func TestPublishCleansUp(t *testing.T) {
+	for _, spoil := range []func(d *disk){
+		func(d *disk) { d.rename = func(string, string) error { return errInjected } },
+		func(d *disk) { d.symlink = func(string, string) error { return errInjected } },
+	} {
+		s := newStore(t)
+		o := add(t, s, "x")
+		spoil(s.disk)
+		_, err := s.Publish(manifest(map[string]ID{"x": o.ID}))
+		wantIs(t, err, errInjected)
+		checkStore(t, s)
+	}
+}
+
 func TestConfirm(t *testing.T) {
 	s := newStore(t)
 	_, err := s.Confirmed()

@@ -1,9 +1,9 @@
-// Package cache is the memory that the server lends to plugins: values in it outlive every reload, because no plugin owns
-// them.
+// Package cache implements the caches that the server offers to plugins. Their values survive every reload, because no plugin
+// owns them.
 //
-// It never holds more than its limit, and it gives no promise to keep anything: a value is gone when it has expired, when
-// others need its room, and when the server ends. No goroutine works for it. What has expired makes room during later
-// calls of Put; until then it counts in Stats, though Get doesn't return it.
+// A cache never holds more than its limit, and doesn't promise to keep anything: a value is gone when it has expired, when
+// others need its space, and when the server ends. The cache has no goroutine. Later calls of Put remove what has expired;
+// until then it counts in Stats, although Get doesn't return it.
 package cache
 
 import (
@@ -19,40 +19,40 @@ import (
 
 var _ abi.Cache = (*Cache)(nil)
 
-// Cache implements abi.Cache. Its methods may be called from any goroutine and block only for each other.
+// A Cache implements abi.Cache. Its methods are safe for concurrent use and block only for each other.
 type Cache struct {
 	limit int64
 	now   func() time.Time
 
-	mu      sync.Mutex // guards all below
+	mu      sync.Mutex // guards entries, recent, expiry and stats
 	entries map[string]*entry
-	recent  list.List // of *entry, the last used in front
+	recent  list.List // of *entry, the most recently used first
 	expiry  expiry
 	stats   Stats
 }
 
-// Stats are the figures of a cache since New.
+// Stats has the figures of a cache since New.
 type Stats struct {
 	Entries   int    `json:"entries"`
-	Bytes     int64  `json:"bytes"` // keys, values and the bookkeeping for each
+	Bytes     int64  `json:"bytes"` // keys, values and the overhead of each
 	Hits      uint64 `json:"hits"`
 	Misses    uint64 `json:"misses"`
-	Evictions uint64 `json:"evictions"` // removed for the room of others before they had expired
-	Expired   uint64 `json:"expired"`   // removed after they had expired
+	Evictions uint64 `json:"evictions"` // removed to make room, before they expired
+	Expired   uint64 `json:"expired"`   // removed after they expired
 }
 
-// New returns an empty cache of at most maxBytes bytes, the bookkeeping included. With 0 or less, every Put is refused.
+// New returns an empty cache of at most maxBytes bytes, including its overhead. If maxBytes is 0 or less, every Put fails.
 func New(maxBytes int64) *Cache {
 	return &Cache{limit: maxBytes, now: time.Now, entries: make(map[string]*entry)}
 }
 
-// Get returns a copy of the value, and whether there is one that has not expired. The copy of an empty value is not nil.
+// Get returns a copy of the value, and reports whether there is one that has not expired. The copy of an empty value is not nil.
 func (c *Cache) Get(key string) (value []byte, ok bool) {
 	stored, ok := c.lookup(key)
 	if !ok {
 		return nil, false
 	}
-	// Nobody writes to a stored value, it is only replaced: the copy needs no lock.
+	// Stored values are only replaced, never written to, so the copy needs no lock.
 	return append(make([]byte, 0, len(stored)), stored...), true
 }
 
@@ -75,9 +75,9 @@ func (c *Cache) lookup(key string) (stored []byte, ok bool) {
 	return e.value, true
 }
 
-// Put stores a copy of value under key, in place of any earlier one, until ttl has passed; 0 means for ever. A negative ttl
-// has passed already: the key is removed. It returns a *TooLargeError, and changes nothing, when key and value don't fit
-// into the cache even alone.
+// Put stores a copy of value under key, replacing any earlier one, until ttl has passed; 0 means without limit. A negative ttl
+// has already passed, so the key is removed. If key and value don't fit into the cache even alone, Put changes nothing and
+// returns a *TooLargeError.
 func (c *Cache) Put(key string, value []byte, ttl time.Duration) error {
 	size := cost(key, value)
 	if size > c.limit {
@@ -87,7 +87,7 @@ func (c *Cache) Put(key string, value []byte, ttl time.Duration) error {
 		c.Delete(key)
 		return nil
 	}
-	// The key may lie in a plugin's image or be a piece of something large: a copy keeps neither alive.
+	// The key may be in a plugin's image or part of a larger string: a copy keeps neither alive.
 	e := &entry{key: strings.Clone(key), value: append([]byte(nil), value...), size: size}
 	now := c.now()
 	if ttl > 0 {
@@ -112,7 +112,7 @@ func (c *Cache) Put(key string, value []byte, ttl time.Duration) error {
 	return nil
 }
 
-// Delete removes the value, and says whether there was one that had not expired.
+// Delete removes the value, and reports whether there was one that had not expired.
 func (c *Cache) Delete(key string) bool {
 	now := c.now()
 	c.mu.Lock()
@@ -129,7 +129,7 @@ func (c *Cache) Delete(key string) bool {
 	return true
 }
 
-// Stats returns the figures of this moment.
+// Stats returns the current figures.
 func (c *Cache) Stats() Stats {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -138,12 +138,12 @@ func (c *Cache) Stats() Stats {
 	return s
 }
 
-// reclaimAtOnce bounds what one Put pays for others that have expired. More than one, so that what has expired goes faster
-// than new values come.
+// reclaimAtOnce limits how many expired entries one Put removes. It is more than one, so that expired entries are removed faster
+// than new ones are added.
 const reclaimAtOnce = 4
 
-// makeRoomLocked removes a few of the expired entries, and then as many as size needs: no value that is still good goes
-// while there is an expired one. It is called with c.mu held.
+// makeRoomLocked removes a few expired entries, and then as many entries as size requires. It removes no valid value while there
+// is an expired one. It is called with c.mu held.
 func (c *Cache) makeRoomLocked(size int64, now time.Time) {
 	for n := 0; len(c.expiry) > 0 && c.expiry[0].expired(now); n++ {
 		if n >= reclaimAtOnce && c.stats.Bytes+size <= c.limit {
@@ -168,9 +168,8 @@ func (c *Cache) removeLocked(e *entry) {
 	c.stats.Bytes -= e.size
 }
 
-// All goes through the values that have not expired, the least recently used first, so that Put in that order makes a cache like
-// this one. Ttl is what is left of its time; 0: for ever. The values must not be changed. Other calls wait meanwhile only while
-// the list is made.
+// All returns the values that have not expired, the least recently used first, so that Put in that order builds a cache like this
+// one. The caller must not modify the values. Other calls block only while the list is made, not during the iteration.
 func (c *Cache) All() iter.Seq[Value] {
 	return func(yield func(Value) bool) {
 		now := c.now()
@@ -196,9 +195,9 @@ func (c *Cache) All() iter.Seq[Value] {
 	}
 }
 
-// Value is one value of a cache.
+// A Value is one value of a cache.
 type Value struct {
 	Key   string
 	Bytes []byte
-	TTL   time.Duration // 0: for ever
+	TTL   time.Duration // what remains of it; 0 means without limit
 }

@@ -5,18 +5,18 @@ import (
 	"time"
 )
 
-// overhead is what an entry takes besides its key and value: the entry, its list element, its places in the map and in
-// expiry, and the rounding up of allocations. TestOverheadIsReal measures it.
+// overhead is the number of bytes that an entry takes besides its key and value: the entry, its list element, its places in the
+// map and in expiry, and rounded-up allocations. TestOverheadIsReal measures it.
 const overhead = 208
 
-// entry is one value. All but use and position are written once, before the entry can be found.
+// entry is one value. All fields except use and position are written only once, before the entry is in the map.
 type entry struct {
 	key      string
 	value    []byte
 	size     int64
-	expires  time.Time // zero: never
+	expires  time.Time // zero means never
 	use      *list.Element
-	position int // in expiry; only while expires is set
+	position int // in expiry, if expires is set
 }
 
 func cost(key string, value []byte) int64 {
@@ -27,7 +27,7 @@ func (e *entry) expired(now time.Time) bool {
 	return !e.expires.IsZero() && !now.Before(e.expires)
 }
 
-// expiry is a heap of the entries that will expire, the next one first.
+// expiry is a heap of the entries that expire, the next one first.
 type expiry []*entry
 
 func (x expiry) Len() int           { return len(x) }
@@ -46,7 +46,7 @@ func (x *expiry) Push(e any) {
 func (x *expiry) Pop() any {
 	last := len(*x) - 1
 	e := (*x)[last]
-	(*x)[last] = nil // or the array would keep the value alive
+	(*x)[last] = nil // otherwise the array would keep the value alive
 	*x = (*x)[:last]
 	return e
 }

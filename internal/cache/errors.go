@@ -6,12 +6,12 @@ import (
 )
 
 // ErrTooLarge is returned when a value can't be stored because it is larger than the whole cache.
-var ErrTooLarge = errors.New("value larger than the cache")
+var ErrTooLarge = errors.New("value is larger than the cache")
 
-// TooLargeError is the ErrTooLarge of one value.
+// TooLargeError reports the size of a value that doesn't fit. It matches ErrTooLarge.
 type TooLargeError struct {
-	Size  int64 // what the value would take, with its key and bookkeeping, in bytes
-	Limit int64 // what the cache may hold, in bytes
+	Size  int64 // bytes that the value would take, including its key and overhead
+	Limit int64 // bytes that the cache may hold
 }
 
 func (e *TooLargeError) Error() string {

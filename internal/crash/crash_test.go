@@ -84,7 +84,8 @@ func TestCulprit(t *testing.T) {
 		{command: "stack", exit: "exit status 2", reason: "fatal error: stack overflow", blamed: "grow"},
 		{command: "memory", exit: "exit status 2", reason: "fatal error: out of memory", blamed: "Crash."},
 
-		{command: "C fault", exit: "exit status 2", reason: "SIGSEGV: segmentation violation during cgo execution", blamed: "_Cfunc_fault"},
+		{command: "C fault", exit: "exit status 2", reason: "SIGSEGV: segmentation violation during cgo execution",
+			blamed: "_Cfunc_fault"},
 		{command: "C abort", exit: "exit status 2", reason: "SIGABRT: abort during cgo execution", blamed: "_Cfunc_abort"},
 		{command: "C callback", exit: "exit status 2", reason: "panic: called from C", blamed: "fromC"},
 		{command: "C thread", exit: "signal: segmentation fault", reason: "signal: segmentation fault"},

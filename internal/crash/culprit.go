@@ -2,13 +2,13 @@ package crash
 
 import "github.com/sohost/sohost/native"
 
-// Image is a plugin image that the process had open.
+// An Image is a plugin image that the process had open.
 type Image struct {
-	ID       string              // any key; images with the same one count as one
-	Packages map[string]struct{} // the import paths of what it brings: see Brings
+	ID       string              // any key; images with the same key count as one
+	Packages map[string]struct{} // the import paths of its own packages: see Brings
 }
 
-// Brings returns the packages of an image that neither the host program nor the standard library has.
+// Brings returns the import paths of the packages in an image that neither the host program nor the standard library has.
 func Brings(image, host *native.Info) map[string]struct{} {
 	own := make(map[string]struct{})
 	for pkg := range image.Packages {
@@ -19,8 +19,8 @@ func Brings(image, host *native.Info) map[string]struct{} {
 	return own
 }
 
-// Culprit returns the ID of the image whose code the goroutine that crashed was running, and the call that shows it. It is not
-// ok if nothing crashed, or if no image can be told for sure: the package comment has the rules.
+// Culprit returns the ID of the image whose code the crashed goroutine was running, and the call that shows it. ok is false if
+// nothing crashed, or if it isn't certain which image it was: the package comment has the rules.
 func (t *Trace) Culprit(images []Image) (id string, frame Frame, ok bool) {
 	g := t.crashed()
 	if g == nil {
@@ -54,7 +54,7 @@ func (t *Trace) crashed() *Goroutine {
 	return g
 }
 
-// only returns the one image that brings the package.
+// only returns the image that has the package, if there is exactly one.
 func only(images []Image, pkg string) (id string, ok bool) {
 	for _, im := range images {
 		if _, has := im.Packages[pkg]; !has || ok && im.ID == id {

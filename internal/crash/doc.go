@@ -1,28 +1,28 @@
-// Package crash says why a process has died, and which plugin image is to blame, from what the Go runtime wrote at its end. It
+// Package crash finds out why a process died, and which plugin image is to blame, from what the Go runtime wrote at its end. It
 // only reads text: it starts nothing and watches nothing.
 //
-// What it can't know: what the runtime doesn't write. There is nothing to read after os.Exit, SIGKILL (the kernel's answer to a
-// lack of memory), SIGTERM, or a fault in a thread that C code has started; then a Report has no more than the exit status. And
-// the line "fatal error: …" goes to standard error only, never to the file of debug.SetCrashOutput, so such reasons are told
-// from the functions on the stack.
+// It can't know what the runtime doesn't write. There is nothing to read after os.Exit, SIGKILL (which the kernel sends when
+// memory runs out), SIGTERM, or a fault in a thread started by C code; then a Report has only the exit status. And the line
+// "fatal error: …" goes only to standard error, never to the file of debug.SetCrashOutput, so such reasons are inferred from the
+// functions on the stack.
 //
 // # The goroutine that crashed
 //
-// The runtime prints it first, before all others, whatever they are doing. The exceptions:
+// The runtime prints it first, whatever the other goroutines are doing. The exceptions:
 //
-//   - Where the runtime was on its system stack ("runtime stack:" or "goroutine 0"), as in a stack overflow, that stack comes
-//     first and the goroutine it worked for next. If what comes next isn't running on a thread, the runtime worked for none.
+//   - If the runtime was on its system stack ("runtime stack:" or "goroutine 0"), as in a stack overflow, that stack comes first
+//     and the goroutine that it worked for comes next. If the next one isn't running on a thread, the runtime worked for none.
 //   - "goroutine running on other thread; stack unavailable" is never the one.
-//   - When another process sent the signal, or the signal is SIGQUIT, somebody asked for the dump and nothing has crashed. What
-//     runs at such a moment is what happens to have work, so nobody is blamed even if just one image is running.
+//   - If another process sent the signal, or the signal is SIGQUIT, somebody asked for the dump and nothing has crashed. The
+//     goroutines running at such a moment are arbitrary, so no image is blamed, even if only one is running.
 //
 // # The image to blame
 //
-// It is the image whose code that goroutine was running: from the innermost frame outward, and at last in the function that
-// created the goroutine, the first package that just one image brings. So std and the host's packages never decide, not even
-// when the fault is in them: the image that called them is blamed. A package that several images bring, such as a dependency in
-// one version, doesn't decide either. If nothing else is on the stack, nobody is blamed: to take all of these images out of
-// service would cost more than a second crash.
+// It is the image whose code that goroutine was running. Going from the innermost frame outward, and finally to the function
+// that created the goroutine, it is the image of the first package that exactly one image has. So the packages of the standard
+// library and of the host never decide, even if the fault is in them: the image that called them is blamed. A package that
+// several images share, such as the same version of a dependency, doesn't decide either. If nothing else is on the stack, no
+// image is blamed: taking all of these images out of service would cost more than a second crash.
 //
-// The blame is for what was running. Memory that one image has corrupted, or used up, may end the process in another one.
+// Only running code is blamed. Memory that one image has corrupted or exhausted may end the process in another one.
 package crash

@@ -11,12 +11,12 @@ import (
 // Frame is one call on a stack.
 type Frame struct {
 	Func    string // as printed, with its package: "example.com/p_gki9AoDGgo9m2.(*tree).depth"
-	Package string // the import path that it was compiled under; empty for "panic" and for what isn't Go's
+	Package string // the import path that it was compiled under; empty for "panic" and for functions that aren't Go's
 	File    string // empty if it wasn't printed
 	Line    int
 }
 
-// String names the function and the line.
+// String returns the function, and the file and line if they are known.
 func (f Frame) String() string {
 	if f.File == "" {
 		return f.Func
@@ -28,11 +28,11 @@ func newFrame(name string) Frame {
 	return Frame{Func: name, Package: PackageOf(name)}
 }
 
-// PackageOf returns the import path in the name of a function. The dots of the path's last element are escaped there, so the
-// first one that stands is the end of the path.
+// PackageOf returns the import path in a function's name, or "". Dots in the last element of the path are escaped there, so the
+// first plain dot ends the path.
 func PackageOf(name string) string {
 	path := name
-	if i := strings.IndexAny(path, "(["); i >= 0 { // what a receiver or a type argument says
+	if i := strings.IndexAny(path, "(["); i >= 0 { // a receiver or a type argument begins
 		path = path[:i]
 	}
 	last := strings.LastIndexByte(path, '/') + 1
@@ -47,7 +47,7 @@ func PackageOf(name string) string {
 	return path
 }
 
-// call returns the function in a line such as "main.(*T).Method(0x1, {0x2, 0x3})", whose arguments hold no parentheses.
+// call returns the function in a line such as "main.(*T).Method(0x1, {0x2, 0x3})". The arguments never have parentheses.
 func call(s string) (name string, ok bool) {
 	i := strings.LastIndexByte(s, '(')
 	if i <= 0 || !strings.HasSuffix(s, ")") || strings.ContainsAny(s[:i], " \t") {
@@ -58,7 +58,7 @@ func call(s string) (name string, ok bool) {
 
 var locationLine = regexp.MustCompile(`^(.+):(\d+)(?: \+0x[0-9a-f]+)?(?: fp=.*)?$`)
 
-// location reads what stands below a call, such as "main.go:12 +0x1a".
+// location parses the line below a call, such as "main.go:12 +0x1a".
 func location(s string) (file string, line int) {
 	m := locationLine.FindStringSubmatch(s)
 	if m == nil {

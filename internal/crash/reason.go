@@ -7,18 +7,18 @@ import (
 )
 
 var (
-	// A signal that no goroutine could be made to panic for.
+	// A signal that did not become a panic.
 	signalLine = regexp.MustCompile(`(?m)^(SIG[A-Z0-9]+: .*|[Ss]ignal \d+)$`)
 	codeLine   = regexp.MustCompile(`(?m)^PC=\S+ m=\d+ sigcode=(\d+)`)
 
 	// A signal that became a panic or a fatal error.
 	faultLine = regexp.MustCompile(`(?m)^\[signal (.*?) code=`)
 
-	// A panic's text goes on in indented lines; so do the panics that followed it.
+	// A panic's text continues in indented lines, and so do the panics that followed it.
 	panicText = regexp.MustCompile(`(?m)^(?:panic|fatal error): .*(?:\n\t.*)*`)
 )
 
-// reason finds the reason in what stands before the goroutines, or else tells it from them.
+// reason returns the reason, from the text before the goroutines, or else from their functions. It is "" if neither shows it.
 func reason(head string, goroutines []Goroutine) string {
 	if text := panicText.FindString(head); text != "" {
 		return text
@@ -42,8 +42,8 @@ func reason(head string, goroutines []Goroutine) string {
 	return ""
 }
 
-// isFatal says whether the function is one by which the runtime ends the process. Packages that the runtime works closely with
-// have names of their own for them.
+// isFatal reports whether the runtime ends the process by calling this function. Packages that work closely with the runtime
+// have such functions of their own.
 func isFatal(f Frame) bool {
 	switch f.Package {
 	case "runtime", "internal/runtime/maps", "sync", "internal/sync":
@@ -53,8 +53,8 @@ func isFatal(f Frame) bool {
 	return false
 }
 
-// fatalReason names a fatal error by who called the function that ends the process, since the runtime's own words are only on
-// standard error.
+// fatalReason infers a fatal error from the caller of the function that ends the process, because the runtime writes its message
+// only to standard error.
 func fatalReason(fatal Frame, callers []Frame) string {
 	if fatal.Package == "internal/runtime/maps" {
 		return "fatal error: concurrent map access"
@@ -65,14 +65,15 @@ func fatalReason(fatal Frame, callers []Frame) string {
 	switch name := callers[0].Func; name {
 	case "runtime.newstack":
 		return "fatal error: stack overflow"
-	case "runtime.(*mcache).allocLarge", "runtime.(*mcache).refill", "runtime.persistentalloc1", "runtime.sysMapOS", "runtime.sysUsedOS":
+	case "runtime.(*mcache).allocLarge", "runtime.(*mcache).refill",
+		"runtime.persistentalloc1", "runtime.sysMapOS", "runtime.sysUsedOS":
 		return "fatal error: out of memory"
 	default:
 		return "fatal error in " + name
 	}
 }
 
-// sent says whether a signal ended the process that another process had sent. The code is 0 then (SI_USER), -1 after sigqueue.
+// sent reports whether the process was ended by a signal from another process. Its code is 0 (SI_USER), or -1 after sigqueue.
 func sent(head string) bool {
 	if panicText.MatchString(head) {
 		return false
@@ -86,7 +87,7 @@ func sent(head string) bool {
 
 const maxReason = 300
 
-// oneLine makes text fit for a line of a log.
+// oneLine turns text into one printable line of at most maxReason characters.
 func oneLine(text string) string {
 	text = strings.Map(func(r rune) rune {
 		if unicode.IsSpace(r) {

@@ -6,23 +6,23 @@ import (
 	"strings"
 )
 
-// Trace is the output of a crash, taken apart.
+// A Trace is the parsed output of a crash.
 type Trace struct {
 	// Reason is why the process crashed, in one line of at most 300 characters: "panic: boom", "fatal error: stack overflow",
-	// "SIGSEGV: segmentation violation during cgo execution". It is empty if the output doesn't tell.
+	// "SIGSEGV: segmentation violation during cgo execution". It is empty if the output doesn't show it.
 	Reason string
 
 	Goroutines []Goroutine // in the order of the output
 
-	sent bool // the signal came from outside: nothing crashed
+	sent bool // the signal came from another process: nothing crashed
 }
 
-// Goroutine is one goroutine as printed.
+// A Goroutine is one goroutine as printed.
 type Goroutine struct {
 	ID    int    // 0 for the runtime's system stack
 	State string // "running", "syscall", "select (no cases)", …
 
-	// Frames are the calls, the innermost first. Those of the runtime are often left out, and of a deep stack those in the middle.
+	// Frames are the calls, the innermost first. The runtime often omits its own, and the middle of a deep stack.
 	Frames []Frame
 
 	// CreatedBy is the function with the go statement, or the zero Frame.
@@ -31,7 +31,7 @@ type Goroutine struct {
 	elsewhere bool // on another thread than the crash
 }
 
-// maxFrames bounds the frames of one goroutine. The runtime itself prints no more than a hundred.
+// maxFrames limits the frames of one goroutine. The runtime prints no more than a hundred.
 const maxFrames = 200
 
 var (
@@ -40,9 +40,10 @@ var (
 	ancestorLine  = regexp.MustCompile(`^\[originating from goroutine \d+\]:$`)
 )
 
-// Parse takes an output apart. It never fails: what can't be read is left out, and so is a last line that was cut off.
+// Parse parses an output. It never fails: it skips what it doesn't understand, and a last line that was cut off.
 //
-// Text of a plugin, such as the value of a panic, can't pass for a trace: the runtime indents its lines, all but the first.
+// A plugin's text, such as the value of a panic, can't be mistaken for a trace, because the runtime indents all its lines but the
+// first.
 func Parse(output string) *Trace {
 	output = truncate(output)
 	p := parser{trace: &Trace{}}
@@ -64,13 +65,13 @@ func Parse(output string) *Trace {
 	return t
 }
 
-// parser goes through the lines of an output.
+// parser reads an output line by line.
 type parser struct {
 	trace *Trace
 	head  int // bytes before the first goroutine
 
-	in    *Goroutine // nil outside
-	frame *Frame     // the one that the previous line began
+	in    *Goroutine // the current one; nil outside
+	frame *Frame     // the frame that the previous line began
 }
 
 func (p *parser) line(s string) {
@@ -102,7 +103,7 @@ func (p *parser) line(s string) {
 	}
 }
 
-// header begins a goroutine if the line does.
+// header begins a goroutine if the line is the header of one, and reports whether it is.
 func (p *parser) header(s string) bool {
 	g := Goroutine{State: "running"}
 	if s != "runtime stack:" {

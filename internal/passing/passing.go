@@ -1,8 +1,8 @@
 // Package passing carries messages and open files between two processes of one server, over a socket pair.
 //
-// A message is a JSON value of at most MaxMessage bytes. On the wire it is its length, four bytes in big-endian order, and
-// then the value; the files of a message travel with its length, so that both sides agree which message they belong to
-// (unix(7), SCM_RIGHTS). The kernel keeps passed files open until they are received, and closes them when nobody will.
+// A message is a JSON value of at most MaxMessage bytes. On the wire it is the length, four bytes in big-endian order, followed
+// by the value. The files of a message travel with its length, so that both sides agree which message they belong to (unix(7),
+// SCM_RIGHTS). The kernel keeps passed files open until they are received, and closes them if nobody can receive them any more.
 package passing
 
 import (
@@ -21,25 +21,25 @@ import (
 )
 
 const (
-	// MaxMessage is the size of the largest message.
+	// MaxMessage is the size in bytes of the largest message.
 	MaxMessage = 16 << 20
 
-	// MaxFiles is how many files go with one message.
+	// MaxFiles is the maximum number of files with one message.
 	MaxFiles = 8
 )
 
-// Conn is one end. Send may be called from any goroutine, Receive from one at a time.
+// A Conn is one end of a socket pair. Send may be called from any goroutine, Receive from one at a time.
 type Conn struct {
 	socket *net.UnixConn
-	send   sync.Mutex // held for a whole message
+	send   sync.Mutex // guards writing to socket; held for a whole message
 	paused atomic.Bool
 }
 
 // ErrPaused is returned by Receive after Pause.
 var ErrPaused = errors.New("receiving is paused")
 
-// Pair makes two ends that are joined, close-on-exec: one for this process (New) or for a child (exec.Cmd.ExtraFiles), or
-// both to be passed on.
+// Pair returns the two ends of a socket pair, close-on-exec: for this process (New), for a child process (exec.Cmd.ExtraFiles), or
+// to be passed on.
 func Pair() (a, b *os.File, err error) {
 	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
@@ -48,7 +48,7 @@ func Pair() (a, b *os.File, err error) {
 	return os.NewFile(uintptr(fds[0]), "pair"), os.NewFile(uintptr(fds[1]), "pair"), nil
 }
 
-// New makes a Conn of one end, which it takes over.
+// New makes a Conn of one end, and closes the file.
 func New(end *os.File) (*Conn, error) {
 	defer end.Close() // the Conn has a copy
 	c, err := net.FileConn(end)
@@ -63,12 +63,12 @@ func New(end *os.File) (*Conn, error) {
 	return &Conn{socket: socket}, nil
 }
 
-// sendTimeout is how long a peer may leave unreceived what fills its socket.
+// sendTimeout is how long a peer with a full socket may receive nothing.
 const sendTimeout = 20 * time.Second
 
-// Send sends a message and copies of files, which stay the caller's to close. It blocks while the peer has much to receive
-// yet, at most for 20 s: then the peer has hung, and the Conn is closed. The error matches unix.EPIPE or unix.ECONNRESET when
-// the peer is gone, os.ErrDeadlineExceeded when it has hung.
+// Send sends a message and copies of files; the caller still has to close its files. It blocks while the peer's socket is full,
+// for at most 20 s: then it assumes that the peer hangs, and closes the Conn. The error matches unix.EPIPE or unix.ECONNRESET if
+// the peer is gone, and os.ErrDeadlineExceeded if it hangs.
 func (c *Conn) Send(message any, files ...*os.File) error {
 	body, err := json.Marshal(message)
 	if err != nil {
@@ -93,13 +93,13 @@ func (c *Conn) Send(message any, files ...*os.File) error {
 		return fmt.Errorf("send: %w", err)
 	}
 	length := binary.BigEndian.AppendUint32(nil, uint32(len(body)))
-	// The kernel takes the rights with the first byte of the length, whatever becomes of the rest.
+	// The kernel sends the rights with the first byte of the length, whatever happens to the rest.
 	n, _, err := c.socket.WriteMsgUnix(length, rights, nil)
 	if err == nil {
 		_, err = c.socket.Write(append(length[n:], body...))
 	}
 	if errors.Is(err, os.ErrDeadlineExceeded) {
-		c.socket.Close() // in the middle of a message, perhaps
+		c.socket.Close() // it may be in the middle of a message
 	}
 	if err != nil {
 		return fmt.Errorf("send: %w", err)
@@ -107,7 +107,7 @@ func (c *Conn) Send(message any, files ...*os.File) error {
 	return nil
 }
 
-// descriptor is the number of an open file. Fd would make it blocking, for all processes that have it.
+// descriptor returns the descriptor of an open file. File.Fd would make it blocking for all processes that share it.
 func descriptor(f *os.File) (fd int, err error) {
 	raw, err := f.SyscallConn()
 	if err != nil {
@@ -117,7 +117,7 @@ func descriptor(f *os.File) (fd int, err error) {
 	return fd, err
 }
 
-// Pause makes Receive return ErrPaused, before a message and never within one.
+// Pause makes Receive return ErrPaused, always between two messages.
 func (c *Conn) Pause() {
 	c.paused.Store(true)
 	c.socket.SetReadDeadline(time.Unix(1, 0))
@@ -129,10 +129,10 @@ func (c *Conn) Resume() {
 	c.socket.SetReadDeadline(time.Time{})
 }
 
-// File gives a copy of the end, for another program in this process's place: see Pause.
+// File returns a copy of the end, for a program that this process executes in its own place: see Pause.
 func (c *Conn) File() (*os.File, error) { return c.socket.File() }
 
-// read fills p. A pause that begins meanwhile has to wait.
+// read fills p. A pause that begins meanwhile has to wait until it is full.
 func (c *Conn) read(p []byte) error {
 	for len(p) > 0 {
 		n, err := c.socket.Read(p)
@@ -146,8 +146,8 @@ func (c *Conn) read(p []byte) error {
 	return nil
 }
 
-// Receive waits for a message, decodes it and returns its files, close-on-exec, which are the caller's to close. The error is
-// io.EOF when the peer is gone or Close was called.
+// Receive waits for a message, decodes it and returns its files, close-on-exec. The caller must close them. The error is io.EOF if
+// the peer is gone or Close was called.
 func (c *Conn) Receive(message any) (files []*os.File, err error) {
 	defer func() {
 		if err != nil {
@@ -191,7 +191,7 @@ func (c *Conn) Receive(message any) (files []*os.File, err error) {
 		}
 		return files, nil
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, unix.ECONNRESET), errors.Is(err, net.ErrClosed):
-		return files, io.EOF // a peer that was killed in the middle of a message is gone, too
+		return files, io.EOF // also if the peer was killed in the middle of a message
 	}
 	return files, fmt.Errorf("receive: %w", err)
 }
@@ -207,18 +207,18 @@ func filesOf(rights []byte) (files []*os.File, err error) {
 			return files, fmt.Errorf("receive files: %w", err)
 		}
 		for _, fd := range fds {
-			unix.CloseOnExec(fd) // Go's ReadMsgUnix asks for it already
+			unix.CloseOnExec(fd) // ReadMsgUnix asks for it already
 			files = append(files, os.NewFile(uintptr(fd), "passed"))
 		}
 	}
 	return files, nil
 }
 
-// MemoryFile makes a file that is in no directory, and gone when nobody has it open any more.
+// MemoryFile creates a file that is in no directory and is gone once nobody has it open.
 func MemoryFile(name string) (*os.File, error) {
 	fd, err := unix.MemfdCreate(name, unix.MFD_CLOEXEC)
 	if err != nil {
-		return nil, fmt.Errorf("make a file in memory: %w", err)
+		return nil, fmt.Errorf("create memory file: %w", err)
 	}
 	return os.NewFile(uintptr(fd), name), nil
 }
@@ -226,7 +226,7 @@ func MemoryFile(name string) (*os.File, error) {
 // Close closes the end. The peer's Receive returns io.EOF once it has received what was sent.
 func (c *Conn) Close() error { return c.socket.Close() }
 
-// Close closes files that were received and are of no use.
+// Close closes received files that are not needed.
 func Close(files []*os.File) {
 	for _, f := range files {
 		f.Close()

@@ -7,18 +7,19 @@ import (
 	"os/exec"
 )
 
-// LauncherEnv names a program that starts this one, such as an emulator of another architecture that the kernel doesn't know.
+// LauncherEnv is the environment variable that names a program to start this one with, such as an emulator of an architecture that
+// the kernel can't run.
 const LauncherEnv = "SOHOST_LAUNCHER"
 
-// Executable leads to the running program, even if its file was replaced or removed.
+// Executable is a path to the running program that is valid even if its file was replaced or removed.
 const Executable = "/proc/self/exe"
 
-// Command is a command that runs program, or if that is empty the running program, with the arguments.
+// Command returns a command that runs program with the arguments. If program is empty, it is the running program.
 func Command(ctx context.Context, program string, args ...string) *exec.Cmd {
 	launcher := os.Getenv(LauncherEnv)
 	if program == "" {
 		program = Executable
-		if launcher != "" { // whose own executable that is
+		if launcher != "" { // then /proc/self/exe is the launcher
 			if path, err := os.Executable(); err == nil {
 				program = path
 			}

@@ -7,20 +7,20 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// directory is one inotify watch and those who need it.
+// directory is one inotify watch and the targets that need it.
 type directory struct {
 	path   string
 	mask   uint32
 	claims map[*Target][]point
 }
 
-// armAttempts is how often a path is tried that changes while it is being watched.
+// armAttempts limits the attempts to arm a path that changes meanwhile.
 const armAttempts = 8
 
-// arm has a target watched as its path is now, or else polled.
+// arm watches a target by what its path is now, or polls it if that is impossible.
 //
-// Between finding the points of a path and watching their directories anything may happen. So the points are looked for
-// again under watch: when they are the same, every later change is reported.
+// Anything may happen between finding the points of a path and watching their directories. So arm finds the points again once
+// they are watched: if they are the same, every later change is reported.
 func (l *loop) arm(t *Target) {
 	if l.src.unserved != "" {
 		l.pollInstead(t, l.src.unserved)
@@ -37,7 +37,7 @@ func (l *loop) arm(t *Target) {
 		if err == nil {
 			err = errAgain
 		}
-		// What was there and is not any more is a change, too.
+		// Something that is no longer there is a change too.
 		if !slices.Equal(points, again) || errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ENOTDIR) {
 			continue
 		}
@@ -63,7 +63,7 @@ func (l *loop) watchAll(points []point) (map[int32][]point, error) {
 		wd, err := l.src.add(p.in.path, p.mask|unix.IN_MASK_ADD)
 		switch {
 		case errors.Is(err, unix.EACCES) && p.mask&^maskGone == 0:
-			continue // may be passed but not read, as /home often is: it is not likely to be renamed
+			continue // can be traversed but not read, like /home often; it is unlikely to be renamed
 		case err != nil:
 			return nil, err
 		}
@@ -78,7 +78,7 @@ func (l *loop) watchAll(points []point) (map[int32][]point, error) {
 	return claims, nil
 }
 
-// claim replaces what a target needs. Watches that nobody needs any more are left to sweep.
+// claim replaces the watches that a target needs. Those that are no longer needed are left for sweep.
 func (l *loop) claim(t *Target, claims map[int32][]point) {
 	for wd := range t.claims {
 		delete(l.dirs[wd].claims, t)
@@ -89,7 +89,7 @@ func (l *loop) claim(t *Target, claims map[int32][]point) {
 	t.claims = claims
 }
 
-// sweep gives up what is watched and not claimed.
+// sweep removes watches that no target claims.
 func (l *loop) sweep() {
 	for wd, d := range l.dirs {
 		if len(d.claims) == 0 {
@@ -109,8 +109,8 @@ func (l *loop) sweep() {
 	}
 }
 
-// narrow watches a directory for less than before. Its path may lead to another one by now. That one was moved there, so
-// those who claim it are about to arm again, and its watch may be what it happens to be until then.
+// narrow watches a directory for fewer events. Its path may lead to another directory by now. That one was moved there, so
+// the targets that claim it are about to be armed again, and its mask doesn't matter until then.
 func (l *loop) narrow(wd int32, d *directory, mask uint32) {
 	got, err := l.src.add(d.path, mask)
 	switch {

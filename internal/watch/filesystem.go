@@ -7,14 +7,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// unreported are the file systems whose files others can change without this kernel's knowledge, by statfs magic.
+// unreported has, by statfs magic, the file systems whose files others can change without this kernel's knowledge.
 var unreported = map[uint32]string{
 	unix.NFS_SUPER_MAGIC:    "NFS",
 	unix.SMB_SUPER_MAGIC:    "SMB",
 	unix.SMB2_SUPER_MAGIC:   "SMB",
 	unix.CIFS_SUPER_MAGIC:   "SMB",
 	unix.V9FS_MAGIC:         "9P",
-	unix.FUSE_SUPER_MAGIC:   "FUSE", // virtiofs, too
+	unix.FUSE_SUPER_MAGIC:   "FUSE", // includes virtiofs
 	unix.AFS_SUPER_MAGIC:    "AFS",
 	unix.AFS_FS_MAGIC:       "AFS",
 	unix.CODA_SUPER_MAGIC:   "Coda",
@@ -30,10 +30,10 @@ var unreported = map[uint32]string{
 	0x7c7c6673:              "prl_fs",
 }
 
-// servedByInotify returns why changes at p would not be reported.
+// servedByInotify returns why inotify would not report changes at p, or nil.
 func servedByInotify(p point) error {
 	if p.mask&^maskGone == 0 {
-		return nil // a directory on the way: what is mounted below may well be local
+		return nil // a directory on the way: what is mounted below it may be local
 	}
 	var fs unix.Statfs_t
 	if err := ignoringEINTR(func() error { return unix.Statfs(p.in.path, &fs) }); err != nil {
@@ -45,7 +45,7 @@ func servedByInotify(p point) error {
 	if p.name == "" {
 		return nil
 	}
-	// A file that is itself a mount point, as containers have them, belongs to a directory that can't be seen from here.
+	// A file that is itself a mount point, as in containers, belongs to a directory that isn't visible here.
 	var st unix.Statx_t
 	err := ignoringEINTR(func() error { return unix.Statx(unix.AT_FDCWD, p.path(), unix.AT_SYMLINK_NOFOLLOW, 0, &st) })
 	switch {

@@ -6,10 +6,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// handle finds the targets that a record is about.
+// handle applies a record to the targets that it concerns.
 func (l *loop) handle(r record, now time.Time) {
 	if r.mask&unix.IN_Q_OVERFLOW != 0 {
-		l.Logger.Warn("inotify queue overflow: everything counts as changed")
+		l.Logger.Warn("inotify queue overflow; treating everything as changed")
 		for t := range l.targets {
 			l.touch(t, t.base, signature{}, now)
 			l.stale[t] = struct{}{}
@@ -18,7 +18,7 @@ func (l *loop) handle(r record, now time.Time) {
 	}
 	d := l.dirs[r.wd]
 	if d == nil {
-		return // of a watch that was given up
+		return // of a removed watch
 	}
 	for t, points := range d.claims {
 		for _, p := range points {
@@ -26,7 +26,7 @@ func (l *loop) handle(r record, now time.Time) {
 		}
 	}
 	if r.mask&unix.IN_IGNORED != 0 {
-		// The kernel has removed the watch, and may give its descriptor to another.
+		// The kernel has removed the watch and may reuse its descriptor.
 		for t := range d.claims {
 			delete(t.claims, r.wd)
 		}
@@ -34,7 +34,7 @@ func (l *loop) handle(r record, now time.Time) {
 	}
 }
 
-// apply does what a record means for one point of a target.
+// apply applies a record to one point of a target.
 func (l *loop) apply(r record, t *Target, p point, now time.Time) {
 	const (
 		dirGone = unix.IN_DELETE_SELF | unix.IN_MOVE_SELF | unix.IN_UNMOUNT | unix.IN_IGNORED
@@ -46,7 +46,7 @@ func (l *loop) apply(r record, t *Target, p point, now time.Time) {
 		l.stale[t] = struct{}{}
 		return
 	}
-	// A directory is watched for what any of its points needs: this one may need less.
+	// A directory is watched for everything that any of its points needs. This one may need less.
 	if r.mask&p.mask == 0 {
 		return
 	}

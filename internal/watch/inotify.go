@@ -10,17 +10,17 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// source is where changes are learned from: inotify, or what a test puts in its place.
+// source reports changes. It is inotify, or a test's substitute.
 type source struct {
-	unserved string // why nothing can be learned from it; then all else is unset
+	unserved string // why it reports nothing; if set, all else is unset
 	events   <-chan []record
 	add      func(dir string, mask uint32) (wd int32, err error)
 	remove   func(wd int32)
 	serves   func(p point) error // why changes at p would not be seen
-	close    func()              // ends events, and waits for whoever sends them
+	close    func()              // ends events, and waits for their sender
 }
 
-// record is one of the kernel's.
+// record is one inotify event from the kernel.
 type record struct {
 	wd   int32
 	mask uint32
@@ -30,7 +30,7 @@ type record struct {
 // inotify is a file descriptor and the goroutine that reads it.
 type inotify struct {
 	fd      int
-	file    *os.File // the same, read through the runtime's poller: a blocked read holds no thread and ends with Close
+	file    *os.File // the same; read through the runtime's poller, so a blocked read takes no thread and ends with Close
 	events  chan []record
 	done    chan struct{}
 	reading sync.WaitGroup
@@ -50,7 +50,7 @@ func (n *inotify) source() source {
 	return source{events: n.events, add: n.add, remove: n.remove, serves: servedByInotify, close: n.close}
 }
 
-// read passes on what the kernel reports. While nobody takes it, the kernel keeps it, up to fs.inotify.max_queued_events.
+// read forwards what the kernel reports. While nobody receives it, the kernel queues up to fs.inotify.max_queued_events.
 func (n *inotify) read() {
 	defer close(n.events)
 	buf := make([]byte, 16<<10)
@@ -73,11 +73,10 @@ func (n *inotify) close() {
 	n.reading.Wait()
 }
 
-// add watches the directory for the kinds of events in mask, besides those it is watched for already if mask has
-// IN_MASK_ADD. An inode has one watch descriptor, whatever path leads to it.
+// add watches the directory for the kinds of events in mask, in addition to the present ones if mask has IN_MASK_ADD. An inode
+// has only one watch descriptor, whatever path leads to it.
 func (n *inotify) add(dir string, mask uint32) (wd int32, err error) {
-	// Paths come without symbolic links. A link that has taken the place of a directory meanwhile must not be followed to
-	// where nobody looks.
+	// Paths have no symbolic links here. If a link has replaced a directory meanwhile, it must not be followed.
 	mask |= unix.IN_ONLYDIR | unix.IN_DONT_FOLLOW | unix.IN_EXCL_UNLINK
 	err = ignoringEINTR(func() error {
 		d, err := unix.InotifyAddWatch(n.fd, dir, mask)
@@ -90,7 +89,7 @@ func (n *inotify) add(dir string, mask uint32) (wd int32, err error) {
 	return wd, nil
 }
 
-// remove leaves its error: the kernel has removed the watch with the directory.
+// remove ignores the error: if there is one, the kernel has already removed the watch along with the directory.
 func (n *inotify) remove(wd int32) { unix.InotifyRmWatch(n.fd, uint32(wd)) }
 
 func limitHint(err error) string {
@@ -103,7 +102,7 @@ func limitHint(err error) string {
 	return ""
 }
 
-// parse splits what was read from an inotify descriptor. It stops at a record that is cut off, which the kernel doesn't do.
+// parse splits what was read from an inotify descriptor. It stops at a truncated record, which the kernel never returns.
 func parse(buf []byte) []record {
 	var records []record
 	for len(buf) >= unix.SizeofInotifyEvent {
@@ -116,7 +115,7 @@ func parse(buf []byte) []record {
 		if size > uint64(len(buf)) {
 			break
 		}
-		name, _, _ := bytes.Cut(buf[:size], []byte{0}) // filled up with zeros
+		name, _, _ := bytes.Cut(buf[:size], []byte{0}) // padded with zeros
 		r.name = string(name)
 		records = append(records, r)
 		buf = buf[size:]

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// loop is the state of a watcher. One goroutine, that of run, owns all of it; others hand it functions to be called there.
+// loop is the state of a watcher. The goroutine of run owns all of it; others send it functions to call.
 type loop struct {
 	Options
 	src      source
@@ -16,13 +16,13 @@ type loop struct {
 
 	targets  map[*Target]struct{}
 	dirs     map[int32]*directory // by watch descriptor
-	stale    map[*Target]struct{} // to be armed again when the records at hand have been handled
-	ready    []*Target            // with an event that waits to be delivered
+	stale    map[*Target]struct{} // to be armed again once the current records have been handled
+	ready    []*Target            // have an event that waits to be delivered
 	nextPoll time.Time            // zero while nothing is polled
 	turns    int
 }
 
-// call is an event on its way to the function that gets it.
+// call is an event on its way to its target's function.
 type call struct {
 	to *Target
 	ev Event
@@ -49,7 +49,7 @@ func (l *loop) run() {
 	defer timer.Stop()
 	for {
 		l.turns++
-		// At rest there is no timer: the process isn't woken for nothing.
+		// When idle there is no timer, so the process isn't woken for nothing.
 		timer.Stop()
 		if at := l.deadline(); !at.IsZero() {
 			timer.Reset(time.Until(at))
@@ -83,7 +83,7 @@ func (l *loop) run() {
 	}
 }
 
-// deliver calls the targets' functions. It has a goroutine of its own, so that they can take their time and use the watcher.
+// deliver calls the targets' functions. It runs in its own goroutine, so that they may be slow and use the watcher.
 func (l *loop) deliver() {
 	for {
 		select {
@@ -97,7 +97,7 @@ func (l *loop) deliver() {
 	}
 }
 
-// do has f called by the loop, and returns when that is done.
+// do makes the loop call f, and returns when f has returned.
 func (l *loop) do(f func()) error {
 	replied := make(chan struct{})
 	select {
@@ -126,7 +126,7 @@ func (l *loop) add(t *Target) (*Target, error) {
 }
 
 func (l *loop) drop(t *Target) {
-	// The error is that of a closed watcher, which has forgotten the target already.
+	// The only error is ErrClosed, and a closed watcher has no targets.
 	_ = l.do(func() {
 		l.claim(t, nil)
 		l.sweep()
@@ -135,7 +135,7 @@ func (l *loop) drop(t *Target) {
 	})
 }
 
-// deadline returns when there is something to be done without anything happening; zero: never.
+// deadline returns when the loop has something to do even if nothing happens. The zero time means never.
 func (l *loop) deadline() time.Time {
 	at := l.nextPoll
 	for t := range l.targets {
@@ -146,7 +146,7 @@ func (l *loop) deadline() time.Time {
 	return at
 }
 
-// step does what time has come for.
+// step does what is due.
 func (l *loop) step(now time.Time) {
 	if !l.nextPoll.IsZero() && !now.Before(l.nextPoll) {
 		l.poll(now)
@@ -158,7 +158,7 @@ func (l *loop) step(now time.Time) {
 	}
 }
 
-// sourceLost has everything polled from now on.
+// sourceLost makes the loop poll everything from now on.
 func (l *loop) sourceLost() {
 	l.src.events, l.src.unserved = nil, "inotify can no longer be read"
 	for t := range l.targets {

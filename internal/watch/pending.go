@@ -7,12 +7,12 @@ import (
 	"time"
 )
 
-// touch notes a change of one entry, or with an empty name of any.
+// touch records a change of one entry, or of any entry if the name is empty.
 //
-// A regular file that has just been made is unfinished: CLOSE_WRITE comes when it has been written, and to look before
-// means to see half of it. Only a file that was written elsewhere and then linked to its name gets no CLOSE_WRITE. So it
-// waits for as long as anything waits, and is given up then if it is empty or has been changed since: CLOSE_WRITE will come.
-// A writer of a new file that pauses for all of MaxSettle is looked at too early, and again when it has closed the file.
+// A regular file that has just been created is unfinished: CLOSE_WRITE comes once it has been written, and an earlier look
+// would see half of it. Only a file that was written elsewhere and then linked to its name gets no CLOSE_WRITE. So an
+// unfinished file waits for MaxSettle. If it is empty then, or has changed since, it is ignored, because CLOSE_WRITE will come.
+// If the writer of a new file pauses for all of MaxSettle, there is an event too early, and another once it closes the file.
 func (l *loop) touch(t *Target, entry string, unfinished signature, now time.Time) {
 	quiet := l.Settle
 	switch {
@@ -32,12 +32,12 @@ func (l *loop) touch(t *Target, entry string, unfinished signature, now time.Tim
 	t.pending[entry] = unfinished
 }
 
-// settled turns what was noted of a target into its event.
+// settled turns the recorded changes of a target into its event.
 func (l *loop) settled(t *Target) {
 	pending, whole := t.pending, t.whole
 	t.quiet, t.pending, t.whole = settle{}, nil, false
 	if t.polled {
-		// Whatever was in inotify's way may be gone with the change.
+		// The change may have removed what made inotify impossible.
 		l.arm(t)
 	}
 	ev := Event{Path: t.path}
@@ -60,7 +60,7 @@ func (l *loop) settled(t *Target) {
 	l.enqueue(t, ev)
 }
 
-// enqueue adds to the event that waits, if there is one.
+// enqueue queues an event, or merges it into the target's event that still waits.
 func (l *loop) enqueue(t *Target, ev Event) {
 	switch {
 	case t.out == nil:
@@ -75,14 +75,14 @@ func (l *loop) enqueue(t *Target, ev Event) {
 	}
 }
 
-// worthALook says whether there may be news behind a name: see touch for unfinished. What isn't there is none for a file.
+// worthALook reports whether an entry may have news; see touch about unfinished. For a file target, a missing file is not news.
 func (t *Target) worthALook(name string, unfinished signature) bool {
 	sig, err := look(t.entryPath(name))
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return t.isDir()
 	case err != nil:
-		return true // whoever looks finds the same error, and can tell it
+		return true // the receiver gets the same error, and can report it
 	}
 	return unfinished == signature{} || (sig == unfinished && sig.size > 0)
 }

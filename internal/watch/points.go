@@ -11,10 +11,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// What is asked of the kernel for a directory. One on the way to where changes are looked for needs only to tell that it has
-// been renamed: what else happens in it, often a lot in one like /tmp, wakes nobody. The last one on the way also tells
-// when the next is removed. That is not left to DELETE_SELF, which doesn't come while anyone, a shell for one, has the
-// removed directory open. The others can't be removed before it.
+// The events to ask the kernel for. A directory on the way to the watched one only needs to report that it has been renamed:
+// what else happens in it, which is a lot in one like /tmp, wakes nobody. The last directory on the way also reports when the
+// next one is removed, because DELETE_SELF doesn't come while anyone, such as a shell, has the removed directory open. The
+// others can't be removed before it.
 const (
 	maskMoved  = unix.IN_DELETE_SELF | unix.IN_MOVE_SELF
 	maskGone   = maskMoved | unix.IN_DELETE
@@ -33,15 +33,15 @@ type place struct {
 // point is a name in a directory at which a path can change its meaning.
 type point struct {
 	in    place
-	name  string // empty: every name that the target's match accepts
+	name  string // if empty, every name that the target's match accepts
 	mask  uint32
-	entry string // which of the target's files changes with it; empty: any
+	entry string // which of the target's files changes with it; if empty, any
 }
 
 func (p point) path() string { return join(p.in.path, p.name) }
 
-// points returns where a target can change, as far as it can be told from what is there now. The first thing that is
-// missing, or no directory though more names follow, is the last point of its path.
+// points returns where a target can change, judging by what is there now. The last point of a path is the first name that is
+// missing, or that is not a directory although more names follow.
 func (t *Target) points() ([]point, error) {
 	var w walk
 	end, err := w.walk(place{}, t.abs, t.base)
@@ -69,15 +69,15 @@ func (t *Target) points() ([]point, error) {
 // walk collects the points of paths.
 type walk struct{ points []point }
 
-// mind has point i, that of a directory on the way, tell when the directory is removed.
+// mind makes point i, that of a directory on the way, also report the removal of the directory.
 func (w *walk) mind(i int) {
 	if i >= 0 {
 		w.points[i].mask |= maskGone
 	}
 }
 
-// walk follows path from a directory; an absolute one needs none. It returns the directory that path leads to, or the zero
-// place if it leads to anything else.
+// walk follows path from a directory, which an absolute path doesn't need. It returns the directory that path leads to, or the
+// zero place if it leads to anything else.
 func (w *walk) walk(at place, path, entry string) (place, error) {
 	names := strings.Split(path, "/")
 	if names[0] == "" {
@@ -101,7 +101,7 @@ func (w *walk) walk(at place, path, entry string) (place, error) {
 			}
 			at = up
 			for i := range w.points {
-				w.mind(i) // rare, and not worth finding out which it must be
+				w.mind(i) // rare; finding out which ones need it isn't worth the effort
 			}
 			continue
 		}
@@ -111,7 +111,7 @@ func (w *walk) walk(at place, path, entry string) (place, error) {
 		if err != nil && !missing {
 			return place{}, err
 		}
-		// A directory in the place of a file is not entered: it is what stands there, until something else does.
+		// A directory in the place of a file is not entered.
 		if !missing && st.Mode&unix.S_IFMT == unix.S_IFDIR && (entry == "" || len(names) > 0) {
 			p.mask = maskMoved
 			way = len(w.points)

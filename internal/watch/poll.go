@@ -2,7 +2,7 @@ package watch
 
 import "time"
 
-// pollInstead has a target polled.
+// pollInstead makes the loop poll a target.
 func (l *loop) pollInstead(t *Target, reason string) {
 	l.claim(t, nil)
 	if old := t.status.Load(); old == nil || old.Reason != reason {
@@ -17,7 +17,7 @@ func (l *loop) pollInstead(t *Target, reason string) {
 	}
 }
 
-// poll looks at every polled target, and ends the polling when there is none.
+// poll looks at every polled target. If there is none, polling ends.
 func (l *loop) poll(now time.Time) {
 	l.nextPoll = time.Time{}
 	for t := range l.targets {

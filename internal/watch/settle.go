@@ -2,14 +2,13 @@ package watch
 
 import "time"
 
-// settle is the time until which a target that was changed is given to become quiet. The zero value is that of a target
-// at rest.
+// settle is the time by which a changed target must have become quiet. The zero value is for a target without changes.
 type settle struct {
-	first time.Time // the first change of those that wait
+	first time.Time // of the pending changes
 	due   time.Time
 }
 
-// touch puts the end off until there were no more changes for quiet, but never beyond limit after the first one.
+// touch postpones the end until there were no changes for the time quiet, but no later than limit after the first one.
 func (s *settle) touch(now time.Time, quiet, limit time.Duration) {
 	if s.first.IsZero() {
 		s.first = now

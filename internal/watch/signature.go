@@ -9,7 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// signature is what tells a changed file from an unchanged one without reading it. Zero is that of no file.
+// signature distinguishes a changed file from an unchanged one without reading it. The zero value means no file.
 type signature struct {
 	dev, ino     uint64
 	size         int64
@@ -20,8 +20,8 @@ func signatureOf(st *unix.Stat_t) signature {
 	return signature{dev: st.Dev, ino: st.Ino, size: st.Size, mtime: st.Mtim, ctime: st.Ctim}
 }
 
-// look returns the signature of what path leads to. It opens nothing: a FIFO would block. The error is fs.ErrNotExist for a
-// path that leads nowhere.
+// look returns the signature of what path leads to. It opens nothing, because a FIFO would block. The error is fs.ErrNotExist if
+// path leads nowhere.
 func look(path string) (signature, error) {
 	var st unix.Stat_t
 	err := ignoringEINTR(func() error { return unix.Stat(path, &st) })
@@ -31,14 +31,14 @@ func look(path string) (signature, error) {
 	case err != nil:
 		return signature{}, fmt.Errorf("stat %s: %w", path, err)
 	case st.Mode&unix.S_IFMT != unix.S_IFREG:
-		// That something else stands there is news; what happens in it is none.
+		// That something else is there is news, but not what happens in it.
 		return signature{dev: st.Dev, ino: st.Ino}, nil
 	}
 	return signatureOf(&st), nil
 }
 
-// lookAll returns the signatures of a target's files. Those which can't be seen for another reason than that they aren't
-// there keep what was known of them: a server that doesn't answer has changed nothing.
+// lookAll returns the signatures of a target's files. A file that exists but can't be looked at keeps its last signature: a file
+// server that doesn't answer has changed nothing.
 func (t *Target) lookAll() map[string]signature {
 	names := []string{t.base}
 	if t.isDir() {
@@ -66,7 +66,7 @@ func (t *Target) lookAll() map[string]signature {
 	return found
 }
 
-// readDir is os.ReadDir, but does not block on a FIFO.
+// readDir is os.ReadDir, unsorted, and doesn't block on a FIFO.
 func readDir(path string) ([]os.DirEntry, error) {
 	d, err := os.OpenFile(path, os.O_RDONLY|unix.O_DIRECTORY, 0)
 	if err != nil {

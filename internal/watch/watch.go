@@ -1,15 +1,16 @@
-// Package watch tells when files have been changed and are quiet again.
+// Package watch reports when files have changed and then settled.
 //
-// An event means "look at it", never "it is different": whoever gets one compares contents. Every change that is followed
-// by quiet leads to an event after it, but several changes may lead to one event, and an event may come for no change.
+// An event means "look at it", never "it is different": its receiver must compare contents. Every change that is followed by
+// a quiet period leads to an event after it, but several changes may lead to one event, and there may be an event without a
+// change.
 //
-// The kernel reports changes through inotify, and a watcher at rest then does nothing at all, not even keep a timer. Where
-// inotify can't serve, because its limits are reached or because others change the files behind the kernel's back (network
-// and FUSE file systems), paths are polled; Target.Status says which and why.
+// The kernel reports changes through inotify, and an idle watcher does nothing at all; it doesn't even keep a timer. Paths are
+// polled if inotify can't serve them, because its limits are reached or because others change the files without this kernel's
+// knowledge (network and FUSE file systems). Target.Status reports which paths are polled, and why.
 //
-// Three changes are never seen through inotify: those made through another hard link in a directory that isn't watched,
-// those made through a shared writable memory mapping, and a file system mounted over a directory of the path. A file
-// server that doesn't answer holds up all targets of the watcher, and Close.
+// Three changes are never seen through inotify: those made through another hard link in a directory that isn't watched, those
+// made through a shared writable memory mapping, and a file system mounted over a directory of the path. A file server that
+// doesn't answer blocks all targets of the watcher, and Close.
 package watch
 
 import (
@@ -20,26 +21,26 @@ import (
 	"time"
 )
 
-// ErrClosed is returned when a path is given to a watcher that was closed.
+// ErrClosed is returned when a path is added to a closed watcher.
 var ErrClosed = errors.New("watcher is closed")
 
-// Options are the properties of a Watcher. Fields that are zero or negative have their defaults.
+// Options configures a Watcher. A field that is zero or negative has its default.
 type Options struct {
 	// Settle is how long a target must be quiet after its last change before there is an event. Polled targets must be
 	// quiet for PollInterval if that is longer. The default is 50 ms.
 	Settle time.Duration
 
-	// MaxSettle is the longest time from a change to its event, for targets that don't become quiet. The default is 2 s;
-	// it is never less than Settle.
+	// MaxSettle is the longest time from a change to its event, for targets that don't become quiet. The default is 2 s. It
+	// is never less than Settle.
 	MaxSettle time.Duration
 
 	// PollInterval is the time between two looks at a polled target. The default is 1 s.
 	PollInterval time.Duration
 
-	// ForcePoll has every target polled.
+	// ForcePoll makes the watcher poll every target.
 	ForcePoll bool
 
-	// Logger is told which targets are polled. The default discards.
+	// Logger logs which targets are polled. The default discards.
 	Logger *slog.Logger
 }
 
@@ -51,17 +52,17 @@ func (o Options) withDefaults() Options {
 	return o
 }
 
-// Watcher watches any number of paths. Its methods may be called from any goroutine.
+// A Watcher watches any number of paths. Its methods are safe for concurrent use.
 type Watcher struct {
 	loop      *loop
 	closeOnce sync.Once
 	working   sync.WaitGroup
 }
 
-// New returns a watcher of nothing. It never fails: without inotify it polls.
+// New returns a watcher without targets. It never fails: without inotify it polls.
 func New(o Options) *Watcher {
 	if o.ForcePoll {
-		return start(o, source{unserved: "polling was asked for"})
+		return start(o, source{unserved: "polling is configured"})
 	}
 	n, err := openInotify()
 	if err != nil {
@@ -77,7 +78,7 @@ func start(o Options, src source) *Watcher {
 	return w
 }
 
-// Close ends all watching. When it returns, no call to a target's function is running or will be. A target's function must
+// Close ends all watching. Once it has returned, no target's function is running or will be called. A target's function must
 // not call it.
 func (w *Watcher) Close() {
 	w.closeOnce.Do(func() { close(w.loop.done) })

@@ -248,7 +248,7 @@ func TestStatus(t *testing.T) {
 		target, _ := watchFile(t, w, filepath.Join(t.TempDir(), "x.so"))
 		want := Status{Mode: "inotify"}
 		if strings.HasSuffix(t.Name(), "poll") {
-			want = Status{Mode: "poll", Reason: "polling was asked for"}
+			want = Status{Mode: "poll", Reason: "polling is configured"}
 		}
 		if got := target.Status(); got != want {
 			t.Errorf("status %+v, want %+v", got, want)

@@ -1,10 +1,10 @@
-// Counter shows state that survives its code: each request adds to a total, and the total goes on through every reload.
+// Counter shows state that survives its code: each request adds to a total, and the total survives every reload.
 //
-//	GET /counter         adds the step (argument "step", default 1) and answers the new total
-//	GET /counter/total   answers the total and leaves it alone
+//	GET /counter         adds the step (argument "step", default 1) and returns the new total
+//	GET /counter/total   returns the total without changing it
 //
-// The lesson is in Export and Import. The host makes callers wait, lets the last call of the old generation return, takes
-// the state from it and gives it to the new one; so a plain number moves exactly, and no request is counted twice or lost.
+// The lesson is in Export and Import. The host makes new callers wait, waits for the last call of the old generation to return,
+// takes the state from it and gives it to the new one. So even a plain number moves exactly: no request is counted twice or lost.
 package main
 
 import (
@@ -52,12 +52,12 @@ func (c *counter) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	fmt.Fprintln(w, c.total.Add(c.step))
 }
 
-// Export gives the total. No request is being served while it runs.
+// Export returns the total. No request is served while it runs.
 func (c *counter) Export(context.Context) (abi.State, error) {
 	return abi.State{Schema: schema, Version: 1, Value: c.total.Load()}, nil
 }
 
-// Import takes the total over, and refuses what it doesn't know rather than start from zero.
+// Import accepts the total. It rejects state that it doesn't know, rather than starting from zero.
 func (c *counter) Import(_ context.Context, s abi.State) error {
 	total, ok := s.Value.(uint64)
 	if s.Schema != schema || s.Version != 1 || !ok {

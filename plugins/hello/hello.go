@@ -1,7 +1,7 @@
 // Hello is the smallest plugin: one function that answers requests.
 //
-// An instance can be any value that handles something, so an http.HandlerFunc will do. Change greeting, run `make plugins`,
-// and ask again: the next request gets the new text.
+// An instance can be any value that handles something, so an http.HandlerFunc is enough. Change greeting, run `make plugins` and
+// send another request: it gets the new text.
 package main
 
 import (

@@ -1,11 +1,11 @@
-// Wordfreq counts the words it is sent and answers which are the most frequent.
+// Wordfreq counts the words that it is sent and reports the most frequent ones.
 //
-//	POST /wordfreq          counts the words of the body
-//	GET  /wordfreq?top=3    answers the most frequent words, as YAML
+//	POST /wordfreq          counts the words in the body
+//	GET  /wordfreq?top=3    returns the most frequent words, as YAML
 //
-// The lesson is what a plugin may be made of: a package of its own (count) and a dependency (yaml.v3), each of which may
-// change, be upgraded or downgraded between two generations, with no regard for what the server itself uses. And that state
-// needs no code: package keep moves the struct, without copying it as long as its layout stays, whatever its size.
+// It shows what a plugin may be made of: its own package (count) and a dependency (yaml.v3). Both may change between two
+// generations, and the dependency may be upgraded or downgraded, whatever version the server itself uses. It also shows that
+// state needs no code: package keep moves the struct, whatever its size, and without a copy as long as its layout stays the same.
 package main
 
 import (

@@ -1,4 +1,4 @@
-// Package count counts words. It belongs to the wordfreq plugin: a change here is a change of the plugin, and reloads it.
+// Package count counts words. It belongs to the wordfreq plugin: a change here changes the plugin, which is then reloaded.
 package count
 
 import (
@@ -9,13 +9,13 @@ import (
 	"unicode"
 )
 
-// Word is one word and how often it was seen.
+// Word is a word and the number of times it was seen.
 type Word struct {
 	Word  string `yaml:"word"`
 	Count int    `yaml:"count"`
 }
 
-// Add counts the words of text into freq. Case and punctuation don't matter.
+// Add adds the words of text to freq and returns their number. Case and punctuation don't matter.
 func Add(freq map[string]int, text string) int {
 	words := strings.FieldsFunc(strings.ToLower(text), func(r rune) bool {
 		return !unicode.IsLetter(r) && !unicode.IsDigit(r) && r != '\''
@@ -26,7 +26,7 @@ func Add(freq map[string]int, text string) int {
 	return len(words)
 }
 
-// Top gives the n most frequent words, the most frequent first, equals in alphabetical order.
+// Top returns the n most frequent words, the most frequent first. Words that are equally frequent are in alphabetical order.
 func Top(freq map[string]int, n int) []Word {
 	words := make([]Word, 0, len(freq))
 	for _, w := range slices.Sorted(maps.Keys(freq)) {
