@@ -74,8 +74,8 @@ func (e *InitError) Unwrap() error {
 }
 
 func (r *registry) open(ctx context.Context, path string) (*Image, error) {
-	real, err := realPath(path)
-	if a, err := r.find(real); err != nil {
+	resolved, err := realPath(path)
+	if a, err := r.find(resolved); err != nil {
 		return nil, err
 	} else if a != nil {
 		return r.wait(ctx, a)
@@ -89,9 +89,9 @@ func (r *registry) open(ctx context.Context, path string) (*Image, error) {
 		return nil, fmt.Errorf("%w: another image is being opened: %w", ErrPending, context.Cause(ctx))
 	}
 	// While this caller waited for its turn, another one may have opened this very file.
-	a, err := r.find(real)
+	a, err := r.find(resolved)
 	if a == nil && err == nil {
-		if a, err = judge(ctx, real); err == nil {
+		if a, err = judge(ctx, resolved); err == nil {
 			r.begin(a)
 			return r.wait(ctx, a)
 		}
@@ -105,11 +105,11 @@ func (r *registry) open(ctx context.Context, path string) (*Image, error) {
 
 // judge returns the attempt to make, or why the image must not be tried. The caller has the turn, so the judgement still holds
 // when the attempt begins.
-func judge(ctx context.Context, real string) (*attempt, error) {
+func judge(ctx context.Context, path string) (*attempt, error) {
 	if ctx.Err() != nil {
 		return nil, fmt.Errorf("%w: %w", ErrPending, context.Cause(ctx))
 	}
-	info, file, err := inspectFile(real)
+	info, file, err := inspectFile(path)
 	if err != nil {
 		return nil, err
 	}
@@ -120,7 +120,7 @@ func judge(ctx context.Context, real string) (*attempt, error) {
 	if err := Check(info, self, Requirements{}); err != nil {
 		return nil, err
 	}
-	return &attempt{path: real, file: file, info: info, done: make(chan struct{})}, nil
+	return &attempt{path: path, file: file, info: info, done: make(chan struct{})}, nil
 }
 
 // begin starts the attempt, which returns the turn when it ends. If an init function never returns, nothing can end the goroutine
@@ -162,11 +162,11 @@ func realPath(path string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	real, err := filepath.EvalSymlinks(abs)
+	resolved, err := filepath.EvalSymlinks(abs)
 	if err != nil {
 		return abs, err // to find an image that was opened from here and then removed
 	}
-	return real, nil
+	return resolved, nil
 }
 
 // wait returns the result of an attempt, or ErrPending when ctx ends first.

@@ -117,8 +117,8 @@ func (t *symbolTable) read() (*symbols, error) {
 		s.mains[i] = byPrefix[m]
 	}
 	for hash, p := range s.cgo {
-		if real := byPrefix[p]; real != "" {
-			s.cgo[hash] = real
+		if plain := byPrefix[p]; plain != "" {
+			s.cgo[hash] = plain
 		}
 	}
 	slices.Sort(s.mains)

@@ -7,7 +7,7 @@
 //
 //	type counter struct {
 //		keep.Of[state]
-//		mu sync.Mutex
+//		mu sync.Mutex // guards the state
 //	}
 //
 //	var Plugin = abi.Descriptor{
