@@ -2,10 +2,10 @@ package main
 
 import (
 	"fmt"
-	"runtime/debug"
 	"slices"
 	"strings"
 
+	"github.com/sohost/sohost/internal/self"
 	"github.com/spf13/cobra"
 )
 
@@ -22,7 +22,7 @@ configuration is wrong.`,
   sohost build ./greeter       # build it into build/plugins/greeter.so
   sohost run                   # serve build/plugins/*.so, each under /NAME
   sohost dev ./greeter         # in another terminal: rebuild and reload on save`,
-		Version:            version(),
+		Version:            self.Version(),
 		SilenceErrors:      true, // main prints them
 		SilenceUsage:       true,
 		DisableSuggestions: true, // unknownCommand makes them
@@ -109,11 +109,4 @@ func unknownCommand(root *cobra.Command, args []string) error {
 		return usageError{err}
 	}
 	return seeHelp(root, err)
-}
-
-func version() string {
-	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
-		return info.Main.Version
-	}
-	return "(devel)"
 }

@@ -1,10 +1,11 @@
-// Package self starts the running program again.
+// Package self knows the running program: it starts it again, and names its version.
 package self
 
 import (
 	"context"
 	"os"
 	"os/exec"
+	"runtime/debug"
 )
 
 // LauncherEnv is the environment variable that names a program to start this one with, such as an emulator of an architecture that
@@ -29,4 +30,12 @@ func Command(ctx context.Context, program string, args ...string) *exec.Cmd {
 		return exec.CommandContext(ctx, launcher, append([]string{program}, args...)...)
 	}
 	return exec.CommandContext(ctx, program, args...)
+}
+
+// Version returns the version of the running program's main module, or "(devel)" if the build recorded none.
+func Version() string {
+	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
+		return info.Main.Version
+	}
+	return "(devel)"
 }
