@@ -70,8 +70,7 @@ func notBuilt(err error) string {
 // deploy makes the server serve the image. The server may already have noticed the changed file.
 func (d *developer) deploy(ctx context.Context, plugin string, image *build.Result) (*sohost.Move, error) {
 	r, err := d.client.Deploy(ctx, control.DeployRequest{Images: map[string]string{plugin: image.Output}})
-	var refused *control.Failure
-	if errors.As(err, &refused) && refused.Refusal == nil && strings.Contains(refused.Message, sohost.ErrUnknownPlugin.Error()) {
+	if errors.Is(err, sohost.ErrUnknownPlugin) {
 		// A server soon adds a plugin for a file that appears in its plugins directory.
 		if move := d.awaitNew(ctx, plugin, image); move != nil {
 			return move, nil
@@ -115,7 +114,7 @@ func (d *developer) awaitNew(ctx context.Context, plugin string, image *build.Re
 
 // lastMove returns the plugin's last reload if that loaded the image.
 func (d *developer) lastMove(ctx context.Context, plugin string, image *build.Result) *sohost.Move {
-	s, err := d.client.Status(ctx)
+	s, err := d.client.Brief(ctx)
 	if err != nil {
 		return nil
 	}

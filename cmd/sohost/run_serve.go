@@ -88,7 +88,6 @@ func resume(ctx context.Context, l *supervisor.Legacy, log *slog.Logger) error {
 
 // supervise runs a supervisor until it ends.
 func supervise(ctx context.Context, s *supervisor.Supervisor, log *slog.Logger) error {
-	upgradeOnSignal(ctx, s)
 	if err := s.Run(ctx); err != nil {
 		return err
 	}
@@ -144,21 +143,6 @@ func listenError(err error) error {
 		return usageError{err}
 	}
 	return err
-}
-
-// upgradeOnSignal hands over, on each SIGUSR2, to the program now at the path this one was started from.
-func upgradeOnSignal(ctx context.Context, s *supervisor.Supervisor) {
-	signals := make(chan os.Signal, 1)
-	signal.Notify(signals, syscall.SIGUSR2)
-	go func() {
-		for range signals {
-			program, err := os.Executable()
-			if err != nil {
-				continue
-			}
-			s.Handover(ctx, control.HandoverRequest{Why: "SIGUSR2", Program: program}) // it logs the outcome
-		}
-	}()
 }
 
 // greet logs what is served and where, or, if there is no plugin, how to add one.

@@ -17,13 +17,14 @@ import (
 // ErrNoServer is returned when nobody answers on the socket.
 var ErrNoServer = errors.New("no server answers")
 
-// Client steers the server that listens on a socket. A refusal is returned as a *Failure.
+// Client controls the server that listens on a socket. What the server refuses is returned as a *Failure, which matches
+// sohost.ErrUnknownPlugin and the like through errors.Is: see Code.
 type Client struct {
 	path string
 	http http.Client
 }
 
-// NewClient returns a client of the socket at path. It connects with each call.
+// NewClient returns a client of the socket at path. It connects anew for each call.
 func NewClient(path string) *Client {
 	dial := func(ctx context.Context, _, _ string) (net.Conn, error) {
 		return new(net.Dialer).DialContext(ctx, "unix", path)
@@ -31,12 +32,18 @@ func NewClient(path string) *Client {
 	return &Client{path: path, http: http.Client{Transport: &http.Transport{DialContext: dial, DisableKeepAlives: true}}}
 }
 
-// Status tells what the server serves.
+// Status describes the server and what it serves. To measure memory takes the server some milliseconds; see Brief.
 func (c *Client) Status(ctx context.Context) (s Status, err error) {
 	return s, c.call(ctx, "GET", "/v1/status", nil, &s)
 }
 
-// Deploy makes images current together.
+// Brief is Status without what takes time to find out: every Memory, SupervisorMemory and Left are zero. It suits callers that
+// ask again and again.
+func (c *Client) Brief(ctx context.Context) (s Status, err error) {
+	return s, c.call(ctx, "GET", "/v1/status?brief=true", nil, &s)
+}
+
+// Deploy makes images current, all of them or none.
 func (c *Client) Deploy(ctx context.Context, in DeployRequest) (r sohost.Reload, err error) {
 	return r, c.call(ctx, "POST", "/v1/deploy", in, &r)
 }
@@ -46,12 +53,12 @@ func (c *Client) Rollback(ctx context.Context, in RollbackRequest) (r sohost.Rel
 	return r, c.call(ctx, "POST", "/v1/rollback", in, &r)
 }
 
-// History lists the last n events.
+// History returns the last n events, oldest first.
 func (c *Client) History(ctx context.Context, n int) (events []generations.Event, err error) {
 	return events, c.call(ctx, "GET", fmt.Sprintf("/v1/history?n=%d", n), nil, &events)
 }
 
-// Releases lists the releases in the store.
+// Releases returns the releases in the store.
 func (c *Client) Releases(ctx context.Context) (releases []generations.Release, err error) {
 	return releases, c.call(ctx, "GET", "/v1/releases", nil, &releases)
 }
@@ -61,12 +68,12 @@ func (c *Client) Prune(ctx context.Context, in PruneRequest) (r generations.Prun
 	return r, c.call(ctx, "POST", "/v1/prune", in, &r)
 }
 
-// Handover brings the plugins into a fresh worker.
+// Handover moves the plugins to a new worker.
 func (c *Client) Handover(ctx context.Context, in HandoverRequest) (h sohost.Handover, err error) {
 	return h, c.call(ctx, "POST", "/v1/handover", in, &h)
 }
 
-// Quarantines lists the images in quarantine.
+// Quarantines returns the images in quarantine.
 func (c *Client) Quarantines(ctx context.Context) (qs []generations.Quarantine, err error) {
 	return qs, c.call(ctx, "GET", "/v1/quarantine", nil, &qs)
 }

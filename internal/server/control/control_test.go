@@ -17,14 +17,9 @@ import (
 	"github.com/sohost/sohost/internal/server/control"
 )
 
-// serve runs a server for a host with one plugin, whose image doesn't exist, and returns its socket.
-func serve(t *testing.T) string {
+// newHost returns a host in dir that has one plugin, whose image doesn't exist.
+func newHost(t *testing.T, dir string) *sohost.Host {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "control-") // t.TempDir may be too deep for a socket
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { os.RemoveAll(dir) })
 	host, err := sohost.New(t.Context(), sohost.Options{
 		Store: filepath.Join(dir, "store"), Logger: slog.New(slog.DiscardHandler),
 		Plugins: []sohost.Plugin{{Name: "gone", Image: filepath.Join(dir, "gone.so")}},
@@ -32,22 +27,47 @@ func serve(t *testing.T) string {
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() {
+		if err := host.Close(context.Background()); err != nil {
+			t.Error(err)
+		}
+	})
+	return host
+}
+
+// tempDir returns a directory whose name is short enough for sockets; t.TempDir's may not be.
+func tempDir(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "control-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	return dir
+}
+
+// listen runs a server on a new socket in dir and returns its path.
+func listen(t *testing.T, dir string, server *http.Server) string {
+	t.Helper()
 	socket := filepath.Join(dir, "run", "c.sock")
 	listener, err := control.Listen(socket)
 	if err != nil {
 		t.Fatal(err)
 	}
-	server := control.NewServer(host)
 	done := make(chan error, 1)
 	go func() { done <- server.Serve(listener) }()
 	t.Cleanup(func() {
 		server.Close()
 		<-done
-		if err := host.Close(context.Background()); err != nil {
-			t.Error(err)
-		}
 	})
 	return socket
+}
+
+// serve runs a server for a host with one plugin, whose image doesn't exist, and returns its socket.
+func serve(t *testing.T) string {
+	t.Helper()
+	dir := tempDir(t)
+	return listen(t, dir, control.NewServer(newHost(t, dir)))
 }
 
 // raw sends a request as other programs do.

@@ -17,17 +17,18 @@ import (
 // ErrInUse is returned when another server answers on the socket.
 var ErrInUse = errors.New("another server answers on the control socket")
 
-// maxPath is the longest path that the kernel takes for a unix socket, without its final zero.
+// maxPath is the length of the longest path that the kernel accepts for a unix socket, without the final zero.
 const maxPath = len(unix.RawSockaddrUnix{}.Path) - 1
 
-// Listen makes the socket, and the directory it is in, for the user alone.
+// Listen creates the socket, and its directory if that is missing, with access for this user only. It replaces a socket that
+// nobody answers. The error is ErrInUse if somebody does, and any other file at path stays as it is.
 func Listen(path string) (net.Listener, error) {
 	if len(path) > maxPath {
-		return nil, fmt.Errorf("control socket %s: the path has %d bytes and a socket's may have %d; name a shorter one with --control",
+		return nil, fmt.Errorf("control socket %s: the path has %d bytes, and a socket's may have %d; name a shorter one with --control",
 			path, len(path), maxPath)
 	}
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return nil, fmt.Errorf("make the control socket's directory: %w", err)
+		return nil, fmt.Errorf("create the control socket's directory: %w", err)
 	}
 	if err := removeStale(path); err != nil {
 		return nil, err
@@ -42,6 +43,7 @@ func Listen(path string) (net.Listener, error) {
 	return l, nil
 }
 
+// removeStale removes a socket that nobody answers.
 func removeStale(path string) error {
 	info, err := os.Lstat(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -51,7 +53,7 @@ func removeStale(path string) error {
 		return err
 	}
 	if info.Mode().Type() != fs.ModeSocket {
-		return fmt.Errorf("control socket %s: a file that is no socket is in the way", path)
+		return fmt.Errorf("control socket %s: a file that is not a socket is in the way", path)
 	}
 	if c, err := net.Dial("unix", path); err == nil {
 		c.Close()
@@ -62,7 +64,7 @@ func removeStale(path string) error {
 
 type peerKey struct{}
 
-// rememberPeer keeps the user id of a connection's peer for authorize.
+// rememberPeer keeps the user id of a connection's peer for authorize; -1 if the kernel doesn't report it.
 func rememberPeer(ctx context.Context, c net.Conn) context.Context {
 	uid := -1
 	if u, ok := c.(syscall.Conn); ok {
@@ -77,13 +79,13 @@ func rememberPeer(ctx context.Context, c net.Conn) context.Context {
 	return context.WithValue(ctx, peerKey{}, uid)
 }
 
-// authorize lets only the server's own user and root pass.
+// authorize rejects requests of users other than root and the server's own.
 func authorize(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		uid, ok := r.Context().Value(peerKey{}).(int)
 		if !ok || uid != 0 && uid != os.Getuid() {
-			text := fmt.Sprintf("user %d may not steer this server, which runs as user %d", uid, os.Getuid())
-			writeJSON(w, http.StatusForbidden, &Failure{Message: text})
+			text := fmt.Sprintf("user %d may not control this server, which runs as user %d", uid, os.Getuid())
+			writeJSON(w, http.StatusForbidden, &Failure{Code: CodeForbidden, Message: text})
 			return
 		}
 		next.ServeHTTP(w, r)

@@ -15,10 +15,12 @@ import (
 
 // Supervisor answers for the processes of a server.
 type Supervisor interface {
-	Status(context.Context) Status
+	// Status describes the server. A brief one is without memory, and quicker.
+	Status(ctx context.Context, brief bool) Status
+
 	Handover(context.Context, HandoverRequest) (*sohost.Handover, error)
 
-	// Worker waits for a worker that serves and is not among those that were tried.
+	// Worker waits for a worker that serves and is not among tried. It fails only when ctx ends.
 	Worker(ctx context.Context, tried ...Worker) (Worker, error)
 }
 
@@ -27,15 +29,16 @@ type Worker interface {
 	ConnectControl() (net.Conn, error)
 }
 
-// NewProxy makes the server of a supervisor; it is run with Serve on what Listen returned.
+// NewProxy returns the control server of a supervisor. Call its Serve with what Listen returned.
 func NewProxy(s Supervisor) *http.Server {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /v1/status", func(w http.ResponseWriter, r *http.Request) {
-		writeJSON(w, http.StatusOK, s.Status(r.Context()))
+		writeJSON(w, http.StatusOK, s.Status(r.Context(), r.URL.Query().Get("brief") == "true"))
 	})
 	mux.HandleFunc("POST /v1/handover", handle(func(r *http.Request, in HandoverRequest) (any, error) {
 		if in.Program != "" && !filepath.IsAbs(in.Program) {
-			return nil, fmt.Errorf("program %s: want an absolute path, since the server's directory is another", in.Program)
+			return nil, &Failure{Code: CodeInvalid, Message: fmt.Sprintf(
+				"program %s: want an absolute path, since the server runs in another directory", in.Program)}
 		}
 		if err := absolute(in.Images); err != nil {
 			return nil, err
@@ -46,11 +49,11 @@ func NewProxy(s Supervisor) *http.Server {
 	return &http.Server{Handler: authorize(mux), ConnContext: rememberPeer}
 }
 
-// pass lets a worker answer the request. One that has given its plugins away, or dies over a mere question, is not the last.
+// pass lets a worker answer the request. If that has given its plugins away, or dies over a mere question, the next one is asked.
 func pass(s Supervisor, w http.ResponseWriter, r *http.Request) {
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxRequest))
 	if err != nil {
-		writeJSON(w, http.StatusBadRequest, &Failure{Message: fmt.Sprintf("request body: %v", err)})
+		writeJSON(w, http.StatusBadRequest, &Failure{Code: CodeInvalid, Message: fmt.Sprintf("request body: %v", err)})
 		return
 	}
 	var tried []Worker
@@ -60,27 +63,30 @@ func pass(s Supervisor, w http.ResponseWriter, r *http.Request) {
 			return // the client is gone
 		}
 		resp, err := Ask(r.Context(), worker, r.Method, r.URL.RequestURI(), body)
-		if err != nil && (r.Method != http.MethodGet || r.Context().Err() != nil) {
-			writeJSON(w, http.StatusBadGateway, &Failure{Message: fmt.Sprintf(
-				"the worker died over the request (%v); another one follows, and `sohost status` tells what it serves", err)})
-			return
-		}
-		if err != nil || resp.StatusCode == http.StatusMisdirectedRequest {
-			if err == nil {
-				resp.Body.Close()
-			}
+		switch {
+		case errors.Is(err, sohost.ErrHandedOver):
 			tried = append(tried, worker)
 			continue
+		case err != nil && r.Context().Err() != nil:
+			return // the client is gone
+		case err != nil && r.Method == http.MethodGet:
+			tried = append(tried, worker)
+			continue
+		case err != nil:
+			writeJSON(w, http.StatusBadGateway, &Failure{Code: CodeWorkerDied, Message: fmt.Sprintf(
+				"the worker died over the request (%v); a new one starts, and `sohost status` shows what it serves", err)})
+			return
 		}
 		defer resp.Body.Close()
 		w.Header().Set("Content-Type", resp.Header.Get("Content-Type"))
 		w.WriteHeader(resp.StatusCode)
-		io.Copy(w, resp.Body) // one of the two is gone if this fails
+		io.Copy(w, resp.Body) // fails only when one of the two is gone
 		return
 	}
 }
 
-// Ask sends a request to a worker's control server. The response's body is to be closed.
+// Ask sends a request to a worker's control server and returns its answer, whose body the caller must close. The error matches
+// sohost.ErrHandedOver if the worker has given its plugins away: then another one is to be asked.
 func Ask(ctx context.Context, worker Worker, method, uri string, body []byte) (*http.Response, error) {
 	transport := &http.Transport{
 		DialContext:       func(context.Context, string, string) (net.Conn, error) { return worker.ConnectControl() },
@@ -91,8 +97,15 @@ func Ask(ctx context.Context, worker Worker, method, uri string, body []byte) (*
 		return nil, err
 	}
 	resp, err := transport.RoundTrip(req)
-	if err != nil && ctx.Err() != nil {
-		err = errors.Join(err, context.Cause(ctx))
+	if err != nil {
+		if ctx.Err() != nil {
+			err = errors.Join(err, context.Cause(ctx))
+		}
+		return nil, err
 	}
-	return resp, err
+	if resp.StatusCode == http.StatusMisdirectedRequest {
+		resp.Body.Close()
+		return nil, sohost.ErrHandedOver
+	}
+	return resp, nil
 }

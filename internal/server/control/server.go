@@ -1,6 +1,7 @@
 package control
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -10,74 +11,122 @@ import (
 
 	"github.com/sohost/sohost"
 	"github.com/sohost/sohost/generations"
+	"github.com/sohost/sohost/native"
 )
 
-// NewServer makes the server of a worker, which answers for host; it is run with Serve on what Listen returned. Its requests live as long
-// as their connections: a client that goes away ends the deploy it waits for, if that has not flipped yet.
+// NewServer returns the control server of a worker, which answers for host. Call its Serve with the connections that the
+// supervisor passes on. A request ends with its connection: when the client of a deploy goes away, the deploy is cancelled
+// unless it has flipped already.
 func NewServer(host *sohost.Host) *http.Server {
+	s := &server{host}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /v1/status", func(w http.ResponseWriter, r *http.Request) {
-		writeJSON(w, http.StatusOK, host.Status())
+		s.tell(w, s.status(r.URL.Query().Get("brief") == "true"), nil)
 	})
-	mux.HandleFunc("POST /v1/deploy", handle(func(r *http.Request, in DeployRequest) (any, error) {
+	mux.HandleFunc("POST /v1/deploy", change(s, func(r *http.Request, in DeployRequest) (any, error) {
 		if err := absolute(in.Images); err != nil {
 			return nil, err
 		}
 		return host.Deploy(r.Context(), in.Images)
 	}))
-	mux.HandleFunc("POST /v1/rollback", handle(func(r *http.Request, in RollbackRequest) (any, error) {
+	mux.HandleFunc("POST /v1/rollback", change(s, func(r *http.Request, in RollbackRequest) (any, error) {
 		return host.Rollback(r.Context(), sohost.RollbackOptions{To: in.To, Plugins: in.Plugins})
 	}))
-	mux.HandleFunc("POST /v1/prune", handle(func(r *http.Request, in PruneRequest) (any, error) {
+	mux.HandleFunc("POST /v1/prune", change(s, func(r *http.Request, in PruneRequest) (any, error) {
 		return host.Prune(generations.PruneOptions{Keep: in.Keep, DryRun: in.DryRun})
 	}))
 	mux.HandleFunc("GET /v1/quarantine", func(w http.ResponseWriter, r *http.Request) {
 		quarantines, err := host.Quarantines()
-		answer(w, append([]generations.Quarantine{}, quarantines...), err)
+		s.tell(w, append([]generations.Quarantine{}, quarantines...), err)
 	})
-	mux.HandleFunc("POST /v1/quarantine/lift", handle(func(r *http.Request, in LiftRequest) (any, error) {
+	mux.HandleFunc("POST /v1/quarantine/lift", change(s, func(r *http.Request, in LiftRequest) (any, error) {
 		return host.LiftQuarantine(in.Image)
 	}))
 	mux.HandleFunc("GET /v1/releases", func(w http.ResponseWriter, r *http.Request) {
 		releases, err := host.Releases()
 		if len(releases) > 0 {
-			err = nil // about those that are broken
+			err = nil // about broken ones
 		}
-		answer(w, append([]generations.Release{}, releases...), err) // [] and not null
+		s.tell(w, append([]generations.Release{}, releases...), err) // [] and not null
 	})
 	mux.HandleFunc("GET /v1/history", func(w http.ResponseWriter, r *http.Request) {
 		n, err := strconv.Atoi(r.URL.Query().Get("n"))
 		if err != nil || n < 1 {
-			writeJSON(w, http.StatusBadRequest, &Failure{Message: "n: want a positive number"})
+			writeJSON(w, http.StatusBadRequest, &Failure{Code: CodeInvalid, Message: "n: want a positive number"})
 			return
 		}
 		events, err := host.History(n)
-		answer(w, append([]generations.Event{}, events...), err)
+		s.tell(w, append([]generations.Event{}, events...), err)
 	})
 	return &http.Server{Handler: authorize(mux), ConnContext: rememberPeer}
 }
 
-// absolute says whether the server can find the images of a request.
+type server struct{ host *sohost.Host }
+
+// handedOver reports whether the host has given its plugins away. A Call says so before it looks for the plugin, and no plugin
+// has an empty name.
+func (s *server) handedOver() bool {
+	return errors.Is(s.host.Call(context.Background(), "", nil), sohost.ErrHandedOver)
+}
+
+// tell answers a question, unless the answer is another worker's to give. It looks after the answer was made: plugins leave the
+// host only after handedOver has become true, so what was found out before that is the truth.
+func (s *server) tell(w http.ResponseWriter, out any, err error) {
+	if s.handedOver() {
+		err = sohost.ErrHandedOver
+	}
+	answer(w, out, err)
+}
+
+// change carries out a request that changes something. An error means that nothing has changed. If the host has given its plugins
+// away, it may mean no more than that, whatever it says (the store is closed by then), and the next worker can be asked.
+func change[In any](s *server, do func(*http.Request, In) (any, error)) http.HandlerFunc {
+	return handle(func(r *http.Request, in In) (any, error) {
+		out, err := do(r, in)
+		if err != nil && s.handedOver() {
+			err = sohost.ErrHandedOver
+		}
+		return out, err
+	})
+}
+
+// status is what the host serves. A brief one is without memory.
+func (s *server) status(brief bool) sohost.Status {
+	status := s.host.Status()
+	if !brief {
+		return status
+	}
+	status.Left = sohost.Leftovers{}
+	for _, p := range status.Plugins {
+		for i := range p.Generations {
+			p.Generations[i].Memory = native.Memory{}
+		}
+	}
+	return status
+}
+
+// absolute returns an error if the server could not find one of the images.
 func absolute(images map[string]string) error {
 	for name, file := range images {
 		if file != "" && !filepath.IsAbs(file) {
-			return fmt.Errorf("plugin %s: image %s: want an absolute path, since the server's directory is another", name, file)
+			return &Failure{Code: CodeInvalid, Message: fmt.Sprintf(
+				"plugin %s: image %s: want an absolute path, since the server runs in another directory", name, file)}
 		}
 	}
 	return nil
 }
 
-// maxRequest is the size of the largest request.
+// maxRequest is the size of the largest request, in bytes. Only a deploy of thousands of plugins comes near.
 const maxRequest = 1 << 20
 
-// handle decodes the request, strictly, and answers what do returns.
+// handle decodes the request, strictly, and answers with what do returns.
 func handle[In any](do func(*http.Request, In) (any, error)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		var in In
 		d := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxRequest))
 		d.DisallowUnknownFields()
 		if err := d.Decode(&in); err != nil {
-			writeJSON(w, http.StatusBadRequest, &Failure{Message: fmt.Sprintf("request body: %v", err)})
+			writeJSON(w, http.StatusBadRequest, &Failure{Code: CodeInvalid, Message: fmt.Sprintf("request body: %v", err)})
 			return
 		}
 		out, err := do(r, in)
@@ -90,19 +139,12 @@ func answer(w http.ResponseWriter, out any, err error) {
 		writeJSON(w, http.StatusOK, out)
 		return
 	}
-	status, f := http.StatusConflict, new(Failure)
-	if errors.Is(err, sohost.ErrHandedOver) {
-		status = http.StatusMisdirectedRequest
-	}
-	if !errors.As(err, &f) {
-		f = &Failure{Message: err.Error()}
-		errors.As(err, &f.Refusal)
-	}
-	writeJSON(w, status, f)
+	f := newFailure(err)
+	writeJSON(w, f.status(), f)
 }
 
 func writeJSON(w http.ResponseWriter, status int, body any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
-	json.NewEncoder(w).Encode(body) // the peer is gone if this fails
+	json.NewEncoder(w).Encode(body) // fails only when the peer is gone
 }

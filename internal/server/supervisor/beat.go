@@ -7,21 +7,20 @@ import (
 	"time"
 )
 
-// beat is a sign of life of Run's goroutine, which examines a worker besides.
+// beat shows systemd that Run's goroutine is alive, and examines a worker.
 func (s *Supervisor) beat(p *process, n uint64) {
 	if s.opts.Notifier != nil {
 		if _, on := s.opts.Notifier.WatchdogInterval(); on {
 			s.notify(s.opts.Notifier.Ping())
 		}
 	}
-	if resident(os.Getpid()) > lean {
+	if resident(os.Getpid()) > s.limits.lean {
 		s.slim()
 	}
 	s.examine(p, n)
 }
 
-// examine asks a worker whether it is alive, and ends one that has not answered for too long, after it was made to tell its
-// stacks.
+// examine pings a worker. If it hasn't answered earlier pings for too long, examine makes it write its stacks and ends it.
 func (s *Supervisor) examine(p *process, n uint64) {
 	if p.silence() < s.opts.HangTimeout {
 		p.ping(n)
@@ -30,10 +29,10 @@ func (s *Supervisor) examine(p *process, n uint64) {
 	p.hung = fmt.Sprintf("it didn't answer for %v", p.silence().Round(time.Second))
 	s.log.Error("worker doesn't answer and is replaced", "pid", p.pid, "why", p.hung)
 	p.proc.Signal(syscall.SIGQUIT)
-	p.proc.Signal(syscall.SIGCONT) // if that is why
+	p.proc.Signal(syscall.SIGCONT) // it may be stopped
 	select {
 	case <-p.exited:
-	case <-time.After(grace):
-		p.kill()
+	case <-time.After(s.limits.grace):
+		s.kill(p)
 	}
 }

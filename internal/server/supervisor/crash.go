@@ -6,34 +6,38 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"time"
+	"strings"
 
 	"github.com/sohost/sohost/generations"
 	"github.com/sohost/sohost/internal/crash"
 	"github.com/sohost/sohost/internal/server/control"
 )
 
-// A worker that served for as long as that has not crashed in a row with the one before.
-const settled = 30 * time.Second
+const (
+	// keptCrashes is how many crashes status shows, how many outputs the store keeps, and how many reports wait for a worker.
+	keptCrashes = 20
 
-// keptCrashes is how many crashes status tells of.
-const keptCrashes = 20
+	// pendingOutput is how much output a report keeps that waits behind a newer one. The goroutine that crashed comes first, and
+	// its 100 frames take a quarter of this. One report of crash.MaxOutput and 19 of this size fit into a Start order even if
+	// JSON needs six bytes for each byte.
+	pendingOutput = 64 << 10
+)
 
-// crashed takes note of a worker that has ended by itself, and lets go of what belonged to it.
+// crashed notes that a worker ended without being told to, and releases what belonged to it.
 func (s *Supervisor) crashed(p *process) {
 	defer p.close()
 	report := p.report()
 	reason := p.why()
 	file, err := s.keep(report)
 	if err != nil {
-		s.log.Warn("keep what the worker said at its end", "err", err)
+		s.log.Warn("keep a crash output", "err", err)
 	}
-	if p.failed.Load() == nil { // else no image's fault: it has said itself why it gives up
-		s.pending = append(s.pending, *report)
+	if p.failed.Load() == nil { // otherwise it said itself why it gives up, and no image is to blame
+		s.pend(*report)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if p.ended.Sub(p.started) > settled {
+	if p.ended.Sub(p.started) > s.limits.settled {
 		s.row = 0
 	}
 	s.row++
@@ -43,7 +47,19 @@ func (s *Supervisor) crashed(p *process) {
 		"output", file)
 }
 
-// keep writes what a worker said at its end, its stacks most often, into a file of the store, and removes the oldest such file.
+// pend keeps a report for the next worker. The newest reports are kept, and of the older ones the beginning of their output, so
+// that a Start order always has room for them all.
+func (s *Supervisor) pend(r crash.Report) {
+	for i := range s.pending {
+		if o := &s.pending[i].Output; len(*o) > pendingOutput {
+			*o = strings.Clone((*o)[:pendingOutput]) // a slice of it would keep the whole
+		}
+	}
+	s.pending = append(s.pending, r)
+	s.pending = s.pending[max(0, len(s.pending)-keptCrashes):]
+}
+
+// keep writes a crash output, most often stacks, to a file in the store, and removes the oldest such files.
 func (s *Supervisor) keep(report *crash.Report) (string, error) {
 	if report.Output == "" {
 		return "", nil
@@ -61,7 +77,7 @@ func (s *Supervisor) keep(report *crash.Report) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	kept, err := filepath.Glob(filepath.Join(dir, "*.txt")) // in the order of their names, which is that of time
+	kept, err := filepath.Glob(filepath.Join(dir, "*.txt")) // sorted by name, that is by time
 	for _, old := range kept[:max(0, len(kept)-keptCrashes)] {
 		err = errors.Join(err, os.Remove(old))
 	}

@@ -13,101 +13,13 @@ import (
 	"github.com/sohost/sohost/internal/server/worker"
 )
 
-// request is a wish for a handover that waits.
-type request struct {
-	control.HandoverRequest
-	from *process    // the worker that asks; nil: somebody else
-	done chan answer // takes one without blocking
-}
-
-// special says whether the request wants more than any fresh worker.
-func (r *request) special() bool { return r.Program != "" || len(r.Images) > 0 }
-
-type answer struct {
-	handover *sohost.Handover
-	err      error
-}
-
-// ErrStopping is returned when the server ends.
-var ErrStopping = errors.New("the server is stopping")
-
-// Handover brings the plugins into a fresh worker, and returns when that serves or when it has failed; the worker that served
-// serves on then. There is one handover at a time: a request that comes during another is answered with that, unless it wants
-// an image or a program of its own.
-func (s *Supervisor) Handover(ctx context.Context, r control.HandoverRequest) (*sohost.Handover, error) {
-	return s.request(ctx, &request{HandoverRequest: r, done: make(chan answer, 1)})
-}
-
-// request has Run's goroutine carry out a wish.
-func (s *Supervisor) request(ctx context.Context, waiting *request) (*sohost.Handover, error) {
-	select {
-	case s.requests <- waiting:
-	case <-ctx.Done():
-		return nil, context.Cause(ctx)
-	}
-	select {
-	case a := <-waiting.done:
-		return a.handover, a.err
-	case <-ctx.Done():
-		return nil, context.Cause(ctx)
-	}
-}
-
-// relay brings a worker's wishes for a handover to Run's goroutine.
-func (s *Supervisor) relay(p *process) {
-	for ask := range p.asks {
-		go func() {
-			told := worker.Answer{ID: ask.ID}
-			if _, err := s.request(context.Background(), &request{
-				HandoverRequest: control.HandoverRequest{Why: ask.Why}, from: p, done: make(chan answer, 1),
-			}); err != nil {
-				told.Error = err.Error()
-			}
-			p.link.Send(worker.Order{Answer: &told})
-		}()
-	}
-}
-
-// arrived are the requests that came while a handover was under way.
-func (s *Supervisor) arrived() (rs []*request) {
-	for {
-		select {
-		case r := <-s.requests:
-			rs = append(rs, r)
-		default:
-			return rs
-		}
-	}
-}
-
-// join answers those of the waiting requests for which a handover counts that was made for one of them. The others wait on.
-func (s *Supervisor) join(waiting []*request, made *request, a answer, through bool) (left []*request) {
-	for _, r := range waiting {
-		switch {
-		case r == made:
-			r.done <- a
-		case r.from != nil && r.from.gone(): // nobody waits for it
-		case r.from != nil && through: // what it wanted done here has to be asked for there
-			r.done <- answer{}
-		case r.from == nil && !r.special():
-			r.done <- a
-		default:
-			left = append(left, r)
-		}
-	}
-	return left
-}
-
-// handover carries out a request. It returns the worker that serves afterwards.
+// handover carries out a request, and returns the worker that serves afterwards.
 func (s *Supervisor) handover(ctx context.Context, giver *process, r *request) (*process, answer) {
-	if r.from != nil && r.from != giver {
-		return giver, answer{} // it was replaced already
-	}
 	s.notify(s.opts.Notifier.Reloading())
 	s.log.Info("handover begins", "why", r.Why)
 	taker, report, err := s.exchange(ctx, giver, r)
 	if err != nil {
-		s.log.Error("handover failed; the worker that served serves on", "why", r.Why, "err", err)
+		s.log.Error("handover failed; the old worker still serves", "why", r.Why, "err", err)
 		s.mu.Lock()
 		s.failure = &control.FailedHandover{Time: time.Now(), Why: r.Why, Error: err.Error()}
 		s.mu.Unlock()
@@ -121,18 +33,18 @@ func (s *Supervisor) handover(ctx context.Context, giver *process, r *request) (
 	s.row = 0
 	s.draining[giver] = struct{}{}
 	s.mu.Unlock()
-	go s.drain(giver)
+	s.tasks.Go(func() { s.drain(giver) })
 	return taker, answer{handover: report}
 }
 
-// logHandover tells of one that is through.
+// logHandover logs a handover that succeeded.
 func (s *Supervisor) logHandover(h *sohost.Handover) {
 	p := h.Phases
 	s.log.Info("handover", "why", h.Why, "from", h.Giver, "to", h.Taker, "total", time.Since(h.Time), "prepare", p.Prepare,
 		"drain", p.Drain, "state", p.State, "commit", p.Commit, "publish", p.Publish)
 }
 
-// exchange has the giver hand over to a fresh worker. After an error the giver serves on, or has died.
+// exchange starts a new worker, the taker, and lets the giver hand over to it. After an error the giver still serves, or has died.
 func (s *Supervisor) exchange(ctx context.Context, giver *process, r *request) (*process, *sohost.Handover, error) {
 	var taker *process
 	var err error
@@ -145,11 +57,11 @@ func (s *Supervisor) exchange(ctx context.Context, giver *process, r *request) (
 		return nil, nil, err
 	}
 	fail := func(err error) (*process, *sohost.Handover, error) {
-		taker.kill()
+		s.kill(taker)
 		taker.close()
 		return nil, nil, err
 	}
-	var ends []*os.File // of two pairs: that of the handover, that of the connections
+	var ends []*os.File // of two socket pairs: for the handover, and for connections
 	defer func() { passing.Close(ends) }()
 	for range 2 {
 		a, b, err := passing.Pair()
@@ -160,20 +72,17 @@ func (s *Supervisor) exchange(ctx context.Context, giver *process, r *request) (
 	}
 	start := s.opts.Start
 	start.Takes = true
-	if err := taker.link.Send(worker.Order{Start: &start}, s.public, s.opts.Lock.File(), taker.output, ends[0], ends[2]); err != nil {
-		select {
-		case <-taker.exited: // it has closed its end
-		case <-time.After(grace):
-			taker.kill()
+	if err := s.order(taker, &start, ends[0], ends[2]); err != nil {
+		if r.Program != "" {
+			err = fmt.Errorf("%w; name a program with --binary that is a sohost", err)
 		}
-		return fail(fmt.Errorf("the fresh process has ended before it knew what to serve (why: %s); name a program with --binary that is a sohost",
-			taker.why()))
+		return fail(fmt.Errorf("start the new worker: %w", err))
 	}
 	give := worker.Give{Why: r.Why, Program: r.Program, Images: r.Images}
 	if err := giver.link.Send(worker.Order{Give: &give}, ends[1], ends[3]); err != nil {
-		return fail(fmt.Errorf("the worker that serves has ended: %w", err))
+		return fail(fmt.Errorf("the old worker has ended: %w", err))
 	}
-	passing.Close(ends) // so that each of the two sees the other's end
+	passing.Close(ends) // so that each of the two notices the other's end
 	ends = nil
 	given, err := s.awaitGiven(ctx, giver, taker)
 	switch {
@@ -185,7 +94,7 @@ func (s *Supervisor) exchange(ctx context.Context, giver *process, r *request) (
 	return taker, given.Handover, nil
 }
 
-// whyFailed tells why the giver has kept the plugins. The giver sees no more of a taker that died than that it is gone.
+// whyFailed returns why the giver has kept the plugins. Of a taker that died the giver knows only that it is gone.
 func (s *Supervisor) whyFailed(given worker.Given, taker *process) error {
 	message := given.Error
 	if given.Refusal == nil {
@@ -194,26 +103,28 @@ func (s *Supervisor) whyFailed(given worker.Given, taker *process) error {
 			if !taker.succeeded() {
 				message = fmt.Sprintf("%s (why: %s)", message, taker.why())
 			}
-		case <-time.After(100 * time.Millisecond): // it lives
+		case <-time.After(s.limits.last): // it lives
 		}
 		return errors.New(message)
 	}
 	return &control.Failure{Refusal: given.Refusal, Message: message}
 }
 
-// awaitGiven waits for the giver's word on the handover. If the giver dies instead, the taker's counts: whether the giver has
-// given its plugins away shows in whether the taker serves.
+// awaitGiven waits for the giver's report on the handover. If the giver dies instead, the taker decides: it serves only if the giver
+// had given its plugins away.
+//
+// At the time limit, and when ctx ends, the giver is told to abort. The giver alone knows whether it still can: a taker that is
+// killed may be the one that has everything.
 func (s *Supervisor) awaitGiven(ctx context.Context, giver, taker *process) (given worker.Given, err error) {
 	timeout := time.NewTimer(s.opts.HandoverTimeout)
 	defer timeout.Stop()
-	beat := time.NewTicker(time.Second)
+	beat := time.NewTicker(s.limits.beat)
 	defer beat.Stop()
 	done := ctx.Done()
-	// The giver alone knows whether there is still something to keep. A taker that is killed may be the one that has everything.
-	keep := func() {
+	abort := func() {
 		done = nil
-		giver.link.Send(worker.Order{Keep: true}) // one that is gone keeps nothing
-		timeout.Reset(2 * grace)
+		giver.link.Send(worker.Order{Abort: true}) // fails only when it is gone
+		timeout.Reset(2 * s.limits.grace)          // for both ends to undo what they did
 	}
 	for n := uint64(1); ; n++ {
 		select {
@@ -222,7 +133,7 @@ func (s *Supervisor) awaitGiven(ctx context.Context, giver, taker *process) (giv
 		case <-giver.exited:
 			<-giver.silent
 			select {
-			case given = <-giver.given: // its last word
+			case given = <-giver.given: // it reported before it ended
 				return given, nil
 			default:
 			}
@@ -232,16 +143,16 @@ func (s *Supervisor) awaitGiven(ctx context.Context, giver, taker *process) (giv
 			s.beat(taker, n)
 		case <-timeout.C:
 			if done != nil {
-				s.log.Error("handover takes too long", "limit", s.opts.HandoverTimeout)
-				keep()
+				s.log.Error("handover takes too long and is aborted", "limit", s.opts.HandoverTimeout)
+				abort()
 				continue
 			}
 			if len(taker.served) > 0 {
 				return s.awaitTaker(taker)
 			}
-			taker.kill() // the giver notices
+			s.kill(taker) // the giver notices
 		case <-done:
-			keep()
+			abort()
 		}
 	}
 }
@@ -252,19 +163,19 @@ func (s *Supervisor) awaitTaker(taker *process) (worker.Given, error) {
 	case serving := <-taker.served:
 		taker.served <- serving
 		return worker.Given{Handover: &sohost.Handover{
-			Taker: taker.pid, Release: serving.Release, Time: time.Now(), Warning: "the worker that gave its plugins away died meanwhile",
+			Taker: taker.pid, Release: serving.Release, Time: time.Now(), Warning: "the old worker died during the handover",
 		}}, nil
 	case <-taker.exited:
-	case <-time.After(grace):
+	case <-time.After(s.limits.grace):
 	}
-	return worker.Given{}, errors.New("the worker that serves has died, before it could give its plugins away")
+	return worker.Given{}, errors.New("the old worker died before it could give its plugins away")
 }
 
-// drain waits until a worker that has given its plugins away has ended.
+// drain decides about a worker that has given its plugins away, until that has ended.
 func (s *Supervisor) drain(p *process) {
-	limit := time.NewTimer(s.opts.Start.ShutdownTimeout + 2*grace)
+	limit := time.NewTimer(s.opts.Start.ShutdownTimeout + 2*s.limits.grace)
 	defer limit.Stop()
-	beat := time.NewTicker(time.Second)
+	beat := time.NewTicker(s.limits.beat)
 	defer beat.Stop()
 	for n := uint64(1); !p.gone(); n++ {
 		select {
@@ -272,12 +183,12 @@ func (s *Supervisor) drain(p *process) {
 		case <-beat.C:
 			s.examine(p, n) // its last clients wait for it
 		case <-limit.C:
-			s.log.Error("a worker that has given its plugins away doesn't end, and is killed", "pid", p.pid)
-			p.kill()
+			s.log.Error("old worker doesn't end and is killed", "pid", p.pid)
+			s.kill(p)
 		}
 	}
 	if !p.succeeded() {
-		s.log.Error("a worker that has given its plugins away died; the requests that it still had are lost", "pid", p.pid, "why", p.why())
+		s.log.Error("old worker died after the handover; the requests it still had are lost", "pid", p.pid, "why", p.why())
 	}
 	p.close()
 	s.mu.Lock()

@@ -5,36 +5,32 @@ import (
 	"os"
 	"runtime/debug"
 	"strconv"
-	"strings"
 
 	"github.com/sohost/sohost/native"
 )
 
-// heapGoal is for the Go heap and all that goes with it; it may be passed.
+// heapGoal is the soft limit for the Go heap and the runtime's own memory. A supervisor has little to do, and all day for that.
 const heapGoal = 8 << 20
 
-// lean is how much memory a supervisor may take until it gives back what it can.
-const lean = 14 << 20
-
-// slim gives memory back: most of it are pages of the program that were needed once.
+// slim gives memory back to the kernel. Most of it are pages of the program that were needed once.
 func (s *Supervisor) slim() {
 	debug.FreeOSMemory()
 	if _, err := native.CoolProgram(); err != nil {
-		s.log.Debug("give back memory", "err", err)
+		s.log.Debug("give memory back", "err", err)
 	}
 }
 
-// resident is the memory of a process in bytes; 0 if the kernel doesn't tell.
+// resident returns the resident memory of a process in bytes; 0 if the kernel doesn't say.
 func resident(pid int) int64 {
 	b, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/status")
 	if err != nil {
 		return 0
 	}
-	_, rest, _ := bytes.Cut(b, []byte("VmRSS:"))
-	fields := strings.Fields(string(rest[:min(len(rest), 64)]))
-	if len(fields) == 0 {
-		return 0
+	for line := range bytes.Lines(b) { // VmRSS:	    9876 kB
+		if rest, ok := bytes.CutPrefix(line, []byte("VmRSS:")); ok {
+			kib, _ := strconv.ParseInt(string(bytes.TrimSpace(bytes.TrimSuffix(bytes.TrimSpace(rest), []byte("kB")))), 10, 64)
+			return kib << 10
+		}
 	}
-	kib, _ := strconv.ParseInt(fields[0], 10, 64)
-	return kib << 10
+	return 0
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -16,29 +17,40 @@ import (
 	"github.com/sohost/sohost/internal/server/worker"
 )
 
+// askBacklog is how many handovers a worker may ask for before it serves. It asks for one at a time for each plugin at most, and
+// seldom for more than one.
+const askBacklog = 16
+
 // process is one worker.
 type process struct {
 	proc    *os.Process
 	pid     int
 	started time.Time
 	link    *passing.Conn
-	output  *os.File // what it says when it crashes
+	output  *os.File // gets what the Go runtime says when it crashes
 
-	served chan worker.Serving // one, once it serves
-	given  chan worker.Given   // one for each Give
-	asks   chan worker.Ask
+	served chan worker.Serving    // one, once it serves
+	given  chan worker.Given      // one for each Give
+	asks   chan worker.Ask        // closed with silent
 	failed atomic.Pointer[string] // why it ended without having served
-	asked  atomic.Int64           // since started, when it was first pinged of the times that it hasn't answered; 0: it has
+	asked  atomic.Int64           // when it was sent the first ping that it hasn't answered, as time since started; 0: it owes none
+	hung   string                 // for how long it didn't answer, set before it is ended for that
 
-	hung   string           // for how long it didn't answer until it was ended; set before that
-	rests  chan struct{}    // one for each pause of the link, once nobody listens
-	silent chan struct{}    // closed once all its words are taken and none can follow
-	exited chan struct{}    // closed once state is there
-	state  *os.ProcessState // nil if the program before has waited for it: see upgrade
+	pings  chan uint64
+	paused chan struct{} // gets one for each pause of the link, once nobody listens
+	wake   chan struct{} // gets one for each end of a pause
+	silent chan struct{} // closed when all its words are taken and none can follow
+	closed chan struct{} // closed by close
+	tasks  sync.WaitGroup
+
+	once   sync.Once        // for what follows
+	exited chan struct{}    // closed when the rest is set
+	state  *os.ProcessState // nil if it is lost, or if the program before an upgrade has waited for it
+	lost   bool             // it was killed and doesn't end: it hangs in the kernel
 	ended  time.Time
 }
 
-// spawn starts a worker, which waits for its order to start. An empty program is this one.
+// spawn starts a worker, which waits for its Start order. An empty program is this one.
 func spawn(program string) (*process, error) {
 	mine, theirs, err := passing.Pair()
 	if err != nil {
@@ -57,8 +69,8 @@ func spawn(program string) (*process, error) {
 	cmd := self.Command(context.Background(), program, "worker")
 	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
 	cmd.ExtraFiles = []*os.File{theirs} // becomes worker.LinkFile
-	// A worker that is stopped when this process is killed would keep the lock and the port for good: nobody is left to find it
-	// out. It is the end of the thread that counts, and one more such signal does no harm.
+	// A worker that is stopped when this process is killed would keep the lock and the port forever, since nobody is left to
+	// notice. The signal is sent when the thread ends that started the worker; one too many does no harm.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGCONT}
 	if err := cmd.Start(); err != nil {
 		link.Close()
@@ -71,59 +83,79 @@ func spawn(program string) (*process, error) {
 	return watch(cmd.Process, time.Now(), link, output), nil
 }
 
-// watch makes the process of a child that runs.
+// watch returns the process of a running child. Its close must be called after its end.
 func watch(proc *os.Process, started time.Time, link *passing.Conn, output *os.File) *process {
 	p := &process{
 		proc: proc, pid: proc.Pid, started: started, link: link, output: output,
-		served: make(chan worker.Serving, 1), given: make(chan worker.Given, 1), asks: make(chan worker.Ask, 16),
-		rests: make(chan struct{}, 1), silent: make(chan struct{}), exited: make(chan struct{}),
+		served: make(chan worker.Serving, 1), given: make(chan worker.Given, 1), asks: make(chan worker.Ask, askBacklog),
+		pings: make(chan uint64, 1), paused: make(chan struct{}, 1), wake: make(chan struct{}, 1),
+		silent: make(chan struct{}), closed: make(chan struct{}), exited: make(chan struct{}),
 	}
-	go p.listen()
-	go p.wait()
+	p.tasks.Go(p.listen)
+	p.tasks.Go(p.sendPings)
+	go p.wait() // not among the tasks: no one can wait for a process that hangs in the kernel
 	return p
 }
 
-// listen takes the worker's words until it is gone, or the link is paused.
+// listen takes the worker's words until it is gone.
 func (p *process) listen() {
+	defer close(p.silent)
+	defer close(p.asks)
 	for {
 		var w worker.Word
 		files, err := p.link.Receive(&w)
 		passing.Close(files)
 		if err == passing.ErrPaused {
-			p.rests <- struct{}{}
-			return
+			p.paused <- struct{}{}
+			<-p.wake
+			continue
 		}
 		if err != nil {
-			close(p.asks)
-			close(p.silent)
 			return
 		}
 		switch {
 		case w.Pong != 0:
 			p.asked.Store(0)
 		case w.Serving != nil:
-			p.served <- *w.Serving
+			deliver(p, p.served, *w.Serving)
 		case w.Given != nil:
-			p.given <- *w.Given
+			deliver(p, p.given, *w.Given)
 		case w.Ask != nil:
-			p.asks <- *w.Ask
+			deliver(p, p.asks, *w.Ask)
 		case w.Failed != "":
 			p.failed.Store(&w.Failed)
 		}
 	}
 }
 
-func (p *process) wait() {
-	p.state, _ = p.proc.Wait()
-	p.ended = time.Now()
-	close(p.exited)
+// deliver waits until somebody takes a word, or nobody will.
+func deliver[T any](p *process, to chan<- T, word T) {
+	select {
+	case to <- word:
+	case <-p.closed:
+	}
 }
 
-// pause has nobody listen to the process, until resume; what it says meanwhile waits. It says whether there was anybody.
+func (p *process) wait() {
+	state, _ := p.proc.Wait()
+	p.end(state, false)
+}
+
+// end notes that the process is gone, or lost, and reports whether that wasn't known yet.
+func (p *process) end(state *os.ProcessState, lost bool) (news bool) {
+	p.once.Do(func() {
+		p.state, p.lost, p.ended, news = state, lost, time.Now(), true
+		close(p.exited)
+	})
+	return news
+}
+
+// pause stops listening to the process until resume; what it says meanwhile waits. It reports false if the process has nothing
+// left to say, and then there is nothing to resume.
 func (p *process) pause() bool {
 	p.link.Pause()
 	select {
-	case <-p.rests:
+	case <-p.paused:
 		return true
 	case <-p.silent:
 		return false
@@ -133,10 +165,10 @@ func (p *process) pause() bool {
 // resume ends a pause.
 func (p *process) resume() {
 	p.link.Resume()
-	go p.listen()
+	p.wake <- struct{}{}
 }
 
-// gone says whether the process has ended.
+// gone reports whether the process has ended.
 func (p *process) gone() bool {
 	select {
 	case <-p.exited:
@@ -146,25 +178,36 @@ func (p *process) gone() bool {
 	}
 }
 
-// kill ends the process and waits until it is gone.
-func (p *process) kill() {
-	p.proc.Kill()
-	<-p.exited
-}
-
-// close lets go of what belongs to a process that is gone.
+// close releases what belongs to a process that is gone. It is called once.
 func (p *process) close() {
+	close(p.closed)
 	p.link.Close()
 	p.output.Close()
+	p.tasks.Wait()
 }
 
-// ping asks the process whether it is alive.
+// ping asks the process whether it is alive. It doesn't block.
 func (p *process) ping(n uint64) {
 	p.asked.CompareAndSwap(0, int64(time.Since(p.started)))
-	go p.link.Send(worker.Order{Ping: n}) // one that hangs doesn't read either
+	select {
+	case p.pings <- n:
+	default: // it hasn't read the ones before
+	}
 }
 
-// silence is for how long the process hasn't answered; 0 if it owes no answer.
+// sendPings has a goroutine of its own, since a process that hangs doesn't read.
+func (p *process) sendPings() {
+	for {
+		select {
+		case n := <-p.pings:
+			p.link.Send(worker.Order{Ping: n})
+		case <-p.closed:
+			return
+		}
+	}
+}
+
+// silence returns for how long the process has owed an answer; 0 if it owes none.
 func (p *process) silence() time.Duration {
 	asked := p.asked.Load()
 	if asked == 0 {
@@ -173,25 +216,35 @@ func (p *process) silence() time.Duration {
 	return time.Since(p.started) - time.Duration(asked)
 }
 
-// succeeded says whether a process that is gone has ended as it should. Of one that ended in the moment of an upgrade that isn't
-// known.
-func (p *process) succeeded() bool { return p.state == nil || p.state.Success() }
-
-// report is what is left of a process that is gone.
-func (p *process) report() *crash.Report {
-	words, err := io.ReadAll(io.NewSectionReader(p.output, 0, crash.MaxOutput))
-	if err != nil && !errors.Is(err, io.EOF) {
-		words = nil
-	}
+// succeeded reports whether a process that is gone has ended as it should. If it ended in the moment of an upgrade nobody knows,
+// and it counts as a success.
+func (p *process) succeeded() bool {
 	if p.state == nil {
-		return &crash.Report{PID: p.pid, Started: p.started, Ended: p.ended, Exit: "ended while the supervisor was replaced", Output: string(words)}
+		return !p.lost
 	}
-	r := crash.NewReport(p.state, p.started, p.ended, string(words))
-	r.Why = p.hung
+	return p.state.Success()
+}
+
+// report describes the end of a process that is gone.
+func (p *process) report() *crash.Report {
+	output, err := io.ReadAll(io.NewSectionReader(p.output, 0, crash.MaxOutput))
+	if err != nil {
+		output = nil
+	}
+	var r *crash.Report
+	switch {
+	case p.state != nil:
+		r = crash.NewReport(p.state, p.started, p.ended, string(output))
+	case p.lost:
+		r = &crash.Report{Exit: crash.Killed, ExitCode: -1, Signal: syscall.SIGKILL}
+	default:
+		r = &crash.Report{Exit: "ended while the supervisor was replaced"}
+	}
+	r.PID, r.Started, r.Ended, r.Output, r.Why = p.pid, p.started, p.ended, string(output), p.hung
 	return r
 }
 
-// why says why a process that is gone has ended: what it said itself, or else what can be told from outside.
+// why returns why a process that is gone has ended: in its own words, or else what can be told from outside.
 func (p *process) why() string {
 	if failed := p.failed.Load(); failed != nil {
 		return *failed

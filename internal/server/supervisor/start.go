@@ -4,23 +4,26 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"github.com/sohost/sohost"
+	"os"
 	"time"
 
+	"github.com/sohost/sohost"
 	"github.com/sohost/sohost/internal/server/worker"
+	"golang.org/x/sys/unix"
 )
 
-// first starts the first worker. That it can't serve is most often the configuration's fault, or the store's: it isn't tried
-// again, unless it has died of something else.
+// first starts the first worker. If that says that it can't serve, most often because of the configuration or the store, first
+// fails. If it crashes, further ones are started.
 func (s *Supervisor) first(ctx context.Context) (*process, error) {
 	p, err := s.begin()
 	if err != nil {
 		return nil, err
 	}
-	switch err := s.awaitServing(ctx, p); {
-	case err == nil:
+	switch err := s.awaitServing(ctx, p); err {
+	case nil:
 		return p, nil
-	case ctx.Err() != nil:
+	case errEnded:
+	default:
 		return nil, err
 	}
 	if failed := p.failed.Load(); failed != nil {
@@ -31,11 +34,11 @@ func (s *Supervisor) first(ctx context.Context) (*process, error) {
 	return s.restart(ctx)
 }
 
-// spawn starts a worker of the program that workers run, or if that can't be had of this one.
+// spawn starts a worker of the program that workers run, or, if that can't be started, of this one.
 func (s *Supervisor) spawn() (*process, error) {
 	p, err := spawn(s.program)
 	if err != nil && s.program != "" {
-		s.log.Error("the worker's program can't be started; the supervisor's is", "program", s.program, "err", err)
+		s.log.Error("can't start the worker's program; starting the supervisor's own", "program", s.program, "err", err)
 		return spawn("")
 	}
 	return p, err
@@ -52,28 +55,51 @@ func (s *Supervisor) begin() (*process, error) {
 		start.Crashes = append(start.Crashes, sohost.Crash{Ended: r.Ended, Exit: r.Exit, Why: r.Why, Output: r.Output})
 	}
 	start.CrashesInARow = s.row
-	if err := p.link.Send(worker.Order{Start: &start}, s.public, s.opts.Lock.File(), p.output); err != nil {
-		p.kill()
-		defer p.close()
-		return nil, fmt.Errorf("start a worker: %s", p.why())
+	if err := s.order(p, &start); err != nil {
+		p.close()
+		return nil, fmt.Errorf("start a worker: %w", err)
 	}
 	return p, nil
 }
 
-// backoff is how long the next worker is waited for after n crashes in a row: the first comes at once.
-func backoff(n int) time.Duration {
+// order tells a worker what to serve. After an error the worker is gone.
+func (s *Supervisor) order(p *process, start *worker.Start, more ...*os.File) error {
+	files := append([]*os.File{s.public, s.opts.Lock.File(), p.output}, more...)
+	err := p.link.Send(worker.Order{Start: start}, files...)
+	if err == nil {
+		return nil
+	}
+	if errors.Is(err, unix.EPIPE) || errors.Is(err, unix.ECONNRESET) { // it has closed its end, and knows why
+		select {
+		case <-p.exited:
+			return fmt.Errorf("it ended before it knew what to serve (why: %s)", p.why())
+		case <-time.After(s.limits.grace):
+		}
+	}
+	s.kill(p)
+	return err
+}
+
+// backoff returns how long to wait before a worker is started after n crashes in a row: not at all after the first.
+func (l limits) backoff(n int) time.Duration {
 	if n < 2 {
 		return 0
 	}
-	return min(100*time.Millisecond<<min(n-2, 10), 5*time.Second)
+	pause := l.firstPause
+	for ; n > 2 && pause < l.maxPause; n-- {
+		pause *= 2
+	}
+	return min(pause, l.maxPause)
 }
 
 // restart starts workers until one serves. It fails only when ctx ends.
 func (s *Supervisor) restart(ctx context.Context) (*process, error) {
 	for {
 		select {
-		case <-time.After(backoff(s.row)):
+		case <-time.After(s.limits.backoff(s.row)):
 		case <-ctx.Done():
+		}
+		if ctx.Err() != nil {
 			return nil, context.Cause(ctx)
 		}
 		p, err := s.begin()
@@ -81,27 +107,28 @@ func (s *Supervisor) restart(ctx context.Context) (*process, error) {
 			s.mu.Lock()
 			s.row++
 			s.mu.Unlock()
-			s.log.Error("start a worker", "err", err)
+			s.log.Error("can't start a worker", "err", err)
 			continue
 		}
-		switch err := s.awaitServing(ctx, p); {
-		case err == nil:
+		switch err := s.awaitServing(ctx, p); err {
+		case nil:
 			s.pending = nil
 			return p, nil
-		case ctx.Err() != nil:
+		case errEnded:
+			s.crashed(p)
+		default:
 			return nil, err
 		}
-		s.crashed(p)
 	}
 }
 
 // errEnded is returned when a worker has ended before it served.
 var errEnded = errors.New("the worker has ended")
 
-// awaitServing waits until p serves. If it ends instead, or hangs, the error is errEnded and p is gone; when ctx ends p is made
-// to finish.
+// awaitServing waits until p serves. The error is errEnded if p ends instead, or hangs and is ended; then p is gone. When ctx ends
+// p is told to finish, and the error is ctx's.
 func (s *Supervisor) awaitServing(ctx context.Context, p *process) error {
-	beat := time.NewTicker(time.Second)
+	beat := time.NewTicker(s.limits.beat)
 	defer beat.Stop()
 	for n := uint64(1); ; n++ {
 		select {

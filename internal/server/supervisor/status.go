@@ -3,6 +3,7 @@ package supervisor
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"net"
 	"net/http"
 	"os"
@@ -14,53 +15,77 @@ import (
 	"github.com/sohost/sohost/internal/server/worker"
 )
 
-// ConnectControl makes a connection to the worker's control server.
+// ConnectControl opens a connection to the worker's control server.
 func (p *process) ConnectControl() (net.Conn, error) { return worker.ConnectControl(p.link) }
 
-// statusTimeout is how long a worker may take to tell what it serves, until the status says the rest without it.
+// statusTimeout bounds how long workers may take to say what they serve. Beyond it the status leaves that out.
 const statusTimeout = 5 * time.Second
 
-// Status tells what the server serves, and by which processes.
-func (s *Supervisor) Status(ctx context.Context) control.Status {
+// Status describes what the server serves, and by which processes. A brief one is without memory.
+func (s *Supervisor) Status(ctx context.Context, brief bool) control.Status {
+	limit, cancel := context.WithTimeout(ctx, statusTimeout)
+	defer cancel()
+	for {
+		status, current, changed := s.processes(brief)
+		if current == nil {
+			return status
+		}
+		host, err := current.host(limit, brief)
+		if err == nil {
+			status.Status = host
+			return status
+		}
+		if errors.Is(err, sohost.ErrHandedOver) { // the new worker serves in a moment
+			select {
+			case <-changed:
+				continue
+			case <-limit.Done():
+			}
+		}
+		s.log.Warn("ask the worker for its status", "pid", current.pid, "err", err)
+		return status
+	}
+}
+
+// processes returns the status without what the worker has to say, the worker to ask, and a channel that is closed when that is
+// no longer the one.
+func (s *Supervisor) processes(brief bool) (status control.Status, current *process, changed <-chan struct{}) {
 	s.mu.Lock()
-	status := control.Status{
+	current, changed = s.current, s.changed
+	status = control.Status{
 		PID: os.Getpid(), Started: s.started, Handover: s.last, Failed: s.failure, Crashes: slices.Clone(s.crashes),
 	}
-	current := s.current
-	for p := range s.draining {
-		status.Draining = append(status.Draining, p.status())
-	}
+	draining := s.drainingLocked()
 	s.mu.Unlock()
 	status.Store, status.Plugins = s.opts.Start.Options.Store, []sohost.PluginStatus{}
-	if current != nil {
-		w := current.status()
-		status.Worker = &w
-		if host, err := current.host(ctx); err == nil {
-			status.Status = host
-		} else {
-			s.log.Warn("ask the worker for its status", "err", err)
-		}
+	measure := resident
+	if brief {
+		measure = func(int) int64 { return 0 }
 	}
-	status.SupervisorMemory = resident(status.PID)
+	describe := func(p *process) control.WorkerStatus {
+		w := control.WorkerStatus{PID: p.pid, Started: p.started, Memory: measure(p.pid)}
+		status.Memory += w.Memory
+		return w
+	}
+	status.SupervisorMemory = measure(status.PID)
 	status.Memory = status.SupervisorMemory
-	if status.Worker != nil {
-		status.Memory += status.Worker.Memory
+	if current != nil {
+		w := describe(current)
+		status.Worker = &w
 	}
-	for _, d := range status.Draining {
-		status.Memory += d.Memory
+	for _, d := range draining {
+		status.Draining = append(status.Draining, describe(d))
 	}
-	return status
+	return status, current, changed
 }
 
-func (p *process) status() control.WorkerStatus {
-	return control.WorkerStatus{PID: p.pid, Started: p.started, Memory: resident(p.pid)}
-}
-
-// host asks the worker what its Host serves.
-func (p *process) host(ctx context.Context) (status sohost.Status, err error) {
-	ctx, cancel := context.WithTimeout(ctx, statusTimeout)
-	defer cancel()
-	resp, err := control.Ask(ctx, p, http.MethodGet, "/v1/status", nil)
+// host asks the worker what it serves.
+func (p *process) host(ctx context.Context, brief bool) (status sohost.Status, err error) {
+	uri := "/v1/status"
+	if brief {
+		uri += "?brief=true"
+	}
+	resp, err := control.Ask(ctx, p, http.MethodGet, uri, nil)
 	if err != nil {
 		return status, err
 	}

@@ -1,7 +1,8 @@
-// Package supervisor keeps one worker serving: it starts it, gives it the server's sockets, replaces it by a fresh one when that
-// is due (a handover) and when it has died or hangs, and answers on the control socket.
+// Package supervisor keeps one worker serving: it starts the worker, gives it the server's sockets, replaces it when that is due
+// (a handover) and when it has died or hangs, and answers on the control socket.
 //
-// One goroutine, that of Run, decides what happens to workers, one thing after the other. Others only ask it to.
+// Run's goroutine decides which worker serves, one thing after the other; others send it requests. A worker that has given its
+// plugins away is left to a goroutine of its own, drain, which alone decides about it from then on. Run waits for all of them.
 package supervisor
 
 import (
@@ -19,12 +20,13 @@ import (
 	"github.com/sohost/sohost"
 	"github.com/sohost/sohost/generations"
 	"github.com/sohost/sohost/internal/crash"
+	"github.com/sohost/sohost/internal/self"
 	"github.com/sohost/sohost/internal/server/control"
 	"github.com/sohost/sohost/internal/server/systemd"
 	"github.com/sohost/sohost/internal/server/worker"
 )
 
-// Options say what to supervise. Public, Control, Lock and Log must be set.
+// Options configure a Supervisor. Public, Control, Lock and Log must be set.
 type Options struct {
 	Start   worker.Start      // what each worker is to serve
 	Public  net.Listener      // for HTTP; TCP or unix
@@ -32,35 +34,41 @@ type Options struct {
 	Lock    *generations.Lock // of Start.Options.Store
 	Log     *slog.Logger
 
-	// ControlPath is the control socket's file, which is removed at the end. Default: it is somebody else's.
+	// ControlPath is the control socket's file, which Run removes at its end. Default: it belongs to somebody else.
 	ControlPath string
 
-	// Serving is called once, when the first worker serves.
+	// Serving is called once, when the first worker serves, with a brief status. After an upgrade it is not called.
 	Serving func(control.Status)
 
-	// HangTimeout is for how long a worker may not answer until it is replaced. Default: 10 s.
+	// HangTimeout is how long a worker may fail to answer before it is replaced. Default: 10 s.
 	HangTimeout time.Duration
 
 	// HandoverTimeout bounds a handover. Default: 2 min.
 	HandoverTimeout time.Duration
 
-	// Notifier tells systemd how it goes. Default: nobody is told.
+	// Notifier reports to systemd. Default: there is no systemd.
 	Notifier *systemd.Notifier
 }
 
-// Supervisor is the process that has workers.
+// Supervisor keeps a worker serving.
 type Supervisor struct {
 	opts     Options
+	limits   limits
 	log      *slog.Logger
+	started  time.Time
+	requests chan *request
+	signals  chan os.Signal // gets SIGUSR2
+	stopped  chan struct{}  // closed at Run's end
+	tasks    sync.WaitGroup // the goroutines that Run waits for
+
+	// Run's goroutine alone has these.
 	public   *os.File
 	orders   *http.Server
-	started  time.Time
-	program  string // what workers run; empty: this one
+	program  string // what workers run; empty: this program
 	upgrades bool   // this process is to run that, too
-	requests chan *request
 
 	resumed *process       // the worker that served before an upgrade
-	pending []crash.Report // crashes that no worker has taken note of
+	pending []crash.Report // crashes that no worker knows of yet; see pend
 
 	mu       sync.Mutex    // guards what follows
 	current  *process      // nil while none serves
@@ -69,10 +77,10 @@ type Supervisor struct {
 	last     *sohost.Handover
 	failure  *control.FailedHandover
 	crashes  []control.Crash
-	row      int // crashes in a row
+	row      int // crashes in a row; only Run's goroutine changes it
 }
 
-// New makes a supervisor; Run starts it.
+// New returns a Supervisor; call Run to start it.
 func New(opts Options) *Supervisor {
 	if opts.HangTimeout == 0 {
 		opts.HangTimeout = 10 * time.Second
@@ -81,19 +89,24 @@ func New(opts Options) *Supervisor {
 		opts.HandoverTimeout = 2 * time.Minute
 	}
 	return &Supervisor{
-		opts: opts, log: opts.Log, started: time.Now(), requests: make(chan *request),
-		changed: make(chan struct{}), draining: map[*process]struct{}{},
+		opts: opts, limits: defaultLimits(), log: opts.Log, started: time.Now(), requests: make(chan *request),
+		signals: make(chan os.Signal, 1), stopped: make(chan struct{}), changed: make(chan struct{}), draining: map[*process]struct{}{},
 	}
 }
 
-// Run keeps a worker serving until ctx ends, and then has it finish. It fails when the first worker can't serve; later ones are
-// tried for ever.
+// Run keeps a worker serving until ctx ends, then tells it to finish, and returns when all workers have ended. It fails when the
+// first worker says that it can't serve; later ones are tried again and again. It is called once.
+//
+// SIGUSR2 replaces the program by the one that now has this program's file name, as Handover with that Program does.
 func (s *Supervisor) Run(ctx context.Context) (err error) {
 	if s.public, err = fileOf(s.opts.Public); err != nil {
 		return err
 	}
-	debug.SetMemoryLimit(heapGoal) // it has little to do, and all day for that
 	defer s.public.Close()
+	defer s.tasks.Wait()
+	defer close(s.stopped)
+	debug.SetMemoryLimit(heapGoal)
+	s.tasks.Go(func() { s.upgradeOnSignal(ctx) })
 	p := s.resumed
 	if p == nil {
 		if p, err = s.first(ctx); err != nil {
@@ -104,7 +117,7 @@ func (s *Supervisor) Run(ctx context.Context) (err error) {
 	defer func() {
 		s.orders.Close()
 		if s.opts.ControlPath != "" {
-			os.Remove(s.opts.ControlPath) // gone already, unless an upgrade has kept it
+			os.Remove(s.opts.ControlPath) // the listener has removed it, unless an upgrade has made it keep it
 		}
 	}()
 	s.serve(p)
@@ -112,13 +125,14 @@ func (s *Supervisor) Run(ctx context.Context) (err error) {
 	return s.supervise(ctx, p)
 }
 
-// answerOrders begins to answer on the control socket.
+// answerOrders starts to answer on the control socket, until s.orders is closed.
 func (s *Supervisor) answerOrders(on net.Listener) {
-	s.orders = control.NewProxy(s)
-	go s.orders.Serve(on) // until it is closed
+	orders := control.NewProxy(s)
+	s.orders = orders
+	s.tasks.Go(func() { orders.Serve(on) })
 }
 
-// fileOf gives the open file of a listener.
+// fileOf returns a copy of the listener's open file.
 func fileOf(l net.Listener) (*os.File, error) {
 	f, ok := l.(interface{ File() (*os.File, error) })
 	if !ok {
@@ -127,24 +141,29 @@ func fileOf(l net.Listener) (*os.File, error) {
 	return f.File()
 }
 
-// supervise is the life of the server.
+// supervise keeps a worker serving, now p, until ctx ends.
 func (s *Supervisor) supervise(ctx context.Context, p *process) error {
-	beat := time.NewTicker(time.Second)
+	beat := time.NewTicker(s.limits.beat)
 	defer beat.Stop()
 	var waiting []*request
 	for n := uint64(1); ; n++ {
 		if ctx.Err() != nil {
 			for _, r := range waiting {
-				r.done <- answer{err: ErrStopping}
+				r.done <- answer{err: control.ErrStopping}
 			}
 			s.notify(s.opts.Notifier.Stopping())
 			return s.finish(p)
 		}
 		if len(waiting) > 0 {
 			r := waiting[0]
+			if r.from != nil && r.from != p { // from a worker that was replaced already
+				r.done <- answer{}
+				waiting = waiting[1:]
+				continue
+			}
 			next, answer := s.handover(ctx, p, r)
 			through := next != p
-			if through { // first: whoever hears of it asks the new one
+			if through { // before join: who hears of it asks the new one
 				s.serve(next)
 				s.logHandover(answer.handover)
 				p = next
@@ -175,12 +194,12 @@ func (s *Supervisor) supervise(ctx context.Context, p *process) error {
 			s.serve(p)
 			s.log.Info("worker serves", "pid", p.pid)
 			s.notifyReady()
-		case <-ctx.Done(): // see above
+		case <-ctx.Done():
 		}
 	}
 }
 
-// serve makes p the worker that serves; nil stands for none.
+// serve makes p the worker that serves; nil means none.
 func (s *Supervisor) serve(p *process) {
 	s.mu.Lock()
 	s.current = p
@@ -188,11 +207,11 @@ func (s *Supervisor) serve(p *process) {
 	s.changed = make(chan struct{})
 	s.mu.Unlock()
 	if p != nil {
-		go s.relay(p)
+		s.tasks.Go(func() { s.relay(p) })
 	}
 }
 
-// Worker returns the worker that serves, as soon as there is one that is not among those that were tried.
+// Worker waits for a worker that serves and is not among tried. It fails only when ctx ends.
 func (s *Supervisor) Worker(ctx context.Context, tried ...control.Worker) (control.Worker, error) {
 	for {
 		s.mu.Lock()
@@ -209,18 +228,18 @@ func (s *Supervisor) Worker(ctx context.Context, tried ...control.Worker) (contr
 	}
 }
 
-// greet tells that the server serves.
+// greet reports that the server serves.
 func (s *Supervisor) greet(ctx context.Context) {
 	if s.resumed != nil {
-		s.log.Info("upgraded: this is another program in the same process", "version", version())
+		s.log.Info("upgraded: this is another program in the same process", "version", self.Version())
 	} else if s.opts.Serving != nil {
-		s.opts.Serving(s.Status(ctx))
+		s.opts.Serving(s.Status(ctx, true))
 	}
 	s.notify(s.opts.Notifier.MainPID(os.Getpid())) // a shell may have been started first
 	s.notifyReady()
 }
 
-// notifyReady tells systemd that there is a worker that serves, and gives back what it took to come there.
+// notifyReady tells systemd that a worker serves, and gives back the memory that it took to get there.
 func (s *Supervisor) notifyReady() {
 	s.notify(s.opts.Notifier.Ready("serving"))
 	s.slim()

@@ -8,7 +8,6 @@ import (
 	"net"
 	"os"
 	"os/signal"
-	"runtime/debug"
 	"strconv"
 	"syscall"
 	"time"
@@ -21,10 +20,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// resumeEnv is the number of the open file that has the legacy of the program before.
+// resumeEnv holds the number of the open file with the Legacy of the program before.
 const resumeEnv = "SOHOST_RESUME"
 
-// Legacy is what a supervisor leaves to the program that takes its place in the same process. Files are told by their numbers.
+// Legacy is what a supervisor leaves to the program that replaces it in the same process. Open files are given by their numbers.
 type Legacy struct {
 	Start           worker.Start  `json:"start"`
 	HangTimeout     time.Duration `json:"hang_timeout"`
@@ -32,7 +31,7 @@ type Legacy struct {
 	Started         time.Time     `json:"started"`
 	Public          int           `json:"public"`
 	Control         int           `json:"control"`
-	ControlPath     string        `json:"control_path,omitempty"` // to be removed at the end; empty: it isn't ours
+	ControlPath     string        `json:"control_path,omitempty"` // see Options
 	Lock            int           `json:"lock"`
 	Worker          childLegacy   `json:"worker"`
 	Draining        []childLegacy `json:"draining,omitempty"`
@@ -41,7 +40,7 @@ type Legacy struct {
 	Crashes  []control.Crash  `json:"crashes,omitempty"`
 }
 
-// childLegacy is a worker.
+// childLegacy describes a worker.
 type childLegacy struct {
 	PID     int       `json:"pid"`
 	Started time.Time `json:"started"`
@@ -49,11 +48,31 @@ type childLegacy struct {
 	Output  int       `json:"output"`
 }
 
-// upgradeTimeout is how long answers on the control socket may take until the program is replaced.
+// upgradeTimeout bounds how long the program waits for its last answers on the control socket before it is replaced.
 const upgradeTimeout = 5 * time.Second
 
-// upgrade replaces the program of this process by the one that the worker runs. It doesn't return if that works; else all
-// stays as it is, but workers run the new program, and it isn't tried again.
+// upgradeOnSignal asks for a handover to the program that now has this one's file name, at each SIGUSR2 until ctx or Run ends.
+func (s *Supervisor) upgradeOnSignal(ctx context.Context) {
+	signal.Notify(s.signals, syscall.SIGUSR2) // never stopped: a late one would end the process
+	for {
+		select {
+		case <-s.signals:
+		case <-ctx.Done():
+			return
+		case <-s.stopped:
+			return
+		}
+		program, err := os.Executable()
+		if err != nil {
+			s.log.Error("upgrade: find this program's file", "err", err)
+			continue
+		}
+		s.Handover(ctx, control.HandoverRequest{Why: "SIGUSR2", Program: program}) // which logs how it went
+	}
+}
+
+// upgrade replaces the program of this process by the one that the worker runs, and doesn't return if that works. Otherwise all
+// goes on as before, workers run the new program, and it isn't tried again.
 func (s *Supervisor) upgrade(p *process) {
 	program := s.program
 	ctx, cancel := context.WithTimeout(context.Background(), upgradeTimeout)
@@ -63,12 +82,9 @@ func (s *Supervisor) upgrade(p *process) {
 		s.log.Error("upgrade the supervisor: the program before stays", "err", err)
 		return
 	}
-	s.orders.Shutdown(ctx) // connections wait in the backlog; what isn't answered by then is cut off
+	s.orders.Shutdown(ctx) // new connections wait in the backlog; what isn't answered in time is cut off
 	s.mu.Lock()
-	links := []*process{p}
-	for d := range s.draining {
-		links = append(links, d)
-	}
+	links := append([]*process{p}, s.drainingLocked()...)
 	s.mu.Unlock()
 	var paused []*process
 	for _, l := range links {
@@ -91,7 +107,7 @@ func (s *Supervisor) upgrade(p *process) {
 	}
 }
 
-// copyListener copies the control socket, so that the server's end doesn't close it, and keeps its file where it is.
+// copyListener copies the control socket, which then outlives the server that has it, and so does its file.
 func copyListener(l net.Listener) (*os.File, error) {
 	if u, ok := l.(*net.UnixListener); ok {
 		u.SetUnlinkOnClose(false)
@@ -99,7 +115,7 @@ func copyListener(l net.Listener) (*os.File, error) {
 	return fileOf(l)
 }
 
-// exec leaves everything to the program. It returns only if that fails.
+// exec runs the program in this process and leaves everything to it. It returns only if that fails.
 func (s *Supervisor) exec(program string, orders *os.File, links []*process) error {
 	var kept []int
 	defer func() {
@@ -152,12 +168,14 @@ func (s *Supervisor) exec(program string, orders *os.File, links []*process) err
 		return failed
 	}
 	env := append(os.Environ(), s.opts.Notifier.Environ()...)
-	signal.Ignore(syscall.SIGUSR2) // else one would end the new program before it is ready for that
+	signal.Ignore(syscall.SIGUSR2) // otherwise an early one would end the new program
 	s.log.Info("upgrade: the new program takes this process's place", "program", program)
-	return syscall.Exec(program, os.Args, append(env, resumeEnv+"="+strconv.Itoa(fd)))
+	err = syscall.Exec(program, os.Args, append(env, resumeEnv+"="+strconv.Itoa(fd)))
+	signal.Notify(s.signals, syscall.SIGUSR2)
+	return err
 }
 
-// inheritable copies an open file so that a program in this process's place has it.
+// inheritable returns the number of a copy of an open file that survives exec.
 func inheritable(f *os.File) (fd int, err error) {
 	raw, err := f.SyscallConn()
 	if err != nil {
@@ -167,7 +185,7 @@ func inheritable(f *os.File) (fd int, err error) {
 	return fd, errors.Join(controlErr, err)
 }
 
-// Inherit reads the legacy of the program before, if there is one; else it returns nil.
+// Inherit returns what the program before has left; nil if there was none.
 func Inherit() (*Legacy, error) {
 	number, has := os.LookupEnv(resumeEnv)
 	if !has {
@@ -190,13 +208,13 @@ func Inherit() (*Legacy, error) {
 	return l, nil
 }
 
-// fileAt is an inherited file, which no child is to inherit in turn.
+// fileAt returns an inherited file and makes it close-on-exec, so that no child inherits it.
 func fileAt(fd int, name string) *os.File {
 	unix.CloseOnExec(fd)
 	return os.NewFile(uintptr(fd), name)
 }
 
-// Resume makes the supervisor that continues. Of the options it needs Log and Notifier.
+// Resume returns a Supervisor that goes on where the program before stopped. Of opts it needs Log and Notifier.
 func Resume(l *Legacy, opts Options) (*Supervisor, error) {
 	var err error
 	public, lock, orders := fileAt(l.Public, "http"), fileAt(l.Lock, "lock"), fileAt(l.Control, "control")
@@ -215,7 +233,7 @@ func Resume(l *Legacy, opts Options) (*Supervisor, error) {
 	if s.resumed, err = adopt(l.Worker); err != nil {
 		return nil, err
 	}
-	// What it asked the program before is forgotten.
+	// The new program doesn't know what the worker has asked the old one for.
 	s.resumed.link.Send(worker.Order{Answer: &worker.Answer{Error: "the supervisor was replaced meanwhile"}})
 	for _, c := range l.Draining {
 		d, err := adopt(c)
@@ -223,11 +241,12 @@ func Resume(l *Legacy, opts Options) (*Supervisor, error) {
 			return nil, err
 		}
 		s.draining[d] = struct{}{}
-		go s.drain(d)
+		s.tasks.Go(func() { s.drain(d) })
 	}
 	return s, nil
 }
 
+// adopt returns the process of a worker that the program before has started.
 func adopt(c childLegacy) (*process, error) {
 	proc, err := os.FindProcess(c.PID)
 	if err != nil {
@@ -238,11 +257,4 @@ func adopt(c childLegacy) (*process, error) {
 		return nil, err
 	}
 	return watch(proc, c.Started, link, fileAt(c.Output, "crash output")), nil
-}
-
-func version() string {
-	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
-		return info.Main.Version
-	}
-	return "(devel)"
 }

@@ -10,10 +10,16 @@ import (
 	"github.com/sohost/sohost/internal/passing"
 )
 
-// clientHeader carries the address of a forwarded request's client.
-const clientHeader = "Sohost-Client"
+const (
+	// clientHeader carries the address of a forwarded request's client.
+	clientHeader = "Sohost-Client"
 
-// proxy forwards the giver's requests to the taker, through connections that it makes for them.
+	// maxForwarding is how many connections to the taker stay open between requests. There are about as many as callers who
+	// waited at the gates; more would only be slower.
+	maxForwarding = 1000
+)
+
+// proxy forwards the giver's requests to the taker, over connections that it passes to it.
 type proxy struct {
 	*httputil.ReverseProxy
 	transport *http.Transport
@@ -24,7 +30,7 @@ func newProxy(connections *passing.Conn, log *slog.Logger) *proxy {
 		DialContext: func(context.Context, string, string) (net.Conn, error) {
 			return connectBy(connections, passed{Forward: true})
 		},
-		MaxIdleConnsPerHost: 1000,
+		MaxIdleConnsPerHost: maxForwarding,
 		DisableCompression:  true,
 	}
 	return &proxy{transport: transport, ReverseProxy: &httputil.ReverseProxy{
@@ -32,7 +38,7 @@ func newProxy(connections *passing.Conn, log *slog.Logger) *proxy {
 		FlushInterval: -1,
 		ErrorLog:      slog.NewLogLogger(log.Handler(), slog.LevelWarn),
 		Rewrite: func(r *httputil.ProxyRequest) {
-			// The taker is to see the request as it came: nothing here is a hop that anybody knows of.
+			// The taker sees the request as it came, since clients don't know of this hop.
 			r.Out.URL.Scheme, r.Out.URL.Host, r.Out.Host = "http", "sohost", r.In.Host
 			for _, name := range []string{"Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto"} {
 				if values, has := r.In.Header[name]; has {
@@ -46,13 +52,13 @@ func newProxy(connections *passing.Conn, log *slog.Logger) *proxy {
 
 func (p *proxy) close() { p.transport.CloseIdleConnections() }
 
-// connectBy makes a connection to the process at the other end by passing it one.
+// connectBy opens a connection to the process at the other end, by passing it one end of a socket pair.
 func connectBy(to *passing.Conn, message any) (net.Conn, error) {
 	mine, theirs, err := passing.Pair()
 	if err != nil {
 		return nil, err
 	}
-	defer mine.Close() // FileConn makes a copy
+	defer mine.Close() // FileConn returns a copy
 	defer theirs.Close()
 	if err := to.Send(message, theirs); err != nil {
 		return nil, err
@@ -60,12 +66,12 @@ func connectBy(to *passing.Conn, message any) (net.Conn, error) {
 	return net.FileConn(mine)
 }
 
-// ConnectControl makes a connection to the control server of the worker at the other end of the link.
+// ConnectControl opens a connection to the control server of the worker at the other end of the link.
 func ConnectControl(link *passing.Conn) (net.Conn, error) {
 	return connectBy(link, Order{Control: true})
 }
 
-// onBehalf serves the requests of a proxy as those of its clients.
+// onBehalf serves a proxy's requests as those of the proxy's clients.
 func onBehalf(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		r.RemoteAddr = r.Header.Get(clientHeader)

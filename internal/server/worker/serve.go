@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"sync"
 	"time"
 
 	"github.com/sohost/sohost"
@@ -17,22 +18,31 @@ import (
 	"github.com/sohost/sohost/internal/server/control"
 )
 
-// idleTimeout is how long a keep-alive connection may be without a request.
-const idleTimeout = 3 * time.Minute
+const (
+	// idleTimeout is how long a keep-alive connection may be without a request.
+	idleTimeout = 3 * time.Minute
 
-// server is what a worker serves with.
+	// headerTimeout is how long a client may take to send a request's header. Slow mobile clients need seconds, and a client that
+	// never finishes holds no more than a connection until then.
+	headerTimeout = 30 * time.Second
+)
+
+// server holds what a worker serves with.
 type server struct {
-	host      *sohost.Host
-	listener  net.Listener
-	accepted  *conns.Set   // clients' connections that this process has accepted
-	passedOn  *conns.Set   // and those that the giver has passed on
-	inherited *conns.Queue // by which these come
-	forwarded *conns.Queue // connections by which the giver makes requests
+	host        *sohost.Host
+	listener    net.Listener
+	accepted    *conns.Set    // clients' connections that this process has accepted
+	passedOn    *conns.Set    // and those that the giver has passed on
+	inherited   *conns.Queue  // by which these come
+	forwarded   *conns.Queue  // connections on which the giver makes requests
+	connections *passing.Conn // from the giver; nil if there was none
 
 	public, forward, control *http.Server
+
+	tasks sync.WaitGroup // the goroutines that accept connections
 }
 
-// serve makes the Host and serves until the worker is told to finish, or has given everything away.
+// serve creates the Host and serves until the worker is told to finish, or has given everything away.
 func (w *worker) serve(files []*os.File) error {
 	listener, err := net.FileListener(files[0])
 	if err != nil {
@@ -46,11 +56,11 @@ func (w *worker) serve(files []*os.File) error {
 	}
 
 	s := &server{accepted: conns.NewSet(idleTimeout), passedOn: conns.NewSet(idleTimeout), listener: listener}
-	var connections *passing.Conn
 	if w.start.Takes {
-		if connections, err = passing.New(files[4]); err != nil {
+		if s.connections, err = passing.New(files[4]); err != nil {
 			return err
 		}
+		defer s.connections.Close()
 		s.host, err = sohost.Take(w.finish, options, files[3])
 	} else {
 		s.host, err = sohost.New(w.finish, options)
@@ -59,10 +69,8 @@ func (w *worker) serve(files []*os.File) error {
 		return err
 	}
 	failed := s.begin(w)
-	if connections != nil {
-		go s.inherit(connections, w.log)
-	}
-	w.link.Send(Word{Serving: &Serving{Release: s.host.CurrentRelease()}}) // obey notices when there is no supervisor any more
+	defer s.end()
+	w.link.Send(Word{Serving: &Serving{Release: s.host.CurrentRelease()}}) // obey notices when the supervisor is gone
 	for {
 		select {
 		case g := <-w.gives:
@@ -77,12 +85,12 @@ func (w *worker) serve(files []*os.File) error {
 	}
 }
 
-// begin serves on all listeners. The channel tells of one that has failed.
+// begin starts to serve on all listeners. The channel gets an error when one fails.
 func (s *server) begin(w *worker) (failed <-chan error) {
 	s.inherited, s.forwarded = conns.NewQueue(s.listener.Addr()), conns.NewQueue(s.listener.Addr())
 	errorLog := slog.NewLogLogger(w.log.Handler(), slog.LevelWarn)
 	s.public = &http.Server{
-		Handler: s.host, ConnState: s.accepted.ConnState, ReadHeaderTimeout: 30 * time.Second, IdleTimeout: idleTimeout, ErrorLog: errorLog,
+		Handler: s.host, ConnState: s.accepted.ConnState, ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout, ErrorLog: errorLog,
 	}
 	s.forward = &http.Server{Handler: onBehalf(s.host), ErrorLog: errorLog}
 	s.control = control.NewServer(s.host)
@@ -94,35 +102,45 @@ func (s *server) begin(w *worker) (failed <-chan error) {
 		{s.public, s.accepted.Listener(s.listener)}, {s.public, s.passedOn.Listener(s.inherited)},
 		{s.forward, s.forwarded}, {s.control, w.control},
 	} {
-		go func() {
+		s.tasks.Go(func() {
 			if err := serve.server.Serve(serve.on); !errors.Is(err, http.ErrServerClosed) && !errors.Is(err, net.ErrClosed) {
 				errs <- fmt.Errorf("serve: %w", err)
 			}
-		}()
+		})
+	}
+	if s.connections != nil {
+		s.tasks.Go(func() { s.inherit(w.log) })
 	}
 	return errs
 }
 
-// inherit takes the giver's connections until there are none.
-func (s *server) inherit(connections *passing.Conn, log *slog.Logger) {
-	defer connections.Close()
+// end closes what is still open, and waits until no more connections are accepted.
+func (s *server) end() {
+	for _, server := range []*http.Server{s.public, s.forward, s.control} {
+		server.Close()
+	}
+	if s.connections != nil {
+		s.connections.Close()
+	}
+	s.tasks.Wait()
+}
+
+// inherit takes the giver's connections until it passes no more.
+func (s *server) inherit(log *slog.Logger) {
+	defer s.connections.Close()
 	for {
 		var p passed
-		files, err := connections.Receive(&p)
+		files, err := s.connections.Receive(&p)
 		if err != nil {
-			return // the giver has ended
+			return // the giver has ended, or end was called
 		}
 		to := s.inherited
 		if p.Forward {
 			to = s.forwarded
 		}
 		for _, f := range files {
-			c, err := net.FileConn(f)
-			if err == nil {
-				err = to.Push(c)
-			}
-			if err != nil {
-				log.Warn("connection of the process before", "err", err)
+			if err := push(to, f); err != nil {
+				log.Warn("take over a connection of the old worker", "err", err)
 			}
 			f.Close()
 		}
@@ -133,19 +151,20 @@ func (s *server) inherit(connections *passing.Conn, log *slog.Logger) {
 func (w *worker) stop(s *server) error {
 	ctx, cancel := context.WithTimeout(context.Background(), w.limit())
 	defer cancel()
-	// Shutdown gives connections 5 s for their first request, and for it all are new that were passed on to this process and have
-	// been idle since. Those between two requests are passed on again, to nobody.
+	// Shutdown gives new connections 5 s for their first request, and takes those for new that were passed on to this process and
+	// have been idle since. Connections between two requests are therefore passed on again, to nobody.
 	nobody := func(*os.File) error { return nil }
 	s.passedOn.Move(nobody)
-	if context.Cause(w.finish) == errOrphan { // the next server waits
+	if context.Cause(w.finish) == errOrphan { // the next server is waiting
 		s.accepted.Move(nobody)
 	}
 	return errors.Join(s.public.Shutdown(ctx), s.forward.Shutdown(ctx), s.control.Shutdown(ctx), s.host.Close(ctx))
 }
 
-// give gives all to the taker, and says whether that worked: the worker is at its end then.
+// give hands everything over to the taker and finishes the requests that are left. It reports whether that worked; then the worker
+// is done, and otherwise it still serves.
 func (w *worker) give(s *server, g give) (gone bool) {
-	defer g.keep(nil)
+	defer g.abort(nil)
 	connections, err := passing.New(g.connections)
 	if err != nil {
 		g.taker.Close()
@@ -161,7 +180,7 @@ func (w *worker) give(s *server, g give) (gone bool) {
 		w.link.Send(given(nil, err))
 		return false
 	}
-	s.listener.Close() // here alone: the socket is open in other processes
+	s.listener.Close() // only here: other processes have the socket open
 	for _, set := range []*conns.Set{s.accepted, s.passedOn} {
 		set.Move(func(f *os.File) error { return connections.Send(passed{}, f) })
 	}
@@ -171,12 +190,17 @@ func (w *worker) give(s *server, g give) (gone bool) {
 	defer cancel()
 	stop := context.AfterFunc(w.finish, cancel) // when the server ends, nobody waits for the last requests twice
 	defer stop()
-	go func() { // the taker never says a word here: it has died, and nothing can be forwarded any more
+	var watching sync.WaitGroup
+	watching.Go(func() { // the taker sends nothing here: when Receive returns it is gone, and nothing can be forwarded
 		connections.Receive(new(passed))
 		cancel()
+	})
+	defer func() {
+		connections.Close()
+		watching.Wait()
 	}()
 	if err := errors.Join(s.accepted.Wait(ctx), s.passedOn.Wait(ctx)); err != nil {
-		w.log.Warn("requests of the process that gave its plugins away are cut off", "connections", s.accepted.Len()+s.passedOn.Len())
+		w.log.Warn("cut off the old worker's last requests", "connections", s.accepted.Len()+s.passedOn.Len())
 	}
 	proxy.close()
 	s.public.Close()

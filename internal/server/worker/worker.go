@@ -19,7 +19,7 @@ import (
 	"github.com/sohost/sohost/internal/server/conns"
 )
 
-// orphanTimeout is how long a worker without a supervisor takes at most to finish: the next supervisor waits for it.
+// orphanTimeout bounds how long a worker without a supervisor takes to finish: the next supervisor waits for it.
 const orphanTimeout = 5 * time.Second
 
 // worker is this process.
@@ -31,6 +31,7 @@ type worker struct {
 	gives   chan give
 	finish  context.Context // ends when the worker is to finish
 	end     context.CancelCauseFunc
+	left    chan struct{} // closed when nothing is left to do
 
 	asked atomic.Uint64
 	mu    sync.Mutex // guards asks
@@ -41,75 +42,95 @@ type worker struct {
 type give struct {
 	Give
 	taker, connections *os.File
-	wanted             context.Context // ends when the worker is to keep its plugins
-	keep               context.CancelCauseFunc
+	wanted             context.Context // ends when the handover is to be aborted
+	abort              context.CancelCauseFunc
 }
 
 var (
-	errFinish = errors.New("the supervisor says so")
-	errKeep   = errors.New("the supervisor wants no handover any more")
+	errFinish = errors.New("the supervisor told the worker to finish")
+	errAbort  = errors.New("the supervisor aborted the handover")
 	errOrphan = errors.New("the supervisor is gone")
 )
 
-// Run is a worker from its start to its end. It returns nil when it has finished as it was told.
+// Run is a worker from its start to its end. It returns nil when the worker has finished as it was told, and a *ToldError if the
+// supervisor knows of the error already.
 func Run(newLogger func(format string, verbose bool) (*slog.Logger, error)) error {
 	link, err := passing.New(os.NewFile(LinkFile, "link"))
 	if err != nil {
 		return fmt.Errorf("a worker is started by its supervisor, `sohost run`: %w", err)
 	}
-	var first Order
-	files, err := link.Receive(&first)
-	if err != nil || first.Start == nil || len(files) < 3 || first.Start.Takes && len(files) < 5 {
-		return fmt.Errorf("no order to start from the supervisor: %v", err)
+	defer link.Close()
+	start, files, err := receiveStart(link)
+	if err != nil {
+		return err
 	}
-	debug.SetTraceback("single") // whatever the environment says: without a trace nobody knows whose fault it was
+	debug.SetTraceback("single") // whatever the environment says: without a stack nobody knows which image is to blame
 	if err := debug.SetCrashOutput(files[2], debug.CrashOptions{}); err != nil {
 		return fmt.Errorf("set crash output: %w", err)
 	}
 	files[2].Close()
-	// The supervisor decides what a signal to all processes of the server means. Not ignored: children would inherit that.
+	// The supervisor decides what a signal to the whole process group means. The signals are not ignored, since children would
+	// inherit that.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGUSR1, syscall.SIGUSR2)
 
-	log, err := newLogger(first.Start.LogFormat, first.Start.Verbose)
+	log, err := newLogger(start.LogFormat, start.Verbose)
 	if err != nil {
 		return err
 	}
 	w := &worker{
-		link: link, log: log, start: *first.Start, asks: map[uint64]chan Answer{}, gives: make(chan give, 1),
+		link: link, log: log, start: *start, asks: map[uint64]chan Answer{}, gives: make(chan give, 1), left: make(chan struct{}),
 		control: conns.NewQueue(&net.UnixAddr{Name: "control", Net: "unix"}),
 	}
 	w.finish, w.end = context.WithCancelCause(context.Background())
-	go w.obey()
-	err = w.serve(files)
-	if err != nil {
-		link.Send(Word{Failed: err.Error()}) // a supervisor that is gone needs no word
-		return &ToldError{err}
+	var obeying sync.WaitGroup
+	obeying.Go(w.obey)
+	if err = w.serve(files); err != nil {
+		link.Send(Word{Failed: err.Error()}) // fails only when the supervisor is gone
+		err = &ToldError{err}
 	}
-	return nil
+	close(w.left)
+	link.Close()
+	w.control.Close()
+	obeying.Wait()
+	return err
 }
 
-// ToldError is an error that the supervisor was told of.
+// receiveStart waits for the supervisor's first order.
+func receiveStart(link *passing.Conn) (*Start, []*os.File, error) {
+	var first Order
+	files, err := link.Receive(&first)
+	if err != nil {
+		return nil, nil, fmt.Errorf("wait for the supervisor's order to start: %w", err)
+	}
+	if first.Start == nil {
+		return nil, nil, errors.New("the supervisor's first order is not the one to start")
+	}
+	want := 3
+	if first.Start.Takes {
+		want = 5
+	}
+	if len(files) < want {
+		return nil, nil, fmt.Errorf("the supervisor's order to start has %d files, want %d", len(files), want)
+	}
+	return first.Start, files, nil
+}
+
+// ToldError is an error that the worker has reported to its supervisor.
 type ToldError struct{ Err error }
 
 func (e *ToldError) Error() string { return e.Err.Error() }
 
-// Unwrap returns what the supervisor was told.
+// Unwrap returns the error that was reported.
 func (e *ToldError) Unwrap() error { return e.Err }
 
-// obey carries out the supervisor's orders until there is none any more.
+// obey carries out the supervisor's orders until the link ends.
 func (w *worker) obey() {
-	keep := func(error) {} // the last handover ends, if it can
+	abort := func(error) {} // aborts the last handover
 	for {
 		var order Order
 		files, err := w.link.Receive(&order)
 		if err != nil {
-			w.end(errOrphan)
-			// Whatever holds this process up, a plugin's code perhaps, the state is the next server's by then.
-			time.AfterFunc(2*orphanTimeout, func() {
-				w.log.Error("the supervisor is gone, and the worker could not finish in time")
-				os.Exit(1)
-			})
-			return
+			break
 		}
 		switch {
 		case order.Ping != 0:
@@ -119,12 +140,15 @@ func (w *worker) obey() {
 			continue
 		case order.Give != nil && len(files) == 2:
 			g := give{Give: *order.Give, taker: files[0], connections: files[1]}
-			g.wanted, g.keep = context.WithCancelCause(w.finish)
-			keep = g.keep
-			w.gives <- g
-			continue
-		case order.Keep:
-			keep(errKeep)
+			g.wanted, g.abort = context.WithCancelCause(w.finish)
+			abort = g.abort
+			select {
+			case w.gives <- g:
+				continue
+			case <-w.left:
+			}
+		case order.Abort:
+			abort(errAbort)
 		case order.Answer != nil:
 			w.answer(*order.Answer)
 		case order.Finish:
@@ -132,20 +156,38 @@ func (w *worker) obey() {
 		}
 		passing.Close(files)
 	}
+	w.end(errOrphan)
+	select {
+	case <-w.left:
+	case <-time.After(2 * orphanTimeout):
+		// Whatever blocks this process, a plugin's code perhaps, the store now belongs to the next server.
+		w.log.Error("the supervisor is gone, and the worker could not finish in time")
+		os.Exit(1)
+	}
 }
 
+// accept serves a connection of the control socket.
 func (w *worker) accept(f *os.File) {
 	defer f.Close()
-	c, err := net.FileConn(f)
-	if err == nil {
-		err = w.control.Push(c)
-	}
-	if err != nil {
-		w.log.Warn("control connection", "err", err)
+	if err := push(w.control, f); err != nil {
+		w.log.Warn("accept a control connection", "err", err)
 	}
 }
 
-// ask has the supervisor hand the plugins over to a fresh worker, and waits until that is through.
+// push serves the connection that f is.
+func push(to *conns.Queue, f *os.File) error {
+	c, err := net.FileConn(f)
+	if err != nil {
+		return err
+	}
+	if err := to.Push(c); err != nil {
+		c.Close()
+		return err
+	}
+	return nil
+}
+
+// ask asks the supervisor for a handover to a new worker, and waits until that has succeeded or failed.
 func (w *worker) ask(ctx context.Context, why string) error {
 	id, answer := w.asked.Add(1), make(chan Answer, 1)
 	w.mu.Lock()
@@ -170,6 +212,7 @@ func (w *worker) ask(ctx context.Context, why string) error {
 	}
 }
 
+// answer passes an answer on to whoever asked.
 func (w *worker) answer(a Answer) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -181,7 +224,7 @@ func (w *worker) answer(a Answer) {
 	}
 }
 
-// limit is how long finishing may take.
+// limit returns how long finishing may take.
 func (w *worker) limit() time.Duration {
 	if context.Cause(w.finish) == errOrphan {
 		return min(orphanTimeout, w.start.ShutdownTimeout)
@@ -189,7 +232,7 @@ func (w *worker) limit() time.Duration {
 	return w.start.ShutdownTimeout
 }
 
-// given is what the supervisor hears of a handover.
+// given returns the report on a handover.
 func given(h *sohost.Handover, err error) Word {
 	if err == nil {
 		return Word{Given: &Given{Handover: h}}

@@ -1,0 +1,31 @@
+package supervisor
+
+import "time"
+
+// limits are the times and sizes that no option changes. Tests have others.
+type limits struct {
+	beat time.Duration // between two beats: systemd's shortest sensible watchdog is a few seconds
+
+	grace time.Duration // what a worker gets beyond its own limits, for its last words and its exit
+	death time.Duration // from SIGKILL to the end; what takes longer hangs in the kernel
+	last  time.Duration // between the moment in which a taker's socket closes and that in which its exit status is there
+
+	settled    time.Duration // a worker that served for as long has not crashed in a row with the one before
+	firstPause time.Duration // before the third start in a row; each further one doubles
+	maxPause   time.Duration // between two starts: a mended configuration or store is tried soon
+
+	lean int64 // resident bytes from which the supervisor gives memory back
+}
+
+func defaultLimits() limits {
+	return limits{
+		beat:       time.Second,
+		grace:      5 * time.Second,
+		death:      5 * time.Second,
+		last:       100 * time.Millisecond,
+		settled:    30 * time.Second,
+		firstPause: 100 * time.Millisecond,
+		maxPause:   5 * time.Second,
+		lean:       14 << 20,
+	}
+}

@@ -1,0 +1,94 @@
+package supervisor
+
+import (
+	"context"
+
+	"github.com/sohost/sohost"
+	"github.com/sohost/sohost/internal/server/control"
+	"github.com/sohost/sohost/internal/server/worker"
+)
+
+// request is a wish for a handover that waits.
+type request struct {
+	control.HandoverRequest
+	from *process    // the worker that asks; nil: somebody else
+	done chan answer // takes one without blocking
+}
+
+// special reports whether the request wants more than any new worker.
+func (r *request) special() bool { return r.Program != "" || len(r.Images) > 0 }
+
+type answer struct {
+	handover *sohost.Handover
+	err      error
+}
+
+// Handover moves the plugins to a new worker, and returns when that serves or when the handover has failed; then the old worker
+// still serves. There is one handover at a time. A request that arrives during one is answered with its result, unless the
+// request names a program or images: those get a handover of their own afterwards.
+func (s *Supervisor) Handover(ctx context.Context, r control.HandoverRequest) (*sohost.Handover, error) {
+	return s.request(ctx, &request{HandoverRequest: r, done: make(chan answer, 1)})
+}
+
+// request lets Run's goroutine carry out a request, and waits for the answer.
+func (s *Supervisor) request(ctx context.Context, r *request) (*sohost.Handover, error) {
+	select {
+	case s.requests <- r:
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	case <-s.stopped:
+		return nil, control.ErrStopping
+	}
+	select {
+	case a := <-r.done: // Run answers all that it took before it returns
+		return a.handover, a.err
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+}
+
+// relay passes a worker's requests on to Run's goroutine, and the answers back, until the worker is gone.
+func (s *Supervisor) relay(p *process) {
+	for ask := range p.asks {
+		s.tasks.Go(func() {
+			told := worker.Answer{ID: ask.ID}
+			if _, err := s.request(context.Background(), &request{
+				HandoverRequest: control.HandoverRequest{Why: ask.Why}, from: p, done: make(chan answer, 1),
+			}); err != nil {
+				told.Error = err.Error()
+			}
+			p.link.Send(worker.Order{Answer: &told}) // fails only when the worker is gone
+		})
+	}
+}
+
+// arrived returns the requests that came while a handover was under way.
+func (s *Supervisor) arrived() (rs []*request) {
+	for {
+		select {
+		case r := <-s.requests:
+			rs = append(rs, r)
+		default:
+			return rs
+		}
+	}
+}
+
+// join answers those of the waiting requests that are settled by the handover for one of them, and returns the others.
+func (s *Supervisor) join(waiting []*request, made *request, a answer, through bool) (left []*request) {
+	for _, r := range waiting {
+		switch {
+		case r == made:
+			r.done <- a
+		case r.from != nil && r.from.gone():
+			r.done <- answer{} // nobody waits for it
+		case r.from != nil && through: // what it wanted done in the old worker has to be asked for in the new one
+			r.done <- answer{}
+		case r.from == nil && !r.special():
+			r.done <- a
+		default:
+			left = append(left, r)
+		}
+	}
+	return left
+}
