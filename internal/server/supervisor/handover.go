@@ -131,7 +131,6 @@ func (s *Supervisor) awaitGiven(ctx context.Context, giver, taker *process) (giv
 		case given = <-giver.given:
 			return given, nil
 		case <-giver.exited:
-			<-giver.silent
 			select {
 			case given = <-giver.given: // it reported before it ended
 				return given, nil

@@ -136,8 +136,17 @@ func deliver[T any](p *process, to chan<- T, word T) {
 	}
 }
 
+// lastWords is how long listen may take to read what a worker said before it ended. Only one that nobody listens to needs more.
+const lastWords = time.Second
+
+// wait waits for the end of the process, and then until listen knows all that it said: why it failed counts for more than how it
+// exited.
 func (p *process) wait() {
 	state, _ := p.proc.Wait()
+	select {
+	case <-p.silent:
+	case <-time.After(lastWords):
+	}
 	p.end(state, false)
 }
 

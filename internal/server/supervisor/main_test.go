@@ -1,0 +1,70 @@
+package supervisor
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/sohost/sohost/generations"
+	"github.com/sohost/sohost/internal/server/control"
+	"github.com/sohost/sohost/internal/server/worker"
+)
+
+// The test binary is its own workers (see puppet), and for tests of upgrades a server as well.
+func TestMain(m *testing.M) {
+	switch {
+	case len(os.Args) > 1 && os.Args[1] == "worker":
+		bePuppet()
+	case len(os.Args) > 1 && os.Args[1] == "run":
+		if err := runServer(os.Args[2]); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+	default:
+		os.Exit(m.Run())
+	}
+}
+
+// runServer is a supervisor in dir, in a process of its own, until SIGTERM.
+func runServer(dir string) error {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
+	defer stop()
+	log := slog.New(slog.NewJSONHandler(os.Stderr, nil))
+	l, err := Inherit()
+	if err != nil {
+		return err
+	}
+	if l != nil {
+		s, err := Resume(l, Options{Log: log})
+		if err != nil {
+			return err
+		}
+		return s.Run(ctx)
+	}
+	public, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	path := filepath.Join(dir, "c.sock")
+	orders, err := control.Listen(path)
+	if err != nil {
+		return err
+	}
+	lock, err := generations.AcquireLock(ctx, dir)
+	if err != nil {
+		return err
+	}
+	options := Options{
+		Public: public, Control: orders, ControlPath: path, Lock: lock, Log: log, HangTimeout: time.Minute, HandoverTimeout: time.Minute,
+	}
+	options.Start = worker.Start{ShutdownTimeout: time.Minute}
+	options.Start.Options.Store = dir
+	return New(options).Run(ctx)
+}
