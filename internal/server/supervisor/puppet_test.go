@@ -226,22 +226,24 @@ func (p *puppet) next() event {
 	return e
 }
 
-// order returns the next order.
-func (p *puppet) order() worker.Order {
+// nextOrder returns the next event that is an order.
+func (p *puppet) nextOrder() event {
 	p.t.Helper()
-	e := p.next()
-	if e.Order == nil {
-		p.t.Fatalf("worker %d reports %+v, want an order", p.pid, e)
+	for {
+		if e := p.next(); e.Order != nil {
+			return e
+		}
 	}
-	return *e.Order
 }
+
+func (p *puppet) order() worker.Order { p.t.Helper(); return *p.nextOrder().Order }
 
 // give returns the next order, which must be to give.
 func (p *puppet) give() worker.Give {
 	p.t.Helper()
-	e := p.next()
-	if e.Order == nil || e.Order.Give == nil || e.Files != 2 {
-		p.t.Fatalf("worker %d reports %+v, want the order to give, with two sockets", p.pid, e)
+	e := p.nextOrder()
+	if e.Order.Give == nil || e.Files != 2 {
+		p.t.Fatalf("worker %d gets the order %+v with %d files, want the one to give with two", p.pid, e.Order, e.Files)
 	}
 	return *e.Order.Give
 }

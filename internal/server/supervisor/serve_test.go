@@ -486,6 +486,7 @@ func TestAlive(t *testing.T) {
 			}
 		}
 	}
+	theirs.Close() // else the end of the process would be awaited for longer: it may have said something yet
 	p.proc.Kill()
 	<-p.exited
 	p.close()

@@ -8,7 +8,6 @@ import (
 	"net"
 	"os"
 	"path/filepath"
-	"regexp"
 	"runtime"
 	"slices"
 	"strings"
@@ -24,7 +23,7 @@ import (
 
 const (
 	// patience bounds every wait for something that must happen.
-	patience = 10 * time.Second
+	patience = 30 * time.Second
 
 	// never is a limit that no test reaches.
 	never = time.Hour
@@ -223,18 +222,25 @@ func (st *stage) handover(r control.HandoverRequest) <-chan handed {
 	return done
 }
 
-// awaitRequests waits until n requests wait for the supervisor or for its answer. Their goroutines show it.
-func (st *stage) awaitRequests(n int) {
+// awaitRequests waits until n requests wait for the supervisor or for its answer. No other test may run meanwhile.
+func (st *stage) awaitRequests(n int) { st.t.Helper(); st.awaitGoroutines(n, "(*Supervisor).request(") }
+
+// awaitGoroutines waits until n goroutines wait in a select and have the function on their stack.
+func (st *stage) awaitGoroutines(n int, function string) {
 	st.t.Helper()
-	waits := regexp.MustCompile(fmt.Sprintf(`\[select[^\n]*\n(.*\n)?.*\(\*Supervisor\)\.request\(%p`, st.s))
-	stacks := make([]byte, 1<<20)
+	stacks := make([]byte, 4<<20)
 	for deadline := time.Now().Add(patience); ; time.Sleep(time.Millisecond) {
-		text := stacks[:runtime.Stack(stacks, true)]
-		if found := len(waits.FindAll(text, -1)); found == n {
+		text, found := stacks[:runtime.Stack(stacks, true)], 0
+		for g := range strings.SplitSeq(string(text), "\n\n") {
+			if state, _, _ := strings.Cut(g, "\n"); strings.Contains(state, "[select") && strings.Contains(g, function) {
+				found++
+			}
+		}
+		if found >= n {
 			return
 		}
 		if time.Now().After(deadline) {
-			st.t.Fatalf("there are not %d requests; the log:\n%s\nand the goroutines:\n%s", n, st.log, text)
+			st.t.Fatalf("not %d but %d goroutines wait in %s; the log:\n%s\nand the goroutines:\n%s", n, found, function, st.log, text)
 		}
 	}
 }

@@ -1,0 +1,336 @@
+package supervisor
+
+import (
+	"bufio"
+	"errors"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/sohost/sohost/internal/server/control"
+	"github.com/sohost/sohost/internal/server/systemd"
+	"github.com/sohost/sohost/internal/server/worker"
+)
+
+// copyProgram copies the test binary, so that it can be told from it and taken away.
+func copyProgram(t *testing.T, dir string) string {
+	t.Helper()
+	from, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(dir, "program")
+	in, err := os.Open(from)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer in.Close()
+	out, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY, 0o755)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.Copy(out, in); err != nil {
+		t.Fatal(err)
+	}
+	if err := out.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// TestUpgrade replaces the program of a server that has a worker and one that drains. The server goes on with both.
+func TestUpgrade(t *testing.T) {
+	dir, err := os.MkdirTemp("", "sup-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	st := &stage{t: t, dir: dir, workers: make(chan *puppet, 100), log: newJournal(t), client: control.NewClient(filepath.Join(dir, "c.sock"))}
+	st.hangUp = direct(t, dir, st.workers)
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(self, "run", dir)
+	logs, err := cmd.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	exited := make(chan error, 1)
+	go func() {
+		for lines := bufio.NewScanner(logs); lines.Scan(); {
+			st.log.add(lines.Text())
+		}
+		exited <- cmd.Wait()
+	}()
+	t.Cleanup(func() { cmd.Process.Kill() })
+	first := st.worker()
+	first.crash("panic: x\n") // to be remembered
+	giver := st.worker()
+	giver.serve(1)
+	before := st.await(func(s control.Status) bool { return s.Worker != nil })
+
+	program := copyProgram(t, dir)
+	handing := st.handover(control.HandoverRequest{Program: program})
+	taker := st.worker()
+	if g := giver.give(); g.Program != program {
+		t.Errorf("the giver is told %+v", g)
+	}
+	if runs, err := os.Readlink("/proc/" + strconv.Itoa(taker.pid) + "/exe"); err != nil || runs != program {
+		t.Errorf("the taker runs %s, %v", runs, err)
+	}
+	taker.serve(2)
+	giver.given(taker)
+	if a, _ := receive(t, handing, "answer"); a.err != nil {
+		t.Fatal(a.err)
+	}
+	st.log.await("upgraded: this is another program in the same process")
+	after := st.await(func(s control.Status) bool { return s.Worker != nil })
+	if runs, err := os.Readlink("/proc/" + strconv.Itoa(after.PID) + "/exe"); err != nil || runs != program {
+		t.Errorf("the supervisor runs %s, %v", runs, err)
+	}
+	if after.PID != before.PID || after.Worker.PID != taker.pid || after.Release != 2 || !after.Started.Equal(before.Started) {
+		t.Errorf("the status was %+v and is %+v", before, after)
+	}
+	if len(after.Draining) != 1 || after.Draining[0].PID != giver.pid || after.Handover == nil || len(after.Crashes) != 1 {
+		t.Errorf("the status is %+v", after)
+	}
+	if o := taker.order(); o.Answer == nil || o.Answer.ID != 0 || o.Answer.Error == "" {
+		t.Errorf("what the worker has asked for is answered by %+v", o)
+	}
+	giver.exit(0)
+	st.await(func(s control.Status) bool { return len(s.Draining) == 0 })
+
+	// By signal, to the file that the program was started from.
+	if err := cmd.Process.Signal(syscall.SIGUSR2); err != nil {
+		t.Fatal(err)
+	}
+	third := st.worker()
+	if g := taker.give(); g.Why != "SIGUSR2" || g.Program != program {
+		t.Errorf("after SIGUSR2 the worker is told %+v", g)
+	}
+	third.serve(3)
+	taker.given(third)
+	if o := third.order(); o.Answer == nil { // the third program of the process knows it
+		t.Errorf("the worker is told %+v", o)
+	}
+	taker.exit(0)
+
+	if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	if !third.order().Finish {
+		t.Error("the worker is not told to finish")
+	}
+	third.exit(0)
+	if err, _ := receive(t, exited, "end of the server"); err != nil {
+		t.Errorf("the server ends with %v; its log:\n%s", err, st.log)
+	}
+	if _, err := os.Lstat(filepath.Join(dir, "c.sock")); !os.IsNotExist(err) {
+		t.Errorf("the control socket is left behind: %v", err)
+	}
+}
+
+// TestUpgradeFails takes the new program away before the supervisor can run it. All goes on.
+func TestUpgradeFails(t *testing.T) {
+	st := newStage(t, func(_ *Options, l *limits) { l.last = 0 })
+	giver := st.start()
+	program := copyProgram(t, st.dir)
+	handing := st.handover(control.HandoverRequest{Program: program})
+	taker := st.worker()
+	giver.give()
+	if err := os.Remove(program); err != nil {
+		t.Fatal(err)
+	}
+	taker.serve(2)
+	giver.given(taker)
+	receive(t, handing, "answer")
+	st.log.await("upgrade the supervisor: the program before stays; the worker runs the new one")
+	s := st.await(func(s control.Status) bool { return s.Worker != nil })
+	if s.Worker.PID != taker.pid || s.Release != 2 || len(s.Draining) != 1 {
+		t.Errorf("the status is %+v", s)
+	}
+	// Both workers are heard.
+	giver.say(worker.Word{Ask: &worker.Ask{ID: 5}})
+	if o := giver.order(); o.Answer == nil || o.Answer.ID != 5 {
+		t.Errorf("the old worker gets %+v", o)
+	}
+	giver.exit(0)
+	st.await(func(s control.Status) bool { return len(s.Draining) == 0 })
+	// And so are signals.
+	if err := syscall.Kill(os.Getpid(), syscall.SIGUSR2); err != nil {
+		t.Fatal(err)
+	}
+	st.worker()
+	if g := taker.give(); g.Why != "SIGUSR2" {
+		t.Errorf("after SIGUSR2 the worker is told %+v", g)
+	}
+	taker.say(worker.Word{Given: &worker.Given{Error: "no"}})
+	s = st.await(func(s control.Status) bool { return s.Failed != nil })
+	if s.Failed.Error != "no" {
+		t.Errorf("the status is %+v", s.Failed)
+	}
+	// It isn't tried again, and the next worker's program is one that can be had.
+	taker.exit(1)
+	next := st.worker()
+	next.serve(3)
+	st.await(func(s control.Status) bool { return s.Worker != nil && s.Worker.PID == next.pid })
+	if n := strings.Count(st.log.String(), "upgrade the supervisor"); n != 1 {
+		t.Errorf("the upgrade was tried %d times", n)
+	}
+	st.stop()
+	next.order()
+	next.exit(0)
+	if err := st.end(); err != nil {
+		t.Errorf("the server ends with %v", err)
+	}
+	if _, err := os.Lstat(st.s.opts.ControlPath); !os.IsNotExist(err) {
+		t.Errorf("the control socket is left behind: %v", err)
+	}
+}
+
+// TestInherit reads legacies that aren't any.
+func TestInherit(t *testing.T) {
+	if l, err := Inherit(); l != nil || err != nil {
+		t.Errorf("without a program before: %+v, %v", l, err)
+	}
+	t.Setenv(resumeEnv, "nonsense")
+	if _, err := Inherit(); err == nil {
+		t.Error("a number that isn't one is no error")
+	}
+	f, err := os.CreateTemp(t.TempDir(), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	fd, err := inheritable(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv(resumeEnv, strconv.Itoa(fd))
+	if _, err := Inherit(); !errors.Is(err, io.EOF) {
+		t.Errorf("an empty legacy: %v", err)
+	}
+	if _, has := os.LookupEnv(resumeEnv); has {
+		t.Error("children would inherit the number")
+	}
+}
+
+// TestNotify is what systemd hears: of the start, of handovers and of the end, and that the server is alive.
+func TestNotify(t *testing.T) {
+	socket := filepath.Join(t.TempDir(), "notify")
+	conn, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: socket, Net: "unixgram"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	heard := make(chan string, 10000)
+	go func() {
+		for b := make([]byte, 4096); ; {
+			n, err := conn.Read(b)
+			if err != nil {
+				return
+			}
+			heard <- string(b[:n])
+		}
+	}()
+	await := func(prefix string) {
+		t.Helper()
+		var all []string
+		for {
+			text, _ := receive(t, heard, "message "+prefix)
+			if strings.HasPrefix(text, prefix) {
+				return
+			}
+			if all = append(all, text); !strings.HasPrefix(text, "WATCHDOG=1") {
+				t.Errorf("before %s: %q", prefix, all)
+			}
+		}
+	}
+	t.Setenv("NOTIFY_SOCKET", socket)
+	t.Setenv("WATCHDOG_USEC", "2000000")
+	t.Setenv("WATCHDOG_PID", strconv.Itoa(os.Getpid()))
+	notifier, err := systemd.NewNotifier()
+	if err != nil {
+		t.Fatal(err)
+	}
+	st := newStage(t, func(o *Options, l *limits) { o.Notifier, l.last = notifier, 0 })
+	giver := st.start()
+	await("MAINPID=" + strconv.Itoa(os.Getpid()))
+	await("READY=1")
+	await("WATCHDOG=1")
+	for _, fails := range []bool{true, false} {
+		handing := st.handover(control.HandoverRequest{})
+		await("RELOADING=1")
+		taker := st.worker()
+		giver.give()
+		await("WATCHDOG=1")
+		if fails {
+			giver.say(worker.Word{Given: &worker.Given{Error: "no"}})
+		} else {
+			taker.serve(2)
+			giver.given(taker)
+		}
+		receive(t, handing, "answer")
+		await("READY=1")
+		if !fails {
+			giver.exit(0)
+			giver = taker
+		}
+	}
+	giver.exit(1)
+	giver = st.worker()
+	await("WATCHDOG=1")
+	giver.serve(3)
+	await("READY=1")
+	st.log.await("worker serves")
+	st.stop()
+	await("STOPPING=1")
+	giver.order()
+	giver.exit(0)
+	if err := st.end(); err != nil {
+		t.Error(err)
+	}
+	os.Remove(socket)
+	st.s.notify(notifier.Ready("")) // systemd is gone
+	st.log.await("notify systemd")
+}
+
+// TestStopWithoutWorker stops the server when no worker serves but an old one drains.
+func TestStopWithoutWorker(t *testing.T) {
+	t.Parallel()
+	st := newStage(t, nil)
+	giver := st.start()
+	handing := st.handover(control.HandoverRequest{})
+	taker := st.worker()
+	giver.give()
+	taker.serve(2)
+	giver.given(taker)
+	receive(t, handing, "answer")
+	taker.exit(1)
+	next := st.worker()
+	st.stop()
+	if !next.order().Finish {
+		t.Error("the new worker is not told to finish")
+	}
+	next.exit(0)
+	if !giver.order().Finish {
+		t.Error("the old worker is not told to finish")
+	}
+	giver.exit(0)
+	if err := st.end(); err != nil {
+		t.Errorf("the server ends with %v", err)
+	}
+	if len(st.s.draining) > 0 {
+		t.Error("somebody is still draining")
+	}
+}
