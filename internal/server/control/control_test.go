@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"github.com/sohost/sohost"
+	"github.com/sohost/sohost/generations"
 	"github.com/sohost/sohost/internal/server/control"
 )
 
@@ -109,10 +110,19 @@ func TestAnswers(t *testing.T) {
 		{"GET", "/v1/history?n=1", "", 200, `"kind":"refuse"`},
 		{"GET", "/v1/history", "", 400, "positive number"},
 		{"POST", "/v1/deploy", `{"image":{}}`, 400, "unknown field"},
+		{"GET", "/v1/status?brief=true", "", 200, `"name":"gone","mode":"prod"`},
+		{"GET", "/v1/quarantine", "", 200, "[]"},
+		{"GET", "/v1/history?n=0", "", 400, "positive number"},
 		{"POST", "/v1/deploy", `{"images":{"gone":"relative.so"}}`, 409, "absolute path"},
+		{"POST", "/v1/deploy", `{"images":{"gone":"relative.so"}}`, 409, `"code":"invalid"`},
+		{"POST", "/v1/quarantine/lift", `{"image":"00"}`, 409, `"code":"not_quarantined"`},
+		{"POST", "/v1/rollback", `{"to":77}`, 409, `"code":"no_release"`},
 		{"POST", "/v1/deploy", `{"images":{"gone":""}}`, 409, `"refusal":{"plugin":"gone"`},
+		{"POST", "/v1/deploy", `{"images":{"gone":""}}`, 409, `"code":"refused"`},
+		{"POST", "/v1/deploy", `{"images":{"nothere":""}}`, 409, `"code":"unknown_plugin"`},
 		{"POST", "/v1/deploy", `{"images":{"nothere":""}}`, 409, "unknown plugin"},
 		{"POST", "/v1/rollback", `{}`, 409, "no earlier release"},
+		{"POST", "/v1/rollback", `{}`, 409, `"code":"nothing_to_roll_back"`},
 		{"GET", "/v1/deploy", "", 405, "Method Not Allowed"},
 	}
 	for _, test := range tests {
@@ -123,9 +133,31 @@ func TestAnswers(t *testing.T) {
 	}
 }
 
-// TestClient gets a refusal back as the server made it.
+// TestClient gets everything back as the server made it.
 func TestClient(t *testing.T) {
 	socket := serve(t)
+	c := control.NewClient(socket)
+	if events, err := c.History(t.Context(), 1); err != nil || len(events) != 1 || events[0].Plugin != "gone" {
+		t.Errorf("the history is %+v, %v", events, err)
+	}
+	if qs, err := c.Quarantines(t.Context()); err != nil || qs == nil || len(qs) > 0 {
+		t.Errorf("in quarantine are %v, %v", qs, err)
+	}
+	if r, err := c.Prune(t.Context(), control.PruneRequest{Keep: 1}); err != nil || len(r.Releases) > 0 {
+		t.Errorf("pruned was %+v, %v", r, err)
+	}
+	if r, err := c.Deploy(t.Context(), control.DeployRequest{}); err != nil || r.Moves == nil {
+		t.Errorf("deployed was %+v, %v", r, err)
+	}
+	if _, err := c.Rollback(t.Context(), control.RollbackRequest{}); !errors.Is(err, sohost.ErrNothingToRollBack) {
+		t.Errorf("a rollback to nothing: %v", err)
+	}
+	if _, err := c.LiftQuarantine(t.Context(), control.LiftRequest{Image: "00"}); !errors.Is(err, generations.ErrNotQuarantined) {
+		t.Errorf("a quarantine that isn't: %v", err)
+	}
+	if _, err := c.Deploy(t.Context(), control.DeployRequest{Images: map[string]string{"nothere": ""}}); !errors.Is(err, sohost.ErrUnknownPlugin) {
+		t.Errorf("a plugin that isn't: %v", err)
+	}
 	_, err := control.NewClient(socket).Deploy(t.Context(), control.DeployRequest{Images: map[string]string{"gone": ""}})
 	var failure *control.Failure
 	if !errors.As(err, &failure) || failure.Refusal == nil || failure.Refusal.Phase != "store" || !failure.Refusal.Image.IsZero() {

@@ -1,0 +1,66 @@
+package worker
+
+import (
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+
+	"github.com/sohost/sohost/internal/server/conns"
+)
+
+// TestForward forwards requests as a giver does. The taker sees them as they came, from the giver's client.
+func TestForward(t *testing.T) {
+	a, b := pair(t)
+	taker := conn(t, b)
+	queue := conns.NewQueue(&net.TCPAddr{})
+	server := &http.Server{Handler: onBehalf(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get(clientHeader) != "" {
+			t.Error("the plugin sees the header with the client's address")
+		}
+		io.WriteString(w, r.RemoteAddr+" "+r.Host+" "+r.URL.RequestURI()+" "+r.Header.Get("X-Forwarded-For")+" "+r.Header.Get("X-Forwarded-Host"))
+	}))}
+	done := make(chan error, 1)
+	go func() { done <- server.Serve(queue) }()
+	received := make(chan struct{})
+	go func() {
+		defer close(received)
+		for {
+			var p passed
+			files, err := taker.Receive(&p)
+			if err != nil {
+				return
+			}
+			if !p.Forward || len(files) != 1 {
+				t.Errorf("the giver passes %+v with %d files", p, len(files))
+			}
+			if err := push(queue, files[0]); err != nil {
+				t.Error(err)
+			}
+			files[0].Close()
+		}
+	}()
+	giver := conn(t, a)
+	p := newProxy(giver, slog.New(slog.DiscardHandler))
+	for range 2 {
+		w := httptest.NewRecorder()
+		r := httptest.NewRequest("GET", "http://example.com/path?q=1", nil)
+		r.RemoteAddr = "192.0.2.7:1234"
+		r.Header.Set("X-Forwarded-For", "192.0.2.9")
+		p.ServeHTTP(w, r)
+		if got, want := w.Body.String(), "192.0.2.7:1234 example.com /path?q=1 192.0.2.9 "; got != want {
+			t.Errorf("the taker sees %q, want %q", got, want)
+		}
+	}
+	p.close()
+	server.Close()
+	<-done
+	giver.Close()
+	<-received
+	w := httptest.NewRecorder()
+	if p.ServeHTTP(w, httptest.NewRequest("GET", "/", nil)); w.Code != http.StatusBadGateway {
+		t.Errorf("without a taker the answer is %d", w.Code)
+	}
+}
