@@ -64,7 +64,7 @@ type Status struct {
 	Memory           int64            `json:"memory"` // resident bytes of all processes
 	SupervisorMemory int64            `json:"supervisor_memory"`
 	Worker           *WorkerStatus    `json:"worker,omitempty"`          // absent while none serves
-	Draining         []WorkerStatus   `json:"draining,omitempty"`        // workers that gave their plugins away and finish their requests
+	Draining         []WorkerStatus   `json:"draining,omitempty"`        // old workers that finish their requests
 	Handover         *sohost.Handover `json:"handover,omitempty"`        // the last one
 	Failed           *FailedHandover  `json:"failed_handover,omitempty"` // absent after a success
 	Crashes          []Crash          `json:"crashes,omitempty"`         // the last 20, oldest first

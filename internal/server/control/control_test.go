@@ -155,7 +155,8 @@ func TestClient(t *testing.T) {
 	if _, err := c.LiftQuarantine(t.Context(), control.LiftRequest{Image: "00"}); !errors.Is(err, generations.ErrNotQuarantined) {
 		t.Errorf("a quarantine that isn't: %v", err)
 	}
-	if _, err := c.Deploy(t.Context(), control.DeployRequest{Images: map[string]string{"nothere": ""}}); !errors.Is(err, sohost.ErrUnknownPlugin) {
+	if _, err := c.Deploy(t.Context(), control.DeployRequest{Images: map[string]string{"nothere": ""}}); !errors.Is(err,
+		sohost.ErrUnknownPlugin) {
 		t.Errorf("a plugin that isn't: %v", err)
 	}
 	_, err := control.NewClient(socket).Deploy(t.Context(), control.DeployRequest{Images: map[string]string{"gone": ""}})

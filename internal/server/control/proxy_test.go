@@ -88,13 +88,15 @@ func TestSupervisorAnswers(t *testing.T) {
 		t.Errorf("asked for %+v, want %+v", got, want)
 	}
 	for _, body := range []string{`{"program":"p"}`, `{"images":{"a":"a.so"}}`} {
-		if status, answer := raw(t, socket, "POST", "/v1/handover", body); status != 409 || !strings.Contains(answer, `"code":"invalid"`) || !strings.Contains(answer, "want an absolute path") {
+		if status, answer := raw(t, socket, "POST", "/v1/handover", body); status != 409 ||
+			!strings.Contains(answer, `"code":"invalid"`) || !strings.Contains(answer, "want an absolute path") {
 			t.Errorf("%s: %d %s", body, status, answer)
 		}
 	}
 	s.err = control.ErrStopping
 	_, err := c.Handover(t.Context(), control.HandoverRequest{})
-	if f := failure(t, err); f.Code != control.CodeStopping || !errors.Is(err, control.ErrStopping) || errors.Is(err, sohost.ErrUnknownPlugin) {
+	if f := failure(t, err); f.Code != control.CodeStopping || !errors.Is(err, control.ErrStopping) ||
+		errors.Is(err, sohost.ErrUnknownPlugin) {
 		t.Errorf("the failure is %+v", f)
 	}
 	<-s.asked
@@ -141,7 +143,8 @@ func TestPass(t *testing.T) {
 		{"POST", "/v1/deploy", `{"images":{}}`, []control.Worker{answers}, 418, "answer"},
 		{"POST", "/v1/prune", `{"keep":3}`, []control.Worker{gone, answers}, 418, "answer"},
 		{"GET", "/v1/releases", "", []control.Worker{gone, dies, answers}, 418, "answer"},
-		{"POST", "/v1/deploy", `{"images":{}}`, []control.Worker{gone, dies, answers}, 502, `{"code":"worker_died","error":"the worker died over the request (EOF)`},
+		{"POST", "/v1/deploy", `{"images":{}}`, []control.Worker{gone,
+			dies, answers}, 502, `{"code":"worker_died","error":"the worker died over the request (EOF)`},
 		{"POST", "/v1/deploy", strings.Repeat(" ", 1<<20+1), []control.Worker{answers}, 400, `{"code":"invalid","error":"request body: `},
 	}
 	for _, test := range tests {

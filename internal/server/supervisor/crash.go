@@ -69,7 +69,8 @@ func (s *Supervisor) keep(report *crash.Report) (string, error) {
 		return "", err
 	}
 	file := filepath.Join(dir, fmt.Sprintf("%s-%d.txt", report.Ended.UTC().Format("20060102T150405.000"), report.PID))
-	text := fmt.Sprintf("worker %d, started %v, ended %v: %s\n\n%s", report.PID, report.Started, report.Ended, report.Reason(), report.Output)
+	text := fmt.Sprintf("worker %d, started %v, ended %v: %s\n\n%s",
+		report.PID, report.Started, report.Ended, report.Reason(), report.Output)
 	err := generations.WriteFile(file, 0o600, func(w io.Writer) error {
 		_, err := io.WriteString(w, text)
 		return err

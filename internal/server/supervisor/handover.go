@@ -110,8 +110,8 @@ func (s *Supervisor) whyFailed(given worker.Given, taker *process) error {
 	return &control.Failure{Refusal: given.Refusal, Message: message}
 }
 
-// awaitGiven waits for the giver's report on the handover. If the giver dies instead, the taker decides: it serves only if the giver
-// had given its plugins away.
+// awaitGiven waits for the giver's report on the handover. If the giver dies instead, the taker decides: it serves only if the
+// giver had given its plugins away.
 //
 // At the time limit, and when ctx ends, the giver is told to abort. The giver alone knows whether it still can: a taker that is
 // killed may be the one that has everything.

@@ -112,7 +112,8 @@ func TestJoin(t *testing.T) {
 		t.Errorf("the worker's request is answered by %+v", o)
 	}
 	fourth.gone()
-	if s := st.status(); s.Worker.PID != taker.pid || s.Failed == nil || s.Failed.Error != "refused again" || s.Failed.Why != "leftovers" || s.Failed.Time.IsZero() {
+	if s := st.status(); s.Worker.PID != taker.pid || s.Failed == nil || s.Failed.Error != "refused again" ||
+		s.Failed.Why != "leftovers" || s.Failed.Time.IsZero() {
 		t.Errorf("the status is %+v", s)
 	}
 }
@@ -137,9 +138,9 @@ func TestAskFromBefore(t *testing.T) {
 	}
 }
 
-// TestStale has a request of a replaced worker wait beside one of somebody else, who is to get a handover and not an empty answer.
+// TestStale has a request of a replaced worker wait beside one of somebody else. The first gets an answer, the second a handover.
 func TestStale(t *testing.T) {
-	st := newStage(t, nil)
+	st := newStage(t, func(_ *Options, l *limits) { l.last = 0 })
 	giver := st.start()
 	handing := st.handover(control.HandoverRequest{Images: map[string]string{"a": "/a"}})
 	taker := st.worker()
@@ -149,22 +150,26 @@ func TestStale(t *testing.T) {
 	taker.serve(2)
 	giver.given(taker)
 	receive(t, handing, "answer")
-	third := st.worker()
+	st.worker()
 	taker.give()
-	// From here on requests wait until the taker has given. The first is the giver's, which was replaced.
+	// From here on requests wait for the taker's report. The first is the giver's, which was replaced.
 	giver.say(worker.Word{Ask: &worker.Ask{ID: 4}})
 	st.awaitRequests(2)
 	plain := st.handover(control.HandoverRequest{Why: "plain", Images: map[string]string{"c": "/c"}})
 	st.awaitRequests(3)
-	third.serve(3)
-	taker.given(third)
-	receive(t, next, "answer")
+	taker.say(worker.Word{Given: &worker.Given{Error: "no"}})
+	if a, _ := receive(t, next, "answer"); a.err == nil {
+		t.Error("the handover succeeded")
+	}
+	if o := giver.order(); o.Answer == nil || o.Answer.ID != 4 || o.Answer.Error != "" {
+		t.Errorf("the replaced worker gets %+v", o)
+	}
 	fourth := st.worker()
-	if g := third.give(); g.Why != "plain" {
+	if g := taker.give(); g.Why != "plain" {
 		t.Errorf("the next handover is %+v", g)
 	}
 	fourth.serve(4)
-	third.given(fourth)
+	taker.given(fourth)
 	if a, _ := receive(t, plain, "answer"); a.err != nil || a.h.Taker != fourth.pid {
 		t.Errorf("the answer is %+v, %v", a.h, a.err)
 	}
@@ -183,11 +188,13 @@ func TestRefused(t *testing.T) {
 	giver.say(worker.Word{Given: &worker.Given{Error: "handover: no", Refusal: refusal}})
 	a, _ := receive(t, handing, "answer")
 	var f *control.Failure
-	if !errors.As(a.err, &f) || f.Code != control.CodeRefused || f.Message != "handover: no" || f.Refusal == nil || f.Refusal.Plugin != "counter" {
+	if !errors.As(a.err, &f) || f.Code != control.CodeRefused || f.Message != "handover: no" || f.Refusal == nil ||
+		f.Refusal.Plugin != "counter" {
 		t.Errorf("the answer is %v", a.err)
 	}
 	taker.gone()
-	if s := st.status(); s.Worker.PID != giver.pid || s.Failed == nil || s.Failed.Why != "one" || s.Failed.Error != "handover: no" || s.Handover != nil {
+	if s := st.status(); s.Worker.PID != giver.pid || s.Failed == nil || s.Failed.Why != "one" ||
+		s.Failed.Error != "handover: no" || s.Handover != nil {
 		t.Errorf("the status is %+v", s)
 	}
 
@@ -237,7 +244,8 @@ func TestGiverDies(t *testing.T) {
 		do   func(giver, taker *puppet)
 		err  string // of the handover
 	}{
-		{"early", func(giver, taker *puppet) { giver.exit(1); giver.gone(); taker.exit(1) }, "the old worker died before it could give its plugins away"},
+		{"early", func(giver, taker *puppet) { giver.exit(1); giver.gone(); taker.exit(1) },
+			"the old worker died before it could give its plugins away"},
 		{"late", func(giver, taker *puppet) { giver.exit(1); giver.gone(); taker.serve(3) }, ""},
 		{"last word", func(giver, taker *puppet) {
 			taker.serve(3)
@@ -259,7 +267,8 @@ func TestGiverDies(t *testing.T) {
 					t.Errorf("the answer is %v", a.err)
 				}
 				next := st.worker()
-				if start := next.began.Order.Start; start.Takes || len(start.Options.Crashes) != 1 || start.Options.Crashes[0].PID != giver.pid {
+				if start := next.began.Order.Start; start.Takes || len(start.Options.Crashes) != 1 ||
+					start.Options.Crashes[0].PID != giver.pid {
 					t.Errorf("the next worker is told %+v", start)
 				}
 				return
@@ -407,7 +416,8 @@ func TestStopInHandover(t *testing.T) {
 		err, _ := receive(t, first, "answer")
 		answers = append(answers, err.Error())
 	}
-	if answers[0] != "aborted" && answers[1] != "aborted" || !strings.Contains(strings.Join(answers, " "), control.ErrStopping.Error()) {
+	if answers[0] != "aborted" && answers[1] != "aborted" || !strings.Contains(strings.Join(answers,
+		" "), control.ErrStopping.Error()) {
 		t.Errorf("the answers are %q", answers)
 	}
 	var finish, answered bool

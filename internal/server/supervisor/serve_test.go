@@ -30,7 +30,8 @@ func TestServe(t *testing.T) {
 	st.run()
 	p := st.worker()
 	start := p.began.Order.Start
-	if p.began.Files != 3 || start.Takes || start.LogFormat != "json" || !start.Verbose || start.ShutdownTimeout != never || len(start.Options.Crashes) > 0 {
+	if p.began.Files != 3 || start.Takes || start.LogFormat != "json" || !start.Verbose || start.ShutdownTimeout != never ||
+		len(start.Options.Crashes) > 0 {
 		t.Errorf("the first worker is told %+v with %d files", start, p.began.Files)
 	}
 	var lock syscall.Stat_t
@@ -49,7 +50,8 @@ func TestServe(t *testing.T) {
 	if s.Release != 7 || len(s.Plugins) != 1 || s.PID != os.Getpid() || s.Started.IsZero() {
 		t.Errorf("the status is %+v", s)
 	}
-	if s.Worker == nil || s.Worker.PID != p.pid || s.Worker.Started.Before(s.Started) || s.Worker.Memory < 1<<20 || s.SupervisorMemory < 1<<20 {
+	if s.Worker == nil || s.Worker.PID != p.pid || s.Worker.Started.Before(s.Started) || s.Worker.Memory < 1<<20 ||
+		s.SupervisorMemory < 1<<20 {
 		t.Errorf("the worker is %+v, and the supervisor's memory %d", s.Worker, s.SupervisorMemory)
 	} else if s.Memory != s.SupervisorMemory+s.Worker.Memory {
 		t.Errorf("all memory is %d, want %d and %d", s.Memory, s.SupervisorMemory, s.Worker.Memory)
@@ -147,7 +149,8 @@ func TestRestart(t *testing.T) {
 
 	second := st.worker()
 	start := second.began.Order.Start
-	if c := start.Options.Crashes; len(c) != 1 || !strings.HasPrefix(c[0].Output, "panic: first") || c[0].ExitCode != 2 || start.Options.CrashesInARow != 1 {
+	if c := start.Options.Crashes; len(c) != 1 || !strings.HasPrefix(c[0].Output, "panic: first") || c[0].ExitCode != 2 ||
+		start.Options.CrashesInARow != 1 {
 		t.Errorf("after the first crash a worker is told %+v, %d in a row", c, start.Options.CrashesInARow)
 	}
 	second.say(worker.Word{Failed: "no port"})
@@ -164,7 +167,8 @@ func TestRestart(t *testing.T) {
 
 	fourth := st.worker()
 	start = fourth.began.Order.Start
-	if c := start.Options.Crashes; len(c) != 1 || c[0].PID != third.pid || c[0].Signal != syscall.SIGKILL || start.Options.CrashesInARow != 3 {
+	if c := start.Options.Crashes; len(c) != 1 || c[0].PID != third.pid || c[0].Signal != syscall.SIGKILL ||
+		start.Options.CrashesInARow != 3 {
 		t.Errorf("after a worker that served, the next is told %+v, %d in a row", c, start.Options.CrashesInARow)
 	}
 	if s := st.status(); s.Worker != nil || s.Store != st.dir || s.Plugins == nil {
@@ -181,7 +185,8 @@ func TestRestart(t *testing.T) {
 		}
 	}
 	text, err := os.ReadFile(s.Crashes[0].File)
-	if err != nil || !strings.Contains(string(text), "panic: first\n\ngoroutine 1") || !strings.HasPrefix(string(text), fmt.Sprintf("worker %d, ", s.Crashes[0].PID)) {
+	if err != nil || !strings.Contains(string(text), "panic: first\n\ngoroutine 1") ||
+		!strings.HasPrefix(string(text), fmt.Sprintf("worker %d, ", s.Crashes[0].PID)) {
 		t.Errorf("the first crash's file has %q, %v", text, err)
 	}
 	if filepath.Dir(s.Crashes[0].File) != filepath.Join(st.dir, "crashes") {
@@ -297,7 +302,8 @@ func TestOutputs(t *testing.T) {
 	begin := time.Now()
 	var files []string
 	for i := range keptCrashes + 3 {
-		file, err := s.keep(&crash.Report{PID: i, Ended: begin.Add(time.Duration(i) * time.Second), Exit: "exit status 2", Output: "panic: x\n"})
+		file, err := s.keep(&crash.Report{PID: i, Ended: begin.Add(time.Duration(i) * time.Second),
+			Exit: "exit status 2", Output: "panic: x\n"})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -348,7 +354,8 @@ func TestOrderFails(t *testing.T) {
 			}
 			var start worker.Start
 			start.LogFormat = strings.Repeat("x", test.arg)
-			if err := st.s.order(p, &start); err == nil || !strings.Contains(err.Error(), test.want) || strings.Contains(err.Error(), "killed") {
+			if err := st.s.order(p, &start); err == nil || !strings.Contains(err.Error(), test.want) ||
+				strings.Contains(err.Error(), "killed") {
 				t.Errorf("the error is %v, want %s", err, test.want)
 			}
 			if !p.gone() {
@@ -410,7 +417,8 @@ func TestKillProof(t *testing.T) {
 		if !p.gone() || p.succeeded() || p.ended.IsZero() {
 			t.Error("it doesn't count as gone")
 		}
-		if r := p.report(); r.Exit != crash.Killed || r.Signal != syscall.SIGKILL || r.ExitCode != -1 || r.PID != p.pid || r.Why != p.hung {
+		if r := p.report(); r.Exit != crash.Killed || r.Signal != syscall.SIGKILL || r.ExitCode != -1 || r.PID != p.pid ||
+			r.Why != p.hung {
 			t.Errorf("the report is %+v", r)
 		}
 		if !log.has("hangs in the kernel") {
@@ -425,6 +433,20 @@ func TestKillProof(t *testing.T) {
 			t.Errorf("a second kill waited")
 		}
 	})
+}
+
+// TestEndUnknown has a worker end whose exit status the program before an upgrade got.
+func TestEndUnknown(t *testing.T) {
+	output, err := os.CreateTemp(t.TempDir(), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer output.Close()
+	p := &process{exited: make(chan struct{}), output: output, pid: 7}
+	p.end(nil, false)
+	if !p.succeeded() || p.why() != "ended while the supervisor was replaced" || p.report().PID != 7 || p.report().Ended.IsZero() {
+		t.Errorf("its end is %+v", p.report())
+	}
 }
 
 // TestHang has workers that don't answer. They tell their stacks, if they still can, and are replaced.

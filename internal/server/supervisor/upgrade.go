@@ -137,7 +137,8 @@ func (s *Supervisor) exec(program string, orders *os.File, links []*process) err
 		return fd
 	}
 	l := Legacy{
-		Start: s.opts.Start, HangTimeout: s.opts.HangTimeout, HandoverTimeout: s.opts.HandoverTimeout, Started: s.started, ControlPath: s.opts.ControlPath,
+		Start: s.opts.Start, HangTimeout: s.opts.HangTimeout, HandoverTimeout: s.opts.HandoverTimeout,
+		Started: s.started, ControlPath: s.opts.ControlPath,
 		Public: keep(s.public, nil), Control: keep(orders, nil), Lock: keep(s.opts.Lock.File(), nil),
 	}
 	s.mu.Lock()

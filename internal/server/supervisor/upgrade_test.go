@@ -51,7 +51,8 @@ func TestUpgrade(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { os.RemoveAll(dir) })
-	st := &stage{t: t, dir: dir, workers: make(chan *puppet, 100), log: newJournal(t), client: control.NewClient(filepath.Join(dir, "c.sock"))}
+	st := &stage{t: t, dir: dir, workers: make(chan *puppet, 100),
+		log: newJournal(t), client: control.NewClient(filepath.Join(dir, "c.sock"))}
 	st.hangUp = direct(t, dir, st.workers)
 	self, err := os.Executable()
 	if err != nil {

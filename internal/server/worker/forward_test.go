@@ -20,7 +20,8 @@ func TestForward(t *testing.T) {
 		if r.Header.Get(clientHeader) != "" {
 			t.Error("the plugin sees the header with the client's address")
 		}
-		io.WriteString(w, r.RemoteAddr+" "+r.Host+" "+r.URL.RequestURI()+" "+r.Header.Get("X-Forwarded-For")+" "+r.Header.Get("X-Forwarded-Host"))
+		from := r.Header.Get("X-Forwarded-For") + " " + r.Header.Get("X-Forwarded-Host")
+		io.WriteString(w, r.RemoteAddr+" "+r.Host+" "+r.URL.RequestURI()+" "+from)
 	}))}
 	done := make(chan error, 1)
 	go func() { done <- server.Serve(queue) }()

@@ -37,8 +37,8 @@ type Order struct {
 	Finish bool `json:"finish,omitempty"`
 }
 
-// Start says what to serve. Its files are the listening socket, the store's lock and the file for crash output. With Takes there are
-// two sockets to the giver as well: the one for sohost.Take, and the one for connections.
+// Start says what to serve. Its files are the listening socket, the store's lock and the file for crash output. With Takes there
+// are two sockets to the giver as well: the one for sohost.Take, and the one for connections.
 type Start struct {
 	Options         sohost.Options `json:"options"`
 	Crashes         []sohost.Crash `json:"crashes,omitempty"`

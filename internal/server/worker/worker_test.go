@@ -89,7 +89,8 @@ func (p *place) start(change func(*Start), more ...*os.File) *child {
 	mine, theirs := pair(p.t)
 	cmd := exec.Command(os.Args[0], "worker")
 	cmd.ExtraFiles = []*os.File{theirs}
-	c := &child{t: p.t, words: make(chan Word, 100), pongs: make(chan uint64, 100), exited: make(chan error, 1), stderr: new(strings.Builder)}
+	c := &child{t: p.t, words: make(chan Word, 100), pongs: make(chan uint64,
+		100), exited: make(chan error, 1), stderr: new(strings.Builder)}
 	cmd.Stderr = c.stderr
 	if err := cmd.Start(); err != nil {
 		p.t.Fatal(err)
@@ -112,7 +113,8 @@ func (p *place) start(change func(*Start), more ...*os.File) *child {
 		p.t.Fatal(err)
 	}
 	defer socket.Close()
-	start := Start{Options: sohost.Options{Store: p.store}, LogFormat: "text", Verbose: true, ShutdownTimeout: time.Minute, Takes: len(more) > 0}
+	start := Start{Options: sohost.Options{Store: p.store}, LogFormat: "text",
+		Verbose: true, ShutdownTimeout: time.Minute, Takes: len(more) > 0}
 	if change != nil {
 		change(&start)
 	}
@@ -374,7 +376,8 @@ func TestAbort(t *testing.T) {
 			t.Fatal(err)
 		}
 		c.order(Order{Abort: true})
-		if w := receive(t, c.words, "word"); w.Given == nil || w.Given.Handover != nil || !strings.Contains(w.Given.Error, errAbort.Error()) {
+		if w := receive(t, c.words, "word"); w.Given == nil || w.Given.Handover != nil ||
+			!strings.Contains(w.Given.Error, errAbort.Error()) {
 			t.Errorf("it says %+v", w.Given)
 		}
 		get(t, p.url)
@@ -417,7 +420,8 @@ func TestReceiveStart(t *testing.T) {
 		}
 		start, files, err := receiveStart(to)
 		passing.Close(files)
-		if got := fmt.Sprint(err); test.want != "" && got != test.want || test.want == "" && (err != nil || start == nil || len(files) != test.files) {
+		if got := fmt.Sprint(err); test.want != "" && got != test.want || test.want == "" && (err != nil || start == nil ||
+			len(files) != test.files) {
 			t.Errorf("%+v with %d files: %v, want %s", test.order, test.files, err, test.want)
 		}
 	}
