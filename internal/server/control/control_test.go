@@ -133,6 +133,47 @@ func TestAnswers(t *testing.T) {
 	}
 }
 
+// TestReleases lists releases of which some are broken. An error about these is only for a store that has no other.
+func TestReleases(t *testing.T) {
+	for _, whole := range []bool{true, false} {
+		dir := tempDir(t)
+		store, err := generations.OpenStore(filepath.Join(dir, "store"), generations.StoreOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 2 {
+			if _, err := store.Publish(generations.Manifest{Cause: "test"}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := store.Close(); err != nil {
+			t.Fatal(err)
+		}
+		socket := listen(t, dir, control.NewServer(newHost(t, dir)))
+		c := control.NewClient(socket)
+		all, err := c.Releases(t.Context())
+		if err != nil || len(all) != 2 {
+			t.Fatalf("the releases are %+v, %v", all, err)
+		}
+		files, err := filepath.Glob(filepath.Join(dir, "store", "releases", "*", "*"))
+		if err != nil || len(files) < 2 {
+			t.Fatalf("%q, %v", files, err)
+		}
+		for i, file := range files {
+			if !whole || i == 0 {
+				os.Chmod(file, 0o600)
+				if err := os.WriteFile(file, []byte("?"), 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		all, err = c.Releases(t.Context())
+		if (err == nil) != whole || whole && len(all) != 1 {
+			t.Errorf("whole ones left: %v; the releases are %+v, %v", whole, all, err)
+		}
+	}
+}
+
 // TestClient gets everything back as the server made it.
 func TestClient(t *testing.T) {
 	socket := serve(t)

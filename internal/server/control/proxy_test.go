@@ -164,6 +164,14 @@ func TestPass(t *testing.T) {
 		t.Errorf("asked for itself it answers %v, %v", resp, err)
 	}
 	resp.Body.Close()
+	_, socket := proxy(t, &fakeSupervisor{})
+	unix := &http.Transport{DialContext: func(context.Context, string, string) (net.Conn, error) { return net.Dial("unix", socket) }}
+	defer unix.CloseIdleConnections()
+	if resp, err = (&http.Client{Transport: unix}).Get("http://server/v1/status"); err != nil ||
+		resp.Header.Get("Content-Type") != "application/json" {
+		t.Fatalf("the proxy's own answer is %v, %v", resp, err)
+	}
+	resp.Body.Close()
 }
 
 // TestClientGone has clients go away that wait for a worker, or for its answer. The proxy stops waiting.

@@ -21,7 +21,11 @@ func NewServer(host *sohost.Host) *http.Server {
 	s := &server{host}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /v1/status", func(w http.ResponseWriter, r *http.Request) {
-		s.tell(w, s.status(r.URL.Query().Get("brief") == "true"), nil)
+		status := host.Status()
+		if r.URL.Query().Get("brief") == "true" {
+			status = briefly(status)
+		}
+		s.tell(w, status, nil)
 	})
 	mux.HandleFunc("POST /v1/deploy", change(s, func(r *http.Request, in DeployRequest) (any, error) {
 		if err := absolute(in.Images); err != nil {
@@ -90,12 +94,8 @@ func change[In any](s *server, do func(*http.Request, In) (any, error)) http.Han
 	})
 }
 
-// status is what the host serves. A brief one is without memory.
-func (s *server) status(brief bool) sohost.Status {
-	status := s.host.Status()
-	if !brief {
-		return status
-	}
+// briefly leaves out of a status what takes time to find out.
+func briefly(status sohost.Status) sohost.Status {
 	status.Left = sohost.Leftovers{}
 	for _, p := range status.Plugins {
 		for i := range p.Generations {

@@ -189,8 +189,10 @@ func (s *Supervisor) drain(p *process) {
 	if !p.succeeded() {
 		s.log.Error("old worker died after the handover; the requests it still had are lost", "pid", p.pid, "why", p.why())
 	}
+	s.links.Lock() // an upgrade passes the files on
+	defer s.links.Unlock()
 	p.close()
-	s.mu.Lock()
+	s.mu.Lock() // lock order: links, mu
 	delete(s.draining, p)
 	s.mu.Unlock()
 }

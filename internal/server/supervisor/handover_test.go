@@ -524,8 +524,8 @@ func TestStatusInHandover(t *testing.T) {
 		_, err := st.client.Releases(context.Background())
 		passing <- err
 	}()
-	st.awaitGoroutines(1, `(*Supervisor).Status(`)
-	st.awaitGoroutines(1, `(*Supervisor).Worker(`)
+	st.awaitGoroutines(1, "[select", `(*Supervisor).Status(`)
+	st.awaitGoroutines(1, "[select", `(*Supervisor).Worker(`)
 	taker.serve(6)
 	giver.given(taker)
 	receive(t, handing, "answer")
@@ -578,7 +578,7 @@ func TestNoWorker(t *testing.T) {
 		})
 	}
 	connect()
-	st.awaitGoroutines(2, "control.Ask(")
+	st.awaitGoroutines(2, "[select", "control.Ask(")
 	if err := syscall.Kill(p.pid, syscall.SIGKILL); err != nil {
 		t.Fatal(err)
 	}

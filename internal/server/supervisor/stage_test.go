@@ -223,16 +223,19 @@ func (st *stage) handover(r control.HandoverRequest) <-chan handed {
 }
 
 // awaitRequests waits until n requests wait for the supervisor or for its answer. No other test may run meanwhile.
-func (st *stage) awaitRequests(n int) { st.t.Helper(); st.awaitGoroutines(n, "(*Supervisor).request(") }
+func (st *stage) awaitRequests(n int) {
+	st.t.Helper()
+	st.awaitGoroutines(n, "[select", "(*Supervisor).request(")
+}
 
-// awaitGoroutines waits until n goroutines wait in a select and have the function on their stack.
-func (st *stage) awaitGoroutines(n int, function string) {
+// awaitGoroutines waits until n goroutines are in a state, such as [select, and have the function on their stack.
+func (st *stage) awaitGoroutines(n int, in, function string) {
 	st.t.Helper()
 	stacks := make([]byte, 4<<20)
 	for deadline := time.Now().Add(patience); ; time.Sleep(time.Millisecond) {
 		text, found := stacks[:runtime.Stack(stacks, true)], 0
 		for g := range strings.SplitSeq(string(text), "\n\n") {
-			if state, _, _ := strings.Cut(g, "\n"); strings.Contains(state, "[select") && strings.Contains(g, function) {
+			if state, _, _ := strings.Cut(g, "\n"); strings.Contains(state, in) && strings.Contains(g, function) {
 				found++
 			}
 		}

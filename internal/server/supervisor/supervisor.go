@@ -70,6 +70,8 @@ type Supervisor struct {
 	resumed *process       // the worker that served before an upgrade
 	pending []crash.Report // crashes that no worker knows of yet; see pend
 
+	links sync.Mutex // held while the files of a draining worker are closed, and for the whole of an upgrade; before mu
+
 	mu       sync.Mutex    // guards what follows
 	current  *process      // nil while none serves
 	changed  chan struct{} // closed and replaced with current

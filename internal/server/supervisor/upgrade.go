@@ -83,7 +83,9 @@ func (s *Supervisor) upgrade(p *process) {
 		return
 	}
 	s.orders.Shutdown(ctx) // new connections wait in the backlog; what isn't answered in time is cut off
-	s.mu.Lock()
+	s.links.Lock()
+	defer s.links.Unlock()
+	s.mu.Lock() // lock order: links, mu
 	links := append([]*process{p}, s.drainingLocked()...)
 	s.mu.Unlock()
 	var paused []*process

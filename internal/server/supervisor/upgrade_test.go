@@ -199,6 +199,35 @@ func TestUpgradeFails(t *testing.T) {
 	}
 }
 
+// TestDrainedInUpgrade has an old worker end during an upgrade. Its files stay open, since the upgrade passes them on.
+func TestDrainedInUpgrade(t *testing.T) {
+	st := newStage(t, nil)
+	giver := st.start()
+	handing := st.handover(control.HandoverRequest{})
+	taker := st.worker()
+	giver.give()
+	taker.serve(2)
+	giver.given(taker)
+	receive(t, handing, "answer")
+	st.s.links.Lock() // as an upgrade does
+	st.s.mu.Lock()
+	p := st.s.drainingLocked()[0]
+	st.s.mu.Unlock()
+	giver.exit(0)
+	receive(t, p.exited, "end of the old worker")
+	st.awaitGoroutines(1, "[sync.Mutex.Lock", "(*Supervisor).drain(")
+	if f, err := p.link.File(); err != nil {
+		t.Errorf("the link can't be passed on: %v", err)
+	} else {
+		f.Close()
+	}
+	if len(st.status().Draining) != 1 {
+		t.Error("the old worker is forgotten")
+	}
+	st.s.links.Unlock()
+	st.await(func(s control.Status) bool { return len(s.Draining) == 0 })
+}
+
 // TestInherit reads legacies that aren't any.
 func TestInherit(t *testing.T) {
 	if l, err := Inherit(); l != nil || err != nil {
