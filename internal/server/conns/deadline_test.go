@@ -7,81 +7,120 @@ import (
 	"net"
 	"net/http"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
-// short is a limit that tests wait for. What they do within it must not take longer.
-const short = 250 * time.Millisecond
+// Tests of limits run on a fake clock, so that they take no time and don't depend on how fast the machine is.
+const (
+	short  = time.Minute      // the limit under test
+	margin = time.Millisecond // enough to tell before it from after it
+)
 
-// TestLimitsOfPassed passes idle connections to a server with limits for requests. A new connection is closed there when the
-// limit has passed without a request; by then one that was passed on earlier must still have all of its time.
-func TestLimitsOfPassed(t *testing.T) {
-	limits := map[string]func(*http.Server){
-		"ReadHeaderTimeout": func(s *http.Server) { s.ReadHeaderTimeout = short },
-		"ReadTimeout":       func(s *http.Server) { s.ReadTimeout = short },
+// expectEndAfter waits for the server to close the connection, with a status or without, and checks when that is.
+func (c *client) expectEndAfter(begun time.Time, d time.Duration) {
+	c.t.Helper()
+	if _, err := io.ReadAll(c.in); err != nil {
+		c.t.Error(err)
 	}
-	for name, set := range limits {
-		t.Run(name, func(t *testing.T) {
-			giver, _, addr := pair(t, echo)
-			l := listen(t, "tcp")
-			taker := start(t, "taker", options{listen: []net.Listener{l}, adjust: func(s *http.Server) {
-				set(s)
-				s.IdleTimeout = limit
-			}})
-			idle, begins := dial(t, addr), dial(t, addr)
-			idle.send(post("hello"))
-			idle.expect("POST", "giver", "hello")
-			eventually(t, func() bool { return giver.set.Len() == 2 })
-			giver.set.Move(taker.to())
-			giver.wait(t)
-			dial(t, l.Addr()).expectEnd()
+	if got := time.Since(begun); got != d {
+		c.t.Errorf("closed after %v, want %v", got, d)
+	}
+}
 
-			// The limit is not over for the rest of the header, nor for the body, which comes when the handler already
-			// reads it.
-			idle.send("P")
-			eventually(t, func() bool { return taker.set.count(func(c *conn) bool { return c.phase == inRequest }) == 1 })
-			idle.send("OST / HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n")
-			if resp, err := http.ReadResponse(idle.in, nil); err != nil || resp.StatusCode != http.StatusContinue {
-				t.Fatalf("got %v, %v, want status 100", resp, err)
-			}
-			idle.send("ok")
-			idle.expect("POST", "taker", "ok")
-			if n := taker.set.count(func(c *conn) bool { return c.hold == hold{} }); n != 1 {
-				t.Errorf("%d connections have the usual limits after their first request, want 1", n)
-			}
+// TestLimitsOfPassed sends requests on passed connections to a server with limits for requests. These count from the first byte.
+func TestLimitsOfPassed(t *testing.T) {
+	header := func(s *http.Server) { s.ReadHeaderTimeout = short }
+	whole := func(s *http.Server) { s.ReadTimeout = short }
+	both := func(s *http.Server) { s.ReadHeaderTimeout, s.ReadTimeout = short, 3*short }
+	const never = 0
+	tests := []struct {
+		name         string
+		set          func(*http.Server)
+		header, body time.Duration // when they are sent, after the first byte
+		end          time.Duration // when the server closes the connection, after the first byte; 0: it answers
+	}{
+		{"ReadHeaderTimeout kept", header, short - margin, 9 * short, 0},
+		{"ReadHeaderTimeout exceeded", header, never, never, short},
+		{"ReadTimeout kept", whole, short / 2, short - margin, 0},
+		{"ReadTimeout exceeded by the header", whole, never, never, short},
+		{"ReadTimeout exceeded by the body", whole, short / 2, never, short},
+		{"both kept", both, short - margin, 3*short - margin, 0},
+		{"ReadHeaderTimeout of both exceeded", both, never, never, short},
+		{"ReadTimeout of both exceeded", both, short / 2, never, 3 * short},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				taker := start(t, "taker", options{adjust: func(s *http.Server) {
+					test.set(s)
+					s.IdleTimeout = time.Hour
+				}})
+				c := push(t, taker.queue)
+				time.Sleep(10 * short)
+				begun := time.Now()
+				c.send("P")
+				if test.header != never {
+					time.Sleep(test.header)
+					c.send("OST / HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\n")
+				}
+				if test.end != 0 {
+					c.expectEndAfter(begun, test.end)
+					return
+				}
+				time.Sleep(test.body - test.header)
+				c.send("ok")
+				c.expect("POST", "taker", "ok")
 
-			// The limit holds from the first byte on.
-			begins.send("G")
-			if _, err := io.ReadAll(begins.in); err != nil { // empty or a status, then the end
-				t.Error(err)
-			}
+				// A second request has the same limits as on any other connection.
+				time.Sleep(10 * short)
+				begun = time.Now()
+				c.send("POST")
+				c.expectEndAfter(begun, short)
+			})
 		})
 	}
 }
 
-// TestIdleLimit passes a connection to a set with a limit for those that were passed on.
+// TestLimitsOfAccepted leaves the limits of connections that were not passed on as net/http sets them.
+func TestLimitsOfAccepted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := NewQueue(&net.UnixAddr{Name: "accepted"})
+		start(t, "server", options{
+			idle:   short / 2,
+			listen: []net.Listener{struct{ net.Listener }{q}}, // what isn't a *Queue accepts connections of its own
+			adjust: func(s *http.Server) { s.ReadHeaderTimeout = short },
+		})
+		begun := time.Now()
+		push(t, q).expectEndAfter(begun, short)
+	})
+}
+
+// TestIdleLimit serves connections with a limit for those that were passed on.
 func TestIdleLimit(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		taker := start(t, "taker", options{idle: short})
+		begun := time.Now()
+		idle, used := push(t, taker.queue), push(t, taker.queue)
+		time.Sleep(short - margin)
+		used.send(get("/"))
+		used.expect("GET", "taker", "")
+		idle.expectEndAfter(begun, short)
+		// The first request has ended that limit.
+		time.Sleep(10 * short)
+		used.send(get("/"))
+		used.expect("GET", "taker", "")
+	})
+}
+
+// TestIdleLimitOfSocket passes a socket to a set with such a limit.
+func TestIdleLimitOfSocket(t *testing.T) {
 	giver, _, addr := pair(t, echo)
-	taker := start(t, "taker", options{idle: short})
+	taker := start(t, "taker", options{idle: time.Millisecond})
 	c := dial(t, addr)
 	only(t, giver.set, fresh)
 	giver.set.Move(taker.to())
 	c.expectEnd()
-
-	// Its first request ends that limit, as the idle connection shows.
-	giver.set.Move(nil)
-	first, second := dial(t, addr), dial(t, addr)
-	first.send(get("/"))
-	first.expect("GET", "giver", "")
-	second.send(get("/"))
-	second.expect("GET", "giver", "")
-	giver.set.Move(taker.to())
-	giver.wait(t)
-	first.send(get("/"))
-	first.expect("GET", "taker", "")
-	second.expectEnd()
-	first.send(get("/"))
-	first.expect("GET", "taker", "")
 }
 
 // TestWait gives up waiting for a connection that stays.

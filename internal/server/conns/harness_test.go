@@ -16,7 +16,7 @@ import (
 )
 
 // limit is for everything that a test waits for: it is only reached when something is broken.
-const limit = 20 * time.Second
+const limit = time.Minute
 
 // server is a server that gives its name in each response.
 type server struct {
@@ -139,7 +139,15 @@ func listen(t testing.TB, network string) net.Listener {
 type client struct {
 	t testing.TB
 	net.Conn
-	in *bufio.Reader
+	in    *bufio.Reader
+	limit time.Duration // for each step; 0 on a fake clock, where nothing takes long
+}
+
+// renew gives the next step all of its time.
+func (c *client) renew() {
+	if c.limit != 0 {
+		c.SetDeadline(time.Now().Add(c.limit))
+	}
 }
 
 func dial(t testing.TB, addr net.Addr) *client {
@@ -149,12 +157,23 @@ func dial(t testing.TB, addr net.Addr) *client {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { nc.Close() })
-	nc.SetDeadline(time.Now().Add(limit))
-	return &client{t: t, Conn: nc, in: bufio.NewReader(nc)}
+	return &client{t: t, Conn: nc, in: bufio.NewReader(nc), limit: limit}
+}
+
+// push returns the other end of a connection that comes from q. It is a pipe, which works with the fake clock of synctest.
+func push(t testing.TB, q *Queue) *client {
+	t.Helper()
+	near, far := net.Pipe()
+	t.Cleanup(func() { near.Close() })
+	if err := q.Push(far); err != nil {
+		t.Fatal(err)
+	}
+	return &client{t: t, Conn: near, in: bufio.NewReader(near)}
 }
 
 func (c *client) send(s string) {
 	c.t.Helper()
+	c.renew()
 	if _, err := io.WriteString(c, s); err != nil {
 		c.t.Errorf("send %.40q: %v", s, err)
 	}
@@ -163,6 +182,7 @@ func (c *client) send(s string) {
 // expect reads the response to a request and checks who made it and what is in it. An empty name is any server's.
 func (c *client) expect(method, name, body string) bool {
 	c.t.Helper()
+	c.renew()
 	resp, err := http.ReadResponse(c.in, &http.Request{Method: method})
 	if err != nil {
 		c.t.Errorf("read response: %v", err)
@@ -184,6 +204,7 @@ func (c *client) expect(method, name, body string) bool {
 // expectEnd waits for the server to close the connection.
 func (c *client) expectEnd() {
 	c.t.Helper()
+	c.renew()
 	if b, err := c.in.ReadByte(); err != io.EOF {
 		c.t.Errorf("read %q, %v, want EOF", b, err)
 	}

@@ -1,7 +1,6 @@
 package conns
 
 import (
-	"bufio"
 	"errors"
 	"net"
 	"net/http"
@@ -10,6 +9,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -39,18 +39,22 @@ func TestPassFails(t *testing.T) {
 	c.expect("POST", "taker", "hello")
 }
 
-// TestPassFailsDeadline has a pass that fails while the server's deadline runs: it must still end the connection.
+// TestPassFailsDeadline has a pass that fails while the server's deadline runs: it must still end the connection, and no sooner.
 func TestPassFailsDeadline(t *testing.T) {
-	l := listen(t, "tcp")
-	giver := start(t, "giver", options{
-		listen: []net.Listener{l},
-		adjust: func(s *http.Server) { s.IdleTimeout = 50 * time.Millisecond },
+	synctest.Test(t, func(t *testing.T) {
+		q := NewQueue(&net.UnixAddr{Name: "pipe"})
+		giver := start(t, "giver", options{
+			listen: []net.Listener{struct{ net.Listener }{q}},
+			adjust: func(s *http.Server) { s.IdleTimeout = short },
+		})
+		c := push(t, q)
+		c.send(get("/"))
+		c.expect("GET", "giver", "")
+		begun := time.Now()
+		time.Sleep(short / 2)
+		giver.set.Move(func(*os.File) error { return nil }) // fails before it gets there, as a pipe has no file
+		c.expectEndAfter(begun, short)
 	})
-	c := dial(t, l.Addr())
-	c.send(get("/"))
-	c.expect("GET", "giver", "")
-	giver.set.Move(func(*os.File) error { return errRefused })
-	c.expectEnd()
 }
 
 // TestStay ends a move while connections are being passed: those for which pass has not been called stay.
@@ -140,15 +144,11 @@ func TestHTTP2Enabled(t *testing.T) {
 func TestForeign(t *testing.T) {
 	q := NewQueue(&net.UnixAddr{Name: "pipe"})
 	giver := start(t, "giver", options{listen: []net.Listener{struct{ net.Listener }{q}}})
-	near, far := net.Pipe()
 	giver.set.Move(func(*os.File) error {
 		t.Error("pass was called")
 		return nil
 	})
-	if err := q.Push(far); err != nil {
-		t.Fatal(err)
-	}
-	c := client{t: t, Conn: near, in: bufio.NewReader(near)}
+	c := push(t, q)
 	for range 3 {
 		c.send(post("hello"))
 		c.expect("POST", "giver", "hello")
@@ -156,7 +156,7 @@ func TestForeign(t *testing.T) {
 	if got := giver.set.Len(); got != 1 {
 		t.Errorf("%d connections, want 1", got)
 	}
-	near.Close()
+	c.Close()
 	giver.wait(t)
 }
 

@@ -10,10 +10,14 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 )
 
 // childEnv names what a copy of the test binary does instead of running tests.
 const childEnv = "SYSTEMD_TEST_CHILD"
+
+// limit is for everything that a test waits for: it is only reached when something is broken.
+const limit = time.Minute
 
 func TestMain(m *testing.M) {
 	switch os.Getenv(childEnv) {

@@ -29,7 +29,7 @@ func manager(t *testing.T, name string) *net.UnixConn {
 
 func receive(t *testing.T, c *net.UnixConn) string {
 	t.Helper()
-	c.SetReadDeadline(time.Now().Add(5 * time.Second))
+	c.SetReadDeadline(time.Now().Add(limit))
 	buf := make([]byte, 8192)
 	n, err := c.Read(buf)
 	if err != nil {
@@ -205,12 +205,11 @@ func TestNotifierFull(t *testing.T) {
 		t.Fatal(err)
 	}
 	for range 100_000 {
-		start := time.Now()
 		if err = n.Ping(); err == nil {
 			continue
 		}
-		if took := time.Since(start); !errors.Is(err, os.ErrDeadlineExceeded) || took > 3*sendLimit {
-			t.Errorf("after %v: %v", took, err)
+		if !errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Error(err)
 		}
 		return
 	}
@@ -233,7 +232,11 @@ func TestNotifierConcurrent(t *testing.T) {
 			for range each {
 				n.WatchdogInterval()
 				n.Environ()
-				if err := n.Ping(); err != nil {
+				err := n.Ping()
+				for errors.Is(err, os.ErrDeadlineExceeded) { // the reader below was slow; this Ping is not in the queue
+					err = n.Ping()
+				}
+				if err != nil {
 					t.Error(err)
 				}
 			}

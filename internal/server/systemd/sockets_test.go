@@ -127,14 +127,14 @@ func TestSockets(t *testing.T) {
 // expect connects to an address and returns a function that waits for the answer.
 func expect(t *testing.T, address, want string) func() {
 	network, addr, _ := strings.Cut(address, " ")
-	c, err := net.DialTimeout(network, addr, 5*time.Second)
+	c, err := net.DialTimeout(network, addr, limit)
 	if err != nil {
 		t.Error(err)
 		return func() {}
 	}
 	return func() {
 		defer c.Close()
-		c.SetDeadline(time.Now().Add(5 * time.Second))
+		c.SetDeadline(time.Now().Add(limit))
 		if data, err := io.ReadAll(c); err != nil || string(data) != want {
 			t.Errorf("%s answers %q, %v; want %q", address, data, err, want)
 		}
