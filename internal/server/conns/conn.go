@@ -14,7 +14,7 @@ import (
 type phase int
 
 const (
-	fresh     phase = iota // nothing has been read
+	initial   phase = iota // nothing has been read
 	inRequest              // the server has read of a request that isn't answered; for good when it is hijacked
 	answered               // after StateIdle: what the server has read of the next request isn't known
 	between                // after StateIdle and one read deadline: the length of the next read tells
@@ -64,10 +64,10 @@ func (c *conn) Read(p []byte) (int, error) {
 func (c *conn) park(length int) (parked bool, m *move) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.phase == fresh && c.full == 0 {
+	if c.phase == initial && c.full == 0 {
 		c.full = length
 	}
-	if c.phase != fresh && (c.phase != between || length != c.full) {
+	if c.phase != initial && (c.phase != between || length != c.full) {
 		return false, nil
 	}
 	if m := c.set.move.Load(); m != nil && m != c.tried {
@@ -90,7 +90,7 @@ func (c *conn) unpark(parked bool, n int) (interrupted bool) {
 		}
 	}
 	if n > 0 {
-		if c.phase == fresh {
+		if c.phase == initial {
 			c.releaseDeadlines()
 		}
 		c.phase = inRequest

@@ -118,7 +118,7 @@ func TestIdleLimitOfSocket(t *testing.T) {
 	giver, _, addr := pair(t, echo)
 	taker := start(t, "taker", options{idle: time.Millisecond})
 	c := dial(t, addr)
-	only(t, giver.set, fresh)
+	only(t, giver.set, initial)
 	giver.set.Move(taker.to())
 	c.expectEnd()
 }
@@ -127,7 +127,7 @@ func TestIdleLimitOfSocket(t *testing.T) {
 func TestWait(t *testing.T) {
 	giver, _, addr := pair(t, echo)
 	dial(t, addr)
-	only(t, giver.set, fresh)
+	only(t, giver.set, initial)
 	ctx, cancel := context.WithCancelCause(t.Context())
 	cancel(errRefused)
 	if err := giver.set.Wait(ctx); !errors.Is(err, errRefused) {

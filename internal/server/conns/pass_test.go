@@ -21,7 +21,7 @@ var errRefused = errors.New("refused")
 func TestPassFails(t *testing.T) {
 	giver, taker, addr := pair(t, echo)
 	c := dial(t, addr)
-	only(t, giver.set, fresh)
+	only(t, giver.set, initial)
 	passed := make(chan bool)
 	giver.set.Move(func(*os.File) error {
 		passed <- true
@@ -133,7 +133,7 @@ func TestHTTP2Enabled(t *testing.T) {
 	}})
 	taker := start(t, "taker", options{})
 	c := dial(t, l.Addr())
-	only(t, giver.set, fresh)
+	only(t, giver.set, initial)
 	giver.set.Move(taker.to())
 	giver.wait(t)
 	c.send(get("/"))

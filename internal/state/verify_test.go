@@ -1,0 +1,37 @@
+package state
+
+import (
+	"reflect"
+	"testing"
+	"unsafe"
+)
+
+// TestChannelsAndRawPointers has things that nobody can look into: they stay where they are unless they are nil, or the whole value
+// goes by reference.
+func TestChannelsAndRawPointers(t *testing.T) {
+	type channel = struct{ C chan any }
+	type pointer = struct{ P unsafe.Pointer }
+	for _, value := range []any{channel{}, pointer{}} {
+		if err := moveErr[*node2](&node{any: value}, Options{}); err != nil {
+			t.Errorf("%T of nil: %v", value, err)
+		}
+	}
+	refused(t, moveErr[*node2](&node{any: channel{make(chan any)}}, Options{}), "state.any.C", "chan interface {}: what it holds can't be looked at")
+	refused(t, moveErr[*node2](&node{any: pointer{unsafe.Pointer(t)}}, Options{}), "state.any.P", "unsafe.Pointer: what it holds can't be looked at")
+	for _, value := range []any{channel{make(chan any)}, pointer{unsafe.Pointer(t)}} {
+		if err := moveErr[map[string]any](map[string]any{"a": value}, Options{}); err != nil {
+			t.Errorf("%T by reference: %v", value, err)
+		}
+	}
+}
+
+// TestMoveWantsThePlansType gives a plan values of other types.
+func TestMoveWantsThePlansType(t *testing.T) {
+	p := Compare(reflect.TypeFor[int32](), reflect.TypeFor[int64]())
+	for _, value := range []any{nil, int64(1), "1"} {
+		_, _, err := p.Move(value, Options{})
+		refused(t, err, "state", "the plan is for int32, not for "+typeName(reflect.TypeOf(value)))
+	}
+	_, _, err := Compare(nil, reflect.TypeFor[int]()).Move(nil, Options{})
+	refused(t, err, "state", "no value")
+}
