@@ -10,37 +10,37 @@ import (
 	"time"
 )
 
-// phase is where a connection is in the life of its requests.
+// phase is how far a connection is with its requests.
 type phase int
 
 const (
 	initial   phase = iota // nothing has been read
-	inRequest              // the server has read of a request that isn't answered; for good when it is hijacked
-	answered               // after StateIdle: what the server has read of the next request isn't known
-	between                // after StateIdle and one read deadline: the length of the next read tells
+	inRequest              // the server has read part of an unanswered request; permanent once hijacked
+	answered               // after StateIdle: unknown how much of the next request the server has read
+	between                // after StateIdle and one read deadline: the length of the next read shows it
 )
 
 // conn is a connection of a set.
 //
-// Invariant: while parked is true, one goroutine of the server is in Read or about to be, with nothing of the next request
-// anywhere but in the kernel. Only then does interrupt touch the deadline of the socket. The server sets deadlines to
-// interrupt reads itself, but those are reads during a request, so the two don't meet.
+// Invariant: while parked is true, one goroutine of the server is in Read or about to enter it, and nothing of the next
+// request is anywhere but in the kernel. Only then does interrupt touch the socket's deadline. The server also sets
+// deadlines to interrupt reads, but only reads during a request, so the two never meet.
 type conn struct {
 	net.Conn
 	set *Set
 
-	mu          sync.Mutex // guards what follows
+	mu          sync.Mutex // guards the fields below
 	phase       phase
 	full        int       // the length of the first read: the size of the server's buffer
-	tried       *move     // the latest for which a pass was begun since the last request
+	tried       *move     // the latest move that began to pass this connection since its last request
 	parked      bool      // see the invariant
-	interrupted bool      // the socket's read deadline is in the past, whatever deadline says
+	interrupted bool      // the socket's read deadline is in the past, regardless of deadline
 	deadline    time.Time // for reading
 	hold        hold
 }
 
-// Read reads, or passes the connection on: then it returns io.EOF, on which the server closes what is left here, without an
-// answer.
+// Read reads from the connection or passes it on. After passing it on it returns io.EOF: the server then closes its end
+// without sending a response.
 func (c *conn) Read(p []byte) (int, error) {
 	for {
 		parked, m := c.park(len(p))
@@ -51,7 +51,7 @@ func (c *conn) Read(p []byte) (int, error) {
 			continue
 		}
 		n, err := c.Conn.Read(p)
-		// A read that meets a deadline has taken no byte from the socket.
+		// A read that exceeds a deadline has taken no byte from the socket.
 		if c.unpark(parked, n) && errors.Is(err, os.ErrDeadlineExceeded) {
 			continue
 		}
@@ -59,8 +59,8 @@ func (c *conn) Read(p []byte) (int, error) {
 	}
 }
 
-// park says whether c can be passed on before a read of the given length, and gives the move by which it must be. If there is
-// none c is parked.
+// park prepares a read of the given length. It returns the move that must pass c on before the read, if there is one.
+// Otherwise parked reports whether c is parked, so that a later move can interrupt the read.
 func (c *conn) park(length int) (parked bool, m *move) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -78,7 +78,7 @@ func (c *conn) park(length int) (parked bool, m *move) {
 	return true, nil
 }
 
-// unpark follows a read of n bytes, and says whether it was interrupted.
+// unpark follows a read of n bytes and reports whether the read was interrupted.
 func (c *conn) unpark(parked bool, n int) (interrupted bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -86,7 +86,7 @@ func (c *conn) unpark(parked bool, n int) (interrupted bool) {
 		c.parked = false
 		if interrupted = c.interrupted; interrupted {
 			c.interrupted = false
-			c.Conn.SetReadDeadline(c.deadline) // fails only if the socket is closed, as the next read will
+			c.Conn.SetReadDeadline(c.deadline) // fails only if the socket is closed, and then the next read fails too
 		}
 	}
 	if n > 0 {
@@ -98,7 +98,7 @@ func (c *conn) unpark(parked bool, n int) (interrupted bool) {
 	return interrupted
 }
 
-// interrupt has a parked read return, for Read to look for a move again.
+// interrupt makes a parked read return, so that Read checks for a move again.
 func (c *conn) interrupt() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -110,7 +110,7 @@ func (c *conn) interrupt() {
 
 func (c *conn) connState(state http.ConnState) {
 	if state != http.StateIdle {
-		return // the reads and deadlines of the server tell the rest
+		return // the server's reads and deadlines show the rest
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -118,14 +118,14 @@ func (c *conn) connState(state http.ConnState) {
 	c.tried = nil
 }
 
-// Close closes the connection, and takes it from its set.
+// Close closes the connection and removes it from its set.
 func (c *conn) Close() error {
 	err := c.Conn.Close()
 	c.set.remove(c)
 	return err
 }
 
-// CloseWrite is there for net/http, which uses it to get a last response through to a client that still sends.
+// CloseWrite closes the sending side. net/http uses it to deliver a last response to a client that is still sending.
 func (c *conn) CloseWrite() error {
 	if w, ok := c.Conn.(interface{ CloseWrite() error }); ok {
 		return w.CloseWrite()
@@ -133,5 +133,5 @@ func (c *conn) CloseWrite() error {
 	return errors.ErrUnsupported
 }
 
-// ReadFrom is there for net/http, which uses it to have the kernel copy files to the socket (sendfile).
+// ReadFrom copies r to the connection. net/http uses it to let the kernel copy files to the socket (sendfile).
 func (c *conn) ReadFrom(r io.Reader) (int64, error) { return io.Copy(c.Conn, r) }

@@ -28,7 +28,8 @@ func (c *client) expectEndAfter(begun time.Time, d time.Duration) {
 	}
 }
 
-// TestLimitsOfPassed sends requests on passed connections to a server with limits for requests. These count from the first byte.
+// TestLimitsOfPassed sends requests on passed connections to a server with time limits for requests, which must count from the
+// first byte.
 func TestLimitsOfPassed(t *testing.T) {
 	header := func(s *http.Server) { s.ReadHeaderTimeout = short }
 	whole := func(s *http.Server) { s.ReadTimeout = short }
@@ -82,7 +83,7 @@ func TestLimitsOfPassed(t *testing.T) {
 	}
 }
 
-// TestLimitsOfAccepted leaves the limits of connections that were not passed on as net/http sets them.
+// TestLimitsOfAccepted checks that connections that were not passed on keep the limits that net/http sets.
 func TestLimitsOfAccepted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := NewQueue(&net.UnixAddr{Name: "accepted"})
@@ -96,7 +97,7 @@ func TestLimitsOfAccepted(t *testing.T) {
 	})
 }
 
-// TestIdleLimit serves connections with a limit for those that were passed on.
+// TestIdleLimit serves passed connections with an idle limit.
 func TestIdleLimit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		taker := start(t, "taker", options{idle: short})
@@ -113,7 +114,7 @@ func TestIdleLimit(t *testing.T) {
 	})
 }
 
-// TestIdleLimitOfSocket passes a socket to a set with such a limit.
+// TestIdleLimitOfSocket passes a socket to a set with an idle limit.
 func TestIdleLimitOfSocket(t *testing.T) {
 	giver, _, addr := pair(t, echo)
 	taker := start(t, "taker", options{idle: time.Millisecond})
@@ -135,7 +136,7 @@ func TestWait(t *testing.T) {
 	}
 }
 
-// TestQueueClosed closes a queue under those who wait at it.
+// TestQueueClosed closes a queue while calls wait at it.
 func TestQueueClosed(t *testing.T) {
 	for _, wait := range []func(*Queue) error{
 		func(q *Queue) error { return q.Push(nil) },

@@ -15,19 +15,19 @@ import (
 	"time"
 )
 
-// limit is for everything that a test waits for: it is only reached when something is broken.
+// limit bounds each wait of a test. It is reached only when something is broken.
 const limit = time.Minute
 
-// server is a server that gives its name in each response.
+// server is a server that puts its name into each response.
 type server struct {
 	name  string
 	set   *Set
 	http  *http.Server
 	queue *Queue
-	idle  chan bool // has an element for each of the first responses
+	idle  chan bool // one element for each of the first responses
 }
 
-// options adjust a server of a test.
+// options adjust a test's server.
 type options struct {
 	idle    time.Duration // see NewSet
 	adjust  func(*http.Server)
@@ -85,14 +85,14 @@ func (s *server) wait(t testing.TB) {
 	}
 }
 
-// within is a context for what has to happen.
+// within returns a context that bounds a wait.
 func within(t testing.TB) context.Context {
 	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	t.Cleanup(cancel)
 	return ctx
 }
 
-// to is a pass to s.
+// to returns a pass function that pushes connections to s.
 func (s *server) to() func(*os.File) error {
 	return func(f *os.File) error {
 		c, err := net.FileConn(f)
@@ -135,7 +135,7 @@ func listen(t testing.TB, network string) net.Listener {
 	return l
 }
 
-// client is one connection, on which everything is done by hand: nothing is ever tried again.
+// client is one connection that is used by hand: nothing is ever retried.
 type client struct {
 	t testing.TB
 	net.Conn
@@ -143,7 +143,7 @@ type client struct {
 	limit time.Duration // for each step; 0 on a fake clock, where nothing takes long
 }
 
-// renew gives the next step all of its time.
+// renew restarts the time limit for the next step.
 func (c *client) renew() {
 	if c.limit != 0 {
 		c.SetDeadline(time.Now().Add(c.limit))
@@ -179,7 +179,7 @@ func (c *client) send(s string) {
 	}
 }
 
-// expect reads the response to a request and checks who made it and what is in it. An empty name is any server's.
+// expect reads the response to a request and checks its sender and body. An empty name matches any server.
 func (c *client) expect(method, name, body string) bool {
 	c.t.Helper()
 	c.renew()
@@ -210,7 +210,7 @@ func (c *client) expectEnd() {
 	}
 }
 
-// get and post are the texts of requests.
+// get and post return the text of a request.
 func get(path string) string { return "GET " + path + " HTTP/1.1\r\nHost: h\r\n\r\n" }
 
 func post(body string) string {
@@ -227,7 +227,7 @@ func chunked(parts ...string) string {
 	return b.String()
 }
 
-// count is how many connections are as ok says, which is called with their mutex.
+// count returns the number of connections for which ok, called with their mutex held, returns true.
 func (s *Set) count(ok func(*conn) bool) (n int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -241,7 +241,7 @@ func (s *Set) count(ok func(*conn) bool) (n int) {
 	return n
 }
 
-// only waits until the only connection of the set is in the given phase, and returns it.
+// only waits until the set's only connection is in the given phase, and returns it.
 func only(t testing.TB, s *Set, p phase) (own *conn) {
 	t.Helper()
 	eventually(t, func() bool {
@@ -254,12 +254,12 @@ func only(t testing.TB, s *Set, p phase) (own *conn) {
 	return own
 }
 
-// eventually asks until something is so that nobody tells about.
+// eventually polls until ok returns true, for changes that cause no event to wait for.
 func eventually(t testing.TB, ok func() bool) {
 	t.Helper()
 	for end := time.Now().Add(limit); !ok(); time.Sleep(50 * time.Microsecond) {
 		if time.Now().After(end) {
-			t.Fatal("it never came to this")
+			t.Fatal("the condition was never met")
 		}
 	}
 }

@@ -17,7 +17,7 @@ import (
 // hops is how many times TestLoad moves all connections.
 const hops = 200
 
-// tally counts what handlers have seen, or clients got answers to.
+// tally counts the requests that handlers have seen, or that clients got answers to.
 type tally struct{ requests, sum atomic.Int64 }
 
 func (t *tally) add(n int) {
@@ -25,7 +25,7 @@ func (t *tally) add(n int) {
 	t.sum.Add(int64(n))
 }
 
-// load is what all clients of TestLoad share.
+// load holds what all clients of TestLoad share.
 type load struct {
 	stop     atomic.Bool
 	answered tally
@@ -33,7 +33,7 @@ type load struct {
 }
 
 // TestLoad moves the connections of clients of many kinds from one server to the next, again and again, while they send
-// requests as fast as they can. Each connection must live to the end, and each request be served once.
+// requests as fast as they can. Each connection must last to the end, and each request must be served once.
 func TestLoad(t *testing.T) {
 	var served tally
 	large := strings.Repeat("0123456789abcdef", 1<<11)
@@ -107,7 +107,7 @@ func TestLoad(t *testing.T) {
 	t.Logf("%d requests, %d moves of %d connections", l.answered.requests.Load(), hops, n)
 }
 
-// each makes a client of one that does a single request, whose number has two digits at least.
+// each returns a client that repeats once, which sends a single request, with numbers of at least two digits.
 func each(once func(c *client, number string) bool) func(*load, *client) {
 	return func(l *load, c *client) {
 		for i := 10; !l.stop.Load(); i++ {
@@ -119,7 +119,7 @@ func each(once func(c *client, number string) bool) func(*load, *client) {
 	}
 }
 
-// bytewise sends each byte by itself, the first as soon as it has the response before, and some after a pause.
+// bytewise sends each byte separately: the first as soon as the previous response is there, and some after a pause.
 func bytewise(c *client, s string) bool {
 	for i, b := range []byte(post(s)) {
 		c.send(string(b))
@@ -147,7 +147,7 @@ func expectContinue(c *client, s string) bool {
 	return c.expect("POST", "", s)
 }
 
-// early sends the first byte of a request before it has the response to the one before; not of every fourth, as its connection
+// early sends the first byte of a request before it has the previous response. It skips every fourth request, or the connection
 // could never move.
 func early(l *load, c *client) {
 	sent := 0
@@ -165,7 +165,7 @@ func early(l *load, c *client) {
 	}
 }
 
-// pipelined sends a request and a part of another, which grows, and the rest when it has the first response.
+// pipelined sends a request and a growing part of another, and the rest when it has the first response.
 func pipelined(l *load, c *client) {
 	for i := 10; !l.stop.Load(); i += 2 {
 		first, second := fmt.Sprint(i), fmt.Sprint(i+1)

@@ -10,7 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// pair is a giver with a listener and a taker, with a handler that each test chooses.
+// pair starts a giver with a listener and a taker, both with the given handler.
 func pair(t *testing.T, handler http.HandlerFunc) (giver, taker *server, addr net.Addr) {
 	t.Helper()
 	l := listen(t, "tcp")
@@ -19,8 +19,8 @@ func pair(t *testing.T, handler http.HandlerFunc) (giver, taker *server, addr ne
 	return giver, taker, l.Addr()
 }
 
-// TestBegun moves when the server has read the first n bytes of a request, for each n: the request is answered where it
-// began, the next one elsewhere. With before set, the connection has had a request before.
+// TestBegun moves when the server has read the first n bytes of a request, for each n: the request must be answered where it
+// began, the next one elsewhere. If before is set, the connection has had a request before.
 func TestBegun(t *testing.T) {
 	request := post("body")
 	for _, before := range []bool{false, true} {
@@ -78,7 +78,7 @@ func TestPipelined(t *testing.T) {
 			release <- true
 			ok := c.expect("GET", "giver", "")
 			if n < len(second.text) {
-				// The rest comes when the server has seen what it has. It has set both deadlines when it has four bytes.
+				// The rest follows when the server has looked at these bytes. With four of them it has set both deadlines.
 				seen := between
 				if n >= 4 {
 					seen = inRequest
@@ -136,7 +136,7 @@ func TestEarlyByte(t *testing.T) {
 	}
 }
 
-// unread is how many bytes are in the kernel for c.
+// unread returns the number of bytes in the kernel for c.
 func unread(t *testing.T, c *conn) (n int) {
 	raw, err := c.Conn.(*net.TCPConn).SyscallConn()
 	if err != nil {
@@ -149,7 +149,7 @@ func unread(t *testing.T, c *conn) (n int) {
 	return n
 }
 
-// TestLargeResponse moves while a response is being written that no buffer holds.
+// TestLargeResponse moves while a response is being written that is too large for any buffer.
 func TestLargeResponse(t *testing.T) {
 	large := strings.Repeat("0123456789abcdef", 1<<19)
 	giver, taker, addr := pair(t, func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, large) })
@@ -184,7 +184,7 @@ func TestNothingSent(t *testing.T) {
 	}
 }
 
-// TestHijacked hijacks: the connection stays and is counted until the handler closes it.
+// TestHijacked hijacks a connection: it stays and is counted until the handler closes it.
 func TestHijacked(t *testing.T) {
 	hijack := make(chan net.Conn, 1)
 	giver, taker, addr := pair(t, func(w http.ResponseWriter, r *http.Request) {

@@ -9,12 +9,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// pass waits for its turn, passes c on, and says whether that succeeded.
+// pass waits for its turn, passes c on, and reports whether that succeeded.
 func (c *conn) pass(m *move) bool {
 	c.set.passing <- struct{}{}
 	defer func() { <-c.set.passing }()
 	if c.set.move.Load() != m {
-		return false // another call of Move came while this one waited
+		return false // Move was called again while this pass waited
 	}
 	f, err := c.file()
 	if err != nil {
@@ -24,14 +24,14 @@ func (c *conn) pass(m *move) bool {
 	if err := m.pass(f); err != nil {
 		return false
 	}
-	// The server closes c too, but may read before: it does when it looks for HTTP/2. This closes a descriptor; the
-	// connection stays open, as its new owner has another.
+	// The server closes c too, but may read from it first: it does when it looks for HTTP/2. This closes one descriptor;
+	// the connection stays open through the new owner's.
 	c.Conn.Close()
 	return true
 }
 
-// file makes a copy of c's open file. It doesn't use the File method of package net, whose file makes the socket blocking
-// when its descriptor is asked for: blocking for everybody, as it is one socket.
+// file returns a copy of c's open file. It doesn't use the File method of package net: asking that file for its descriptor
+// makes the socket blocking, for every process that has it.
 func (c *conn) file() (*os.File, error) {
 	var socket syscall.Conn
 	switch nc := c.Conn.(type) {
@@ -40,7 +40,7 @@ func (c *conn) file() (*os.File, error) {
 	case *net.UnixConn:
 		socket = nc
 	default:
-		return nil, fmt.Errorf("pass connection: it is a %T", nc)
+		return nil, fmt.Errorf("pass connection: a %T has no open file", nc)
 	}
 	raw, err := socket.SyscallConn()
 	if err != nil {

@@ -17,7 +17,7 @@ import (
 
 var errRefused = errors.New("refused")
 
-// TestPassFails has a pass that fails: the connection is served on, each time, until a pass succeeds.
+// TestPassFails makes passes fail: each time the connection must be served as before, until a pass succeeds.
 func TestPassFails(t *testing.T) {
 	giver, taker, addr := pair(t, echo)
 	c := dial(t, addr)
@@ -39,7 +39,7 @@ func TestPassFails(t *testing.T) {
 	c.expect("POST", "taker", "hello")
 }
 
-// TestPassFailsDeadline has a pass that fails while the server's deadline runs: it must still end the connection, and no sooner.
+// TestPassFailsDeadline makes a pass fail while the server's deadline runs: the connection must end at that deadline.
 func TestPassFailsDeadline(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := NewQueue(&net.UnixAddr{Name: "pipe"})
@@ -95,7 +95,7 @@ func TestStay(t *testing.T) {
 	}
 }
 
-// TestFile looks at the file that is passed.
+// TestFile inspects the file that is passed.
 func TestFile(t *testing.T) {
 	for _, network := range []string{"tcp", "unix"} {
 		l := listen(t, network)
@@ -123,7 +123,7 @@ func TestFile(t *testing.T) {
 	}
 }
 
-// TestHTTP2Enabled has a server look for HTTP/2 first: it reads again after the read at which the connection was passed on.
+// TestHTTP2Enabled uses a server that looks for HTTP/2 first: it reads again after the connection was passed on.
 func TestHTTP2Enabled(t *testing.T) {
 	l := listen(t, "tcp")
 	giver := start(t, "giver", options{listen: []net.Listener{l}, adjust: func(s *http.Server) {

@@ -6,21 +6,22 @@ import (
 	"sync"
 )
 
-// Queue is a listener whose connections are pushed: those that another server passed on, made of their files by
-// net.FileConn. To be served under the rules for such connections they go through Set.Listener.
+// Queue is a listener for connections that another server passed on: net.FileConn makes them from their files, and Push
+// adds them. Give the Queue to Set.Listener, so that the connections get the time limits of connections passed on.
 type Queue struct {
 	addr   net.Addr
-	conns  chan net.Conn // without a buffer: a connection is the caller's or the server's
+	conns  chan net.Conn // unbuffered: a connection belongs to the caller of Push or to the server
 	closed chan struct{}
 	close  sync.Once
 }
 
-// NewQueue makes a queue that gives addr as its address.
+// NewQueue returns a queue with addr as its address.
 func NewQueue(addr net.Addr) *Queue {
 	return &Queue{addr: addr, conns: make(chan net.Conn), closed: make(chan struct{})}
 }
 
-// Push blocks until c is accepted or the queue is closed. The error then wraps net.ErrClosed and c is still the caller's.
+// Push blocks until c is accepted or the queue is closed. If it is closed, the error wraps net.ErrClosed and c still
+// belongs to the caller.
 func (q *Queue) Push(c net.Conn) error {
 	select {
 	case q.conns <- c:
@@ -30,7 +31,7 @@ func (q *Queue) Push(c net.Conn) error {
 	}
 }
 
-// Accept blocks until a connection is pushed or the queue is closed; the error is then net.ErrClosed.
+// Accept blocks until a connection is pushed or the queue is closed. If it is closed, the error is net.ErrClosed.
 func (q *Queue) Accept() (net.Conn, error) {
 	select {
 	case c := <-q.conns:
@@ -40,11 +41,11 @@ func (q *Queue) Accept() (net.Conn, error) {
 	}
 }
 
-// Close has calls of Push and Accept return, those that wait and those to come. It may be called more than once.
+// Close makes all calls of Push and Accept return, those that block now and later ones. It may be called more than once.
 func (q *Queue) Close() error {
 	q.close.Do(func() { close(q.closed) })
 	return nil
 }
 
-// Addr is the address that NewQueue was given.
+// Addr returns the address given to NewQueue.
 func (q *Queue) Addr() net.Addr { return q.addr }

@@ -5,10 +5,11 @@ import (
 	"fmt"
 )
 
-// ErrUnusable is returned when systemd passed a socket that the server can't use. The error is a *SocketError, or several joined.
+// ErrUnusable is returned when systemd passed a socket that the server can't use. The error is a *SocketError, or several
+// of them joined.
 var ErrUnusable = errors.New("unusable socket from systemd")
 
-// A SocketError says which socket can't be used, and what to write into its unit.
+// A SocketError describes a socket that can't be used, and what its unit should say instead.
 type SocketError struct {
 	Name  string // as systemd gave it: FileDescriptorName, or the name of the socket unit; "" if it gave none
 	FD    int    // as systemd numbered it, from 3

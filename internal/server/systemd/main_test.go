@@ -13,10 +13,10 @@ import (
 	"time"
 )
 
-// childEnv names what a copy of the test binary does instead of running tests.
+// childEnv names the variable that makes the test binary act as a child instead of running tests.
 const childEnv = "SYSTEMD_TEST_CHILD"
 
-// limit is for everything that a test waits for: it is only reached when something is broken.
+// limit bounds each wait of a test. It is reached only when something is broken.
 const limit = time.Minute
 
 func TestMain(m *testing.M) {
@@ -30,7 +30,7 @@ func TestMain(m *testing.M) {
 	}
 }
 
-// report is what a child says of its sockets.
+// report describes a child's sockets.
 type report struct {
 	HTTP, Control string // network and address
 	Errors        []string
@@ -38,7 +38,7 @@ type report struct {
 	Inherited     string
 }
 
-// takeSockets says what it got, and then answers one connection on each listener with what that one is for.
+// takeSockets reports its sockets, and then answers one connection on each listener with the listener's purpose.
 func takeSockets() {
 	http, control, err := Sockets()
 	var r report
@@ -84,7 +84,7 @@ func takeSockets() {
 	}
 }
 
-// becomeAnother says that it is ready, execs itself once with what Environ gives back, and says so again.
+// becomeAnother reports that it is ready, execs itself once with the variables of Environ, and reports it again.
 func becomeAnother() {
 	n, err := NewNotifier()
 	if err != nil {
@@ -110,7 +110,7 @@ func becomeAnother() {
 	panic(syscall.Exec(self, os.Args, append(os.Environ(), n.Environ()...)))
 }
 
-// wrapper becomes the program it is given, with the pid that systemd would put into the variable.
+// wrapper returns a command for the child, with its pid in the variable as systemd would put it there.
 func wrapper(t *testing.T, variable, child string, env ...string) *exec.Cmd {
 	t.Helper()
 	self, err := os.Executable()

@@ -15,29 +15,30 @@ import (
 )
 
 const (
-	// sendLimit is how long a message may wait for room in systemd's queue.
+	// sendLimit bounds how long a message may wait for room in systemd's queue.
 	sendLimit = time.Second
-	// maxStatus keeps a message well below the 4096 bytes beyond which systemd drops it whole.
+	// maxStatus keeps a message well below 4096 bytes: systemd ignores longer ones.
 	maxStatus = 1024
 )
 
-// A Notifier tells systemd how the service is. A nil one does nothing and returns no error, so callers needn't ask whether there
-// is a systemd.
+// A Notifier reports the state of the service to systemd. A nil Notifier does nothing and returns no errors, so callers
+// needn't check whether systemd is there.
 //
-// Its methods may be called from several goroutines at once. Each sends one message and returns when it is in systemd's queue; with
-// the queue full that takes a second at most. On error systemd hasn't got the message, and nothing else has changed.
+// Its methods may be called from several goroutines at once. Each sends one message and returns when the message is in
+// systemd's queue, or after at most one second if the queue is full. After an error systemd doesn't have the message, and
+// nothing else has changed.
 //
-// systemd takes messages from the main process alone, unless NotifyAccess= says otherwise.
+// systemd accepts messages only from the main process, unless NotifyAccess= says otherwise.
 type Notifier struct {
 	addr     *net.UnixAddr
 	watchdog time.Duration // 0: none
 	environ  []string
 }
 
-// NewNotifier reads NOTIFY_SOCKET, WATCHDOG_USEC and WATCHDOG_PID and removes them from the environment, with an error too. The
-// Notifier is nil if systemd wants no notifications. It doesn't block, and it sends nothing.
+// NewNotifier reads NOTIFY_SOCKET, WATCHDOG_USEC and WATCHDOG_PID and removes them from the environment, even when it
+// returns an error. The Notifier is nil if systemd wants no notifications. NewNotifier doesn't block and sends nothing.
 //
-// An error says that one of the variables has a value that systemd wouldn't give it.
+// It returns an error if one of the variables has a value that systemd would not set.
 func NewNotifier() (*Notifier, error) {
 	var environ []string
 	for _, name := range []string{"NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"} {
@@ -51,19 +52,19 @@ func NewNotifier() (*Notifier, error) {
 	}
 	watchdog, err := daemon.SdWatchdogEnabled(true)
 	if err != nil {
-		return nil, fmt.Errorf("read the watchdog's variables: %w", err)
+		return nil, fmt.Errorf("read WATCHDOG_USEC and WATCHDOG_PID: %w", err)
 	}
 	if socket == "" {
 		return nil, nil
 	}
 	if !filepath.IsAbs(socket) && !strings.HasPrefix(socket, "@") {
-		return nil, fmt.Errorf("NOTIFY_SOCKET is %q: want an absolute path, or @ and the name of an abstract socket", socket)
+		return nil, fmt.Errorf("NOTIFY_SOCKET is %q: want an absolute path, or @ followed by the name of an abstract socket", socket)
 	}
 	return &Notifier{addr: &net.UnixAddr{Net: "unixgram", Name: socket}, watchdog: watchdog, environ: environ}, nil
 }
 
-// Environ returns the variables that NewNotifier removed, as NAME=value, for a program that this process becomes through exec:
-// its NewNotifier then finds what this one found. They are not for children.
+// Environ returns the variables that NewNotifier removed, as NAME=value. Give them to a program that replaces this process
+// through exec: its NewNotifier then finds what this one found. They are not meant for child processes.
 func (n *Notifier) Environ() []string {
 	if n == nil {
 		return nil
@@ -71,7 +72,8 @@ func (n *Notifier) Environ() []string {
 	return slices.Clone(n.environ)
 }
 
-// Ready says that the service serves: at its start, and after Reloading. A status that isn't "" is shown as Status would.
+// Ready reports that the service is serving: after its start, and after Reloading. It also sets the status line unless
+// status is "".
 func (n *Notifier) Ready(status string) error {
 	if status == "" {
 		return n.send(daemon.SdNotifyReady)
@@ -79,28 +81,28 @@ func (n *Notifier) Ready(status string) error {
 	return n.send(daemon.SdNotifyReady, statusLine(status))
 }
 
-// Reloading says that the service is changing itself while it serves. Ready must follow, from this program or from the one that
-// it becomes.
+// Reloading reports that the service is changing while it serves. Ready must follow, from this program or from the one that
+// replaces it through exec.
 func (n *Notifier) Reloading() error {
 	var now unix.Timespec
 	if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &now); err != nil {
 		return fmt.Errorf("notify systemd: %w", err)
 	}
-	// systemd tells by the time whether this belongs to the reload that it asked for: Type=notify-reload ignores it without.
+	// By the time systemd recognizes the reload that it asked for: with Type=notify-reload it ignores messages without one.
 	return n.send(daemon.SdNotifyReloading, "MONOTONIC_USEC="+strconv.FormatInt(now.Nano()/1000, 10))
 }
 
-// Stopping says that the service has begun to end.
+// Stopping reports that the service is shutting down.
 func (n *Notifier) Stopping() error { return n.send(daemon.SdNotifyStopping) }
 
-// Status sets the line that `systemctl status` shows. Line breaks in it become spaces, and what is beyond 1024 bytes is cut.
+// Status sets the line that `systemctl status` shows. Line breaks in text become spaces, and text beyond 1024 bytes is cut.
 func (n *Notifier) Status(text string) error { return n.send(statusLine(text)) }
 
-// MainPID says that the service's main process is now pid, which must be one of the service's processes.
+// MainPID reports that pid is now the service's main process. It must be one of the service's processes.
 func (n *Notifier) MainPID(pid int) error { return n.send("MAINPID=" + strconv.Itoa(pid)) }
 
-// WatchdogInterval returns how long systemd waits for a Ping before it ends the service, and whether it does so at all. Pings
-// should come at half that interval.
+// WatchdogInterval returns how long systemd waits for a Ping before it ends the service, and reports whether it does so at
+// all. Call Ping at half that interval.
 func (n *Notifier) WatchdogInterval() (time.Duration, bool) {
 	if n == nil || n.watchdog == 0 {
 		return 0, false
@@ -108,10 +110,10 @@ func (n *Notifier) WatchdogInterval() (time.Duration, bool) {
 	return n.watchdog, true
 }
 
-// Ping says that the service is alive.
+// Ping reports that the service is alive.
 func (n *Notifier) Ping() error { return n.send(daemon.SdNotifyWatchdog) }
 
-// send sends one message. It connects anew each time: so it finds systemd's socket again if that was made again.
+// send sends one message. It connects each time, so that it finds systemd's socket even if systemd has created it anew.
 func (n *Notifier) send(lines ...string) error {
 	if n == nil {
 		return nil
@@ -130,8 +132,8 @@ func (n *Notifier) send(lines ...string) error {
 	return nil
 }
 
-// statusLine makes an assignment of text. A line break would begin another one, such as READY=1; and systemd drops what isn't
-// UTF-8.
+// statusLine returns the assignment that sets the status to text. A line break would begin another assignment, such as
+// READY=1, and systemd ignores what isn't UTF-8.
 func statusLine(text string) string {
 	text = strings.NewReplacer("\n", " ", "\r", " ", "\x00", " ").Replace(text)
 	return "STATUS=" + strings.ToValidUTF8(text[:min(len(text), maxStatus)], "")

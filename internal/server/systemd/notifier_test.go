@@ -176,7 +176,7 @@ func TestNewNotifier(t *testing.T) {
 	}
 }
 
-// TestNotifierExec has a process become another program, which goes on with the same socket and watchdog.
+// TestNotifierExec lets a process exec another program, which continues with the same socket and watchdog.
 func TestNotifierExec(t *testing.T) {
 	name := filepath.Join(t.TempDir(), "notify")
 	c := manager(t, name)
@@ -216,7 +216,7 @@ func TestNotifierFull(t *testing.T) {
 	t.Error("the queue takes everything")
 }
 
-// TestNotifierConcurrent hammers one Notifier; the race detector looks on.
+// TestNotifierConcurrent uses one Notifier from many goroutines, for the race detector.
 func TestNotifierConcurrent(t *testing.T) {
 	name := filepath.Join(t.TempDir(), "notify")
 	c := manager(t, name)

@@ -14,23 +14,24 @@ import (
 // firstFD is the number of the first descriptor that systemd passes.
 const firstFD = 3
 
-// What a socket is for. These are the names that FileDescriptorName= gives it.
+// What a socket is for. These are also the names to give it with FileDescriptorName=.
 const (
 	forHTTP    = "http"
 	forControl = "control"
 )
 
-// Sockets returns the listening sockets that systemd passed to this process, nil for one that it didn't pass. Without socket
-// activation, or with one that was meant for another process, all three results are nil.
+// Sockets returns the listening sockets that systemd passed to this process; a listener is nil if its socket wasn't passed.
+// Without socket activation, or if the sockets were meant for another process, all three results are nil.
 //
-// A socket is told by its FileDescriptorName, "http" or "control". One that has none is for HTTP if it is a TCP socket or the only
-// one, and else, being a unix socket, for control.
+// FileDescriptorName identifies a socket: "http" or "control". A socket without a name is for HTTP if it is a TCP socket or
+// the only socket; otherwise it is a unix socket and for control.
 //
-// It doesn't block. On error it has closed whatever systemd passed; the error matches ErrUnusable and names every socket that
-// can't be used, with what its unit should say. In any case LISTEN_PID, LISTEN_FDS and LISTEN_FDNAMES are gone from the environment
-// and no child inherits the sockets, so that a second call returns nothing. It isn't safe to start children meanwhile.
+// Sockets doesn't block. After an error it has closed every socket that systemd passed. An unusable socket's error matches
+// ErrUnusable; the error lists all of them, and what their units should say. In any case LISTEN_PID, LISTEN_FDS and
+// LISTEN_FDNAMES are removed from the environment and no child inherits the sockets, so a second call returns nothing.
+// Don't start child processes while Sockets runs.
 //
-// Closing a listener leaves the socket's file, if it has one, where it is: it is systemd's.
+// Closing a listener leaves the file of a unix socket in place: it belongs to systemd.
 func Sockets() (http, control net.Listener, err error) {
 	files := activation.Files(true)
 	found := map[string]net.Listener{}
@@ -54,17 +55,17 @@ func Sockets() (http, control net.Listener, err error) {
 	return found[forHTTP], found[forControl], nil
 }
 
-// socket is a stream socket that listens, as the kernel describes it.
+// socket describes a listening stream socket.
 type socket struct {
 	name   string
-	fd     int
+	fd     int // its number when systemd passed it
 	family int // AF_UNIX, AF_INET or AF_INET6
 }
 
-// inspect asks the kernel what f is. Only a stream socket that listens is no error.
+// inspect asks the kernel what f is. It returns an error unless f is a listening stream socket.
 func inspect(f *os.File, fd int) (socket, error) {
 	s := socket{name: f.Name(), fd: fd}
-	// The module's stand-in for a name that is missing.
+	// go-systemd makes up such a name where systemd gave none.
 	if strings.HasPrefix(s.name, "LISTEN_FD_") {
 		s.name = ""
 	}
@@ -86,17 +87,17 @@ func inspect(f *os.File, fd int) (socket, error) {
 	s.family = options[unix.SO_DOMAIN]
 	switch kind := options[unix.SO_TYPE]; {
 	case errors.Is(failed, unix.ENOTSOCK):
-		return s, s.refused("is no socket", "say ListenStream= and nothing else that begins with Listen")
+		return s, s.refused("is not a socket", "say ListenStream= and have no other setting that begins with Listen")
 	case failed != nil:
 		return s, fmt.Errorf("inspect descriptor %d from systemd: %w", fd, failed)
 	case kind == unix.SOCK_DGRAM:
-		return s, s.refused("is a datagram socket", "say ListenStream= in place of ListenDatagram=")
+		return s, s.refused("is a datagram socket", "say ListenStream= instead of ListenDatagram=")
 	case kind == unix.SOCK_SEQPACKET:
-		return s, s.refused("is a sequential packet socket", "say ListenStream= in place of ListenSequentialPacket=")
+		return s, s.refused("is a sequential packet socket", "say ListenStream= instead of ListenSequentialPacket=")
 	case kind != unix.SOCK_STREAM || s.family != unix.AF_UNIX && s.family != unix.AF_INET && s.family != unix.AF_INET6:
 		return s, s.refused("is neither a TCP nor a unix socket", "say ListenStream= with a port, an address and port, or a path")
 	case options[unix.SO_ACCEPTCONN] == 0:
-		return s, s.refused("is a connection, or doesn't listen", "say Accept=no, which is the default")
+		return s, s.refused("is a connection, or isn't listening", "say Accept=no, which is the default")
 	}
 	return s, nil
 }
@@ -105,7 +106,7 @@ func (s socket) refused(found, want string) error {
 	return &SocketError{Name: s.name, FD: s.fd, Found: found, Want: want}
 }
 
-// listen makes a listener of f and puts it into found, under what it is for.
+// listen adds a listener on f to found, under what the socket is for.
 func (s socket) listen(f *os.File, alone bool, found map[string]net.Listener) error {
 	use, err := s.use(alone)
 	if err != nil {
@@ -113,7 +114,7 @@ func (s socket) listen(f *os.File, alone bool, found map[string]net.Listener) er
 	}
 	if found[use] != nil {
 		return s.refused(fmt.Sprintf("is the second one for %s", use),
-			"have one ListenStream= and, unless it is dropped, another FileDescriptorName=: there is one http and one control")
+			"have only one ListenStream=, or another FileDescriptorName=: there is one http and one control socket")
 	}
 	l, err := net.FileListener(f)
 	if err != nil {
@@ -123,19 +124,19 @@ func (s socket) listen(f *os.File, alone bool, found map[string]net.Listener) er
 	return nil
 }
 
-// use says what the socket is for. alone says that no other was passed.
+// use returns what the socket is for. alone reports that no other socket was passed.
 func (s socket) use(alone bool) (string, error) {
 	switch {
 	case s.name == forHTTP:
 		return forHTTP, nil
 	case s.name == forControl && s.family != unix.AF_UNIX:
-		// Over TCP nobody could tell which user asks.
+		// Over TCP the server couldn't see which user is asking.
 		return "", s.refused("is a TCP socket", "say ListenStream= with a path, such as /run/sohost/control.sock")
 	case s.name == forControl:
 		return forControl, nil
-	// Where FileDescriptorName= isn't set, systemd gives the name of the socket unit.
+	// Without FileDescriptorName= systemd uses the name of the socket unit.
 	case s.name != "" && !strings.HasSuffix(s.name, ".socket"):
-		return "", s.refused("has a name that isn't known", "say FileDescriptorName=http or FileDescriptorName=control")
+		return "", s.refused("has an unknown name", "say FileDescriptorName=http or FileDescriptorName=control")
 	case alone || s.family != unix.AF_UNIX:
 		return forHTTP, nil
 	}

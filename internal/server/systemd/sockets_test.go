@@ -14,7 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestSockets hands real sockets to a child in the way systemd does, and connects to what the child made of them.
+// TestSockets passes real sockets to a child as systemd does, and connects to the child's listeners.
 func TestSockets(t *testing.T) {
 	tests := []struct {
 		name  string
@@ -38,25 +38,25 @@ func TestSockets(t *testing.T) {
 		{name: "none", names: "-"},
 
 		{name: "datagrams", pass: "udp", names: "http",
-			refused: []string{`socket "http" from systemd (descriptor 3) is a datagram socket: its socket unit should say ListenStream= in place of ListenDatagram=`}},
+			refused: []string{`socket "http" from systemd (descriptor 3) is a datagram socket: its socket unit should say ListenStream= instead of ListenDatagram=`}},
 		{name: "packets", pass: "unixpacket", names: "control",
 			refused: []string{`"control" from systemd (descriptor 3) is a sequential packet socket: its socket unit should say ListenStream=`}},
 		{name: "Accept=yes", pass: "connection", names: "connection",
-			refused: []string{`"connection" from systemd (descriptor 3) is a connection, or doesn't listen: its socket unit should say Accept=no`}},
+			refused: []string{`"connection" from systemd (descriptor 3) is a connection, or isn't listening: its socket unit should say Accept=no`}},
 		{name: "a pipe", pass: "pipe", names: "http",
-			refused: []string{`is no socket: its socket unit should say ListenStream=`}},
+			refused: []string{`is not a socket: its socket unit should say ListenStream=`}},
 		{name: "netlink", pass: "netlink", names: "http",
 			refused: []string{`is neither a TCP nor a unix socket: its socket unit should say ListenStream=`}},
 		{name: "an unknown name", pass: "tcp unix", names: "web:control",
-			refused: []string{`"web" from systemd (descriptor 3) has a name that isn't known: its socket unit should say FileDescriptorName=http or FileDescriptorName=control`}},
+			refused: []string{`"web" from systemd (descriptor 3) has an unknown name: its socket unit should say FileDescriptorName=http or FileDescriptorName=control`}},
 		{name: "two of one name", pass: "tcp tcp", names: "http:http",
-			refused: []string{`"http" from systemd (descriptor 4) is the second one for http: its socket unit should have one ListenStream=`}},
+			refused: []string{`"http" from systemd (descriptor 4) is the second one for http: its socket unit should have only one ListenStream=`}},
 		{name: "two without names", pass: "tcp tcp", names: "-",
 			refused: []string{`socket without a name from systemd (descriptor 4) is the second one for http`}},
 		{name: "control over TCP", pass: "tcp", names: "control",
 			refused: []string{`"control" from systemd (descriptor 3) is a TCP socket: its socket unit should say ListenStream= with a path`}},
 		{name: "every reason at once", pass: "udp unix tcp", names: "http:web:control",
-			refused: []string{"(descriptor 3) is a datagram socket", "(descriptor 4) has a name", "(descriptor 5) is a TCP socket"}},
+			refused: []string{"(descriptor 3) is a datagram socket", "(descriptor 4) has an unknown name", "(descriptor 5) is a TCP socket"}},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -203,7 +203,7 @@ func pass(t *testing.T, kind string) (*os.File, net.Addr) {
 	}
 }
 
-// TestSocketsLeavesFiles closes a listener on a unix socket: the file is systemd's.
+// TestSocketsLeavesFiles closes a listener on a unix socket: its file must stay, as it belongs to systemd.
 func TestSocketsLeavesFiles(t *testing.T) {
 	f, addr := pass(t, "unix")
 	cmd := wrapper(t, "LISTEN_PID", "sockets", "LISTEN_FDS=1", "LISTEN_FDNAMES=control")
