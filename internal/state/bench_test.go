@@ -13,7 +13,7 @@ import (
 	"github.com/sohost/sohost/abi"
 )
 
-// The state of the benchmarks: a million entries of the plugin's own type, behind pointers.
+// The benchmarks' state holds a million entries of the plugin's own type, behind pointers.
 type (
 	hit1 struct {
 		hits int64
@@ -84,7 +84,7 @@ func BenchmarkMillionDecode(b *testing.B) {
 	}
 }
 
-// A state with interfaces is looked through before it is adopted.
+// A state with interfaces is walked before it is adopted.
 func BenchmarkMillionVerify(b *testing.B) {
 	m := make(map[string]any, 1_000_000)
 	for i := range 1_000_000 {

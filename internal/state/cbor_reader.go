@@ -8,8 +8,8 @@ import (
 	"math"
 )
 
-// reader reads CBOR piece by piece and believes none of it: every number is checked before memory is allocated by it. The
-// first error stays; after it every call returns zeros.
+// reader reads CBOR piece by piece and trusts none of it: every number is checked before memory is allocated for it. The
+// first error is kept; after it every call returns zero values.
 type reader struct {
 	r        io.Reader
 	buf      []byte
@@ -31,7 +31,7 @@ func (r *reader) corrupt(format string, args ...any) {
 	r.fail(fmt.Errorf("%w: %s", ErrCorrupt, fmt.Sprintf(format, args...)))
 }
 
-// charge counts memory that is about to be allocated, n pieces of size bytes.
+// charge counts n pieces of size bytes that are about to be allocated. It reports whether they are within the limit.
 func (r *reader) charge(n, size int64) bool {
 	if r.err != nil {
 		return false
@@ -44,15 +44,15 @@ func (r *reader) charge(n, size int64) bool {
 	return true
 }
 
-// elements refuses a number of elements that can't follow, as each takes a byte or more.
+// elements fails if n elements, of at least one byte each, can't follow within the limit.
 func (r *reader) elements(n uint64) bool {
 	if r.err == nil && n > uint64(r.left)+uint64(r.end-r.pos) {
-		r.fail(fmt.Errorf("%w: %d elements in what may follow", ErrLimit, n))
+		r.fail(fmt.Errorf("%w: %d elements don't fit into the rest of the stream", ErrLimit, n))
 	}
 	return r.err == nil
 }
 
-// need makes n bytes available, at most len(buf).
+// need makes n bytes available in buf. n is at most len(buf).
 func (r *reader) need(n int) bool {
 	if r.err != nil {
 		return false
@@ -69,7 +69,7 @@ func (r *reader) need(n int) bool {
 			space = space[:r.left]
 		}
 		if len(space) == 0 {
-			r.fail(fmt.Errorf("%w: bytes", ErrLimit))
+			r.fail(fmt.Errorf("%w: length of the stream", ErrLimit))
 			return false
 		}
 		k, err := r.r.Read(space)
@@ -78,7 +78,7 @@ func (r *reader) need(n int) bool {
 		switch {
 		case r.end >= n:
 		case err == io.EOF:
-			r.corrupt("it ends too early")
+			r.corrupt("the stream ends too early")
 			return false
 		case err != nil:
 			r.fail(fmt.Errorf("read state: %w", err))
@@ -95,8 +95,8 @@ func (r *reader) need(n int) bool {
 	return true
 }
 
-// head reads the first part of an item: its major type, and the number in it. For simple values and floats, n is what
-// follows info.
+// head reads the head of an item: its major type and its number. For simple values and floats, n holds the bits that follow
+// info.
 func (r *reader) head() (major, info byte, n uint64) {
 	if !r.need(1) {
 		return
@@ -131,11 +131,11 @@ func (r *reader) head() (major, info byte, n uint64) {
 	return
 }
 
-// expect reads the head of an item of definite length of one major type.
+// expect reads the head of an item of definite length with the major type want, and returns its number.
 func (r *reader) expect(want byte) uint64 {
 	major, info, n := r.head()
 	if r.err == nil && (major != want || info == indefinite) {
-		r.corrupt("item of type %d in place of %d", major, want)
+		r.corrupt("item of type %d instead of %d", major, want)
 	}
 	if r.err != nil {
 		return 0
@@ -145,7 +145,7 @@ func (r *reader) expect(want byte) uint64 {
 
 func (r *reader) array(n int) {
 	if got := r.expect(majorArray); r.err == nil && got != uint64(n) {
-		r.corrupt("%d values in place of %d", got, n)
+		r.corrupt("%d values instead of %d", got, n)
 	}
 }
 
@@ -156,7 +156,7 @@ func (r *reader) int() int64 {
 	switch {
 	case r.err != nil:
 	case major > majorInt || info == indefinite || n > math.MaxInt64:
-		r.corrupt("no integer of 64 bits")
+		r.corrupt("not a 64-bit integer")
 	case major == majorInt:
 		return ^int64(n)
 	default:
@@ -174,7 +174,7 @@ func (r *reader) float() float64 {
 	case major == majorSimple && info == float32Info:
 		return float64(math.Float32frombits(uint32(n)))
 	default:
-		r.corrupt("no floating-point number")
+		r.corrupt("not a floating-point number")
 	}
 	return 0
 }
@@ -182,12 +182,12 @@ func (r *reader) float() float64 {
 func (r *reader) bool() bool {
 	major, info, _ := r.head()
 	if r.err == nil && (major != majorSimple || info != simpleFalse && info != simpleTrue) {
-		r.corrupt("no boolean")
+		r.corrupt("not a boolean")
 	}
 	return r.err == nil && info == simpleTrue
 }
 
-// null takes a null if one comes next.
+// null skips a null if it is next, and reports whether it was.
 func (r *reader) null() bool {
 	if r.need(1) && r.buf[r.pos] == majorSimple<<5|simpleNull {
 		r.pos++
@@ -200,12 +200,12 @@ func (r *reader) null() bool {
 func (r *reader) str() []byte {
 	major, info, n := r.head()
 	if r.err == nil && (major != majorText && major != majorBytes || info == indefinite) {
-		r.corrupt("no string")
+		r.corrupt("not a string")
 	}
 	if !r.elements(n) || !r.charge(int64(n), 1) {
 		return nil
 	}
-	// Grown as the bytes arrive, so that a torn stream doesn't cost what it claims to hold.
+	// The slice grows as the bytes arrive, so that a truncated stream doesn't cost as much as it claims to hold.
 	out := make([]byte, 0, min(n, uint64(len(r.buf))))
 	for uint64(len(out)) < n {
 		k := int(min(n-uint64(len(out)), uint64(len(r.buf))))
@@ -218,11 +218,11 @@ func (r *reader) str() []byte {
 	return out
 }
 
-// discard reads text or bytes and forgets them.
+// discard skips text or bytes.
 func (r *reader) discard() {
 	major, info, n := r.head()
 	if r.err == nil && (major != majorText && major != majorBytes || info == indefinite) {
-		r.corrupt("no string")
+		r.corrupt("not a string")
 	}
 	for n > 0 {
 		k := int(min(n, uint64(len(r.buf))))
@@ -234,10 +234,10 @@ func (r *reader) discard() {
 	}
 }
 
-// into fills dst with the bytes of a byte string that is as long.
+// into fills dst from a byte string of the same length.
 func (r *reader) into(dst []byte) {
 	if n := r.expect(majorBytes); r.err == nil && n != uint64(len(dst)) {
-		r.corrupt("%d bytes in place of %d", n, len(dst))
+		r.corrupt("%d bytes instead of %d", n, len(dst))
 	}
 	for len(dst) > 0 {
 		k := min(len(dst), len(r.buf))
@@ -250,7 +250,7 @@ func (r *reader) into(dst []byte) {
 	}
 }
 
-// sum reads a checksum and compares it with what came before.
+// sum reads a checksum and compares it with that of the bytes before.
 func (r *reader) sum() {
 	r.crc = crc32.Update(r.crc, castagnoli, r.buf[r.summed:r.pos])
 	r.summed = r.pos

@@ -32,7 +32,7 @@ const (
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// writer writes CBOR piece by piece. The first error of the writer below stays and comes out of sum.
+// writer writes CBOR piece by piece. The first error of the underlying writer is kept, and sum returns it.
 type writer struct {
 	*bufio.Writer
 	crc hash.Hash32
@@ -107,7 +107,7 @@ func (w *writer) bool(b bool) {
 
 func (w *writer) null() { w.head(majorSimple, simpleNull) }
 
-// sum writes the checksum of all that was written before, always in five bytes.
+// sum writes the checksum of everything written before, always in five bytes.
 func (w *writer) sum() error {
 	if err := w.Flush(); err != nil {
 		return err

@@ -6,18 +6,18 @@ import (
 	"sync"
 )
 
-// class sorts the closed types: those structs of the standard library that have unexported fields. Their content is the
-// business of their package; what can be done with a value follows from what is known about the type, not from its fields.
+// class sorts the closed types: structs of the standard library with unexported fields. Their content is private to their
+// package, so what can be done with a value follows from what is known about the type, not from its fields.
 type class uint8
 
 const (
-	open      class = iota // not a closed type: its fields are looked at one by one
+	open      class = iota // not a closed type: its fields are inspected one by one
 	plain                  // hides nothing that could refer to a generation, but can't be copied
-	value                  // may be copied as an assignment does
-	data                   // may be copied deeply, like a struct of one's own
-	lock                   // unlocked when the state moves: a copy starts at zero
-	handle                 // stands for something outside: a copy refers to the same one
-	container              // holds values of others, and verify can look into it
+	value                  // may be copied by assignment
+	data                   // may be copied deeply, like a plugin's own struct
+	lock                   // unlocked while the state moves: a copy starts at zero
+	handle                 // stands for something outside: a copy refers to the same thing
+	container              // holds values of any type, and verify can look into it
 	opaque                 // hides functions, interfaces or raw pointers
 )
 
@@ -35,7 +35,7 @@ var listed = map[string]class{
 	"sync.Mutex":         lock,
 	"sync.RWMutex":       lock,
 	"sync.WaitGroup":     lock,
-	"time.Location":      handle, // time.Local is told from others by its address
+	"time.Location":      handle, // time.Local is identified by its address
 	"regexp.Regexp":      handle, // never changes
 	"os.File":            handle,
 	"os.Root":            handle,
@@ -48,17 +48,17 @@ var listed = map[string]class{
 	"database/sql.Stmt":  handle,
 	"math/rand.Rand":     handle,
 	"math/rand/v2.Rand":  handle,
-	"errors.errorString": handle, // errors like io.EOF are told from others by their address
+	"errors.errorString": handle, // errors like io.EOF are identified by their address
 	"fmt.wrapError":      container, "fmt.wrapErrors": container, "errors.joinError": container,
 	"sync.Cond":           plain,
 	"sync.Map":            container,
 	"sync/atomic.Value":   container,
 	"container/list.List": container, "container/list.Element": container,
 	"container/ring.Ring": container,
-	"time.Timer":          opaque, // AfterFunc's function is out of reflection's sight
+	"time.Timer":          opaque, // reflection doesn't show the function of AfterFunc
 }
 
-// classOf is computed once per type.
+// classOf returns the class of t.
 func classOf(t reflect.Type) class {
 	if t.Kind() != reflect.Struct || !isStd(t.PkgPath()) || !closed(t) {
 		return open
@@ -88,7 +88,7 @@ func closed(t reflect.Type) bool {
 	return false
 }
 
-// pointee gives the type that a pointer points to, of an ordinary one or of an atomic.Pointer, whose one word is the pointer.
+// pointee returns the type that t points to if t is a pointer or an atomic.Pointer, whose only word is the pointer.
 func pointee(t reflect.Type) (reflect.Type, bool) {
 	if t.Kind() == reflect.Pointer {
 		return t.Elem(), true
@@ -115,17 +115,18 @@ func pointers(t reflect.Type) bool {
 			}
 		}
 		return false
-	case reflect.String, reflect.Pointer, reflect.Slice, reflect.Map, reflect.Interface, reflect.Chan, reflect.Func, reflect.UnsafePointer:
+	case reflect.String, reflect.Pointer, reflect.Slice, reflect.Map, reflect.Interface, reflect.Chan, reflect.Func,
+		reflect.UnsafePointer:
 		return true
 	}
 	return false
 }
 
-// cleans holds what clean has found. Types are never unloaded, so neither are its entries.
+// cleans caches the results of clean. Types are never unloaded, so its entries stay.
 var cleans sync.Map // reflect.Type → bool
 
-// clean reports whether no value of type t can hold anything whose type isn't plain from t: no interface, function, raw
-// pointer or channel of such, however deep. Values of clean types are never walked.
+// clean reports whether t alone determines the types of everything that its values can hold: t has no interface,
+// function, raw pointer or channel of such, at any depth. Values of clean types are never walked.
 func clean(t reflect.Type) bool {
 	if known, ok := cleans.Load(t); ok {
 		return known.(bool)
@@ -134,7 +135,7 @@ func clean(t reflect.Type) bool {
 	ok := cleanIn(t, seen)
 	if ok {
 		for s := range seen {
-			cleans.Store(s, true) // all that was reached is clean too
+			cleans.Store(s, true) // every type that was reached is clean too
 		}
 	}
 	cleans.Store(t, ok)

@@ -8,13 +8,13 @@ import (
 	"unsafe"
 )
 
-// codec writes and reads a closed type by what it offers for the purpose.
+// codec writes and reads values of a closed type through the type's own methods.
 type codec struct {
 	marshal   func(p unsafe.Pointer) ([]byte, error)
 	unmarshal func(p unsafe.Pointer, b []byte) error
 }
 
-// codecOf returns nil if the type offers nothing.
+// codecOf returns the codec of t, or nil if t has no suitable methods.
 func codecOf(t reflect.Type) *codec {
 	if t == reflect.TypeFor[atomic.Bool]() {
 		return &codec{marshalBool, unmarshalBool}
@@ -52,7 +52,7 @@ func marshalBool(p unsafe.Pointer) ([]byte, error) {
 
 func unmarshalBool(p unsafe.Pointer, b []byte) error {
 	if len(b) != 1 || b[0] > 1 {
-		return errors.New("no boolean")
+		return errors.New("not a boolean")
 	}
 	(*atomic.Bool)(p).Store(b[0] == 1)
 	return nil

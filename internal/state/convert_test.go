@@ -83,7 +83,7 @@ func TestRefusalsNameEveryPlace(t *testing.T) {
 	want := []Reason{
 		{"state.a[][].n", "int32 can't hold every int64"},
 		{"state.b[key]", "map key type changed state.key → string"},
-		{"state.c[]", "function: it would go on running the giver's code"},
+		{"state.c[]", "function: it would keep running the old generation's code"},
 	}
 	if p.Way != None || !slices.Equal(p.Reasons, want) {
 		t.Errorf("got %v by %v", p.Reasons, p.Way)

@@ -5,9 +5,9 @@ import (
 	"time"
 )
 
-// Copy makes a deep copy of value, for keeping it while the original goes on changing. It shares with the original what
-// stands behind pointers to open files and the like, and what never changes. It refuses what Convert would refuse.
-// maxBytes bounds the copy as Options.MaxBytes does.
+// Copy returns a deep copy of value, which stays as it is while the original changes. The copy shares with the original
+// whatever never changes, and what pointers to open files and similar handles refer to. Copy refuses what a conversion
+// would refuse. maxBytes bounds the memory of the copy as Options.MaxBytes does.
 func Copy(value any, maxBytes int64) (any, Report, error) {
 	start := time.Now()
 	r := Report{Way: ByConversion}

@@ -11,12 +11,12 @@ import (
 	"github.com/sohost/sohost/abi"
 )
 
-// DecodeOptions bound what a stream may cost.
+// DecodeOptions limits the length and memory of a stream.
 type DecodeOptions struct {
-	// MaxBytes is the length that the stream may have. Default: 4 GiB.
+	// MaxBytes is the maximum length of the stream. Default: 4 GiB.
 	MaxBytes int64
 
-	// MaxMemory is about the memory that the decoded value may take. Default: 16 GiB.
+	// MaxMemory approximately limits the memory of the decoded value, in bytes. Default: 16 GiB.
 	MaxMemory int64
 }
 
@@ -37,7 +37,7 @@ type decoder struct {
 	shaper  shaper
 	fitter  fitter
 	root    *op
-	live    map[liveKey]*op // what is done with objects of a shape
+	live    map[liveKey]*op // the ops for objects of a shape
 	dynamic map[*shape]*op
 	codecs  map[*shape]*codec
 	objects []decoded
@@ -47,7 +47,7 @@ type decoder struct {
 	depth   int
 }
 
-// decoded is an object of the stream. Its op is nil if nothing refers to it but fields that were removed.
+// decoded is an object of the stream. Its op is nil if only removed fields refer to it.
 type decoded struct {
 	op    *op
 	shape *shape
@@ -55,26 +55,28 @@ type decoded struct {
 	n     int
 }
 
-// liveKey is what shapes that lead to the same objects have in common.
+// liveKey identifies shapes that lead to the same objects.
 type liveKey struct {
 	kind      reflect.Kind
 	key, elem *shape
 }
 
-// Decode reads what Encode wrote, up to the end of r, into a value of type to, by the rules of a conversion. With a nil to it
-// makes the type that the stream was written from, if that is one which interfaces may hold. On error there is no value:
-// ErrCorrupt means that the stream is damaged, ErrRefused that it doesn't fit the type, ErrLimit that it is too large.
+// Decode reads what Encode wrote, up to the end of r, into a value of type to, by the rules of a conversion. If to is nil,
+// the value gets the type that the stream was written from, which must be one that interfaces may hold. On error there is
+// no value: ErrCorrupt means that the stream is damaged, ErrRefused that it doesn't fit the type, ErrLimit that it is too
+// large. Decode blocks until r has delivered the stream.
 func Decode(r io.Reader, to reflect.Type, o DecodeOptions) (abi.State, Report, error) {
 	start := time.Now()
 	o = o.withDefaults()
 	d := &decoder{
 		reader: reader{r: r, buf: make([]byte, 64<<10), left: o.MaxBytes, memory: o.MaxMemory},
-		shaper: shaper{}, fitter: fitter{}, live: map[liveKey]*op{}, dynamic: map[*shape]*op{}, codecs: map[*shape]*codec{}, depths: map[*shape]int{},
+		shaper: shaper{}, fitter: fitter{}, live: map[liveKey]*op{}, dynamic: map[*shape]*op{}, codecs: map[*shape]*codec{},
+		depths: map[*shape]int{},
 	}
 	s, report := d.state(to), Report{Way: ByConversion}
 	if d.err != nil {
 		if d.root != nil && errors.Is(d.err, ErrRefused) && !d.intact() {
-			d.err = fmt.Errorf("%w: %v", ErrCorrupt, d.err) // what it refused was never written
+			d.err = fmt.Errorf("%w: %v", ErrCorrupt, d.err) // the refused value is damage: it was never written like this
 		}
 		return abi.State{}, report, d.err
 	}
@@ -85,8 +87,8 @@ func Decode(r io.Reader, to reflect.Type, o DecodeOptions) (abi.State, Report, e
 	return s, report, nil
 }
 
-// ReadHeader reads the beginning of what Encode wrote: Schema and Version, and no Value. On error ErrCorrupt means that the
-// stream is damaged.
+// ReadHeader reads the beginning of what Encode wrote. The result has Schema and Version but no Value. The error is
+// ErrCorrupt if the stream is damaged.
 func ReadHeader(r io.Reader) (abi.State, error) {
 	d := &decoder{reader: reader{r: r, buf: make([]byte, 64<<10), left: 64 << 10, memory: 64 << 10}}
 	s := d.header()
@@ -101,7 +103,7 @@ func (d *decoder) state(to reflect.Type) (s abi.State) {
 		d.prepare(to)
 	}
 	if b, info, _ := d.head(); d.err == nil && (b != majorArray || info != indefinite) {
-		d.corrupt("no list of values")
+		d.corrupt("list of values missing")
 	}
 	if d.root != nil && d.err == nil {
 		s.Value = d.values()
@@ -130,7 +132,7 @@ func (d *decoder) header() (s abi.State) {
 	return s
 }
 
-// ended refuses bytes after the last one.
+// ended fails if there are bytes after the end.
 func (d *decoder) ended() {
 	if d.err != nil {
 		return
@@ -148,22 +150,22 @@ func (d *decoder) ended() {
 		}
 	}
 	if n != 0 {
-		d.corrupt("it goes on after its end")
+		d.corrupt("data after the end of the stream")
 	}
 }
 
-// prepare finds the steps to the type, once the checksum has told that the shapes are as they were written.
+// prepare finds the steps to the type. The checksum has shown that the shapes are as they were written.
 func (d *decoder) prepare(to reflect.Type) {
 	if to == nil {
 		if to = typeOf(d.shapes[0], mostNested); to == nil {
-			d.refuse(nil, Reason{root, "of type " + d.shapes[0].name + ", which only the plugin knows"})
+			d.refuse(nil, Reason{root, "has type " + d.shapes[0].name + ", which only the plugin knows"})
 			return
 		}
 	}
 	d.root = d.steps(d.shapes[0], to)
 }
 
-// steps are from a shape of the stream to a type.
+// steps returns the steps from a shape of the stream to a type.
 func (d *decoder) steps(s *shape, to reflect.Type) *op {
 	o := d.fitter.fit(s, d.shaper.of(to), false)
 	_, reasons := o.changes()

@@ -5,7 +5,7 @@ import (
 	"unsafe"
 )
 
-// Where a pointer became a value, the value is known only when the object behind the pointer has been read: such places are
+// Where a pointer becomes a value, the value is known only when the object behind the pointer has been read. Such places are
 // filled at the end.
 
 // deref is a place whose value is in an object.
@@ -41,8 +41,8 @@ func (d *decoder) waits(o *op) bool {
 	return false
 }
 
-// settle fills the places, those that were found last first: what is in an object was found after the object.
-func (d *decoder) settle() {
+// fillLater fills the places. It begins with those found last, because the places inside an object are found after the object.
+func (d *decoder) fillLater() {
 	if d.err != nil {
 		return
 	}

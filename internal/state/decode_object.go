@@ -5,8 +5,8 @@ import (
 	"unsafe"
 )
 
-// object reads the place of an object: a new one is made, with its content to follow. It returns nil for a nil pointer, for
-// one that is only passed over, and after an error. o is nil if nobody wants the object here.
+// object reads a reference to an object. If the object is new, it allocates it; its content follows later in the stream.
+// o is nil if the receiver has no place for the reference. object returns nil then, for a nil pointer, and after an error.
 func (d *decoder) object(o *op, s *shape) *decoded {
 	if d.null() {
 		return nil
@@ -39,7 +39,7 @@ func (d *decoder) object(o *op, s *shape) *decoded {
 	return &d.objects[len(d.objects)-1]
 }
 
-// earlier reads the number of an object that was met before, and wants it to have become what o makes.
+// earlier reads the number of an earlier object, which must have been made by the same kind of op as o.
 func (d *decoder) earlier(o *op) *decoded {
 	i := d.uint()
 	if d.err == nil && (i == 0 || i > uint64(len(d.objects))) {
@@ -50,7 +50,7 @@ func (d *decoder) earlier(o *op) *decoded {
 	}
 	x := &d.objects[i-1]
 	if x.op == nil || x.op.code != o.code || x.op.to.object != o.to.object || o.code == opDeref {
-		d.refuse(nil, Reason{d.pathOf(o), "refers to something that became another type elsewhere"})
+		d.refuse(nil, Reason{d.pathOf(o), "refers to an object that became another type elsewhere"})
 		return nil
 	}
 	if x.op.from != o.from && (x.op.from.elem != o.from.elem || x.op.from.key != o.from.key) {
@@ -68,7 +68,7 @@ func (d *decoder) pathOf(o *op) string {
 	return path
 }
 
-// room allocates what an object needs.
+// room allocates memory for an object.
 func (d *decoder) room(o *op, n int) unsafe.Pointer {
 	if o.code != opMap {
 		if o.code == opSlice {
@@ -80,11 +80,11 @@ func (d *decoder) room(o *op, n int) unsafe.Pointer {
 	if !d.charge(int64(n), int64(o.key.to.typ.Size()+o.elem.to.typ.Size()+1)) || !d.charge(1, 64) {
 		return nil
 	}
-	// Larger maps grow as their entries arrive, as a torn stream may hold fewer than it says.
+	// Larger maps grow as their entries arrive, because a truncated stream may hold fewer than it says.
 	return reflect.MakeMapWithSize(o.to.typ, min(n, 1<<16)).UnsafePointer()
 }
 
-// target is the type of what an object's pointer points to.
+// target returns the type that an object's pointer points to.
 func (o *op) target() reflect.Type {
 	if o.code == opDeref {
 		return o.elem.to.typ
@@ -92,7 +92,7 @@ func (o *op) target() reflect.Type {
 	return o.to.object
 }
 
-// content reads what is in an object.
+// content reads the content of an object.
 func (d *decoder) content(x decoded) {
 	o := x.op
 	switch {
@@ -113,7 +113,7 @@ func (d *decoder) content(x decoded) {
 	}
 }
 
-// bytes reads a byte string, into bytes or, if the elements have grown, into wider numbers.
+// bytes reads a byte string into bytes or, if the element type was widened, into wider numbers.
 func (d *decoder) bytes(elem *op, p unsafe.Pointer, n int) {
 	if d.err != nil {
 		return
@@ -124,7 +124,7 @@ func (d *decoder) bytes(elem *op, p unsafe.Pointer, n int) {
 	}
 	narrow := d.str()
 	if d.err == nil && len(narrow) != n {
-		d.corrupt("%d bytes in place of %d", len(narrow), n)
+		d.corrupt("%d bytes instead of %d", len(narrow), n)
 	}
 	for i := 0; i < n && d.err == nil; i++ {
 		e, at := elem, unsafe.Add(p, uintptr(i)*elem.to.typ.Size())
@@ -139,16 +139,16 @@ func (d *decoder) bytes(elem *op, p unsafe.Pointer, n int) {
 	}
 }
 
-// pairs reads a map's entries.
+// pairs reads the entries of a map.
 func (d *decoder) pairs(o *op, p unsafe.Pointer, n int) {
 	if got := d.expect(majorMap); d.err == nil && got != uint64(n) {
-		d.corrupt("%d entries in place of %d", got, n)
+		d.corrupt("%d entries instead of %d", got, n)
 	}
 	m := reflect.NewAt(o.to.typ, unsafe.Pointer(&p)).Elem()
 	key, elem := reflect.New(o.key.to.typ), reflect.New(o.elem.to.typ)
 	waits, check := d.waits(o.elem), !clean(o.key.to.typ)
 	for i := 0; i < n && d.err == nil; i++ {
-		if waits { // both are kept until the end
+		if waits { // both are used until the end
 			key, elem = reflect.New(o.key.to.typ), reflect.New(o.elem.to.typ)
 		}
 		key.Elem().SetZero()

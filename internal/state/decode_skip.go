@@ -5,7 +5,7 @@ import (
 	"unsafe"
 )
 
-// skip reads a value that has no place in the receiver. Objects in it are kept if something else may refer to them.
+// skip reads a value that has no place in the receiver. Objects in it are kept if anything else may refer to them.
 func (d *decoder) skip(s *shape) {
 	if d.err != nil {
 		return
@@ -42,7 +42,7 @@ func (d *decoder) skip(s *shape) {
 		d.depth--
 	case lockKind:
 		if !d.null() {
-			d.corrupt("no lock")
+			d.corrupt("not a lock")
 		}
 	case stdKind:
 		d.discard()
@@ -58,7 +58,7 @@ func (d *decoder) skipContent(x decoded) {
 		d.skip(s.elem)
 	case s.kind == reflect.Map:
 		if got := d.expect(majorMap); d.err == nil && got != uint64(x.n) {
-			d.corrupt("%d entries in place of %d", got, x.n)
+			d.corrupt("%d entries instead of %d", got, x.n)
 		}
 		for i := 0; i < x.n && d.err == nil; i++ {
 			d.skip(s.key)

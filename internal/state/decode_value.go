@@ -17,11 +17,11 @@ func (d *decoder) values() any {
 	for i := 0; i < len(d.objects) && d.err == nil; i++ {
 		d.content(d.objects[i])
 	}
-	d.settle()
+	d.fillLater()
 	return dst.Elem().Interface()
 }
 
-// inline reads a value into dst, which is zero.
+// inline reads a value into dst, which must be zero.
 func (d *decoder) inline(o *op, dst unsafe.Pointer) {
 	if d.err != nil {
 		return
@@ -37,7 +37,7 @@ func (d *decoder) inline(o *op, dst unsafe.Pointer) {
 		d.std(o.to, dst)
 	case opLock:
 		if !d.null() {
-			d.corrupt("no lock")
+			d.corrupt("not a lock")
 		}
 	case opPointer, opMap:
 		if x := d.object(o, o.from); x != nil {
@@ -68,7 +68,7 @@ func (d *decoder) inline(o *op, dst unsafe.Pointer) {
 }
 
 func (d *decoder) string() string {
-	// A short string is there as a whole: no copy of the copy.
+	// A short string is in the buffer as a whole, so one copy is enough.
 	if d.need(1) && d.buf[d.pos]>>5 == majorText && d.buf[d.pos]&31 < 24 {
 		n := int(d.buf[d.pos] & 31)
 		if !d.need(1+n) || !d.charge(1, int64(n)) {
@@ -128,7 +128,7 @@ func (d *decoder) std(s *shape, dst unsafe.Pointer) {
 	}
 }
 
-// structure reads the fields in the order of the stream; op's are in that of the receiver.
+// structure reads the fields in the order of the stream; o.fields are in the order of the receiver.
 func (d *decoder) structure(o *op, dst unsafe.Pointer) {
 	if o.byField == nil {
 		o.byField = make([]*fieldOp, len(o.from.fields))
@@ -175,7 +175,7 @@ func (d *decoder) interfaceValue(o *op, dst unsafe.Pointer) {
 	}
 }
 
-// dynamicShape reads the first half of an interface's value.
+// dynamicShape reads the type of an interface's value.
 func (d *decoder) dynamicShape() *shape {
 	d.array(2)
 	if !d.need(1) {

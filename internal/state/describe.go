@@ -5,7 +5,7 @@ import (
 	"slices"
 )
 
-// A stream begins with the shapes of all types in it: an array of nodes, of which the first is the state's own. A node is
+// A stream begins with the shapes of all types in it: an array of nodes. The first is that of the state itself. A node is
 //
 //	[kind, name]                                 of numbers, strings and interfaces, and of closed types
 //	[kind, name, elem]                           of pointers and slices
@@ -13,7 +13,7 @@ import (
 //	[kind, name, key, elem]                      of maps
 //	[kind, name, [field, node, field, node, …]]  of structs
 //
-// where elem, key and node are positions in the array. Types that turn up in interfaces later are added to it there.
+// where elem, key and node are positions in the array. Types found in interfaces later are added where they occur.
 
 var kindNames = func() map[string]reflect.Kind {
 	m := map[string]reflect.Kind{"std": stdKind, "lock": lockKind}
@@ -35,19 +35,19 @@ func kindName(k reflect.Kind) string {
 	return k.String()
 }
 
-// closedStruct marks a struct of the standard library whose fields only that library may fill.
+// closedStruct is the kind of structs of the standard library whose fields only that library may fill.
 const closedStruct = "closed"
 
-// describe numbers the shapes that are reached from s and not numbered yet, s first, and writes their nodes.
+// describe numbers s and all shapes reached from it that have no number yet, and writes their nodes.
 func (e *encoder) describe(s *shape) {
-	var fresh []*shape
+	var added []*shape
 	var number func(s *shape)
 	number = func(s *shape) {
 		if _, ok := e.numbers[s]; s == nil || ok {
 			return
 		}
 		e.numbers[s] = len(e.numbers)
-		fresh = append(fresh, s)
+		added = append(added, s)
 		number(s.key)
 		number(s.elem)
 		for _, f := range s.fields {
@@ -55,8 +55,8 @@ func (e *encoder) describe(s *shape) {
 		}
 	}
 	number(s)
-	e.head(majorArray, uint64(len(fresh)))
-	for _, s := range fresh {
+	e.head(majorArray, uint64(len(added)))
+	for _, s := range added {
 		e.node(s)
 	}
 }
@@ -94,7 +94,7 @@ func (e *encoder) node(s *shape) {
 	}
 }
 
-// mostShapes bounds the types of one stream.
+// mostShapes is the maximum number of types in one stream.
 const mostShapes = 1 << 16
 
 // nodes reads nodes and appends their shapes.
@@ -170,7 +170,7 @@ func (d *decoder) node(s *shape) {
 	}
 }
 
-// shape reads the number of a shape.
+// shape reads the number of a shape and returns the shape.
 func (d *decoder) shape() *shape {
 	i := d.uint()
 	if d.err == nil && i >= uint64(len(d.shapes)) {
@@ -182,10 +182,10 @@ func (d *decoder) shape() *shape {
 	return d.shapes[i]
 }
 
-// mostInline bounds how deep structs and arrays may directly hold each other, as their values are read by recursion.
+// mostInline bounds how deep structs and arrays may directly hold each other, because reading their values recurses.
 const mostInline = 100
 
-// inlineDepth is how deep s holds structs and arrays, or more than mostInline if it directly contains itself.
+// inlineDepth returns how deep s holds structs and arrays, or more than mostInline if s directly contains itself.
 func (d *decoder) inlineDepth(s *shape) int {
 	if s.kind != reflect.Struct && s.kind != reflect.Array {
 		return 0
@@ -193,7 +193,7 @@ func (d *decoder) inlineDepth(s *shape) int {
 	if depth, ok := d.depths[s]; ok {
 		return depth
 	}
-	d.depths[s] = mostInline + 1 // stands if s is met again below
+	d.depths[s] = mostInline + 1 // used if s occurs again below
 	depth := 0
 	if s.elem != nil {
 		depth = d.inlineDepth(s.elem)

@@ -14,17 +14,19 @@ import (
 	"github.com/sohost/sohost/abi"
 )
 
-// An interface in a stream holds a value of a type that the reader must find by its name. These are the ones that have one;
-// slices, maps and pointers of them do too.
+// The reader of a stream must find the type of an interface's value by its name. These types can be found, and so can
+// slices, maps and pointers of them.
 var dynamicTypes = sync.OnceValue(func() map[string]reflect.Type {
 	m := map[string]reflect.Type{}
 	for _, t := range []reflect.Type{
 		reflect.TypeFor[bool](), reflect.TypeFor[string](), reflect.TypeFor[any](),
-		reflect.TypeFor[int](), reflect.TypeFor[int8](), reflect.TypeFor[int16](), reflect.TypeFor[int32](), reflect.TypeFor[int64](),
-		reflect.TypeFor[uint](), reflect.TypeFor[uint8](), reflect.TypeFor[uint16](), reflect.TypeFor[uint32](), reflect.TypeFor[uint64](),
+		reflect.TypeFor[int](), reflect.TypeFor[int8](), reflect.TypeFor[int16](), reflect.TypeFor[int32](),
+		reflect.TypeFor[int64](), reflect.TypeFor[uint](), reflect.TypeFor[uint8](), reflect.TypeFor[uint16](),
+		reflect.TypeFor[uint32](), reflect.TypeFor[uint64](),
 		reflect.TypeFor[uintptr](), reflect.TypeFor[float32](), reflect.TypeFor[float64](),
 		reflect.TypeFor[complex64](), reflect.TypeFor[complex128](),
-		reflect.TypeFor[abi.Point](), reflect.TypeFor[abi.Tag](), reflect.TypeFor[abi.Field](), reflect.TypeFor[abi.Batch](), reflect.TypeFor[abi.Tick](),
+		reflect.TypeFor[abi.Point](), reflect.TypeFor[abi.Tag](), reflect.TypeFor[abi.Field](), reflect.TypeFor[abi.Batch](),
+		reflect.TypeFor[abi.Tick](),
 		reflect.TypeFor[time.Time](), reflect.TypeFor[time.Duration](), reflect.TypeFor[time.Month](), reflect.TypeFor[time.Weekday](),
 		reflect.TypeFor[netip.Addr](), reflect.TypeFor[netip.AddrPort](), reflect.TypeFor[netip.Prefix](), reflect.TypeFor[net.IP](),
 		reflect.TypeFor[url.URL](), reflect.TypeFor[url.Values](), reflect.TypeFor[http.Header](),
@@ -36,7 +38,7 @@ var dynamicTypes = sync.OnceValue(func() map[string]reflect.Type {
 	return m
 })
 
-// nameable reports whether typeOf will find t again.
+// nameable reports whether typeOf can find t by its name.
 func nameable(t reflect.Type, depth int) bool {
 	if found, ok := dynamicTypes()[(shaper{}).of(t).name]; ok {
 		return found == t
@@ -53,10 +55,10 @@ func nameable(t reflect.Type, depth int) bool {
 	return false
 }
 
-// mostNested bounds the types that typeOf makes, as they stay in the process for good.
+// mostNested bounds the types that typeOf makes, because they stay in the process permanently.
 const mostNested = 8
 
-// typeOf finds the type that a shape from a stream stands for, or nil.
+// typeOf returns the type that a shape from a stream stands for, or nil if it isn't known.
 func typeOf(s *shape, depth int) reflect.Type {
 	if t, ok := dynamicTypes()[s.name]; ok {
 		return t

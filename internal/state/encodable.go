@@ -2,8 +2,8 @@ package state
 
 import "reflect"
 
-// Encodable says whether values of type t can be written by Encode, as far as the type tells: what interfaces hold is seen
-// only when it is there. The error is a Refusal with the path of every field that stands in the way.
+// Encodable returns nil if Encode can write values of type t, as far as the type shows: what interfaces hold can't be
+// checked without a value. The error is a *Refusal with the path of every obstacle.
 func Encodable(t reflect.Type) error {
 	if t == nil {
 		return nil

@@ -10,28 +10,29 @@ import (
 	"github.com/sohost/sohost/abi"
 )
 
-// A stream is one item of CBOR:
+// A stream is one CBOR item:
 //
 //	55799([magic, format, schema, version, nodes, checksum, [_ value, object 1, object 2, …], checksum])
 //
 // The checksums are CRC-32C of all bytes before them. A value is written by its shape: a struct as an array of its fields'
-// values, a map as pairs, a closed type as bytes. What a pointer, slice or map refers to is an object. Objects aren't
-// nested: in place comes [n] for the next object, of n elements, or the number of an earlier one, counted from 1, or null;
-// what is in the object comes after all before it. So sharing and cycles are kept, and neither writing nor reading needs
-// stack for long lists. An interface is [node, value], or null; node is a number or an array of new nodes.
+// values, a map as pairs, a closed type as bytes. Whatever a pointer, slice or map refers to is an object. Objects aren't
+// nested: the reference is written as [n] for the next object, which has n elements, as the number of an earlier object,
+// counted from 1, or as null; the content of the object follows after that of all earlier objects. So sharing and cycles
+// are kept, and neither writing nor reading a long list needs a deep stack. An interface is [node, value], or null; node is
+// a number or an array of new nodes.
 const (
 	magic  = "sohost state"
 	format = 1
 )
 
-// encoder holds, besides a buffer, only what it takes to know objects again and those that are still to be written.
+// encoder holds, besides a buffer, only what identifies objects and the list of those still to be written.
 type encoder struct {
 	*writer
 	shaper  shaper
 	root    *shape
 	numbers map[*shape]int
 	codecs  map[*shape]*codec
-	dynamic map[reflect.Type]*shape // of what interfaces hold; nil if it can't be written
+	dynamic map[reflect.Type]*shape // of the values in interfaces; a nil shape can't be written
 	memo    memo
 	kinds   map[*shape]*memoOf
 	queue   queue
@@ -40,14 +41,17 @@ type encoder struct {
 	err     error
 }
 
-// Encode writes s to w, in pieces of 64 KiB. Besides them it holds some tens of bytes for each pointer, slice and map in the
-// value, but no copy of the value. On error, what was written is of no use: Decode will say so.
+// Encode writes s to w in pieces of 64 KiB. Besides such a piece it holds some tens of bytes for each pointer, slice and map
+// in the value, but no copy of the value. After an error the written part is useless, and Decode refuses it.
 func Encode(w io.Writer, s abi.State) error {
 	t := reflect.TypeOf(s.Value)
 	if err := Encodable(t); err != nil {
 		return err
 	}
-	e := &encoder{writer: newWriter(w), shaper: shaper{}, numbers: map[*shape]int{}, codecs: map[*shape]*codec{}, dynamic: map[reflect.Type]*shape{}, kinds: map[*shape]*memoOf{}}
+	e := &encoder{
+		writer: newWriter(w), shaper: shaper{}, numbers: map[*shape]int{}, codecs: map[*shape]*codec{},
+		dynamic: map[reflect.Type]*shape{}, kinds: map[*shape]*memoOf{},
+	}
 	e.head(majorTag, selfDescribed)
 	e.head(majorArray, 8)
 	e.text(magic)
@@ -79,13 +83,13 @@ func Encode(w io.Writer, s abi.State) error {
 }
 
 func (e *encoder) values(value any) {
-	defer runtime.KeepAlive(value) // memo and extents are mere numbers
+	defer runtime.KeepAlive(value) // memo and extents hold addresses as numbers
 	e.inline(e.root, box(reflect.ValueOf(value)))
 	for o, ok := e.queue.pop(); ok && e.err == nil; o, ok = e.queue.pop() {
 		e.content(o)
 	}
 	if inner, outer, ok := e.extents.clash(); ok {
-		e.fail(inner.(*shape), "refers to something that %s refers to as well, wholly or in part", e.pathOf(outer.(*shape)))
+		e.fail(inner.(*shape), "refers to memory that %s refers to as well, wholly or in part", e.pathOf(outer.(*shape)))
 	}
 }
 
@@ -143,7 +147,7 @@ func (e *encoder) number(k reflect.Kind, p unsafe.Pointer) {
 	}
 }
 
-// object writes the place of an object, and leaves its content for later if this is the first.
+// object writes a reference to an object. If it is the first reference, the content is queued for later.
 func (e *encoder) object(s *shape, p unsafe.Pointer, n int) {
 	if p == nil {
 		e.null()
@@ -226,7 +230,7 @@ func (e *encoder) interfaceValue(s *shape, p unsafe.Pointer) {
 		e.dynamic[x.Type()] = dynamic
 	}
 	if dynamic == nil {
-		e.fail(s, "interface holds a %v, whose type a stream has no name for", x.Type())
+		e.fail(s, "interface holds a %v, a type that streams have no name for", x.Type())
 		return
 	}
 	if e.depth++; e.depth > tooDeep {

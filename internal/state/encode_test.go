@@ -42,7 +42,7 @@ func encode(t testing.TB, value any) []byte {
 	return b.Bytes()
 }
 
-// reread sends value through a stream, to another type.
+// reread sends value through a stream into another type.
 func reread[To any](t *testing.T, value any) To {
 	t.Helper()
 	v, err := decodeAs[To](encode(t, value))
@@ -302,7 +302,7 @@ func TestDecodeLimits(t *testing.T) {
 	}
 }
 
-// slow gives a stream in pieces of one byte.
+// slow reads a stream in pieces of one byte.
 type slow struct{ r io.Reader }
 
 func (s slow) Read(p []byte) (int, error) { return s.r.Read(p[:1]) }

@@ -7,11 +7,11 @@ import (
 	"unsafe"
 )
 
-// A pointer into the middle of something else, such as one to an element of a slice, can't be kept by copying what it
-// points to: giver's one variable would become receiver's two. The same goes for one object that becomes two types. Such
-// states are refused. Slices are let off: where two share parts of an array, each gets its own.
+// A pointer into the middle of something else, such as one to an element of a slice, can't be kept by copying its target:
+// the giver's one variable would become two of the receiver's. The same happens if one object becomes two types. Such
+// states are refused. Slices are an exception: if two share part of an array, each gets its own.
 
-// extents are the pieces of memory that were copied as one object each. They are kept only if on is set.
+// extents holds the pieces of memory that were copied as one object each. It records them only if on is set.
 type extents struct {
 	on   bool
 	list []extent
@@ -20,20 +20,20 @@ type extents struct {
 type extent struct {
 	start, end uintptr
 	slice      bool
-	what       any // the step or shape, for the message
+	what       any // the op or shape, for the message
 }
 
-// add notes size bytes at p; a map counts as one byte.
+// add records size bytes at p. A map counts as one byte.
 func (x *extents) add(p unsafe.Pointer, size uintptr, slice bool, what any) {
 	if x.on && size > 0 {
 		x.list = append(x.list, extent{uintptr(p), uintptr(p) + size, slice, what})
 	}
 }
 
-// clash finds two that overlap, unless both are slices.
+// clash returns two extents that overlap and are not both slices, if there are any.
 func (x *extents) clash() (inner, outer any, found bool) {
 	slices.SortStableFunc(x.list, func(a, b extent) int { return cmp.Compare(a.start, b.start) })
-	var single, any extent // those that reach furthest so far
+	var single, any extent // those that reach furthest so far: without slices, and of all
 	for _, e := range x.list {
 		before := any
 		if e.slice {
@@ -52,8 +52,8 @@ func (x *extents) clash() (inner, outer any, found bool) {
 	return nil, nil, false
 }
 
-// risky reports whether values of a shape can have pointers into other objects: something that is pointed to is also part
-// of something else, or there are interfaces, which may hold any pointer.
+// risky reports whether values of a shape can have pointers into other objects: a pointer's target type is also part of
+// another type, or there are interfaces, which may hold any pointer.
 func risky(s *shape) bool {
 	targets, parts := map[reflect.Type]bool{}, map[reflect.Type]bool{}
 	found := false
@@ -76,7 +76,8 @@ func risky(s *shape) bool {
 	return found
 }
 
-// splits reports whether steps can make two objects of one, by making it two types or by taking its pointer away.
+// splits reports whether steps can turn one object into two, by converting it to two types or by replacing a pointer with its
+// target.
 func splits(steps *op) bool {
 	became := map[reflect.Type]reflect.Type{}
 	found := false

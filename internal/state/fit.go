@@ -6,8 +6,8 @@ import (
 	"slices"
 )
 
-// fitter finds the steps from one shape to another. The rules, which docs/state.md lists for users, are all here: a value
-// must arrive without loss, or the step is refused; fields alone may come and go.
+// fitter finds the steps from one shape to another. All rules are here, and docs/state.md lists them for users: a step is
+// refused if a value could not arrive without loss; only whole fields may be added or removed.
 type fitter map[pairing]*op
 
 type pairing struct {
@@ -15,8 +15,8 @@ type pairing struct {
 	key      bool
 }
 
-// fit is told whether the value is a map key or a part of one: there a step must also keep different values different, or
-// entries would vanish.
+// fit returns the steps from f to t. key reports whether the value is a map key or a part of one: then a step must also keep
+// different values different, or entries would vanish.
 func (m fitter) fit(f, t *shape, key bool) *op {
 	at := pairing{f, t, key}
 	if o := m[at]; o != nil {
@@ -54,7 +54,7 @@ func (m fitter) fit(f, t *shape, key bool) *op {
 	return o
 }
 
-// inherit takes over a refusal from below, in words that name both types.
+// inherit turns a refusal of the element into one that names both types.
 func (o *op) inherit() {
 	if o.elem.code == opRefuse {
 		o.elem = nil
@@ -107,15 +107,15 @@ func (m fitter) alike(o *op, f, t *shape, key bool) {
 		}
 		o.code = opShare
 	case reflect.Func:
-		o.refuse("function: it would go on running the giver's code")
+		o.refuse("function: it would keep running the old generation's code")
 	case reflect.UnsafePointer:
-		o.refuse("unsafe.Pointer: what it points to can't be told")
+		o.refuse("unsafe.Pointer: its target is unknown")
 	default:
 		o.code = opNumber
 	}
 }
 
-// std fits closed types, and locks.
+// std fits closed types and locks.
 func (m fitter) std(o *op, f, t *shape) {
 	switch {
 	case f.kind == lockKind && t.kind == lockKind:
@@ -129,8 +129,8 @@ func (m fitter) std(o *op, f, t *shape) {
 	}
 }
 
-// structure pairs fields by name: a field takes what was called like it, or, if there was nothing, what was called by one of
-// its earlier names and has no heir of its own name.
+// structure pairs fields by name. A field gets the value of the old field with its name. If there is none, it gets that of an
+// old field with one of its earlier names, unless a field with that name still exists.
 func (m fitter) structure(o *op, f, t *shape, key bool) {
 	if (f.closed || t.closed) && f.name != t.name {
 		o.refuse("type changed %s → %s", f.name, t.name)

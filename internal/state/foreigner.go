@@ -6,14 +6,14 @@ import (
 	"strings"
 )
 
-// foreigner finds the types and functions that belong to one generation alone.
+// foreigner finds the types and functions that belong to one generation only.
 type foreigner struct {
-	shared func(path string) bool // beyond what is always shared; may be nil
+	shared func(path string) bool // reports packages shared besides those that always are; may be nil
 	known  map[reflect.Type]bool
 }
 
-// owns reports whether any part of t's name comes from a package that is not shared. The fields of a named type need no
-// look: the package that declares it can only name types of packages below it, which are shared if it is.
+// owns reports whether any part of t's name comes from a package that is not shared. The fields of a named type needn't be
+// checked: the package that declares it can only name types of packages it imports, which are shared if it is.
 func (f *foreigner) owns(t reflect.Type) bool {
 	if own, ok := f.known[t]; ok {
 		return own
@@ -21,7 +21,7 @@ func (f *foreigner) owns(t reflect.Type) bool {
 	if f.known == nil {
 		f.known = map[reflect.Type]bool{}
 	}
-	f.known[t] = false // unnamed types can't contain themselves, so this is never read before it is set below
+	f.known[t] = false // never read before it is set below, because unnamed types can't contain themselves
 	own := f.look(t)
 	f.known[t] = own
 	return own
@@ -63,8 +63,8 @@ func (f *foreigner) look(t reflect.Type) bool {
 	return false
 }
 
-// arguments looks at the type arguments in the name of an instantiated type, such as Pointer[example.com/p.entry]: reflect
-// shows them nowhere else.
+// arguments reports whether the name of an instantiated type, such as Pointer[example.com/p.entry], has type arguments from a
+// package that is not shared. reflect shows type arguments nowhere else.
 func (f *foreigner) arguments(name string) bool {
 	_, args, ok := strings.Cut(name, "[")
 	if !ok {
@@ -83,7 +83,7 @@ func (f *foreigner) private(path string) bool {
 }
 
 // harmless reports whether a non-nil func value is a plain function of a shared package, such as strings.ToLower. Closures
-// and methods never are: what they hold can't be seen.
+// and method values never are, because what they hold can't be seen.
 func (f *foreigner) harmless(v reflect.Value) bool {
 	fn := runtime.FuncForPC(v.Pointer())
 	if fn == nil {

@@ -12,7 +12,7 @@ import (
 	"testing"
 )
 
-// forged writes a stream by hand.
+// forged returns a stream with the given nodes and body, and correct checksums.
 func forged(body func(w *writer), nodes func(w *writer)) []byte {
 	var b bytes.Buffer
 	w := newWriter(&b)
@@ -31,7 +31,7 @@ func forged(body func(w *writer), nodes func(w *writer)) []byte {
 	return b.Bytes()
 }
 
-// items writes items of CBOR: strings, numbers, an array's length as a list, and anything else through a function.
+// items returns a function that writes CBOR items.
 func items(all ...any) func(w *writer) {
 	return func(w *writer) {
 		for _, x := range all {
@@ -61,14 +61,13 @@ func items(all ...any) func(w *writer) {
 	}
 }
 
-// The head of an array of so many items, and of a map of so many pairs; and a byte as it is.
 type (
-	array uint64
-	pairs uint64
-	raw   byte
+	array uint64 // the head of an array with this many items
+	pairs uint64 // the head of a map with this many pairs
+	raw   byte   // one byte as it is
 )
 
-// scalar is the only node of a stream whose value is one number, or another thing without parts.
+// scalar writes the only node of a stream whose value has no parts.
 func scalar(kind string) func(w *writer) { return items(array(1), array(2), kind, kind) }
 
 func TestForgedStreams(t *testing.T) {
@@ -98,7 +97,7 @@ func TestForgedStreams(t *testing.T) {
 	}
 }
 
-// TestForgedBounds reads the least and the greatest number of each kind, and refuses those beyond.
+// TestForgedBounds reads the smallest and largest number of each kind, and those just beyond.
 func TestForgedBounds(t *testing.T) {
 	for _, c := range []struct {
 		to       reflect.Type
@@ -120,8 +119,8 @@ func TestForgedBounds(t *testing.T) {
 	}
 }
 
-// TestForgedReasons damages one thing at a time in streams with right checksums. The reason must be that thing, not what
-// follows from it.
+// TestForgedReasons damages one thing at a time in streams with correct checksums. The error must name that thing, not a
+// consequence.
 func TestForgedReasons(t *testing.T) {
 	type pointers struct{ a, b *int8 }
 	intSlice := items(array(2), array(3), "slice", "[]int8", 1, array(2), "int8", "int8")
@@ -145,36 +144,36 @@ func TestForgedReasons(t *testing.T) {
 		{"array of", reflect.TypeFor[[1]int8](), items(), items(array(2), array(4), "array", "a", 1, 1<<40+1, array(2), "int8", "int8")},
 		{"65537 types", reflect.TypeFor[int8](), items(), items(array(mostShapes+1), string(make([]byte, mostShapes+1)))},
 		{"values left over", reflect.TypeFor[int8](), items(1, 1), scalar("int8")},
-		{"item of type 3 in place of 0", reflect.TypeFor[uint8](), items("x"), scalar("uint8")},
-		{"no integer", reflect.TypeFor[int8](), items("x"), scalar("int8")},
-		{"no integer", reflect.TypeFor[int64](), items(raw(majorInt<<5|27), raw(0x80), raw(0), raw(0), raw(0), raw(0), raw(0), raw(0), raw(0)), scalar("int64")},
-		{"no floating-point number", reflect.TypeFor[float64](), items(1), scalar("float64")},
-		{"no floating-point number", reflect.TypeFor[float64](), items(true), scalar("float64")},
-		{"no boolean", reflect.TypeFor[bool](), items(1), scalar("bool")},
-		{"no boolean", reflect.TypeFor[bool](), items(nil), scalar("bool")},
-		{"no string", reflect.TypeFor[string](), items(1), scalar("string")},
-		{"no string", reflect.TypeFor[string](), items(raw(majorText<<5 | indefinite)), scalar("string")},
+		{"item of type 3 instead of 0", reflect.TypeFor[uint8](), items("x"), scalar("uint8")},
+		{"not a 64-bit integer", reflect.TypeFor[int8](), items("x"), scalar("int8")},
+		{"not a 64-bit integer", reflect.TypeFor[int64](), items(raw(majorInt<<5|27), raw(0x80), raw(0), raw(0), raw(0), raw(0), raw(0), raw(0), raw(0)), scalar("int64")},
+		{"not a floating-point number", reflect.TypeFor[float64](), items(1), scalar("float64")},
+		{"not a floating-point number", reflect.TypeFor[float64](), items(true), scalar("float64")},
+		{"not a boolean", reflect.TypeFor[bool](), items(1), scalar("bool")},
+		{"not a boolean", reflect.TypeFor[bool](), items(nil), scalar("bool")},
+		{"not a string", reflect.TypeFor[string](), items(1), scalar("string")},
+		{"not a string", reflect.TypeFor[string](), items(raw(majorText<<5 | indefinite)), scalar("string")},
 		{"item with head", reflect.TypeFor[int8](), items(raw(majorUint<<5 | 28)), scalar("int8")},
-		{"no lock", reflect.TypeFor[struct{ n int8 }](), items(array(2), 1, 1),
+		{"not a lock", reflect.TypeFor[struct{ n int8 }](), items(array(2), 1, 1),
 			items(array(3), array(3), "struct", "s", array(4), "n", 1, "gone", 2, array(2), "int8", "int8", array(2), "lock", "sync.Mutex")},
 		{"pointer to 2", reflect.TypeFor[*int8](), items(array(1), 2, 1), onePointer},
 		{"object 1 of 0", reflect.TypeFor[*int8](), items(1), onePointer},
 		{"object 0 of 0", reflect.TypeFor[*int8](), items(0), onePointer},
 		{"object of two types", reflect.TypeFor[pointers](), items(array(2), array(1), 1, 1, 5), twoPointers},
-		{"1 values in place of 2", reflect.TypeFor[[]int8](), items(array(1), 2, array(1), 5), intSlice},
-		{"3 values in place of 2", reflect.TypeFor[[]int8](), items(array(1), 2, array(3), 5, 5, 5), intSlice},
-		{"3 bytes in place of 2", reflect.TypeFor[[]uint8](), items(array(1), 2, []byte("abc")), bytesSlice},
-		{"1 bytes in place of 2", reflect.TypeFor[[]uint16](), items(array(1), 2, []byte("a")), bytesSlice},
-		{"1 entries in place of 2", reflect.TypeFor[map[int8]int8](), items(array(1), 2, pairs(1), 1, 1), intMap},
+		{"1 values instead of 2", reflect.TypeFor[[]int8](), items(array(1), 2, array(1), 5), intSlice},
+		{"3 values instead of 2", reflect.TypeFor[[]int8](), items(array(1), 2, array(3), 5, 5, 5), intSlice},
+		{"3 bytes instead of 2", reflect.TypeFor[[]uint8](), items(array(1), 2, []byte("abc")), bytesSlice},
+		{"1 bytes instead of 2", reflect.TypeFor[[]uint16](), items(array(1), 2, []byte("a")), bytesSlice},
+		{"1 entries instead of 2", reflect.TypeFor[map[int8]int8](), items(array(1), 2, pairs(1), 1, 1), intMap},
 		{"same key twice", reflect.TypeFor[map[int8]int8](), items(array(1), 2, pairs(2), 1, 1, 1, 2), intMap},
 		{"no type", reflect.TypeFor[any](), items(array(2), array(0), 1), iface},
 		{`interface of type "odd"`, reflect.TypeFor[any](), items(array(2), array(1), array(2), "int8", "odd", 1), iface},
 		{"key of a map can't be compared", reflect.TypeFor[map[any]int8](),
 			items(array(1), 1, pairs(1), array(2), array(2), array(3), "slice", "[]int8", 4, array(2), "int8", "int8", array(1), 0, 1, array(0)),
 			items(array(3), array(4), "map", "map[interface {}]int8", 1, 2, array(2), "interface", "interface {}", array(2), "int8", "int8")},
-		{"1 entries in place of 2", reflect.TypeFor[struct{ n int8 }](), items(array(2), 1, array(1), 2, pairs(1), 1, 1),
+		{"1 entries instead of 2", reflect.TypeFor[struct{ n int8 }](), items(array(2), 1, array(1), 2, pairs(1), 1, 1),
 			items(array(3), array(3), "struct", "s", array(4), "n", 2, "gone", 1, array(4), "map", "m", 2, 2, array(2), "int8", "int8")},
-		{"1 values in place of 2", reflect.TypeFor[struct{ n int8 }](), items(array(2), 1, array(1), 2, array(1), 1),
+		{"1 values instead of 2", reflect.TypeFor[struct{ n int8 }](), items(array(2), 1, array(1), 2, array(1), 1),
 			items(array(3), array(3), "struct", "s", array(4), "n", 2, "gone", 1, array(3), "slice", "s", 2, array(2), "int8", "int8")},
 	} {
 		b := forged(c.body, c.nodes)
@@ -184,7 +183,7 @@ func TestForgedReasons(t *testing.T) {
 	}
 }
 
-// TestForgedHeaders has streams that are whole, but not of this format.
+// TestForgedHeaders reads streams that begin with something else.
 func TestForgedHeaders(t *testing.T) {
 	write := func(all ...any) []byte {
 		var b bytes.Buffer
@@ -194,14 +193,14 @@ func TestForgedHeaders(t *testing.T) {
 		return b.Bytes()
 	}
 	for about, b := range map[string][]byte{
-		"item of type":           write(1),
-		"tag 55798":              write(raw(majorTag<<5|25), raw(0xd9), raw(0xf6)),
-		"7 values in place of 8": write(raw(majorTag<<5|25), raw(0xd9), raw(0xf7), array(7)),
-		"not a state":            write(raw(majorTag<<5|25), raw(0xd9), raw(0xf7), array(8), "other"),
-		"format 2, want 1":       write(raw(majorTag<<5|25), raw(0xd9), raw(0xf7), array(8), magic, 2),
-		"no string":              write(raw(majorTag<<5|25), raw(0xd9), raw(0xf7), array(8), magic, format, 1),
-		"no integer":             write(raw(majorTag<<5|25), raw(0xd9), raw(0xf7), array(8), magic, format, "", "x"),
-		"it ends too early":      write(raw(majorTag<<5|25), raw(0xd9)),
+		"item of type":              write(1),
+		"tag 55798":                 write(raw(majorTag<<5|25), raw(0xd9), raw(0xf6)),
+		"7 values instead of 8":     write(raw(majorTag<<5|25), raw(0xd9), raw(0xf7), array(7)),
+		"not a state":               write(raw(majorTag<<5|25), raw(0xd9), raw(0xf7), array(8), "other"),
+		"format 2, want 1":          write(raw(majorTag<<5|25), raw(0xd9), raw(0xf7), array(8), magic, 2),
+		"not a string":              write(raw(majorTag<<5|25), raw(0xd9), raw(0xf7), array(8), magic, format, 1),
+		"not a 64-bit integer":      write(raw(majorTag<<5|25), raw(0xd9), raw(0xf7), array(8), magic, format, "", "x"),
+		"the stream ends too early": write(raw(majorTag<<5|25), raw(0xd9)),
 	} {
 		if _, err := ReadHeader(bytes.NewReader(b)); !errors.Is(err, ErrCorrupt) || !strings.Contains(err.Error(), about) {
 			t.Errorf("got %v, want ErrCorrupt with %q", err, about)
@@ -209,7 +208,7 @@ func TestForgedHeaders(t *testing.T) {
 	}
 }
 
-// TestEveryLimit cuts the limits short by any number: nothing but ErrLimit may come of it.
+// TestEveryLimit decodes with every limit that is too low: the error must be ErrLimit.
 func TestEveryLimit(t *testing.T) {
 	value := map[string]*node{"a": {name: "n", seen: map[key]*node{{"k", "l"}: nil}, any: []any{1, "x"}}, "b": nil}
 	b := encode(t, value)
@@ -233,7 +232,7 @@ func TestEveryLimit(t *testing.T) {
 	}
 }
 
-// idle is a reader that now and then returns nothing, as a reader may.
+// idle is a reader that returns nothing several times before each byte, as readers may.
 type idle struct {
 	r     io.Reader
 	times int // before each byte

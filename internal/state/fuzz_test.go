@@ -14,7 +14,7 @@ import (
 	"github.com/sohost/sohost/abi"
 )
 
-// hostile is a type with something of everything that reading does.
+// hostile is a type that exercises everything that reading does.
 type hostile struct {
 	all   *everything
 	wide  []int64
@@ -25,8 +25,8 @@ type hostile struct {
 	big   [][1 << 12]byte
 }
 
-// FuzzDecode wants no panic, whatever the bytes, and no more memory than allowed. The checksums of the input are put right
-// first, as an attacker would.
+// FuzzDecode checks that no input causes a panic or takes more memory than allowed. The checksums of the input are corrected
+// first, as an attacker would do.
 func FuzzDecode(f *testing.F) {
 	few := full()
 	few.strs, few.next = map[string]string{"k": "v"}, nil
@@ -63,7 +63,7 @@ func FuzzDecode(f *testing.F) {
 	})
 }
 
-// mended puts right the checksum in the head, if it is where Encode puts one, and the last one.
+// mended returns b with correct checksums: the one in the head, if it is where Encode puts it, and the last one.
 func mended(b []byte) []byte {
 	b = bytes.Clone(b)
 	for i := 5; i < len(b); i++ {
@@ -89,7 +89,7 @@ func allocated() uint64 {
 	return s[0].Value.Uint64()
 }
 
-// TestDecodeMutations is the fuzz test's share of every run: streams with a few bytes changed and the checksums mended.
+// TestDecodeMutations is the fuzz test for every run: it decodes streams with a few bytes changed and correct checksums.
 func TestDecodeMutations(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	whole := encode(t, map[string]any{"a": []any{1, map[string]any{"b": abi.Tag{Key: "k"}}}, "c": &abi.Tag{}})

@@ -6,9 +6,9 @@ import (
 	"strings"
 )
 
-// layout compares two types down to the last word that can be reached through them. It is what makes adoption sound: where
-// it finds no reason, code compiled for either type reads and writes the same bytes in the same way, hashes and compares
-// map keys alike, and the garbage collector sees the same pointers. Names of types don't count, names of fields do.
+// layout compares two types down to the last word that can be reached through them. It makes adoption sound: if it finds no
+// difference, code compiled for either type reads and writes the same bytes in the same way, hashes and compares
+// map keys alike, and the garbage collector sees the same pointers. Names of fields count, names of types don't.
 type layout struct {
 	seen    map[[2]reflect.Type]bool
 	shared  map[sharedType]bool
@@ -24,7 +24,8 @@ func (l *layout) refuse(path, format string, args ...any) {
 	l.reasons = append(l.reasons, Reason{path, fmt.Sprintf(format, args...)})
 }
 
-// compare assumes that a pair it is in the middle of is alike: a difference anywhere is a reason on its own.
+// compare adds the differences between a and b to reasons. It assumes that a pair it is already comparing is alike, because
+// any difference is a reason on its own.
 func (l *layout) compare(a, b reflect.Type, path string) {
 	if l.seen[[2]reflect.Type{a, b}] {
 		return
@@ -39,7 +40,7 @@ func (l *layout) compare(a, b reflect.Type, path string) {
 		return
 	}
 	if a.Size() != b.Size() || a.Align() != b.Align() || a.FieldAlign() != b.FieldAlign() {
-		// The fields below tell more, unless the difference lies between them.
+		// A reason found in the fields is more specific, so this one is used only if there is none.
 		defer func(n int) {
 			if len(l.reasons) == n {
 				l.refuse(path, "size or alignment changed")
@@ -61,20 +62,20 @@ func (l *layout) compare(a, b reflect.Type, path string) {
 	case reflect.Struct:
 		l.fields(a, b, path)
 	case reflect.Interface:
-		// The word before a value of an interface with methods leads to the giver's own method table, by which two
+		// In an interface with methods, the word before the value leads to the giver's method table. Because of it, two
 		// equal values of giver and receiver would be unequal.
 		if a.NumMethod() != 0 || b.NumMethod() != 0 {
-			l.refuse(path, "interface type %v with methods is the plugin's own", a)
+			l.refuse(path, "interface type %v with methods belongs to the plugin", a)
 		}
 	case reflect.Chan:
-		// The runtime knows a channel by the type of what it carries.
+		// The runtime identifies a channel's type by its element type.
 		if a.Elem() != b.Elem() || a.ChanDir() != b.ChanDir() || !clean(a.Elem()) {
-			l.refuse(path, "channel of %v: what it holds can't be looked at", a.Elem())
+			l.refuse(path, "channel of %v: its content can't be inspected", a.Elem())
 		}
 	case reflect.Func:
-		l.refuse(path, "function: it would go on running the giver's code")
+		l.refuse(path, "function: it would keep running the old generation's code")
 	case reflect.UnsafePointer:
-		l.refuse(path, "unsafe.Pointer: what it points to can't be told")
+		l.refuse(path, "unsafe.Pointer: its target is unknown")
 	}
 }
 
@@ -86,9 +87,9 @@ func (l *layout) fields(a, b reflect.Type, path string) {
 		}
 	}
 	for _, t := range []reflect.Type{a, b} {
-		// unique and weak keep tables that go by type: the memory is alike, the meaning is not.
+		// unique and weak keep tables by type: the memory is the same, its meaning is not.
 		if isStd(t.PkgPath()) && classOf(t) != open {
-			l.refuse(path, "%v can't hold values of the plugin's own types", t)
+			l.refuse(path, "%v of the plugin's own types can't change generations", t)
 			return
 		}
 	}
@@ -111,8 +112,8 @@ func (l *layout) fields(a, b reflect.Type, path string) {
 	}
 }
 
-// same looks at a type that both sides share, which is sound by itself, for what would tie the receiver to the giver's code.
-// Below a named type the code is shared as well; there a function is judged by its value.
+// same checks a type that both sides share. Its layout is the same, but it may tie the receiver to the giver's code. Below a
+// named type the code is shared as well, so a function there is judged by its value.
 func (l *layout) same(t reflect.Type, path string, named bool) {
 	if clean(t) || l.shared[sharedType{t, named}] {
 		return
@@ -131,13 +132,13 @@ func (l *layout) same(t reflect.Type, path string, named bool) {
 		l.same(t.Key(), path+"[key]", named)
 		l.same(t.Elem(), path+"[]", named)
 	case reflect.Chan:
-		l.refuse(path, "channel of %v: what it holds can't be looked at", t.Elem())
+		l.refuse(path, "channel of %v: its content can't be inspected", t.Elem())
 	case reflect.Func:
 		if !named {
-			l.refuse(path, "function: it would go on running the giver's code")
+			l.refuse(path, "function: it would keep running the old generation's code")
 		}
 	case reflect.UnsafePointer:
-		l.refuse(path, "unsafe.Pointer: what it points to can't be told")
+		l.refuse(path, "unsafe.Pointer: its target is unknown")
 	case reflect.Struct:
 		switch classOf(t) {
 		case open:
@@ -145,7 +146,7 @@ func (l *layout) same(t reflect.Type, path string, named bool) {
 				l.same(f.Type, path+"."+f.Name, named)
 			}
 		case opaque:
-			l.refuse(path, "%v may refer to the giver's code", t)
+			l.refuse(path, "%v may refer to the old generation's code", t)
 		}
 	}
 }
@@ -157,8 +158,8 @@ func (l *layout) keys(t reflect.Type, path string) {
 }
 
 // methodKey reports whether keys of type t hold an interface with methods. Such a value leads to its dynamic type through a
-// table, two values are equal only if the table is the same one, and different images can have different tables for the
-// same two types: code of the receiver would not find what code of the giver has put into the map.
+// table, and two values are equal only if their tables are the same. Different images can have different tables for the
+// same two types, so code of the receiver would not find what code of the giver has put into the map.
 func methodKey(t reflect.Type) bool {
 	switch t.Kind() {
 	case reflect.Interface:
@@ -175,7 +176,7 @@ func methodKey(t reflect.Type) bool {
 	return false
 }
 
-const methodKeyText = "an interface with methods can't be a key: generations may not agree on which keys are equal"
+const methodKeyText = "an interface with methods can't be a map key: generations may disagree on which keys are equal"
 
 func brackets(t reflect.Type) string {
 	if t.Kind() == reflect.Pointer {
@@ -184,7 +185,7 @@ func brackets(t reflect.Type) string {
 	return "[]"
 }
 
-// unsuffixed takes the content-addressed part, _g and twelve characters, out of the package paths in a type's name.
+// unsuffixed removes the content-addressed suffix, _g and twelve characters, from the package paths in a type's name.
 func unsuffixed(name string) string {
 	const length = len("_g") + 12
 	var out strings.Builder

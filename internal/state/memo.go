@@ -5,16 +5,16 @@ import (
 	"unsafe"
 )
 
-// memo numbers objects in the order in which they are met. Objects of different types are told apart though they may begin
-// at the same address, and so are slices of different lengths. It holds addresses as numbers, which the garbage collector
-// needn't look at; whoever uses it keeps the objects alive.
+// memo numbers objects in the order in which they are first seen. Objects of different types are different objects even at the
+// same address, and so are slices of different lengths. memo holds addresses as numbers, which the garbage collector
+// ignores; its user keeps the objects alive.
 type memo struct {
 	of   map[[2]reflect.Type]*memoOf
 	size int
 }
 
 type memoOf struct {
-	single map[uintptr]int // what pointers point to, and maps
+	single map[uintptr]int // targets of pointers, and maps
 	slices map[span]int
 }
 
@@ -23,7 +23,7 @@ type span struct {
 	n int
 }
 
-// kind is for objects of one type that become objects of another.
+// kind returns the numbers of objects of type from that become objects of type to.
 func (m *memo) kind(from, to reflect.Type) *memoOf {
 	at := [2]reflect.Type{from, to}
 	k := m.of[at]
@@ -37,7 +37,7 @@ func (m *memo) kind(from, to reflect.Type) *memoOf {
 	return k
 }
 
-// pointer and slice give an object's number, counted from 0, and whether it was met before.
+// pointer returns an object's number, counted from 0, and reports whether it was seen before.
 func (m *memo) pointer(k *memoOf, p unsafe.Pointer) (int, bool) {
 	i, ok := k.single[uintptr(p)]
 	if !ok {
@@ -48,6 +48,7 @@ func (m *memo) pointer(k *memoOf, p unsafe.Pointer) (int, bool) {
 	return i, ok
 }
 
+// slice is like pointer for the n elements of a slice.
 func (m *memo) slice(k *memoOf, p unsafe.Pointer, n int) (int, bool) {
 	at := span{uintptr(p), n}
 	i, ok := k.slices[at]

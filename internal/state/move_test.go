@@ -20,7 +20,7 @@ import (
 	"unsafe"
 )
 
-// Types called like …2 stand for those of the next generation.
+// Types with names like …2 stand for those of the next generation.
 type (
 	node struct {
 		name string
@@ -61,7 +61,7 @@ func move[To any](t *testing.T, value any) To {
 	return v.(To)
 }
 
-// refused wants a refusal at path, whose text contains about.
+// refused checks that err is a refusal with a reason at path whose text contains about.
 func refused(t *testing.T, err error, path, about string) {
 	t.Helper()
 	var r *Refusal

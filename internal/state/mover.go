@@ -7,13 +7,13 @@ import (
 	"unsafe"
 )
 
-// mover makes one copy. Memory that is referred to twice is copied once, so that pointers, maps and slices which were the
-// same are the same afterwards. What is still to be filled stands in lists: the depth of the state is no matter of the
-// stack's.
+// mover makes one copy. Memory with several references is copied once, so that pointers, maps and slices which were the
+// same are the same afterwards. Memory still to be filled is kept in lists, so that a deep state doesn't need a deep
+// stack.
 type mover struct {
 	memo    memo
 	kinds   map[*op]*memoOf
-	made    []unsafe.Pointer // by the numbers of memo
+	made    []unsafe.Pointer // by their numbers in memo
 	queue   []fill
 	maps    []fill
 	extents extents
@@ -28,18 +28,18 @@ type mover struct {
 	err     error
 }
 
-// fill is n values to be made, of a map its entries.
+// fill is a copy to be filled: n values, or the entries of a map.
 type fill struct {
 	op       *op
 	src, dst unsafe.Pointer
 	n        int
 }
 
-// origin remembers where an op that belongs to no plan came from.
+// origin records where an op was found that belongs to no plan.
 type origin struct{ inner, outer *op }
 
-// tooDeep bounds interfaces that directly hold structs with interfaces that hold structs and so on, the one nesting that
-// the list doesn't take off the stack.
+// tooDeep bounds interfaces that directly hold structs with interfaces that hold structs and so on. This is the only nesting
+// that needs stack.
 const tooDeep = 1000
 
 func (m *mover) move(steps *op, value any) (any, error) {
@@ -53,16 +53,16 @@ func (m *mover) move(steps *op, value any) (any, error) {
 		m.entriesOf(f)
 	}
 	if inner, outer, ok := m.extents.clash(); ok {
-		m.fail(inner.(*op), "refers to something that %s refers to as well, wholly or in part", m.pathOf(outer.(*op)))
+		m.fail(inner.(*op), "refers to memory that %s refers to as well, wholly or in part", m.pathOf(outer.(*op)))
 	}
-	runtime.KeepAlive(value) // extents are mere numbers
+	runtime.KeepAlive(value) // extents hold addresses as numbers
 	if m.err != nil {
 		return nil, m.err
 	}
 	return dst.Elem().Interface(), nil
 }
 
-// drain fills all but maps.
+// drain fills everything but maps.
 func (m *mover) drain() {
 	for len(m.queue) > 0 && m.err == nil {
 		f := m.queue[len(m.queue)-1]
@@ -102,8 +102,8 @@ func (m *mover) entriesOf(f fill) {
 	}
 }
 
-// inline makes the value at dst, which is zero, from the one at src. Both may be reused as soon as it returns: what is left
-// for later is in memory of its own.
+// inline makes the value at dst, which must be zero, from the one at src. Both may be reused as soon as it returns: whatever
+// is filled later is in memory of its own.
 func (m *mover) inline(o *op, src, dst unsafe.Pointer) {
 	switch o.code {
 	case opBytes:
@@ -156,7 +156,7 @@ func (m *mover) inline(o *op, src, dst unsafe.Pointer) {
 	}
 }
 
-// interfaceValue copies what an interface holds. verify has seen that its type is shared.
+// interfaceValue copies the value of an interface. verify has checked that its type is shared.
 func (m *mover) interfaceValue(o *op, src, dst unsafe.Pointer) {
 	from := reflect.NewAt(o.from.typ, src).Elem()
 	if from.IsNil() {
@@ -175,7 +175,7 @@ func (m *mover) interfaceValue(o *op, src, dst unsafe.Pointer) {
 	}
 	to := reflect.NewAt(o.to.typ, dst).Elem()
 	if inner.code == opBytes || inner.code == opString {
-		to.Set(x) // what an interface holds directly never changes
+		to.Set(x) // the value in an interface never changes
 		return
 	}
 	if m.depth++; m.depth > tooDeep {
@@ -215,7 +215,7 @@ func (m *mover) fail(o *op, format string, args ...any) {
 	}
 }
 
-// pathOf finds the way to an op, for messages: first in the plan, then through the interfaces that were met.
+// pathOf returns the path to an op, for messages. It looks in the plan first, then in the interfaces seen so far.
 func (m *mover) pathOf(o *op) string {
 	if path, ok := m.steps.find(o); ok {
 		return path

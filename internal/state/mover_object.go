@@ -6,7 +6,7 @@ import (
 	"unsafe"
 )
 
-// object gives the copy of what the pointer or slice refers to, making it if this is the first time.
+// object returns the copy of what a pointer or slice refers to, and makes it if this is the first reference.
 func (m *mover) object(o *op, p unsafe.Pointer, n int) unsafe.Pointer {
 	slice := o.code == opSlice
 	var i int
@@ -56,8 +56,8 @@ func (m *mover) kind(o *op) *memoOf {
 	return k
 }
 
-// take counts memory that is about to be allocated. When that is too much the move has failed: what is made from then on is
-// never filled.
+// take counts memory that is about to be allocated, and reports whether it is within the limit. Beyond the limit the move has
+// failed: what is allocated from then on is never filled.
 func (m *mover) take(bytes int64) bool {
 	m.bytes += bytes
 	if m.limit > 0 && m.bytes > m.limit && m.err == nil {

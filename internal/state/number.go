@@ -6,8 +6,8 @@ import (
 	"unsafe"
 )
 
-// atomicNumber gives the kind of number that a type of sync/atomic stands for. Its only word is the number, and while a
-// state moves nobody else touches it, so it is read and written like one.
+// atomicNumber returns the kind of number that a type of sync/atomic holds. Its only word is the number, and nobody else
+// touches it while a state moves, so it is read and written like a plain number.
 func atomicNumber(t reflect.Type) (reflect.Kind, bool) {
 	switch t {
 	case reflect.TypeFor[atomic.Int32]():
@@ -125,7 +125,7 @@ func storeComplex(k reflect.Kind, p unsafe.Pointer, x complex128) {
 	}
 }
 
-// widen writes the number at src into dst; widens has said that it fits.
+// widen writes the number at src to dst. The caller has checked with widens that it fits.
 func widen(from, to reflect.Kind, src, dst unsafe.Pointer) {
 	switch numbers[from].class {
 	case 'i':

@@ -1,16 +1,16 @@
 package state
 
-// op is one step of making a value of one shape into a value of another. Ops form a graph with the cycles of the types.
+// op is one step of turning a value of one shape into a value of another. Ops form a graph with the same cycles as the types.
 type op struct {
 	code     opcode
 	from, to *shape
-	elem     *op // of what a pointer points to, and of the elements of slices, arrays and maps
+	elem     *op // for the target of a pointer, and for the elements of slices, arrays and maps
 	key      *op
 	fields   []fieldOp
 	byField  []*fieldOp // by the giver's fields, when reading a stream
-	bad      string     // why the step can't be done, when code is opRefuse
+	bad      string     // why the step is refused, if code is opRefuse
 
-	// What a struct's step does besides, for the report: field names.
+	// Names of fields that a struct's step changes, for the report.
 	added, removed, renamed []string
 }
 
@@ -25,12 +25,12 @@ type opcode uint8
 
 const (
 	opRefuse    opcode = iota
-	opBytes            // the same type, no pointers: copied as it stands
+	opBytes            // the same type without pointers: copied as it is
 	opBool             //
 	opNumber           // the same or a wider kind of number
-	opString           // strings can't change, so both may refer to the same bytes
+	opString           // strings never change, so both sides may refer to the same bytes
 	opStd              // a closed type of the standard library: assigned, or through its own encoding
-	opLock             // left at zero
+	opLock             // stays zero
 	opShare            // the same pointer or channel on both sides
 	opPointer          //
 	opAddress          // a value becomes a pointer to one
@@ -39,11 +39,11 @@ const (
 	opArray            //
 	opMap              //
 	opStruct           //
-	opInterface        // what it holds is copied and keeps its type
+	opInterface        // its value is copied and keeps its type
 )
 
-// follow calls visit for the op and all that can be reached from it, each once, with the path to it in the receiver's
-// names. The path is the first one found.
+// follow calls visit once for the op and each op that can be reached from it, with the first path found, in the receiver's
+// names.
 func (o *op) follow(path string, visit func(o *op, path string)) {
 	seen := map[*op]bool{}
 	var rec func(o *op, path string)

@@ -6,38 +6,39 @@ import (
 	"time"
 )
 
-// Plan is how values of one type become values of another. It follows from the two types alone and is computed once.
+// Plan describes how values of one type become values of another. It depends only on the two types and is computed once.
 type Plan struct {
 	From, To reflect.Type
 	Way      Way
 
-	// Reasons says why Way is None.
+	// Reasons explains why Way is None.
 	Reasons []Reason
 
-	// NotAdopted says why a value must be converted, or can't be moved, rather than adopted.
+	// NotAdopted explains why a value can't be adopted, so that it must be converted or can't be moved.
 	NotAdopted []Reason
 
-	// Changes is what a conversion adds, loses and renames.
+	// Changes lists the fields that a conversion adds, loses, renames and retypes.
 	Changes Changes
 
 	steps *op
 }
 
-// Options are for moving values. The zero value is the strictest.
+// Options holds the options of Move and Adopt. The zero value is the strictest.
 type Options struct {
-	// Shared reports whether the package with this path is the same one in giver and receiver, so that values of its
-	// types may stand in interfaces. The standard library and abi always are. Default: no other package.
+	// Shared reports whether giver and receiver have the package with this path in common, so that interfaces may hold
+	// values of its types. The standard library and abi are always shared. Default: no other package is.
 	Shared func(path string) bool
 
-	// MaxBytes is about the memory that a conversion may take; more is ErrLimit. A value that is handed over as it is has
-	// no limit. Default: none.
+	// MaxBytes approximately limits the memory that a conversion may allocate, in bytes; beyond it the error is ErrLimit.
+	// Values that are not copied have no limit. Default: no limit.
 	MaxBytes int64
 }
 
-// plans holds what Compare has found; types are never unloaded, so neither are its entries.
+// plans caches the results of Compare. Types are never unloaded, so its entries stay.
 var plans sync.Map // [2]reflect.Type → *Plan
 
-// Compare plans moves from one type to another. It is never nil, and may be called from any goroutine.
+// Compare returns the plan for moving values from one type to another. The plan is never nil. Compare may be called from any
+// goroutine.
 func Compare(from, to reflect.Type) *Plan {
 	at := [2]reflect.Type{from, to}
 	if p, ok := plans.Load(at); ok {
@@ -78,7 +79,7 @@ func (p *Plan) convert() {
 	}
 }
 
-// changes collects what the steps do to fields, and why they can't be taken.
+// changes returns what the steps change about fields, and the reasons for refused steps.
 func (o *op) changes() (Changes, []Reason) {
 	var c Changes
 	var reasons []Reason
@@ -110,8 +111,8 @@ func (o *op) changes() (Changes, []Reason) {
 	return c, reasons
 }
 
-// Move gives value, whose type must be p.From, the type p.To. On error nothing has happened, and the giver may go on with
-// its value. After a move by Reference or Adopt, giver and receiver refer to the same memory.
+// Move returns value, whose type must be p.From, as a value of type p.To. On error nothing has changed, and the giver may
+// continue to use its value. After a move ByReference or ByAdoption, giver and receiver refer to the same memory.
 func (p *Plan) Move(value any, o Options) (any, Report, error) {
 	start := time.Now()
 	r := Report{Way: p.Way}

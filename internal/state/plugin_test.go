@@ -17,7 +17,8 @@ import (
 	"github.com/sohost/sohost/abi"
 )
 
-// childEnv tells a child process where the images are. A process that has opened them can't forget them.
+// childEnv names the variable that holds the directory of the images for a child process. A process that has opened them
+// can't forget them.
 const childEnv = "STATE_TEST_IMAGES"
 
 func TestMain(m *testing.M) {
@@ -32,7 +33,7 @@ func TestMain(m *testing.M) {
 }
 
 // TestRealPlugins builds two generations of the same random source, and moves values between them while the garbage
-// collector runs all the time: what the code of one writes, the code of the other must find.
+// collector runs constantly: the code of each must find what the code of the other has written.
 func TestRealPlugins(t *testing.T) {
 	if testing.Short() {
 		t.Skip("builds plugins")
@@ -75,7 +76,7 @@ func TestRealPlugins(t *testing.T) {
 	}
 }
 
-// generation is what an image of the test exports.
+// generation holds the exports of a test image.
 type generation struct {
 	touch  func(any) int
 	states []any
@@ -119,7 +120,7 @@ func adoptBackAndForth(dir string) error {
 			}
 			return v.Interface()
 		}
-		// The same value is changed three times by its own code, and another one in turns.
+		// One value is changed three times by its own code, another by both in turn.
 		stays, moves := filled(), filled()
 		for turn := range 3 {
 			if misses := one.touch(stays); misses != 0 {
@@ -136,7 +137,7 @@ func adoptBackAndForth(dir string) error {
 			runtime.GC()
 		}
 		if strings.HasSuffix(from.String(), ".Graph") {
-			continue // has pointers for keys, whose order no dump can tell; it checks itself
+			continue // it has pointers as keys, whose order a dump can't show; it checks itself
 		}
 		if want, got := dumped(stays), dumped(moves); want != got {
 			return fmt.Errorf("%v:\nwant %s\ngot  %s", from, want, got)

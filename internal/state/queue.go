@@ -9,7 +9,7 @@ type pending struct {
 	n     int
 }
 
-// queue gives objects back in the order in which they came, and lets go of the memory behind them.
+// queue is a first-in, first-out queue of objects that releases its memory as it is emptied.
 type queue struct {
 	chunks [][]pending
 	next   int // in the first chunk

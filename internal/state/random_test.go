@@ -16,7 +16,7 @@ import (
 	"github.com/sohost/sohost/abi"
 )
 
-// sort is the plan of a random type, from which several types are made that differ as those of two generations may.
+// sort describes a random type. Several types are made from it that differ as those of two generations may.
 type sort struct {
 	kind   reflect.Kind
 	elem   *sort
@@ -33,7 +33,7 @@ var leaves = []reflect.Kind{
 func randomSort(r *rand.Rand, depth int, key bool) *sort {
 	if depth == 0 || r.IntN(4) == 0 {
 		for {
-			// No floats in keys: a key that isn't equal to itself can't be compared by a test.
+			// No floats in keys: a test can't compare a key that isn't equal to itself.
 			k := leaves[r.IntN(len(leaves))]
 			if !key || k != reflect.Float32 && k != reflect.Float64 && k != reflect.Complex64 && k != reflect.Interface && k != stdKind {
 				return &sort{kind: k}
@@ -60,7 +60,7 @@ func randomSort(r *rand.Rand, depth int, key bool) *sort {
 	return s
 }
 
-// maker makes types of sorts. Its tag makes them other types than those of other makers.
+// maker makes types from sorts. Its tag makes them different from those of other makers.
 type maker struct {
 	tag    string
 	change *rand.Rand // not nil: the types are to be converted to
@@ -113,7 +113,7 @@ func (m maker) make(s *sort) reflect.Type {
 	return basic[s.kind]
 }
 
-// filler makes random values, in which pointers, maps and slices are sometimes used twice.
+// filler makes random values in which pointers, maps and slices sometimes occur twice.
 type filler struct {
 	*rand.Rand
 	made map[reflect.Type][]reflect.Value
@@ -186,8 +186,8 @@ func (f *filler) fill(v reflect.Value) {
 	}
 }
 
-// dump tells a value in words that don't depend on its type: fields by name, numbers by value, and what was met before by
-// its number.
+// dump describes a value in a way that doesn't depend on its type: fields by name, numbers by value, and objects seen before
+// by their number.
 type dump struct {
 	strings.Builder
 	met map[string]int

@@ -7,19 +7,18 @@ import (
 )
 
 var (
-	// ErrRefused is matched by the error of every call that finds a value or a type which can't be moved. Nothing was
-	// changed.
+	// ErrRefused is returned when a value or type can't be moved. Nothing was changed. The error is a *Refusal.
 	ErrRefused = errors.New("state refused")
 
-	// ErrCorrupt is matched by the error of Decode when the stream is torn, altered, or not one that Encode wrote.
+	// ErrCorrupt is returned by Decode and ReadHeader when the stream is truncated, altered, or wasn't written by Encode.
 	ErrCorrupt = errors.New("state stream is corrupt")
 
-	// ErrLimit is matched by the error of a move or Decode that needs more memory than its options allow.
+	// ErrLimit is returned when a move, copy or Decode needs more memory than its options allow, or a stream is too long.
 	ErrLimit = errors.New("state exceeds the limit")
 )
 
-// Reason is one obstacle, with the place at which it stands: state.byKey[].hits is the field hits of the elements of the
-// field byKey; [key] stands for the keys of a map, and pointers are not shown.
+// Reason is one obstacle and its place: state.byKey[].hits is the field hits of the elements of the field byKey. [key] stands
+// for the keys of a map, and pointers are not shown.
 type Reason struct {
 	Path string `json:"path"`
 	Text string `json:"text"`
@@ -27,9 +26,9 @@ type Reason struct {
 
 func (r Reason) String() string { return r.Path + ": " + r.Text }
 
-// Refusal carries every reason that was found. It matches ErrRefused.
+// Refusal holds every reason that was found. It matches ErrRefused.
 type Refusal struct {
-	From, To reflect.Type // To is nil when no second type is involved; From, when it was read from a stream
+	From, To reflect.Type // To is nil if there is no second type; From is nil if it was read from a stream
 	Reasons  []Reason
 }
 
@@ -43,5 +42,5 @@ func (e *Refusal) Error() string {
 
 func (e *Refusal) Is(target error) bool { return target == ErrRefused }
 
-// root is what every path begins with.
+// root is the beginning of every path.
 const root = "state"

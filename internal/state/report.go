@@ -2,7 +2,7 @@ package state
 
 import "time"
 
-// Changes lists the fields that are not the same on both sides, by their paths.
+// Changes lists the paths of the fields that differ between giver and receiver.
 type Changes struct {
 	Added   []string `json:"added,omitempty"`   // zero in the receiver
 	Removed []string `json:"removed,omitempty"` // lost
@@ -10,15 +10,16 @@ type Changes struct {
 	Retyped []string `json:"retyped,omitempty"` // state.hits: int32 → int64
 }
 
-// Report says what a move did.
+// Report describes what a move did.
 type Report struct {
 	Way Way `json:"way"`
 	Changes
 
-	// Entries is the number of map entries and slice elements that were copied, at every level. Zero if nothing was.
+	// Entries is the number of map entries and slice elements that were copied, at every level. It is zero if nothing was
+	// copied.
 	Entries int64 `json:"entries"`
 
-	// Bytes is about the memory that was allocated for the copy.
+	// Bytes is approximately the memory that was allocated for the copy.
 	Bytes int64 `json:"bytes"`
 
 	Elapsed time.Duration `json:"elapsed"`

@@ -5,17 +5,17 @@ import (
 	"strings"
 )
 
-// shape is what converting needs to know of a type. It comes from a type of this process or from the head of a stream, so
-// that both go by the same rules.
+// shape is what a conversion needs to know about a type. It comes from a type of this process or from the head of a stream,
+// so that the same rules apply to both.
 type shape struct {
 	kind   reflect.Kind // reflect's, or one of the two below; an atomic number has the kind of the number
-	name   string       // as people know it
-	typ    reflect.Type // nil when it comes from a stream
+	name   string       // for messages, and for finding closed types
+	typ    reflect.Type // nil if it comes from a stream
 	elem   *shape
 	key    *shape
 	len    int
 	fields []field
-	object reflect.Type // what pointers, slices and maps that lead to the same memory have in common
+	object reflect.Type // the same for all pointers, slices or maps that lead to the same memory
 	closed bool         // a struct of the standard library whose unexported fields may be copied
 }
 
@@ -32,7 +32,7 @@ type field struct {
 	shape    *shape
 }
 
-// shaper makes each shape once, so that recursive types end.
+// shaper makes the shape of each type once, so that recursive types come to an end.
 type shaper map[reflect.Type]*shape
 
 func (m shaper) of(t reflect.Type) *shape {
@@ -47,7 +47,7 @@ func (m shaper) of(t reflect.Type) *shape {
 	}
 	if elem, ok := pointee(t); ok {
 		if s.kind = reflect.Pointer; strings.HasPrefix(elem.Name(), "_Ctype_") {
-			s.kind = reflect.UnsafePointer // to memory of C, which has no copies
+			s.kind = reflect.UnsafePointer // to C memory, which is never copied
 			return s
 		}
 		s.elem, s.object = m.of(elem), elem
@@ -96,7 +96,7 @@ func formerNames(tag reflect.StructTag) []string {
 	return names
 }
 
-// follow calls visit for the shape and all that can be reached from it, each once, with the first path found.
+// follow calls visit once for the shape and each shape that can be reached from it, with the first path found.
 func (s *shape) follow(path string, visit func(s *shape, path string)) {
 	seen := map[*shape]bool{}
 	var rec func(s *shape, path string)
@@ -120,7 +120,7 @@ func (s *shape) follow(path string, visit func(s *shape, path string)) {
 	rec(s, path)
 }
 
-// leaf reports whether a shape refers to no other memory and needs nothing but a copy of its bytes.
+// leaf reports whether a value of this shape refers to no other memory, so that copying its bytes is enough.
 func (s *shape) leaf() bool {
 	if s.kind == lockKind || s.typ == nil || pointers(s.typ) {
 		return false

@@ -7,15 +7,15 @@ import (
 	"strings"
 )
 
-// source writes the package own of a plugin: random types, and for each a function Touch that changes every part of a
-// value with compiled code: numbers grow, and entries of maps are looked up, deleted and put back.
+// source generates the package own of a plugin: random types, and for each a function Touch that changes every part of a
+// value with compiled code: numbers grow, and map entries are looked up, deleted and put back.
 type source struct {
 	strings.Builder
 	types int
 	vars  int
 }
 
-// randomSource is the same for the same seed.
+// randomSource returns the same source for the same seed.
 func randomSource(seed uint64, states int) string {
 	r := rand.New(rand.NewPCG(seed, 2))
 	s := &source{}
@@ -43,7 +43,7 @@ func randomSource(seed uint64, states int) string {
 		"func States() []any {\nvar states []any\n" + states2 + "return append(states, (*Graph)(nil))\n}\n"
 }
 
-// named declares a type for a struct, or gives the type as it is.
+// named declares a type for a struct, or returns any other type as it is.
 func (s *source) named(r *rand.Rand, p *sort) string {
 	switch p.kind {
 	case reflect.Struct:
@@ -87,7 +87,7 @@ func (s *source) fresh(prefix string) string {
 	return fmt.Sprintf("%s%d", prefix, s.vars)
 }
 
-// touch writes code that changes the variable x.
+// touch generates code that changes the variable x.
 func (s *source) touch(p *sort, x string) {
 	switch p.kind {
 	case reflect.Struct:
@@ -122,7 +122,7 @@ func (s *source) touch(p *sort, x string) {
 	}
 }
 
-// fixedSource has what random types lack: cycles, embedded and generic types, interfaces as keys.
+// fixedSource adds what random types lack: cycles, embedded and generic types, interfaces as keys.
 const fixedSource = `
 type wrapped struct{ n int }
 

@@ -9,7 +9,8 @@ import (
 	"github.com/sohost/sohost/abi"
 )
 
-// A package that is missing here counts as a plugin's own, so a newer toolchain makes the list too strict, never too lax.
+// stdList lists the packages of the standard library. A package missing here counts as a plugin's own, so with a newer
+// toolchain the list is too strict, never too lax.
 //
 //go:embed std.txt
 var stdList string
@@ -23,10 +24,10 @@ var stdPackages = sync.OnceValue(func() map[string]bool {
 })
 
 // isStd reports whether path is a package of the standard library. A first element without a dot proves nothing: modules
-// may be called like that, and plugins built from files are called plugin/unnamed-….
+// may have such names, and plugins built from files are called plugin/unnamed-….
 func isStd(path string) bool { return stdPackages()[path] }
 
 var abiPath = reflect.TypeFor[abi.State]().PkgPath()
 
-// always reports whether a package is shared by all generations of a process, whatever they were built from.
+// always reports whether all generations of a process share a package, whatever they were built from.
 func always(path string) bool { return path == "" || path == abiPath || isStd(path) }

@@ -9,13 +9,13 @@ import (
 	"unsafe"
 )
 
-// verifier walks a value for what its type doesn't tell: whether the dynamic values of interfaces, and functions where the
-// type allows them, belong to the giver alone. It goes only where something can be found, and keeps what is left to do in a
-// list, so that neither the size nor the depth of the state matters for the stack.
+// verifier checks what the type of a value doesn't show: whether the dynamic values of interfaces, and functions where the
+// type allows them, belong only to the giver. It goes only where something can be found, and keeps a list of what is left
+// to check, so that even a deep state doesn't need a deep stack.
 type verifier struct {
 	foreigner
-	lenient bool // opaque types pass: the value is handed over by reference, and a shared type may hold what it likes
-	paths   bool // keep the way to each place; costs an allocation for each, so only once something was found
+	lenient bool // opaque types pass: the value moves by reference, and a shared type may hold anything
+	paths   bool // record the path to each place; costs an allocation each, so it is set only once something was found
 	reason  *Reason
 
 	seen  map[place]bool
@@ -28,7 +28,7 @@ type place struct {
 	n int
 }
 
-// check is n values of type t in a row at p, or, if n is wholeMap, the map that starts at p.
+// check is n consecutive values of type t at p or, if n is wholeMap, the map at p.
 type check struct {
 	t    reflect.Type
 	p    unsafe.Pointer
@@ -51,7 +51,8 @@ func (s *step) String() string {
 	return s.up.String() + s.name
 }
 
-// verify returns what stands in the way of handing value to another generation, or nil.
+// verify returns a reason why value can't move to another generation, or nil. It looks for paths only in a second walk, once
+// a first one has found something.
 func verify(value any, o Options, lenient bool) *Reason {
 	if value == nil || clean(reflect.TypeOf(value)) {
 		return nil
@@ -83,7 +84,7 @@ func (v *verifier) walk(value any) {
 	}
 }
 
-// box gives the address of a copy of what v holds.
+// box returns the address of a copy of v.
 func box(v reflect.Value) unsafe.Pointer {
 	b := reflect.New(v.Type())
 	b.Elem().Set(v)
@@ -106,7 +107,7 @@ func (v *verifier) entries(c check) {
 	}
 }
 
-// inline looks at the value of type t at p, which may change as soon as inline returns.
+// inline checks the value of type t at p. The memory at p may be reused as soon as inline returns.
 func (v *verifier) inline(t reflect.Type, p unsafe.Pointer, path *step) {
 	if v.reason != nil || clean(t) {
 		return
@@ -136,11 +137,11 @@ func (v *verifier) inline(t reflect.Type, p unsafe.Pointer, path *step) {
 		}
 	case reflect.Func:
 		if f := reflect.NewAt(t, p).Elem(); !f.IsNil() && !v.harmless(f) {
-			v.fail(path, "function, which may run the giver's code")
+			v.fail(path, "function that may run the old generation's code")
 		}
 	case reflect.Chan, reflect.UnsafePointer:
 		if *(*unsafe.Pointer)(p) != nil && !v.lenient {
-			v.fail(path, "%v: what it holds can't be looked at", t)
+			v.fail(path, "%v: its content can't be inspected", t)
 		}
 	}
 }
@@ -149,7 +150,7 @@ func (v *verifier) fields(t reflect.Type, p unsafe.Pointer, path *step) {
 	switch classOf(t) {
 	case opaque:
 		if !v.lenient {
-			v.fail(path, "%v may refer to the giver's code", t)
+			v.fail(path, "%v may refer to the old generation's code", t)
 		}
 		return
 	case container:
@@ -164,7 +165,8 @@ func (v *verifier) fields(t reflect.Type, p unsafe.Pointer, path *step) {
 	}
 }
 
-// contents looks into those containers whose fields don't show what they hold, or show it in more steps than needed.
+// contents checks the content of containers whose fields don't show it, or show it in more steps than necessary. It
+// reports whether t is such a container.
 func (v *verifier) contents(t reflect.Type, p unsafe.Pointer, path *step) bool {
 	at := v.at(path, "[]")
 	holds := func(x any) bool {
@@ -188,11 +190,11 @@ func (v *verifier) contents(t reflect.Type, p unsafe.Pointer, path *step) bool {
 	return true
 }
 
-// dynamic looks at the dynamic value of an interface.
+// dynamic checks the dynamic value of an interface.
 func (v *verifier) dynamic(x reflect.Value, path *step) {
 	t := x.Type()
 	if v.owns(t) {
-		v.fail(path, "interface holds a %v of the giver's own", t)
+		v.fail(path, "interface holds a %v, a type of the old generation only", t)
 		return
 	}
 	if !clean(t) {

@@ -6,8 +6,8 @@ import (
 	"unsafe"
 )
 
-// TestChannelsAndRawPointers has things that nobody can look into: they stay where they are unless they are nil, or the whole value
-// goes by reference.
+// TestChannelsAndRawPointers moves values whose content can't be inspected: they are refused unless they are nil, or the whole
+// value moves by reference.
 func TestChannelsAndRawPointers(t *testing.T) {
 	type channel = struct{ C chan any }
 	type pointer = struct{ P unsafe.Pointer }
@@ -16,8 +16,8 @@ func TestChannelsAndRawPointers(t *testing.T) {
 			t.Errorf("%T of nil: %v", value, err)
 		}
 	}
-	refused(t, moveErr[*node2](&node{any: channel{make(chan any)}}, Options{}), "state.any.C", "chan interface {}: what it holds can't be looked at")
-	refused(t, moveErr[*node2](&node{any: pointer{unsafe.Pointer(t)}}, Options{}), "state.any.P", "unsafe.Pointer: what it holds can't be looked at")
+	refused(t, moveErr[*node2](&node{any: channel{make(chan any)}}, Options{}), "state.any.C", "chan interface {}: its content can't be inspected")
+	refused(t, moveErr[*node2](&node{any: pointer{unsafe.Pointer(t)}}, Options{}), "state.any.P", "unsafe.Pointer: its content can't be inspected")
 	for _, value := range []any{channel{make(chan any)}, pointer{unsafe.Pointer(t)}} {
 		if err := moveErr[map[string]any](map[string]any{"a": value}, Options{}); err != nil {
 			t.Errorf("%T by reference: %v", value, err)
@@ -25,7 +25,7 @@ func TestChannelsAndRawPointers(t *testing.T) {
 	}
 }
 
-// TestMoveWantsThePlansType gives a plan values of other types.
+// TestMoveWantsThePlansType calls Move with values of other types.
 func TestMoveWantsThePlansType(t *testing.T) {
 	p := Compare(reflect.TypeFor[int32](), reflect.TypeFor[int64]())
 	for _, value := range []any{nil, int64(1), "1"} {
