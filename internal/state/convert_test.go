@@ -284,3 +284,39 @@ func TestCopyLimit(t *testing.T) {
 		}
 	}
 }
+
+// TestExactLimit copies with a limit of just the memory that the copy takes, and of a byte less.
+func TestExactLimit(t *testing.T) {
+	value := map[string][]*entry{"a": {{1, 2}, {3, 4}}}
+	_, r, err := Copy(value, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := Copy(value, r.Bytes); err != nil {
+		t.Error(err)
+	}
+	if _, _, err := Copy(value, r.Bytes-1); !errors.Is(err, ErrLimit) {
+		t.Errorf("got %v, want ErrLimit", err)
+	}
+}
+
+func TestBlankFieldsAreIgnored(t *testing.T) {
+	type from struct {
+		n int32
+		_ int
+	}
+	type to struct {
+		_ string
+		n int64
+		_ [2]func()
+	}
+	if p := Compare(reflect.TypeFor[from](), reflect.TypeFor[to]()); p.Way != ByConversion || len(p.Changes.Added)+len(p.Changes.Removed) != 0 {
+		t.Errorf("goes by %v with %+v, %v", p.Way, p.Changes, p.Reasons)
+	}
+}
+
+// TestRefusalsNameBothTypes refuses what is behind a pointer on one side only.
+func TestRefusalsNameBothTypes(t *testing.T) {
+	refused(t, moveErr[map[string]int32](map[string]*int64{}, Options{}), "state[]", "type changed *int64 → int32")
+	refused(t, moveErr[map[string]*int32](map[string]int64{}, Options{}), "state[]", "type changed int64 → *int32")
+}

@@ -378,6 +378,33 @@ func TestStreamFillsValuesFromTheInside(t *testing.T) {
 	}
 }
 
+// TestStreamSkipsRemovedFields removes a field with something of every kind. What follows it must arrive.
+func TestStreamSkipsRemovedFields(t *testing.T) {
+	type from struct {
+		gone *everything
+		same [1]everything
+		last int
+	}
+	type to struct{ last int }
+	v := &from{gone: full(), last: 7}
+	v.same[0].next, v.same[0].when, v.same[0].any = v.gone, v.gone.when, v.gone.any
+	if got := reread[*to](t, v); got.last != 7 {
+		t.Errorf("got %+v", got)
+	}
+}
+
+// TestStreamKeepsClosedTypesClosed reads a struct of the standard library as one of the plugin's own with the same fields.
+func TestStreamKeepsClosedTypesClosed(t *testing.T) {
+	type number struct {
+		neg bool
+		abs []uint
+	}
+	_, err := decodeAs[[]number](encode(t, []big.Int{*big.NewInt(5)}))
+	refused(t, err, "state[]", "type changed math/big.Int → state.number")
+	_, err = decodeAs[[]big.Int](encode(t, []number{}))
+	refused(t, err, "state[]", "type changed state.number → math/big.Int")
+}
+
 func TestStreamKeepsWhatARemovedFieldShared(t *testing.T) {
 	type from struct{ gone, kept *entry }
 	type to struct{ kept *record }

@@ -9,6 +9,7 @@ import (
 	"math"
 	"reflect"
 	"strings"
+	"sync"
 	"testing"
 )
 
@@ -156,6 +157,11 @@ func TestForgedReasons(t *testing.T) {
 		{"item with head", reflect.TypeFor[int8](), items(raw(majorUint<<5 | 28)), scalar("int8")},
 		{"not a lock", reflect.TypeFor[struct{ n int8 }](), items(array(2), 1, 1),
 			items(array(3), array(3), "struct", "s", array(4), "n", 1, "gone", 2, array(2), "int8", "int8", array(2), "lock", "sync.Mutex")},
+		{"not a lock", reflect.TypeFor[struct {
+			n  int8
+			mu sync.Mutex
+		}](), items(array(2), 1, 1),
+			items(array(3), array(3), "struct", "s", array(4), "n", 1, "mu", 2, array(2), "int8", "int8", array(2), "lock", "sync.Mutex")},
 		{"pointer to 2", reflect.TypeFor[*int8](), items(array(1), 2, 1), onePointer},
 		{"object 1 of 0", reflect.TypeFor[*int8](), items(1), onePointer},
 		{"object 0 of 0", reflect.TypeFor[*int8](), items(0), onePointer},
@@ -179,6 +185,19 @@ func TestForgedReasons(t *testing.T) {
 		b := forged(c.body, c.nodes)
 		if _, _, err := Decode(bytes.NewReader(b), c.to, DecodeOptions{}); !errors.Is(err, ErrCorrupt) || !strings.Contains(err.Error(), c.about) {
 			t.Errorf("got %v, want ErrCorrupt with %q", err, c.about)
+		}
+	}
+}
+
+// TestForgedLists replaces the head of the list of values, which must be an array of indefinite length.
+func TestForgedLists(t *testing.T) {
+	whole := forged(items(1), scalar("int8"))
+	at := bytes.IndexByte(whole, majorArray<<5|indefinite)
+	for _, head := range []byte{majorArray<<5 | 1, majorMap<<5 | indefinite, majorUint << 5} {
+		b := bytes.Clone(whole)
+		b[at] = head
+		if _, err := decodeAs[int8](b); !errors.Is(err, ErrCorrupt) || !strings.Contains(err.Error(), "list of values missing") {
+			t.Errorf("%#x: got %v", head, err)
 		}
 	}
 }

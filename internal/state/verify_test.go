@@ -25,6 +25,23 @@ func TestChannelsAndRawPointers(t *testing.T) {
 	}
 }
 
+// TestUnnamedTypes looks into interfaces that hold values of unnamed types.
+func TestUnnamedTypes(t *testing.T) {
+	for _, value := range []any{
+		[]interface{ hidden() }{}, []interface{ Shown(entry) }{}, []*entry{}, [1]entry{}, []struct{ E entry }{}, []struct{ hidden int }{},
+		map[entry]int{}, map[int]entry{}, []func(entry){}, []func() entry{}, []chan entry{},
+	} {
+		refused(t, moveErr[*node2](&node{any: value}, Options{}), "state.any", "a type of the old generation")
+	}
+	for _, value := range []any{
+		[]interface{ Shown(int) }{}, []*int{}, [1]int{}, []struct{ N int }{}, map[string]int{}, []func(string) int{}, (chan int)(nil),
+	} {
+		if err := moveErr[*node2](&node{any: value}, Options{}); err != nil {
+			t.Errorf("%T: %v", value, err)
+		}
+	}
+}
+
 // TestMoveWantsThePlansType calls Move with values of other types.
 func TestMoveWantsThePlansType(t *testing.T) {
 	p := Compare(reflect.TypeFor[int32](), reflect.TypeFor[int64]())

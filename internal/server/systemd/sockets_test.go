@@ -2,6 +2,7 @@ package systemd
 
 import (
 	"encoding/json"
+	"errors"
 	"io"
 	"net"
 	"os"
@@ -217,5 +218,12 @@ func TestSocketsLeavesFiles(t *testing.T) {
 	}
 	if _, err := os.Stat(addr.String()); err != nil {
 		t.Error(err)
+	}
+}
+
+func TestSocketErrorMatches(t *testing.T) {
+	err := error(&SocketError{})
+	if !errors.Is(err, ErrUnusable) || errors.Is(err, os.ErrClosed) {
+		t.Errorf("%v is ErrUnusable: %t, is os.ErrClosed: %t", err, errors.Is(err, ErrUnusable), errors.Is(err, os.ErrClosed))
 	}
 }
