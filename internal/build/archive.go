@@ -15,14 +15,14 @@ const (
 	archiveHeader = 60 // bytes before each member
 )
 
-// archiveID reads the id of a compiled package from its archive, which begins with a text that has a line
-// such as: build id "…".
+// archiveID reads the id of a compiled package from its archive. The archive begins with a text that has a line such as:
+// build id "…".
 func archiveID(name string) (string, error) {
 	f, err := os.Open(name)
 	if err != nil {
 		return "", err
 	}
-	defer f.Close() // it is only read
+	defer f.Close() // read only
 	r := bufio.NewReader(io.LimitReader(f, 64<<10))
 	for {
 		line, err := r.ReadString('\n')

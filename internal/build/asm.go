@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// asmArgs gives the assembler the path that the compiler used. Before compiling, the assembler is asked for the symbols it
-// will define (-gensymabis); the id isn't known then, and compile rewrites that list.
+// asmArgs changes the assembler's arguments to the path that the compiler used. Before compiling, the go command asks the
+// assembler for the symbols it will define (-gensymabis); the id isn't known then, and compile rewrites that list.
 func asmArgs(args []string) ([]string, error) {
 	at := argument(args, "-p")
 	if at < 0 {
@@ -30,7 +30,7 @@ func asmArgs(args []string) ([]string, error) {
 	return args, nil
 }
 
-// renameSymabis rewrites the list of symbols that the assembler defines and refers to, lines such as "def pkg.f ABI0".
+// renameSymabis rewrites the list of symbols that the assembler defines and refers to. Its lines are like "def pkg.f ABI0".
 func renameSymabis(file, from, to string, p *plan) error {
 	b, err := os.ReadFile(file)
 	if err != nil {
@@ -56,7 +56,8 @@ func symabis(list, from, to string, p *plan) (string, error) {
 		if prefix != "" {
 			for path := range p.Roles {
 				if p.private(path) && symbolPrefix(path) == prefix {
-					return "", fmt.Errorf("its assembly refers to %s of another package, whose path differs in an isolated image; call it through a Go function of the same package", name)
+					return "", fmt.Errorf("assembly refers to %s of another package, whose path is different in an isolated image; "+
+						"call it through a Go function of the same package", name)
 				}
 			}
 		}

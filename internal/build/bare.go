@@ -7,12 +7,12 @@ import (
 	"regexp"
 )
 
-// bareSymbols finds the symbols without a package that the assembly of private packages defines: without a middle dot
-// before the name, and not local to the file, they are names for the whole process, as those of C are. What it misses, by way
-// of macros for instance, is seen in the finished image, which then has to be linked twice.
+// bareSymbols finds the symbols without a package that the assembly of private packages defines. Without a middle dot before
+// the name, and unless they are local to the file, they are global in the process like those of C. Symbols that it
+// misses, such as those defined by macros, are found in the finished image, which must then be linked twice.
 func (p *plan) bareSymbols(packages []*listed) error {
 	for _, pkg := range packages {
-		if pkg.usesCgo() { // assembly in such a package is the C compiler's
+		if pkg.usesCgo() { // the C compiler assembles the files of such a package
 			continue
 		}
 		for _, name := range pkg.SFiles {

@@ -13,7 +13,7 @@ import (
 	"github.com/sohost/sohost/native"
 )
 
-// Result says what was built.
+// Result describes what was built.
 type Result struct {
 	Package    string        `json:"package"`     // import path
 	Output     string        `json:"output"`      // absolute name of the file
@@ -22,16 +22,16 @@ type Result struct {
 	Toolchain  string        `json:"toolchain"`
 	Size       int64         `json:"size"`       // in bytes
 	Elapsed    time.Duration `json:"elapsed_ns"` // in nanoseconds
-	Changed    bool          `json:"changed"`    // false: Output held the same bytes before, and was left alone
+	Changed    bool          `json:"changed"`    // false: Output already held the same bytes and was not written
 	Fresh      []string      `json:"fresh"`      // packages that are new in each generation
 	Private    []string      `json:"private"`    // packages that generations share while their content is the same
 }
 
-// Build makes an isolated image and puts it in place by a rename, so that whoever watches Output never sees half a file.
-// It blocks until the image is on disk or ctx ends, which also ends the compilers that it started. Any number of calls may
-// run at once, even for the same package.
+// Build makes an isolated image and renames it into place, so that a watcher of Output never sees half a file. It blocks
+// until the image is on disk or ctx ends; the end of ctx also ends the compilers that Build has started. Any number of
+// calls may run at once, even for the same package.
 //
-// Errors are a *Refusal, a *CompileError or an *ImageError, or tell of the system. After an error Output is as it was.
+// The error is a *Refusal, a *CompileError, an *ImageError, or a system error. After an error Output is unchanged.
 func Build(ctx context.Context, opts Options) (*Result, error) {
 	start := time.Now()
 	r, err := build(ctx, opts)
@@ -47,25 +47,7 @@ func build(ctx context.Context, opts Options) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	h, err := readHost(opts.Host)
-	if err != nil {
-		return nil, err
-	}
-	if h.profile != "" && opts.PGO == "" {
-		return nil, &Refusal{Kind: ErrHost, Reason: "the host was optimized by a profile, which decides what is inlined from the standard library",
-			Want: filepath.Base(h.profile), Remedy: "give the same profile with --pgo, or build the host with -pgo=off"}
-	}
-	s, err := survey(ctx, opts, h)
-	if err != nil {
-		return nil, err
-	}
-	if err := checkToolchain(s.env, h); err != nil {
-		return nil, err
-	}
-	if err := s.listing.check(s.target, s.relative); err != nil {
-		return nil, err
-	}
-	p, err := makePlan(s, opts)
+	s, p, err := prepare(ctx, opts)
 	if err != nil {
 		return nil, err
 	}
@@ -73,23 +55,53 @@ func build(ctx context.Context, opts Options) (*Result, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make a working directory: %w", err)
 	}
-	defer os.RemoveAll(tmp) // left for the system's clean-up if it fails
+	defer os.RemoveAll(tmp) // if this fails, the directory is left to the system's clean-up
 	image := filepath.Join(tmp, "image.so")
 	info, err := s.make(ctx, opts, p, tmp, image)
 	if err != nil {
 		return nil, err
 	}
-	if err := check(info, opts.Host, h, p); err != nil {
+	if err := check(info, opts.Host, s.host, p); err != nil {
 		return nil, err
 	}
-	r := &Result{Package: p.Main, PluginPath: info.PluginPath, Toolchain: info.Toolchain, Output: opts.Output,
-		Fresh: []string{}, Private: []string{}}
-	if r.Output == "" {
+	r := newResult(info, p)
+	if r.Output = opts.Output; r.Output == "" {
 		r.Output = opts.defaultOutput(s.listing.main.Dir)
 	}
 	if err := place(image, r); err != nil {
 		return nil, err
 	}
+	return r, nil
+}
+
+// prepare does everything before compiling: it surveys, refuses what can't become an image, and makes the plan.
+func prepare(ctx context.Context, opts Options) (*surveyed, *plan, error) {
+	h, err := readHost(opts.Host)
+	if err != nil {
+		return nil, nil, err
+	}
+	if h.profile != "" && opts.PGO == "" {
+		return nil, nil, &Refusal{Kind: ErrHost,
+			Reason: "the host was optimized with a profile, which determines what is inlined from the standard library",
+			Want:   filepath.Base(h.profile), Remedy: "give the same profile with --pgo, or build the host with -pgo=off"}
+	}
+	s, err := survey(ctx, opts, h)
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := checkToolchain(s.env, h); err != nil {
+		return nil, nil, err
+	}
+	if err := s.listing.check(s.target, s.relative); err != nil {
+		return nil, nil, err
+	}
+	p, err := makePlan(s, opts)
+	return s, p, err
+}
+
+// newResult returns what the image and the plan determine of a result.
+func newResult(info *native.Info, p *plan) *Result {
+	r := &Result{Package: p.Main, PluginPath: info.PluginPath, Toolchain: info.Toolchain, Fresh: []string{}, Private: []string{}}
 	for path, role := range p.Roles {
 		switch role {
 		case roleFresh:
@@ -100,10 +112,10 @@ func build(ctx context.Context, opts Options) (*Result, error) {
 	}
 	slices.Sort(r.Fresh)
 	slices.Sort(r.Private)
-	return r, nil
+	return r
 }
 
-// surveyed is what is known before a plan is made.
+// surveyed holds what is known before a plan is made.
 type surveyed struct {
 	env      goEnv
 	flags    buildFlags
@@ -111,8 +123,8 @@ type surveyed struct {
 	target   target
 	listing  *listing
 	command  goCommand
-	settings []string // what goes into the image beside the sources
-	base     string   // what file names in messages are relative to
+	settings []string // flags and variables that determine the image besides the sources
+	base     string   // file names in messages are relative to it
 }
 
 // survey asks the go command about itself and about the package.
@@ -135,7 +147,7 @@ func survey(ctx context.Context, opts Options, h host) (*surveyed, error) {
 	s.flags.tags = slices.Compact(tags)
 	s.command.env = buildEnv(opts.Env, s.env, s.flags, h)
 
-	// The toolchain, the architecture and the host's flags are in the action id of every package already.
+	// The toolchain, the architecture and the host's flags are already part of every package's action id.
 	s.settings = slices.Concat(s.flags.ldflags, s.flags.gcflags)
 	for _, k := range append([]string{"CC", "CXX"}, cgoSettings...) {
 		s.settings = append(s.settings, k+"="+all[k])
@@ -144,7 +156,7 @@ func survey(ctx context.Context, opts Options, h host) (*surveyed, error) {
 	return s, err
 }
 
-// commonFlags are the build flags that listing and building have in common.
+// commonFlags returns the build flags for both listing and building.
 func (s *surveyed) commonFlags() []string {
 	flags := append([]string{fmt.Sprintf("-trimpath=%t", s.host.trimpath)}, s.host.flags...)
 	if len(s.flags.tags) > 0 {
@@ -153,7 +165,7 @@ func (s *surveyed) commonFlags() []string {
 	return flags
 }
 
-// make builds the image and says what it is.
+// make builds the image and returns its description.
 func (s *surveyed) make(ctx context.Context, opts Options, p *plan, tmp, image string) (*native.Info, error) {
 	for first := true; ; first = false {
 		if err := s.compile(ctx, opts, p, tmp, image); err != nil {
@@ -166,8 +178,8 @@ func (s *surveyed) make(ctx context.Context, opts Options, p *plan, tmp, image s
 		if len(info.CSymbols) == 0 || !first {
 			return info, nil
 		}
-		// Symbols without a package that are in no object of C: Go or assembly code made them, with go:linkname for
-		// instance. Only the finished image tells, so it is linked once more. This is rare.
+		// There are symbols without a package that no C object defines. Go or assembly code made them, for example with
+		// go:linkname. Only the finished image shows them, so it is linked once more. This is rare.
 		p.Hide = append(p.Hide, info.CSymbols...)
 		if err := os.Remove(image); err != nil {
 			return nil, fmt.Errorf("link again: %w", err)
@@ -179,7 +191,7 @@ func (s *surveyed) make(ctx context.Context, opts Options, p *plan, tmp, image s
 func (s *surveyed) compile(ctx context.Context, opts Options, p *plan, tmp, image string) error {
 	wrapper, err := joinQuoted([]string{opts.Wrapper, ToolexecCommand})
 	if err != nil {
-		return fmt.Errorf("name the wrapper: %w", err)
+		return fmt.Errorf("quote the wrapper's name: %w", err)
 	}
 	planFile, err := p.write(tmp)
 	if err != nil {
@@ -189,7 +201,7 @@ func (s *surveyed) compile(ctx context.Context, opts Options, p *plan, tmp, imag
 	if opts.PGO != "" {
 		args = append(args, "-pgo="+opts.PGO)
 	} else {
-		args = append(args, "-pgo=off") // even if the package has a profile of its own
+		args = append(args, "-pgo=off") // even if the package has its own profile
 	}
 	all := ""
 	if pattern, flags, ok := strings.Cut(s.host.gcflags, "="); ok && (pattern == "all" || pattern == "std") {
@@ -205,7 +217,7 @@ func (s *surveyed) compile(ctx context.Context, opts Options, p *plan, tmp, imag
 	args = append(args, "--", s.target.arg)
 
 	c := s.command
-	// The compilers' temporary files go where they are removed even if a compiler was killed.
+	// The compilers' temporary files go where they are removed even after a compiler was killed.
 	c.env = append(slices.Clone(c.env), planEnv+"="+planFile, "GOTMPDIR="+tmp, "TMPDIR="+tmp)
 	_, err = c.output(ctx, args...)
 	if failed := (*goError)(nil); errors.As(err, &failed) {

@@ -8,8 +8,8 @@ import (
 	"github.com/sohost/sohost/native"
 )
 
-// check refuses an image that the host could not load: what the compiler and the linker accept may still be refused by the
-// runtime, and the place to hear of it is here.
+// check refuses an image that the host could not load. The runtime may refuse what compiler and linker accept, and it is best
+// reported at build time.
 func check(image *native.Info, hostFile string, h host, p *plan) error {
 	process, err := native.ProcessOf(hostFile)
 	if err != nil {
@@ -30,7 +30,7 @@ func check(image *native.Info, hostFile string, h host, p *plan) error {
 	return nil
 }
 
-// abiRemedy is for an image that was built for this very host, and yet has another package abi.
+// abiRemedy returns the remedy for an image that was built for this host and still has a different package abi.
 func abiRemedy(h host) string {
 	if !h.trimpath {
 		return "build the host with -trimpath; without it, plugin and host must find " + abiPath + " in the same directory"

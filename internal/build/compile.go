@@ -9,8 +9,8 @@ import (
 	"strings"
 )
 
-// compileArgs changes the compiler's arguments by the package's mark. A package without one, from the standard
-// library, is compiled as ever.
+// compileArgs changes the compiler's arguments according to the package's mark. Packages of the standard library have no mark
+// and are compiled as usual.
 func compileArgs(args []string) ([]string, error) {
 	args, m, err := takeMark(args)
 	if err != nil {
@@ -20,7 +20,7 @@ func compileArgs(args []string) ([]string, error) {
 		if slices.Contains(args, "-std") {
 			return args, nil
 		}
-		return nil, errors.New("the package was not there when the build began; build again")
+		return nil, errors.New("the package was added during the build; build again")
 	}
 	at := argument(args, "-p")
 	if at < 0 {
@@ -66,7 +66,7 @@ func compileArgs(args []string) ([]string, error) {
 	return p.directives(args, importPath, paths, filepath.Dir(file))
 }
 
-// packagePath is the import path behind a -p. The two differ for a plugin that was given as files.
+// packagePath returns the import path for the value of -p. The two differ for a plugin that was given as files.
 func packagePath(p *plan, flag string) string {
 	if _, ok := p.Roles[flag]; !ok {
 		return p.Main
@@ -90,9 +90,9 @@ func takeMark(args []string) (without []string, found *mark, err error) {
 	return without, found, nil
 }
 
-// recordAs makes the compiler record the package's files under dir. -trimpath holds rewrites, the first being that of the
-// package's directory: it says module@version or not, depending on the module from which the plugin sees the package, and
-// not on that from which the host does.
+// recordAs makes the compiler record the package's files under dir. -trimpath holds rewrites, the first for the package's
+// directory. Whether that one includes a version depends on the module from which the plugin sees the package, but it must
+// be as the host sees it.
 func recordAs(args []string, dir string) error {
 	if dir == "" {
 		return nil
@@ -104,14 +104,14 @@ func recordAs(args []string, dir string) error {
 	from, rest, ok := strings.Cut(args[i], "=>")
 	_, rest, more := strings.Cut(rest, ";")
 	if !ok || !more {
-		return fmt.Errorf("unknown form of -trimpath %q", args[i])
+		return fmt.Errorf("unexpected form of -trimpath %q", args[i])
 	}
 	args[i] = from + "=>" + dir + ";" + rest
 	return nil
 }
 
-// pathFile is where compile leaves the package's path for asm, which isn't told the id: the go command keeps the files of
-// both in one directory of the package's own.
+// pathFile returns the file in which compile leaves the package's path for asm, which doesn't get the id. The go command keeps
+// the files of both in one directory for the package.
 func pathFile(args []string) (string, error) {
 	i := argument(args, "-o")
 	if i < 0 {

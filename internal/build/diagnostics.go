@@ -7,8 +7,7 @@ import (
 	"strings"
 )
 
-// diagnostics makes what the go command printed about the sources readable: without lines on its progress, and with the
-// packages' own names.
+// diagnostics cleans up the go command's messages about the sources: it removes progress lines and the ids in package paths.
 func diagnostics(output string) string {
 	var lines []string
 	for line := range strings.Lines(unrename(output)) {
@@ -19,11 +18,11 @@ func diagnostics(output string) string {
 	return strings.TrimSpace(strings.Join(lines, "\n"))
 }
 
-// position is a file name with a line number, at the start of a line or after a space or parenthesis.
+// position matches a file name with a line number, at the start of a line or after a space or parenthesis.
 var position = regexp.MustCompile(`(?m)(^|[\s(])([^\s():]+\.(?:go|s|S|c|h|cc|cpp|cxx|hh|hpp|hxx|mod|sum|work)):(\d+)`)
 
-// relative rewrites the file names in the go command's messages, which are relative to where it ran, to be relative to
-// where the caller is.
+// relative rewrites the file names in the go command's messages. They are relative to the directory where it ran, and become
+// relative to the caller's.
 func (s *surveyed) relative(text string) string {
 	return position.ReplaceAllStringFunc(text, func(match string) string {
 		m := position.FindStringSubmatch(match)
@@ -38,7 +37,7 @@ func (s *surveyed) relative(text string) string {
 	})
 }
 
-// shorter is the shorter one of name and its form relative to base.
+// shorter returns name or, if that is shorter, its form relative to base.
 func shorter(name, base string) string {
 	if rel, err := filepath.Rel(base, name); err == nil && len(rel) < len(name) {
 		return rel

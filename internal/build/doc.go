@@ -1,26 +1,26 @@
-// Package build makes isolated images: plugins in which every package that host and plugin don't share has a path of its
-// own, told by its content. Such an image can be loaded beside any other, whatever versions of whatever packages they hold.
+// Package build makes isolated images: plugins in which every package that host and plugin don't share has a
+// content-addressed import path. Such an image can be loaded beside any other, whatever packages and versions they hold.
 //
-// What it can't do: build for another Go release than the host's, or for a host that has another version of package abi.
-// Both are found and refused, the first before anything is compiled.
+// It can't build for a Go release other than the host's, or for a host with another version of package abi. It refuses
+// both, the first before anything is compiled.
 //
-// The data's way:
+// One build, step by step:
 //
 //	host binary ── readHost ──▶ host       toolchain, flags and how abi was recorded     (host.go)
 //	go env, go list ──────────▶ listing    every package of the plugin                   (goenv.go, list.go)
-//	                  makePlan ▶ plan      shared, private or fresh, for each package    (plan.go, tree.go, linkname.go, bare.go)
+//	                  makePlan ▶ plan      shared, private or fresh, for each package    (plan.go, key.go, linkname.go, bare.go)
 //	go build -toolexec "sohost toolexec" -gcflags=<package>=<mark> …                     (gcflags.go, mark.go)
-//	   └─ compile, asm, link ─▶ Toolexec   gives private packages their own paths        (toolexec.go and the tools' files)
-//	the image ── check ───────▶ Output     read again, and put in place by a rename      (check.go, place.go)
+//	   └─ compile, asm, link ─▶ Toolexec   gives private packages their own paths        (toolexec.go, compile.go, asm.go, link.go)
+//	the image ── check ───────▶ Output     read again, and renamed into place      (check.go, place.go)
 //
 // # Identity
 //
-// The go command knows each package by an action id, a hash of everything that goes into compiling it: sources, flags,
+// The go command identifies each package by an action id, a hash of everything that goes into compiling it: sources, flags,
 // toolchain and, through their content, its dependencies. A private package with import path P is compiled as P_g<id>, and
-// whoever imports it is told so. Hence two builds have a package in common if they agree on all that went into it, and
-// otherwise have nothing to do with each other.
+// the packages that import it are compiled to match. So two builds share a package if everything that went into it is the
+// same; otherwise their packages are unrelated.
 //
-// The marks that decide which package is renamed travel as compiler flags of just that package. They are therefore part of
-// its action id, so the go command's build cache keeps such packages apart from those of ordinary builds, while
-// the standard library's are the same ones and never compiled twice.
+// The marks that decide which package is renamed are compiler flags of just that package. They are therefore part of its
+// action id, so the go command's build cache keeps such packages apart from those of ordinary builds. The packages of the
+// standard library are the same in both and never compiled twice.
 package build

@@ -14,32 +14,32 @@ var (
 	// files, belongs to no module, or is a library.
 	ErrPackage = errors.New("not a plugin package")
 
-	// ErrHost is returned when no plugin can be built for the host binary: it says too little about itself, can't load
-	// plugins at all, or doesn't contain package abi.
+	// ErrHost is returned when no plugin can be built for the host binary: its build info is missing or incomplete, it can't
+	// load plugins, or it doesn't contain package abi.
 	ErrHost = errors.New("unusable host")
 
-	// ErrToolchain is returned when the go command is of another release than the one that built the host.
+	// ErrToolchain is returned when the go command's release differs from the one that built the host.
 	ErrToolchain = errors.New("different toolchain")
 
-	// ErrFlags is returned when GOFLAGS asks for something that an isolated image can't have.
+	// ErrFlags is returned when GOFLAGS has flags that an isolated image can't be built with.
 	ErrFlags = errors.New("conflicting build flags")
 )
 
 // Refused after the go command has run.
 var (
-	// ErrCompile is returned when the go command reports errors in the sources. The error is a *CompileError.
+	// ErrCompile is returned when the sources have errors. The error is a *CompileError.
 	ErrCompile = errors.New("compile errors")
 
-	// ErrImage is returned when the image was built but the host could not load it. The error is an *ImageError.
+	// ErrImage is returned when the image was built but the host can't load it. The error is an *ImageError.
 	ErrImage = errors.New("unusable image")
 )
 
-// Refusal says why an image was not built, and what to do about it. Whatever the output was before, it still is.
+// Refusal explains why an image was not built, and what to do about it. The output is unchanged.
 type Refusal struct {
 	Kind   error  // one of this package's Err values
-	Reason string // what is the matter, in one sentence
-	Want   string // what was expected, if there is such a thing
-	Found  string // what was there instead
+	Reason string // the problem, in one sentence
+	Want   string // what was expected, if it can be named
+	Found  string // what was found instead
 	Remedy string // what to do
 }
 
@@ -60,11 +60,11 @@ func (r *Refusal) Unwrap() error { return r.Kind }
 
 // CompileError holds what the go command reported about the sources.
 type CompileError struct {
-	// Package is the import path of the plugin, or what was given for it if that isn't known.
+	// Package is the import path of the plugin, or Options.Package if the path isn't known.
 	Package string
 
-	// Output is what the go command printed: lines of the form file:line:column: message, with file names relative to
-	// Options.Dir where that is shorter. It ends without a line break.
+	// Output holds the go command's messages: lines of the form file:line:column: message, with file names relative to
+	// Options.Dir where that is shorter. It doesn't end with a line break.
 	Output string
 }
 
@@ -73,7 +73,7 @@ func (e *CompileError) Error() string { return fmt.Sprintf("compile %s:\n%s", e.
 // Is makes errors.Is(err, ErrCompile) true.
 func (e *CompileError) Is(target error) bool { return target == ErrCompile }
 
-// ImageError holds every reason why the host could not load the image that was built.
+// ImageError holds every reason why the host can't load the image that was built.
 type ImageError struct {
 	Package   string // import path of the plugin
 	Rejection *native.Rejection

@@ -7,11 +7,12 @@ import (
 	"strings"
 )
 
-// gcflags are the -gcflags that carry the marks. all are compiler flags for every package, main those for package main only.
+// gcflags returns the -gcflags that carry the marks. all holds compiler flags for every package, main those for package main.
 //
-// The last one is that of package main, since the go command records the last in the build info. One for each package would
-// do, but the go command matches every pattern with every package, compiling a regular expression each time:
-// with some hundred packages that takes seconds. So modules are marked as a whole, and then the packages that differ.
+// The flag for package main comes last, because the go command records the last one in the build info. One flag for each
+// package would be enough, but the go command matches every pattern with every package, compiling a regular expression
+// each time: with some hundred packages that takes seconds. So modules are marked as a whole, and then the packages that
+// differ.
 func (p *plan) gcflags(all, main string) []string {
 	patterns := p.modulePatterns()
 	for _, path := range slices.Sorted(maps.Keys(p.marks)) {
@@ -39,8 +40,8 @@ type markPattern struct {
 	mark    mark
 }
 
-// modulePatterns marks each module by the mark that most of its packages have. Modules inside others come after them, as
-// the last pattern that matches is the one that counts.
+// modulePatterns returns for each module the mark that most of its packages have. Nested modules come after the module around
+// them, because the last matching pattern counts.
 func (p *plan) modulePatterns() []markPattern {
 	counts := make(map[string]map[mark]int)
 	for path, module := range p.modules {
@@ -63,7 +64,7 @@ func (p *plan) modulePatterns() []markPattern {
 	return out
 }
 
-// effective is the mark that a package gets.
+// effective returns the mark that a package gets from the patterns.
 func effective(patterns []markPattern, path string) mark {
 	var m mark
 	for _, p := range patterns {

@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// TestGcflags has the go command's rule, that the last pattern that matches counts, decide which mark each package gets.
+// TestGcflags applies the go command's rule, that the last matching pattern counts, to see which mark each package gets.
 func TestGcflags(t *testing.T) {
 	p := testPlan()
 	p.Main = "example.com/app/plugin"

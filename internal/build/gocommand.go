@@ -22,10 +22,10 @@ type goCommand struct {
 	log  io.Writer
 }
 
-// stopWait is how long the go command gets to clean up after an interrupt before it is killed.
+// stopWait is how long the go command may clean up after an interrupt before it is killed.
 const stopWait = 3 * time.Second
 
-// goError is returned when the go command ran and exited with an error.
+// goError reports that the go command ran and exited with an error.
 type goError struct {
 	args   []string
 	output string
@@ -37,8 +37,8 @@ func (e *goError) Error() string {
 }
 func (e *goError) Unwrap() error { return e.err }
 
-// output runs the go command and returns what it wrote to stdout. The error is a *goError with the text of stderr if the
-// command failed by itself, and ctx's error if that ended it.
+// output runs the go command and returns its output. If the command fails, the error is a *goError with the text of
+// stderr. If the end of ctx stopped it, the error wraps the cause.
 func (c goCommand) output(ctx context.Context, args ...string) ([]byte, error) {
 	var out, diag bytes.Buffer
 	err := c.run(ctx, &out, &diag, args...)
@@ -48,18 +48,18 @@ func (c goCommand) output(ctx context.Context, args ...string) ([]byte, error) {
 func (c goCommand) run(ctx context.Context, stdout io.Writer, diag *bytes.Buffer, args ...string) error {
 	cmd := exec.CommandContext(ctx, c.path, args...)
 	cmd.Dir = c.dir
-	// os/exec adds PWD only to an environment of its own; the go command wants it to show names as the user gave them.
+	// os/exec sets PWD only if Env is nil. The go command needs it to print names as the user gave them.
 	cmd.Env = append(slices.Clone(c.env), "PWD="+c.dir)
 	cmd.Stdout = stdout
 	cmd.Stderr = io.MultiWriter(diag, &progressWriter{w: c.log})
-	// A group of its own, so that compilers and linkers end with the go command that started them.
+	// A separate process group, so that compilers and linkers end together with the go command that started them.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGINT) }
 	cmd.WaitDelay = stopWait
 	err := cmd.Run()
 	if ctx.Err() != nil {
 		if cmd.Process != nil {
-			syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) // who is left in the group; mostly nobody
+			syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) // for whatever is left in the group; usually nothing is
 		}
 		return fmt.Errorf("go %s: %w", args[0], context.Cause(ctx))
 	}
@@ -72,8 +72,7 @@ func (c goCommand) run(ctx context.Context, stdout io.Writer, diag *bytes.Buffer
 	return nil
 }
 
-// progressWriter passes on the lines in which the go command says what it does, not those about the sources, which belong
-// to the error.
+// progressWriter passes on the go command's progress lines. It drops lines about the sources, which are part of the error.
 type progressWriter struct {
 	w    io.Writer
 	line []byte
@@ -88,13 +87,13 @@ func (p *progressWriter) Write(b []byte) (int, error) {
 		}
 		line := p.line[:i+1]
 		if isProgress(string(line)) {
-			p.w.Write(line) // whether anyone reads it makes no difference to the build
+			p.w.Write(line) // an error here doesn't matter to the build
 		}
 		p.line = p.line[i+1:]
 	}
 }
 
-// isProgress knows the lines on downloads, and the import paths that -v prints.
+// isProgress reports whether line is about a download, or an import path that -v prints.
 func isProgress(line string) bool {
 	return strings.HasPrefix(line, "go: downloading") || importPath.MatchString(strings.TrimSuffix(line, "\n"))
 }

@@ -9,8 +9,8 @@ import (
 	"strings"
 )
 
-// goEnv is what the go command says about itself in the package's directory. The directory matters: a go.mod or go.work
-// there may select another toolchain, and change the module cache or GOFLAGS through its own environment.
+// goEnv holds the go command's settings in the package's directory. The directory matters: a go.mod or go.work there may
+// select another toolchain, whose environment may have another module cache or GOFLAGS.
 type goEnv struct {
 	GOVERSION  string
 	GOFLAGS    string
@@ -21,7 +21,7 @@ type goEnv struct {
 	CXX        string
 }
 
-// cgoSettings are the variables that change what cgo packages and the link are made of, beside the sources.
+// cgoSettings are the variables that determine cgo packages and the link, besides the sources.
 var cgoSettings = []string{"CGO_CFLAGS", "CGO_CPPFLAGS", "CGO_CXXFLAGS", "CGO_FFLAGS", "CGO_LDFLAGS"}
 
 func readGoEnv(ctx context.Context, c goCommand) (goEnv, map[string]string, error) {
@@ -41,8 +41,8 @@ func readGoEnv(ctx context.Context, c goCommand) (goEnv, map[string]string, erro
 	return env, all, nil
 }
 
-// checkToolchain refuses a go command of another release than the host's: the standard library of each release has types
-// and a runtime of its own, and the host refuses to load an image that was made with another.
+// checkToolchain refuses a go command whose release differs from the host's. Each release has its own runtime and standard
+// library types, and a host refuses to load an image that was built with another release.
 func checkToolchain(env goEnv, h host) error {
 	found := release(env.GOVERSION)
 	if found == h.toolchain {
@@ -52,22 +52,23 @@ func checkToolchain(env goEnv, h host) error {
 	if !strings.HasPrefix(h.toolchain, "go1") {
 		remedy = "build host and plugin with the same go command"
 	}
-	return &Refusal{Kind: ErrToolchain, Reason: "the host was built by another Go release", Want: h.toolchain, Found: found, Remedy: remedy}
+	return &Refusal{Kind: ErrToolchain, Reason: "the host was built with another Go release",
+		Want: h.toolchain, Found: found, Remedy: remedy}
 }
 
-// buildFlags are the flags in GOFLAGS that sohost has to deal with itself.
+// buildFlags holds the flags in GOFLAGS that sohost has to handle itself.
 type buildFlags struct {
-	rest    string   // GOFLAGS without what is below; never empty, or a saved go env would take its place
+	rest    string   // GOFLAGS without tags and gcflags; never empty, or the value saved by go env -w would be used instead
 	tags    []string // -tags
-	ldflags []string // every -ldflags, which stay in rest
-	gcflags []string // every -gcflags without a pattern: the compiler flags of package main
+	ldflags []string // every -ldflags, which also stay in rest
+	gcflags []string // every -gcflags without a pattern: the compiler flags for package main
 }
 
-// readGOFLAGS divides GOFLAGS up.
-//   - -toolexec is refused, there can be only one, and so is what changes the kind of the result or the compiler.
-//   - -gcflags for package main are kept; for others they must be the host's own, or be refused: flags such as -N for the
-//     standard library would make the image unfit for the host.
-//   - Those that Build gives itself, from what the host was built with, are overridden on the command line.
+// readGOFLAGS splits GOFLAGS.
+//   - -toolexec is refused, because there can be only one, and so are flags that change the kind of the result or the compiler.
+//   - -gcflags for package main are kept. For other packages they must equal the host's, or they are refused: the host
+//     could not load an image with flags such as -N for the standard library.
+//   - Flags that Build sets itself, to match the host, are dropped.
 func readGOFLAGS(goflags string, h host) (buildFlags, error) {
 	items, err := splitQuoted(goflags)
 	if err != nil {
@@ -83,19 +84,22 @@ func readGOFLAGS(goflags string, h host) (buildFlags, error) {
 			if name == "-compiler" && value == "gc" {
 				continue
 			}
-			return buildFlags{}, &Refusal{Kind: ErrFlags, Reason: fmt.Sprintf("GOFLAGS has %s, which isolated images can't be built with", item),
-				Remedy: "take it out of GOFLAGS for this build"}
+			return buildFlags{}, &Refusal{Kind: ErrFlags,
+				Reason: fmt.Sprintf("GOFLAGS has %s, which isolated images can't be built with", item),
+				Remedy: "remove it from GOFLAGS for this build"}
 		case "-gcflags":
 			if strings.HasPrefix(strings.TrimSpace(value), "-") {
 				f.gcflags = append(f.gcflags, value)
 			} else if value != h.gcflags {
-				return buildFlags{}, &Refusal{Kind: ErrFlags, Reason: "GOFLAGS has compiler flags for more than the plugin's package main",
-					Want: "-gcflags=" + h.gcflags, Found: item, Remedy: "take it out of GOFLAGS, or build the host with the same"}
+				return buildFlags{}, &Refusal{Kind: ErrFlags,
+					Reason: "GOFLAGS has compiler flags for more than the plugin's package main",
+					Want:   "-gcflags=" + h.gcflags, Found: item,
+					Remedy: "remove it from GOFLAGS, or build the host with the same flags"}
 			}
 		case "-tags":
 			f.tags = append(f.tags, strings.FieldsFunc(value, func(r rune) bool { return r == ',' || r == ' ' })...)
 		case "-n", "-json", "-o", "-buildmode", "-trimpath", "-race", "-msan", "-asan", "-pgo":
-			// Build says these itself, or they make no sense here.
+			// Build sets these itself, or they make no sense here.
 		default:
 			if name == "-ldflags" {
 				f.ldflags = append(f.ldflags, value)
@@ -105,19 +109,19 @@ func readGOFLAGS(goflags string, h host) (buildFlags, error) {
 		}
 	}
 	if !vcs {
-		// A stamp would make a new image of the same content after each commit, and so reload it for nothing.
+		// A stamp would make each commit produce a new image with the same content, and cause a needless reload.
 		rest = append(rest, "-buildvcs=false")
 	}
 	f.rest, err = joinQuoted(rest)
 	return f, err
 }
 
-// buildEnv is the environment for listing and building: the caller's, overridden by what the host was built with.
+// buildEnv returns the environment for listing and building: the caller's, with the settings that the host was built with.
 func buildEnv(base []string, env goEnv, f buildFlags, h host) []string {
 	out := slices.Clone(base)
 	out = append(out, "GOFLAGS="+f.rest, "CGO_ENABLED=1", "GOOS="+h.goos, "GOARCH="+h.goarch)
 	out = append(out, h.env...)
-	// The C compiler for another architecture has a conventional name; the go command only knows the native one's.
+	// C compilers for other architectures have conventional names; the go command knows only the native one's.
 	if prefix, ok := crossPrefix[h.goarch]; ok && h.goarch != runtime.GOARCH {
 		if !isSet(base, "CC") {
 			out = append(out, "CC="+prefix+"gcc")

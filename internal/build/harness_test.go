@@ -14,7 +14,7 @@ import (
 	"testing"
 )
 
-// TestMain lets the test binary be the wrapper, as sohost is.
+// TestMain makes the test binary the wrapper if it is called as one, like sohost.
 func TestMain(m *testing.M) {
 	if len(os.Args) > 1 && os.Args[1] == ToolexecCommand {
 		if err := Toolexec(os.Args[2:]); err != nil {
@@ -30,7 +30,7 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// testEnv lets the fixtures do without a go.sum.
+// testEnv returns an environment in which the fixtures need no go.sum.
 func testEnv(extra ...string) []string {
 	return append(append(os.Environ(), "GOFLAGS=-mod=mod", "GOWORK=off"), extra...)
 }
@@ -69,14 +69,14 @@ func buildHost(dir string, flags ...string) error {
 	return nil
 }
 
-// fixture is a plugin's module on disk.
+// fixture is the module of a plugin on disk.
 type fixture struct {
 	t      *testing.T
 	dir    string
 	images int
 }
 
-// unpack writes testdata/<name> into a directory of the test's own, with $ROOT standing for this repository.
+// unpack copies testdata/<name> to a new directory. $ROOT in its files becomes the root of this repository.
 func unpack(t *testing.T, name string) *fixture {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "module")
@@ -108,7 +108,7 @@ func unpackTo(dir, name string) error {
 	})
 }
 
-// edit replaces text in a file, which must hold it.
+// edit replaces text in a file. The file must contain it.
 func (f *fixture) edit(name, old, new string) {
 	f.t.Helper()
 	file := filepath.Join(f.dir, name)
@@ -124,7 +124,7 @@ func (f *fixture) edit(name, old, new string) {
 	}
 }
 
-// options are those for building the package in a directory of the fixture into a file of its own.
+// options returns options that build the package in a directory of the fixture into a new file.
 func (f *fixture) options(pkg string) Options {
 	f.t.Helper()
 	f.images++
@@ -146,8 +146,8 @@ func (f *fixture) buildWith(opts Options) *Result {
 	return r
 }
 
-// load opens the images in one new process, and returns what they answer, line by line. An argument that is a number asks
-// the image with that number again.
+// load opens the images in one new process and returns their answers, line by line. An argument that is a number asks the
+// image with that number again.
 func load(t *testing.T, args ...string) []string {
 	t.Helper()
 	cmd := exec.Command(hostFile(t), args...)

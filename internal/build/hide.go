@@ -11,11 +11,11 @@ import (
 	"strings"
 )
 
-// Images are loaded with RTLD_GLOBAL, so without further ado the C functions of the second generation would be those of
-// the first: the dynamic linker resolves a name to whoever defined it first, the host included. A version script takes the
-// plugin's own C symbols out of the dynamic symbol table, which leaves each image with its own.
+// Images are loaded with RTLD_GLOBAL: the dynamic linker resolves a name to its first definition, including the host's. By
+// default a second generation would therefore call the C functions of the first. A version script removes the plugin's C
+// symbols from the dynamic symbol table, so that each image uses its own.
 
-// hide adds a version script to the linker's arguments, for the symbols that are named and for those of C code in archives.
+// hide adds a version script to the linker's arguments, for the named symbols and for those of C code in archives.
 func hide(args []string, work string, named []string, archives []string) ([]string, error) {
 	symbols := make(map[string]bool)
 	for _, s := range named {
@@ -33,25 +33,25 @@ func hide(args []string, work string, named []string, archives []string) ([]stri
 	if err := os.WriteFile(script, []byte(versionScript(slices.Sorted(maps.Keys(symbols)))), 0o600); err != nil {
 		return nil, err
 	}
-	// The linker takes only the last -extldflags.
+	// The linker uses only the last -extldflags.
 	flags, args, _ := flagValue(args, "-extldflags")
 	items, err := splitQuoted(flags)
 	if err != nil {
 		return nil, fmt.Errorf("-extldflags: %w", err)
 	}
-	// Static libraries are no part of the archives; what they define must not leave the image either. Unlike -Wl, -Xlinker
-	// takes names with a comma in them.
+	// Static libraries are not in the archives, but their symbols must not leave the image either. Unlike -Wl, -Xlinker
+	// accepts names with a comma.
 	items = append(items, "-Wl,--exclude-libs,ALL", "-Xlinker", "--version-script="+script)
 	joined, err := joinQuoted(items)
 	if err != nil {
 		return nil, fmt.Errorf("-extldflags: %w", err)
 	}
-	// Flags end where the main archive begins.
+	// Flags must come before the main archive.
 	return slices.Insert(args, len(args)-1, "-extldflags="+joined), nil
 }
 
-// versionScript makes the symbols local. _cgoexp_ functions are Go's side of exported functions; their names come from the
-// sources of one package and are alike in every build of it.
+// versionScript returns a version script that makes the symbols local. _cgoexp_ functions are the Go side of exported
+// functions; their names come from the sources of a package and are the same in every build of it.
 func versionScript(symbols []string) string {
 	var b strings.Builder
 	b.WriteString("{\n\tlocal:\n\t\t_cgoexp_*;\n")
@@ -62,13 +62,13 @@ func versionScript(symbols []string) string {
 	return b.String()
 }
 
-// cSymbols collects the symbols that the ELF objects in a package archive define for others.
+// cSymbols collects the symbols that the ELF objects in a package archive export.
 func cSymbols(archive string, into map[string]bool) error {
 	f, err := os.Open(archive)
 	if err != nil {
 		return err
 	}
-	defer f.Close() // it is only read
+	defer f.Close() // read only
 	fi, err := f.Stat()
 	if err != nil {
 		return err
@@ -84,10 +84,11 @@ func cSymbols(archive string, into map[string]bool) error {
 		}
 		symbols, err := obj.Symbols()
 		if err != nil {
-			return nil // an object without symbols has none to hide
+			return nil // an object without symbols has nothing to hide
 		}
 		for _, s := range symbols {
-			if bind := elf.ST_BIND(s.Info); bind != elf.STB_LOCAL && s.Section != elf.SHN_UNDEF && !strings.ContainsAny(s.Name, "\"\\") {
+			exported := elf.ST_BIND(s.Info) != elf.STB_LOCAL && s.Section != elf.SHN_UNDEF
+			if exported && !strings.ContainsAny(s.Name, "\"\\") { // a version script has no way to quote these
 				into[s.Name] = true
 			}
 		}

@@ -14,18 +14,18 @@ const (
 	abiPath   = abiModule + "/abi"
 )
 
-// host is what a plugin has to agree on with the binary that will load it.
+// host describes the binary that will load a plugin, as far as the plugin must match it.
 type host struct {
-	toolchain string // as in "go1.26.8", without experiments
+	toolchain string // such as "go1.26.8", without experiments
 	trimpath  bool
 	goos      string
 	goarch    string
 	tags      []string
-	profile   string   // name of the profile that the host was optimized by, if any
+	profile   string   // name of the profile that the host was optimized with, if any
 	gcflags   string   // as recorded: the last -gcflags of the host's build
-	flags     []string // -race and the like, as flags of the go command
+	flags     []string // -race and similar, as flags of the go command
 	env       []string // settings that are environment variables, such as GOAMD64=v3
-	abiDir    string   // the directory recorded for the positions in abi; "" without trimpath
+	abiDir    string   // the directory recorded for positions in abi; "" without -trimpath
 }
 
 // readHost reads the build info of a binary.
@@ -33,7 +33,7 @@ func readHost(file string) (host, error) {
 	info, err := buildinfo.ReadFile(file)
 	if err != nil {
 		return host{}, &Refusal{Kind: ErrHost, Reason: fmt.Sprintf("read the build info of %s: %v", file, err),
-			Remedy: "give a Go binary, built from a module by the go command"}
+			Remedy: "name a Go binary that the go command built from a module"}
 	}
 	name := file
 	if link, err := os.Readlink(file); err == nil && strings.HasPrefix(file, "/proc/") {
@@ -42,24 +42,26 @@ func readHost(file string) (host, error) {
 	return hostOf(name, info)
 }
 
-// hostOf judges the build info of the binary called name.
+// hostOf interprets the build info of the binary called name.
 func hostOf(name string, info *debug.BuildInfo) (host, error) {
 	set := make(map[string]string)
 	for _, s := range info.Settings {
 		set[s.Key] = s.Value
 	}
-	h := host{trimpath: set["-trimpath"] == "true", goos: set["GOOS"], goarch: set["GOARCH"], gcflags: set["-gcflags"], profile: set["-pgo"]}
-	h.toolchain = release(info.GoVersion)
+	h := host{
+		toolchain: release(info.GoVersion), trimpath: set["-trimpath"] == "true", goos: set["GOOS"], goarch: set["GOARCH"],
+		gcflags: set["-gcflags"], profile: set["-pgo"],
+	}
 	if h.goos == "" || h.goarch == "" {
-		return host{}, &Refusal{Kind: ErrHost, Reason: fmt.Sprintf("the build info of %s names no GOOS and GOARCH", name),
+		return host{}, &Refusal{Kind: ErrHost, Reason: fmt.Sprintf("the build info of %s has no GOOS and GOARCH", name),
 			Remedy: "build the host with the go command, from a module"}
 	}
 	if set["CGO_ENABLED"] == "0" {
-		return host{}, &Refusal{Kind: ErrHost, Reason: name + " was built without cgo, so it can't open plugins",
+		return host{}, &Refusal{Kind: ErrHost, Reason: name + " was built without cgo, so it can't load plugins",
 			Want: "CGO_ENABLED=1", Found: "CGO_ENABLED=0", Remedy: "build the host with CGO_ENABLED=1"}
 	}
 	for _, f := range []string{"-race", "-msan", "-asan"} {
-		// False is said as well: GOFLAGS may hold the opposite.
+		// False is explicit too, because GOFLAGS may say the opposite.
 		h.flags = append(h.flags, fmt.Sprintf("%s=%t", f, set[f] == "true"))
 	}
 	if set["-tags"] != "" {
@@ -73,7 +75,7 @@ func hostOf(name string, info *debug.BuildInfo) (host, error) {
 	dir, ok := abiDir(info)
 	if !ok {
 		return host{}, &Refusal{Kind: ErrHost, Reason: fmt.Sprintf("%s doesn't contain %s", name, abiModule),
-			Remedy: "name a host that does with --host"}
+			Remedy: "name a host that contains it with --host"}
 	}
 	if h.trimpath {
 		h.abiDir = dir
@@ -81,20 +83,20 @@ func hostOf(name string, info *debug.BuildInfo) (host, error) {
 	return h, nil
 }
 
-// release is a Go version without its experiments, which follow after a dash or, in earlier releases, a space.
+// release returns a Go version without its experiments, which follow a dash or, in earlier releases, a space.
 func release(version string) string {
 	version, _, _ = strings.Cut(version, " X:")
 	version, _, _ = strings.Cut(version, "-X:")
 	return version
 }
 
-// abiDir is the directory under which a build with -trimpath records the files of package abi. The linker's package hash
-// covers it, so a plugin must record the same.
+// abiDir returns the directory under which a build with -trimpath records the files of package abi. The linker's package hash
+// covers it, so a plugin must record the same one.
 func abiDir(info *debug.BuildInfo) (dir string, ok bool) {
 	const below = "/abi"
 	if info.Main.Path == abiModule {
-		// A version here need not mean that abi was seen as module@version: the go command also makes one up from the
-		// repository's tags. Only of a downloaded main module does it know the checksum.
+		// A version here doesn't mean that abi was recorded as module@version: the go command also derives versions from the
+		// repository's tags. It knows the checksum only of a downloaded main module.
 		if info.Main.Sum != "" {
 			return abiModule + "@" + info.Main.Version + below, true
 		}
@@ -107,7 +109,7 @@ func abiDir(info *debug.BuildInfo) (dir string, ok bool) {
 		if m.Version == "" || m.Version == "(devel)" { // another main module of a workspace
 			return abiPath, true
 		}
-		// A replacement doesn't matter: what counts is the version that is required.
+		// A replacement doesn't matter: the required version counts.
 		return abiModule + "@" + m.Version + below, true
 	}
 	return "", false

@@ -33,7 +33,7 @@ func TestVersions(t *testing.T) {
 	}
 }
 
-// TestFreshAndShare turns around what TestVersions shows: which packages generations have in common.
+// TestFreshAndShare reverses the defaults that TestVersions shows: which packages generations share.
 func TestFreshAndShare(t *testing.T) {
 	f := unpack(t, "versions")
 	for _, test := range []struct {
@@ -73,7 +73,7 @@ func TestAssembly(t *testing.T) {
 	}
 }
 
-// TestCgo changes nothing but C: without isolation each generation would run the C code of the first.
+// TestCgo changes only C code: without isolation each generation would run the C code of the first.
 func TestCgo(t *testing.T) {
 	f := unpack(t, "cgo")
 	library := func() {
@@ -111,8 +111,8 @@ func TestCgo(t *testing.T) {
 	}
 }
 
-// TestFeatures has embed, generics, internal packages and go:linkname in all directions, first with the dependency in its
-// place and then vendored.
+// TestFeatures uses embed, generics, internal packages and go:linkname in all directions, first with the dependency in its
+// own directory and then vendored.
 func TestFeatures(t *testing.T) {
 	f := unpack(t, "features")
 	images := []string{f.build("./plugin")}
@@ -146,7 +146,7 @@ func TestFeatures(t *testing.T) {
 	}
 }
 
-// TestUntrimmedHost builds for a host without -trimpath: that works where both see abi in the same directory.
+// TestUntrimmedHost builds for a host without -trimpath, which works if both see abi in the same directory.
 func TestUntrimmedHost(t *testing.T) {
 	if testing.Short() {
 		t.Skip("compiles the standard library again")

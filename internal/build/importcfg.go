@@ -6,8 +6,9 @@ import (
 	"strings"
 )
 
-// renameImports writes a copy of an import configuration in which private packages have their own paths, and returns its
-// name and these paths. The compiler, which reads import paths in the sources, needs a map from these as well.
+// renameImports writes a copy of an import configuration in which private packages have their new paths, and returns its
+// name and these paths. For the compiler, which finds the old import paths in the sources, the copy also maps these to the
+// new ones; the linker doesn't need that.
 func renameImports(file string, p *plan, link bool) (name string, paths map[string]string, err error) {
 	b, err := os.ReadFile(file)
 	if err != nil {
@@ -21,9 +22,11 @@ func renameImports(file string, p *plan, link bool) (name string, paths map[stri
 	return name, paths, os.WriteFile(name, []byte(out), 0o600)
 }
 
-// importConfig rewrites the text of an import configuration: lines such as "packagefile path=archive" and "importmap
-// path=path". id finds the id of an archive.
-func importConfig(text string, p *plan, link bool, id func(archive string) (string, error)) (config string, paths map[string]string, err error) {
+// importConfig rewrites the text of an import configuration, which has lines such as "packagefile path=archive" and
+// "importmap path=path". id returns the id of an archive.
+func importConfig(text string, p *plan, link bool, id func(archive string) (string, error)) (
+	config string, paths map[string]string, err error,
+) {
 	paths = make(map[string]string)
 	var out strings.Builder
 	var maps []string

@@ -13,15 +13,15 @@ import (
 	"strings"
 )
 
-// keyLen is the number of hexadecimal digits of a key that a mark carries.
+// keyLen is the number of hexadecimal digits of a key in a mark.
 const keyLen = 32
 
-// freshKey is a hash of all that one generation of a plugin consists of. The fresh packages carry it, so all of them
-// change their identity when any one thing in the image does, and none when nothing does.
+// freshKey returns a hash of everything in one generation of a plugin. It is part of the marks of fresh packages, so all of
+// them change their identity if anything in the image changes, and none if nothing does.
 //
-// It covers what the action id of package main doesn't: the action id of a fresh package on which nothing in the image
-// depends indirectly says nothing about the rest. Names are relative to their packages, so that the same sources in another
-// directory are the same plugin.
+// Action ids aren't enough for that: the action id of a fresh package covers only the package and its dependencies, not the
+// rest of the image. Names are relative to their packages, so that the same sources in another directory are the same
+// plugin.
 func freshKey(settings []string, packages []*listed, modCache string) (string, error) {
 	h := sha256.New()
 	for _, s := range settings {
@@ -50,8 +50,8 @@ func freshKey(settings []string, packages []*listed, modCache string) (string, e
 	return hex.EncodeToString(h.Sum(nil))[:keyLen], nil
 }
 
-// cKey is a hash of the C files that a package may be made of without the go command knowing: headers and sources in
-// directories below, and libraries that #cgo LDFLAGS names. It is empty where there can be none.
+// cKey returns a hash of the C files that may go into a package without the go command knowing: headers and sources in
+// subdirectories, and libraries named by #cgo LDFLAGS. It is empty for packages that can't have any.
 func cKey(p *listed, modCache string) (string, error) {
 	if !p.usesCgo() || immutable(p, modCache) {
 		return "", nil
@@ -70,7 +70,7 @@ func cKey(p *listed, modCache string) (string, error) {
 	return hex.EncodeToString(h.Sum(nil))[:keyLen], nil
 }
 
-// cFiles names the files in the directory of a package with cgo, and below, that look like C, relative to it.
+// cFiles returns the names of C files in the directory of a package with cgo, and below, relative to the directory.
 func cFiles(p *listed) ([]string, error) {
 	if !p.usesCgo() {
 		return nil, nil
@@ -98,13 +98,15 @@ func cFiles(p *listed) ([]string, error) {
 	return names, nil
 }
 
-// cExtensions leaves out what compilers and linkers make: an image may well be put below its package.
-var cExtensions = map[string]bool{".c": true, ".h": true, ".cc": true, ".cpp": true, ".cxx": true, ".hh": true, ".hpp": true, ".hxx": true,
+// cExtensions has no extensions of compiled files, because an image may well lie below its package.
+var cExtensions = map[string]bool{
+	".c": true, ".h": true, ".cc": true, ".cpp": true, ".cxx": true, ".hh": true, ".hpp": true, ".hxx": true,
 	".inc": true, ".inl": true, ".def": true, ".s": true, ".S": true, ".f": true, ".F": true,
-	".for": true, ".f90": true, ".swig": true, ".swigcxx": true, ".i": true}
+	".for": true, ".f90": true, ".swig": true, ".swigcxx": true, ".i": true,
+}
 
-// hashLibraries adds the libraries that are linked by name, from directories that the package names itself. Those of the
-// system are taken as given.
+// hashLibraries adds the libraries that are linked by name from directories that the package itself names. It ignores the
+// system's libraries.
 func hashLibraries(h hash.Hash, p *listed) error {
 	var dirs, names []string
 	for i, f := range p.CgoLDFLAGS {
@@ -126,7 +128,7 @@ func hashLibraries(h hash.Hash, p *listed) error {
 	}
 	names = slices.DeleteFunc(names, func(name string) bool {
 		fi, err := os.Stat(name)
-		return err != nil || !fi.Mode().IsRegular() // the linker will say so, if it matters
+		return err != nil || !fi.Mode().IsRegular() // the linker reports it, if it matters
 	})
 	for _, name := range names {
 		if err := hashFiles(h, filepath.Dir(name), []string{filepath.Base(name)}); err != nil {
@@ -146,7 +148,7 @@ func hashFiles(h hash.Hash, dir string, names []string) error {
 		}
 		sum := sha256.New()
 		_, err = io.Copy(sum, f)
-		f.Close() // it was only read
+		f.Close() // read only
 		if err != nil {
 			return fmt.Errorf("hash the sources: %w", err)
 		}
@@ -155,7 +157,7 @@ func hashFiles(h hash.Hash, dir string, names []string) error {
 	return nil
 }
 
-// immutable reports whether a package is told by its module's version alone, being in the module cache.
+// immutable reports whether its module's version alone identifies a package, because it lies in the module cache.
 func immutable(p *listed, modCache string) bool {
 	return p.Module != nil && !p.Module.Main && modCache != "" && within(p.Dir, modCache)
 }

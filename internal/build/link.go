@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// linkArgs changes the linker's arguments: private packages and the plugin itself get their own paths, and C symbols don't
-// leave the image.
+// linkArgs changes the linker's arguments: private packages and the plugin itself get their new paths, and C symbols stay
+// inside the image.
 func linkArgs(args []string) ([]string, error) {
 	p, err := readPlan()
 	if err != nil {
@@ -37,13 +37,13 @@ func linkArgs(args []string) ([]string, error) {
 	args[cfg] = config
 	renameStrings(args, p, paths)
 	if !p.DWARF {
-		// Flags end where the main archive begins.
+		// Flags must come before the main archive.
 		args = slices.Insert(args, len(args)-1, "-w")
 	}
 	return hide(args, work, p.Hide, append(archives, archive))
 }
 
-// privateArchives names the archives of the private packages that the plugin imports.
+// privateArchives returns the archives of the private packages that the plugin imports.
 func privateArchives(cfg string, p *plan) ([]string, error) {
 	b, err := os.ReadFile(cfg)
 	if err != nil {
@@ -59,8 +59,8 @@ func privateArchives(cfg string, p *plan) ([]string, error) {
 	return out, nil
 }
 
-// renameStrings rewrites the linker's -X flags, which set string variables by the paths of their packages. It knows the
-// plugin's own as main.
+// renameStrings rewrites the package paths in the linker's -X flags, which set string variables. The linker calls the plugin's
+// own package main.
 func renameStrings(args []string, p *plan, paths map[string]string) {
 	for i, a := range args {
 		text, prefix := a, ""
@@ -74,7 +74,7 @@ func renameStrings(args []string, p *plan, paths map[string]string) {
 		variable, _, _ := strings.Cut(text, "=")
 		dot := strings.LastIndexByte(variable, '.')
 		if dot < 0 {
-			continue // the linker will say so
+			continue // the linker reports it
 		}
 		path := variable[:dot]
 		to := paths[path]

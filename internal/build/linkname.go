@@ -9,26 +9,26 @@ import (
 	"strings"
 )
 
-// A go:linkname directive names a symbol by its package's path. The paths of the standard library are what they were. Where
-// a directive names a private package, there are two cases:
+// A go:linkname directive names a symbol by its package's path. The paths of the standard library don't change. If a
+// directive names a private package, there are two cases:
 //
 //   - The package imports the one it names, or is that one: the compiler's wrapper knows the path and writes it into a copy
 //     of the file.
-//   - It doesn't, as when it pushes a symbol into a package that imports it. Then neither can know the other's path. The
-//     symbol keeps the name that the directives say, in all the packages concerned: the owner is compiled with a directive of
-//     its own for it, and the linker keeps it inside the image.
+//   - It doesn't, for example because it pushes a symbol into a package that imports it. Then neither can know the other's
+//     path. The symbol keeps the name used by the directives, in all packages concerned: the owner is compiled with a
+//     directive of its own for it, and the linker keeps the symbol inside the image.
 
 // linkname is one directive.
 type linkname struct {
 	local  string
-	target string // empty in the form that only marks the symbol as one for others
+	target string // empty in the form that only marks the symbol as accessible to others
 }
 
 // linknames reads the directives in a Go source file.
 func linknames(src []byte) []linkname {
 	var out []linkname
 	for len(src) > 0 {
-		// Most files have none at all.
+		// Most files have no directives.
 		i := bytes.Index(src, []byte("//go:linkname "))
 		if i < 0 {
 			break
@@ -47,42 +47,65 @@ func linknames(src []byte) []linkname {
 	return out
 }
 
-// linkNames finds the symbols of private packages that directives name from outside. The packages concerned become fresh:
-// to which of two images a symbol belongs that has no id in its name would otherwise depend on who asks.
-func (p *plan) linkNames(packages []*listed) error {
-	owners := make(map[string]string) // import paths, by the prefix of symbols
-	for _, pkg := range packages {
-		owners[symbolPrefix(pkg.ImportPath)] = pkg.ImportPath
-	}
-	namers := make(map[string][]string) // import paths, by the symbol that they name
-	named := make(map[string]bool)      // symbols that have a directive of their owner's
+// directive is a linkname with the package and file that hold it.
+type directive struct {
+	linkname
+	pkg  *listed
+	file string
+}
+
+// readDirectives reads the directives of all packages.
+func readDirectives(packages []*listed) ([]directive, error) {
+	var out []directive
 	for _, pkg := range packages {
 		if !slices.Contains(pkg.Imports, "unsafe") { // directives are allowed only with it
 			continue
 		}
 		for _, name := range slices.Concat(pkg.GoFiles, pkg.CgoFiles) {
-			src, err := os.ReadFile(filepath.Join(pkg.Dir, name))
+			file := filepath.Join(pkg.Dir, name)
+			src, err := os.ReadFile(file)
 			if err != nil {
-				return fmt.Errorf("look for linknames: %w", err)
+				return nil, fmt.Errorf("look for linknames: %w", err)
 			}
 			for _, l := range linknames(src) {
-				prefix, symbol := splitSymbol(l.target)
-				owner := owners[prefix]
-				if owner == "" {
-					continue
-				}
-				namers[l.target] = append(namers[l.target], pkg.ImportPath)
-				if owner == pkg.ImportPath {
-					named[l.target] = named[l.target] || l.local == symbol
-				} else if slices.Contains(pkg.Imports, owner) {
-					continue
-				} else if strings.ContainsAny(symbol, ".(") {
-					return &Refusal{Kind: ErrPackage, Reason: fmt.Sprintf("%s uses go:linkname for the method %s of a package that it doesn't import",
-						filepath.Join(pkg.Dir, name), l.target), Remedy: "import that package as _"}
-				} else if !slices.Contains(p.Hide, l.target) {
-					p.Hide = append(p.Hide, l.target)
-				}
+				out = append(out, directive{l, pkg, file})
 			}
+		}
+	}
+	return out, nil
+}
+
+// linkNames finds the symbols of private packages that directives name without importing their package. The packages
+// concerned become fresh: a symbol without an id in its name would otherwise belong to either of two images.
+func (p *plan) linkNames(packages []*listed) error {
+	directives, err := readDirectives(packages)
+	if err != nil {
+		return err
+	}
+	owners := make(map[string]string) // import paths, by the prefix of symbols
+	for _, pkg := range packages {
+		owners[symbolPrefix(pkg.ImportPath)] = pkg.ImportPath
+	}
+	namers := make(map[string][]string) // import paths, by the symbol that they name
+	named := make(map[string]bool)      // symbols whose owner has a directive for them
+	for _, d := range directives {
+		prefix, symbol := splitSymbol(d.target)
+		owner := owners[prefix]
+		if owner == "" {
+			continue
+		}
+		namers[d.target] = append(namers[d.target], d.pkg.ImportPath)
+		switch {
+		case owner == d.pkg.ImportPath:
+			named[d.target] = named[d.target] || d.local == symbol
+		case slices.Contains(d.pkg.Imports, owner):
+			// The compiler's wrapper knows the path.
+		case strings.ContainsAny(symbol, ".("):
+			return &Refusal{Kind: ErrPackage,
+				Reason: fmt.Sprintf("%s uses go:linkname for the method %s of a package that it doesn't import", d.file, d.target),
+				Remedy: "import that package as _"}
+		case !slices.Contains(p.Hide, d.target):
+			p.Hide = append(p.Hide, d.target)
 		}
 	}
 	slices.Sort(p.Hide)
@@ -99,7 +122,7 @@ func (p *plan) linkNames(packages []*listed) error {
 	return nil
 }
 
-// splitSymbol divides a symbol's name into its package's prefix, in which dots after the last slash are escaped, and the
+// splitSymbol splits a symbol's name into its package's prefix, in which dots after the last slash are escaped, and the
 // rest.
 func splitSymbol(name string) (prefix, rest string) {
 	// The receiver of a method comes after the package, and may have slashes of its own.
@@ -115,8 +138,8 @@ func splitSymbol(name string) (prefix, rest string) {
 	return name[:slash+1+dot], name[slash+1+dot+1:]
 }
 
-// directives has the compiler of the package with that import path read go:linkname directives as they are meant. args are
-// its arguments, among them the source files; paths are the new paths of this package and of those it imports.
+// directives changes the compiler's arguments so that the go:linkname directives of a package name the new paths. args
+// holds the source files among others; paths holds the new paths of this package and of those it imports.
 func (p *plan) directives(args []string, importPath string, paths map[string]string, work string) ([]string, error) {
 	prefixes := make(map[string]string)
 	for from, to := range paths {
@@ -125,7 +148,7 @@ func (p *plan) directives(args []string, importPath string, paths map[string]str
 	aliases := slices.Clone(p.Aliases[importPath])
 	target := func(l linkname) string {
 		if l.target == "" {
-			// A second directive for the same symbol would be an error, so this one is made to say both.
+			// A second directive for the same symbol would be an error, so this one gets the target too.
 			if i := slices.Index(aliases, l.local); i >= 0 {
 				aliases = slices.Delete(aliases, i, i+1)
 				return symbolPrefix(importPath) + "." + l.local
@@ -175,7 +198,7 @@ func (p *plan) directives(args []string, importPath string, paths map[string]str
 	return append(args, file), os.WriteFile(file, []byte(src), 0o600)
 }
 
-// recordedName is the name that -trimpath makes of a source file's.
+// recordedName returns the name that the compiler records for a source file, as -trimpath rewrites it.
 func recordedName(args []string, name string) string {
 	if i := argument(args, "-trimpath"); i >= 0 {
 		for rewrite := range strings.SplitSeq(args[i], ";") {
@@ -187,7 +210,8 @@ func recordedName(args []string, name string) string {
 	return name
 }
 
-// editDirectives gives the directives in a source file the targets that target returns. Lines stay where they are.
+// editDirectives replaces the targets of the directives in a source file by those that target returns. Line numbers stay the
+// same.
 func editDirectives(src []byte, target func(linkname) string) []byte {
 	var out []byte
 	for line := range bytes.Lines(src) {
@@ -203,7 +227,7 @@ func editDirectives(src []byte, target func(linkname) string) []byte {
 	return out
 }
 
-// packageClause finds the package's name in a source file that is known to be valid Go.
+// packageClause returns the package name in a source file that is known to be valid Go.
 func packageClause(src []byte) string {
 	for line := range bytes.Lines(src) {
 		if f := bytes.Fields(line); len(f) >= 2 && string(f[0]) == "package" {

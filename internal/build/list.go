@@ -44,7 +44,7 @@ type listedError struct {
 	Err string
 }
 
-// files are the names of everything that goes into the package, relative to Dir.
+// files returns the names of all files of the package, relative to Dir.
 func (p *listed) files() []string {
 	return slices.Concat(p.GoFiles, p.CgoFiles, p.CFiles, p.CXXFiles, p.MFiles, p.HFiles, p.FFiles, p.SFiles,
 		p.SwigFiles, p.SwigCXXFiles, p.SysoFiles, p.EmbedFiles)
@@ -52,7 +52,7 @@ func (p *listed) files() []string {
 
 func (p *listed) usesCgo() bool { return len(p.CgoFiles)+len(p.SwigFiles)+len(p.SwigCXXFiles) > 0 }
 
-// listFields are the fields of listed, asked for by name: the others cost go list more than all of these.
+// listFields names the fields of listed. go list is asked for these only, as the others cost it more than all of these.
 var listFields = func() string {
 	var names []string
 	for f := range reflect.TypeFor[listed]().Fields() {
@@ -61,13 +61,13 @@ var listFields = func() string {
 	return strings.Join(names, ",")
 }()
 
-// listing is everything that a plugin consists of.
+// listing holds all packages of a plugin.
 type listing struct {
 	main *listed
-	all  []*listed // dependencies before those who need them; main is the last
+	all  []*listed // dependencies come before the packages that import them; main is last
 }
 
-// list asks the go command for the package and all that it imports.
+// list asks the go command for the package and everything it imports.
 func list(ctx context.Context, c goCommand, t target, flags []string) (*listing, error) {
 	args := slices.Concat([]string{"list", "-e", "-deps", "-json=" + listFields}, flags, []string{"--", t.arg})
 	out, err := c.output(ctx, args...)
@@ -94,12 +94,13 @@ func list(ctx context.Context, c goCommand, t target, flags []string) (*listing,
 		}
 	}
 	if l.main == nil {
-		return nil, &Refusal{Kind: ErrPackage, Reason: t.arg + " names no package", Remedy: "name the directory of the plugin's package main"}
+		return nil, &Refusal{Kind: ErrPackage, Reason: t.arg + " names no package",
+			Remedy: "name the directory of the plugin's package main"}
 	}
 	return &l, nil
 }
 
-// check refuses what can't be built as a plugin. Sources needs no more than the listing, so it doesn't ask.
+// check refuses what can't be built as a plugin. Sources doesn't call it, because it needs only the listing.
 func (l *listing) check(t target, relative func(string) string) error {
 	if e := l.main.Error; e != nil && len(l.main.files()) == 0 {
 		return listRefusal(t, e.Err)
@@ -119,7 +120,8 @@ func (l *listing) check(t target, relative func(string) string) error {
 		return &CompileError{Package: l.main.ImportPath, Output: strings.Join(lines, "\n")}
 	}
 	if l.main.Standard {
-		return &Refusal{Kind: ErrPackage, Reason: l.main.ImportPath + " is part of the standard library", Remedy: "name a package main of your own"}
+		return &Refusal{Kind: ErrPackage, Reason: l.main.ImportPath + " is part of the standard library",
+			Remedy: "name a package main of your own"}
 	}
 	if l.main.Name != "main" {
 		return &Refusal{Kind: ErrPackage, Reason: fmt.Sprintf("%s is a library", l.main.ImportPath),
@@ -133,7 +135,7 @@ func severalPackages(name string) error {
 	return &Refusal{Kind: ErrPackage, Reason: name + " names several packages", Remedy: "name one package main"}
 }
 
-// listRefusal puts what go list says into this package's terms.
+// listRefusal translates an error of go list into a Refusal.
 func listRefusal(t target, output string) error {
 	text := strings.TrimPrefix(strings.TrimSpace(output), "go: ")
 	r := &Refusal{Kind: ErrPackage, Reason: text, Remedy: "name the directory of the plugin's package main"}
@@ -141,7 +143,7 @@ func listRefusal(t target, output string) error {
 	case strings.Contains(text, "go.mod file not found"), strings.Contains(text, "does not contain main module"),
 		strings.Contains(text, "outside main module"), strings.Contains(text, "outside available modules"):
 		r.Reason = fmt.Sprintf("%s belongs to no module", filepath.Join(t.dir, t.arg))
-		r.Remedy = "run go mod init there, and go get " + abiModule
+		r.Remedy = "run go mod init and go get " + abiModule + " there"
 	case strings.Contains(text, "no Go files in"), strings.Contains(text, "build constraints exclude all Go files"):
 		r.Remedy = "name the directory that holds the plugin's package main"
 	case strings.Contains(text, "requires go >="), strings.Contains(text, "toolchain not available"):

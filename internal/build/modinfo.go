@@ -6,9 +6,9 @@ import (
 	"strings"
 )
 
-// modinfo takes the marks out of the build info that the linker puts into the image, and has it say which compiler flags
-// other packages were given: those of the host. quoted is the text as the linker gets it: a Go string of the
-// build info between two magic numbers of 16 bytes.
+// modinfo removes the marks from the build info that the linker puts into the image, and makes it state the compiler flags of
+// the other packages, which are the host's. quoted is the text as the linker gets it: the build info between two magic
+// numbers of 16 bytes, as a Go string.
 func modinfo(quoted string, p *plan) (string, error) {
 	s, err := strconv.Unquote(quoted)
 	if err != nil {

@@ -8,41 +8,41 @@ import (
 	"strings"
 )
 
-// Options say what to build and for whom. The zero value builds the plugin in the current directory for the running
+// Options holds the options of Build and Sources. The zero value builds the plugin in the current directory for the running
 // executable.
 type Options struct {
 	// Package is the plugin's package main: its directory, a Go file, or an import path. Default: Dir.
 	Package string
 
-	// Dir is where relative names start, and what file names in compile errors are relative to.
+	// Dir is the directory for relative names in these options. File names in compile errors are relative to it too.
 	// Default: the current directory.
 	Dir string
 
-	// Output is the file to make. Default: build/plugins/<name>.so below Dir, <name> being the last element of the
+	// Output is the file to write. Default: build/plugins/<name>.so below Dir, where <name> is the last element of the
 	// package's directory.
 	Output string
 
-	// Host is the binary that will load the image. Its build info says which toolchain and flags to match.
+	// Host is the binary that will load the image. Its build info has the toolchain and flags to match.
 	// Default: the running executable.
 	Host string
 
-	// Fresh are patterns of packages that every generation gets anew, beside the plugin's own: those in its directory
-	// and below. Patterns are import paths, or directories if they begin with a dot; "..." in one stands for any string.
+	// Fresh holds patterns of packages that are new in every generation, besides the plugin's own packages, which lie in its
+	// directory and below. Patterns are import paths, or directories if they begin with a dot; "..." matches any string.
 	Fresh []string
 
-	// Share are patterns of packages that generations share while their content is the same, even if they are the
-	// plugin's own or in Fresh. The package main itself is always new.
+	// Share holds patterns of packages that generations share while their content is the same, even if they are the
+	// plugin's own or match Fresh. Package main itself is always new.
 	Share []string
 
-	// Tags are build tags beside the host's and those of GOFLAGS.
+	// Tags holds build tags, in addition to the host's and those of GOFLAGS.
 	Tags []string
 
-	// PGO is the profile that the host was built with, for a host that was: it decides what is inlined even in the
-	// standard library, so it must be the same one. Other hosts need none. Default: none.
+	// PGO is the profile that the host was built with, if any. It determines what is inlined even in the standard library,
+	// so it must be the same one. Default: none.
 	PGO string
 
-	// DWARF keeps the debugging information. Without it an image is a sixth smaller and linked in two thirds of the time;
-	// stack traces and profiles don't need it.
+	// DWARF keeps the debugging information. Without it an image is a sixth smaller and links in two thirds of the time.
+	// Stack traces and profiles don't need it.
 	DWARF bool
 
 	// Env is the environment of the go command. Default: the process's own.
@@ -51,24 +51,24 @@ type Options struct {
 	// Go is the go command. Default: go, looked up in PATH.
 	Go string
 
-	// Wrapper is the program that the go command calls as "Wrapper toolexec …"; it must pass what follows on to
-	// Toolexec. Default: the running executable.
+	// Wrapper is the program that the go command calls as "Wrapper toolexec …". It must pass the arguments after "toolexec"
+	// to Toolexec. Default: the running executable.
 	Wrapper string
 
-	// Log gets what the go command has to say beside errors, such as what it downloads. Default: nobody.
+	// Log gets the go command's messages other than errors, such as what it downloads. Default: they are discarded.
 	Log io.Writer
 
 	// Verbose makes the go command name the packages it compiles, to Log.
 	Verbose bool
 }
 
-// target is Options.Package seen by the go command: what to name, and where to run.
+// target is Options.Package as the go command gets it.
 type target struct {
-	dir string // absolute; where the go command runs
-	arg string // what it is given
+	dir string // where the go command runs; absolute
+	arg string // its argument
 }
 
-// withDefaults returns the options with nothing left empty but Output, which depends on what is found.
+// withDefaults returns the options with their defaults, except Output, whose default depends on the package.
 func (o Options) withDefaults() (Options, error) {
 	if o.Dir == "" {
 		o.Dir = "."
@@ -91,7 +91,7 @@ func (o Options) withDefaults() (Options, error) {
 		o.Log = io.Discard
 	}
 	if o.Host == "" {
-		// The name under /proc leads to the running file even after an upgrade has put another in its place.
+		// The name under /proc leads to the running file even after an upgrade has replaced it.
 		o.Host = fmt.Sprintf("/proc/%d/exe", os.Getpid())
 	} else {
 		o.Host = o.abs(o.Host)
@@ -117,8 +117,8 @@ func (o Options) abs(name string) string {
 	return filepath.Join(o.Dir, name)
 }
 
-// target finds out whether Package is a directory, a file or an import path. A directory gets the go command to run in
-// it, since it may belong to another module than Dir.
+// target finds out whether Package is a directory, a file or an import path. For a directory the go command runs in it,
+// because it may belong to another module than Dir.
 func (o Options) target() (target, error) {
 	name := o.abs(o.Package)
 	fi, err := os.Stat(name)
@@ -139,13 +139,13 @@ func (o Options) target() (target, error) {
 	return target{dir: o.Dir, arg: o.Package}, nil
 }
 
-// looksLikeFile reports whether name can only be meant as a name in the file system, not as an import path.
+// looksLikeFile reports whether name can only be a file name, not an import path.
 func looksLikeFile(name string) bool {
 	return filepath.IsAbs(name) || name == "." || name == ".." || strings.HasPrefix(name, "./") || strings.HasPrefix(name, "../") ||
 		strings.HasSuffix(name, "/") || strings.HasSuffix(name, ".go")
 }
 
-// defaultOutput is where the image goes when Options.Output doesn't say.
+// defaultOutput returns the default of Options.Output.
 func (o Options) defaultOutput(packageDir string) string {
 	return filepath.Join(o.Dir, "build", "plugins", filepath.Base(packageDir)+".so")
 }

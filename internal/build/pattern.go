@@ -6,18 +6,18 @@ import (
 	"strings"
 )
 
-// matcher tells whether a package matches one of several patterns.
+// matcher matches packages against several patterns.
 type matcher []func(*listed) bool
 
-// newMatcher understands the patterns as the go command does: "..." stands for any string, a final "/..." for nothing
-// as well, and a pattern that begins with a dot means directories below dir.
+// newMatcher returns a matcher for patterns like those of the go command: "..." matches any string, a final "/..." also
+// matches nothing, and a pattern that begins with a dot matches directories relative to dir.
 func newMatcher(patterns []string, dir string) matcher {
 	var m matcher
 	for _, p := range patterns {
 		if p == "all" {
 			m = append(m, func(*listed) bool { return true })
 		} else if looksLikeFile(p) {
-			// A pattern is joined as it is: Join would take no notice of dots inside "...".
+			// Joining is safe, because to Join "..." is just another name.
 			match := wildcard(joinPattern(dir, p))
 			m = append(m, func(l *listed) bool { return match(l.Dir) })
 		} else {
@@ -28,6 +28,7 @@ func newMatcher(patterns []string, dir string) matcher {
 	return m
 }
 
+// match reports whether p matches any of the patterns.
 func (m matcher) match(p *listed) bool {
 	for _, f := range m {
 		if f(p) {

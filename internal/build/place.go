@@ -14,8 +14,8 @@ import (
 	"github.com/sohost/sohost/generations"
 )
 
-// place puts the image where the result says, and completes the result. If the same bytes are there already nothing is
-// written, so that whoever watches the file has nothing to look at.
+// place moves the image to r.Output and completes the result. If the same bytes are already there, nothing is written, so
+// that watchers of the file see no change.
 func place(image string, r *Result) error {
 	sum, size, err := hashFile(image)
 	if err != nil {
@@ -33,7 +33,7 @@ func place(image string, r *Result) error {
 	if err != nil {
 		return fmt.Errorf("place the image: %w", err)
 	}
-	defer f.Close() // it is only read
+	defer f.Close() // read only
 	if err := os.MkdirAll(filepath.Dir(r.Output), 0o755); err != nil {
 		return fmt.Errorf("place the image: %w", err)
 	}
@@ -53,7 +53,7 @@ func hashFile(name string) (sum []byte, size int64, err error) {
 	if err != nil {
 		return nil, 0, err
 	}
-	defer f.Close() // it is only read
+	defer f.Close() // read only
 	h := sha256.New()
 	if size, err = io.Copy(h, f); err != nil {
 		return nil, 0, err

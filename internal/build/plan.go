@@ -9,23 +9,23 @@ import (
 	"strings"
 )
 
-// plan says what becomes of each package of a plugin. Everything in it that changes an image is also part of the marks.
+// plan describes how each package of a plugin is built. Everything in it that changes an image is also part of the marks.
 type plan struct {
 	Main    string              // import path of the plugin
-	Roles   map[string]role     // by import path; packages of the standard library are missing
+	Roles   map[string]role     // by import path; without packages of the standard library
 	GCFlags string              // -gcflags to record in the image's build info: the host's
 	DWARF   bool                // whether the image gets debugging information
-	Aliases map[string][]string // by import path: symbols that go:linkname directives of other packages name
-	Hide    []string            // symbols to keep inside the image, beside those of C code
+	Aliases map[string][]string // by import path: symbols named by go:linkname directives of other packages
+	Hide    []string            // symbols to keep inside the image, besides those of C code
 
 	marks   map[string]mark   // by import path
-	modules map[string]string // by import path: the module's path, where there is one
+	modules map[string]string // by import path: the path of the module, if there is one
 }
 
-// planEnv names the environment variable that leads the wrapper to the plan.
+// planEnv names the environment variable with the file name of the plan, for the wrapper.
 const planEnv = "SOHOST_BUILD_PLAN"
 
-// makePlan decides about every package.
+// makePlan decides the role of every package.
 func makePlan(s *surveyed, opts Options) (*plan, error) {
 	p := &plan{Main: s.listing.main.ImportPath, Roles: make(map[string]role), GCFlags: s.host.gcflags, DWARF: opts.DWARF,
 		Aliases: make(map[string][]string), marks: make(map[string]mark), modules: make(map[string]string)}
@@ -67,7 +67,7 @@ func makePlan(s *surveyed, opts Options) (*plan, error) {
 	return p, p.mark(private, append(slices.Clone(s.settings), fmt.Sprintf("dwarf=%t", p.DWARF)), s.env.GOMODCACHE)
 }
 
-// mark gives each private package its mark.
+// mark sets the mark of each private package.
 func (p *plan) mark(private []*listed, settings []string, modCache string) error {
 	key, err := freshKey(settings, private, modCache)
 	if err != nil {
@@ -94,7 +94,7 @@ func ownTree(pkg, main *listed) bool {
 	return !strings.Contains(rel+"/", "/vendor/")
 }
 
-// write stores the plan for the wrapper.
+// write writes the plan to a file in dir, for the wrapper, and returns the file's name.
 func (p *plan) write(dir string) (string, error) {
 	b, err := json.Marshal(p)
 	if err != nil {
@@ -107,11 +107,11 @@ func (p *plan) write(dir string) (string, error) {
 	return name, nil
 }
 
-// readPlan is for the wrapper.
+// readPlan reads the plan in the wrapper.
 func readPlan() (*plan, error) {
 	name := os.Getenv(planEnv)
 	if name == "" {
-		return nil, fmt.Errorf("%s is not set: toolexec is only for the go command that sohost build runs", planEnv)
+		return nil, fmt.Errorf("%s is not set: only the go command that sohost build runs may call toolexec", planEnv)
 	}
 	b, err := os.ReadFile(name)
 	if err != nil {
@@ -124,7 +124,7 @@ func readPlan() (*plan, error) {
 	return &p, nil
 }
 
-// private reports whether the package with that import path is one that gets a path of its own.
+// private reports whether the package with that import path gets a new path.
 func (p *plan) private(path string) bool {
 	r := p.Roles[path]
 	return r == rolePrivate || r == roleFresh

@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// The go command and the linker split lists of flags at white space, and let one item be put in single or double quotes,
-// without any escaping inside (cmd/internal/quoted).
+// The go command and the linker split lists of flags at white space. An item may be in single or double quotes, without
+// escaping inside (cmd/internal/quoted).
 
 // splitQuoted splits a list of flags.
 func splitQuoted(s string) ([]string, error) {

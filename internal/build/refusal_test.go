@@ -111,7 +111,7 @@ func TestCancel(t *testing.T) {
 	t.Setenv("TMPDIR", tmp)
 	ctx, cancel := context.WithTimeout(context.Background(), 400*time.Millisecond)
 	defer cancel()
-	// A compiler that doesn't end by itself.
+	// A compiler that doesn't end on its own.
 	opts.Env = append(opts.Env, "CC="+script(t, "exec sleep 60"))
 	f.edit("sub/sub.go", "package sub", "package sub\n\nimport \"C\"")
 	start := time.Now()
@@ -171,7 +171,7 @@ func TestNoPluginVariable(t *testing.T) {
 	}
 }
 
-// TestOtherToolchain has a go command that says it is of another release, and fails if it is asked to compile.
+// TestOtherToolchain uses a go command that claims to be another release and fails if it is asked to compile.
 func TestOtherToolchain(t *testing.T) {
 	f := unpack(t, "versions")
 	opts := f.options("./plugin")
@@ -238,7 +238,7 @@ func TestHostIsNoGoBinary(t *testing.T) {
 	refusal(t, err, ErrHost)
 }
 
-// script makes a program of a few lines of shell.
+// script writes a shell script and returns its name.
 func script(t *testing.T, text string) string {
 	t.Helper()
 	name := filepath.Join(t.TempDir(), "script")

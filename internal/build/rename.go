@@ -6,19 +6,19 @@ import (
 	"strings"
 )
 
-// idLen is the number of characters of an action id that a path carries: 72 bits.
+// idLen is the number of characters of an action id in a path: 72 bits.
 const idLen = 12
 
-// renamed is the path under which the package with import path p and that id is compiled. ELF symbol names must not hold
-// an @, and the version scripts and tools around them are safest with letters, digits and underscores.
+// renamed returns the path under which the package with import path p and that id is compiled. ELF symbol names must not
+// contain an @, and letters, digits and underscores are safest with version scripts and other tools.
 func renamed(p, id string) string { return p + "_g" + id }
 
 var renamedID = regexp.MustCompile(`_g[0-9A-Za-z_]{12}\b`)
 
-// unrename takes the ids out of a text about packages, such as the compiler's messages.
+// unrename removes the ids from a text about packages, such as the compiler's messages.
 func unrename(text string) string { return renamedID.ReplaceAllString(text, "") }
 
-// shortID makes an id that is safe in a path from a build id, whose first part is the action id.
+// shortID returns an id that is safe in a path. It comes from the first part of a build id, which is the action id.
 func shortID(buildID string) (string, error) {
 	action, _, _ := strings.Cut(buildID, "/")
 	if len(action) < idLen {

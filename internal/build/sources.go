@@ -7,11 +7,12 @@ import (
 	"slices"
 )
 
-// Sources names the directories whose files go into a plugin and may change: those of its packages outside the module
-// cache, of the files they embed and of their C code, and those that hold the go.mod or go.work in force. They are absolute
-// and sorted. What lies below a directory doesn't belong to it.
+// Sources returns the directories whose files go into a plugin and may change: those of its packages outside the module
+// cache, of the files they embed and of their C code, and those of the go.mod or go.work in force. They are absolute
+// and sorted. Subdirectories are not included unless they are listed themselves.
 //
-// It works on packages with errors as well, as far as their imports can be read, and starts no compiler.
+// It also works for packages with errors, as far as their imports can be read. It starts no compiler, but blocks until the go
+// command has listed the packages or ctx ends.
 func Sources(ctx context.Context, opts Options) ([]string, error) {
 	opts, err := opts.withDefaults()
 	if err != nil {

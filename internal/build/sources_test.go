@@ -38,8 +38,8 @@ func TestSources(t *testing.T) {
 	}
 }
 
-// TestStandardLibraryIsCompiledOnce builds in the ordinary way first: what that compiled of the standard library
-// must do for an isolated image. Otherwise the first image would cost a minute, and so would the first after each update.
+// TestStandardLibraryIsCompiledOnce does an ordinary build first. An isolated image must use the same compiled standard library;
+// otherwise the first image would take a minute, and so would the first after each update.
 func TestStandardLibraryIsCompiledOnce(t *testing.T) {
 	f := unpack(t, "versions")
 	cmd := exec.Command("go", "build", "-trimpath", "-buildmode=plugin", "-o", os.DevNull, "./plugin")

@@ -12,15 +12,14 @@ import (
 	"syscall"
 )
 
-// ToolexecCommand is the first argument with which Options.Wrapper is called. Toolexec takes those that follow.
+// ToolexecCommand is the first argument in calls of Options.Wrapper. The arguments after it are for Toolexec.
 const ToolexecCommand = "toolexec"
 
-// Toolexec runs one tool of the Go toolchain for the go command: args are the tool and its arguments. The tool takes the
-// place of this process, so Toolexec mostly doesn't return: only with an error, or when it has asked the linker for its
-// version.
+// Toolexec runs one tool of the Go toolchain for the go command. args holds the tool and its arguments. The tool replaces this
+// process, so Toolexec returns only with an error, or after it has printed the linker's version.
 //
-// Only compile, asm and link are of interest. What changes their results is part of the build cache's keys: in the marks
-// for compile and asm, and in the version that link reports.
+// Toolexec changes the arguments of compile, asm and link. Everything that changes their results is part of the build
+// cache's keys: in the marks for compile and asm, and in the version that link reports.
 func Toolexec(args []string) error {
 	if len(args) == 0 {
 		return errors.New("toolexec: no tool given")
@@ -48,8 +47,8 @@ func Toolexec(args []string) error {
 	return execTool(tool, args)
 }
 
-// execTool makes this process the tool: signals and exit code need no passing on. The go command names its own tools in full,
-// but it also asks the C compiler for its version through the wrapper, and that one only as CC does.
+// execTool replaces this process with the tool, so that signals and the exit code need no forwarding. The go command uses
+// full names for its own tools, but it also asks the C compiler for its version through the wrapper, with the name in CC.
 func execTool(tool string, args []string) error {
 	file, err := exec.LookPath(tool)
 	if err != nil {
@@ -59,14 +58,14 @@ func execTool(tool string, args []string) error {
 	return fmt.Errorf("run %s: %w", tool, err)
 }
 
-// linkVersion reports the linker's version with the scheme added, which the go command hashes into the action id of every
-// link. That concerns packages main only, so nothing is lost for ordinary builds.
+// linkVersion prints the linker's version with the scheme added, which the go command hashes into the action id of every
+// link. Only packages main are linked, so ordinary builds lose nothing.
 func linkVersion(tool string) error {
 	out, err := exec.CommandContext(context.Background(), tool, "-V=full").Output()
 	if err != nil {
 		return fmt.Errorf("ask the linker for its version: %w", err)
 	}
-	// For a development version the go command reads the last field only, which begins with buildID=.
+	// For a development version the go command reads only the last field, which begins with buildID=.
 	_, err = fmt.Printf("%s+sohost%s\n", bytes.TrimSpace(out), scheme)
 	return err
 }
@@ -81,8 +80,8 @@ func argument(args []string, flag string) int {
 	return -1
 }
 
-// flagValue finds a flag in any of the forms that package flag understands. value is that of the last one, and
-// without holds the arguments without any.
+// flagValue finds a flag in any form that package flag accepts. value is the value of the last occurrence, and without
+// holds the arguments without any occurrence.
 func flagValue(args []string, flag string) (value string, without []string, found bool) {
 	for i := 0; i < len(args); i++ {
 		a := args[i]
