@@ -143,6 +143,7 @@ func TestForgedReasons(t *testing.T) {
 		{`of kind "int8"`, reflect.TypeFor[int8](), items(), items(array(1), array(3), "int8", "int8", 0)},
 		{`of kind "odd"`, reflect.TypeFor[int8](), items(), scalar("odd")},
 		{"array of", reflect.TypeFor[[1]int8](), items(), items(array(2), array(4), "array", "a", 1, 1<<40+1, array(2), "int8", "int8")},
+		{"contains itself", reflect.TypeFor[[1]int8](), items(), items(array(1), array(4), "array", "a", 0, 1)},
 		{"65537 types", reflect.TypeFor[int8](), items(), items(array(mostShapes+1), string(make([]byte, mostShapes+1)))},
 		{"values left over", reflect.TypeFor[int8](), items(1, 1), scalar("int8")},
 		{"item of type 3 instead of 0", reflect.TypeFor[uint8](), items("x"), scalar("uint8")},
