@@ -53,6 +53,8 @@ func items(all ...any) func(w *writer) {
 				w.head(majorArray, uint64(x))
 			case pairs:
 				w.head(majorMap, uint64(x))
+			case func(w *writer):
+				x(w)
 			case raw:
 				w.WriteByte(byte(x))
 			default:
@@ -124,6 +126,12 @@ func TestForgedBounds(t *testing.T) {
 // consequence.
 func TestForgedReasons(t *testing.T) {
 	type pointers struct{ a, b *int8 }
+	nested := func(w *writer) {
+		for range tooDeep + 1 {
+			items(array(2), 1, array(2), "k")(w)
+		}
+		w.null()
+	}
 	intSlice := items(array(2), array(3), "slice", "[]int8", 1, array(2), "int8", "int8")
 	bytesSlice := items(array(2), array(3), "slice", "[]uint8", 1, array(2), "uint8", "uint8")
 	intMap := items(array(2), array(4), "map", "map[int8]int8", 1, 1, array(2), "int8", "int8")
@@ -141,6 +149,14 @@ func TestForgedReasons(t *testing.T) {
 		{"type 1 of 1", reflect.TypeFor[*int8](), items(), items(array(1), array(3), "ptr", "*int8", 1)},
 		{"type 7 of 1", reflect.TypeFor[*int8](), items(), items(array(1), array(3), "ptr", "*int8", 7)},
 		{`of kind "int8"`, reflect.TypeFor[int8](), items(), items(array(1), array(3), "int8", "int8", 0)},
+		{`of kind "unsafe.Pointer"`, reflect.TypeFor[int8](), items(), scalar("unsafe.Pointer")},
+		{`of kind "chan"`, reflect.TypeFor[int8](), items(), scalar("chan")},
+		{"not a string", reflect.TypeFor[struct{ n int8 }](), items(array(2), 1, 5),
+			items(array(3), array(3), "struct", "s", array(4), "n", 1, "gone", 2, array(2), "int8", "int8", array(2), "string", "string")},
+		{"interfaces nested deeper", reflect.TypeFor[any](), nested, items(array(3), array(2), "interface", "interface {}",
+			array(3), "struct", "abi.Field", array(4), "Key", 2, "Value", 0, array(2), "string", "string")},
+		{"interfaces nested deeper", reflect.TypeFor[struct{}](), items(array(1), nested), items(array(4), array(3), "struct", "s", array(2), "gone", 3,
+			array(3), "struct", "abi.Field", array(4), "Key", 2, "Value", 3, array(2), "string", "string", array(2), "interface", "interface {}")},
 		{`of kind "odd"`, reflect.TypeFor[int8](), items(), scalar("odd")},
 		{"array of", reflect.TypeFor[[1]int8](), items(), items(array(2), array(4), "array", "a", 1, 1<<40+1, array(2), "int8", "int8")},
 		{"contains itself", reflect.TypeFor[[1]int8](), items(), items(array(1), array(4), "array", "a", 0, 1)},
