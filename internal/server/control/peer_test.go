@@ -8,26 +8,8 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
-	"reflect"
 	"testing"
-
-	"github.com/sohost/sohost"
-	"github.com/sohost/sohost/native"
 )
-
-// TestBriefly leaves memory out and everything else in.
-func TestBriefly(t *testing.T) {
-	full := func() sohost.Status {
-		return sohost.Status{Release: 3, Left: sohost.Leftovers{Generations: 2}, Plugins: []sohost.PluginStatus{{
-			Name: "a", Generations: []sohost.GenerationStatus{{Leases: 5, Memory: native.Memory{Resident: 1}}},
-		}}}
-	}
-	want := full()
-	want.Left, want.Plugins[0].Generations[0].Memory = sohost.Leftovers{}, native.Memory{}
-	if got := briefly(full()); !reflect.DeepEqual(got, want) {
-		t.Errorf("it is %+v, want %+v", got, want)
-	}
-}
 
 // TestAuthorize lets the server's own user and root pass, and nobody else.
 func TestAuthorize(t *testing.T) {

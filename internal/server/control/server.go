@@ -1,9 +1,7 @@
 package control
 
 import (
-	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net/http"
 	"path/filepath"
@@ -11,7 +9,6 @@ import (
 
 	"github.com/sohost/sohost"
 	"github.com/sohost/sohost/generations"
-	"github.com/sohost/sohost/native"
 )
 
 // NewServer returns the control server of a worker, which answers for host. Call its Serve with the connections that the
@@ -21,29 +18,29 @@ func NewServer(host *sohost.Host) *http.Server {
 	s := &server{host}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /v1/status", func(w http.ResponseWriter, r *http.Request) {
-		status := host.Status()
 		if r.URL.Query().Get("brief") == "true" {
-			status = briefly(status)
+			s.tell(w, host.StatusBrief(), nil)
+			return
 		}
-		s.tell(w, status, nil)
+		s.tell(w, host.Status(), nil)
 	})
-	mux.HandleFunc("POST /v1/deploy", change(s, func(r *http.Request, in DeployRequest) (any, error) {
+	mux.HandleFunc("POST /v1/deploy", handle(func(r *http.Request, in DeployRequest) (any, error) {
 		if err := absolute(in.Images); err != nil {
 			return nil, err
 		}
 		return host.Deploy(r.Context(), in.Images)
 	}))
-	mux.HandleFunc("POST /v1/rollback", change(s, func(r *http.Request, in RollbackRequest) (any, error) {
+	mux.HandleFunc("POST /v1/rollback", handle(func(r *http.Request, in RollbackRequest) (any, error) {
 		return host.Rollback(r.Context(), sohost.RollbackOptions{To: in.To, Plugins: in.Plugins})
 	}))
-	mux.HandleFunc("POST /v1/prune", change(s, func(r *http.Request, in PruneRequest) (any, error) {
+	mux.HandleFunc("POST /v1/prune", handle(func(r *http.Request, in PruneRequest) (any, error) {
 		return host.Prune(generations.PruneOptions{Keep: in.Keep, DryRun: in.DryRun})
 	}))
 	mux.HandleFunc("GET /v1/quarantine", func(w http.ResponseWriter, r *http.Request) {
 		quarantines, err := host.Quarantines()
 		s.tell(w, append([]generations.Quarantine{}, quarantines...), err)
 	})
-	mux.HandleFunc("POST /v1/quarantine/lift", change(s, func(r *http.Request, in LiftRequest) (any, error) {
+	mux.HandleFunc("POST /v1/quarantine/lift", handle(func(r *http.Request, in LiftRequest) (any, error) {
 		return host.LiftQuarantine(in.Image)
 	}))
 	mux.HandleFunc("GET /v1/releases", func(w http.ResponseWriter, r *http.Request) {
@@ -67,42 +64,13 @@ func NewServer(host *sohost.Host) *http.Server {
 
 type server struct{ host *sohost.Host }
 
-// handedOver reports whether the host has given its plugins away. A Call says so before it looks for the plugin, and no plugin
-// has an empty name.
-func (s *server) handedOver() bool {
-	return errors.Is(s.host.Call(context.Background(), "", nil), sohost.ErrHandedOver)
-}
-
 // tell answers a question, unless the answer is another worker's to give. It looks after the answer was made: plugins leave the
-// host only after handedOver has become true, so what was found out before that is the truth.
+// host only after Serving has become ErrHandedOver, so what was found out before that is the truth.
 func (s *server) tell(w http.ResponseWriter, out any, err error) {
-	if s.handedOver() {
+	if s.host.Serving() == sohost.ErrHandedOver {
 		err = sohost.ErrHandedOver
 	}
 	answer(w, out, err)
-}
-
-// change carries out a request that changes something. An error means that nothing has changed. If the host has given its plugins
-// away, it may mean no more than that, whatever it says (the store is closed by then), and the next worker can be asked.
-func change[In any](s *server, do func(*http.Request, In) (any, error)) http.HandlerFunc {
-	return handle(func(r *http.Request, in In) (any, error) {
-		out, err := do(r, in)
-		if err != nil && s.handedOver() {
-			err = sohost.ErrHandedOver
-		}
-		return out, err
-	})
-}
-
-// briefly leaves out of a status what takes time to find out.
-func briefly(status sohost.Status) sohost.Status {
-	status.Left = sohost.Leftovers{}
-	for _, p := range status.Plugins {
-		for i := range p.Generations {
-			p.Generations[i].Memory = native.Memory{}
-		}
-	}
-	return status
 }
 
 // absolute returns an error if the server could not find one of the images.

@@ -31,7 +31,7 @@ func TestServe(t *testing.T) {
 	p := st.worker()
 	start := p.began.Order.Start
 	if p.began.Files != 3 || start.Takes || start.LogFormat != "json" || !start.Verbose || start.ShutdownTimeout != never ||
-		len(start.Options.Crashes) > 0 {
+		len(start.Crashes) > 0 {
 		t.Errorf("the first worker is told %+v with %d files", start, p.began.Files)
 	}
 	var lock syscall.Stat_t
@@ -149,17 +149,17 @@ func TestRestart(t *testing.T) {
 
 	second := st.worker()
 	start := second.began.Order.Start
-	if c := start.Options.Crashes; len(c) != 1 || !strings.HasPrefix(c[0].Output, "panic: first") || c[0].ExitCode != 2 ||
-		start.Options.CrashesInARow != 1 {
-		t.Errorf("after the first crash a worker is told %+v, %d in a row", c, start.Options.CrashesInARow)
+	if c := start.Crashes; len(c) != 1 || !strings.HasPrefix(c[0].Output, "panic: first") || c[0].Exit != "exit status 2" ||
+		start.CrashesInARow != 1 {
+		t.Errorf("after the first crash a worker is told %+v, %d in a row", c, start.CrashesInARow)
 	}
 	second.say(worker.Word{Failed: "no port"})
 	second.exit(1)
 
 	third := st.worker()
 	start = third.began.Order.Start
-	if c := start.Options.Crashes; len(c) != 1 || start.Options.CrashesInARow != 2 {
-		t.Errorf("after a worker that said why it failed, the next is told %+v, %d in a row", c, start.Options.CrashesInARow)
+	if c := start.Crashes; len(c) != 1 || start.CrashesInARow != 2 {
+		t.Errorf("after a worker that said why it failed, the next is told %+v, %d in a row", c, start.CrashesInARow)
 	}
 	third.serve(1)
 	st.await(func(s control.Status) bool { return s.Worker != nil })
@@ -167,9 +167,9 @@ func TestRestart(t *testing.T) {
 
 	fourth := st.worker()
 	start = fourth.began.Order.Start
-	if c := start.Options.Crashes; len(c) != 1 || c[0].PID != third.pid || c[0].Signal != syscall.SIGKILL ||
-		start.Options.CrashesInARow != 3 {
-		t.Errorf("after a worker that served, the next is told %+v, %d in a row", c, start.Options.CrashesInARow)
+	if c := start.Crashes; len(c) != 1 || c[0].Exit != "signal: killed" ||
+		start.CrashesInARow != 3 {
+		t.Errorf("after a worker that served, the next is told %+v, %d in a row", c, start.CrashesInARow)
 	}
 	if s := st.status(); s.Worker != nil || s.Store != st.dir || s.Plugins == nil {
 		t.Errorf("while none serves the status is %+v", s)
@@ -200,7 +200,7 @@ func TestRestart(t *testing.T) {
 	fourth.given(taker)
 	receive(t, handing, "answer")
 	taker.crash("") // after a handover the count begins anew
-	if n := st.worker().began.Order.Start.Options.CrashesInARow; n != 1 {
+	if n := st.worker().began.Order.Start.CrashesInARow; n != 1 {
 		t.Errorf("after a handover and a crash: %d in a row", n)
 	}
 }
@@ -213,7 +213,7 @@ func TestSettled(t *testing.T) {
 	for range 3 {
 		p.exit(1)
 		p = st.worker()
-		if n := p.began.Order.Start.Options.CrashesInARow; n != 1 {
+		if n := p.began.Order.Start.CrashesInARow; n != 1 {
 			t.Fatalf("it is the %dth crash in a row", n)
 		}
 		p.serve(1)
@@ -283,14 +283,14 @@ func TestPending(t *testing.T) {
 	defer from.Close()
 	defer to.Close()
 	var start worker.Start
-	start.Options.Crashes = s.pending
+	start.Crashes = s.pendingCrashes()
 	sent := make(chan error, 1)
 	go func() { sent <- from.Send(worker.Order{Start: &start}) }()
 	var got worker.Order
 	if _, err := to.Receive(&got); err != nil {
 		t.Error(err)
 	}
-	if err := <-sent; err != nil || len(got.Start.Options.Crashes) != keptCrashes {
+	if err := <-sent; err != nil || len(got.Start.Crashes) != keptCrashes {
 		t.Errorf("the order to start: %v", err)
 	}
 }
@@ -476,7 +476,7 @@ func TestHang(t *testing.T) {
 				t.Errorf("logged: %s; want %s", line, test.exit)
 			}
 			next := st.worker()
-			if c := next.began.Order.Start.Options.Crashes; len(c) != 1 || !strings.HasPrefix(c[0].Why, "it didn't answer") {
+			if c := next.began.Order.Start.Crashes; len(c) != 1 || !strings.HasPrefix(c[0].Why, "it didn't answer") {
 				t.Errorf("the next worker is told %+v", c)
 			}
 		})

@@ -51,15 +51,21 @@ func (s *Supervisor) begin() (*process, error) {
 		return nil, err
 	}
 	start := s.opts.Start
-	for _, r := range s.pending {
-		start.Crashes = append(start.Crashes, sohost.Crash{Ended: r.Ended, Exit: r.Exit, Why: r.Why, Output: r.Output})
-	}
+	start.Crashes = s.pendingCrashes()
 	start.CrashesInARow = s.row
 	if err := s.order(p, &start); err != nil {
 		p.close()
 		return nil, fmt.Errorf("start a worker: %w", err)
 	}
 	return p, nil
+}
+
+// pendingCrashes returns the reports that wait for a worker.
+func (s *Supervisor) pendingCrashes() (crashes []sohost.Crash) {
+	for _, r := range s.pending {
+		crashes = append(crashes, sohost.Crash{Ended: r.Ended, Exit: r.Exit, Why: r.Why, Output: r.Output})
+	}
+	return crashes
 }
 
 // order tells a worker what to serve. After an error the worker is gone.
