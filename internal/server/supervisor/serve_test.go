@@ -520,7 +520,7 @@ func TestStatus(t *testing.T) {
 	st := newStage(t, nil)
 	p := st.start()
 	p.do(command{Status: 200, Body: "{"})
-	s := st.status()
+	s := st.await(func(s control.Status) bool { return s.Release == 0 }) // until the puppet has the command
 	if s.Worker == nil || s.Worker.PID != p.pid || s.Release != 0 || s.Store != st.dir || s.Plugins == nil {
 		t.Errorf("the status is %+v", s)
 	}
