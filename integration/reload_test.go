@@ -30,7 +30,7 @@ func TestReloadUnderLoad(t *testing.T) {
 	wordfreq.require("gopkg.in/yaml.v3@v3.0.0")
 	wordfreq.edit("count/count.go", "len(words) + 0", "len(words) + 0*1")
 	images = append(images, wordfreq.build())
-	counter.edit("counter.go", "answers the new total", "answers the total")
+	counter.edit("counter.go", "returns the new total", "returns the total")
 	counter.edit("counter.go", "Fprintln(w, c.total.Add(c.step))", "Fprintf(w, \"%d\\n\", c.total.Add(c.step))")
 	second := counter.build()
 
