@@ -9,6 +9,7 @@ FUZZTIME    ?= 30s
 SOAK        ?= 2000
 KILLS       ?= 150
 REPEATS     ?= 10
+PKGS        ?= . ./internal/blame ./internal/checkpoint ./internal/instance ./internal/ledger ./internal/pidfd ./internal/routes
 
 # With -trimpath the tests share the compiled standard library with the programs that they build. With -short they do once
 # what soak, kills, load and long do again and again. Only a hang reaches the timeout. make lint runs go vet, so tests needn't.
@@ -16,7 +17,7 @@ TESTFLAGS    = -trimpath -short -timeout 30m
 INTEGRATION  = $(GO) test -trimpath -count=1 -timeout 90m ./integration
 SOURCES      = $(shell git ls-files --cached --others --exclude-standard '*.go' 2>/dev/null)
 
-.PHONY: help run build plugins test test-arm64 race soak kills load long fuzz lint bench clean
+.PHONY: help run build plugins test test-arm64 race soak kills load long fuzz mutate lint bench clean
 
 help: ## print this
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -55,10 +56,14 @@ long: ## run what make test shortens or skips outside of ./integration
 fuzz: ## fuzz each parser for FUZZTIME (30s)
 	@scripts/fuzz.sh $(FUZZTIME)
 
-lint: ## gofmt, go vet and staticcheck
+mutate: ## change PKGS (the root and what left it) in small ways, and print the changes that no test notices; takes long
+	$(GO) run ./scripts/mutate $(PKGS)
+
+lint: ## gofmt, go vet, staticcheck, and whether the picture in ARCHITECTURE.md is current
 	@test -z "$$(gofmt -l $(SOURCES))" || { gofmt -d $(SOURCES); exit 1; }
 	$(GO) vet -trimpath ./...
 	GOFLAGS=-trimpath $(GO) run $(STATICCHECK) ./...
+	$(GO) run ./scripts/imports -check ARCHITECTURE.md
 
 bench: ## run the benchmarks behind the figures in the README
 	$(GO) test -run '^$$' -bench . -benchmem ./generations ./internal/state
