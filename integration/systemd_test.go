@@ -48,8 +48,8 @@ func TestSystemd(t *testing.T) {
 	defer notices.Close()
 
 	// LISTEN_PID is the pid of the program, which only a shell that becomes the program knows before it runs.
-	script := `LISTEN_PID=$$ WATCHDOG_PID=$$ exec "$0" run --store "$1" --plugins "$2" --log-format json`
-	cmd := exec.CommandContext(patient(t), "/bin/sh", "-c", script, server, p.store, p.plugins)
+	script := `LISTEN_PID=$$ WATCHDOG_PID=$$ exec "$0" run --store "$1" --plugins "$2" --control "$3" --log-format json`
+	cmd := exec.CommandContext(patient(t), "/bin/sh", "-c", script, server, p.store, p.plugins, p.control)
 	cmd.Env = append(os.Environ(), "LISTEN_FDS=2", "LISTEN_FDNAMES=http:control", "WATCHDOG_USEC=3000000",
 		"NOTIFY_SOCKET="+notices.LocalAddr().String())
 	cmd.ExtraFiles, cmd.Dir, cmd.Stderr = files, p.dir, os.Stderr

@@ -28,7 +28,7 @@ func serve(ctx context.Context, r *runFlags, log *slog.Logger) error {
 	defer stop()
 	// Errors are reported before the store is touched, with one exception: the port may be taken by the worker of a server
 	// that was killed. That worker also holds the lock, so wait for the lock and try again.
-	public, private, err := listen(r)
+	open, err := listen(r)
 	if errors.As(err, new(usageError)) {
 		return err
 	}
@@ -38,19 +38,19 @@ func serve(ctx context.Context, r *runFlags, log *slog.Logger) error {
 	lock, locked := acquireLock(ctx, r.Store, log)
 	if locked != nil {
 		if err == nil {
-			err = errors.Join(public.Close(), private.Close())
+			err = errors.Join(open.public.Close(), open.control.Close())
 		}
 		return errors.Join(err, locked)
 	}
 	defer lock.Close()
 	if err != nil {
-		public, private, err = listen(r)
+		open, err = listen(r)
 	}
 	if err != nil {
 		return err
 	}
-	defer public.Close()
-	defer private.Close()
+	defer open.public.Close()
+	defer open.control.Close()
 	notifier, err := systemd.NewNotifier()
 	if err != nil {
 		return err
@@ -63,10 +63,10 @@ func serve(ctx context.Context, r *runFlags, log *slog.Logger) error {
 		Start: worker.Start{
 			Options: r.options(), LogFormat: r.logFormat, Verbose: r.verbose, ShutdownTimeout: r.ShutdownTimeout,
 		},
-		Public: public, Control: private, ControlPath: r.Control,
+		Public: open.public, Control: open.control, ControlPath: open.controlPath,
 		Lock: lock, Log: log, Notifier: notifier,
 		HangTimeout: r.HangTimeout, HandoverTimeout: r.HandoverTimeout,
-		Serving: func(s control.Status) { greet(log, "http://"+public.Addr().String(), r, s) },
+		Serving: func(s control.Status) { greet(log, "http://"+open.public.Addr().String(), r, s) },
 	})
 	return supervise(ctx, s, log)
 }
@@ -110,28 +110,35 @@ func acquireLock(ctx context.Context, store string, log *slog.Logger) (*generati
 	return lock, err
 }
 
+// sockets are what a server listens on.
+type sockets struct {
+	public, control net.Listener
+	controlPath     string // the control socket's file, to be removed in the end; empty if systemd has made it
+}
+
 // listen opens the sockets, unless systemd has opened them.
-func listen(r *runFlags) (public, private net.Listener, err error) {
-	public, private, err = systemd.Sockets()
+func listen(r *runFlags) (open sockets, err error) {
+	open.public, open.control, err = systemd.Sockets()
 	if err != nil {
-		return nil, nil, err
+		return sockets{}, err
 	}
-	if public == nil {
-		if public, err = net.Listen("tcp", r.Listen); err != nil {
-			return nil, nil, listenError(err)
+	if open.public == nil {
+		if open.public, err = net.Listen("tcp", r.Listen); err != nil {
+			return sockets{}, listenError(err)
 		}
 	}
-	if private == nil {
-		private, err = control.Listen(r.Control)
+	if open.control == nil {
+		open.control, err = control.Listen(r.Control)
 		if errors.Is(err, control.ErrInUse) {
 			err = fmt.Errorf("%w; `sohost status --control %s` shows what it serves. A second server needs its own --control and --store",
 				err, r.Control)
 		}
 		if err != nil {
-			return nil, nil, errors.Join(err, public.Close())
+			return sockets{}, errors.Join(err, open.public.Close())
 		}
+		open.controlPath = r.Control
 	}
-	return public, private, nil
+	return open, nil
 }
 
 // listenError explains why HTTP has no socket. An address that can't exist is a usageError; one that is taken isn't.
