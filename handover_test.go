@@ -258,7 +258,7 @@ func TestHandoverUndone(t *testing.T) {
 	r.handover(t.Context(), lock, GiveOptions{Images: map[string]string{"b": w.file("b", "b2")}})
 	got := w.done("Start", "Stop", "Close")
 	for _, order := range [][2]string{{"b1 Stop", "b2 Start"}, {"b2 Start", "b2 Close"}, {"b2 Close", "b1 Start"}} {
-		if strings.Index(got, order[0]) < 0 || strings.LastIndex(got, order[1]) < strings.Index(got, order[0]) {
+		if !strings.Contains(got, order[0]) || strings.LastIndex(got, order[1]) < strings.Index(got, order[0]) {
 			t.Errorf("%s doesn't come before %s in %s", order[0], order[1], got)
 		}
 	}
@@ -599,7 +599,7 @@ func TestPanickingNew(t *testing.T) {
 	o.Process = &Process{Handover: func(_ context.Context, why string) error { asked <- why; return errFault }}
 	r := w.host(o)
 	for _, mistake := range []func(context.Context) error{
-		func(context.Context) error { var m map[string]int; m["x"] = 1; return nil },
+		func(context.Context) error { i := len(w.dir); _ = w.dir[i]; return nil },
 		func(context.Context) error { var p *count; p.N++; return nil },
 		func(context.Context) error { http.HandlerFunc(nil).ServeHTTP(nil, nil); return nil },
 	} {

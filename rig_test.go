@@ -207,9 +207,6 @@ func (w *world) loader() *instance.Loader {
 // count is the state of a plugin.
 type count struct{ N int }
 
-// wide is the state of a plugin whose version is written in capitals, "A2": it has a field that count has not.
-type wide struct{ N, Extra int }
-
 // descriptor makes the plugin of an image. Its name's letter says what it has: a and b have state and background work, s has no
 // state, n no handler; e exports beside calls; x is a plugin whose state can't be checkpointed. A digit 9 is version 2 of the state.
 func (w *world) descriptor(image string) *abi.Descriptor {

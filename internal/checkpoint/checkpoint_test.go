@@ -206,6 +206,58 @@ func TestKilledBetween(t *testing.T) {
 	d.wantRestored(2, "second", BeforeVersion)
 }
 
+// TestStash gives a version's last checkpoint its name at a restore: over what an earlier attempt has left, and if that can't be
+// done it stays where it is.
+func TestStash(t *testing.T) {
+	var log strings.Builder
+	for _, blocked := range []bool{false, true} {
+		log.Reset()
+		d := aDir{New(t.TempDir(), slog.New(slog.NewTextHandler(&log, nil))), t}
+		d.write(1, "one")
+		d.write(2, "second")
+		left := filepath.Join(d.path, "p.cbor.v2.new")
+		if err := os.WriteFile(left, nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		want := "kept=" + filepath.Join(d.path, "p.cbor.v2")
+		if blocked {
+			os.Remove(left)
+			if err := os.MkdirAll(filepath.Join(left, "x"), 0o700); err != nil {
+				t.Fatal(err)
+			}
+			want = "kept=" + filepath.Join(d.path, "p.cbor")
+		}
+		d.wantRestored(1, "one", BeforeVersion)
+		if !strings.Contains(log.String(), want+" ") {
+			t.Errorf("blocked %v: the log has %s, want %s", blocked, &log, want)
+		}
+		if d.text("p.cbor") != "second" {
+			t.Error("the newer one is gone")
+		}
+	}
+}
+
+// TestCloses leaves no file open.
+func TestCloses(t *testing.T) {
+	d := newDir(t)
+	d.write(1, "one")
+	before, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 10 {
+		d.write(2, "two")
+		d.write(1, "one")
+		d.restore(1)
+		d.restore(2)
+		d.restore(3)
+	}
+	after, err := os.ReadDir("/proc/self/fd")
+	if err != nil || len(after) > len(before) {
+		t.Errorf("%d files are open, before it were %d; %v", len(after), len(before), err)
+	}
+}
+
 // TestOtherSchema keeps nothing apart for another schema, and restores nothing of it.
 func TestOtherSchema(t *testing.T) {
 	d := newDir(t)

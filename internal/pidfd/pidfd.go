@@ -14,24 +14,23 @@ import (
 
 // Process is a process that was found by its number.
 type Process struct {
-	pid int
-	fd  int // a pidfd; -1 where the kernel or a sandbox offers none
+	pid  int
+	file *os.File // a pidfd; nil where the kernel or a sandbox offers none
 }
 
 // Open finds the process with that number. The error is ESRCH when there is none.
-func Open(pid int) (*Process, error) {
-	fd, err := unix.PidfdOpen(pid, 0)
-	if errors.Is(err, unix.ESRCH) {
-		return nil, err
-	}
-	if err != nil { // a sandbox may not allow the call
-		return openByNumber(pid), nil
-	}
-	return &Process{pid: pid, fd: fd}, nil
-}
+func Open(pid int) (*Process, error) { return open(pid, unix.PidfdOpen) }
 
-// openByNumber does without a pidfd, and can mistake a later process for this one.
-func openByNumber(pid int) *Process { return &Process{pid: pid, fd: -1} }
+func open(pid int, pidfdOpen func(pid, flags int) (fd int, err error)) (*Process, error) {
+	fd, err := pidfdOpen(pid, 0)
+	switch {
+	case errors.Is(err, unix.ESRCH):
+		return nil, err
+	case err != nil: // a sandbox may not allow the call; without it a later process can be mistaken for this one
+		return &Process{pid: pid}, nil
+	}
+	return &Process{pid: pid, file: os.NewFile(uintptr(fd), "pidfd")}, nil
+}
 
 // PID returns the number.
 func (p *Process) PID() int { return p.pid }
@@ -40,10 +39,10 @@ func (p *Process) PID() int { return p.pid }
 func (p *Process) Kill() {
 	switch {
 	case p.pid == os.Getpid():
-	case p.fd < 0:
+	case p.file == nil:
 		unix.Kill(p.pid, unix.SIGKILL)
 	default:
-		unix.PidfdSendSignal(p.fd, unix.SIGKILL, nil, 0)
+		unix.PidfdSendSignal(int(p.file.Fd()), unix.SIGKILL, nil, 0)
 	}
 }
 
@@ -69,24 +68,21 @@ func (p *Process) AwaitEnd(d time.Duration) bool {
 
 // ended reports whether the process has ended, and waits for that at most as long as it is told; it may return earlier.
 func (p *Process) ended(wait time.Duration) bool {
-	if p.fd >= 0 {
-		fds := []unix.PollFd{{Fd: int32(p.fd), Events: unix.POLLIN}}
-		_, err := unix.Poll(fds, int(wait.Milliseconds()))
-		if errors.Is(err, unix.EINTR) || err == nil && fds[0].Revents&^unix.POLLIN == 0 {
-			return fds[0].Revents != 0
-		}
+	if p.file != nil {
+		fds := []unix.PollFd{{Fd: int32(p.file.Fd()), Events: unix.POLLIN}}
+		switch n, err := unix.Poll(fds, int(wait.Milliseconds())); {
+		case err == nil && n == 0:
+			return false
+		case err == nil && fds[0].Revents == unix.POLLIN:
+			return true
+		} // interrupted, or it can't be asked
 	}
 	if errors.Is(unix.Kill(p.pid, 0), unix.ESRCH) {
 		return true
 	}
-	time.Sleep(min(wait, look)) // where poll fails or there is no pidfd: never a busy loop
+	time.Sleep(min(wait, look)) // never a busy loop
 	return false
 }
 
 // Close releases the pidfd.
-func (p *Process) Close() {
-	if p.fd >= 0 {
-		unix.Close(p.fd)
-		p.fd = -1
-	}
-}
+func (p *Process) Close() { p.file.Close() } // a nil file has an error for that

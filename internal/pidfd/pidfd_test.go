@@ -40,13 +40,21 @@ func both(t *testing.T, test func(t *testing.T, open func(pid int) *Process)) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if p.fd < 0 {
+			if p.file == nil {
 				t.Fatal("no pidfd: this kernel has pidfd_open(2)")
 			}
 			return p
 		})
 	})
-	t.Run("number", func(t *testing.T) { test(t, openByNumber) })
+	t.Run("number", func(t *testing.T) {
+		test(t, func(pid int) *Process {
+			p, err := open(pid, func(int, int) (int, error) { return -1, unix.EPERM })
+			if err != nil || p.file != nil {
+				t.Fatal(p, err)
+			}
+			return p
+		})
+	})
 }
 
 func TestAwaitEnd(t *testing.T) {
@@ -74,7 +82,7 @@ func TestAwaitEnd(t *testing.T) {
 	}
 	both(t, test)
 	t.Run("poll fails", func(t *testing.T) {
-		test(t, func(pid int) *Process { return &Process{pid: pid, fd: 1 << 30} }) // no open file
+		test(t, func(pid int) *Process { return &Process{pid: pid, file: notAPidfd(t)} })
 	})
 }
 
@@ -94,7 +102,7 @@ func TestKill(t *testing.T) {
 // TestWaitsIdle has poll fail at once: the wait must not become a busy loop.
 func TestWaitsIdle(t *testing.T) {
 	pid, _ := child(t)
-	p := &Process{pid: pid, fd: 1 << 30}
+	p := &Process{pid: pid, file: notAPidfd(t)}
 	runtime.LockOSThread() // whose time is measured
 	defer runtime.UnlockOSThread()
 	before := cpu(t)
@@ -147,5 +155,41 @@ func TestSelf(t *testing.T) {
 		t.Error("this process waits for itself")
 	}
 	p.Kill()
-	(&Process{pid: os.Getpid(), fd: -1}).Kill()
+	(&Process{pid: os.Getpid()}).Kill()
+}
+
+// TestClose closes the pidfd, once.
+func TestClose(t *testing.T) {
+	before := openFiles(t)
+	p, err := Open(os.Getpid())
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.Close()
+	p.Close()
+	(&Process{pid: os.Getpid()}).Close()
+	if after := openFiles(t); after != before {
+		t.Errorf("%d files are open, before it were %d", after, before)
+	}
+}
+
+func openFiles(t *testing.T) int {
+	t.Helper()
+	entries, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return len(entries)
+}
+
+// notAPidfd is a file that poll reports an error of.
+func notAPidfd(t *testing.T) *os.File {
+	t.Helper()
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Close()
+	t.Cleanup(func() { w.Close() })
+	return w // a pipe without a reader: POLLERR
 }
