@@ -3,6 +3,8 @@ package main
 import (
 	"strings"
 	"time"
+
+	"github.com/sohost/sohost"
 )
 
 // setting is one thing that an operator can set. Its flag, its key in sohost.toml, its line in --help and its row in
@@ -34,6 +36,7 @@ func (s setting) standard() string {
 // bind returns the settings of `sohost run`, stored in c, which gets their defaults. The order is that of --help and of the
 // reference.
 func (c *config) bind() []setting {
+	d := sohost.DefaultOptions()
 	return []setting{
 		{key: "listen", value: asText("address", &c.Listen, defaultListen),
 			help: "serve HTTP on this address; port 0 picks a free one"},
@@ -47,20 +50,20 @@ func (c *config) bind() []setting {
 
 		{key: "poll", value: asBoolean(&c.Poll),
 			help: "watch files by polling only; without it, only those whose changes the kernel can't report are polled"},
-		{key: "settle", value: asDuration(&c.Settle, 50*time.Millisecond),
+		{key: "settle", value: asDuration(&c.Settle, d.Settle),
 			help: "read a changed image once it has been quiet for this long"},
-		{key: "open_timeout", value: asDuration(&c.OpenTimeout, 10*time.Second),
+		{key: "open_timeout", value: asDuration(&c.OpenTimeout, d.OpenTimeout),
 			help: "limit for the probe of an image, then for opening it and New, and then for Start"},
-		{key: "drain_timeout", value: asDuration(&c.DrainTimeout, 10*time.Second),
+		{key: "drain_timeout", value: asDuration(&c.DrainTimeout, d.DrainTimeout),
 			help: "limit for draining a stateful plugin, and then for Stop, Export and Import"},
-		{key: "keep", value: asNumber(&c.Keep, 100),
+		{key: "keep", value: asNumber(&c.Keep, d.Keep),
 			help: "keep this many releases in the store; -1 keeps all"},
-		{key: "probation", value: asDuration(&c.Probation, time.Minute),
+		{key: "probation", value: asDuration(&c.Probation, d.Probation),
 			help: "confirm a release, so that a crash can fall back to it, once it has served for this long"},
 
-		{key: "checkpoints", value: asInterval(&c.Checkpoints, time.Minute),
+		{key: "checkpoints", value: asInterval(&c.Checkpoints, d.CheckpointInterval),
 			help: "time between two checkpoints of each plugin's state; off for none"},
-		{key: "state_limit", value: asBytes(&c.StateLimit, 1<<30),
+		{key: "state_limit", value: asBytes(&c.StateLimit, int(d.StateLimit)),
 			help: "limit for a copy of one plugin's state"},
 
 		{key: "shutdown_timeout", value: asDuration(&c.ShutdownTimeout, 30*time.Second),
@@ -69,11 +72,11 @@ func (c *config) bind() []setting {
 			help: "replace a worker that has not answered for this long"},
 		{key: "handover_timeout", value: asDuration(&c.HandoverTimeout, 2*time.Minute),
 			help: "limit for a handover to a new worker"},
-		{key: "old_generations", value: asNumber(&c.OldGenerations, 32),
+		{key: "old_generations", value: asNumber(&c.OldGenerations, d.Budget.Generations),
 			help: "hand over to a new worker when more old generations than this are loaded"},
-		{key: "old_memory", value: asBytes(&c.OldMemory, 256<<20),
+		{key: "old_memory", value: asBytes(&c.OldMemory, int(d.Budget.Memory)),
 			help: "hand over when old generations keep more memory than this resident"},
-		{key: "old_goroutines", value: asNumber(&c.OldGoroutines, 1000),
+		{key: "old_goroutines", value: asNumber(&c.OldGoroutines, d.Budget.Goroutines),
 			help: "hand over when more goroutines of old generations than this still run"},
 	}
 }
