@@ -402,9 +402,18 @@ func TestBefore(t *testing.T) {
 	if err := os.RemoveAll(filepath.Join(b.store.Dir(), "releases", "000001")); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := b.Before([]string{"a"}); !errors.Is(err, generations.ErrNoRelease) || !strings.Contains(err.Error(), "--to") {
-		t.Errorf("with a gap in the releases: %v", err)
+	gap := func(what string) {
+		t.Helper()
+		if n, err := b.Before([]string{"a"}); n != 0 || !errors.Is(err, generations.ErrNoRelease) || !strings.Contains(err.Error(), "--to") {
+			t.Errorf("%s: %d, %v", what, n, err)
+		}
 	}
+	gap("the release that was rolled back to is gone")
+	b.publish("a9")
+	if err := os.RemoveAll(filepath.Join(b.store.Dir(), "releases", "000007")); err != nil {
+		t.Fatal(err)
+	}
+	gap("the release before is gone")
 }
 
 // TestBroken opens stores whose current release is broken.
@@ -439,6 +448,22 @@ func TestBroken(t *testing.T) {
 		t.Fatal(err)
 	}
 	opens(0, "")
+}
+
+// TestUnreadable opens a store of which nobody can tell what is current.
+func TestUnreadable(t *testing.T) {
+	b := newBook(t, Options{})
+	b.publish("a1")
+	dir := b.store.Dir()
+	if err := os.Rename(dir, dir+".away"); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(dir, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if l, err := Open(b.store, b.opts); err == nil || l != nil {
+		t.Errorf("opened %v", l)
+	}
 }
 
 func TestExclusively(t *testing.T) {

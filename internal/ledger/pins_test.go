@@ -17,12 +17,32 @@ func TestPins(t *testing.T) {
 	b.Pin(two)
 	b.Unpin(one)
 	b.Unpin(two)
-	if !b.pins.has(one) || b.pins.has(two) {
+	if !b.pins.has(one) || b.pins.has(two) || b.Pinned() != 1 {
 		t.Errorf("pinned: one %v, want true; two %v, want false", b.pins.has(one), b.pins.has(two))
 	}
 	b.Unpin(one)
-	if b.pins.has(one) || len(b.pins.count) != 0 {
+	if b.pins.has(one) || b.Pinned() != 0 {
 		t.Errorf("pinned after the last Unpin: %v", b.pins.count)
+	}
+}
+
+// TestPinsHammer pins and unpins from many goroutines.
+func TestPinsHammer(t *testing.T) {
+	b := newBook(t, Options{})
+	var all sync.WaitGroup
+	for range 8 {
+		all.Go(func() {
+			for i := range 200 {
+				id := generations.ID{byte(i % 3)}
+				b.Pin(id)
+				b.Pinned()
+				b.Unpin(id)
+			}
+		})
+	}
+	all.Wait()
+	if n := b.Pinned(); n != 0 {
+		t.Errorf("%d images are pinned in the end", n)
 	}
 }
 

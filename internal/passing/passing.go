@@ -38,6 +38,10 @@ type Conn struct {
 // ErrPaused is returned by Receive after Pause.
 var ErrPaused = errors.New("receiving is paused")
 
+// ErrFilesLost is returned by Receive when this process could not take the files of a message, because it has as many open as it
+// may have.
+var ErrFilesLost = errors.New("receive: files are lost: too many are open")
+
 // Pair returns the two ends of a socket pair, close-on-exec: for this process (New), for a child process (exec.Cmd.ExtraFiles), or
 // to be passed on.
 func Pair() (a, b *os.File, err error) {
@@ -147,7 +151,7 @@ func (c *Conn) read(p []byte) error {
 }
 
 // Receive waits for a message, decodes it and returns its files, close-on-exec. The caller must close them. The error is io.EOF if
-// the peer is gone or Close was called.
+// the peer is gone or Close was called. With ErrFilesLost the message is decoded all the same, and the next one can be received.
 func (c *Conn) Receive(message any) (files []*os.File, err error) {
 	defer func() {
 		if err != nil {
@@ -160,7 +164,7 @@ func (c *Conn) Receive(message any) (files []*os.File, err error) {
 	}
 	length := make([]byte, 4)
 	rights := make([]byte, unix.CmsgSpace(4*MaxFiles))
-	n, nr, _, _, err := c.socket.ReadMsgUnix(length, rights)
+	n, nr, flags, _, err := c.socket.ReadMsgUnix(length, rights)
 	if nr > 0 {
 		if files, err = filesOf(rights[:nr]); err != nil {
 			return files, err
@@ -188,6 +192,9 @@ func (c *Conn) Receive(message any) (files []*os.File, err error) {
 	case err == nil:
 		if err := json.Unmarshal(body, message); err != nil {
 			return files, fmt.Errorf("receive: %w", err)
+		}
+		if flags&unix.MSG_CTRUNC != 0 {
+			return files, ErrFilesLost
 		}
 		return files, nil
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, unix.ECONNRESET), errors.Is(err, net.ErrClosed):

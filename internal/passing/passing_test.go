@@ -7,6 +7,7 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 
 	"github.com/sohost/sohost/internal/passing"
@@ -156,6 +157,57 @@ func TestRefusals(t *testing.T) {
 }
 
 // TestPause stops a receiver between two messages, however they are cut: what was sent comes to who continues at the end.
+// TestFilesLost receives files in a process that may open no more. The message says so, and those that follow arrive.
+func TestFilesLost(t *testing.T) {
+	a, b := pair(t)
+	var limit syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
+		t.Fatal(err)
+	}
+	f, err := passing.MemoryFile("x")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	for range 2 {
+		if err := a.Send("one", f, f); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := a.Send("two"); err != nil {
+		t.Fatal(err)
+	}
+	next, err := passing.MemoryFile("next") // has the lowest number that is free
+	if err != nil {
+		t.Fatal(err)
+	}
+	free := next.Fd()
+	next.Close()
+	// With room for one file, and then for none.
+	for room := range 2 {
+		least := limit
+		least.Cur = uint64(free) + 1 - uint64(room)
+		if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &least); err != nil {
+			t.Fatal(err)
+		}
+		var text string
+		files, err := b.Receive(&text)
+		if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
+			t.Fatal(err)
+		}
+		if !errors.Is(err, passing.ErrFilesLost) || text != "one" || len(files) > 0 {
+			t.Errorf("received %q with %d files, %v", text, len(files), err)
+		}
+	}
+	var text string
+	if _, err := b.Receive(&text); err != nil || text != "two" {
+		t.Errorf("then received %q, %v", text, err)
+	}
+	if again, err := passing.MemoryFile("again"); err != nil || again.Fd() != free {
+		t.Errorf("a file stays open: the next has number %d, want %d, %v", again.Fd(), free, err)
+	}
+}
+
 func TestPause(t *testing.T) {
 	a, b := pair(t)
 	const messages = 2000

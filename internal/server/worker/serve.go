@@ -131,6 +131,10 @@ func (s *server) inherit(log *slog.Logger) {
 	for {
 		var p passed
 		files, err := s.connections.Receive(&p)
+		if errors.Is(err, passing.ErrFilesLost) {
+			log.Error("a connection of the old worker is lost", "err", err)
+			continue
+		}
 		if err != nil {
 			return // the giver has ended, or end was called
 		}

@@ -47,9 +47,10 @@ type give struct {
 }
 
 var (
-	errFinish = errors.New("the supervisor told the worker to finish")
-	errAbort  = errors.New("the supervisor aborted the handover")
-	errOrphan = errors.New("the supervisor is gone")
+	errFinish  = errors.New("the supervisor told the worker to finish")
+	errAbort   = errors.New("the supervisor aborted the handover")
+	errNoFiles = errors.New("the order to hand over came without its files: the worker may open no more")
+	errOrphan  = errors.New("the supervisor is gone")
 )
 
 // Run is a worker from its start to its end. It returns nil when the worker has finished as it was told, and a *ToldError if the
@@ -129,6 +130,10 @@ func (w *worker) obey() {
 	for {
 		var order Order
 		files, err := w.link.Receive(&order)
+		if errors.Is(err, passing.ErrFilesLost) { // below it is an order without its files
+			w.log.Error("an order from the supervisor", "err", err)
+			err = nil
+		}
 		if err != nil {
 			break
 		}
@@ -138,7 +143,9 @@ func (w *worker) obey() {
 		case order.Control && len(files) == 1:
 			w.accept(files[0])
 			continue
-		case order.Give != nil && len(files) == 2:
+		case order.Give != nil && len(files) != 2: // without an answer the supervisor would wait for its limit
+			w.link.Send(given(nil, errNoFiles))
+		case order.Give != nil:
 			g := give{Give: *order.Give, taker: files[0], connections: files[1]}
 			g.wanted, g.abort = context.WithCancelCause(w.finish)
 			abort = g.abort

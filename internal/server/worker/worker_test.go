@@ -386,6 +386,21 @@ func TestAbort(t *testing.T) {
 	c.ends(0)
 }
 
+// TestGiveWithoutFiles has the files of an order get lost, as in a process that may open no more: the supervisor hears of it at once.
+func TestGiveWithoutFiles(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t)
+	c := p.start(nil)
+	c.serving()
+	c.order(Order{Give: &Give{}})
+	if w := receive(t, c.words, "word"); w.Given == nil || !strings.Contains(w.Given.Error, errNoFiles.Error()) {
+		t.Errorf("it says %+v", w.Given)
+	}
+	get(t, p.url)
+	c.order(Order{Finish: true})
+	c.ends(0)
+}
+
 // TestReceiveStart has supervisors whose first order is none.
 func TestReceiveStart(t *testing.T) {
 	file, err := os.Open(os.DevNull)
