@@ -4,6 +4,7 @@ import (
 	"io/fs"
 	"os"
 
+	"github.com/google/renameio/v2"
 	"golang.org/x/sys/unix"
 )
 
@@ -17,6 +18,7 @@ type disk struct {
 	readFile   func(name string) ([]byte, error)
 	readlink   func(name string) (string, error)
 	mkdir      func(name string, perm fs.FileMode) error
+	mkdirTemp  func(dir, pattern string) (string, error)
 	symlink    func(oldname, newname string) error
 	rename     func(oldpath, newpath string) error
 	remove     func(name string) error
@@ -31,6 +33,9 @@ type disk struct {
 	clone    func(dst, src *os.File) error
 	sync     func(f *os.File) error
 	close    func(f *os.File) error
+
+	pending func(path, tmp string, perm fs.FileMode) (*renameio.PendingFile, error)
+	replace func(f *renameio.PendingFile) error
 }
 
 func realDisk() *disk {
@@ -43,6 +48,7 @@ func realDisk() *disk {
 		readFile:   os.ReadFile,
 		readlink:   os.Readlink,
 		mkdir:      os.Mkdir,
+		mkdirTemp:  os.MkdirTemp,
 		symlink:    os.Symlink,
 		rename:     os.Rename,
 		remove:     os.Remove,
@@ -57,7 +63,15 @@ func realDisk() *disk {
 		clone:    clone,
 		sync:     (*os.File).Sync,
 		close:    (*os.File).Close,
+
+		pending: pending,
+		replace: (*renameio.PendingFile).CloseAtomicallyReplace,
 	}
+}
+
+// pending makes a file in the folder tmp that is to replace the one at path. Its mode is perm, whatever the umask is.
+func pending(path, tmp string, perm fs.FileMode) (*renameio.PendingFile, error) {
+	return renameio.NewPendingFile(path, renameio.WithTempDir(tmp), renameio.WithStaticPermissions(perm))
 }
 
 // clone makes dst share the blocks of src, if the filesystem can.

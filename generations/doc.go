@@ -20,9 +20,10 @@
 // These names belong to this package. Any other file or folder in STORE belongs to the user of the store; the package
 // leaves it alone.
 //
-// Everything is written under a temporary name first: .NAME.sohost-tmp-DIGITS, beside its place. [OpenStore] removes
-// what a crash left under such names in STORE, in the folders above, and in STORE/state, which the store's user writes
-// through [WriteFile] while it has the store open. It removes nothing else, so other dot files are safe.
+// Everything is written under a temporary name first: .NAME.sohost-tmp-DIGITS, beside its place. [WriteFile] makes a folder
+// of that name and writes the file in it. [OpenStore] removes what a crash left under such names in STORE, in the folders
+// above, and in STORE/state, which the store's user writes through [WriteFile] while it has the store open. It removes
+// nothing else, so other dot files are safe.
 //
 // At any moment, and therefore after a crash at any moment, current names a complete release or does not exist yet.
 // Objects are durable before a release names them, a release is durable before current names it, and the removal of a

@@ -12,49 +12,48 @@ import (
 // WriteFile writes the file at path completely or not at all. Other processes, and anyone after a power failure, find
 // either the old file or everything that write wrote. It blocks until the bytes and the name are on disk.
 //
-// On error the file at path is unchanged, with one exception: if the last step fails, the fsync of the directory, the new
-// file is in place but a power failure may bring the old one back.
+// On error the file at path is unchanged, with one exception: if only the last steps fail, the removal of the temporary
+// folder or the fsync of the directory, the new file is in place but a power failure may bring the old one back.
 //
-// The file is written beside path under the name .NAME.sohost-tmp-DIGITS, where NAME is the last element of path. If the
-// process dies meanwhile, that file stays.
+// The file is written in a folder beside path, .NAME.sohost-tmp-DIGITS, where NAME is the last element of path. If the
+// process dies meanwhile, that folder stays.
 func WriteFile(path string, perm fs.FileMode, write func(io.Writer) error) error {
 	return realDisk().writeFile(path, perm, write)
 }
 
 func (d *disk) writeFile(path string, perm fs.FileMode, write func(io.Writer) error) error {
-	// In the same directory, because a rename is atomic only within one filesystem.
-	dir, name := filepath.Split(path)
-	f, err := d.createTemp(filepath.Clean(dir), tempPattern(name))
-	if err != nil {
-		return fmt.Errorf("write %s: %w", path, err)
-	}
-	err = d.fill(f, perm, write)
-	if err == nil {
-		err = d.rename(f.Name(), path)
-	}
-	if err != nil {
-		f.Close()
-		d.remove(f.Name()) // if this fails, the next OpenStore cleans up
+	if err := d.replaceFile(path, perm, write); err != nil {
 		return fmt.Errorf("write %s: %w", path, err)
 	}
 	// The rename is recorded in the directory, which needs its own fsync.
 	return d.syncDir(filepath.Dir(path))
 }
 
-// fill gives f its mode and its content, makes both durable, and closes it.
-func (d *disk) fill(f *os.File, perm fs.FileMode, write func(io.Writer) error) error {
-	if err := d.chmod(f, perm); err != nil {
+// replaceFile does all of writeFile but the fsync of the directory.
+func (d *disk) replaceFile(path string, perm fs.FileMode, write func(io.Writer) error) (err error) {
+	// renameio chooses the name of its temporary file, so a folder of ours is around it, which OpenStore recognises. The
+	// folder is in the same directory as path, because a rename is atomic only within one filesystem.
+	dir, name := filepath.Split(path)
+	tmp, err := d.mkdirTemp(filepath.Clean(dir), tempPattern(name))
+	if err != nil {
 		return err
 	}
-	if err := write(writerFunc(func(p []byte) (int, error) { return d.write(f, p) })); err != nil {
+	defer func() {
+		// Returned even if the file is in place: the directory may be a release, where OpenStore doesn't clean up.
+		if removeErr := d.removeAll(tmp); err == nil {
+			err = removeErr
+		}
+	}()
+	f, err := d.pending(path, tmp, perm)
+	if err != nil {
 		return err
 	}
-	// Before the rename: otherwise the name could reach the disk before the bytes, as an empty file.
-	if err := d.sync(f); err != nil {
+	defer f.Close() // replace has closed it, unless something failed
+	if err := write(writerFunc(func(p []byte) (int, error) { return d.write(f.File, p) })); err != nil {
 		return err
 	}
-	// Some filesystems report only now that the bytes did not fit.
-	return d.close(f)
+	// It fsyncs before it renames: otherwise the name could reach the disk before the bytes, as an empty file.
+	return d.replace(f)
 }
 
 // writeSymlink makes the symlink at path point to target, replacing an earlier one atomically. On error path is

@@ -27,16 +27,15 @@ func TestOrderOfOperations(t *testing.T) {
 		}},
 		{"Add again", func() error { _, err := s.Add(t.Context(), f.source); return err }, []string{"sync objects"}},
 		{"Publish", func() error { _, err := s.Publish(manifest(map[string]ID{"a": f.spare})); return err }, []string{
-			"symlink releases/.000004.sohost-tmp-0/a.so", "write releases/.000004.sohost-tmp-0/.manifest.json",
-			"sync releases/.000004.sohost-tmp-0/.manifest.json", "close releases/.000004.sohost-tmp-0/.manifest.json",
-			"rename releases/.000004.sohost-tmp-0/manifest.json", "sync releases/.000004.sohost-tmp-0",
+			"symlink releases/.000004.sohost-tmp-0/a.so", "pending releases/.000004.sohost-tmp-0/manifest.json",
+			"write releases/.000004.sohost-tmp-0/.manifest.json", "replace releases/.000004.sohost-tmp-0/.manifest.json",
+			"removeAll releases/.000004.sohost-tmp-0/.manifest.json", "sync releases/.000004.sohost-tmp-0",
 			"rename releases/000004", "sync releases", "symlink .current", "rename current", "sync ",
 		}},
 		{"Confirm", func() error { return s.Confirm(4) }, []string{"symlink .confirmed", "rename confirmed", "sync "}},
 		{"Quarantine", func() error { return s.Quarantine(Quarantine{Image: f.spare}) }, []string{
-			"chmod quarantine/." + f.spare.String(), "write quarantine/." + f.spare.String(),
-			"sync quarantine/." + f.spare.String(), "close quarantine/." + f.spare.String(),
-			"rename quarantine/" + f.spare.String(), "sync quarantine", "write history",
+			"mkdirTemp quarantine", "pending quarantine/" + f.spare.String(), "write quarantine/." + f.spare.String(),
+			"replace quarantine/." + f.spare.String(), "sync quarantine", "write history",
 		}},
 		{"LiftQuarantine", func() error { _, err := s.LiftQuarantine(f.spare.Short()); return err }, []string{
 			"remove quarantine/" + f.spare.String(), "sync quarantine", "write history",
@@ -74,6 +73,11 @@ func TestWriteFile(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "state")
 	write := func(content string, err error) func(io.Writer) error {
 		return func(w io.Writer) error {
+			// A crash here must leave nothing that OpenStore doesn't recognise.
+			left := leftovers(t, filepath.Dir(path))
+			if len(left) != 2 || !isTemp(filepath.Base(left[0])) || filepath.Dir(left[1]) != left[0] {
+				t.Errorf("a crash would leave %v; want one temporary folder and the file in it", left)
+			}
 			_, writeErr := io.WriteString(w, content)
 			return errors.Join(writeErr, err)
 		}

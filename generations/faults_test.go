@@ -5,6 +5,8 @@ import (
 	"io/fs"
 	"os"
 	"testing"
+
+	"github.com/google/renameio/v2"
 )
 
 var errInjected = errors.New("injected failure")
@@ -67,21 +69,25 @@ func do1[T any](f *faults, name string, operation func() (T, error)) (T, error) 
 		result, err = operation()
 		return err
 	})
+	file, _ := any(result).(*os.File)
+	if pending, ok := any(result).(*renameio.PendingFile); ok && pending != nil {
+		file = pending.File
+	}
 	if err != nil {
 		// A handle nobody gets is closed, as the kernel would.
-		if file, ok := any(result).(*os.File); ok && file != nil {
+		if file != nil {
 			file.Close()
 		}
 		var none T
 		return none, err
 	}
-	if file, ok := any(result).(*os.File); ok {
+	if file != nil {
 		f.files = append(f.files, file)
 	}
-	return result, err
+	return result, nil
 }
 
-// fastDisk is the real one without waiting for the hardware.
+// fastDisk is the real one without waiting for the hardware, except in replace, where renameio does the fsync.
 func fastDisk() *disk {
 	d := realDisk()
 	d.sync = func(*os.File) error { return nil }
@@ -114,6 +120,9 @@ func (f *faults) wrap(d *disk) *disk {
 		},
 		mkdir: func(name string, perm fs.FileMode) error {
 			return f.do("mkdir "+name, func() error { return d.mkdir(name, perm) })
+		},
+		mkdirTemp: func(dir, pattern string) (string, error) {
+			return do1(f, "mkdirTemp "+dir, func() (string, error) { return d.mkdirTemp(dir, pattern) })
 		},
 		symlink: func(oldname, newname string) error {
 			return f.do("symlink "+newname, func() error { return d.symlink(oldname, newname) })
@@ -152,5 +161,11 @@ func (f *faults) wrap(d *disk) *disk {
 		clone: func(dst, src *os.File) error { return f.do("clone", func() error { return d.clone(dst, src) }) },
 		sync:  func(file *os.File) error { return f.do("sync "+file.Name(), func() error { return d.sync(file) }) },
 		close: func(file *os.File) error { return f.do("close "+file.Name(), func() error { return d.close(file) }) },
+		pending: func(path, tmp string, perm fs.FileMode) (*renameio.PendingFile, error) {
+			return do1(f, "pending "+path, func() (*renameio.PendingFile, error) { return d.pending(path, tmp, perm) })
+		},
+		replace: func(file *renameio.PendingFile) error {
+			return f.do("replace "+file.Name(), func() error { return d.replace(file) })
+		},
 	}
 }

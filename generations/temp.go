@@ -6,7 +6,7 @@ import "strings"
 // The mark makes the name ours beyond doubt, so that OpenStore can remove leftovers and touch nobody else's dot files.
 const tempMark = ".sohost-tmp-"
 
-// tempPattern returns the pattern for createTemp, which replaces the star with digits that no other file has.
+// tempPattern returns the pattern for createTemp and mkdirTemp, which replace the star with digits that nothing else has.
 func tempPattern(name string) string { return "." + name + tempMark + "*" }
 
 // tempName returns the one temporary name of something that is written under the store's lock, where no second writer
