@@ -3,7 +3,10 @@ package instance
 import (
 	"context"
 	"errors"
+	"io"
+	"log"
 	"net/http"
+	"os"
 	"reflect"
 	"slices"
 	"strings"
@@ -240,6 +243,22 @@ func TestInRegistry(t *testing.T) {
 	if panicked.origin != "github.com/sohost/sohost/internal/instance" {
 		t.Errorf("the origin is %q", panicked.origin)
 	}
+	for want, panics := range map[string]func(){
+		"strings": func() { strings.Repeat("x", -1) },
+		"github.com/sohost/sohost/internal/instance": func() { log.New(io.Discard, "", 0).Panic("passed on") },
+	} {
+		var err error
+		func() {
+			defer caught(&err)
+			panics()
+		}()
+		if got := err.(*PanicError).origin; got != want {
+			t.Errorf("the origin is %q, want %q", got, want)
+		}
+	}
+	if got := NewPanicError("no panic").origin; got != "" {
+		t.Errorf("without a panic the origin is %q", got)
+	}
 	panicked.origin = "net/http"
 	if panicked.InRegistry(image) {
 		t.Error("a nil pointer counts as a registry's panic")
@@ -261,7 +280,7 @@ func TestFiles(t *testing.T) {
 	if _, err := Open(limited(t), none); err == nil {
 		t.Error("a file that isn't there opens")
 	}
-	if IsOpen(none) || len(Opened()) != 0 {
+	if IsOpen(none) || IsOpen(os.Args[0]) || len(Opened()) != 0 {
 		t.Errorf("opened are %v", Opened())
 	}
 	if c := Measure(func(string) bool { return true }); c.Images != 0 || c.Resident != 0 || c.Goroutines != 0 {

@@ -26,64 +26,83 @@ type Costs struct {
 //
 // It asks the kernel for the memory of the process, once, and stops the world for a moment to see all goroutines.
 func Measure(inUse func(path string) bool) Costs {
-	opened := native.Opened()
-	var old []*native.Image
-	for _, im := range opened {
-		if !inUse(im.Path()) {
-			old = append(old, im)
+	images := native.Opened()
+	opened := make([]openedImage, len(images))
+	for i, im := range images {
+		opened[i] = openedImage{path: im.Path(), info: im.Info()}
+	}
+	if memories, err := native.MemoryOf(images...); err == nil {
+		for i := range opened {
+			opened[i].memory = &memories[i]
 		}
 	}
-	c := Costs{Images: len(old), Goroutines: int(abandoned.Load()) + strayGoroutines(opened, inUse)}
-	memories, err := native.MemoryOf(opened...)
-	if err != nil {
-		return c
+	c := costsOf(opened, inUse)
+	c.Goroutines = int(abandoned.Load())
+	if self, err := native.Self(); err == nil {
+		c.Goroutines += goroutinesOf(oldPackages(self.Executable, opened, inUse))
 	}
-	c.Memory = make(map[string]native.Memory, len(opened))
-	for i, im := range opened {
-		c.Memory[im.Path()] = memories[i]
-		if !inUse(im.Path()) {
-			c.Resident += memories[i].Resident
+	return c
+}
+
+// openedImage is what an opened image costs and consists of.
+type openedImage struct {
+	path   string
+	info   *native.Info
+	memory *native.Memory // nil where the kernel doesn't tell
+}
+
+// costsOf counts all but the goroutines.
+func costsOf(opened []openedImage, inUse func(path string) bool) (c Costs) {
+	for _, im := range opened {
+		old := !inUse(im.path)
+		if old {
+			c.Images++
+		}
+		if im.memory == nil {
+			continue
+		}
+		if c.Memory == nil {
+			c.Memory = map[string]native.Memory{}
+		}
+		c.Memory[im.path] = *im.memory
+		if old {
+			c.Resident += im.memory.Resident
 		}
 	}
 	return c
 }
 
-// strayGoroutines counts the goroutines that run code which only images not in use have.
-func strayGoroutines(opened []*native.Image, inUse func(path string) bool) int {
-	self, err := native.Self()
-	if err != nil {
-		return 0
-	}
-	var profile bytes.Buffer
-	packages := ownPackages(self.Executable, opened, inUse)
-	if len(packages) == 0 || pprof.Lookup("goroutine").WriteTo(&profile, 1) != nil {
-		return 0
-	}
-	return countGoroutines(profile.String(), packages)
-}
-
-// ownPackages returns the packages that only images not in use have.
-func ownPackages(program *native.Info, opened []*native.Image, inUse func(path string) bool) map[string]bool {
+// oldPackages returns the packages that only images not in use have.
+func oldPackages(program *native.Info, opened []openedImage, inUse func(path string) bool) map[string]bool {
 	packages := map[string]bool{}
 	for _, im := range opened {
-		if !inUse(im.Path()) {
-			for p := range im.Info().Packages {
+		if !inUse(im.path) {
+			for p := range im.info.Packages {
 				packages[p] = true
 			}
-			packages[im.Info().PluginPath] = true
+			packages[im.info.PluginPath] = true
 		}
 	}
 	for p := range program.Packages {
 		delete(packages, p)
 	}
 	for _, im := range opened {
-		if inUse(im.Path()) {
-			for p := range im.Info().Packages {
+		if inUse(im.path) {
+			for p := range im.info.Packages {
 				delete(packages, p)
 			}
 		}
 	}
 	return packages
+}
+
+// goroutinesOf counts the goroutines that have a function of one of the packages on their stack.
+func goroutinesOf(packages map[string]bool) int {
+	var profile bytes.Buffer
+	if len(packages) == 0 || pprof.Lookup("goroutine").WriteTo(&profile, 1) != nil {
+		return 0
+	}
+	return countGoroutines(profile.String(), packages)
 }
 
 // countGoroutines counts those of a profile (runtime/pprof, in the form for people) that have a function of the packages on

@@ -93,8 +93,14 @@ func TestProbe(t *testing.T) {
 			t.Errorf("%s: %v, want %s", test.image, err, test.want)
 		}
 	}
-	if err := probe(t); err != nil { // nothing to open, which goes well
-		t.Errorf("no image: %v", err)
+	before := openFiles(t)
+	for range 3 {
+		if err := probe(t); err != nil { // nothing to open, which goes well
+			t.Errorf("no image: %v", err)
+		}
+	}
+	if after := openFiles(t); after > before {
+		t.Errorf("%d files are open, before it were %d", after, before)
 	}
 	if err := probe(t, filepath.Join(dir, "talk")); err == nil || strings.Count(err.Error(), "x") > maxOutput+10 {
 		t.Errorf("a child that prints much: %.100v", err)
@@ -187,4 +193,13 @@ func TestReadResult(t *testing.T) {
 		t.Error("there is a second result")
 	}
 	w.Close()
+}
+
+func openFiles(t *testing.T) int {
+	t.Helper()
+	entries, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return len(entries)
 }
