@@ -89,6 +89,9 @@ func (h *Host) watchBudget() {
 				continue
 			}
 			why := h.handoverDue()
+			if h.Serving() != nil { // perhaps for a while: both channels were ready
+				return
+			}
 			if why == "" {
 				continue
 			}

@@ -28,12 +28,10 @@ func (h *Host) confirmLater() {
 func (h *Host) confirm() {
 	release, err := h.ledger.Confirm(h.serves)
 	switch {
-	case h.Serving() != nil: // another process may have the store
-	case err != nil:
-		h.log.Warn("confirm release", "err", err)
 	case release != 0:
-		h.ledger.Note(generations.Event{Kind: generations.KindConfirm, Release: release})
 		h.log.Info("confirmed", "release", release)
+	case err != nil && h.Serving() == nil: // else another process may have the store
+		h.log.Warn("confirm release", "err", err)
 	}
 }
 

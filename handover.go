@@ -90,6 +90,11 @@ func (f *failed) err() error {
 	return errors.New(f.Message)
 }
 
+// successor is the process that has the plugins after a handover.
+type successor struct {
+	forward http.Handler // passes requests on to it; nil if they are to be answered with 503
+}
+
 // undoTimeout is how long a taker gets to stop what it has started and to end, while callers wait; and the kernel the same again
 // after it was killed.
 const undoTimeout = 2 * time.Second

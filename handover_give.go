@@ -10,6 +10,7 @@ import (
 
 	"github.com/sohost/sohost/internal/passing"
 	"github.com/sohost/sohost/internal/pidfd"
+	"golang.org/x/sys/unix"
 )
 
 // giver is the giver's end of a handover.
@@ -140,8 +141,15 @@ func (g *giver) prepare(ctx context.Context) error {
 	return nil
 }
 
+// send sends a message. If the taker has given up meanwhile, the error is the failure that it has reported.
 func (g *giver) send(m message, files ...*os.File) error {
-	if err := g.taker.Send(m, files...); err != nil {
+	err := g.taker.Send(m, files...)
+	if errors.Is(err, unix.EPIPE) || errors.Is(err, unix.ECONNRESET) {
+		if last, failure := g.receive(); last.Failed != nil { // what it sent before it closed its end is still there
+			return failure
+		}
+	}
+	if err != nil {
 		return fmt.Errorf("%w: %w", errTakerGone, err)
 	}
 	return nil
@@ -221,7 +229,7 @@ func (g *giver) commit() error {
 			return err
 		}
 		g.given = true
-		h.forward = g.opts.Forward
+		h.successor.Store(&successor{forward: g.opts.Forward})
 		h.stop(ErrHandedOver)
 		moving := map[*plugin]*gated{}
 		for _, m := range g.moving {

@@ -8,8 +8,13 @@ import (
 	"github.com/sohost/sohost/generations"
 )
 
+// planFormat is the form of a plan and of the messages that follow. A taker refuses any other: half understood it would end in a commit
+// without the plugins.
+const planFormat = 1
+
 // plan is what the taker is to serve.
 type plan struct {
+	Format  int                          `json:"format"`
 	Why     string                       `json:"why"`
 	Plugins []planEntry                  `json:"plugins"`
 	Entries map[string]generations.Entry `json:"entries"` // of the release that is current
@@ -31,7 +36,7 @@ type planEntry struct {
 // plan returns what the taker is to serve: what this host serves, but for the images that the handover changes.
 func (g *giver) plan(ctx context.Context) (*plan, error) {
 	entries := g.host.ledger.Entries()
-	result := &plan{Why: g.opts.Why, Entries: entries}
+	result := &plan{Format: planFormat, Why: g.opts.Why, Entries: entries}
 	for _, p := range g.plugins {
 		next := entries[p.Name]
 		next.Image = p.servingID()

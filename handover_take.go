@@ -44,11 +44,13 @@ func takeHost(ctx context.Context, opts Options, from *os.File, loader *instance
 	defer stop()
 	t := &taker{giver: conn, of: map[string]*candidate{}, copies: map[*candidate]*os.File{}}
 	if err := t.run(ctx, opts, loader, stop); err != nil {
-		f := failed{Message: err.Error()}
+		f := failed{}
 		var because *failure
 		if errors.As(err, &because) {
 			f.Refusal = because.refusal()
+			err = f.Refusal
 		}
+		f.Message = err.Error()
 		if t.host != nil {
 			t.abandon(ctx) // first: the giver starts again what was started here
 		}
@@ -78,6 +80,10 @@ func (t *taker) run(ctx context.Context, opts Options, loader *instance.Loader, 
 	}
 	if m.Plan == nil {
 		return fmt.Errorf("%w: the giver must send a plan", errOutOfOrder)
+	}
+	if m.Plan.Format != planFormat {
+		return fmt.Errorf("the giver is another version of this program: it sends plans of form %d, and this one takes %d; restart the server instead",
+			m.Plan.Format, planFormat)
 	}
 	t.plan = *m.Plan
 	if t.host, err = openHost(opts, loader); err != nil {

@@ -230,6 +230,9 @@ func TestHandoverFails(t *testing.T) {
 			if !strings.Contains(err.Error(), "fault") {
 				t.Errorf("the reason is lost: %v", err)
 			}
+			if test.phase != "" && (!errors.As(takeErr, &refused) || refused.Phase != test.phase || !strings.Contains(takeErr.Error(), "plugin b")) {
+				t.Errorf("Take gives %v", takeErr)
+			}
 			if got := w.done("Start", "Stop", "Close", "Export"); test.did != "" && got != test.did {
 				t.Errorf("did %s", got)
 			}
@@ -337,6 +340,38 @@ func TestHandoverWaits(t *testing.T) {
 	}
 }
 
+// TestCloseInHandover begins to close the giver just before the commit: what waits is forwarded all the same.
+func TestCloseInHandover(t *testing.T) {
+	w := newWorld(t)
+	r, lock := w.giver("a1")
+	starting, goOn := make(chan struct{}), make(chan struct{})
+	w.fail("a1 Start", func(context.Context) error { close(starting); <-goOn; return nil })
+	forward := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "forwarded") })
+	given := make(chan error, 1)
+	go func() {
+		_, _, err, takeErr := r.handover(context.Background(), lock, GiveOptions{Forward: forward})
+		given <- errors.Join(err, takeErr)
+	}()
+	<-starting
+	waited := r.callThatWaits("/a")
+	closed := make(chan error, 1)
+	go func() { closed <- r.Close(context.Background()) }()
+	<-r.lifetime.Done()
+	if r.Serving() != ErrClosed {
+		t.Errorf("serving is %v", r.Serving())
+	}
+	close(goOn)
+	if err := errors.Join(<-given, <-closed); err != nil {
+		t.Fatal(err)
+	}
+	if got := <-waited; got != "forwarded" || r.Serving() != ErrHandedOver {
+		t.Errorf("the call that waited got %q; serving is %v", got, r.Serving())
+	}
+	if err := r.Call(t.Context(), "a", nil); !errors.Is(err, ErrHandedOver) {
+		t.Errorf("Call gives %v", err)
+	}
+}
+
 // TestHandoverPeers has the other end do what it must not.
 func TestHandoverPeers(t *testing.T) {
 	w := newWorld(t)
@@ -428,8 +463,12 @@ func TestHandoverPeers(t *testing.T) {
 	if err := take(withLock(), func(c *passing.Conn) { c.Send(message{Yours: true}) }); !errors.Is(err, errOutOfOrder) {
 		t.Errorf("with no plan: %v", err)
 	}
+	// A plan of another form, understood in part, would end with plugins that serve nothing.
+	if err := take(withLock(), func(c *passing.Conn) { c.Send(message{Plan: &plan{}}) }); err == nil || !strings.Contains(err.Error(), "another version") {
+		t.Errorf("with a plan of another form: %v", err)
+	}
 	sendPlan := func(c *passing.Conn) {
-		c.Send(message{Plan: &plan{}})
+		c.Send(message{Plan: &plan{Format: planFormat}})
 		c.Receive(new(message))
 	}
 	if err := take(withLock(), func(c *passing.Conn) { sendPlan(c); c.Send(message{Yours: true}) }); !errors.Is(err, errOutOfOrder) {

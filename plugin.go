@@ -71,7 +71,7 @@ func (p *plugin) disown() { p.owner <- struct{}{} }
 func (p *plugin) ownOpen(ctx context.Context) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	defer context.AfterFunc(p.host.lifetime, func() { cancel(context.Cause(p.host.lifetime)) })()
+	defer context.AfterFunc(p.host.lifetime, func() { cancel(p.host.Serving()) })()
 	if err := p.own(ctx); err != nil {
 		return fmt.Errorf("plugin %s: %w", p.Name, err)
 	}
@@ -131,6 +131,7 @@ func (p *plugin) noteSuccess(m Move) {
 	defer p.mu.Unlock()
 	p.refused = nil
 	if !m.Unchanged {
+		m = m.clone() // the caller of a reload has the other
 		p.last = &m
 	}
 }

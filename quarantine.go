@@ -32,8 +32,10 @@ func (h *Host) LiftQuarantine(prefix string) (generations.Quarantine, error) {
 // forgive lets a change of a plugin's file load an image again that was refused for its quarantine.
 func (h *Host) forgive(id generations.ID) {
 	for _, p := range h.plugins() {
-		if r := p.refusal(); r != nil && r.Image == id {
-			p.setRefusal(nil)
+		p.mu.Lock()
+		if p.refused != nil && p.refused.Image == id {
+			p.refused = nil
 		}
+		p.mu.Unlock()
 	}
 }

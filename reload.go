@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/sohost/sohost/generations"
 )
@@ -148,23 +149,20 @@ func (h *Host) publish(why cause, changed []*candidate) (release int, warning st
 			Image: c.move.To, Source: c.file, Version: c.next.Image().Version(), Skipped: c.next.skipped,
 		}
 	}
-	publish := Phases{}
-	err := publish.timed(PhasePublish, func() (err error) {
-		release, err = h.ledger.Publish(why.by, why.rollbackOf, entries)
-		return err
+	release, err := h.ledger.Publish(why.by, why.rollbackOf, entries, func(release int, took time.Duration) {
+		for _, c := range changed {
+			c.move.Phases[PhasePublish] = took
+			h.ledger.Note(generations.Event{
+				Kind: why.kind, Plugin: c.plugin.Name, From: c.move.From, To: c.move.To, Release: release, Detail: why.by,
+				Phases: c.move.Phases.byName(),
+			})
+		}
 	})
 	if err != nil {
 		h.log.Error("publish release", "err", err, "boots", release)
-		return release, fmt.Sprintf("publish release: %v; the new generations serve, but a restart boots release %d", err, release)
+		warning = fmt.Sprintf("publish release: %v; the new generations serve, but a restart boots release %d", err, release)
 	}
-	for _, c := range changed {
-		c.move.Phases[PhasePublish] = publish[PhasePublish]
-		h.ledger.Note(generations.Event{
-			Kind: why.kind, Plugin: c.plugin.Name, From: c.move.From, To: c.move.To, Release: release, Detail: why.by,
-			Phases: c.move.Phases.byName(),
-		})
-	}
-	return release, ""
+	return release, warning
 }
 
 // unpin lets prunes have the images again.

@@ -612,10 +612,8 @@ func TestMomentary(t *testing.T) {
 // TestHangs gives up on plugin code that doesn't return, and closes what comes too late.
 func TestHangs(t *testing.T) {
 	w := newWorld(t)
-	o := w.options("a")
-	o.OpenTimeout = 20 * time.Millisecond
-	w.file("a", "a1")
-	r := w.host(o)
+	r := w.boots("a1")
+	r.opts.OpenTimeout = 20 * time.Millisecond
 	goOn := make(chan struct{})
 	w.fail("a2 New", func(context.Context) error { <-goOn; return nil })
 	_, err := r.deploy("a2")

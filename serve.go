@@ -54,10 +54,10 @@ func (h *Host) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // forwardTo returns what serves in place of this host after a handover; nil before, and if there is nothing.
 func (h *Host) forwardTo() http.Handler {
-	if h.Serving() != ErrHandedOver {
-		return nil
+	if s := h.successor.Load(); s != nil {
+		return s.forward
 	}
-	return h.forward
+	return nil
 }
 
 // logPanic logs a plugin's panic with the generation it came from, and lets net/http cut the response off.

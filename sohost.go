@@ -27,7 +27,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net/http"
 	"path/filepath"
 	"sync"
 	"sync/atomic"
@@ -69,8 +68,10 @@ type Host struct {
 	adding  sync.Mutex     // held while a plugin is added, and for all of a handover; taken before any owner token
 	pending pendingList    // reloads that wait for a handover
 	retired wake           // a generation has retired
-	forward http.Handler   // gets requests once lifetime has ended by a handover; set before that, perhaps nil
 	tasks   sync.WaitGroup // the goroutines of the host
+
+	// successor is set once another process has the plugins, right before lifetime ends for that.
+	successor atomic.Pointer[successor]
 
 	lifetime context.Context // ends when Close begins, or a handover is through; its cause is what calls get from then on
 	stop     context.CancelCauseFunc
@@ -230,6 +231,9 @@ func (h *Host) awaitTasks(ctx context.Context) error {
 // Serving returns nil as long as the host serves its plugins, ErrHandedOver once another process does, and ErrClosed once
 // Close was called.
 func (h *Host) Serving() error {
+	if h.successor.Load() != nil { // even if Close began before that
+		return ErrHandedOver
+	}
 	if h.lifetime.Err() != nil {
 		return context.Cause(h.lifetime)
 	}

@@ -42,7 +42,7 @@ const rememberedEvents = 1000
 func (j *Judge) Record(current generations.Release, has func(plugin string) bool) *Record {
 	r := &Record{
 		Current:     current,
-		Previous:    j.previous,
+		Previous:    j.previous(),
 		Quarantined: func(id generations.ID) bool { return j.Quarantined(id) != nil },
 		Has:         has,
 		Brings:      j.brings,
@@ -57,12 +57,25 @@ func (j *Judge) Record(current generations.Release, has func(plugin string) bool
 	return r
 }
 
-func (j *Judge) previous(r generations.Release) (generations.Release, bool) {
-	if r.Previous == 0 {
-		return generations.Release{}, false
+// previous returns a function that reads each release from disk once.
+func (j *Judge) previous() func(generations.Release) (generations.Release, bool) {
+	type read struct {
+		release generations.Release
+		ok      bool
 	}
-	previous, err := j.Store.Release(r.Previous)
-	return previous, err == nil
+	known := map[int]read{}
+	return func(r generations.Release) (generations.Release, bool) {
+		if r.Previous == 0 {
+			return generations.Release{}, false
+		}
+		p, has := known[r.Previous]
+		if !has {
+			release, err := j.Store.Release(r.Previous)
+			p = read{release, err == nil}
+			known[r.Previous] = p
+		}
+		return p.release, p.ok
+	}
 }
 
 func (j *Judge) brings(id generations.ID) (map[string]struct{}, bool) {

@@ -70,13 +70,25 @@ func (r *Record) first(s Suspect) generations.Release {
 	return first
 }
 
-// byAge returns the images of the host's plugins in the current release, the one that came last first.
+// byAge returns the images of the host's plugins in the current release, the one that came last first. Since when each is there is found
+// out in one walk through the releases, each of which is read from disk.
 func (r *Record) byAge() []Suspect {
 	suspects := slices.DeleteFunc(suspectsOf(r.Current), func(s Suspect) bool { return !r.Has(s.Plugin) })
-	since := map[string]int{}
+	since := map[string]int{} // the first of the releases without a break that has the image
+	open := map[string]generations.ID{}
 	for _, s := range suspects {
-		since[s.Plugin] = r.first(s).Number
+		since[s.Plugin], open[s.Plugin] = r.Current.Number, s.Image
 	}
+	r.earlier(r.Current, func(release generations.Release) bool {
+		for plugin, image := range open {
+			if release.Plugins[plugin].Image == image {
+				since[plugin] = release.Number
+			} else {
+				delete(open, plugin)
+			}
+		}
+		return len(open) > 0
+	})
 	slices.SortStableFunc(suspects, func(a, b Suspect) int { return since[b.Plugin] - since[a.Plugin] })
 	return suspects
 }

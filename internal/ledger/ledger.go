@@ -100,10 +100,16 @@ func (l *Ledger) Published() <-chan struct{} { return l.changed }
 // If the current release says the same already, as at a boot, there is no new one. Publish returns the number of the release that a
 // restart boots. After an error that is the one before, and what could not be published goes into the next one.
 //
+// published is called once all that is on disk, with the ledger locked, so that what it notes in the history is in the order of releases; took
+// is without the wait for the lock.
+//
 // A new release makes old ones too many: they are pruned, see Options.Keep. That this fails is only logged.
-func (l *Ledger) Publish(cause string, rollbackOf int, changed map[string]generations.Entry) (int, error) {
+func (l *Ledger) Publish(
+	cause string, rollbackOf int, changed map[string]generations.Entry, published func(release int, took time.Duration),
+) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	begin := time.Now()
 	maps.Copy(l.entries, changed)
 	current := l.Current()
 	isNew := !maps.Equal(l.entries, current.Plugins)
@@ -121,6 +127,7 @@ func (l *Ledger) Publish(cause string, rollbackOf int, changed map[string]genera
 		default: // one that is waiting covers this one, too
 		}
 	}
+	published(current.Number, time.Since(begin))
 	if isNew && l.opts.Keep > 0 {
 		if _, err := l.pruneLocked(generations.PruneOptions{Keep: l.opts.Keep}); err != nil {
 			l.opts.Logger.Warn("prune store", "err", err)
@@ -158,7 +165,7 @@ func (l *Ledger) pruneLocked(opts generations.PruneOptions) (generations.PruneRe
 	return l.store.Prune(opts)
 }
 
-// Confirm makes the current release the one to fall back to, if serves reports that all that it names serves. It returns the
+// Confirm makes the current release the one to fall back to and notes that in the history, if serves reports that all that it names serves. It returns the
 // number of the release if it is newly confirmed, and 0 if nothing has changed. serves is called with the ledger locked.
 func (l *Ledger) Confirm(serves func(generations.Release) bool) (int, error) {
 	l.mu.Lock()
@@ -177,6 +184,7 @@ func (l *Ledger) Confirm(serves func(generations.Release) bool) (int, error) {
 	if err := l.store.Confirm(current.Number); err != nil {
 		return 0, err
 	}
+	l.Note(generations.Event{Kind: generations.KindConfirm, Release: current.Number})
 	return current.Number, nil
 }
 

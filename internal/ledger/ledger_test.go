@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/sohost/sohost/generations"
 )
@@ -71,9 +72,11 @@ func (b *book) entries(images string) map[string]generations.Entry {
 	return entries
 }
 
+func ignored(int, time.Duration) {}
+
 func (b *book) publish(images string) int {
 	b.t.Helper()
-	n, err := b.Publish("test", 0, b.entries(images))
+	n, err := b.Publish("test", 0, b.entries(images), ignored)
 	if err != nil {
 		b.t.Fatal(err)
 	}
@@ -82,7 +85,7 @@ func (b *book) publish(images string) int {
 
 func (b *book) rollback(to int, images string) int {
 	b.t.Helper()
-	n, err := b.Publish("rollback", to, b.entries(images))
+	n, err := b.Publish("rollback", to, b.entries(images), ignored)
 	if err != nil {
 		b.t.Fatal(err)
 	}
@@ -184,7 +187,7 @@ func TestPublishFails(t *testing.T) {
 	if err := os.Remove(filepath.Join(b.store.Dir(), "objects", b.ids["a2"].String()+".so")); err != nil {
 		t.Fatal(err)
 	}
-	n, err := b.Publish("test", 0, map[string]generations.Entry{"a": {Image: b.ids["a2"], Source: "a2"}})
+	n, err := b.Publish("test", 0, map[string]generations.Entry{"a": {Image: b.ids["a2"], Source: "a2"}}, ignored)
 	if err == nil || n != 1 || b.Current().Number != 1 || b.published() {
 		t.Errorf("published %d, %v", n, err)
 	}
@@ -474,7 +477,7 @@ func TestExclusively(t *testing.T) {
 	err := b.Exclusively(func() error {
 		go func() {
 			close(began)
-			b.Publish("test", 0, entries)
+			b.Publish("test", 0, entries, ignored)
 			close(done)
 		}()
 		<-began

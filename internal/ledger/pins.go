@@ -49,8 +49,13 @@ func (l *Ledger) Add(ctx context.Context, file string) (generations.Object, erro
 	return o, err
 }
 
-// Pin keeps an image that the store has from being pruned, until Unpin has been called as often as Pin and Add for it.
-func (l *Ledger) Pin(id generations.ID) { l.pins.pin(id) }
+// Pin keeps an image that the store has from being pruned, until Unpin has been called as often as Pin and Add for it. It waits for a
+// prune or publication that is under way.
+func (l *Ledger) Pin(id generations.ID) {
+	l.mu.Lock() // a prune may have found the image unused already
+	defer l.mu.Unlock()
+	l.pins.pin(id)
+}
 
 // Unpin takes one pin back.
 func (l *Ledger) Unpin(id generations.ID) { l.pins.unpin(id) }

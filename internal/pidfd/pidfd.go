@@ -73,7 +73,7 @@ func (p *Process) ended(wait time.Duration) bool {
 		switch n, err := unix.Poll(fds, int(wait.Milliseconds())); {
 		case err == nil && n == 0:
 			return false
-		case err == nil && fds[0].Revents == unix.POLLIN:
+		case err == nil && fds[0].Revents&unix.POLLIN != 0:
 			return true
 		} // interrupted, or it can't be asked
 	}
