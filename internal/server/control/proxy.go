@@ -98,9 +98,6 @@ func Ask(ctx context.Context, worker Worker, method, uri string, body []byte) (*
 	}
 	resp, err := transport.RoundTrip(req)
 	if err != nil {
-		if ctx.Err() != nil {
-			err = errors.Join(err, context.Cause(ctx))
-		}
 		return nil, err
 	}
 	if resp.StatusCode == http.StatusMisdirectedRequest {
