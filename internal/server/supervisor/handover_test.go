@@ -58,6 +58,7 @@ func TestHandover(t *testing.T) {
 	if len(s.Draining) != 1 || s.Draining[0].PID != giver.pid || s.Memory != s.SupervisorMemory+s.Worker.Memory+s.Draining[0].Memory {
 		t.Errorf("draining are %+v, and the memory is %d", s.Draining, s.Memory)
 	}
+	st.log.await("handover begins why=a test")
 	st.log.await(fmt.Sprintf("from=%d to=%d", giver.pid, taker.pid))
 	giver.exit(0)
 	s = st.await(func(s control.Status) bool { return len(s.Draining) == 0 })
