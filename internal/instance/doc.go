@@ -1,22 +1,24 @@
-// Package instance is the wall around plugin code: everything in this program that calls into a plugin, or that runs because
-// an image is opened, is here.
+// Package instance is the wall around plugin code: everything in this program that calls into a plugin, or that runs
+// because an image is opened, is here.
 //
-// Behind the wall is native code with all the rights of the process. No wall in one process holds what means harm: it can write
-// to any memory, exit, or start threads that Go doesn't know of. What the wall does hold is what goes wrong by mistake:
+// Behind the wall is native code with all the rights of the process. No wall within one process stops code that means
+// harm: it can write to any memory, exit, or start threads that Go doesn't know about. The wall does stop ordinary
+// mistakes:
 //
-//   - A panic in New, Start, Stop, Export, Import, Adopt or Close becomes a *PanicError. So does one in a method that runs
-//     because the host copies or encodes the plugin's values. Panics in handlers are the caller's to catch, and those in goroutines
-//     that the plugin starts end the process.
-//   - A call that doesn't return in its time is left behind in its goroutine, counted (Abandoned), and an error. The host goes on.
-//   - Goexit in a call is an error.
-//   - What ends a process, in an init function or in C code, ends a child process first (Probe).
-//   - An image whose facts speak against it is refused before any of its code runs (Check).
+//   - A panic in New, Start, Stop, Export, Import, Adopt or Close becomes a *PanicError, and so does one in a method
+//     that runs because the host copies or encodes the plugin's values. Panics in handlers are left to the caller. A
+//     panic in a goroutine that the plugin has started ends the process.
+//   - A call that doesn't return in time is left behind in its goroutine and becomes an error. It is counted among the
+//     leftovers (Measure), and the host goes on.
+//   - Goexit in a call becomes an error.
+//   - An init function or C code that ends its process ends a child process first (Probe).
+//   - An image that can't fit the process is refused before any of its code runs (Check).
 //
-// What may run when: Probe runs the init functions of an image, in a child. Open runs them in this process, once for each
-// image, and nothing can undo that. New makes an Instance and may start nothing yet; Start begins its background work, and Stop ends
-// it. Export, Import and Adopt run only between Stop and Start, or beside calls if the plugin declares ConcurrentExport. Close is
-// the last call. All but the handlers are called by one goroutine at a time, except that after one was given up the next may
-// run beside it.
+// The order of calls is this. Probe runs an image's init functions in a child. Open runs them in this process, once per
+// image, and nothing can undo that. New makes an Instance and must not start anything yet. Start begins its background
+// work and Stop ends it. Export, Import and Adopt run only between Stop and Start, or beside calls if the plugin
+// declares ConcurrentExport. Close is the last call. Except for the handlers, one goroutine at a time makes these
+// calls; but after one was given up, the next may run beside it.
 //
 // The package decides nothing about releases, slots or the store, and keeps no list of instances.
 package instance

@@ -13,29 +13,30 @@ import (
 	"github.com/sohost/sohost/internal/crash"
 )
 
-// PanicError is a panic in a plugin's code that was caught.
+// PanicError is a panic in a plugin's code that the host has caught.
 type PanicError struct {
 	Value any
 	Stack []byte
 
-	origin string // the package of the code that panicked
+	origin string // the package of the function that panicked; empty if unknown
 }
 
 func (e *PanicError) Error() string { return fmt.Sprintf("panic: %v", e.Value) }
 
-// Unwrap returns the value of the panic if that is an error.
+// Unwrap returns the panic's value if it is an error.
 func (e *PanicError) Unwrap() error {
 	err, _ := e.Value.(error)
 	return err
 }
 
-// NewPanicError returns the error for the value of a recover. It must be called by the deferred function that has recovered it.
+// NewPanicError returns the error for a value that recover returned. It must be called by the deferred function that
+// has recovered, as it reads the stack of the panic.
 func NewPanicError(value any) *PanicError {
 	return &PanicError{Value: value, Stack: debug.Stack(), origin: panicOrigin()}
 }
 
-// panicOrigin returns the package of the function that panicked: the innermost below the panic that belongs neither to the
-// runtime nor to package log, whose Panic functions only pass a panic on.
+// panicOrigin returns the package of the function that panicked: the innermost one below the panic that belongs neither
+// to the runtime nor to package log, whose Panic functions only pass a panic on.
 func panicOrigin() string {
 	pcs := make([]uintptr, 64)
 	frames := runtime.CallersFrames(pcs[:runtime.Callers(2, pcs)])
@@ -55,37 +56,39 @@ func panicOrigin() string {
 	}
 }
 
-// InRegistry reports whether a panic may come from a registry that earlier generations have filled: code that image shares with
-// the process panicked, on purpose, as sql.Register does when a name is taken. In a new process such an image may load. An
-// ordinary mistake of the plugin's own code isn't of that kind.
+// InRegistry reports whether the panic may come from a registry that earlier generations have filled: code that the
+// image shares with the process panicked on purpose, as sql.Register does when a name is taken. Such an image may load
+// in a new process. An ordinary mistake in the plugin's own code is no such panic.
 func (e *PanicError) InRegistry(image *Image) bool {
 	var mistake runtime.Error
 	return e.origin != "" && !errors.As(e.Unwrap(), &mistake) && !image.own(e.origin)
 }
 
-// caught, deferred, makes a panic the error of its function. Plugin code also runs where the host copies and encodes values
-// whose types have methods for that.
+// caught, deferred, turns a panic into its function's error. It guards the places where the host copies and encodes
+// values, since methods of their types are plugin code, too.
 func caught(err *error) {
 	if v := recover(); v != nil {
 		*err = NewPanicError(v)
 	}
 }
 
-// grace is how long after its deadline a call that heeds it may take to return.
+// grace is how long a call that respects its deadline may still take to return.
 const grace = 100 * time.Millisecond
 
-// abandoned counts the calls that were given up and have not returned.
+// abandoned is the number of calls that were given up and have not returned yet.
 var abandoned atomic.Int64
 
-// guard calls a function of a plugin, and holds up the host neither with its panic nor by never returning. ctx must have a
-// deadline. At the deadline the call is left behind in its goroutine, as there is no way to end it. When ctx ends earlier,
-// because nobody wants the result any more, guard waits for the call until the deadline all the same, so that nothing is undone
-// under it.
+// guard calls a function of a plugin so that neither a panic in it nor its never returning stops the host. what names
+// the function in errors. ctx must have a deadline. At the deadline, after a grace period, the call is left behind in
+// its goroutine, as there is no way to end it.
+//
+// If ctx is canceled before its deadline, because nobody wants the result any more, guard still waits for the call
+// until the deadline, so that nothing is undone while the call runs.
 func guard(ctx context.Context, what string, call func(context.Context) error) error {
 	done := make(chan error, 1)
-	var decided atomic.Bool // by what comes first: the return, or the end of the wait for it
+	var decided atomic.Bool // by whichever comes first: the call's return, or the end of the wait
 	go func() {
-		err := errors.New("ended its goroutine") // by runtime.Goexit
+		err := errors.New("ended its goroutine") // stays if runtime.Goexit ends the call
 		defer func() {
 			if !decided.CompareAndSwap(false, true) {
 				abandoned.Add(-1)
@@ -108,7 +111,7 @@ func guard(ctx context.Context, what string, call func(context.Context) error) e
 		}
 		return nil
 	case <-patience.C:
-		abandoned.Add(1)
+		abandoned.Add(1) // before the swap: the call may return, and subtract, right after it
 		if !decided.CompareAndSwap(false, true) {
 			abandoned.Add(-1)
 		}

@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// TestGuard has calls end in every way that a plugin's may.
+// TestGuard ends calls in every way that a plugin's may end.
 func TestGuard(t *testing.T) {
 	slow := errors.New("too slow")
 	tests := []struct {
@@ -49,8 +49,8 @@ func TestGuard(t *testing.T) {
 	}
 }
 
-// TestGuardCanceled has nobody want the result any more: the call is waited for all the same, so that nothing is undone
-// under it, but no longer than its time.
+// TestGuardCanceled cancels the context because nobody wants the result any more. guard still waits for the call, so
+// that nothing is undone while it runs, but no longer than the deadline.
 func TestGuardCanceled(t *testing.T) {
 	for _, test := range []struct{ needs, took time.Duration }{
 		{time.Second, time.Second},

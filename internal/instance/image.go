@@ -12,20 +12,21 @@ import (
 )
 
 var (
-	// ErrABIVersion is returned when a plugin was written for another version of the contract.
+	// ErrABIVersion is returned when a plugin was built for another version of the contract.
 	ErrABIVersion = errors.New("another version of the contract")
 
-	// ErrNoHandler is returned when an instance implements none of the handlers of package abi.
+	// ErrNoHandler is returned when an instance implements none of the handler interfaces that package abi names, or a
+	// Descriptor has no New.
 	ErrNoHandler = errors.New("instance handles nothing")
 )
 
-// Requirements returns what every host of this version asks of an image, for native.Check.
+// Requirements returns what every host of this version requires of an image, for native.Check.
 func Requirements() native.Requirements {
 	return native.Requirements{Symbol: abi.Symbol, Shared: []string{"github.com/sohost/sohost/abi"}}
 }
 
-// Check judges an image by what can be read of it, against this process, before any of it runs. The error is a
-// *native.Rejection with every reason, or says why the file can't be read.
+// Check compares what can be read from an image's file with this process, and runs none of the image's code. The error
+// is a *native.Rejection with every reason, or says why the file can't be read.
 func Check(path string) error {
 	info, err := native.InspectFile(path)
 	if err != nil {
@@ -42,17 +43,17 @@ func Check(path string) error {
 type Image struct {
 	path       string
 	info       *native.Info
-	native     *native.Image // nil only in tests of this package's users
+	native     *native.Image // nil in tests only, see NewImage
 	descriptor *abi.Descriptor
 }
 
-// NewImage returns an image that stands for an opened one in a test, with a descriptor of the test's own.
+// NewImage returns an image for tests of other packages: nothing is opened, and the descriptor is the test's own.
 func NewImage(path string, info *native.Info, descriptor *abi.Descriptor) *Image {
 	return &Image{path: path, info: info, descriptor: descriptor}
 }
 
-// Open opens an image, or returns it as it was opened before, and reads its descriptor. After an error the image may have
-// left traces in the process: see native.Open.
+// Open opens an image and reads its descriptor. An image that was opened before is returned again. An image that fails
+// to open may leave permanent traces in the process: see native.Open.
 func Open(ctx context.Context, path string) (*Image, error) {
 	opened, err := native.Open(ctx, path)
 	if err != nil {
@@ -71,7 +72,8 @@ func Open(ctx context.Context, path string) (*Image, error) {
 
 func (im *Image) valid() error {
 	if im.descriptor.ABI != abi.Version {
-		return fmt.Errorf("%w: the plugin states ABI %d, this host has %d; build it against this host's abi package, with ABI: abi.Version",
+		return fmt.Errorf("%w: the plugin states ABI %d, this host has %d; "+
+			"build it against this host's abi package, with ABI: abi.Version",
 			ErrABIVersion, im.descriptor.ABI, abi.Version)
 	}
 	if im.descriptor.New == nil {
@@ -80,16 +82,17 @@ func (im *Image) valid() error {
 	return nil
 }
 
-// Path returns the path that the image was opened from, without symbolic links.
+// Path returns the path that the image was opened from, with symbolic links resolved.
 func (im *Image) Path() string { return im.path }
 
-// Version returns the plugin's own version.
+// Version returns the plugin's own version, as its Descriptor states it.
 func (im *Image) Version() string { return im.descriptor.Version }
 
-// Wants returns the schema, version and type of state that instances of the image take.
+// Wants returns the schema, version and type of the state that instances of the image take.
 func (im *Image) Wants() abi.State { return im.descriptor.State }
 
-// Cool returns the image's memory to the kernel as far as possible. The image stays callable and faults in again.
+// Cool returns as much as possible of the image's memory to the kernel. The image stays callable: its pages are read in
+// again when they are needed.
 func (im *Image) Cool() error {
 	if im.native == nil {
 		return nil
@@ -98,8 +101,8 @@ func (im *Image) Cool() error {
 	return err
 }
 
-// SharedWith returns a function that reports whether a package is one and the same in both images. A package that both have
-// with the same hash is: what differs between images is named after its content.
+// SharedWith returns a function that reports whether a package is one and the same in both images. It is if both have
+// it with the same hash, because packages that differ between isolated images have content-addressed paths.
 func (im *Image) SharedWith(other *Image) func(path string) bool {
 	return func(path string) bool {
 		hash, has := im.info.Packages[path]
@@ -107,7 +110,7 @@ func (im *Image) SharedWith(other *Image) func(path string) bool {
 	}
 }
 
-// own reports whether only this image has the package: neither the program nor another opened image.
+// own reports whether the package is the image's alone: neither the program nor another opened image has it.
 func (im *Image) own(pkg string) bool {
 	if _, has := im.info.Packages[pkg]; !has && pkg != im.info.PluginPath || im.info.Standard(pkg) {
 		return false
@@ -125,11 +128,11 @@ func (im *Image) own(pkg string) bool {
 
 // IsOpen reports whether this process has opened the image.
 func IsOpen(path string) bool {
-	path, err := filepath.EvalSymlinks(path) // native names images that way
+	path, err := filepath.EvalSymlinks(path) // package native names images by resolved paths
 	return err == nil && slices.Contains(Opened(), path)
 }
 
-// Opened returns the paths of all images that this process has opened, whoever opened them.
+// Opened returns the paths of all images that this process has opened, by whichever Host.
 func Opened() (paths []string) {
 	for _, im := range native.Opened() {
 		paths = append(paths, im.Path())

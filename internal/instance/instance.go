@@ -11,24 +11,24 @@ import (
 	"github.com/sohost/sohost/abi"
 )
 
-// Instance is one loaded instance of a plugin. Its methods are for the one goroutine that owns it at the time; Value and Handler
-// are for callers and may be used by any.
+// Instance is one loaded instance of a plugin. Its methods must be called by one goroutine at a time, the owner, except
+// for Image, Value and Handler, which any goroutine may call.
 type Instance struct {
 	image   *Image
 	value   abi.Instance
-	handler http.Handler // nil if it takes no requests
-	started bool         // Start has returned nil and Stop was not called since
-	paused  bool         // Stop was called for the sake of the state: Resume calls Start again
+	handler http.Handler // nil if the plugin takes no requests
+	started bool         // Start has returned nil, and Stop was not called since
+	paused  bool         // Pause has stopped it: Resume calls Start again
 }
 
-// New calls the plugin's New, which may take until ctx's deadline. An instance that New returns later than that is passed to late,
-// in another goroutine, to be closed.
+// New calls the plugin's New, which may run until ctx's deadline. If it returns an instance later, that instance is
+// passed to late, in another goroutine, to be closed.
 //
-// With an error there may be an instance as well, as with ErrNoHandler: the caller must close it.
+// Even with an error, such as ErrNoHandler, New may return an instance, which the caller must close.
 func New(ctx context.Context, image *Image, host abi.Host, late func(*Instance)) (*Instance, error) {
 	in := &Instance{image: image}
 	var made error
-	var decided atomic.Bool // by what comes first: the return of New, or the end of the wait for it
+	var decided atomic.Bool // by whichever comes first: New's return, or the end of the wait
 	err := guard(ctx, "New", func(ctx context.Context) error {
 		in.value, made = image.descriptor.New(ctx, host)
 		if !decided.CompareAndSwap(false, true) && made == nil {
@@ -39,7 +39,7 @@ func New(ctx context.Context, image *Image, host abi.Host, late func(*Instance))
 	if err != nil && (decided.CompareAndSwap(false, true) || made != nil) {
 		return nil, err
 	}
-	if err != nil { // New has returned just as the wait for it ended
+	if err != nil { // New returned just as the wait ended: the instance is there, but too late
 		return in, err
 	}
 	in.handler, _ = in.value.(http.Handler)
@@ -64,10 +64,10 @@ func (in *Instance) Image() *Image { return in.image }
 // Value returns what the plugin's New returned.
 func (in *Instance) Value() abi.Instance { return in.value }
 
-// Handler returns the instance as a handler of requests, or nil if it takes none. A panic in it is the caller's to catch.
+// Handler returns the instance as an http.Handler, or nil if it takes no requests. The caller must catch its panics.
 func (in *Instance) Handler() http.Handler { return in.handler }
 
-// Start calls the plugin's Start if it has one and that isn't done already.
+// Start calls the plugin's Start, if it has one and isn't started already.
 func (in *Instance) Start(ctx context.Context) error {
 	s, ok := in.value.(abi.Starter)
 	if !ok || in.started {
@@ -80,13 +80,14 @@ func (in *Instance) Start(ctx context.Context) error {
 	return nil
 }
 
-// Pause stops the background work so that the state doesn't change while it is taken. See Resume.
+// Pause stops the background work so that the state doesn't change while it is taken. Resume starts it again.
 func (in *Instance) Pause(ctx context.Context) error {
 	in.paused = in.paused || in.started
 	return in.stop(ctx)
 }
 
-// Resume begins the background work again that Pause has stopped. After an error the instance goes on without it.
+// Resume starts the background work again if Pause has stopped it. After an error the instance goes on without
+// background work.
 func (in *Instance) Resume(ctx context.Context) error {
 	if !in.paused {
 		return nil
@@ -95,7 +96,7 @@ func (in *Instance) Resume(ctx context.Context) error {
 	return in.Start(ctx)
 }
 
-// stop calls the plugin's Stop if Start was called. Stop is called once even if it fails.
+// stop calls the plugin's Stop if the instance is started. It calls Stop only once, even if that fails.
 func (in *Instance) stop(ctx context.Context) error {
 	if !in.started {
 		return nil
@@ -104,7 +105,7 @@ func (in *Instance) stop(ctx context.Context) error {
 	return guard(ctx, "Stop", in.value.(abi.Starter).Stop)
 }
 
-// End stops the background work and closes the instance, if it can be closed. Nobody may be calling it any more.
+// End stops the background work and closes the instance, if it is an io.Closer. No call may be running any more.
 func (in *Instance) End(ctx context.Context) error {
 	stopped := in.stop(ctx)
 	c, ok := in.value.(io.Closer)

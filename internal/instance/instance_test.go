@@ -18,7 +18,7 @@ import (
 	"github.com/sohost/sohost/native"
 )
 
-// steps is an instance that records its calls, and does in each what a test says.
+// steps is an instance that records its calls, and in each does what the test says.
 type steps struct {
 	done []string
 	do   map[string]func() error
@@ -45,7 +45,7 @@ func (s *steps) Close() error                                 { return s.step("c
 
 var errStep = errors.New("step failed")
 
-// imageOf returns an image whose plugin's New returns value, or what else it does.
+// imageOf returns an image with the descriptor. Its New returns value and err, unless d has another.
 func imageOf(value abi.Instance, err error, d abi.Descriptor) *Image {
 	d.ABI = abi.Version
 	if d.New == nil {
@@ -54,7 +54,7 @@ func imageOf(value abi.Instance, err error, d abi.Descriptor) *Image {
 	return NewImage("/x.so", &native.Info{Packages: map[string]string{}}, &d)
 }
 
-// limited is a context with a deadline that no test reaches.
+// limited returns a context with a deadline that no test reaches.
 func limited(t *testing.T) context.Context {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
 	t.Cleanup(cancel)
@@ -121,7 +121,7 @@ func TestLife(t *testing.T) {
 	want("resumed after a failed Stop", in.Resume(ctx), "start")
 }
 
-// quiet is an instance that has neither background work nor an end.
+// quiet is an instance that has neither background work nor a Close.
 type quiet struct{ http.Handler }
 
 type batches struct{}
@@ -153,7 +153,7 @@ func TestNewFails(t *testing.T) {
 	}
 }
 
-// TestNewLate has New return in time, too late, and never.
+// TestNewLate lets New return in time, too late, and never.
 func TestNewLate(t *testing.T) {
 	for _, test := range []struct {
 		takes  time.Duration
@@ -217,7 +217,8 @@ func TestSharedWith(t *testing.T) {
 	}
 }
 
-// TestInRegistry tells a panic of a registry that earlier generations have filled from the plugin's own mistake.
+// TestInRegistry distinguishes the panic of a registry that earlier generations have filled from the plugin's own
+// mistake.
 func TestInRegistry(t *testing.T) {
 	image := NewImage("/x.so", &native.Info{PluginPath: "example.com/p_g0123456789ab", Packages: map[string]string{
 		"example.com/own": "1", "net/http": "1", "github.com/sohost/sohost/abi": "1",
@@ -271,7 +272,7 @@ func TestRequirements(t *testing.T) {
 	}
 }
 
-// TestFiles has no images: what can't be read is refused, and nothing is open.
+// TestFiles has no real images: files that can't be read are refused, and nothing is open.
 func TestFiles(t *testing.T) {
 	none := t.TempDir() + "/none.so"
 	if err := Check(none); err == nil {

@@ -10,21 +10,22 @@ import (
 	"github.com/sohost/sohost/native"
 )
 
-// Costs is what opened images cost the process at one moment.
+// Costs describes what opened images cost the process at one moment.
 type Costs struct {
-	Memory map[string]native.Memory // of each opened image, by its path; nil where the kernel doesn't tell
+	Memory map[string]native.Memory // of each opened image, by path; nil if the kernel doesn't report it
 
-	// The rest is about images that aren't in use.
-	Images     int
+	// The other fields are about images that aren't in use.
+	Images     int   // how many there are
 	Resident   int64 // bytes
-	Goroutines int   // that run their code, or were given up: see Measure
+	Goroutines int   // that run their code, or calls that were given up: see Measure
 }
 
-// Measure counts what all opened images cost. inUse reports whether an instance that is still needed comes from the image with
-// that path. Goroutines are those that have a function on their stack which only images not in use have, and those of calls
-// that were given up.
+// Measure determines what all opened images cost. inUse reports whether an instance that is still needed comes from the
+// image at that path. A goroutine is counted if its stack has a function that only images not in use have, or if it is
+// a call that was given up.
 //
-// It asks the kernel for the memory of the process, once, and stops the world for a moment to see all goroutines.
+// Measure asks the kernel once for the memory of the process, and stops the world for a moment to see all goroutines.
+// That takes some milliseconds.
 func Measure(inUse func(path string) bool) Costs {
 	images := native.Opened()
 	opened := make([]openedImage, len(images))

@@ -8,13 +8,14 @@ import (
 	"github.com/sohost/sohost/native"
 )
 
-// TestCountGoroutines counts goroutines of this package, which stands for an old image's, in a profile of this process.
+// TestCountGoroutines counts goroutines of this package, which plays the part of an old image, in a profile of this
+// process.
 func TestCountGoroutines(t *testing.T) {
 	const here = "github.com/sohost/sohost/internal/instance"
 	count := func() int { return goroutinesOf(map[string]bool{here: true}) }
 	before := count()
 	stop, started := make(chan struct{}), make(chan struct{})
-	for range 5 { // of one stack, and one of another: a record tells of several
+	for range 5 { // with the same stack, and one with another: a record covers several goroutines
 		go stray(started, stop)
 	}
 	go func() { stray(started, stop) }()

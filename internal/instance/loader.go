@@ -7,7 +7,8 @@ import (
 	"github.com/sohost/sohost/native"
 )
 
-// Loader turns files into images. NewLoader's does; tests of this package's users may replace single steps.
+// Loader holds the functions that turn files into images. NewLoader returns the real ones; tests of other packages may
+// replace some.
 type Loader struct {
 	Check    func(path string) error
 	Probe    func(ctx context.Context, paths ...string) error
@@ -18,7 +19,7 @@ type Loader struct {
 	Poisoned func() error
 }
 
-// NewLoader returns a loader whose steps are the functions of their names in this package, and native.Poisoned.
+// NewLoader returns a loader that consists of this package's functions of the same names, and native.Poisoned.
 func NewLoader(log *slog.Logger) Loader {
 	return Loader{
 		Check:    Check,

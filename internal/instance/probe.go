@@ -19,31 +19,32 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// probeEnv names the images that a process was started to probe, as a JSON list.
+// probeEnv is the environment variable that makes a process the child of a probe. Its value lists the images to open,
+// as JSON.
 const probeEnv = "SOHOST_PROBE"
 
-// resultFile is the open file by which the child of a probe reports its result.
+// resultFile is the file descriptor to which the child of a probe writes its result.
 const resultFile = 3
 
-// In the child of a probe this init is all of the program that runs: neither main nor the init functions of packages that
-// import this one.
+// In the child of a probe, this init function is all of the program that runs: neither main nor the init functions of
+// packages that import this one do.
 func init() {
 	if images := os.Getenv(probeEnv); images != "" {
 		os.Exit(probeChild(images))
 	}
 }
 
-// probeResult is what the child reports. A child that reports nothing was ended by the image.
+// probeResult is what the child reports. If it reports nothing, the image has ended it.
 type probeResult struct {
 	Refused string `json:"refused,omitempty"`
 }
 
-// maxRefused is how much of a refusal the child reports, in bytes: less than a pipe holds, so that the report never waits for
-// its reader.
+// maxRefused is the maximum length, in bytes, of the refusal that a child reports. It is less than a pipe holds, so
+// that the child never waits for a reader.
 const maxRefused = 32 << 10
 
 func probeChild(list string) int {
-	os.Unsetenv(probeEnv) // an image may start programs
+	os.Unsetenv(probeEnv) // programs that an image starts must not be probes
 	syscall.CloseOnExec(resultFile)
 	var r probeResult
 	var images []string
@@ -65,13 +66,15 @@ func probeChild(list string) int {
 	return 0
 }
 
-// Probe opens images one after the other in a child process of the same program, and throws the child away. Some things that
-// an image does can't be caught (os.Exit or a fatal error in an init function, a crash in C code), and some that fail leave
-// a permanent mark in the process; a probe has them happen to the child. The images' init functions run there once more than they
-// would otherwise. New does not run: it may take ports and files that this process has.
+// Probe opens images one after the other in a child process of the same program, which it then throws away. Some things
+// that an image does can't be caught (os.Exit or a fatal error in an init function, a crash in C code), and some
+// failures leave a permanent mark in the process. A probe lets them happen to the child. The images' init functions run
+// there once more than they otherwise would. New doesn't run, because it may take ports and files that this process
+// has.
 //
-// Probe blocks until the child has ended or ctx has; the child and what it started in its process group are gone then. The error says
-// what the child reported, or how the image ended it.
+// Probe blocks until the child has ended, and kills it when ctx ends. When Probe returns, the child and everything in
+// its process group are gone. The error says what the child reported, or how the image ended it. If this program can't
+// start itself, Probe logs that and returns nil.
 func Probe(ctx context.Context, log *slog.Logger, images ...string) error {
 	list, err := json.Marshal(images)
 	if err != nil {
@@ -92,10 +95,10 @@ func Probe(ctx context.Context, log *slog.Logger, images ...string) error {
 	cmd.Stdout, cmd.Stderr = &output, &output
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
-	cmd.WaitDelay = time.Second // for what the image has started and left behind with our pipes
+	cmd.WaitDelay = time.Second // in case the image has started something that holds our pipes open
 	err = cmd.Start()
 	writer.Close()
-	if errors.Is(err, syscall.ENOEXEC) { // an emulated program can't start itself
+	if errors.Is(err, syscall.ENOEXEC) { // a program that runs under an emulator can't start itself
 		log.Warn("images are opened without a probe: this program can't start itself", "err", err)
 		return nil
 	}
@@ -116,9 +119,9 @@ func Probe(ctx context.Context, log *slog.Logger, images ...string) error {
 	return nil
 }
 
-// awaitGroup waits for the child and then ends what an image has started in the child's process group.
+// awaitGroup waits for the child, and then kills what is left of its process group.
 func awaitGroup(cmd *exec.Cmd) error {
-	for { // the child stays a zombie for now, so that the number of its group isn't given to others
+	for { // WNOWAIT: the child stays a zombie, so that its group's ID isn't reused before the kill
 		err := unix.Waitid(unix.P_PID, cmd.Process.Pid, nil, unix.WEXITED|unix.WNOWAIT, nil)
 		if !errors.Is(err, unix.EINTR) {
 			break
@@ -128,11 +131,11 @@ func awaitGroup(cmd *exec.Cmd) error {
 	return cmd.Wait()
 }
 
-// resultTimeout is how long the result of a child that has ended may take to be read. It is in the pipe already. What this
-// bounds is the wait for the end of a pipe that a process outside the child's group holds open.
+// resultTimeout is how long reading the result of a child that has ended may take. The result is in the pipe already;
+// the limit is for the end of the pipe, which a process outside the child's group may hold open.
 const resultTimeout = time.Second
 
-// readResult reads what the child has reported, if it has.
+// readResult reads the child's report, if there is one.
 func readResult(reader *os.File) (r probeResult, reported bool) {
 	reader.SetReadDeadline(time.Now().Add(resultTimeout))
 	return r, json.NewDecoder(io.LimitReader(reader, 2*maxRefused+1<<10)).Decode(&r) == nil
@@ -145,7 +148,7 @@ func exitStatus(err error) string {
 	return err.Error()
 }
 
-// firstOutput keeps the beginning of what a process prints, where a Go program says why it ends.
+// firstOutput keeps the beginning of a process's output, which is where a Go program says why it dies.
 type firstOutput struct{ b bytes.Buffer }
 
 // maxOutput is how much of a child's output an error quotes, in bytes.

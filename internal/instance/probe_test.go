@@ -18,8 +18,8 @@ import (
 	"github.com/sohost/sohost/internal/pidfd"
 )
 
-// In the child of a probe the test program does what an image of such a name would do when it is opened. It is set before any init
-// function runs, as the one that opens images does.
+// In the child of a probe, the test program does what an image of that name would do when it is opened. A variable's
+// initializer runs before any init function, such as the one that opens the images.
 var _ = actAsImage()
 
 func actAsImage() (none struct{}) {
@@ -40,10 +40,10 @@ func actAsImage() (none struct{}) {
 		os.Exit(1)
 	case "hang":
 		select {}
-	case "stay": // leaves a process of its group behind
+	case "stay": // leaves a process in its group behind
 		stay(file, false)
 		os.Exit(3)
-	case "detach": // leaves one that is no more of its group, and holds the pipe open
+	case "detach": // leaves one that has left its group, and holds the pipe open
 		stay(file, true)
 		os.Exit(3)
 	case "report": // and does the same after it has reported
@@ -107,7 +107,7 @@ func TestProbe(t *testing.T) {
 	}
 }
 
-// TestProbeTakesTooLong ends the child when the time is over.
+// TestProbeTakesTooLong kills the child when its time is over.
 func TestProbeTakesTooLong(t *testing.T) {
 	slow := errors.New("too slow")
 	ctx, cancel := context.WithTimeoutCause(t.Context(), 50*time.Millisecond, slow)
@@ -118,7 +118,7 @@ func TestProbeTakesTooLong(t *testing.T) {
 	}
 }
 
-// TestProbeLeavesNothing has an image start a process: in the child's group it is gone with the child.
+// TestProbeLeavesNothing lets an image start a process in the child's group: it is gone when the child is.
 func TestProbeLeavesNothing(t *testing.T) {
 	dir := t.TempDir()
 	if err := probe(t, filepath.Join(dir, "stay@pid")); err == nil || !strings.Contains(err.Error(), "exit status 3") {
@@ -130,8 +130,8 @@ func TestProbeLeavesNothing(t *testing.T) {
 	}
 }
 
-// TestProbeDoesNotHang has a process outside of the child's group hold the pipe of the result open. Without a deadline for the result the
-// probe would wait for that process.
+// TestProbeDoesNotHang lets a process outside the child's group hold the result's pipe open. Without a deadline for the
+// result, the probe would wait for that process.
 func TestProbeDoesNotHang(t *testing.T) {
 	dir := t.TempDir()
 	for _, test := range []struct{ action, want string }{
@@ -151,7 +151,7 @@ func TestProbeDoesNotHang(t *testing.T) {
 	}
 }
 
-// left returns the process whose number is in the file, nil if it has ended.
+// left returns the process whose ID is in the file, or nil if it has ended.
 func left(t *testing.T, file string) *pidfd.Process {
 	t.Helper()
 	b, err := os.ReadFile(file)
@@ -169,7 +169,7 @@ func left(t *testing.T, file string) *pidfd.Process {
 	return p
 }
 
-// TestProbeFails can't start a child.
+// TestProbeFails fails to start a child.
 func TestProbeFails(t *testing.T) {
 	t.Setenv("SOHOST_LAUNCHER", filepath.Join(t.TempDir(), "none"))
 	if err := probe(t, "x"); err == nil || !strings.HasPrefix(err.Error(), "probe: start a child: ") {

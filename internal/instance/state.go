@@ -11,17 +11,17 @@ import (
 	"github.com/sohost/sohost/internal/state"
 )
 
-// Way says how an instance has taken state.
+// Way is how an instance has taken state.
 type Way string
 
 const (
-	Reference Way = "reference" // the value itself, of a type that both sides know
-	Adopt     Way = "adopt"     // the value itself, under the receiver's type
-	Convert   Way = "convert"   // a copy, made field by field in the receiver's type
-	Import    Way = "import"    // a copy that Import has read
+	Reference Way = "reference" // the value itself, of a type that both sides share
+	Adopt     Way = "adopt"     // the value itself, as the receiver's type
+	Convert   Way = "convert"   // a copy, made field by field, of the receiver's type
+	Import    Way = "import"    // a copy that was passed to Import
 )
 
-// Taken says what became of a state that an instance has accepted.
+// Taken describes how an instance has accepted state.
 type Taken struct {
 	Way     Way
 	Schema  string
@@ -29,20 +29,21 @@ type Taken struct {
 	state.Report
 }
 
-// GiversIsIntact reports whether the giver's value is still the giver's alone.
+// GiversIsIntact reports whether the giver still has its value to itself.
 func (t Taken) GiversIsIntact() bool { return t.Way != Reference && t.Way != Adopt }
 
-// Stateful reports whether the plugin has state to move.
+// Stateful reports whether the plugin implements abi.Stateful, and so has state to move.
 func (in *Instance) Stateful() bool {
 	_, ok := in.value.(abi.Stateful)
 	return ok
 }
 
-// ConcurrentExport reports whether Export may run beside calls.
+// ConcurrentExport reports whether the plugin declares that Export may run beside calls.
 func (in *Instance) ConcurrentExport() bool { return in.image.descriptor.ConcurrentExport }
 
-// Export takes the state of a stateful instance. If the receiver wants an earlier version and the instance can give that, it
-// does, and downgraded is set. The value belongs to the instance until the move has succeeded.
+// Export calls the plugin's Export, which must be Stateful. If wants is an earlier version of its state and the plugin
+// can export that, Export asks for it and sets downgraded. The value belongs to the instance until the move has
+// succeeded: the receiver must not change it.
 func (in *Instance) Export(ctx context.Context, wants abi.State) (s abi.State, downgraded bool, err error) {
 	has := in.image.descriptor.State
 	down, ok := in.value.(abi.Downgrader)
@@ -60,8 +61,9 @@ func (in *Instance) Export(ctx context.Context, wants abi.State) (s abi.State, d
 	return s, false, err
 }
 
-// Accept gives a state to a stateful instance: by Adopt the value itself, or by Import a copy. With shared unset the value is
-// nobody else's, and Import gets it uncopied. Copies are bounded by o.MaxBytes; more is state.ErrLimit.
+// Accept gives state to a stateful instance: the value itself through Adopt, or a copy through Import. If shared is
+// unset, nobody else uses the value, and Import gets it without a copy. A copy that would take more than o.MaxBytes is
+// state.ErrLimit.
 func (in *Instance) Accept(ctx context.Context, given abi.State, o state.Options, shared bool) (t Taken, err error) {
 	defer caught(&err)
 	wants := in.image.descriptor.State
@@ -89,7 +91,7 @@ func (in *Instance) Accept(ctx context.Context, given abi.State, o state.Options
 			s.Value, report = copied, r
 		case errors.Is(err, state.ErrLimit):
 			return t, err
-		} // else there is no copy of such a value: see abi.Stateful
+		} // other errors: the value can't be copied, and Import gets it as it is, see abi.Stateful
 	}
 	t.Report = report
 	err = guard(ctx, "Import", func(ctx context.Context) error { return in.value.(abi.Stateful).Import(ctx, s) })
@@ -99,7 +101,7 @@ func (in *Instance) Accept(ctx context.Context, given abi.State, o state.Options
 	return t, err
 }
 
-// fit makes a value over to the type of the prototype. Without a prototype the value stays as it is.
+// fit converts a value to the prototype's type. If there is no prototype, it returns the value as it is.
 func fit(value, prototype any, o state.Options) (any, state.Report, error) {
 	if prototype == nil {
 		return value, state.Report{}, nil
@@ -107,8 +109,8 @@ func fit(value, prototype any, o state.Options) (any, state.Report, error) {
 	return state.Compare(reflect.TypeOf(value), reflect.TypeOf(prototype)).Move(value, o)
 }
 
-// AcceptStream decodes a state that Encode has written and gives it to the instance, which must be Checkpointable. What was decoded
-// is bounded by o.MaxBytes.
+// AcceptStream decodes state that Encode has written and gives it to the instance, which must be Checkpointable. State
+// that would take more than o.MaxBytes of memory is an error.
 func (in *Instance) AcceptStream(ctx context.Context, r io.Reader, o state.Options) (t Taken, err error) {
 	defer caught(&err)
 	prototype := reflect.TypeOf(in.image.descriptor.State.Value)
@@ -123,20 +125,20 @@ func (in *Instance) AcceptStream(ctx context.Context, r io.Reader, o state.Optio
 	return t, nil
 }
 
-// Encode writes a state as a stream. The types of its value may have methods for that.
+// Encode writes a state as a stream. A panic in an encoding method of the plugin's types is an error.
 func Encode(w io.Writer, s abi.State) (err error) {
 	defer caught(&err)
 	return state.Encode(w, s)
 }
 
-// CopyState copies a state's value; more than maxBytes is state.ErrLimit.
+// CopyState returns the state with a copy of its value. A copy that would take more than maxBytes is state.ErrLimit.
 func CopyState(s abi.State, maxBytes int64) (_ abi.State, err error) {
 	defer caught(&err)
 	s.Value, _, err = state.Copy(s.Value, maxBytes)
 	return s, err
 }
 
-// TakesBack reports whether the state of this instance could be moved back to one that has given it.
+// TakesBack reports whether this instance's state could be moved back to the generation that has given given.
 func (in *Instance) TakesBack(given abi.State) bool {
 	has := in.image.descriptor.State
 	if _, ok := in.value.(abi.Downgrader); ok {
@@ -146,11 +148,11 @@ func (in *Instance) TakesBack(given abi.State) bool {
 		state.Compare(reflect.TypeOf(has.Value), reflect.TypeOf(given.Value)).Way != state.None
 }
 
-// Checkpointable reports whether the instance has state that can be written and read again.
+// Checkpointable reports whether the instance has state that can be written to a checkpoint and read again.
 func (in *Instance) Checkpointable() bool { return in.Stateful() && in.Uncheckpointable() == nil }
 
-// Uncheckpointable says why a stateful instance's state can't be checkpointed; nil if it can, or if there is none. Reading a
-// checkpoint takes a type, so the Descriptor must name it.
+// Uncheckpointable returns why a stateful instance's state can't be checkpointed, or nil if it can or if there is none.
+// The Descriptor must name the state's type, because a checkpoint can't be read without it.
 func (in *Instance) Uncheckpointable() error {
 	if !in.Stateful() {
 		return nil

@@ -22,7 +22,7 @@ type wider struct {
 type holder struct {
 	*steps
 	value any       // what it exports
-	took  abi.State // what it has imported
+	took  abi.State // what it was given
 }
 
 func (h *holder) Export(context.Context) (abi.State, error) {
@@ -97,7 +97,7 @@ func TestExport(t *testing.T) {
 
 func given(value any) abi.State { return abi.State{Schema: "s", Version: 2, Value: value} }
 
-// TestAdopt hands the value over as it is, to code that promises to store it and nothing else.
+// TestAdopt passes the value itself to code that promises to do nothing but store it.
 func TestAdopt(t *testing.T) {
 	value := &tally{3}
 	a := &adopter{holder: newHolder(nil)}
@@ -116,7 +116,7 @@ func TestAdopt(t *testing.T) {
 	if got, ok := a.adopted.(*tally); err != nil || !ok || got.N != 5 || taken.Way != Convert || !taken.GiversIsIntact() || len(taken.Removed) != 1 {
 		t.Errorf("taken %+v, %v", taken, err)
 	}
-	// Another version or schema is Import's to take.
+	// A value of another version or schema goes to Import.
 	for _, s := range []abi.State{{Schema: "s", Version: 1, Value: value}, {Schema: "x", Version: 2, Value: value}} {
 		a.did()
 		if taken, err = in.Accept(limited(t), s, state.Options{}, true); err != nil || a.did() != "import" || taken.Way != Import {
@@ -160,7 +160,7 @@ func TestImport(t *testing.T) {
 		len(taken.Added) != 1 {
 		t.Errorf("taken %+v, %v", taken, err)
 	}
-	// A value that can't be copied goes as it is.
+	// A value that can't be copied is passed as it is.
 	untyped := instantiate(t, h, stateOf(nil))
 	ch := make(chan int)
 	if _, err := untyped.Accept(limited(t), given(ch), state.Options{}, true); err != nil || h.took.Value != any(ch) {
