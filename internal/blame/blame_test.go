@@ -12,11 +12,11 @@ import (
 	"github.com/sohost/sohost/internal/crash"
 )
 
-// story is a record in memory. Images are called after their plugin and its version: "a1".
+// story is a record in memory. Images are named after their plugin and its version: "a1".
 type story struct {
 	Record
 	t           *testing.T
-	releases    []generations.Release // the oldest first; number 1 is at 0
+	releases    []generations.Release // oldest first; number 1 is at index 0
 	quarantined map[string]bool
 	gone        map[string]bool // plugins that the host doesn't have any more
 	died        int
@@ -39,7 +39,7 @@ func newStory(t *testing.T) *story {
 	return s
 }
 
-// image makes an id that shows its name.
+// image returns an ID that shows its name.
 func image(name string) (id generations.ID) {
 	copy(id[:], name)
 	return id
@@ -47,7 +47,7 @@ func image(name string) (id generations.ID) {
 
 func name(id generations.ID) string { return strings.TrimRight(string(id[:]), "\x00") }
 
-// publish makes a release of images. "a1<a2" is one that took the place of a2 in a rollback.
+// publish adds a release of images. "a1<a2" is an a1 that has replaced a2 in a rollback.
 func (s *story) publish(images ...string) *story {
 	plugins, back := map[string]generations.Entry{}, 0
 	for _, name := range images {
@@ -81,14 +81,14 @@ func suspects(names ...string) (found []Suspect) {
 	return found
 }
 
-// end is when the next crash comes, a second after the one before.
+// end returns the time of the next crash, a second after the one before.
 func (s *story) end() time.Time {
 	s.died++
 	return s.began.Add(time.Duration(s.died) * time.Second)
 }
 
-// dies has a worker die without a word, or with the given exit, while it tried images, as the crash of that number in a row, and
-// checks what is in quarantine and left out then.
+// dies lets a worker die without a word, as the crash of that number in a row, while it tried images. It then checks
+// what is in quarantine and what is left out.
 func (s *story) dies(inARow int, tried []string, quarantined, leftOut string) {
 	s.t.Helper()
 	s.diesOf(crash.Report{Exit: "exit status 3", Ended: s.end()}, inARow, tried, quarantined, leftOut)
@@ -109,22 +109,22 @@ func (s *story) diesOf(report crash.Report, inARow int, tried []string, quaranti
 	}
 }
 
-// TestNobodyNamed has workers die without a word: what came last goes, as long as it is in probation.
+// TestNobodyNamed lets workers die without a word: the image that came last is blamed, as long as it is in probation.
 func TestNobodyNamed(t *testing.T) {
 	s := newStory(t).publish("a1", "b1").pass().publish("a2", "b1").publish("a2", "b2")
 	s.dies(1, nil, "b2", "")
-	s.dies(2, nil, "a2 b2", "") // the second has died before it could publish its fallback
+	s.dies(2, nil, "a2 b2", "") // the second died before it could publish its fallback
 	s.publish("a1", "b1").pass()
 	s.dies(3, nil, "a2 b2", "") // the first with nobody to blame
 }
 
-// TestNobodyToBlame goes on dying with images that have proved themselves. Each takes its turn in being left out.
+// TestNobodyToBlame goes on dying with images that have proved themselves: each takes its turn at being left out.
 func TestNobodyToBlame(t *testing.T) {
 	s := newStory(t).publish("a1").publish("a1", "b1").publish("a1", "b1", "c1").pass()
 	for i, leftOut := range []string{"", "", "c", "b", "a", "b c", "a b c", "a b c"} {
 		s.dies(i+1, nil, "", leftOut)
 	}
-	s.dies(1, nil, "", "") // after a worker that has served for long
+	s.dies(1, nil, "", "") // after a worker that has served for a long time
 
 	s.gone["b"] = true
 	s.dies(3, nil, "", "c") // and b has no turn
@@ -140,7 +140,7 @@ func TestNobodyToBlame(t *testing.T) {
 	}
 }
 
-// TestLongAgo has crashes in a row that have nothing to do with each other.
+// TestLongAgo has crashes in a row that are too far apart to be related.
 func TestLongAgo(t *testing.T) {
 	s := newStory(t).publish("a1").pass()
 	for i, leftOut := range []string{"", "", "a"} {
@@ -154,7 +154,7 @@ func TestLongAgo(t *testing.T) {
 	}
 }
 
-// TestKilled has workers killed by somebody: that has to go on for long until a plugin is suspected.
+// TestKilled lets workers be killed from outside: that must go on for a long time until a plugin is suspected.
 func TestKilled(t *testing.T) {
 	s := newStory(t).publish("a1").pass()
 	for i := range 12 {
@@ -162,7 +162,7 @@ func TestKilled(t *testing.T) {
 	}
 }
 
-// TestTried has workers die while they try images.
+// TestTried lets workers die while they try images.
 func TestTried(t *testing.T) {
 	deployed := newStory(t).publish("a1", "b1").pass().publish("a1", "b2")
 	deployed.dies(1, []string{"a2", "b2"}, "a2", "") // the last one tried, and not b2, which is in probation
@@ -173,18 +173,18 @@ func TestTried(t *testing.T) {
 	onlyOne.dies(2, []string{"n1"}, "n1", "")
 	delete(onlyOne.quarantined, "n1")
 	onlyOne.Events = append(onlyOne.Events, generations.Event{Kind: generations.KindLift, From: image("n1"), Time: onlyOne.end()})
-	onlyOne.dies(1, []string{"n1"}, "", "") // begins anew
+	onlyOne.dies(1, []string{"n1"}, "", "") // is started again
 	onlyOne.dies(2, []string{"n1"}, "n1", "")
 
 	booted := newStory(t).publish("a1", "b1").pass()
 	booted.dies(1, []string{"b1"}, "", "")
-	booted.dies(2, []string{"b1"}, "", "b") // has passed its probation, so it is not condemned; but left out
+	booted.dies(2, []string{"b1"}, "", "b") // has passed its probation, so it is left out and not condemned
 	booted.dies(3, nil, "", "b")
 	booted.quarantined["b1"] = true
-	booted.dies(4, nil, "b1", "") // in quarantine it needs not be left out, too
+	booted.dies(4, nil, "b1", "") // in quarantine it need not be left out, too
 }
 
-// stack is the crash output of a process whose innermost functions belong to the packages.
+// stack returns the crash output of a process whose innermost functions belong to the packages.
 func stack(packages ...string) string {
 	var b strings.Builder
 	b.WriteString("panic: boom\n\ngoroutine 7 [running]:\n")
@@ -217,7 +217,7 @@ func TestFind(t *testing.T) {
 		what     string
 		output   string
 		tried    []string
-		want     string // "" is nobody
+		want     string // "" means nobody
 		named    bool
 		evidence string
 	}{
@@ -244,7 +244,7 @@ func TestFind(t *testing.T) {
 	}
 }
 
-// TestFarBack looks for a named image in releases of long ago, but not of any time.
+// TestFarBack looks for a named image in releases of long ago, up to a limit.
 func TestFarBack(t *testing.T) {
 	for _, releases := range []int{farBack, farBack + 1, farBack + 5} {
 		s := newStory(t).publish("a1", "b1")
@@ -259,8 +259,8 @@ func TestFarBack(t *testing.T) {
 	}
 }
 
-// TestFallback goes back to the confirmed image, or else to the newest, and never to one that is in quarantine or was rolled
-// back from.
+// TestFallback goes back to the confirmed image, or else to the newest, and never to one that is in quarantine or was
+// rolled back from.
 func TestFallback(t *testing.T) {
 	goesBack := func(s *story, from, want string) {
 		t.Helper()

@@ -2,8 +2,9 @@ package blame
 
 import "github.com/sohost/sohost/generations"
 
-// Fallback returns what a plugin goes back to from an image: its entry in the confirmed release, or else in the newest one, whose
-// image isn't in quarantine. An image that a rollback has left does not come back so.
+// Fallback returns the entry that a plugin goes back to from an image: the one in the confirmed release, or else in the
+// newest release that has a usable one. An image in quarantine is not usable, nor is the one that a rollback has
+// replaced, since the rollback was ordered to get rid of it.
 func (r *Record) Fallback(from Suspect) (entry generations.Entry, ok bool) {
 	var left generations.ID
 	if r.first(from).RollbackOf != 0 {

@@ -5,17 +5,17 @@ import (
 	"github.com/sohost/sohost/internal/crash"
 )
 
-// Finding says whose fault a crash was; the zero one says that nobody can be blamed.
+// Finding says which image is to blame for a crash. The zero Finding means that none is.
 type Finding struct {
 	Suspect
-	Named    bool   // by the stack of the process
-	Evidence string // in words, to follow the reason of the crash
+	Named    bool   // the process's stack names the image
+	Evidence string // in words; follows the reason of the crash in a sentence
 }
 
-// Find returns whose fault a crash was. The first that applies counts:
+// Find returns which image is to blame for a crash. The first of these that there is:
 //
-//   - the image whose code the stack of the process names as what crashed
-//   - the image that was being tried: its New, its Start or its init may have ended the process without a word
+//   - the image whose code crashed, according to the process's stack
+//   - the image that was being tried, because its New, Start or init may have ended the process without a word
 //   - the image in probation that came last, if there is another one to go back to
 //
 // tried are the images that were being tried when the process ended, the one that began last first.
@@ -34,10 +34,11 @@ func (r *Record) Find(report crash.Report, tried []Suspect) Finding {
 	return Finding{}
 }
 
-// farBack is how many releases before the current one are looked at for an image that a stack names.
+// farBack is how many releases before the current one are searched for an image that a stack names.
 const farBack = 40
 
-// named returns the image whose code crashed, and the call that shows it.
+// named returns the image whose code crashed, and the stack frame that shows it. It looks at the images being tried and
+// the current ones first, and only then at earlier ones, whose goroutines may still have been running.
 func (r *Record) named(trace *crash.Trace, tried []Suspect) (Suspect, crash.Frame, bool) {
 	if len(trace.Goroutines) == 0 {
 		return Suspect{}, crash.Frame{}, false
@@ -58,7 +59,7 @@ func (r *Record) named(trace *crash.Trace, tried []Suspect) (Suspect, crash.Fram
 	add(tried)
 	add(r.byAge())
 	id, frame, ok := trace.Culprit(images)
-	if !ok { // perhaps what an older generation has left behind
+	if !ok { // perhaps a goroutine that an older generation left behind
 		r.earlier(r.Current, func(release generations.Release) bool {
 			add(suspectsOf(release))
 			return r.Current.Number-release.Number < farBack

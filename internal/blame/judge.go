@@ -15,16 +15,16 @@ import (
 // ErrQuarantined is returned when an image is in quarantine because it has ended a process.
 var ErrQuarantined = errors.New("in quarantine")
 
-// Judge reads the facts of a store and acts on what a Record decides from them.
+// Judge reads the facts from a store and acts on what a Record decides.
 type Judge struct {
 	Store  *generations.Store
 	Logger *slog.Logger
 }
 
-// Quarantined returns why an image must not be tried, or nil.
+// Quarantined returns why an image must not be tried, or nil if it may.
 func (j *Judge) Quarantined(id generations.ID) error {
 	q, is, err := j.Store.Quarantined(id)
-	if err != nil { // this concerns all images: better to serve a bad one than none
+	if err != nil { // it can't be read for any image: better to risk a bad one than to serve none
 		j.Logger.Error("read quarantine", "image", id.Short(), "err", err)
 		return nil
 	}
@@ -35,10 +35,10 @@ func (j *Judge) Quarantined(id generations.ID) error {
 		ErrQuarantined, q.Time.Local().Format("2006-01-02 15:04:05"), q.Reason, id.Short())
 }
 
-// rememberedEvents is how far back the history is read.
+// rememberedEvents is how many events of the history are read.
 const rememberedEvents = 1000
 
-// Record reads the facts, as they are now. has reports whether the host has a plugin.
+// Record returns the facts as they are now. has reports whether the host has a plugin of that name.
 func (j *Judge) Record(current generations.Release, has func(plugin string) bool) *Record {
 	r := &Record{
 		Current:     current,
@@ -50,7 +50,8 @@ func (j *Judge) Record(current generations.Release, has func(plugin string) bool
 	if confirmed, err := j.Store.Confirmed(); err == nil {
 		r.Confirmed = confirmed
 	}
-	events, _ := j.Store.History(rememberedEvents) // what can't be read didn't happen: to doubt all images would be worse
+	// Events that can't be read are treated as if they hadn't happened: the alternative is to doubt every image.
+	events, _ := j.Store.History(rememberedEvents)
 	r.Events = slices.DeleteFunc(events, func(e generations.Event) bool {
 		return e.Kind != generations.KindCrash && e.Kind != generations.KindLift
 	})
@@ -94,12 +95,12 @@ func (j *Judge) brings(id generations.ID) (map[string]struct{}, bool) {
 	return crash.Brings(info, self.Executable), true
 }
 
-// Judge decides on each report of a crash: it puts the image that did it into quarantine, if Condemns says so, and notes the crash
-// in the history. Reports that an earlier process has judged are skipped. tried are the images that were being tried when the
-// last process ended, and inARow is how many crashes came one soon after the other.
+// Judge decides on each report of a crash: it quarantines the image responsible, if Condemns says so, and records the
+// crash in the history. Reports that an earlier process has judged are skipped. tried are the images that were being
+// tried when the last process ended, and inARow is how many crashes came one soon after the other.
 //
-// It returns the plugins not to boot: those that LeftOut returns, and those whose image ought to be in quarantine but could not be put
-// there.
+// It returns the plugins not to boot: those that LeftOut returns, and those whose image should be in quarantine but
+// could not be put there.
 func (j *Judge) Judge(r *Record, reports []crash.Report, inARow int, tried []Suspect) (leftOut map[string]bool) {
 	loose := map[string]bool{}
 	for _, report := range reports {
@@ -119,7 +120,7 @@ func (j *Judge) Judge(r *Record, reports []crash.Report, inARow int, tried []Sus
 	return leftOut
 }
 
-// act carries out what is decided on one crash. The error says that an image that ought to be in quarantine isn't.
+// act carries out the decision on one crash. The error means that an image that should be in quarantine isn't.
 func (j *Judge) act(r *Record, report crash.Report, f Finding) (err error) {
 	why := fmt.Sprintf("it ended the worker: %s, %s", report.Reason(), f.Evidence)
 	switch {
@@ -131,10 +132,11 @@ func (j *Judge) act(r *Record, report crash.Report, f Finding) (err error) {
 	case !f.Image.IsZero() && !r.Quarantined(f.Image):
 		j.Logger.Error("the worker died of an image that gets another chance", "plugin", f.Plugin, "image", f.Image.Short(), "why", why)
 	}
-	// With the time of the crash, by which judged knows it: if this process dies at its boot, the next one is shown the same report, and
-	// what happened once must not count twice.
+	// Recorded with the time of the crash, by which judged recognizes it: if this process dies while it boots, the next
+	// one gets the same report, and one crash must not count twice.
 	crashed := generations.Event{
-		Time: report.Ended, Kind: generations.KindCrash, Plugin: f.Plugin, From: f.Image, Release: r.Current.Number, Detail: report.Reason(),
+		Time: report.Ended, Kind: generations.KindCrash, Plugin: f.Plugin, From: f.Image, Release: r.Current.Number,
+		Detail: report.Reason(),
 	}
 	if err := j.Store.AppendEvent(crashed); err != nil {
 		j.Logger.Warn("write history", "err", err)

@@ -14,7 +14,7 @@ import (
 	"github.com/sohost/sohost/internal/crash"
 )
 
-// bench is a judge with a real store, whose images are nothing but their names.
+// bench is a judge with a real store, whose images contain nothing but their names.
 type bench struct {
 	*Judge
 	t       *testing.T
@@ -63,7 +63,7 @@ func (b *bench) confirm() {
 	}
 }
 
-// record reads the record anew, as each boot does.
+// record reads the record again, as each boot does.
 func (b *bench) record() *Record { return b.Record(b.current, func(string) bool { return true }) }
 
 func (b *bench) events(kind generations.Kind) (found []generations.Event) {
@@ -79,7 +79,7 @@ func report(n int) crash.Report {
 	return crash.Report{Exit: "exit status 3", Output: "words", Ended: time.Now().Add(time.Duration(n)*time.Second - time.Minute).UTC().Round(0)}
 }
 
-// TestJudge puts the image that came last into quarantine, with all that is known, and notes the crash.
+// TestJudge quarantines the image that came last, with everything that is known, and records the crash.
 func TestJudge(t *testing.T) {
 	b := newBench(t)
 	b.publish("a1")
@@ -111,7 +111,7 @@ func TestJudge(t *testing.T) {
 	}
 }
 
-// TestJudgedOnce shows a crash to a second worker since the first died before it served.
+// TestJudgedOnce shows a crash to a second worker, because the first died before it served.
 func TestJudgedOnce(t *testing.T) {
 	b := newBench(t)
 	b.publish("a1")
@@ -129,7 +129,7 @@ func TestJudgedOnce(t *testing.T) {
 	if b.Quarantined(b.image("a1")) != nil {
 		t.Error("one crash counts twice")
 	}
-	// Two reports in one boot count as two, of an image that has no other to go back to and is not confirmed.
+	// Two reports in one boot count as two crashes, of an image that has no other to go back to and isn't confirmed.
 	only := newBench(t)
 	only.publish("a1")
 	only.Judge.Judge(only.record(), []crash.Report{report(1), report(2)}, 2, []Suspect{{"a", only.image("a1")}})
@@ -138,7 +138,7 @@ func TestJudgedOnce(t *testing.T) {
 	}
 }
 
-// TestNobody notes a crash that nobody is to blame for, and says nothing of images.
+// TestNobody records a crash that nobody is to blame for, and says nothing about images.
 func TestNobody(t *testing.T) {
 	b := newBench(t)
 	b.publish("a1")
@@ -155,8 +155,8 @@ func TestNobody(t *testing.T) {
 	}
 }
 
-// TestNoQuarantine can't put anything into quarantine: what ought to be there is left out, this time. And what can't be read isn't in
-// quarantine.
+// TestNoQuarantine can't write any quarantine: what should be in it is left out, this time. And a quarantine that can't
+// be read is treated as empty.
 func TestNoQuarantine(t *testing.T) {
 	b := newBench(t)
 	b.publish("a1")
@@ -176,7 +176,7 @@ func TestNoQuarantine(t *testing.T) {
 	}
 }
 
-// TestRecord reads what a store has, and does without what it can't have.
+// TestRecord reads what a store has, and does without what can't be read.
 func TestRecord(t *testing.T) {
 	b := newBench(t)
 	if r := b.record(); r.Confirmed.Number != 0 || len(r.Events) != 0 {
@@ -208,7 +208,7 @@ func TestRecord(t *testing.T) {
 	if _, ok := r.Previous(generations.Release{Manifest: generations.Manifest{Previous: 7}}); ok {
 		t.Error("a release that isn't there is one before another")
 	}
-	for _, id := range []generations.ID{a1, {}} { // no image, and not in the store
+	for _, id := range []generations.ID{a1, {}} { // not an image, and not in the store
 		if _, ok := r.Brings(id); ok {
 			t.Errorf("%s brings packages", id.Short())
 		}

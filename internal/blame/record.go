@@ -14,31 +14,32 @@ type Suspect struct {
 	Image  generations.ID
 }
 
-// Record is what decisions rest on.
+// Record holds the facts that decisions are based on.
 type Record struct {
-	// Current is the release that is to be booted.
+	// Current is the release to boot.
 	Current generations.Release
 
-	// Previous returns the release before another one; ok is unset if there is none or it can't be read.
+	// Previous returns the release before the given one. ok is unset if there is none or it can't be read.
 	Previous func(generations.Release) (r generations.Release, ok bool)
 
-	// Confirmed is the last release that has passed its probation; the zero Release if there is none.
+	// Confirmed is the last release that has passed its probation, or the zero Release if there is none.
 	Confirmed generations.Release
 
 	// Quarantined reports whether an image is in quarantine.
 	Quarantined func(generations.ID) bool
 
-	// Events is the history of crashes and lifted quarantines, the oldest first.
+	// Events is the history of crashes and lifted quarantines, oldest first.
 	Events []generations.Event
 
-	// Has reports whether the host has a plugin. A release goes on naming plugins that the host doesn't have any more.
+	// Has reports whether the host has a plugin of that name. Releases keep naming plugins that the host no longer has.
 	Has func(plugin string) bool
 
-	// Brings returns the packages that an image alone has; ok is unset if that can't be told.
+	// Brings returns the packages of an image that neither the program nor the standard library has. ok is unset if the
+	// image can't be read.
 	Brings func(generations.ID) (packages map[string]struct{}, ok bool)
 }
 
-// earlier calls visit with the releases before r, the newest first, until it returns false.
+// earlier calls visit with the releases before release, newest first, until visit returns false.
 func (r *Record) earlier(release generations.Release, visit func(generations.Release) bool) {
 	for {
 		previous, ok := r.Previous(release)
@@ -49,7 +50,7 @@ func (r *Record) earlier(release generations.Release, visit func(generations.Rel
 	}
 }
 
-// suspectsOf returns the images of a release in the order of their plugins.
+// suspectsOf returns the images of a release, ordered by plugin name.
 func suspectsOf(release generations.Release) (suspects []Suspect) {
 	for _, plugin := range slices.Sorted(maps.Keys(release.Plugins)) {
 		suspects = append(suspects, Suspect{plugin, release.Plugins[plugin].Image})
@@ -57,7 +58,8 @@ func suspectsOf(release generations.Release) (suspects []Suspect) {
 	return suspects
 }
 
-// first returns the first of the releases, without a break up to the current one, that have the image of a suspect.
+// first returns the release with which the suspect's image came: the first of the unbroken line of releases up to the
+// current one that have it.
 func (r *Record) first(s Suspect) generations.Release {
 	first := r.Current
 	r.earlier(r.Current, func(release generations.Release) bool {
@@ -93,17 +95,17 @@ func (r *Record) byAge() []Suspect {
 	return suspects
 }
 
-// confirmed reports whether an image has passed its probation for the plugin.
+// confirmed reports whether the image has passed its probation as that plugin's.
 func (r *Record) confirmed(s Suspect) bool {
 	return !s.Image.IsZero() && r.Confirmed.Plugins[s.Plugin].Image == s.Image
 }
 
-// crashes returns the crashes, the oldest first.
+// crashes returns the crashes, oldest first.
 func (r *Record) crashes() []generations.Event {
 	return slices.DeleteFunc(slices.Clone(r.Events), func(e generations.Event) bool { return e.Kind != generations.KindCrash })
 }
 
-// judged reports whether an earlier process has judged the crash already.
+// judged reports whether an earlier process has already judged the crash.
 func (r *Record) judged(report crash.Report) bool {
 	return slices.ContainsFunc(r.crashes(), func(e generations.Event) bool { return e.Time.Equal(report.Ended) })
 }

@@ -10,11 +10,12 @@ import (
 	"github.com/sohost/sohost/generations"
 )
 
-// Trials notes which images are being tried, by empty files in a directory whose names say it all: PLUGIN@IMAGE. An image is on trial
-// from before its code first runs in this process until a release names it or it is refused; at a boot, until it serves, since all
-// have to be started one after the other. If the process dies meanwhile the file tells the next one whose fault it probably was.
+// Trials records which images are being tried, as empty files in a directory, named PLUGIN@IMAGE. An image's trial
+// begins before its code first runs in this process, and ends when a release names it or it is refused. At a boot it
+// ends as soon as the plugin serves, because the plugins start one after the other. If the process dies in between, the
+// file tells the next process which image probably did it.
 //
-// A file outlives the process. That it may not outlive the machine does no harm.
+// The files must survive the process, but need not survive a power failure, so they are not synced.
 type Trials struct {
 	Dir    string
 	Logger *slog.Logger
@@ -22,25 +23,26 @@ type Trials struct {
 
 func (t *Trials) file(s Suspect) string { return filepath.Join(t.Dir, s.Plugin+"@"+s.Image.String()) }
 
-// Begin notes that an image is being tried. That it can't be noted is only logged.
+// Begin records that an image is being tried. A failure to record it is only logged.
 func (t *Trials) Begin(s Suspect) {
 	err := os.MkdirAll(t.Dir, 0o700)
 	if err == nil {
 		err = os.WriteFile(t.file(s), nil, 0o600)
 	}
 	if err != nil {
-		t.Logger.Warn("can't note which image is being tried: if it ends the process, another one may be blamed", "plugin", s.Plugin, "err", err)
+		t.Logger.Warn("can't note which image is being tried: if it ends the process, another one may be blamed",
+			"plugin", s.Plugin, "err", err)
 	}
 }
 
-// End forgets a trial, if there is one. A file that can't be removed goes with the next Collect.
+// End ends a trial, if there is one. A file that can't be removed is removed by the next Collect.
 func (t *Trials) End(s Suspect) { os.Remove(t.file(s)) }
 
-// Collect returns the trials that the process before has not ended, the one that began last first, and forgets them.
+// Collect returns the trials that the last process has not ended, the one that began last first, and removes them.
 func (t *Trials) Collect() (tried []Suspect) {
 	entries, err := os.ReadDir(t.Dir)
 	if err != nil {
-		return nil // there never were any
+		return nil // no trial was ever begun
 	}
 	began := map[Suspect]int64{}
 	for _, e := range entries {

@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// TestTrials begins and ends some: what is left is what the process died of.
+// TestTrials begins some trials and ends some: those that are left are what the process may have died of.
 func TestTrials(t *testing.T) {
 	var log strings.Builder
 	trials := &Trials{Dir: filepath.Join(t.TempDir(), "trials"), Logger: slog.New(slog.NewTextHandler(&log, nil))}
@@ -27,7 +27,7 @@ func TestTrials(t *testing.T) {
 		}
 	}
 	trials.End(all[0])
-	trials.End(suspects("x")[0]) // one that didn't come that far
+	trials.End(suspects("x")[0]) // one that was never begun
 	foreign := filepath.Join(trials.Dir, "README")
 	if err := os.WriteFile(foreign, nil, 0o600); err != nil {
 		t.Fatal(err)
@@ -46,7 +46,7 @@ func TestTrials(t *testing.T) {
 	}
 }
 
-// TestTrialsFail has a directory that can't be used: the log says so.
+// TestTrialsFail has a directory that can't be used, and checks that the log says so.
 func TestTrialsFail(t *testing.T) {
 	var log strings.Builder
 	file := filepath.Join(t.TempDir(), "file")
