@@ -1,8 +1,8 @@
-// Package ledger knows what is current on disk: the release that a restart boots, what the next one will say, and which images
-// must stay in the store although no release names them.
+// Package ledger knows what is current on disk: the release that a restart boots, what the next one will say, and which
+// images must stay in the store although no release names them.
 //
-// One lock orders everything that changes it: publications, confirmations and prunes. Storing an image takes it not, so that
-// no publication waits for a copy.
+// One lock orders everything that changes this: publications, confirmations and prunes. Storing an image does not take
+// it, so no publication waits for a copy.
 package ledger
 
 import (
@@ -19,33 +19,37 @@ import (
 	"github.com/sohost/sohost/generations"
 )
 
-// Ledger is the ledger of one store. Its methods may be called from any goroutine.
+// Ledger is the ledger of one store. Its methods may be called from any goroutine. Those that take the lock block while
+// a publication, confirmation or prune runs; Current, Add, Pin, Unpin and Note don't.
 type Ledger struct {
 	store *generations.Store
 	opts  Options
 
 	current atomic.Pointer[generations.Release]
-	changed chan struct{} // see Published
+	changed chan struct{} // holds one message, see Published
 	pins    pins
 
-	mu      sync.Mutex                   // guards entries and every store to current; held for all of a publication, confirmation or prune
-	entries map[string]generations.Entry // what the next release says: current's, and what could not be published yet
+	// mu guards entries and every store to current. It is held for all of a publication, confirmation or prune, and
+	// during Exclusively. It is taken after any owner token; the store's lock and then pins.mu are taken below it.
+	mu      sync.Mutex
+	entries map[string]generations.Entry // what the next release says: current's entries, and what could not be published yet
 }
 
-// Options adjust a ledger.
+// Options configures a Ledger.
 type Options struct {
-	// Keep is how many releases stay when a new one is published; negative: all.
+	// Keep is how many releases stay when a new one is published. Zero or negative: all.
 	Keep int
 
-	// Opened returns the paths of images that must stay since this process has opened them. Their blocks stay on disk as long as
-	// they are mapped; and if the same bytes came back as another file, this process could never open that. Default: none.
+	// Opened returns the paths of images that must stay because this process has opened them. Removing one would free
+	// nothing, as its blocks stay on disk while it is mapped. And if the same bytes came back as another file, this
+	// process could never open that. Default: none.
 	Opened func() []string
 
 	Logger *slog.Logger
 }
 
-// Open reads which release is current. If that is broken it is the newest one that is whole, and if there is none the zero
-// Release; the next publication mends what is broken.
+// Open returns the ledger of a store. If the current release is broken, the newest one that isn't becomes current; if
+// there is none, the zero Release does. The next publication repairs what is broken.
 func Open(store *generations.Store, o Options) (*Ledger, error) {
 	l := &Ledger{store: store, opts: o, changed: make(chan struct{}, 1)}
 	release, err := l.last()
@@ -75,10 +79,10 @@ func (l *Ledger) last() (generations.Release, error) {
 	return newest, nil
 }
 
-// Current returns the release that is current, the zero Release if there is none. It must not be changed.
+// Current returns the current release, or the zero Release if there is none. The caller must not change its map.
 func (l *Ledger) Current() generations.Release { return *l.current.Load() }
 
-// Entries returns what the next release will say if nothing changes.
+// Entries returns a copy of what the next release will say if nothing changes.
 func (l *Ledger) Entries() map[string]generations.Entry {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -93,17 +97,18 @@ func (l *Ledger) SetEntries(entries map[string]generations.Entry) {
 	maps.Copy(l.entries, entries)
 }
 
-// Published returns a channel with one message if a release was published since the last one was received.
+// Published returns a channel that has one message if a release was published since the last one was received.
 func (l *Ledger) Published() <-chan struct{} { return l.changed }
 
-// Publish writes a release that says of the changed plugins what their entries say, and of all others what the current one does.
-// If the current release says the same already, as at a boot, there is no new one. Publish returns the number of the release that a
-// restart boots. After an error that is the one before, and what could not be published goes into the next one.
+// Publish writes a release that has the changed entries, and the current release's for all other plugins. If the
+// current release says the same already, as at most boots, no new one is written. Publish returns the number of the
+// release that a restart boots. After an error that is the release before, and what could not be published goes into
+// the next one.
 //
-// published is called once all that is on disk, with the ledger locked, so that what it notes in the history is in the order of releases; took
-// is without the wait for the lock.
+// published is called once that is on disk, with the ledger locked, so that what it notes in the history is in the order of
+// releases. took leaves out the wait for the lock.
 //
-// A new release makes old ones too many: they are pruned, see Options.Keep. That this fails is only logged.
+// Old releases beyond Options.Keep are pruned afterwards. A failure of that is only logged.
 func (l *Ledger) Publish(
 	cause string, rollbackOf int, changed map[string]generations.Entry, published func(release int, took time.Duration),
 ) (int, error) {
@@ -121,10 +126,10 @@ func (l *Ledger) Publish(
 		l.current.Store(&release)
 		current = release
 	}
-	if isNew || len(changed) > 0 { // a plugin may not have served what the release has named all along
+	if isNew || len(changed) > 0 { // even the same release begins its probation anew: a plugin may serve what it names only now
 		select {
 		case l.changed <- struct{}{}:
-		default: // one that is waiting covers this one, too
+		default: // a message that is still waiting covers this one, too
 		}
 	}
 	published(current.Number, time.Since(begin))
@@ -136,8 +141,9 @@ func (l *Ledger) Publish(
 	return current.Number, nil
 }
 
-// Prune removes old releases from the store, and images that no remaining release names and nothing here needs. opts.Keep counts
-// the releases that stay: 0 stands for Options.Keep, and a negative number for all. Prune sets opts.InUse.
+// Prune removes old releases from the store, and the images that no remaining release names, no pin holds and this
+// process has not opened. If opts.Keep is 0, Options.Keep releases stay; if it is negative, all do. Prune sets
+// opts.InUse.
 func (l *Ledger) Prune(opts generations.PruneOptions) (generations.PruneReport, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -153,7 +159,7 @@ func (l *Ledger) Prune(opts generations.PruneOptions) (generations.PruneReport, 
 // keepAll is more releases than a store ever has.
 const keepAll = int(^uint(0) >> 1)
 
-// pruneLocked is called with mu held.
+// pruneLocked is called with l.mu held. The store calls InUse with its own lock held, and that takes pins.mu.
 func (l *Ledger) pruneLocked(opts generations.PruneOptions) (generations.PruneReport, error) {
 	opened := map[string]bool{}
 	if l.opts.Opened != nil {
@@ -165,8 +171,9 @@ func (l *Ledger) pruneLocked(opts generations.PruneOptions) (generations.PruneRe
 	return l.store.Prune(opts)
 }
 
-// Confirm makes the current release the one to fall back to and notes that in the history, if serves reports that all that it names serves. It returns the
-// number of the release if it is newly confirmed, and 0 if nothing has changed. serves is called with the ledger locked.
+// Confirm confirms the current release, that is, makes it the one to fall back to, if serves reports that everything it
+// names serves, and notes that in the history. It returns the number of the release if it is newly confirmed, and 0 if
+// nothing has changed. serves is called with the ledger locked, so it must not call the ledger or wait for anyone who does.
 func (l *Ledger) Confirm(serves func(generations.Release) bool) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -188,15 +195,16 @@ func (l *Ledger) Confirm(serves func(generations.Release) bool) (int, error) {
 	return current.Number, nil
 }
 
-// Exclusively calls fn while nothing is published, confirmed or pruned, and returns its error.
+// Exclusively calls fn while nothing can be published, confirmed or pruned, and returns fn's error. fn must not call a
+// method of the ledger that takes the lock.
 func (l *Ledger) Exclusively(fn func() error) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return fn()
 }
 
-// Note appends an event to the history, with the present time. The history is for people: that it can't be written is only
-// logged.
+// Note appends an event to the history, with the present time. The history is only for people to read, so a failure to
+// write it is only logged.
 func (l *Ledger) Note(e generations.Event) {
 	e.Time = time.Now()
 	if err := l.store.AppendEvent(e); err != nil {
@@ -207,8 +215,9 @@ func (l *Ledger) Note(e generations.Event) {
 // ErrNothingBefore is returned when there is no earlier release to go back to.
 var ErrNothingBefore = errors.New("no earlier release")
 
-// Before returns the number of the last release before the current one that had another image of one of the plugins. A rollback
-// of them counts as the release that it went back to, so that a second one goes further back and not forward again.
+// Before returns the number of the last release before the current one that had another image of one of the plugins. It
+// treats a rollback of those plugins as the release that was gone back to, so that a second rollback goes further back
+// and not forward again.
 func (l *Ledger) Before(plugins []string) (int, error) {
 	current := l.Current()
 	r := current
@@ -219,7 +228,7 @@ func (l *Ledger) Before(plugins []string) (int, error) {
 				return 0, fmt.Errorf("find the release before %d: %w; name one with --to", r.Number, err)
 			}
 			if differs(again, r, plugins) {
-				break // it was a rollback of others
+				break // it was a rollback of other plugins
 			}
 			r = again
 		}

@@ -14,7 +14,7 @@ import (
 	"github.com/sohost/sohost/generations"
 )
 
-// book is a ledger of a real store, whose images are nothing but their names.
+// book is a ledger of a real store, whose images contain nothing but their names.
 type book struct {
 	*Ledger
 	t   *testing.T
@@ -46,7 +46,7 @@ func (b *book) file(name string) string {
 	return file
 }
 
-// image stores an image, which nothing pins.
+// image stores an image without pinning it.
 func (b *book) image(name string) generations.ID {
 	b.t.Helper()
 	if id, known := b.ids[name]; known {
@@ -62,7 +62,7 @@ func (b *book) image(name string) generations.ID {
 	return o.ID
 }
 
-// entries names images by their plugins, which are their first letters: "a1 b1".
+// entries returns entries for images, whose first letter is their plugin: "a1 b1".
 func (b *book) entries(images string) map[string]generations.Entry {
 	b.t.Helper()
 	entries := map[string]generations.Entry{}
@@ -162,7 +162,7 @@ func TestPublish(t *testing.T) {
 	}
 }
 
-// TestEntriesAreCopies changes maps that were returned or passed.
+// TestEntriesAreCopies changes maps that were returned or passed, and checks that the ledger doesn't change.
 func TestEntriesAreCopies(t *testing.T) {
 	b := newBook(t, Options{})
 	given := b.entries("a1")
@@ -178,7 +178,7 @@ func TestEntriesAreCopies(t *testing.T) {
 	}
 }
 
-// TestPublishFails can't publish: what is current stays, and the next release has what could not be published.
+// TestPublishFails fails to publish: the current release stays, and the next one has what could not be published.
 func TestPublishFails(t *testing.T) {
 	b := newBook(t, Options{})
 	b.publish("a1")
@@ -251,7 +251,7 @@ func TestKeepAll(t *testing.T) {
 	}
 }
 
-// TestPruneFails publishes all the same, and says so only in the log.
+// TestPruneFails fails to prune after a publication, which succeeds all the same: only the log says so.
 func TestPruneFails(t *testing.T) {
 	b := newBook(t, Options{Keep: 1})
 	b.publish("a1")
@@ -273,8 +273,9 @@ func TestPruneFails(t *testing.T) {
 	}
 }
 
-// TestSlowAdd stores an image from a file that comes slowly, as over a network. Nothing that others do waits for it (a publication with
-// its prune did), and the image is there at the end, though nothing has named it meanwhile and the store had it already.
+// TestSlowAdd stores an image from a file that arrives slowly, as over a network. Nothing else waits for it (a
+// publication with its prune once did). And the image is there at the end, though no release has named it meanwhile and
+// the store had it before.
 func TestSlowAdd(t *testing.T) {
 	b := newBook(t, Options{Keep: 1})
 	b.publish("a1")
@@ -308,7 +309,7 @@ func TestSlowAdd(t *testing.T) {
 	}
 }
 
-// TestAddFails pins nothing.
+// TestAddFails fails to store an image, and pins nothing.
 func TestAddFails(t *testing.T) {
 	b := newBook(t, Options{})
 	if _, err := b.Add(t.Context(), filepath.Join(t.TempDir(), "none")); !errors.Is(err, os.ErrNotExist) {
@@ -353,7 +354,7 @@ func TestConfirm(t *testing.T) {
 	if n, err := b.Confirm(yes); n != 2 || err != nil {
 		t.Errorf("newly confirmed is %d, %v", n, err)
 	}
-	// A broken one is replaced, one that can't be read is an error.
+	// A confirmed release that is broken is replaced; one that can't be read is an error.
 	b.publish("a3")
 	if err := os.RemoveAll(filepath.Join(b.store.Dir(), "releases", "000002")); err != nil {
 		t.Fatal(err)
@@ -399,7 +400,7 @@ func TestBefore(t *testing.T) {
 	b.rollback(1, "a1") // 6, of a
 	none("a")
 	want(2, "b")
-	b.rollback(2, "b1") // 7, of b: for a it counts for nothing
+	b.rollback(2, "b1") // 7, of b: irrelevant to a
 	none("a")
 
 	if err := os.RemoveAll(filepath.Join(b.store.Dir(), "releases", "000001")); err != nil {

@@ -7,9 +7,10 @@ import (
 	"github.com/sohost/sohost/generations"
 )
 
-// pins counts the running reloads that need an image which no release names yet, so that no prune takes it from them.
+// pins counts, for each image, the running reloads that need it. No release names it yet, so the pin is what keeps a
+// prune from removing it.
 type pins struct {
-	mu    sync.Mutex // guards count; taken with the store locked, so nothing is called with it held
+	mu    sync.Mutex // guards count; the innermost lock: taken with the store locked, and no other lock is taken under it
 	count map[generations.ID]int
 }
 
@@ -36,7 +37,8 @@ func (p *pins) has(id generations.ID) bool {
 	return p.count[id] > 0
 }
 
-// Add stores an image and pins it before any prune can remove it: Unpin lets go of it. After an error nothing is pinned.
+// Add stores an image, and pins it before any prune can remove it. Unpin releases it. Add blocks until the file is
+// copied, but holds up nobody else meanwhile. After an error nothing is pinned.
 func (l *Ledger) Add(ctx context.Context, file string) (generations.Object, error) {
 	var pinned *generations.ID
 	o, err := l.store.AddHeld(ctx, file, func(id generations.ID) {
@@ -49,18 +51,18 @@ func (l *Ledger) Add(ctx context.Context, file string) (generations.Object, erro
 	return o, err
 }
 
-// Pin keeps an image that the store has from being pruned, until Unpin has been called as often as Pin and Add for it. It waits for a
-// prune or publication that is under way.
+// Pin keeps an image in the store from being pruned. It needs one Unpin for each Pin or Add. It waits for a publication,
+// confirmation or prune that is under way.
 func (l *Ledger) Pin(id generations.ID) {
-	l.mu.Lock() // a prune may have found the image unused already
+	l.mu.Lock() // a running prune may have found the image unused already
 	defer l.mu.Unlock()
 	l.pins.pin(id)
 }
 
-// Unpin takes one pin back.
+// Unpin removes one pin.
 func (l *Ledger) Unpin(id generations.ID) { l.pins.unpin(id) }
 
-// Pinned returns how many images are pinned.
+// Pinned returns the number of images that are pinned.
 func (l *Ledger) Pinned() int {
 	l.pins.mu.Lock()
 	defer l.pins.mu.Unlock()

@@ -8,7 +8,7 @@ import (
 	"github.com/sohost/sohost/generations"
 )
 
-// TestPins has images pinned by several reloads: each must be kept until the last of them is done with it.
+// TestPins pins an image for several reloads: it must be kept until the last of them is done with it.
 func TestPins(t *testing.T) {
 	b := newBook(t, Options{})
 	one, two := generations.ID{1}, generations.ID{2}
@@ -46,7 +46,7 @@ func TestPinsHammer(t *testing.T) {
 	}
 }
 
-// slowly is a context that holds up who first asks it whether to go on.
+// slowly is a context that blocks the first caller of its Err.
 type slowly struct {
 	context.Context
 	once  sync.Once
