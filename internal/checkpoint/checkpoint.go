@@ -1,8 +1,9 @@
-// Package checkpoint keeps the checkpoints of plugins in a directory: for each plugin the last one, PLUGIN.cbor, the one before,
-// PLUGIN.cbor.1, and the last one of each other version of its state that there was, PLUGIN.cbor.vVERSION.
+// Package checkpoint keeps the checkpoints of plugins in a directory. Each plugin has up to three kinds of files:
+// PLUGIN.cbor, its last checkpoint; PLUGIN.cbor.1, the one before; and PLUGIN.cbor.vVERSION, the last one of each other
+// version of its state.
 //
-// It never deletes or overwrites a checkpoint that can't be read: that is set aside under a name that says when. At any moment one of
-// the last two is whole, whatever ends the process.
+// Restore never deletes or overwrites a checkpoint that it can't read, but renames it, with the time in the new name.
+// Once a plugin has a checkpoint, one of the last two is whole at any moment, whatever ends the process.
 package checkpoint
 
 import (
@@ -20,14 +21,14 @@ import (
 	"github.com/sohost/sohost/internal/state"
 )
 
-// Dir is a directory of checkpoints. Plugins' names must be valid in the sense of generations.ValidName. Calls for one plugin
-// must not overlap.
+// Dir is a directory of checkpoints. Names of plugins must be valid, see generations.ValidName. Calls for the same
+// plugin must not overlap.
 type Dir struct {
 	path string
 	log  *slog.Logger
 }
 
-// New returns the checkpoints in a directory, which is made with the first one.
+// New returns the checkpoints in the directory at path. The first Write creates the directory.
 func New(path string, log *slog.Logger) *Dir { return &Dir{path, log} }
 
 func (d *Dir) last(plugin string) string { return filepath.Join(d.path, plugin+".cbor") }
@@ -36,9 +37,10 @@ func before(last string) string { return last + ".1" }
 
 func ofVersion(last string, version int) string { return fmt.Sprintf("%s.v%d", last, version) }
 
-// Write makes what write writes the plugin's last checkpoint, and the last one the one before. s names the schema and version. If
-// the last checkpoint is of another version, it stays beside the two, for code that goes back. Write blocks until all is durable. After
-// an error the checkpoints there were are still there.
+// Write writes a new last checkpoint of the plugin, with the contents that write writes; the last one becomes the one
+// before. s gives the schema and version of the new one. If the last checkpoint has another version, it is also kept as
+// that version's, for code that goes back. Write blocks until everything is durable. After an error the checkpoints
+// that there were are still there.
 func (d *Dir) Write(plugin string, s abi.State, write func(io.Writer) error) error {
 	last := d.last(plugin)
 	if err := os.MkdirAll(d.path, 0o700); err != nil {
@@ -46,7 +48,7 @@ func (d *Dir) Write(plugin string, s abi.State, write func(io.Writer) error) err
 	}
 	newest := last
 	if _, err := os.Lstat(last); errors.Is(err, fs.ErrNotExist) {
-		newest = before(last) // a process has died below, between the rename and the write
+		newest = before(last) // a process died further down, between the rename and the write
 	}
 	if had, err := readHeader(newest); err == nil && had.Schema == s.Schema && had.Version != s.Version {
 		if err := stash(newest, ofVersion(last, had.Version)); err != nil {
@@ -62,16 +64,17 @@ func (d *Dir) Write(plugin string, s abi.State, write func(io.Writer) error) err
 	return nil
 }
 
-// stash gives a checkpoint a second name, under which it stays.
+// stash gives a checkpoint a second name, which replaces what had that name. A link can't replace a file, so it is made
+// under a temporary name and renamed.
 func stash(file, name string) error {
-	os.Remove(name + ".new") // of an earlier attempt
+	os.Remove(name + ".new") // left by an attempt that was interrupted
 	if err := os.Link(file, name+".new"); err != nil {
 		return err
 	}
 	return os.Rename(name+".new", name)
 }
 
-// readHeader reads the schema and version of a checkpoint.
+// readHeader returns the schema and version of a checkpoint.
 func readHeader(file string) (abi.State, error) {
 	f, err := os.Open(file)
 	if err != nil {
@@ -81,28 +84,31 @@ func readHeader(file string) (abi.State, error) {
 	return state.ReadHeader(f)
 }
 
-// Restored says which checkpoint was restored.
+// Restored describes the checkpoint that was restored.
 type Restored struct {
 	From From
 	Time time.Time // when it was written
 }
 
-// From says which one a checkpoint is.
+// From is which of a plugin's checkpoints was restored.
 type From int
 
 const (
-	None          From = iota // there was none that could be used
+	None          From = iota // none: there is none that can be used
 	Last                      // the last one
-	Before                    // the one before, since the last can't be read
-	BeforeVersion             // the last one of the wanted version, since that of another version isn't accepted
+	Before                    // the one before the last, which is corrupt
+	BeforeVersion             // the last one of the wanted version; newer ones have another, and weren't accepted
 )
 
-// Restore passes checkpoints to accept, the newest first, until one is accepted. wants is what accept takes, and now names what is
-// set aside. A checkpoint for which accept's error is state.ErrCorrupt is set aside, and the one before is tried. For any other
-// error the checkpoint is whole and stays. Then only the last checkpoint of the wanted version is tried, as going back to
-// the one before would lose what is newer. If that isn't there, Restore returns the error.
+// Restore passes checkpoints to accept, newest first, until one is accepted. wants gives the schema and version of the
+// state that accept takes.
 //
-// When nothing is there, or nothing whole, Restored.From is None and the error nil.
+// If accept's error is state.ErrCorrupt, the checkpoint is set aside, under a name with the time now, and the one
+// before is tried. After any other error the checkpoint is whole and stays. Then only the last checkpoint of the wanted
+// version is tried, because going back to the one before would lose what is newer. If there is none or it isn't
+// accepted either, Restore returns the error.
+//
+// If there is no checkpoint, or none that is whole, Restored.From is None and the error is nil.
 func (d *Dir) Restore(plugin string, wants abi.State, now time.Time, accept func(io.Reader) error) (Restored, error) {
 	last := d.last(plugin)
 	for _, c := range []struct {
@@ -125,7 +131,7 @@ func (d *Dir) Restore(plugin string, wants abi.State, now time.Time, accept func
 	return Restored{}, nil
 }
 
-// restoreVersion restores the last checkpoint of the wanted version, because that of another was refused.
+// restoreVersion restores the last checkpoint of the wanted version after a newer one of another version was refused.
 func (d *Dir) restoreVersion(plugin, other string, wants abi.State, accept func(io.Reader) error, refused error) (Restored, error) {
 	had, err := readHeader(other)
 	if err == nil && had.Schema == wants.Schema && had.Version != wants.Version {
@@ -133,14 +139,15 @@ func (d *Dir) restoreVersion(plugin, other string, wants abi.State, accept func(
 		if written, found, err := read(ofVersion(last, wants.Version), accept); found && err == nil {
 			kept := ofVersion(last, had.Version)
 			if err := stash(other, kept); err != nil {
-				kept = other // until the next Write tries that again
+				kept = other // the next Write tries again
 			}
 			d.log.Error("restored the last checkpoint of this version; the newer one, which this generation can't take, is kept",
 				"plugin", plugin, "version", wants.Version, "age", time.Since(written), "kept", kept, "err", refused)
 			return Restored{BeforeVersion, written}, nil
 		}
 	}
-	return Restored{}, fmt.Errorf("restore %s: %w; deploy an image that takes this state, or move the file away to begin with none", other, refused)
+	return Restored{}, fmt.Errorf("restore %s: %w; deploy an image that takes this state, or move the file away to begin with none",
+		other, refused)
 }
 
 // setAside renames a checkpoint that can't be read.
@@ -150,7 +157,7 @@ func (d *Dir) setAside(plugin, file string, now time.Time, why error) error {
 	return os.Rename(file, aside)
 }
 
-// read passes a checkpoint to accept if there is one, and returns when it was written.
+// read passes a checkpoint to accept if the file exists, and returns when it was written.
 func read(file string, accept func(io.Reader) error) (written time.Time, found bool, err error) {
 	f, err := os.Open(file)
 	if errors.Is(err, fs.ErrNotExist) {

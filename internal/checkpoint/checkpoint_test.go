@@ -67,7 +67,7 @@ func (d aDir) text(name string) string {
 
 var errVersion = errors.New("another version")
 
-// decode reads a checkpoint, of any version if that is negative.
+// decode reads a checkpoint: of that version, or of any if it is negative.
 func decode(r io.Reader, version int) (string, error) {
 	s, _, err := state.Decode(r, nil, state.DecodeOptions{})
 	if err == nil && version >= 0 && s.Version != version {
@@ -77,7 +77,7 @@ func decode(r io.Reader, version int) (string, error) {
 	return text, err
 }
 
-// now is when checkpoints are set aside.
+// now is the time at which checkpoints are set aside.
 var now = time.Date(2024, 2, 29, 12, 0, 0, 0, time.UTC)
 
 // restore restores a text of that version.
@@ -133,7 +133,7 @@ func TestLastAndBefore(t *testing.T) {
 	}
 }
 
-// TestCorrupt damages the last checkpoint, then the one before: both stay, under other names.
+// TestCorrupt damages the last checkpoint, then the one before: both are kept, under other names.
 func TestCorrupt(t *testing.T) {
 	d := newDir(t)
 	d.write(1, "one")
@@ -150,7 +150,7 @@ func TestCorrupt(t *testing.T) {
 	}
 }
 
-// TestNotSetAside can't rename a corrupt checkpoint: to go on would end in its being overwritten.
+// TestNotSetAside can't rename a corrupt checkpoint: to go on would mean that it is overwritten later.
 func TestNotSetAside(t *testing.T) {
 	d := newDir(t)
 	d.write(1, "one")
@@ -194,8 +194,8 @@ func TestVersions(t *testing.T) {
 	}
 }
 
-// TestKilledBetween has a process die when the last checkpoint is the one before and no new one is written. Its version is kept when
-// code of another one writes the next.
+// TestKilledBetween ends a process between the rename of the last checkpoint and the write of a new one. What it left
+// is kept as its version's when code of another version writes the next.
 func TestKilledBetween(t *testing.T) {
 	d := newDir(t)
 	d.write(2, "second")
@@ -258,7 +258,7 @@ func TestCloses(t *testing.T) {
 	}
 }
 
-// TestOtherSchema keeps nothing apart for another schema, and restores nothing of it.
+// TestOtherSchema keeps no copy for another schema, and restores nothing of it.
 func TestOtherSchema(t *testing.T) {
 	d := newDir(t)
 	d.write(1, "one")
@@ -277,8 +277,8 @@ func TestOtherSchema(t *testing.T) {
 	}
 }
 
-// TestRefusedBefore refuses the last checkpoint, of the wanted version: the one before isn't tried, since it would take the place of
-// what is newer.
+// TestRefusedBefore refuses the last checkpoint, which has the wanted version. The one before isn't tried, because it
+// would replace what is newer.
 func TestRefusedBefore(t *testing.T) {
 	d := newDir(t)
 	d.write(1, "one")
@@ -312,7 +312,7 @@ func TestUnreadable(t *testing.T) {
 	}
 }
 
-// TestWriteFails fails in each step: what there was is there afterwards, and the next write succeeds.
+// TestWriteFails fails in each step: what was there before is still there, and the next write succeeds.
 func TestWriteFails(t *testing.T) {
 	d := newDir(t)
 	d.write(1, "one")
@@ -359,7 +359,7 @@ func TestWriteFails(t *testing.T) {
 	}
 }
 
-// TestLog says on which occasions an operator is told.
+// TestLog checks which events an operator is told about.
 func TestLog(t *testing.T) {
 	var log strings.Builder
 	d := aDir{New(t.TempDir(), slog.New(slog.NewTextHandler(&log, nil))), t}
