@@ -1,7 +1,8 @@
-// Package pidfd waits for the end of a process that need not be a child, and kills it, without ever mistaking another process
-// for it that was given the same number.
+// Package pidfd waits for the end of a process that need not be a child, and kills it, without mistaking for it a later
+// process that was given the same ID.
 //
-// It can't help before Open: the caller must know that the number is still the process's own when it opens it.
+// It can't help before Open: the caller must know that the ID is still the process's own at that moment. And where the
+// kernel or a sandbox offers no pidfds, it goes by the ID alone and can make that mistake.
 package pidfd
 
 import (
@@ -12,13 +13,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Process is a process that was found by its number.
+// Process is a process that was opened by its ID. Its methods must not be called after Close, except for Close and PID.
 type Process struct {
 	pid  int
-	file *os.File // a pidfd; nil where the kernel or a sandbox offers none
+	file *os.File // a pidfd; nil if the kernel or a sandbox offers none
 }
 
-// Open finds the process with that number. The error is ESRCH when there is none.
+// Open opens the process with that ID. The error is ESRCH if there is none. Without pidfds there is no error: AwaitEnd
+// then reports that the process has ended.
 func Open(pid int) (*Process, error) { return open(pid, unix.PidfdOpen) }
 
 func open(pid int, pidfdOpen func(pid, flags int) (fd int, err error)) (*Process, error) {
@@ -26,16 +28,16 @@ func open(pid int, pidfdOpen func(pid, flags int) (fd int, err error)) (*Process
 	switch {
 	case errors.Is(err, unix.ESRCH):
 		return nil, err
-	case err != nil: // a sandbox may not allow the call; without it a later process can be mistaken for this one
+	case err != nil: // no pidfds here, or a sandbox that doesn't allow the call: a later process with the same ID can be mistaken for this one
 		return &Process{pid: pid}, nil
 	}
 	return &Process{pid: pid, file: os.NewFile(uintptr(fd), "pidfd")}, nil
 }
 
-// PID returns the number.
+// PID returns the process ID.
 func (p *Process) PID() int { return p.pid }
 
-// Kill sends SIGKILL. It does nothing to a process that has ended, nor to the calling process itself.
+// Kill sends SIGKILL and doesn't wait. It does nothing to a process that has ended, nor to the calling process itself.
 func (p *Process) Kill() {
 	switch {
 	case p.pid == os.Getpid():
@@ -46,11 +48,11 @@ func (p *Process) Kill() {
 	}
 }
 
-// look is how often AwaitEnd looks for a process without a pidfd.
+// look is the interval at which AwaitEnd checks a process without a pidfd.
 const look = time.Millisecond
 
-// AwaitEnd blocks until the process has ended, at most for d, and reports whether it has. By then the process holds nothing
-// any more: no lock, no port. The calling process counts as ended, since it can't wait for itself.
+// AwaitEnd blocks until the process has ended, but no longer than d, and reports whether it has. Once it has, it holds
+// nothing any more: no lock, no port. The calling process is treated as ended, since it can't wait for itself.
 func (p *Process) AwaitEnd(d time.Duration) bool {
 	if p.pid == os.Getpid() {
 		return true
@@ -66,7 +68,7 @@ func (p *Process) AwaitEnd(d time.Duration) bool {
 	}
 }
 
-// ended reports whether the process has ended, and waits for that at most as long as it is told; it may return earlier.
+// ended reports whether the process has ended. It waits for that up to the given time, but may return earlier.
 func (p *Process) ended(wait time.Duration) bool {
 	if p.file != nil {
 		fds := []unix.PollFd{{Fd: int32(p.file.Fd()), Events: unix.POLLIN}}
@@ -80,9 +82,9 @@ func (p *Process) ended(wait time.Duration) bool {
 	if errors.Is(unix.Kill(p.pid, 0), unix.ESRCH) {
 		return true
 	}
-	time.Sleep(min(wait, look)) // never a busy loop
+	time.Sleep(min(wait, look)) // without a pidfd, or if poll fails: no busy loop
 	return false
 }
 
-// Close releases the pidfd.
+// Close closes the pidfd. A second Close does nothing.
 func (p *Process) Close() { p.file.Close() } // a nil file has an error for that

@@ -24,15 +24,15 @@ func child(t *testing.T) (pid int, end func()) {
 		t.Fatal(err)
 	}
 	done := make(chan struct{})
-	go func() { cmd.Wait(); close(done) }() // reaps it, as any parent does
+	go func() { cmd.Wait(); close(done) }() // reap it, as any parent does
 	t.Cleanup(func() { in.Close(); <-done })
 	return cmd.Process.Pid, func() { in.Close() }
 }
 
-// long is a time that no test needs; it ends a test that hangs.
+// long is more time than any test needs; it ends a test that hangs.
 const long = time.Minute
 
-// both runs a test with a pidfd and without.
+// both runs a test with a pidfd and without one.
 func both(t *testing.T, test func(t *testing.T, open func(pid int) *Process)) {
 	t.Run("pidfd", func(t *testing.T) {
 		test(t, func(pid int) *Process {
@@ -99,7 +99,7 @@ func TestKill(t *testing.T) {
 	})
 }
 
-// TestWaitsIdle has poll fail at once: the wait must not become a busy loop.
+// TestWaitsIdle makes poll fail at once: the wait must not become a busy loop.
 func TestWaitsIdle(t *testing.T) {
 	pid, _ := child(t)
 	p := &Process{pid: pid, file: notAPidfd(t)}
@@ -144,7 +144,7 @@ func TestNobody(t *testing.T) {
 	}
 }
 
-// TestSelf has both ends of a handover in one process: it must not wait for its own end, nor kill itself.
+// TestSelf has both ends of a handover in one process, which must neither wait for its own end nor kill itself.
 func TestSelf(t *testing.T) {
 	p, err := Open(os.Getpid())
 	if err != nil {
