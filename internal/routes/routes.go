@@ -1,4 +1,5 @@
-// Package routes finds what serves a URL path: the value with the longest prefix of it, whole segments only.
+// Package routes maps URL paths to values. A route is a path prefix of whole segments; the longest one that covers a
+// path wins.
 package routes
 
 import (
@@ -8,14 +9,15 @@ import (
 	"strings"
 )
 
-// Table finds values by name and by route. It is immutable, so that callers take no lock: With makes a new one. The zero
+// Table finds values by name and by route. It is immutable, so readers take no lock: With returns a new table. The zero
 // Table is empty.
 type Table[T any] struct {
 	names    map[string]T
 	prefixes map[string]T
 }
 
-// With returns the table with one more value. Routes are clean absolute paths.
+// With returns the table with one more value. Routes must be clean absolute paths. A name or route that is taken
+// already now has the new value.
 func (t *Table[T]) With(name string, routes []string, value T) *Table[T] {
 	next := &Table[T]{names: maps.Clone(t.names), prefixes: maps.Clone(t.prefixes)}
 	if next.names == nil {
@@ -28,13 +30,13 @@ func (t *Table[T]) With(name string, routes []string, value T) *Table[T] {
 	return next
 }
 
-// Named returns the value of that name.
+// Named returns the value with that name.
 func (t *Table[T]) Named(name string) (value T, ok bool) {
 	value, ok = t.names[name]
 	return value, ok
 }
 
-// At returns the value that has exactly that route.
+// At returns the value with exactly that route.
 func (t *Table[T]) At(route string) (value T, ok bool) {
 	value, ok = t.prefixes[route]
 	return value, ok
@@ -43,7 +45,7 @@ func (t *Table[T]) At(route string) (value T, ok bool) {
 // Names returns all names, sorted.
 func (t *Table[T]) Names() []string { return slices.Sorted(maps.Keys(t.names)) }
 
-// All returns all values in the order of their names.
+// All returns all values, ordered by name.
 func (t *Table[T]) All() []T {
 	all := make([]T, 0, len(t.names))
 	for _, name := range t.Names() {
@@ -52,8 +54,8 @@ func (t *Table[T]) All() []T {
 	return all
 }
 
-// Find returns the value with the longest route that covers the path. A route covers itself and everything below it. Find
-// doesn't allocate for a clean path.
+// Find returns the value with the longest route that covers the path. A route covers itself and everything below it.
+// Find doesn't allocate if the path is clean.
 func (t *Table[T]) Find(urlPath string) (value T, ok bool) {
 	if !strings.HasPrefix(urlPath, "/") { // as in OPTIONS *
 		urlPath = "/" + urlPath
