@@ -11,7 +11,8 @@ import (
 	"github.com/sohost/sohost/internal/crash"
 )
 
-// boot makes the configured plugins serve what the current release says, and publishes as one release what it doesn't say yet.
+// boot boots every configured plugin from the current release, and publishes one release with whatever came out
+// differently.
 func (h *Host) boot(ctx context.Context) error {
 	for _, config := range h.opts.Plugins {
 		h.add(config)
@@ -44,17 +45,17 @@ func (h *Host) boot(ctx context.Context) error {
 			fallenBack[p] = refused
 		}
 	}
-	if ctx.Err() != nil { // what is missing is not the images' fault, and no release should lack it
+	if ctx.Err() != nil { // plugins are missing only for lack of time: don't publish a release without them
 		return fmt.Errorf("boot: %w", context.Cause(ctx))
 	}
 	booted.finish()
-	for p, r := range fallenBack { // for Status, beside what serves instead
+	for p, r := range fallenBack { // noteSuccess has cleared it; Status shows it beside the fallback
 		p.setRefusal(r)
 	}
 	return nil
 }
 
-// reports returns what is known of earlier processes that crashed.
+// reports returns Process.Crashes in the form that package blame takes.
 func (h *Host) reports() (reports []crash.Report) {
 	for _, c := range h.opts.Process.Crashes {
 		reports = append(reports, crash.Report{Ended: c.Ended, Exit: c.Exit, Why: c.Why, Output: c.Output})
@@ -62,8 +63,8 @@ func (h *Host) reports() (reports []crash.Report) {
 	return reports
 }
 
-// rehearse probes the images of a release together. That takes hardly longer than probing one; if it fails, each is probed by
-// itself when its turn comes, to find out which it was.
+// rehearse probes the images of a release together, which takes hardly longer than probing one. If that fails, each
+// image is probed alone when its turn comes, to find out which one is at fault.
 func (h *Host) rehearse(ctx context.Context, release generations.Release, leftOut map[string]bool) {
 	var paths []string
 	ids := map[generations.ID]bool{}
@@ -85,7 +86,7 @@ func (h *Host) rehearse(ctx context.Context, release generations.Release, leftOu
 	}
 }
 
-// add adds a plugin with an empty slot.
+// add adds a plugin with an empty slot. It blocks while a handover runs, whose plan must not miss a plugin.
 func (h *Host) add(config Plugin) *plugin {
 	h.adding.Lock()
 	defer h.adding.Unlock()
@@ -102,16 +103,17 @@ func (h *Host) add(config Plugin) *plugin {
 	return p
 }
 
-// booting is the boot of one plugin. Nobody contends for it yet.
+// booting is the boot of one plugin. The boot takes no owner tokens: New has not returned, so nobody else can reload
+// the plugin yet.
 type booting struct {
 	*plugin
 	release generations.Release
 	record  *blame.Record
 }
 
-// boot boots the plugin from the current release, or from its fallback if that image is in quarantine; the refusal says why then. If
-// neither can be used, or the release doesn't name the plugin, it boots the plugin's file. It returns what is to be published. What
-// goes wrong is in Status.
+// boot boots the plugin from the current release, or from its fallback if the release's image is in quarantine;
+// fellBack is then the refusal of that image. If neither can be used, or if the release doesn't name the plugin, it
+// boots the plugin's file. It returns the candidates to publish. Failures are recorded for Status.
 func (b booting) boot(ctx context.Context) (booted []*candidate, fellBack *Refusal) {
 	entry, known := b.release.Plugins[b.Name]
 	if b.fileImage = entry.Skipped; b.fileImage.IsZero() && entry.Source == b.Image {
@@ -136,22 +138,22 @@ func (b booting) boot(ctx context.Context) (booted []*candidate, fellBack *Refus
 	b.host.log.Error("the current release's image can't be booted; trying the image file", "plugin", b.Name, "file", b.Image)
 	booted = b.target(ctx, target{file: b.Image})
 	if again := b.refusal(); quarantined && has && again != nil && again.Image == entry.Image {
-		b.setRefusal(refused) // Status shows the quarantine anyway, and not why there was no way back
+		b.setRefusal(refused) // Status lists the quarantine anyway; why the fallback failed is the news
 	}
 	return booted, nil
 }
 
-// entry boots what a release says.
+// entry boots the image that a release's entry names.
 func (b booting) entry(ctx context.Context, e generations.Entry) []*candidate {
 	return b.target(ctx, target{file: e.Source, stored: e.Image, skipped: e.Skipped})
 }
 
-// target boots an image.
+// target boots one image. A failure becomes the plugin's refusal, and target returns nil.
 func (b booting) target(ctx context.Context, t target) []*candidate {
 	t.plugin = b.plugin
 	one := &batch{host: b.host}
 	err := one.prepareAndFlip(ctx, []target{t})
-	one.endTrials() // at once: the next plugin's fault must not be taken for this one's
+	one.endTrials() // now: this image must not be blamed for a crash of the next one
 	if err == nil {
 		return one.candidates
 	}
@@ -163,12 +165,13 @@ func (b booting) target(ctx context.Context, t target) []*candidate {
 	return nil
 }
 
-// leaveOut boots a plugin with nothing, because processes crash again and again and it may be the reason.
+// leaveOut leaves the plugin's slot empty, because processes keep crashing and the plugin may be the reason.
 func (h *Host) leaveOut(p *plugin, release generations.Release) {
 	entry := release.Plugins[p.Name]
 	c := newCandidate(target{plugin: p, file: entry.Source})
-	c.move.To = entry.Image // in the check, so that a mere change of the file doesn't load the same image
+	c.move.To = entry.Image // with PhaseCheck, which keeps a change event from loading the same image again
 	f := &failure{candidate: c, phase: PhaseCheck, err: fmt.Errorf(
-		"%w after %d crashes in a row, as it may be the reason; `sohost deploy %s` tries it again", ErrLeftOut, h.opts.Process.CrashesInARow, p.Name)}
+		"%w after %d crashes in a row, as it may be the reason; `sohost deploy %s` tries it again",
+		ErrLeftOut, h.opts.Process.CrashesInARow, p.Name)}
 	h.noteRefusal(p, f.refusal())
 }

@@ -15,7 +15,7 @@ import (
 	"github.com/sohost/sohost/internal/instance"
 )
 
-// TestBootRelease boots what the current release says, and not what the files hold meanwhile. All images are probed together.
+// TestBootRelease boots what the current release says, whatever the files have become. All images are probed together.
 func TestBootRelease(t *testing.T) {
 	w := newWorld(t)
 	r := w.boots("a1", "b1")
@@ -39,7 +39,7 @@ func TestBootRelease(t *testing.T) {
 	}
 	r.Close(t.Context())
 
-	// If the images can't be probed together, each is probed by itself.
+	// If the images can't be probed together, each is probed alone.
 	w.fail("a1+b1 probe", fails)
 	w.fail("b1 probe", fails)
 	w.done()
@@ -48,13 +48,13 @@ func TestBootRelease(t *testing.T) {
 		t.Errorf("did %s\nwant %s", got, want)
 	}
 	r.wants("/a", "a1 2")
-	r.wants("/b", "b2 1") // its file, as the release's image can't be used
+	r.wants("/b", "b2 1") // its file's image, because the release's can't be used
 	if !w.logged("trying the image file") || r.CurrentRelease() != 2 {
 		t.Errorf("release %d", r.CurrentRelease())
 	}
 }
 
-// TestBootDamaged has the store lose an image: the file is booted in its place.
+// TestBootDamaged loses an image from the store: the plugin's file is booted instead.
 func TestBootDamaged(t *testing.T) {
 	w := newWorld(t)
 	r := w.boots("a1")
@@ -73,7 +73,7 @@ func TestBootDamaged(t *testing.T) {
 	r.wants("/a", "a2 1")
 }
 
-// TestFallsBack boots the confirmed image in place of one that has ended a process, and says why.
+// TestFallsBack boots the confirmed image instead of one that has ended a process, and says why.
 func TestFallsBack(t *testing.T) {
 	w := newWorld(t)
 	r := w.boots("a1", "b1")
@@ -95,7 +95,7 @@ func TestFallsBack(t *testing.T) {
 	if q, err := r.Quarantines(); err != nil || len(q) != 1 || q[0].Detail != "words" {
 		t.Errorf("in quarantine are %+v, %v", q, err)
 	}
-	// With both in quarantine the file is tried, which holds a2: what stands in the status is why a1 wasn't taken.
+	// With both in quarantine the file is tried, which has a2. Status then says why a1 was not taken.
 	if err := r.store.Quarantine(generations.Quarantine{Image: w.imageID("a1"), Reason: "too"}); err != nil {
 		t.Fatal(err)
 	}
@@ -108,7 +108,7 @@ func TestFallsBack(t *testing.T) {
 	r.wants("/a", "503 plugin a can't answer now: slot is empty")
 }
 
-// TestTrialAtBoot was trying an image when the process before ended.
+// TestTrialAtBoot boots after a process that ended while it was trying an image.
 func TestTrialAtBoot(t *testing.T) {
 	w := newWorld(t)
 	r := w.boots("a1")
@@ -124,7 +124,7 @@ func TestTrialAtBoot(t *testing.T) {
 	r.wants("/a", "a1 1")
 }
 
-// TestLeftOut leaves out the plugin that may be the reason why processes end again and again, until it is deployed.
+// TestLeftOut leaves out the plugin that may be why processes keep crashing, until it is deployed.
 func TestLeftOut(t *testing.T) {
 	w := newWorld(t)
 	r := w.boots("a1", "b1")
@@ -137,7 +137,8 @@ func TestLeftOut(t *testing.T) {
 	}
 	w.done()
 	r = w.host(o)
-	if got := w.done("probe", "New"); got != "b1 probe, b1 New" { // all have served since the first release, so it is the first by name
+	// All plugins have served since the first release, so the first by name is left out.
+	if got := w.done("probe", "New"); got != "b1 probe, b1 New" {
 		t.Errorf("did %s", got)
 	}
 	s := r.pluginStatus("a")
@@ -155,7 +156,7 @@ func TestLeftOut(t *testing.T) {
 	r.wants("/a", "a1 1")
 }
 
-// TestConfirm confirms a release after its probation, and not one of which something doesn't serve.
+// TestConfirm confirms a release after its probation, unless a plugin doesn't serve what it names.
 func TestConfirm(t *testing.T) {
 	w := newWorld(t)
 	w.file("a", "a1")
@@ -196,7 +197,7 @@ func TestConfirm(t *testing.T) {
 	}
 }
 
-// TestClose writes checkpoints, from which the next host goes on, and closes every instance.
+// TestClose checks that Close writes checkpoints, with which the next host continues, and closes every instance.
 func TestClose(t *testing.T) {
 	w := newWorld(t)
 	r := w.boots("a1", "s1")
@@ -234,7 +235,8 @@ func TestClose(t *testing.T) {
 	r.wants("/s", "s1 1")
 }
 
-// TestCloseBusy can't wait for a call: its instance stays open, with no checkpoint, and all else is closed.
+// TestCloseBusy closes a host with a call that doesn't return: its instance stays open and gets no checkpoint,
+// everything else is closed.
 func TestCloseBusy(t *testing.T) {
 	w := newWorld(t)
 	w.file("a", "a1")
@@ -263,7 +265,7 @@ func TestCloseBusy(t *testing.T) {
 	<-slow
 }
 
-// TestCloseFails closes an instance whose Export fails all the same.
+// TestCloseFails closes an instance even though its Export fails.
 func TestCloseFails(t *testing.T) {
 	w := newWorld(t)
 	w.file("a", "a1")
@@ -285,7 +287,7 @@ func TestCloseFails(t *testing.T) {
 	}
 }
 
-// TestCheckpoints takes one at each interval, and none where there can be none.
+// TestCheckpoints takes a checkpoint at each interval, except of state that can't be checkpointed.
 func TestCheckpoints(t *testing.T) {
 	w := newWorld(t)
 	for _, image := range []string{"a1", "x1", "s1", "e1"} {
@@ -316,7 +318,7 @@ func TestCheckpoints(t *testing.T) {
 	w.fail("a1 Export", nil)
 }
 
-// TestNoCheckpoints neither writes nor reads any.
+// TestNoCheckpoints neither writes checkpoints nor reads any.
 func TestNoCheckpoints(t *testing.T) {
 	w := newWorld(t)
 	w.boots("a1").Close(t.Context())
@@ -330,7 +332,7 @@ func TestNoCheckpoints(t *testing.T) {
 	}
 }
 
-// TestRestoreBefore restores the checkpoint before the last, since that is damaged.
+// TestRestoreBefore restores the checkpoint before the last, because the last is damaged.
 func TestRestoreBefore(t *testing.T) {
 	w := newWorld(t)
 	r := w.boots("a1")
@@ -351,7 +353,7 @@ func TestRestoreBefore(t *testing.T) {
 	}
 }
 
-// TestRestoreRefused doesn't boot code that can't take the checkpoint there is.
+// TestRestoreRefused doesn't boot code that can't take the existing checkpoint.
 func TestRestoreRefused(t *testing.T) {
 	w := newWorld(t)
 	r := w.boots("a9")
@@ -369,7 +371,7 @@ func TestRestoreRefused(t *testing.T) {
 	}
 }
 
-// TestDev loads plugins as their files come and change.
+// TestDev loads plugins as their files appear and change.
 func TestDev(t *testing.T) {
 	w := newWorld(t)
 	o := w.options()
@@ -395,7 +397,7 @@ func TestDev(t *testing.T) {
 	}
 }
 
-// TestBudget asks for a handover when old generations have spent a bound, and not again right after it was told no.
+// TestBudget asks for a handover when old generations have exceeded a limit, and not again right after that failed.
 func TestBudget(t *testing.T) {
 	w := newWorld(t)
 	w.file("s", "s1")
@@ -489,7 +491,7 @@ func TestPoisoned(t *testing.T) {
 	}
 }
 
-// TestStatus measures what costs something; StatusBrief doesn't.
+// TestStatus compares Status, which measures, with StatusBrief, which doesn't.
 func TestStatus(t *testing.T) {
 	w := newWorld(t)
 	r := w.boots("s1")
@@ -511,7 +513,7 @@ func TestStatus(t *testing.T) {
 	}
 }
 
-// TestPluginHost is what an instance is given.
+// TestPluginHost checks the abi.Host that an instance is given.
 func TestPluginHost(t *testing.T) {
 	w := newWorld(t)
 	w.file("a", "a1")
@@ -558,7 +560,7 @@ func TestPluginHost(t *testing.T) {
 	}
 }
 
-// hostWithoutEmit returns the abi.Host of a plugin whose host takes no points.
+// hostWithoutEmit returns the abi.Host of a plugin whose host has no Emit.
 func hostWithoutEmit(t *testing.T) abi.Host {
 	other := newWorld(t)
 	r := other.boots("a1")
@@ -567,7 +569,7 @@ func hostWithoutEmit(t *testing.T) abi.Host {
 	return h
 }
 
-// TestGateLimit is longer than what may happen while a gate is shut.
+// TestGateLimit checks that a caller may wait for longer than a gate can stay shut.
 func TestGateLimit(t *testing.T) {
 	o, err := Options{Store: "x", OpenTimeout: 3 * time.Second, DrainTimeout: 5 * time.Second}.resolve()
 	if err != nil {

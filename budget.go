@@ -7,19 +7,19 @@ import (
 	"github.com/sohost/sohost/internal/instance"
 )
 
-// Budget bounds what old generations may leave behind in a process. Go gives none of it back, so when one of the bounds is
-// passed the host asks for a handover (Process.Handover). The zero value of each field stands for its default; negative: no
-// bound.
+// Budget limits what old generations may leave behind in a process. Go can't unload code, so when a limit is exceeded
+// the host asks for a handover (Process.Handover). A field that is zero has its default; a negative one is no limit.
 type Budget struct {
-	// Generations is how many images that no plugin uses any more stay open. With each the next one takes longer to open,
-	// and so do stack traces and garbage collections. Default: 32.
+	// Generations is the number of images that may stay open though no plugin uses them any more. Each of them makes
+	// opening the next one, stack traces and garbage collections slower. Default: 32.
 	Generations int
 
-	// Memory is how many bytes those images may keep resident, cooled as they are. Default: 256 MiB.
+	// Memory is how many bytes those images may keep resident, after the host has returned what it can to the kernel.
+	// Default: 256 MiB.
 	Memory int64
 
-	// Goroutines is how many goroutines may be left that run code of old generations only, or calls that the host has given
-	// up. Default: 1000.
+	// Goroutines is how many goroutines may remain that run code which only old generations have, or are calls into
+	// plugins that the host has given up. Default: 1000.
 	Goroutines int
 }
 
@@ -30,18 +30,18 @@ func (b Budget) withDefaults() Budget {
 	return b
 }
 
-// Leftovers are what old generations have left behind in the process.
+// Leftovers describes what old generations have left behind in the process; see Budget.
 type Leftovers struct {
-	Generations int   `json:"generations"`
-	Memory      int64 `json:"memory"`     // resident bytes
-	Goroutines  int   `json:"goroutines"` // that run their code, or were given up
+	Generations int   `json:"generations"` // open images that no plugin uses any more
+	Memory      int64 `json:"memory"`      // resident bytes
+	Goroutines  int   `json:"goroutines"`  // that run those images' code, or were given up
 }
 
 func leftoversOf(c instance.Costs) Leftovers {
 	return Leftovers{Generations: c.Images, Memory: c.Resident, Goroutines: c.Goroutines}
 }
 
-// spentBy says which bound is passed; empty if none.
+// spentBy describes the first limit that left exceeds, and returns "" if there is none.
 func (b Budget) spentBy(left Leftovers) string {
 	for _, bound := range []struct {
 		has, may int64
@@ -58,7 +58,8 @@ func (b Budget) spentBy(left Leftovers) string {
 	return ""
 }
 
-// handoverDue says why the plugins should move to another process; empty if there is no reason.
+// handoverDue returns why the plugins should move to another process, and "" if there is no reason to. It measures: see
+// instance.Measure for what that costs.
 func (h *Host) handoverDue() string {
 	if why := h.opts.Budget.spentBy(leftoversOf(h.loader.Measure(h.inUse))); why != "" {
 		return why
@@ -69,10 +70,11 @@ func (h *Host) handoverDue() string {
 	return ""
 }
 
-// handoverPause is how long the host doesn't ask for a handover after it was told no.
+// handoverPause is how long the host waits after a handover that failed before it asks for another.
 const handoverPause = time.Minute
 
-// watchBudget looks after each retirement whether a handover is due, and asks for one.
+// watchBudget checks after each retirement whether a handover is due, and asks for one if so. It measures only then,
+// because that stops the world.
 func (h *Host) watchBudget() {
 	if h.opts.Process.Handover == nil {
 		return

@@ -10,7 +10,7 @@ import (
 	"github.com/sohost/sohost/internal/instance"
 )
 
-// checkpointRegularly takes checkpoints of all plugins at each interval.
+// checkpointRegularly takes a checkpoint of each plugin at every interval.
 func (h *Host) checkpointRegularly() {
 	if h.opts.CheckpointInterval < 0 {
 		return
@@ -18,7 +18,7 @@ func (h *Host) checkpointRegularly() {
 	h.tasks.Go(func() {
 		for {
 			select {
-			case <-time.After(h.opts.CheckpointInterval): // since the last one ended: callers must not wait all the time
+			case <-time.After(h.opts.CheckpointInterval): // counted from the end of the last round, so that callers don't wait all the time
 			case <-h.lifetime.Done():
 				return
 			}
@@ -31,7 +31,8 @@ func (h *Host) checkpointRegularly() {
 	})
 }
 
-// checkpoint takes a checkpoint of a plugin that serves. Callers wait while the state is copied; it is written while they go on.
+// checkpoint takes a checkpoint of a plugin that serves. Callers wait while the state is copied, but not while the copy
+// is written.
 func (p *plugin) checkpoint(ctx context.Context) error {
 	if err := p.ownOpen(ctx); err != nil {
 		return err
@@ -48,11 +49,12 @@ func (p *plugin) checkpoint(ctx context.Context) error {
 	return p.writeCheckpoint(s)
 }
 
-// checkpointDrain is the part of the drain timeout for which a checkpoint waits for calls. It is small, as a call that never ends
-// holds up all others at each interval.
+// checkpointDrain divides the drain timeout to give how long a checkpoint waits for calls. The result is small because
+// a call that never ends would make all others wait that long at every interval.
 const checkpointDrain = 10
 
-// copyState copies the plugin's state and lets the plugin go on.
+// copyState copies the plugin's state, with callers held back and background work stopped unless the plugin exports
+// concurrently. Both go on when it returns.
 func (g *gated) copyState(ctx context.Context) (abi.State, error) {
 	h, in := g.plugin.host, g.serves.Value()
 	if !in.ConcurrentExport() {
@@ -84,7 +86,7 @@ func (g *gated) copyState(ctx context.Context) (abi.State, error) {
 	return instance.CopyState(s, h.opts.StateLimit)
 }
 
-// checkpointLast writes the state of an instance that nobody calls any more.
+// checkpointLast writes a checkpoint of an instance that nobody calls any more.
 func (p *plugin) checkpointLast(ctx context.Context, in *instance.Instance) error {
 	h := p.host
 	if h.opts.CheckpointInterval < 0 || !in.Checkpointable() {
@@ -102,13 +104,13 @@ func (p *plugin) checkpointLast(ctx context.Context, in *instance.Instance) erro
 	return p.writeCheckpoint(s)
 }
 
-// writeCheckpoint makes s the plugin's last checkpoint.
+// writeCheckpoint writes s as the plugin's last checkpoint.
 func (p *plugin) writeCheckpoint(s abi.State) error {
 	return p.host.checkpoints.Write(p.Name, s, func(w io.Writer) error { return instance.Encode(w, s) })
 }
 
-// restore gives the state of the last checkpoint that can be read to the candidate's instance. With no checkpoint, or none
-// that can be read, the instance begins with what New gave it.
+// restore gives the candidate's instance the state of the last checkpoint that can be read. If there is none, the
+// instance starts with the state that New gave it.
 func (c *candidate) restore(ctx context.Context) error {
 	h := c.plugin.host
 	if h.opts.CheckpointInterval < 0 || !c.next.Checkpointable() {
@@ -130,7 +132,7 @@ func (c *candidate) restore(ctx context.Context) error {
 	return nil
 }
 
-// checkpointCopy makes a state that another process has sent the plugin's last checkpoint.
+// checkpointCopy writes a state received from another process as the plugin's last checkpoint.
 func (p *plugin) checkpointCopy(m StateMove, copied io.Reader) error {
 	of := abi.State{Schema: m.Schema, Version: m.Version}
 	return p.host.checkpoints.Write(p.Name, of, func(w io.Writer) error {

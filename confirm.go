@@ -7,10 +7,10 @@ import (
 	"github.com/sohost/sohost/generations"
 )
 
-// confirmLater confirms each release that has served for as long as its probation takes.
+// confirmLater confirms each release once it has served for its probation.
 func (h *Host) confirmLater() {
 	h.tasks.Go(func() {
-		over := time.After(h.opts.Probation) // the current release may have been left unconfirmed
+		over := time.After(h.opts.Probation) // the current release may be unconfirmed since the last process
 		for {
 			select {
 			case <-h.ledger.Published():
@@ -24,7 +24,7 @@ func (h *Host) confirmLater() {
 	})
 }
 
-// confirm makes the current release the one to fall back to, if all that it names serves.
+// confirm confirms the current release, if every plugin serves what it names.
 func (h *Host) confirm() {
 	release, err := h.ledger.Confirm(h.serves)
 	switch {
@@ -35,7 +35,9 @@ func (h *Host) confirm() {
 	}
 }
 
-// serves reports whether each plugin serves what the release says. One that was left out at the boot has not proved itself.
+// serves reports whether each plugin serves the image that r names for it. A release with a plugin that was left out at
+// the boot hasn't proved itself. serves is called with the ledger locked, so it takes no owner token and calls nothing
+// of the ledger.
 func (h *Host) serves(r generations.Release) bool {
 	return h.Serving() == nil && !slices.ContainsFunc(h.plugins(), func(p *plugin) bool {
 		entry, named := r.Plugins[p.Name]

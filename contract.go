@@ -8,6 +8,6 @@ import (
 //go:embed abi/*.go abi/keep/*.go
 var contractFiles embed.FS
 
-// ContractSource is the source of the contract, package abi and the helpers below it, as this program was built with. A
-// plugin that is built against it fits this program, wherever the module of sohost itself can't be fetched from.
+// ContractSource returns the source files of package abi and of the helpers below it, exactly as they are compiled into
+// this program. A plugin that is built against them fits this program even where the sohost module can't be downloaded.
 func ContractSource() fs.FS { return contractFiles }

@@ -8,12 +8,18 @@ import (
 	"github.com/sohost/sohost/generations"
 )
 
-// Deploy loads images and makes them current in one release, all of them or none. images maps the names of plugins to files;
-// "" stands for the plugin's configured image. An image that serves already is left as it is.
+// Deploy loads images and publishes them in one release; either all of them become current or none does. images maps
+// plugin names to files, with "" for the plugin's configured file. An image that serves already is left as it is.
 //
-// It blocks until the new generations serve, at most for the time that their code may take (see Options). The old ones are
-// retired afterwards, when their last call returns. After an error every plugin serves what it served before, with its state. The
-// error is a *Refusal, or ErrUnknownPlugin, ErrClosed, ErrHandedOver, or that of ctx if it ends while another deploy runs.
+// Deploy waits for other reloads of the same plugins, then blocks until the new generations serve and the release is
+// written. The time that plugin code may take is bounded, see Options; copying an image isn't. The old generations
+// retire in the background, when their last call has returned. If an image needs a new process and there is a
+// Process.Handover, Deploy waits for that and reports what it did; after that this host no longer serves.
+//
+// After an error every plugin serves what it served before, with its state. (A release that can't be written is a
+// Warning and no error, since the new generations serve by then.) The error is a *Refusal, or it matches
+// ErrUnknownPlugin, the cause of ctx's end if it ended while Deploy waited for another reload, or ErrClosed or
+// ErrHandedOver, with which this host no longer serves at all.
 func (h *Host) Deploy(ctx context.Context, images map[string]string) (*Reload, error) {
 	o := order{cause: cause{kind: generations.KindDeploy, by: "deploy"}}
 	var plugins []*plugin
@@ -31,21 +37,23 @@ func (h *Host) Deploy(ctx context.Context, images map[string]string) (*Reload, e
 	return h.reload(ctx, plugins, func() (order, error) { return o, nil })
 }
 
-// RollbackOptions says what to roll back. The zero value goes back to the last release before the current one that had another
-// image of any plugin.
+// RollbackOptions selects what Rollback rolls back. The zero value goes back to the last release before the current one
+// that had another image of any plugin.
 type RollbackOptions struct {
-	// To is the number of the release to go back to. Default: the last one that had another image of one of the plugins. A
-	// second rollback with the default goes further back, and not forward again.
+	// To is the number of the release to go back to. Default: the last one that had another image of one of the
+	// plugins. A second rollback with the default goes further back, never forward again.
 	To int
 
-	// Plugins are the names of the plugins to roll back. Default: all that the earlier release has.
+	// Plugins lists the names of the plugins to roll back. Default: all plugins that the earlier release names.
 	Plugins []string
 }
 
-// Rollback makes the images of an earlier release current again, as a new release.
+// Rollback makes the images of an earlier release current again, in a new release.
 //
-// An image that this process has opened before is used again as it is, any other is opened from the store. State moves to
-// the older generation as in any reload. Errors are as for Deploy, and ErrNothingToRollBack.
+// An image that this process has opened before is reused; any other is opened from the store. State moves to the older
+// generation as in any reload. In Dev mode, a plugin's file that still has the image rolled back from is not loaded
+// again until it has another one. Rollback blocks as Deploy does. The error is as for Deploy, or ErrNothingToRollBack,
+// or matches generations.ErrNoRelease or generations.ErrBroken if a release that it needs is missing or can't be read.
 func (h *Host) Rollback(ctx context.Context, o RollbackOptions) (*Reload, error) {
 	names := slices.Clone(o.Plugins)
 	if len(names) == 0 {
@@ -65,7 +73,7 @@ func (h *Host) Rollback(ctx context.Context, o RollbackOptions) (*Reload, error)
 	return h.reload(ctx, plugins, func() (order, error) { return h.rollbackOrder(o, plugins) })
 }
 
-// rollbackOrder decides what a rollback of the plugins loads. They are owned, so no deploy comes in between.
+// rollbackOrder decides what a rollback of the plugins loads. The caller owns them, so no deploy comes in between.
 func (h *Host) rollbackOrder(o RollbackOptions, plugins []*plugin) (order, error) {
 	if o.To == 0 {
 		var names []string
@@ -95,9 +103,11 @@ func (h *Host) rollbackOrder(o RollbackOptions, plugins []*plugin) (order, error
 	return result, nil
 }
 
-// Prune removes old releases from the store, and the images that no remaining release names and this process has not opened.
-// opts.Keep 0 stands for Options.Keep, a negative number for all. The host sets opts.InUse. Besides those of the store the error is
-// ErrClosed or ErrHandedOver; nothing was removed then.
+// Prune removes old releases from the store, and the images that no remaining release names and this process neither
+// has open nor is loading. If opts.Keep is 0, Options.Keep releases stay; if it is negative, all do. The host sets
+// opts.InUse.
+//
+// The error is ErrClosed or ErrHandedOver, with nothing removed, or one of the store's: see generations.Store.Prune.
 func (h *Host) Prune(opts generations.PruneOptions) (generations.PruneReport, error) {
 	report, err := h.ledger.Prune(opts)
 	if ended := h.Serving(); err != nil && ended != nil { // the store is another process's
@@ -106,12 +116,12 @@ func (h *Host) Prune(opts generations.PruneOptions) (generations.PruneReport, er
 	return report, err
 }
 
-// CurrentRelease returns the number of the current release; 0 if there is none.
+// CurrentRelease returns the number of the current release, or 0 if there is none.
 func (h *Host) CurrentRelease() int { return h.ledger.Current().Number }
 
-// Releases lists the releases in the store, the oldest first. The error is about those that are broken; the others are returned
-// all the same.
+// Releases returns the releases in the store, oldest first. The error has a *generations.BrokenError for each broken
+// one; the others are returned all the same.
 func (h *Host) Releases() ([]generations.Release, error) { return h.store.Releases() }
 
-// History returns the last n events of the store, the oldest first; all that are kept if n is not positive.
+// History returns the last n events of the store, oldest first, or all that are kept if n is 0 or less.
 func (h *Host) History(n int) ([]generations.Event, error) { return h.store.History(n) }

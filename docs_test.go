@@ -34,7 +34,8 @@ func documents(t *testing.T) map[string]string {
 
 var docLink = regexp.MustCompile(`\]\(([^)\s]+)\)`)
 
-// TestDocumentLinks follows each link between documents and to source files, and to a heading if it names one.
+// TestDocumentLinks follows every link between documents and to source files, including the heading if a link names
+// one.
 func TestDocumentLinks(t *testing.T) {
 	texts := documents(t)
 	followed := 0
@@ -75,7 +76,7 @@ func headings(text string) map[string]bool {
 	return anchors
 }
 
-// TestHelloInReadme compares the plugin that the README shows with the one that it says it shows.
+// TestHelloInReadme compares the plugin in the README with the source file that it claims to show.
 func TestHelloInReadme(t *testing.T) {
 	const from = "```go\npackage main\n"
 	_, shown, ok := strings.Cut(documents(t)["README.md"], from)
@@ -97,12 +98,13 @@ func TestHelloInReadme(t *testing.T) {
 	}
 }
 
-// withoutBlankLines drops blank lines: a comment that was left out leaves one behind, or none.
+// withoutBlankLines drops blank lines, because a comment that was left out may leave one behind.
 func withoutBlankLines(source string) string {
 	return regexp.MustCompile(`\n\s*\n`).ReplaceAllString(strings.TrimSpace(source), "\n")
 }
 
-// TestGlossary keeps the glossary to one line a term, each defined once, and every document to a link to it.
+// TestGlossary checks that the glossary has one line per term and defines each term once, and that every document links
+// to it.
 func TestGlossary(t *testing.T) {
 	texts := documents(t)
 	defined := map[string]bool{}

@@ -13,59 +13,64 @@ import (
 	"github.com/sohost/sohost/native"
 )
 
-// Returned by Call and by all calls that change something. Calls that only read go on working.
+// Errors of Call and of everything that changes something. Methods that only read go on working.
 var (
-	// ErrClosed is returned when the Host was closed.
+	// ErrClosed is returned after Close was called.
 	ErrClosed = errors.New("host is closed")
 
-	// ErrHandedOver is returned when another process has the plugins now, see Host.Give: ask that.
+	// ErrHandedOver is returned after another process has taken the plugins over (see Host.Give).
 	ErrHandedOver = errors.New("another process serves the plugins now")
 
-	// ErrUnknownPlugin is returned when no plugin has the name that was asked for.
+	// ErrUnknownPlugin is returned when there is no plugin of that name.
 	ErrUnknownPlugin = errors.New("unknown plugin")
 )
 
-// Returned by Deploy and Rollback, or found in Status as the reason of a Refusal.
+// Reasons for a Refusal, as returned by Deploy and Rollback or found in Status. ErrNothingToRollBack alone is returned
+// by Rollback without a Refusal.
 var (
-	// ErrABIVersion is returned when a plugin was written for another version of the contract.
+	// ErrABIVersion is returned when a plugin was built for another version of the contract, package abi.
 	ErrABIVersion = instance.ErrABIVersion
 
-	// ErrNoHandler is returned when an instance implements none of the handlers of package abi.
+	// ErrNoHandler is returned when an instance implements none of the handler interfaces that package abi names, or a
+	// Descriptor has no New.
 	ErrNoHandler = instance.ErrNoHandler
 
-	// ErrTooSlow is returned when a plugin's code has not returned within its time limit, see Options.
+	// ErrTooSlow is returned when a plugin's code, or the calls that a stateful reload waits for, took longer than
+	// Options allow.
 	ErrTooSlow = errors.New("over its time limit")
 
-	// ErrQuarantined is returned when an image has ended a process before.
+	// ErrQuarantined is returned when an image is in quarantine because it has crashed a process. See LiftQuarantine.
 	ErrQuarantined = blame.ErrQuarantined
 
-	// ErrLeftOut is the reason why a plugin serves nothing after many crashes.
+	// ErrLeftOut is why a plugin was not booted: processes keep crashing, and it may be the reason. Deploying it tries
+	// it again. See Process.CrashesInARow.
 	ErrLeftOut = errors.New("left out")
 
 	// ErrNothingToRollBack is returned when there is no earlier release to go back to.
 	ErrNothingToRollBack = ledger.ErrNothingBefore
 )
 
-// PanicError is a panic in a plugin's code that the host has caught: its Value and the Stack of the goroutine. Unwrap returns
-// the value if that is an error.
+// PanicError is a panic in a plugin's code that the host has caught. Value is the panic's value and Stack the stack of
+// its goroutine. Unwrap returns the value if it is an error.
 type PanicError = instance.PanicError
 
-// Refusal says why an image was not taken. The generation that served goes on serving, with its state.
+// Refusal describes why an image was not taken. The generation that served before keeps serving, with its state.
 type Refusal struct {
 	Plugin string         `json:"plugin"`
-	Source string         `json:"source"`         // the file the image came from
-	Image  generations.ID `json:"image,omitzero"` // zero if the file could not be read
-	Phase  Phase          `json:"phase"`          // the step that failed
-	Serves generations.ID `json:"serves,omitzero"`
-	Time   time.Time      `json:"time"`
+	Source string         `json:"source"`          // the file that the image came from
+	Image  generations.ID `json:"image,omitzero"`  // zero if the file could not be read
+	Phase  Phase          `json:"phase"`           // the step that failed
+	Serves generations.ID `json:"serves,omitzero"` // zero if nothing does
+	Time   time.Time      `json:"time"`            // when the reload began
 
-	// Reasons are those of the check; the other phases have one, which is Err.
+	// Reasons lists everything that the check found wrong, if that is why the image was refused. Err is the reason in
+	// any case, and Message its text. Err is nil in a Refusal that was decoded from JSON.
 	Reasons []native.Reason `json:"reasons,omitempty"`
 	Message string          `json:"message"`
 	Err     error           `json:"-"`
 }
 
-// because returns the refusal with its reason.
+// because returns a copy of the refusal with its phase and reason filled in.
 func (r Refusal) because(phase Phase, err error) *Refusal {
 	r.Phase, r.Message, r.Err = phase, err.Error(), err
 	var rejection *native.Rejection
@@ -91,5 +96,5 @@ func (r *Refusal) Error() string {
 	return b.String()
 }
 
-// Unwrap returns the reason.
+// Unwrap returns Err.
 func (r *Refusal) Unwrap() error { return r.Err }

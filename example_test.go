@@ -8,7 +8,7 @@ import (
 	"github.com/sohost/sohost"
 )
 
-// A server that loads build/plugins/counter.so and follows its changes.
+// This server loads build/plugins/counter.so, and reloads it whenever the file changes.
 func Example() {
 	ctx := context.Background()
 	host, err := sohost.New(ctx, sohost.Options{Store: "store", Plugins: []sohost.Plugin{
@@ -21,7 +21,7 @@ func Example() {
 	log.Print(http.ListenAndServe("127.0.0.1:8181", host))
 }
 
-// Several plugins change together or not at all. What didn't fit is told with every reason.
+// Several plugins change together or not at all. If one doesn't fit, the error has every reason.
 func ExampleHost_Deploy() {
 	var host *sohost.Host // from New
 	reload, err := host.Deploy(context.Background(), map[string]string{"parser": "parser.so", "index": "index.so"})

@@ -8,11 +8,12 @@ import (
 	"github.com/sohost/sohost/generations"
 )
 
-// flip moves the state of the candidates that were prepared and makes all of them current. After an error none is: their instances
-// are closed, every old instance has its state and its background work again, and the callers that waited proceed with it.
+// flip moves the state of the prepared candidates and makes all of them current. After an error none of them is: their
+// instances are closed, every old instance has its state and background work back, and the callers that waited go on
+// with it.
 func (b *batch) flip(ctx context.Context) error {
 	if err := b.ready(ctx); err != nil {
-		b.abandon(ctx) // first: an instance that has started may work on the state that is given back
+		b.abandon(ctx) // first: an instance that has started may still use the state that the old one gets back
 		b.reopen(ctx)
 		return err
 	}
@@ -20,7 +21,7 @@ func (b *batch) flip(ctx context.Context) error {
 	return nil
 }
 
-// swap makes candidates current that are ready.
+// swap makes candidates current that are ready. It can't fail, so either all of them flip or none has.
 func (b *batch) swap() {
 	for _, c := range b.changed() {
 		c.move.Phases.timed(PhaseFlip, func() error {
@@ -30,9 +31,9 @@ func (b *batch) swap() {
 	}
 }
 
-// ready takes the candidates to where nothing but the flip is left to do. Each step is taken by all before the next: the gates
-// are shut together, and nothing starts before all have state. All share the time that a step may take, since the callers of
-// each wait for all; see Options.gateLimit.
+// ready takes the candidates to the point where only the flip is left. All of them take each step before any takes the
+// next: the gates are shut together, and nothing starts before all have their state. They share the time limit of a
+// step, because the callers of each wait for all of them (see Options.gateLimit).
 func (b *batch) ready(ctx context.Context) error {
 	opts := b.host.opts
 	for _, step := range []struct {
@@ -51,7 +52,7 @@ func (b *batch) ready(ctx context.Context) error {
 			if err := step.do(limited, c); err != nil {
 				return err
 			}
-			if ctx.Err() != nil { // the plugin need not have heeded it
+			if ctx.Err() != nil { // the plugin may have ignored it
 				return &failure{candidate: c, phase: step.phase, err: context.Cause(ctx)}
 			}
 		}
@@ -59,7 +60,7 @@ func (b *batch) ready(ctx context.Context) error {
 	return nil
 }
 
-// shut makes callers wait whose calls would change state that is about to move.
+// shut makes callers wait if their calls could change state that is about to move.
 func shut(_ context.Context, c *candidate) error {
 	if !c.movesState() || c.old.serves.Value().ConcurrentExport() {
 		return nil
@@ -67,7 +68,7 @@ func shut(_ context.Context, c *candidate) error {
 	return c.step(PhaseDrain, c.old.shut)
 }
 
-// drain waits for the calls that were under way when the gate was shut.
+// drain waits for the calls that were running when the gate was shut.
 func drain(ctx context.Context, c *candidate) error {
 	if c.old.gate == nil {
 		return nil
@@ -97,7 +98,7 @@ func (b *batch) abandon(ctx context.Context) {
 	}
 }
 
-// reopen lets callers go on with the old generations whose gates are shut.
+// reopen opens the gates that are shut, so that callers go on with the old generations.
 func (b *batch) reopen(ctx context.Context) {
 	ctx, cancel := b.host.limit(context.WithoutCancel(ctx), b.host.opts.OpenTimeout)
 	defer cancel()
@@ -106,7 +107,7 @@ func (b *batch) reopen(ctx context.Context) {
 	}
 }
 
-// limit returns ctx, ended with a cause after d.
+// limit returns ctx with a timeout of d. The timeout's cause is ErrTooSlow.
 func (h *Host) limit(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
 	return context.WithTimeoutCause(ctx, d, fmt.Errorf("%w of %v", ErrTooSlow, d))
 }

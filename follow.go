@@ -12,12 +12,13 @@ import (
 	"github.com/sohost/sohost/native"
 )
 
-// wake tells one goroutine that something may have changed. One that is already waiting covers a newer change too.
+// wake signals one goroutine that something may have changed. Signals merge: one that is still pending covers later
+// changes too.
 type wake chan struct{}
 
 func newWake() wake { return make(wake, 1) }
 
-// up never blocks.
+// up sends the signal. It never blocks.
 func (w wake) up() {
 	select {
 	case w <- struct{}{}:
@@ -25,7 +26,7 @@ func (w wake) up() {
 	}
 }
 
-// unfinished is how long an image that ends too early may be silent before it is taken for broken rather than half written.
+// unfinished is how long a truncated image may stay unchanged before it is treated as broken rather than half written.
 const unfinished = time.Second
 
 // watch reloads the plugin whenever its image changes.
@@ -39,11 +40,12 @@ func (p *plugin) watch() {
 	p.mu.Lock()
 	p.watched = target
 	p.mu.Unlock()
-	p.changed.up() // it may have changed while nobody watched
+	p.changed.up() // it may have changed before the watch began
 	h.tasks.Go(p.follow)
 }
 
-// follow is the one goroutine that reloads a plugin for changes of its image.
+// follow reloads the plugin whenever its image has changed, until the host's lifetime ends. Each plugin in Dev mode has
+// one goroutine for it.
 func (p *plugin) follow() {
 	for {
 		select {
@@ -62,8 +64,8 @@ func (p *plugin) follow() {
 	}
 }
 
-// reloadChanged loads the plugin's image as it is now. It reports whether to try again, because the image was still being
-// written to.
+// reloadChanged loads the plugin's image as it is now. It reports whether to try again because the image was still
+// being written.
 func (p *plugin) reloadChanged() (again bool) {
 	h := p.host
 	for truncated(p.Image) {
@@ -90,7 +92,7 @@ func truncated(file string) bool {
 	return errors.Is(err, native.ErrTruncated)
 }
 
-// watchDir adds the plugins that appear in Options.Dir later, and loads them as changed images are loaded.
+// watchDir adds the plugins whose files appear in Options.Dir later, and loads them as it would a changed image.
 func (h *Host) watchDir() error {
 	if h.opts.Dir == "" {
 		return nil
@@ -99,7 +101,7 @@ func (h *Host) watchDir() error {
 	if _, err := h.watcher.Dir(h.opts.Dir, isImageName, func(watch.Event) { changed.up() }); err != nil {
 		return err
 	}
-	changed.up() // a file may have come between the boot and the watch
+	changed.up() // a file may have appeared between the boot and the watch
 	h.tasks.Go(func() {
 		for {
 			select {
@@ -119,7 +121,7 @@ func (h *Host) watchDir() error {
 	return nil
 }
 
-// newInDir returns the plugins that files of Options.Dir stand for and that the host doesn't have yet.
+// newInDir returns the plugins that have a file in Options.Dir and that the host doesn't have yet.
 func (h *Host) newInDir() (configs []Plugin, err error) {
 	images, err := imagesIn(h.opts.Dir)
 	if err != nil {
@@ -143,13 +145,13 @@ func (h *Host) newInDir() (configs []Plugin, err error) {
 	return configs, nil
 }
 
-// pluginOfFile returns the plugin that a file of Options.Dir stands for.
+// pluginOfFile returns the configuration of the plugin that a file in Options.Dir makes.
 func pluginOfFile(file string) Plugin {
 	name := strings.TrimSuffix(filepath.Base(file), ".so")
 	return Plugin{Name: name, Image: file, Mode: Dev, Routes: []string{"/" + name}}
 }
 
-// imagesIn lists the *.so files of dir. A directory that doesn't exist has none: it may appear later.
+// imagesIn lists the *.so files of dir. A directory that doesn't exist is empty: it may appear later.
 func imagesIn(dir string) ([]string, error) {
 	entries, err := os.ReadDir(dir)
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
@@ -164,7 +166,7 @@ func imagesIn(dir string) ([]string, error) {
 	return images, nil
 }
 
-// isImageName reports whether a file of that name in Options.Dir is a plugin. Hidden files are unfinished builds.
+// isImageName reports whether a file of that name in Options.Dir is a plugin. Hidden files are builds in progress.
 func isImageName(name string) bool {
 	return strings.HasSuffix(name, ".so") && !strings.HasPrefix(name, ".")
 }

@@ -8,13 +8,13 @@ import (
 	"github.com/sohost/sohost/generations"
 )
 
-// gated is a plugin whose callers are held back while its state is taken: by a reload, a checkpoint or a handover. The plugin
-// is owned all the while.
+// gated is a plugin whose callers are held back while a reload, a checkpoint or a handover takes its state. Its user
+// owns the plugin all that time, so nobody else changes the slot.
 type gated struct {
 	plugin *plugin
-	serves *generations.Generation[*loaded] // what the slot serves, or served when the gate was shut; nil if nothing
+	serves *generations.Generation[*loaded] // what the slot serves, or served until the gate was shut; may be nil
 	gate   *generations.Gate[*loaded]       // nil while it is open
-	opened *generations.Gate[*loaded]       // the gate once it is open again
+	opened *generations.Gate[*loaded]       // the gate after it was opened again, for its statistics
 }
 
 func newGated(p *plugin) *gated { return &gated{plugin: p, serves: p.serving()} }
@@ -25,7 +25,8 @@ func (g *gated) shut() (err error) {
 	return err
 }
 
-// drain waits for the calls that were under way when the gate was shut, and says who holds it up if that takes too long.
+// drain waits for the calls that were running when the gate was shut. If that takes too long, the error says how many
+// hold it up.
 func (g *gated) drain(ctx context.Context) error {
 	err := g.serves.Drain(ctx)
 	var held *generations.DrainError
@@ -37,8 +38,8 @@ func (g *gated) drain(ctx context.Context) error {
 	return err
 }
 
-// reopen lets the callers go on with the generation that served when the gate was shut, its background work begun again if it was
-// paused. Without a shut gate it does nothing. ctx must have a deadline.
+// reopen opens the gate, so that callers go on with the generation that served when it was shut, and resumes that
+// generation's background work if it was paused. It does nothing if the gate isn't shut. ctx must have a deadline.
 func (g *gated) reopen(ctx context.Context) {
 	if g.gate == nil {
 		return
@@ -50,7 +51,7 @@ func (g *gated) reopen(ctx context.Context) {
 	g.replace(g.serves)
 }
 
-// replace makes next what the slot serves, through the gate if that is shut; nil leaves the slot empty.
+// replace makes next what the slot serves, through the gate if it is shut. If next is nil, the slot becomes empty.
 func (g *gated) replace(next *generations.Generation[*loaded]) {
 	var err error
 	if g.gate != nil {
@@ -59,12 +60,13 @@ func (g *gated) replace(next *generations.Generation[*loaded]) {
 	} else {
 		_, err = g.plugin.slot.Swap(next)
 	}
-	if err != nil { // only the owner changes the slot, and next is in no other
+	if err != nil { // impossible: only the owner changes the slot, and next is in no other
 		panic(fmt.Sprintf("sohost: replace what %s serves: %v", g.plugin.Name, err))
 	}
 }
 
-// waited adds the callers who waited at the gate. They are all counted once they have gone on, a moment after it opened.
+// waited returns w with the callers who waited at this gate added. They are all counted only once they have gone on, a
+// moment after the gate opened.
 func (g *gated) waited(w *Waited) *Waited {
 	if g.opened == nil {
 		return w

@@ -6,69 +6,72 @@ import (
 	"time"
 )
 
-// Handover describes how the plugins went from one process, the giver, to another, the taker.
+// Handover describes a completed move of the plugins from one process, the giver, to another, the taker. It is for
+// supervisors only.
 type Handover struct {
 	Why     string         `json:"why"`
-	Time    time.Time      `json:"time"` // when it began
-	Giver   int            `json:"giver"`
-	Taker   int            `json:"taker"`
-	Release int            `json:"release"` // the one that is current now
+	Time    time.Time      `json:"time"`    // when Give began
+	Giver   int            `json:"giver"`   // process ID
+	Taker   int            `json:"taker"`   // process ID
+	Release int            `json:"release"` // the current release; 0 if the taker did not report it
 	Phases  HandoverPhases `json:"phases"`
 
-	// Moves describes the plugins that have state or another image now, in the order of their names.
+	// Moves describes the plugins whose state moved or whose image changed, ordered by name.
 	Moves []Move `json:"moves"`
 
-	// Waited describes the callers who had to wait for state; absent if none had to.
+	// Waited describes the callers who had to wait while state moved; nil if nobody did.
 	Waited *Waited `json:"waited,omitempty"`
 
-	// Warning says what went wrong after the taker had begun to serve.
+	// Warning describes what went wrong after the taker had begun to serve; empty if nothing did.
 	Warning string `json:"warning,omitempty"`
 }
 
-// HandoverPhases has the durations of the steps of a handover, in nanoseconds in JSON. Callers of plugins with state wait from
-// drain to commit.
+// HandoverPhases holds the duration of each step of a handover, in nanoseconds in JSON. Callers of stateful plugins
+// wait from Drain to Commit. It is for supervisors only.
 type HandoverPhases struct {
-	Prepare time.Duration `json:"prepare"` // the taker opens the images
-	Drain   time.Duration `json:"drain"`   // until the last call of a plugin with state
-	State   time.Duration `json:"state"`   // Stop, Export, the way to the taker, Import, and there the Start of all
-	Commit  time.Duration `json:"commit"`  // the message that the plugins are the taker's
-	Publish time.Duration `json:"publish"` // until the taker has published its release
+	Prepare time.Duration `json:"prepare"` // the taker opens the images and calls New; the giver serves
+	Drain   time.Duration `json:"drain"`   // wait for the last call of a stateful plugin
+	State   time.Duration `json:"state"`   // Stop, Export, transfer and Import; then the taker calls every Start
+	Commit  time.Duration `json:"commit"`  // tell the taker that the plugins are its own
+	Publish time.Duration `json:"publish"` // wait until the taker has published its release
 }
 
-// GiveOptions adjusts a handover. The zero value works.
+// GiveOptions configures a handover. The zero value works. It is for supervisors only.
 type GiveOptions struct {
-	// Why is the reason, in words.
+	// Why is the reason in words, for logs and history. It must not be empty if Images or Program is set.
 	Why string
 
-	// Images are new images for plugins that are to serve afterwards, as in Deploy.
+	// Images maps plugin names to new images that the taker is to serve, as in Deploy. Default: none; the taker serves
+	// what this host does.
 	Images map[string]string
 
-	// Program is the executable that the taker runs, if it isn't this one's. An image that doesn't fit it is replaced by the
-	// plugin's configured file if that fits.
+	// Program is the path of the executable that the taker runs, if that isn't this process's. A plugin whose image
+	// doesn't fit it gets its configured file instead, if that fits; otherwise Give fails. An image that was asked for,
+	// in Images or by a pending Deploy, is never replaced. Default: the taker runs the same executable.
 	Program string
 
-	// Forward gets the requests that wait at the end of the handover, and all that come to this host later. Default: they are
-	// answered with 503.
+	// Forward serves the requests that wait when the handover commits, and all that reach this host afterwards.
+	// Default: they are answered with 503.
 	Forward http.Handler
 }
 
-// message is one message between giver and taker; one field is set. ARCHITECTURE.md has their order.
+// message is one message between giver and taker. Exactly one field is set. ARCHITECTURE.md lists their order.
 type message struct {
 	Plan     *plan     `json:"plan,omitempty"`
 	Prepared *prepared `json:"prepared,omitempty"`
-	State    string    `json:"state,omitempty"`  // the plugin; the file is the end of a pipe with the state
-	Caches   bool      `json:"caches,omitempty"` // the file is the end of a pipe with what is in them
-	States   bool      `json:"states,omitempty"` // these were all
+	State    string    `json:"state,omitempty"`  // the plugin's name; comes with a pipe to read the state from
+	Caches   bool      `json:"caches,omitempty"` // comes with a pipe to read their contents from
+	States   bool      `json:"states,omitempty"` // all states have been sent
 	Accepted bool      `json:"accepted,omitempty"`
 	Yours    bool      `json:"yours,omitempty"`
 	Serving  *Reload   `json:"serving,omitempty"`
 	Failed   *failed   `json:"failed,omitempty"`
 }
 
-// prepared says in which form the taker wants state.
+// prepared tells the giver in which form the taker wants state.
 type prepared struct {
 	PID   int                    `json:"pid"`
-	Wants map[string]wantedState `json:"wants"` // by plugin; absent: it takes none
+	Wants map[string]wantedState `json:"wants"` // by plugin; one that takes no state is absent
 }
 
 type wantedState struct {
@@ -76,10 +79,10 @@ type wantedState struct {
 	Version int    `json:"version,omitempty"`
 }
 
-// failed is why the taker gives up.
+// failed says why the taker gives up.
 type failed struct {
 	Message string   `json:"message"`
-	Refusal *Refusal `json:"refusal,omitempty"` // if it is one plugin's image
+	Refusal *Refusal `json:"refusal,omitempty"` // set if one plugin's image is the reason
 }
 
 func (f *failed) err() error {
@@ -95,11 +98,11 @@ type successor struct {
 	forward http.Handler // passes requests on to it; nil if they are to be answered with 503
 }
 
-// undoTimeout is how long a taker gets to stop what it has started and to end, while callers wait; and the kernel the same again
-// after it was killed.
+// undoTimeout is how long a taker gets to stop what it has started and to exit, while callers wait. After that it is
+// killed, and gets the same time again to be gone.
 const undoTimeout = 2 * time.Second
 
-// The errors of a peer that doesn't keep to the order of messages, or is gone.
+// Errors of a peer that is gone or doesn't keep to the order of messages.
 var (
 	errTakerGone  = errors.New("the new process has ended")
 	errGiverGone  = errors.New("the giver is gone")

@@ -20,29 +20,38 @@ type giver struct {
 	taker   *passing.Conn
 	plugins []*plugin // all of them, owned
 	pending []*pendingReload
-	extra   batch // for GiveOptions.Images
+	extra   batch // candidates for GiveOptions.Images and for GiveOptions.Program
 	wants   map[string]wantedState
-	process *pidfd.Process // of the taker; nil until it is prepared
-	started bool           // the taker may have called Start: it has all states
-	given   bool           // the plugins are the taker's: see commit
-	moving  []*gated       // those with state
+	process *pidfd.Process // the taker; nil until it is prepared
+	started bool           // the taker has all states, so it may have called Start
+	given   bool           // the plugins are the taker's, see commit
+	moving  []*gated       // the stateful plugins
 	report  *Handover
 }
 
-// Give hands all plugins over to another process, which calls Take with the other end of the socket pair. It waits for reloads
-// that run. Until the taker has everything and was told so, any failure leaves this host as it was, with its state and its
-// callers, and Give returns why. If the taker may already have called a Start, Give returns only after it has exited, and kills it if
-// it must.
+// Give hands all plugins over to another process, which calls Take with the other end of the socket pair. It is for
+// supervisors only. Give closes taker. It waits for running reloads, then blocks until the taker reports that it
+// serves.
 //
-// Once the taker was told, this host serves nothing: its calls fail with ErrHandedOver, ServeHTTP forwards to opts.Forward, and
-// all that is left to do is Close. The Handover's Warning then says if the taker did not report that it serves.
+// Until the commit, when the taker has everything and is told that the plugins are its own, any failure leaves this
+// host as it was, with its state and its callers, and Give returns the reason. If the taker may already have called a
+// Start by then, Give returns only after it has exited, and kills it if it must. The same holds if ctx ends before the
+// commit. The error wraps a *Refusal if one plugin's image is the reason, and matches ErrClosed or ErrHandedOver if the
+// host had ended.
+//
+// After the commit Give succeeds, and this host serves nothing: Call and everything that changes something fail with
+// ErrHandedOver, ServeHTTP passes requests to opts.Forward, and all that is left to do is Close. If the taker then
+// doesn't report that it serves, Handover.Warning says so.
 func (h *Host) Give(ctx context.Context, taker *os.File, opts GiveOptions) (*Handover, error) {
+	if opts.Why == "" {
+		opts.Why = "handover"
+	}
 	conn, err := passing.New(taker)
 	if err != nil {
 		return nil, err
 	}
 	defer conn.Close()
-	// Nobody waits for the taker's message any longer when ctx ends.
+	// When ctx ends, this ends the wait for the taker's next message.
 	defer context.AfterFunc(ctx, func() { conn.Close() })()
 	g := &giver{
 		host: h, opts: opts, taker: conn, extra: batch{host: h}, report: &Handover{Why: opts.Why, Time: time.Now(), Giver: os.Getpid()},
@@ -63,7 +72,8 @@ func (h *Host) Give(ctx context.Context, taker *os.File, opts GiveOptions) (*Han
 	return g.report, nil
 }
 
-// own keeps new plugins and reloads off.
+// own takes adding and then all owner tokens, ordered by name, so that no plugin is added and none is reloaded. See
+// plugin for the lock order.
 func (g *giver) own(ctx context.Context) error {
 	g.host.adding.Lock()
 	for _, p := range g.host.plugins() {
@@ -98,7 +108,7 @@ func (g *giver) run(ctx context.Context) error {
 	if err := timed(&phases.Prepare, func() error { return g.prepare(ctx) }); err != nil {
 		return err
 	}
-	defer g.goOn(ctx) // without effect after the commit
+	defer g.goOn(ctx) // does nothing after the commit
 	if err := timed(&phases.Drain, func() error { return g.drain(ctx) }); err != nil {
 		return err
 	}
@@ -111,14 +121,14 @@ func (g *giver) run(ctx context.Context) error {
 	return timed(&phases.Publish, g.awaitServing)
 }
 
-// timed runs a step and sets its duration.
+// timed runs a step and stores its duration in took.
 func timed(took *time.Duration, step func() error) error {
 	begin := time.Now()
 	defer func() { *took = time.Since(begin) }()
 	return step()
 }
 
-// prepare has the taker open all images.
+// prepare sends the plan and waits until the taker has opened all images.
 func (g *giver) prepare(ctx context.Context) error {
 	p, err := g.plan(ctx)
 	if err != nil {
@@ -155,7 +165,7 @@ func (g *giver) send(m message, files ...*os.File) error {
 	return nil
 }
 
-// receive waits for the taker's next message. A failure that it reports is the error.
+// receive waits for the taker's next message. If the taker reports a failure, that is the error.
 func (g *giver) receive() (m message, err error) {
 	files, err := g.taker.Receive(&m)
 	passing.Close(files)
@@ -168,7 +178,7 @@ func (g *giver) receive() (m message, err error) {
 	return m, err
 }
 
-// drain shuts the gates of the plugins whose state is to move, and waits for their calls.
+// drain shuts the gates of the stateful plugins, all before it waits for anyone's calls.
 func (g *giver) drain(ctx context.Context) error {
 	for _, p := range g.plugins {
 		next := newGated(p)
@@ -190,7 +200,8 @@ func (g *giver) drain(ctx context.Context) error {
 	return nil
 }
 
-// goOn lets the plugins with state serve on here, unless they are the taker's.
+// goOn makes the stateful plugins serve here again, unless the plugins are the taker's by now. If the taker may have
+// started anything, it is gone first.
 func (g *giver) goOn(ctx context.Context) {
 	if g.given {
 		return
@@ -205,10 +216,10 @@ func (g *giver) goOn(ctx context.Context) {
 	}
 }
 
-// endTaker makes sure that the taker is gone. It is not enough that it has closed its socket: what it has started may hold what
-// only one process can have, until the kernel has closed its last open file.
+// endTaker makes sure that the taker is gone. It isn't enough that the taker has closed its socket: what it has started
+// may hold something that only one process can have, such as a port, until the kernel has closed its last file.
 func (g *giver) endTaker() {
-	g.taker.Close() // the taker gives up, if it hasn't yet
+	g.taker.Close() // which makes the taker give up, if it hasn't yet
 	if g.process.AwaitEnd(undoTimeout) {
 		return
 	}
@@ -220,16 +231,18 @@ func (g *giver) endTaker() {
 	}
 }
 
-// commit sends the message that the plugins are the taker's own. From the moment in which that is on its way nothing here serves state
-// again. Callers who wait, and all who come later, are forwarded.
+// commit tells the taker that the plugins are its own. Once that message is on its way, nothing here serves state
+// again, whatever fails. Callers who wait, and all who come later, are forwarded.
+//
+// It runs with the owner tokens and adding held, and takes ledger.mu; retireLater takes plugin.mu below that.
 func (g *giver) commit() error {
 	h := g.host
-	return h.ledger.Exclusively(func() error { // no prune, and no publication of what is not in the plan
+	return h.ledger.Exclusively(func() error { // no prune, and no publication that the plan doesn't have
 		if err := g.send(message{Yours: true}); err != nil {
 			return err
 		}
 		g.given = true
-		h.successor.Store(&successor{forward: g.opts.Forward})
+		h.successor.Store(&successor{forward: g.opts.Forward}) // before stop and the slots: what finds one empty asks for it
 		h.stop(ErrHandedOver)
 		moving := map[*plugin]*gated{}
 		for _, m := range g.moving {
@@ -244,17 +257,18 @@ func (g *giver) commit() error {
 			h.retireLater(p, m.serves)
 		}
 		h.watcher.Close()
-		if err := h.store.Close(); err != nil { // the taker has it: no reason to fail
+		if err := h.store.Close(); err != nil { // past the commit nothing may fail any more
 			h.log.Warn("close the store after a handover", "err", err)
 		}
 		return nil
 	})
 }
 
-// awaitServing waits for the taker's message that it serves. That this doesn't come is only a warning.
+// awaitServing waits for the taker to report that it serves. If it doesn't, that is only a warning: the plugins are the
+// taker's.
 func (g *giver) awaitServing() error {
 	m, err := g.receive()
-	for _, moved := range g.moving { // by now the callers have gone on
+	for _, moved := range g.moving { // by now the callers have gone on, so all are counted
 		g.report.Waited = moved.waited(g.report.Waited)
 	}
 	if err == nil && m.Serving == nil {

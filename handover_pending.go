@@ -8,19 +8,19 @@ import (
 	"sync"
 )
 
-// pendingReload is a reload that a handover is to carry out.
+// pendingReload is a reload that waits for a handover to carry it out.
 type pendingReload struct {
 	cause      cause
-	candidates []*candidate // stored
+	candidates []*candidate // their images are in the store, pinned
 
-	// What became of it; both are nil as long as no handover is through with it.
+	// The outcome. Both are nil until a handover that included the reload is over.
 	done *Handover
 	err  error
 }
 
 // pendingList holds the reloads that wait for a handover.
 type pendingList struct {
-	mu   sync.Mutex // guards all, and what became of each
+	mu   sync.Mutex // guards list, and done and err of each entry; no other lock is taken under it
 	list []*pendingReload
 }
 
@@ -36,14 +36,14 @@ func (l *pendingList) remove(r *pendingReload) {
 	l.list = slices.DeleteFunc(l.list, func(o *pendingReload) bool { return o == r })
 }
 
-// all returns the reloads that wait now.
+// all returns the reloads that are waiting now.
 func (l *pendingList) all() []*pendingReload {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return slices.Clone(l.list)
 }
 
-// finish records what became of the handover that had the reloads.
+// finish records the outcome of the handover that included the reloads.
 func (l *pendingList) finish(reloads []*pendingReload, done *Handover, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -52,14 +52,15 @@ func (l *pendingList) finish(reloads []*pendingReload, done *Handover, err error
 	}
 }
 
-// outcome returns what became of a reload.
+// outcome returns the outcome of a reload.
 func (l *pendingList) outcome(r *pendingReload) (*Handover, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return r.done, r.err
 }
 
-// reloadByHandover has the next process load the candidates. reason is why this one can't.
+// reloadByHandover asks for a handover in which the next process loads the candidates. reason is why this process
+// can't.
 func (h *Host) reloadByHandover(ctx context.Context, b *batch, reason error) (*Reload, error) {
 	r := &pendingReload{cause: b.cause, candidates: b.candidates}
 	h.pending.add(r)
@@ -78,10 +79,10 @@ func (h *Host) reloadByHandover(ctx context.Context, b *batch, reason error) (*R
 	case asked != nil:
 		return nil, fmt.Errorf("it needs a new process, and there is none: %w; this one can't load it: %w", asked, reason)
 	}
-	return nil, ErrHandedOver // another handover was under way already
+	return nil, ErrHandedOver // another handover, begun before this reload was added, has taken the plugins away
 }
 
-// reloadOf returns the part of a handover that concerns some candidates.
+// reloadOf returns the part of the handover that concerns the candidates.
 func (r *Handover) reloadOf(candidates []*candidate) *Reload {
 	result := &Reload{Release: r.Release, Moves: []Move{}, Warning: r.Warning}
 	for _, c := range candidates {
@@ -94,10 +95,10 @@ func (r *Handover) reloadOf(candidates []*candidate) *Reload {
 	return result
 }
 
-// maxBrief is the length of a text that is quoted in another one, in bytes.
+// maxBrief is the maximum length, in bytes, of a text quoted inside another.
 const maxBrief = 300
 
-// brief returns a text in one line, short enough to be quoted.
+// brief returns the text on one line, short enough to be quoted.
 func brief(text string) string {
 	text = strings.Join(strings.Fields(text), " ")
 	if len(text) > maxBrief {

@@ -8,32 +8,33 @@ import (
 	"github.com/sohost/sohost/generations"
 )
 
-// planFormat is the form of a plan and of the messages that follow. A taker refuses any other: half understood it would end in a commit
-// without the plugins.
+// planFormat is the form of a plan and of the messages that follow. A taker refuses any other: a plan that it understands
+// only in part would end with a commit of plugins that serve nothing.
 const planFormat = 1
 
-// plan is what the taker is to serve.
+// plan says what the taker is to serve.
 type plan struct {
 	Format  int                          `json:"format"`
 	Why     string                       `json:"why"`
 	Plugins []planEntry                  `json:"plugins"`
-	Entries map[string]generations.Entry `json:"entries"` // of the release that is current
+	Entries map[string]generations.Entry `json:"entries"` // what the next release says so far, see ledger.Entries
 }
 
 // planEntry is one plugin's part in a plan.
 type planEntry struct {
 	Plugin     Plugin            `json:"plugin"`
 	FileImage  generations.ID    `json:"file_image,omitzero"`
-	Serves     generations.ID    `json:"serves,omitzero"` // what the giver serves
-	Next       generations.Entry `json:"next"`            // what the taker is to serve; the zero image: nothing
-	Cause      string            `json:"cause,omitempty"` // why that is another
+	Serves     generations.ID    `json:"serves,omitzero"` // what the giver serves; zero: nothing
+	Next       generations.Entry `json:"next"`            // what the taker is to serve; nothing if its image is zero
+	Cause      string            `json:"cause,omitempty"` // why Next is another image; empty if it is the same
 	RollbackOf int               `json:"rollback_of,omitempty"`
 	Kind       generations.Kind  `json:"kind,omitempty"`
 	Last       *Move             `json:"last,omitempty"`
 	Refused    *Refusal          `json:"refused,omitempty"`
 }
 
-// plan returns what the taker is to serve: what this host serves, but for the images that the handover changes.
+// plan returns what the taker is to serve: what this host serves, except for the images that the handover changes. All
+// plugins are owned, so what they serve can't change while the plan is made.
 func (g *giver) plan(ctx context.Context) (*plan, error) {
 	entries := g.host.ledger.Entries()
 	result := &plan{Format: planFormat, Why: g.opts.Why, Entries: entries}
@@ -88,7 +89,7 @@ func (g *giver) addImage(ctx context.Context, result *plan, p *plugin, file stri
 	return nil
 }
 
-// refusal returns why an image can't be the plugin's next one.
+// refusal returns a Refusal of the plugin's next image, with err as the reason.
 func (e *planEntry) refusal(err error) *Refusal {
 	return Refusal{
 		Plugin: e.Plugin.Name, Source: e.Next.Source, Image: e.Next.Image, Serves: e.Serves, Time: time.Now(),

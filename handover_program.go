@@ -9,8 +9,9 @@ import (
 	"github.com/sohost/sohost/native"
 )
 
-// fitProgram makes every image of the plan one that fits the program that the taker runs. A plugin whose image doesn't gets its
-// configured file, which may have been rebuilt for that program. The error has all reasons of all plugins.
+// fitProgram makes every image of the plan fit the program that the taker runs. A plugin whose image doesn't fit gets
+// its configured file instead, which may have been rebuilt for that program. The error has every reason of every
+// plugin.
 func (g *giver) fitProgram(ctx context.Context, p *plan) error {
 	if g.opts.Program == "" {
 		return nil
@@ -32,15 +33,17 @@ func (g *giver) fitProgram(ctx context.Context, p *plan) error {
 		process = next
 	}
 	if err := errors.Join(errs...); err != nil {
-		return fmt.Errorf("%w\nbuild the plugins for that program with `sohost build --host %s`, and name their images", err, g.opts.Program)
+		return fmt.Errorf("%w\nbuild the plugins for that program with `sohost build --host %s`, and name their images",
+			err, g.opts.Program)
 	}
 	return nil
 }
 
-// fitPlugin makes a plugin's image one that fits a process of the program, and returns what the process is like with it.
+// fitPlugin makes one plugin's image fit, and returns the process as it will be with that image loaded. Images are
+// checked one after the other because each must fit the ones before it, too.
 func (g *giver) fitPlugin(ctx context.Context, p *plan, process *native.Process, e *planEntry) (*native.Process, error) {
 	next, err := g.fits(process, e)
-	if err == nil || errors.Is(err, native.HostCannotLoad) || e.Cause != "" { // with a cause somebody has named the image
+	if err == nil || errors.Is(err, native.HostCannotLoad) || e.Cause != "" { // with a cause, someone has asked for this very image
 		return next, err
 	}
 	owner, unknown := g.host.plugin(e.Plugin.Name)
@@ -55,16 +58,16 @@ func (g *giver) fitPlugin(ctx context.Context, p *plan, process *native.Process,
 	switch {
 	case fileErr == nil:
 		return next, nil
-	case before.Next.Image == e.Next.Image: // the same image, for the same reason
+	case before.Next.Image == e.Next.Image: // the file has the same image: one reason is enough
 		return nil, err
-	case before.Next.Image.IsZero(): // nothing served, and nothing will
+	case before.Next.Image.IsZero(): // nothing serves here, and nothing need serve there
 		*e = before
 		return process, nil
 	}
 	return nil, errors.Join(err, fileErr)
 }
 
-// fits returns what a process of the program is like with a plugin's image, or why that doesn't fit.
+// fits returns the process as it will be with the plugin's next image loaded, or why that image doesn't fit.
 func (g *giver) fits(process *native.Process, e *planEntry) (*native.Process, error) {
 	if e.Next.Image.IsZero() {
 		return nil, e.refusal(errors.New("nothing serves"))

@@ -13,7 +13,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// sendStates streams each state to the taker, which reports at the end that it has accepted all and that all have started.
+// sendStates streams each state to the taker, then waits until the taker has accepted all of them and started all its
+// instances.
 func (g *giver) sendStates(ctx context.Context) error {
 	h := g.host
 	limited, cancel := h.limit(ctx, h.opts.DrainTimeout)
@@ -41,8 +42,8 @@ func (g *giver) sendStates(ctx context.Context) error {
 	return g.awaitAccepted(ctx)
 }
 
-// awaitAccepted waits for the taker to accept all states. A Start that hangs there must not hold up the callers for longer than a
-// reload may.
+// awaitAccepted waits for the taker to accept all states. The wait is limited, because a Start that hangs there must
+// not hold up callers for longer than a reload may.
 func (g *giver) awaitAccepted(ctx context.Context) error {
 	limited, cancel := g.host.limit(ctx, g.host.opts.acceptTimeout())
 	defer cancel()
@@ -66,7 +67,7 @@ func (g *giver) sendState(ctx context.Context, m *gated, wants wantedState) erro
 	return g.stream(ctx, message{State: m.plugin.Name}, func(w io.Writer) error { return instance.Encode(w, s) })
 }
 
-// sendCaches sends what is in the caches. What is put into them by calls that run meanwhile stays behind.
+// sendCaches sends the contents of the caches. What running calls put into them meanwhile is left behind.
 func (g *giver) sendCaches(ctx context.Context) error {
 	caches := g.host.caches()
 	entries := 0
@@ -79,7 +80,7 @@ func (g *giver) sendCaches(ctx context.Context) error {
 	return g.stream(ctx, message{Caches: true}, func(w io.Writer) error { return cache.Encode(w, caches) })
 }
 
-// caches returns the caches by the names of their plugins; the shared one's name is empty.
+// caches returns the caches by plugin name. The shared cache has the empty name.
 func (h *Host) caches() map[string]*cache.Cache {
 	all := map[string]*cache.Cache{"": h.sharedCache}
 	for _, p := range h.plugins() {
@@ -88,7 +89,7 @@ func (h *Host) caches() map[string]*cache.Cache {
 	return all
 }
 
-// stream sends what write writes through a pipe that goes with the message.
+// stream sends the message with one end of a pipe, and lets write write to the other.
 func (g *giver) stream(ctx context.Context, of message, write func(io.Writer) error) error {
 	r, pipe, err := os.Pipe()
 	if err != nil {
@@ -97,7 +98,7 @@ func (g *giver) stream(ctx context.Context, of message, write func(io.Writer) er
 	defer pipe.Close()
 	enlarge(pipe)
 	err = g.send(of, r)
-	r.Close()
+	r.Close() // the taker has its own: if that is closed, our writes must fail and not block
 	if err != nil {
 		return err
 	}
@@ -108,7 +109,7 @@ func (g *giver) stream(ctx context.Context, of message, write func(io.Writer) er
 		if errors.Is(err, os.ErrDeadlineExceeded) {
 			return context.Cause(ctx)
 		}
-		if m, heard := g.receive(); heard != nil && m.Failed != nil { // that is why it has stopped reading
+		if m, heard := g.receive(); heard != nil && m.Failed != nil { // the reason why the taker has stopped reading
 			return heard
 		}
 		return err
@@ -116,10 +117,11 @@ func (g *giver) stream(ctx context.Context, of message, write func(io.Writer) er
 	return nil
 }
 
-// pipeSize is how much an enlarged pipe holds, in bytes: as much as the kernel allows users by default.
+// pipeSize is the capacity of an enlarged pipe, in bytes. It is the most that Linux lets an unprivileged process ask
+// for by default.
 const pipeSize = 1 << 20
 
-// enlarge makes a pipe hold more, if the kernel lets it, so that its two ends wait for each other less often.
+// enlarge raises a pipe's capacity, if the kernel allows it, so that its two ends wait for each other less often.
 func enlarge(pipe *os.File) {
 	if raw, err := pipe.SyscallConn(); err == nil {
 		raw.Control(func(fd uintptr) { unix.FcntlInt(fd, unix.F_SETPIPE_SZ, pipeSize) })

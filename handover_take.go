@@ -19,22 +19,23 @@ type taker struct {
 	batch
 	giver  *passing.Conn
 	plan   plan
-	copies map[*candidate]*os.File // of the states as they came; in memory
-	of     map[string]*candidate   // by plugin
+	copies map[*candidate]*os.File // in-memory copies of the states as received, for checkpoints
+	of     map[string]*candidate   // by plugin name
 }
 
-// Take makes a Host of the plugins that another process gives, which calls Give with the other end of the socket pair. The
-// options are those that New would get; Process.Lock must be set, since the giver still has the store. Plugins that only the giver
-// has are taken over as well.
+// Take returns a Host of the plugins that another process gives by calling Give with the other end of the socket pair.
+// It is for supervisors only. Take closes giver. Plugins and their settings come from the giver, and opts.Plugins is
+// not used; the other options are those that New would get. opts.Process.Lock is required, because the giver still has
+// the store open.
 //
-// When Take returns a Host, that serves all plugins and no other process does. Its release is published while it serves. After
-// an error this process has changed nothing and must end; the giver waits for that and goes on serving. ctx is honored until all
-// state is accepted; after that only the giver decides.
+// When Take returns a Host, that Host serves all plugins and no other process does. Its release is published in the
+// background, while it serves. After an error this process serves nothing and must exit: the giver waits for that and
+// goes on serving. ctx is honored until all state is accepted; after that only the giver decides.
 func Take(ctx context.Context, opts Options, giver *os.File) (*Host, error) {
 	return takeHost(ctx, opts, giver, nil)
 }
 
-// takeHost is Take with another loader than the usual one, if that isn't nil.
+// takeHost is Take with a loader that replaces the usual one unless it is nil.
 func takeHost(ctx context.Context, opts Options, from *os.File, loader *instance.Loader) (*Host, error) {
 	conn, err := passing.New(from)
 	if err != nil {
@@ -52,9 +53,9 @@ func takeHost(ctx context.Context, opts Options, from *os.File, loader *instance
 		}
 		f.Message = err.Error()
 		if t.host != nil {
-			t.abandon(ctx) // first: the giver starts again what was started here
+			t.abandon(ctx) // first: the giver will start again what was started here
 		}
-		conn.Send(message{Failed: &f}) // a giver that is gone needs no message
+		conn.Send(message{Failed: &f}) // if the giver is gone, nobody needs to know
 		conn.Close()
 		if cause := context.Cause(ctx); cause != nil && errors.Is(err, io.EOF) {
 			err = cause
@@ -63,13 +64,14 @@ func takeHost(ctx context.Context, opts Options, from *os.File, loader *instance
 	}
 	h := t.host
 	h.tasks.Go(t.finish)
-	if err := h.begin(); err != nil { // nobody else could serve in its place
+	if err := h.begin(); err != nil { // no reason to fail: no other process could serve in this one's place
 		h.log.Error("watch for new images", "err", err)
 	}
 	return h, nil
 }
 
-// run takes everything. detach ends the effect of ctx, and reports whether ctx hadn't ended.
+// run does everything up to the swap. detach stops ctx from closing the connection, and reports whether it was in time,
+// that is, ctx had not ended.
 func (t *taker) run(ctx context.Context, opts Options, loader *instance.Loader, detach func() bool) error {
 	if opts.Process == nil || opts.Process.Lock == nil {
 		return errors.New("the giver has the store's lock; Options.Process.Lock must be a copy of it")
@@ -82,7 +84,7 @@ func (t *taker) run(ctx context.Context, opts Options, loader *instance.Loader, 
 		return fmt.Errorf("%w: the giver must send a plan", errOutOfOrder)
 	}
 	if m.Plan.Format != planFormat {
-		return fmt.Errorf("the giver is another version of this program: it sends plans of form %d, and this one takes %d; restart the server instead",
+		return fmt.Errorf("the giver is another version of this program (its plans have form %d, not %d): restart the server instead",
 			m.Plan.Format, planFormat)
 	}
 	t.plan = *m.Plan
@@ -98,8 +100,8 @@ func (t *taker) run(ctx context.Context, opts Options, loader *instance.Loader, 
 	if err := t.start(ctx); err != nil {
 		return err
 	}
-	// Once the giver has said that the plugins are this process's own, nobody else has their state. So from here on nothing but
-	// the giver's next message counts.
+	// Once the giver has said that the plugins are this process's own, nobody else has their state. So from here on
+	// nothing but the giver's next message matters.
 	if !detach() {
 		return context.Cause(ctx)
 	}
@@ -116,7 +118,7 @@ func (t *taker) run(ctx context.Context, opts Options, loader *instance.Loader, 
 	return nil
 }
 
-// receive waits for the giver's next message, and the pipe that comes with it, if one does.
+// receive waits for the giver's next message, and returns the pipe that comes with it if there is one.
 func (t *taker) receive() (m message, pipe *os.File, err error) {
 	files, err := t.giver.Receive(&m)
 	if len(files) > 0 {
@@ -129,7 +131,7 @@ func (t *taker) receive() (m message, pipe *os.File, err error) {
 	return m, pipe, err
 }
 
-// prepare opens all images and makes their instances. The giver serves meanwhile.
+// prepare opens all images and calls each plugin's New. The giver goes on serving meanwhile.
 func (t *taker) prepare(ctx context.Context) error {
 	h := t.host
 	h.ledger.SetEntries(t.plan.Entries)
@@ -140,7 +142,8 @@ func (t *taker) prepare(ctx context.Context) error {
 		if e.Next.Image.IsZero() {
 			continue
 		}
-		// Until finish: what Take returns is a host whose plugins nobody else changes before that.
+		// Held until finish, so that nobody reloads a plugin of the Host that Take returns before its release is
+		// published.
 		if err := p.own(ctx); err != nil {
 			return err
 		}
@@ -158,9 +161,9 @@ func (t *taker) prepare(ctx context.Context) error {
 	return t.giver.Send(message{Prepared: &ready})
 }
 
-// takeStates gives each instance the state that comes for it.
+// takeStates gives each instance the state that arrives for it.
 func (t *taker) takeStates(ctx context.Context) error {
-	ctx, cancel := t.host.limit(ctx, t.host.opts.DrainTimeout*2) // the giver's limit counts, if it lives
+	ctx, cancel := t.host.limit(ctx, t.host.opts.DrainTimeout*2) // the giver enforces a shorter limit; this one is in case it hangs
 	defer cancel()
 	for {
 		m, pipe, err := t.receive()
@@ -181,7 +184,7 @@ func (t *taker) takeStates(ctx context.Context) error {
 	}
 }
 
-// takeCaches fills the caches. A cache may lose values, so what can't be read is left out.
+// takeCaches fills the caches. Whatever can't be read is dropped, as a cache may lose values anyway.
 func (t *taker) takeCaches(pipe *os.File) {
 	defer pipe.Close()
 	if err := cache.Decode(pipe, t.host.caches()); err != nil {
@@ -210,7 +213,7 @@ func (t *taker) takeState(ctx context.Context, c *candidate, pipe *os.File) erro
 	})
 }
 
-// start starts the background work of all.
+// start starts the background work of all plugins.
 func (t *taker) start(ctx context.Context) error {
 	ctx, cancel := t.host.limit(ctx, t.host.opts.OpenTimeout)
 	defer cancel()
@@ -222,8 +225,8 @@ func (t *taker) start(ctx context.Context) error {
 	return nil
 }
 
-// finish publishes what the plan has changed, reports to the giver, and makes checkpoints of the states that came: if this process dies
-// now, nothing from before the handover is lost.
+// finish publishes what the plan has changed, reports to the giver, and writes the states that arrived as checkpoints:
+// if this process dies afterwards, nothing from before the handover is lost. It then returns the owner tokens.
 func (t *taker) finish() {
 	h := t.host
 	if err := t.giver.Send(message{Serving: t.publish()}); err != nil {

@@ -18,9 +18,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A handover in these tests goes from one host to another in the same process: what one of them opens the other doesn't have open.
+// In these tests a handover goes from one host to another in the same process. Each has its own set of opened images,
+// as two processes would.
 
-// giverOptions are options with a lock that both ends have.
+// giverOptions returns options with a lock that both ends have.
 func (w *world) giverOptions(plugins ...string) (Options, *generations.Lock) {
 	w.t.Helper()
 	if err := os.MkdirAll(w.store, 0o700); err != nil {
@@ -36,7 +37,7 @@ func (w *world) giverOptions(plugins ...string) (Options, *generations.Lock) {
 	return o, lock
 }
 
-// share returns a copy of the lock, as another process has it.
+// share returns a copy of the lock, as another process would have it.
 func (w *world) share(lock *generations.Lock) *generations.Lock {
 	w.t.Helper()
 	fd, err := unix.FcntlInt(lock.File().Fd(), unix.F_DUPFD_CLOEXEC, 0)
@@ -46,7 +47,7 @@ func (w *world) share(lock *generations.Lock) *generations.Lock {
 	return generations.InheritLock(os.NewFile(uintptr(fd), "lock"))
 }
 
-// handover gives everything that r has to a new host. Both ends' results are returned.
+// handover gives everything that r has to a new host, and returns the results of both ends.
 func (r *rig) handover(ctx context.Context, lock *generations.Lock, o GiveOptions) (*rig, *Handover, error, error) {
 	r.w.t.Helper()
 	mine, theirs, err := passing.Pair()
@@ -77,7 +78,7 @@ func (r *rig) handover(ctx context.Context, lock *generations.Lock, o GiveOption
 	return &rig{t.h, r.w}, report, giveErr, nil
 }
 
-// giver makes a host that can give its plugins away.
+// giver returns a host that can give its plugins away.
 func (w *world) giver(images ...string) (*rig, *generations.Lock) {
 	w.t.Helper()
 	var plugins []string
@@ -89,7 +90,7 @@ func (w *world) giver(images ...string) (*rig, *generations.Lock) {
 	return w.host(o), lock
 }
 
-// TestHandover gives three plugins away: with state, without, and one that serves nothing.
+// TestHandover gives three plugins away: one with state, one without, and one that serves nothing.
 func TestHandover(t *testing.T) {
 	w := newWorld(t)
 	w.fail("c1 New", fails)
@@ -128,7 +129,7 @@ func TestHandover(t *testing.T) {
 	}
 	taker.wants("/a", "a1 2")
 	taker.wants("/b", "b1 1")
-	taker.wants("/s", "s1 1") // its count is no state
+	taker.wants("/s", "s1 1") // its count isn't state, so it starts over
 	if s := taker.pluginStatus("c"); s.Refused == nil || s.Refused.Phase != PhaseNew || !s.Generation.IsZero() {
 		t.Errorf("the status of c is %+v", s)
 	}
@@ -157,7 +158,7 @@ func TestHandover(t *testing.T) {
 		return err == nil
 	})
 
-	// The giver serves nothing any more, and says so in every call that would change something.
+	// The giver serves nothing any more, and every call that would change something says so.
 	r.get("/a")
 	r.get("/none")
 	if strings.Join(forwarded, " ") != "/a /none" {
@@ -182,11 +183,11 @@ func TestHandover(t *testing.T) {
 	if e := taker.history(generations.KindHandover); len(e) != 1 || e[0].Detail != "because" || e[0].Release != 1 {
 		t.Errorf("the history has %+v", e)
 	}
-	taker.mustDeploy("a2") // and it can go on as any host
+	taker.mustDeploy("a2") // and it works as any other host does
 	taker.wants("/a", "a2 3")
 }
 
-// pairEnd is one end of a socket pair whose other end nobody uses.
+// pairEnd returns one end of a socket pair whose other end nobody uses.
 func pairEnd(t *testing.T) *os.File {
 	a, b, err := passing.Pair()
 	if err != nil {
@@ -196,11 +197,11 @@ func pairEnd(t *testing.T) *os.File {
 	return a
 }
 
-// TestHandoverFails fails at each step of the taker or the giver: the giver serves on as before, compared.
+// TestHandoverFails fails at each step of the taker or the giver, and checks that the giver serves exactly as before.
 func TestHandoverFails(t *testing.T) {
 	tests := []struct {
 		event string
-		phase Phase // "" if it is no plugin's refusal
+		phase Phase // "" if no plugin is refused
 		did   string
 	}{
 		{"b2 open", PhaseOpen, "a1 Close"},
@@ -252,7 +253,8 @@ func TestHandoverFails(t *testing.T) {
 	}
 }
 
-// TestHandoverUndone has work started again that was stopped for the handover, after the taker's has ended.
+// TestHandoverUndone checks that work which was stopped for a failed handover is started again, and only after the
+// taker's has ended.
 func TestHandoverUndone(t *testing.T) {
 	w := newWorld(t)
 	r, lock := w.giver("a1", "b1")
@@ -270,7 +272,7 @@ func TestHandoverUndone(t *testing.T) {
 	}
 }
 
-// TestHandoverImages changes images on the way: the release says so, and why.
+// TestHandoverImages changes images in a handover: the new release names them, and the reason.
 func TestHandoverImages(t *testing.T) {
 	w := newWorld(t)
 	r, lock := w.giver("a1", "s1")
@@ -299,7 +301,7 @@ func TestHandoverImages(t *testing.T) {
 	}
 }
 
-// TestHandoverNoForward has nothing that serves in place of the giver: that answers 503 and doesn't panic.
+// TestHandoverNoForward has no handler to forward to: the giver answers 503 and doesn't panic.
 func TestHandoverNoForward(t *testing.T) {
 	w := newWorld(t)
 	r, lock := w.giver("a1")
@@ -314,7 +316,7 @@ func TestHandoverNoForward(t *testing.T) {
 	}
 }
 
-// TestHandoverWaits makes callers wait for state, who are forwarded in the end and counted.
+// TestHandoverWaits makes callers wait for state. In the end they are forwarded, and counted.
 func TestHandoverWaits(t *testing.T) {
 	w := newWorld(t)
 	r, lock := w.giver("a1")
@@ -372,7 +374,7 @@ func TestCloseInHandover(t *testing.T) {
 	}
 }
 
-// TestHandoverPeers has the other end do what it must not.
+// TestHandoverPeers checks what each end does if the other breaks the protocol.
 func TestHandoverPeers(t *testing.T) {
 	w := newWorld(t)
 	r, lock := w.giver("a1")
@@ -485,7 +487,7 @@ func TestHandoverPeers(t *testing.T) {
 	}
 }
 
-// TestGiveEnds has nobody want a handover any more: while it waits for a deploy, and for the taker.
+// TestGiveEnds ends Give's context while it waits for a deploy, and while it waits for the taker.
 func TestGiveEnds(t *testing.T) {
 	w := newWorld(t)
 	r, _ := w.giver("a1", "b1")
@@ -519,7 +521,7 @@ func TestGiveEnds(t *testing.T) {
 	r.mustDeploy("a2", "b2") // both are free again
 }
 
-// TestTakeEnds has the taker end before it has accepted.
+// TestTakeEnds ends the taker before it has accepted.
 func TestTakeEnds(t *testing.T) {
 	w := newWorld(t)
 	r, lock := w.giver("a1")
@@ -547,12 +549,12 @@ func TestTakeEnds(t *testing.T) {
 	r.wants("/a", "a1 1")
 }
 
-// needsHandover is a reason that holds only in this process.
+// needsHandover is a rejection for a reason that holds only in this process.
 func needsHandover(context.Context) error {
 	return &native.Rejection{Reasons: []native.Reason{{Code: native.LoadedPackage, Subject: "p", NeedsNewProcess: true}}}
 }
 
-// TestReloadByHandover loads what this process can't in the next one.
+// TestReloadByHandover loads in the next process what this one can't load.
 func TestReloadByHandover(t *testing.T) {
 	w := newWorld(t)
 	w.file("a", "a1")
@@ -613,7 +615,7 @@ func TestReloadByHandover(t *testing.T) {
 	}
 }
 
-// TestNoHandover refuses what needs a handover where there is none.
+// TestNoHandover refuses an image that needs a handover if there is none.
 func TestNoHandover(t *testing.T) {
 	w := newWorld(t)
 	r := w.boots("a1")
@@ -628,8 +630,8 @@ func TestNoHandover(t *testing.T) {
 	}
 }
 
-// TestPanickingNew asks for a handover only if the panic comes from code that the plugin shares with the process, as that of a registry
-// does, and not for an ordinary mistake.
+// TestPanickingNew asks for a handover only if the panic comes from code that the plugin shares with the process, as a
+// registry's does, and not for an ordinary mistake.
 func TestPanickingNew(t *testing.T) {
 	w := newWorld(t)
 	w.file("a", "a1")
@@ -664,7 +666,7 @@ func TestPanickingNew(t *testing.T) {
 	}
 }
 
-// TestOpenFails asks for a handover: in the probe, with nothing else open, it went well.
+// TestOpenFails asks for a handover, because the image did open in the probe, where nothing else was open.
 func TestOpenFails(t *testing.T) {
 	w := newWorld(t)
 	w.file("a", "a1")
@@ -686,7 +688,7 @@ func TestOpenFails(t *testing.T) {
 	}
 }
 
-// TestHandedOverMeanwhile is told that another handover was under way already.
+// TestHandedOverMeanwhile asks for a handover when another one has just taken the plugins away.
 func TestHandedOverMeanwhile(t *testing.T) {
 	w := newWorld(t)
 	w.file("a", "a1")

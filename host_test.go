@@ -19,7 +19,8 @@ import (
 	"github.com/sohost/sohost/generations"
 )
 
-// These tests open no image: that takes a program and plugins which are built for each other, as in package integration.
+// These tests open no image. That takes a program and plugins which are built for each other, as in package
+// integration.
 
 func testHost(t *testing.T, o Options) *Host {
 	t.Helper()
@@ -41,7 +42,7 @@ func testHost(t *testing.T, o Options) *Host {
 	return h
 }
 
-// TestMissingImage begins without a plugin's image: that plugin doesn't serve, and all else works.
+// TestMissingImage starts without a plugin's image: that plugin doesn't serve, and everything else works.
 func TestMissingImage(t *testing.T) {
 	for _, mode := range []Mode{Prod, Dev} {
 		h := testHost(t, Options{Plugins: []Plugin{
@@ -69,7 +70,7 @@ func TestMissingImage(t *testing.T) {
 	}
 }
 
-// TestOptions has everything wrong at once: every reason is told.
+// TestOptions gets everything wrong at once: every mistake is reported.
 func TestOptions(t *testing.T) {
 	_, err := New(t.Context(), Options{
 		OpenTimeout: -1, DrainTimeout: -1, Settle: -1, StateLimit: -1, CacheBytes: -1,
@@ -92,7 +93,7 @@ func TestOptions(t *testing.T) {
 	}
 }
 
-// TestDirClashes finds files in the directory that stand for a plugin or a route which is configured: that goes first.
+// TestDirClashes finds files in the directory whose plugin or route is already configured: the configuration wins.
 func TestDirClashes(t *testing.T) {
 	dir := t.TempDir()
 	for _, name := range []string{"a.so", "b.so", "c.so", ".d.so", "e.so~", "no name.so"} {
@@ -113,7 +114,7 @@ func TestDirClashes(t *testing.T) {
 	}
 }
 
-// TestBrokenRelease begins with a store whose current release can't be used.
+// TestBrokenRelease starts with a store whose current release can't be used.
 func TestBrokenRelease(t *testing.T) {
 	dir := t.TempDir()
 	publish := func(images ...string) {
@@ -172,7 +173,7 @@ func TestBrokenRelease(t *testing.T) {
 	boots(0)
 }
 
-// TestBootEnded has the time of New end before all is booted: there is no host, and its store is free again.
+// TestBootEnded ends New's context before everything has booted: there is no host, and its store is free again.
 func TestBootEnded(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
@@ -186,7 +187,7 @@ func TestBootEnded(t *testing.T) {
 	}
 }
 
-// TestDeployWaits has a deploy wait for another one, in every way in which that ends.
+// TestDeployWaits makes a deploy wait for another one, and ends that wait in every way it can end.
 func TestDeployWaits(t *testing.T) {
 	h := testHost(t, Options{Plugins: []Plugin{{Name: "a", Image: "a.so"}, {Name: "b", Image: "b.so"}}})
 	deploy := func(ctx context.Context) chan error {

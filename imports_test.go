@@ -12,7 +12,8 @@ import (
 
 const module = "github.com/sohost/sohost"
 
-// An importRule says what one package may import besides the standard library. What those packages import comes with them.
+// An importRule says what one package may import besides the standard library. What those packages import is permitted
+// as well.
 type importRule struct {
 	pkg   string // below the module; "." is the root
 	knows string // packages of this module by the same names, and import path prefixes of others

@@ -8,58 +8,59 @@ import (
 	"github.com/sohost/sohost/internal/instance"
 )
 
-// Reload describes what a deploy or a rollback did.
+// Reload describes the outcome of a Deploy or Rollback.
 type Reload struct {
 	// Release is the number of the release that is current now.
 	Release int `json:"release"`
 
-	// Moves has one entry for each plugin that was asked for, in the order of their names.
+	// Moves has one entry for each plugin that was to be reloaded, ordered by name.
 	Moves []Move `json:"moves"`
 
-	// Warning says what went wrong after the flip, such as a release that could not be published. The new generations
-	// serve all the same.
+	// Warning describes what went wrong after the flip, such as a release that could not be published; empty if nothing
+	// did. The new generations serve all the same.
 	Warning string `json:"warning,omitempty"`
 }
 
-// Move is one plugin's part in a Reload.
+// Move describes one plugin's part in a Reload or Handover.
 type Move struct {
 	Plugin    string         `json:"plugin"`
 	From      generations.ID `json:"from,omitzero"` // zero if nothing served before
 	To        generations.ID `json:"to"`
-	Unchanged bool           `json:"unchanged,omitempty"` // the image served already: nothing was done
+	Unchanged bool           `json:"unchanged,omitempty"` // the image was serving already, and nothing was done
 	State     StateMove      `json:"state"`
 	Phases    Phases         `json:"phases"`
-	Time      time.Time      `json:"time"` // when it began
+	Time      time.Time      `json:"time"` // when the plugin's part began
 }
 
 // Phase is a step of a reload.
 type Phase string
 
-// The phases of a reload, in their order. The last one is no step of a reload: it stands in a Refusal when the image needed a
-// handover, and that failed.
+// The phases of a reload, in order. PhaseHandover is no step of a reload: it is the phase of a Refusal when the image
+// needed a handover and that failed.
 const (
 	PhaseStore    Phase = "store"    // copy and hash the image
 	PhaseCheck    Phase = "check"    // read it and compare it with the process
 	PhaseProbe    Phase = "probe"    // open it in a child process
 	PhaseOpen     Phase = "open"     // map, link and run init functions
 	PhaseNew      Phase = "new"      // the plugin's New
-	PhaseDrain    Phase = "drain"    // wait for the last call of the old generation; callers wait
+	PhaseDrain    Phase = "drain"    // wait for the old generation's last call; callers wait
 	PhaseState    Phase = "state"    // Stop, Export and Import; callers wait
 	PhaseStart    Phase = "start"    // the plugin's Start; callers wait if there is state
 	PhaseFlip     Phase = "flip"     // swap the pointer and let callers go on
 	PhasePublish  Phase = "publish"  // write the release
-	PhaseHandover Phase = "handover" // see above
+	PhaseHandover Phase = "handover" // see above; in a Refusal only
 )
 
-// reloadPhases lists the phases that are steps, in their order.
+// reloadPhases lists the phases that are steps of a reload, in order.
 var reloadPhases = [...]Phase{
 	PhaseStore, PhaseCheck, PhaseProbe, PhaseOpen, PhaseNew, PhaseDrain, PhaseState, PhaseStart, PhaseFlip, PhasePublish,
 }
 
-// Phases has the durations of the phases of one reload, in nanoseconds in JSON. A phase that wasn't needed is absent.
+// Phases holds the duration of each phase of one reload, in nanoseconds in JSON. A phase that wasn't needed is absent.
 type Phases map[Phase]time.Duration
 
-// Total returns the time from the first step to the last.
+// Total returns the sum of the durations. When several plugins are deployed together, that leaves out the time spent on
+// the others.
 func (p Phases) Total() (total time.Duration) {
 	for _, d := range p {
 		total += d
@@ -67,14 +68,14 @@ func (p Phases) Total() (total time.Duration) {
 	return total
 }
 
-// timed runs a step and adds its duration to that of the phase.
+// timed runs a step and adds its duration to the phase's.
 func (p Phases) timed(phase Phase, step func() error) error {
 	begin := time.Now()
 	defer func() { p[phase] += time.Since(begin) }()
 	return step()
 }
 
-// byName returns the durations in the form in which the history keeps them.
+// byName returns the durations in the form in which the history stores them.
 func (p Phases) byName() map[string]time.Duration {
 	names := make(map[string]time.Duration, len(p))
 	for phase, d := range p {
@@ -83,46 +84,48 @@ func (p Phases) byName() map[string]time.Duration {
 	return names
 }
 
-// Way says how state came into a generation.
+// Way is how state came into a generation.
 type Way string
 
-// The ways of a StateMove. Those up to WayImport are tried in this order.
+// The ways of a StateMove. WayReference to WayImport are tried in this order.
 const (
-	WayNone       Way = "none"       // there is no state: nothing served before, or the plugin has none
-	WayReference  Way = "reference"  // the value itself was handed over: both generations know its type
-	WayAdopt      Way = "adopt"      // the value itself was handed over, under the new generation's type
-	WayConvert    Way = "convert"    // the value was copied field by field into the new generation's type
-	WayImport     Way = "import"     // the new generation's Import read a copy
-	WayDowngrade  Way = "downgrade"  // the newer generation exported its state in the older one's version
-	WayKept       Way = "kept"       // the state that the older generation had before the flip came back
-	WayCheckpoint Way = "checkpoint" // nothing served before: the state is that of the last checkpoint
-	WayDropped    Way = "dropped"    // the new generation takes no state; the old one's is lost
-	WayHandover   Way = "handover"   // the state came encoded from another process
+	WayNone       Way = "none"       // there was no state to move: nothing served before, or it had none
+	WayReference  Way = "reference"  // the value itself was passed on; both generations share its type
+	WayAdopt      Way = "adopt"      // the value itself was passed on, as the new generation's type
+	WayConvert    Way = "convert"    // the value was copied, field by field, to the new generation's type
+	WayImport     Way = "import"     // the new generation's Import was given a copy
+	WayDowngrade  Way = "downgrade"  // the newer generation exported state in the older one's version
+	WayKept       Way = "kept"       // the older generation got back the state from before the flip
+	WayCheckpoint Way = "checkpoint" // nothing served before; the last checkpoint was restored
+	WayDropped    Way = "dropped"    // the new generation takes no state and the old one's is lost; in a handover this is WayNone
+	WayHandover   Way = "handover"   // the state was sent by another process, encoded
 )
 
-// StateMove describes how a plugin's state came into a new generation.
+// StateMove describes how a plugin's state came into a new generation. Schema and Version are those of the state that
+// was moved.
 type StateMove struct {
 	Way     Way    `json:"way"`
 	Schema  string `json:"schema,omitempty"`
 	Version int    `json:"version,omitempty"`
 
-	// Changes are the fields that are not the same in both generations: "added state.a", "removed state.b",
-	// "renamed state.c → d", "retyped state.e: int32 → int64". What was removed is lost.
+	// Changes lists the fields that differ between the two generations: "added state.a", "removed state.b", "renamed
+	// state.c → d", "retyped state.e: int32 → int64". The value of a removed field is lost.
 	Changes []string `json:"changes,omitempty"`
 
-	// Entries counts the map entries and slice elements that were copied, and Bytes is about what the copy takes. Both
-	// are zero if nothing was copied.
+	// Entries is the number of map entries and slice elements that were copied, and Bytes the approximate size of the
+	// copy. Both are zero if nothing was copied.
 	Entries int64 `json:"entries,omitempty"`
 	Bytes   int64 `json:"bytes,omitempty"`
 
-	// Age is how old the state is if it was kept or checkpointed, in nanoseconds in JSON: what happened since is lost.
+	// Age is how old the state is, for WayKept and WayCheckpoint, in nanoseconds in JSON. What happened since is lost.
+	// It is zero for all other ways.
 	Age time.Duration `json:"age,omitempty"`
 
-	// Waited describes the callers who had to wait while the state moved; absent if none had to.
+	// Waited describes the callers who had to wait while the state moved; nil if nobody did.
 	Waited *Waited `json:"waited,omitempty"`
 }
 
-// moveOf describes what an instance has taken.
+// moveOf returns the description of the state that an instance has accepted.
 func moveOf(t instance.Taken) StateMove {
 	m := StateMove{Way: Way(t.Way), Schema: t.Schema, Version: t.Version, Entries: t.Entries, Bytes: t.Bytes}
 	for _, kind := range []struct {
@@ -136,7 +139,9 @@ func moveOf(t instance.Taken) StateMove {
 	return m
 }
 
-// Waited describes callers who waited while state moved. The durations are nanoseconds in JSON.
+// Waited describes the callers who waited while state moved: how many there were, and the median, 99th percentile and
+// maximum of their waits, in nanoseconds in JSON. For a handover it covers all plugins: Calls is the total, and each
+// duration is that of the plugin where it was longest.
 type Waited struct {
 	Calls int64         `json:"calls"`
 	P50   time.Duration `json:"p50"`
@@ -144,8 +149,8 @@ type Waited struct {
 	Max   time.Duration `json:"max"`
 }
 
-// with returns the waits with those at one more gate; of several gates each figure is the worst. They are final once the gate has
-// been opened.
+// with returns w with the waits at one more gate added: Calls is the total, and every duration the longest of all
+// gates. A gate's figures are final only after it was opened.
 func (w *Waited) with(s generations.GateStats) *Waited {
 	if s.Passed == 0 {
 		return w
@@ -156,7 +161,7 @@ func (w *Waited) with(s generations.GateStats) *Waited {
 	return &Waited{Calls: w.Calls + s.Passed, P50: max(w.P50, s.P50), P99: max(w.P99, s.P99), Max: max(w.Max, s.Max)}
 }
 
-// clone returns a copy that shares no map, since a reload that goes on writes to its own.
+// clone returns a copy with its own Phases, because a reload that is still running writes to the original's.
 func (m Move) clone() Move {
 	m.Phases = maps.Clone(m.Phases)
 	return m

@@ -14,123 +14,140 @@ import (
 	"github.com/sohost/sohost/generations"
 )
 
-// Options says what a Host serves and how. The zero value of every field but Store works.
+// Options configures a Host. Only Store is required: the zero value of every other field means its default. Negative
+// values are errors except where a field gives them a meaning.
 type Options struct {
-	// Store is the directory that holds images and releases. It is made if it doesn't exist, and one process at a time has
-	// it.
+	// Store is the directory that holds images and releases. It is created if it doesn't exist. Only one process at a
+	// time may have it open for writing.
 	Store string
 
-	// Plugins are the plugins by name.
+	// Plugins lists the plugins. Their names must be unique, and so must their routes. Default: none.
 	Plugins []Plugin
 
-	// Dir, if set, is a directory in which each *.so file is a plugin in Dev mode, named after the file and routed under
-	// /NAME. A file that appears later is a new plugin. A file that disappears changes nothing until the next start.
+	// Dir is a directory in which each *.so file is a plugin in Dev mode, named after the file and routed under /NAME.
+	// Hidden files are ignored, and so are files whose name or route a configured plugin has. A file that appears later
+	// is a new plugin. Removing a file has no effect until the next start. Default: no directory.
 	Dir string
 
-	// Logger gets one line for each reload and each refusal. Default: slog.Default().
+	// Logger receives one line for each reload and each refusal, besides warnings. Default: slog.Default().
 	Logger *slog.Logger `json:"-"`
 
-	// Emit receives the points that plugins emit. Default: their Emit returns an error.
+	// Emit receives the points that plugins emit through abi.Host. It may be called from any goroutine. Default: a
+	// plugin's Emit returns an error.
 	Emit func(ctx context.Context, plugin string, points []abi.Point) error `json:"-"`
 
-	// OpenTimeout bounds three things, each by itself: the check and probe of an image; opening it and New; and Start. Default: 10 s.
+	// OpenTimeout is the time limit for each of three steps: checking and probing an image; opening it and calling New;
+	// and Start, for all plugins of a deploy together. Default: 10 s.
 	OpenTimeout time.Duration
 
-	// DrainTimeout bounds how long a stateful reload waits for the calls of the old generation while new calls are held
-	// back; then how long Stop, Export and Import may take together; and at an instance's end Stop and Close. Plugins that
-	// are deployed together share these times. A checkpoint waits a tenth of it for calls. Default: 10 s.
+	// DrainTimeout is the time limit for each of three steps. A stateful reload waits that long for the old
+	// generation's calls to return, while new calls wait. Then Stop, Export and Import may take that long together. At
+	// the end of an instance's life, Stop and Close may. Plugins that are deployed together share the first two. A
+	// checkpoint waits for calls only a tenth of it. Default: 10 s.
 	DrainTimeout time.Duration
 
-	// StateLimit bounds, in bytes, the copy that moving or checkpointing a plugin's state takes. State that moves without a copy
-	// has no limit. Default: 1 GiB.
+	// StateLimit is the maximum size, in bytes, of the copy that is made when a plugin's state is moved or
+	// checkpointed. State that moves without being copied has no limit. Default: 1 GiB.
 	StateLimit int64
 
-	// CheckpointInterval is the time between two checkpoints of each stateful plugin. While the state is copied, callers wait
-	// and its background work is stopped. Close takes one as well. Default: 1 min; negative: none.
+	// CheckpointInterval is the time between two checkpoints of each stateful plugin. Callers wait while the state is
+	// copied, and the plugin's background work is stopped, unless it declares ConcurrentExport. Close takes a
+	// checkpoint as well. Default: 1 min. Negative: no checkpoints are taken, and none are restored.
 	CheckpointInterval time.Duration
 
-	// Settle is how long an image must be quiet before it is read. Default: 50 ms.
+	// Settle is how long a plugin's file must be quiet before a change to it is loaded, in Dev mode; 1 s if that is
+	// longer and the file is polled. A file that keeps changing is looked at after 2 s all the same. Default: 50 ms.
 	Settle time.Duration
 
-	// Poll watches by polling alone. Default: only where the file system doesn't report changes.
+	// Poll makes the host watch files by polling alone. Default: it polls only where the file system doesn't report
+	// changes.
 	Poll bool
 
-	// Keep is how many releases stay in the store; older ones are removed when a new one is published. Default: 100; negative:
-	// all.
+	// Keep is how many releases stay in the store. When a new one is published, older ones are removed, except for the
+	// last confirmed one. Default: 100. Negative: all stay.
 	Keep int
 
-	// Budget bounds what old generations may leave behind in the process before the host asks for a handover.
+	// Budget limits what old generations may leave behind in the process before the host asks for a handover. It has no
+	// effect without Process.Handover.
 	Budget Budget
 
-	// Probation is how long a release must serve until it is confirmed, which makes it the one to fall back to. Default: 1 min.
+	// Probation is how long a release must serve until it is confirmed. After a crash, plugins fall back to the
+	// confirmed release. Default: 1 min.
 	Probation time.Duration
 
-	// CacheBytes bounds the shared cache, and each plugin's own. Default: 16 MiB.
+	// CacheBytes is the maximum size of the shared cache, and of each plugin's own cache, in bytes. Default: 16 MiB.
 	CacheBytes int64
 
-	// Process is for programs that move their plugins from process to process, as `sohost run` does. Default: the host lives and
-	// dies with this process.
+	// Process is for supervisors only. Default: the host lives and dies with this process.
 	Process *Process `json:"-"`
 }
 
-// Process connects a host with the processes before and after it. An embedding program without a supervisor of its own needs none of it.
+// Process connects a Host with the processes before and after it. It is for supervisors only: programs that move their
+// plugins from process to process, as `sohost run` does.
 type Process struct {
-	// Lock is the store's lock if the program has it already, since it goes from process to process. Default: the host
-	// takes the lock itself, and releases it at Close.
+	// Lock is the store's lock if the program holds it already. It passes from process to process with the plugins.
+	// Default: the host takes the lock itself and releases it in Close.
 	Lock *generations.Lock
 
-	// Handover moves the plugins to a new process, see Host.Give, and returns nil when that is done, or why it could not be. The
-	// host calls it, from any goroutine and perhaps from several, when an image can't be loaded beside what this process has loaded
-	// before, and when the budget is spent. It blocks as long as the handover takes; ctx ends when nobody waits for it any more.
-	// Default: there is no other process, and such an image is refused.
+	// Handover moves the plugins to a new process, see Host.Give. It blocks until the handover is over, and returns nil
+	// if it succeeded or else why it didn't. ctx ends when the host no longer waits for the result.
+	//
+	// The host calls Handover when an image can't be loaded because of what this process has opened before, when the
+	// budget is spent, and when an image that failed to open has left a permanent mark in the process. It may be called
+	// from several goroutines at once. Default: there is no other process; images that need a new one are refused.
 	Handover func(ctx context.Context, why string) error
 
-	// Crashes lists earlier processes that crashed while they served the plugins. New quarantines the images responsible and
-	// boots their fallbacks. A process that New has been told of before counts once.
+	// Crashes lists earlier processes that crashed while they served the plugins. New quarantines the images
+	// responsible and boots their fallbacks. Crash.Ended identifies a crash: a crash that an earlier New has judged is
+	// not judged again.
 	Crashes []Crash
 
-	// CrashesInARow is how many processes have crashed one soon after the other. From the third on New may leave plugins out.
+	// CrashesInARow is the number of processes that have crashed one soon after the other. From the second on, New
+	// leaves out a plugin that was blamed more than once; from the third on, it may leave out others as well (see
+	// ErrLeftOut).
 	CrashesInARow int
 }
 
-// Crash describes the end of a process.
+// Crash describes how a process ended. It is for supervisors only.
 type Crash struct {
-	Ended  time.Time
-	Exit   string // in the words of os.ProcessState, such as "exit status 3" and "signal: killed"
-	Why    string // if somebody ended the process: why
-	Output string // what the Go runtime wrote to the file of debug.SetCrashOutput
+	Ended  time.Time // when the process ended; New tells crashes apart by it
+	Exit   string    // as os.ProcessState prints it, such as "exit status 3" and "signal: killed"
+	Why    string    // why the supervisor ended the process; empty if it didn't
+	Output string    // what the Go runtime wrote to the file of debug.SetCrashOutput
 }
 
-// Plugin names one plugin and where it comes from.
+// Plugin configures one plugin.
 type Plugin struct {
-	// Name is the plugin's name in the store, in Status and in Call: letters, digits, '.', '-' and '_'.
+	// Name identifies the plugin in the store, in Status and in Call. It consists of letters, digits, '.', '-' and '_',
+	// and begins with a letter or digit.
 	Name string
 
-	// Image is the path of the .so. A relative path is taken from the working directory.
+	// Image is the path of the plugin's .so file. A relative path is relative to the working directory.
 	Image string
 
-	// Mode says when a changed image is loaded. Default: Prod.
+	// Mode is Dev or Prod. Default: Prod.
 	Mode Mode
 
-	// Routes are the URL path prefixes whose requests the plugin gets. A prefix covers itself and everything below it;
-	// the longest wins.
+	// Routes lists the URL path prefixes whose requests the plugin serves. Each begins with "/" and covers itself and
+	// everything below it, by whole path segments. If several cover a path, the longest wins. Default: none; the plugin
+	// is reached through Call alone.
 	Routes []string
 
-	// Args are the plugin's arguments.
+	// Args is what the plugin gets from abi.Host.Args. Default: empty.
 	Args map[string]string
 }
 
-// Mode says when a changed image is loaded.
+// Mode determines when a change of a plugin's file is loaded.
 type Mode string
 
 const (
-	// Dev loads a changed image at once.
+	// Dev loads a changed file as soon as it is quiet, see Options.Settle.
 	Dev Mode = "dev"
-	// Prod loads a changed image only on Deploy.
+	// Prod loads a changed file only on Deploy.
 	Prod Mode = "prod"
 )
 
-// DefaultOptions returns the defaults of all fields that have one and are not functions.
+// DefaultOptions returns Options with the defaults of all numeric fields filled in. Logger, Emit and Process are nil.
 func DefaultOptions() Options { return Options{}.withDefaults() }
 
 func (o Options) withDefaults() Options {
@@ -146,7 +163,7 @@ func (o Options) withDefaults() Options {
 	return o
 }
 
-// resolve checks the options and fills in the defaults. Its error names everything that is wrong.
+// resolve checks the options and fills in the defaults. Its error lists everything that is wrong.
 func (o Options) resolve() (Options, error) {
 	var errs []error
 	if o.Store == "" {
@@ -200,15 +217,16 @@ func (o Options) resolve() (Options, error) {
 	return o, errors.Join(errs...)
 }
 
-// gateLimit is how long a caller waits while state moves: as long as the move and its undoing may take, so that no caller
-// fails before the move has succeeded or was given up. The longest is a handover that fails at its last step: drain, state, and the
-// taker's acceptance with its Start; then the end of the taker, and Start of the old instances.
+// gateLimit returns how long a caller waits while state moves: as long as a move and its undoing can take, so that no
+// caller fails before the move has succeeded or been undone. The longest is a handover that fails at its last step. In
+// order: drain, state, the taker's acceptance with its Start, the end of the taker (once before it is killed and once
+// after), and Start of the old instances.
 func (o Options) gateLimit() time.Duration {
-	const margin = time.Second // for what else is on the way
+	const margin = time.Second // for everything in between
 	return o.DrainTimeout + o.DrainTimeout + o.acceptTimeout() + 2*undoTimeout + o.OpenTimeout + margin
 }
 
-// acceptTimeout is how long a taker may take from the last state until all instances have started.
+// acceptTimeout returns how long a taker may take from the last state it receives until all its instances have started.
 func (o Options) acceptTimeout() time.Duration { return o.DrainTimeout + o.OpenTimeout }
 
 func setDefault[T comparable](field *T, value T) {

@@ -15,42 +15,46 @@ import (
 )
 
 // plugin is one plugin of the host through all its generations.
+//
+// The host's locks are taken in this order: Host.adding, then owner tokens ordered by plugin name, then ledger.mu, and
+// under that either plugin.mu or the store's lock. Package ledger takes pins.mu with the store locked. No code of a
+// plugin runs, and nothing waits for one, with ledger.mu or a lock below it held.
 type plugin struct {
 	Plugin
 	host  *Host
 	slot  *generations.Slot[*loaded]
 	cache *cache.Cache
 
-	// owner holds one token. Only who has it may change what the slot serves, and use what follows. Of several plugins the tokens
-	// are taken in the order of names.
+	// owner holds one token. Only its holder may change what the slot serves, and use the two fields below. Several
+	// tokens are taken in the order of the plugins' names. The boot needs none, see booting.
 	owner     chan struct{}
-	stash     *stash         // see stash
-	fileImage generations.ID // what the plugin's own file held when it was last read; zero if it never was
+	stash     *stash         // the way back to the generation before; nil if there is none, or none is needed
+	fileImage generations.ID // what was in the plugin's own file when it was last read; zero if it never was
 
-	changed wake // the image may have changed
+	changed wake // the image file may have changed
 
-	mu      sync.Mutex // guards what follows
-	refused *Refusal   // why the newest image was not taken; nil after a success
-	last    *Move      // the last reload
-	old     []*generations.Generation[*loaded]
-	watched *watch.Target // nil in Prod mode
+	mu      sync.Mutex                         // guards the fields below; no other lock of the host is taken under it
+	refused *Refusal                           // why the newest image was not taken; nil after a success
+	last    *Move                              // the last reload that changed something; nil if there was none
+	old     []*generations.Generation[*loaded] // replaced but not yet retired
+	watched *watch.Target                      // nil in Prod mode
 }
 
-// loaded is an instance with what the host knows of it. It is what a slot serves.
+// loaded is an instance with what the host knows about it. Slots serve values of this type.
 type loaded struct {
 	*instance.Instance
 	id    generations.ID
-	label string // id, short
+	label string // id.Short()
 	since time.Time
 
-	// skipped is the image that the plugin's own file held when this one took its place in a rollback, or came from another file; zero
-	// if there is none. A mere change of the file doesn't load that image.
+	// skipped is the image that was in the plugin's own file when this one took its place, by a rollback or from
+	// another file; zero if there is none. A change event alone doesn't load that image.
 	skipped generations.ID
 }
 
 func byName(a, b *plugin) int { return cmp.Compare(a.Name, b.Name) }
 
-// own waits for the plugin's owner token. One at hand is taken even when ctx has ended.
+// own waits for the plugin's owner token. If the token is available, own takes it even if ctx has ended.
 func (p *plugin) own(ctx context.Context) error {
 	select {
 	case <-p.owner:
@@ -67,7 +71,7 @@ func (p *plugin) own(ctx context.Context) error {
 
 func (p *plugin) disown() { p.owner <- struct{}{} }
 
-// ownOpen is own, and waits no longer than until the host is closed, which then keeps the token.
+// ownOpen is like own, but stops waiting when the host's lifetime ends: Close keeps the tokens that it takes.
 func (p *plugin) ownOpen(ctx context.Context) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -78,7 +82,7 @@ func (p *plugin) ownOpen(ctx context.Context) error {
 	return nil
 }
 
-// args returns the plugin's arguments in a map that the caller may write to.
+// args returns a copy of the plugin's arguments, never nil.
 func (p *plugin) args() map[string]string {
 	args := map[string]string{}
 	maps.Copy(args, p.Args)
@@ -88,7 +92,7 @@ func (p *plugin) args() map[string]string {
 // serving returns the generation that the slot serves, or nil.
 func (p *plugin) serving() *generations.Generation[*loaded] { return p.slot.Current() }
 
-// servingID returns the image that the slot serves; the zero ID stands for none.
+// servingID returns the ID of the image that the slot serves, or the zero ID if it is empty.
 func (p *plugin) servingID() generations.ID {
 	if g := p.serving(); g != nil {
 		return g.Value().id
@@ -96,7 +100,7 @@ func (p *plugin) servingID() generations.ID {
 	return generations.ID{}
 }
 
-// uses reports whether an instance of the plugin that is not retired comes from the image with that path.
+// uses reports whether an instance of the plugin that isn't retired yet comes from the image at that path.
 func (p *plugin) uses(path string) bool {
 	if g := p.serving(); g != nil && g.Value().Image().Path() == path {
 		return true
@@ -118,14 +122,14 @@ func (p *plugin) refusal() *Refusal {
 	return p.refused
 }
 
-// setRefusal replaces the newest refusal; nil is none.
+// setRefusal sets the newest refusal; nil clears it.
 func (p *plugin) setRefusal(r *Refusal) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.refused = r
 }
 
-// noteSuccess records a reload that went well.
+// noteSuccess records a reload that succeeded.
 func (p *plugin) noteSuccess(m Move) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

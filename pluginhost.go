@@ -9,7 +9,7 @@ import (
 	"github.com/sohost/sohost/generations"
 )
 
-// pluginHost is the abi.Host of one instance: what a plugin is given, as against the Host that loads it.
+// pluginHost is the abi.Host that one instance is given. Host is the other side: it loads the plugins.
 type pluginHost struct {
 	plugin *plugin
 	label  string

@@ -14,15 +14,17 @@ import (
 // target is one plugin's part in a reload that was asked for: an image in a file, or one in the store.
 type target struct {
 	plugin   *plugin
-	file     string         // where the image comes from; only for reports, if it is stored
+	file     string         // where the image comes from; only for reports if stored is set
 	stored   generations.ID // set if the image is in the store already
-	onChange bool           // asked for by nothing but a change of the file
-	rollback bool           // skips what the plugin's own file holds now
+	onChange bool           // asked for only by a change event of the file
+	rollback bool           // the image in the plugin's own file is skipped from now on
 
-	// skipped is what loaded.skipped becomes. It counts for stored images that are not a rollback; else it is found out.
+	// skipped is what loaded.skipped becomes. It is used only for stored images that are not a rollback's; for all
+	// others, skips determines it.
 	skipped generations.ID
 
-	// trusted images need no probe and no trial, since this process is a throwaway itself.
+	// trusted images need no probe and no trial, because this process is itself a throwaway: a taker before its
+	// handover's commit.
 	trusted bool
 }
 
@@ -30,13 +32,13 @@ type target struct {
 type candidate struct {
 	target
 	old    *gated
-	move   Move           // what is reported in the end; move.To is the image's id
-	pinned generations.ID // in the ledger; zero if the image never came into the store
+	move   Move           // the final report; move.To is the image's ID
+	pinned generations.ID // pinned in the ledger; zero if the image never came into the store
 	next   *loaded        // nil until New has returned
-	stash  *stash         // the old generation's state, if there is no other way back to it
+	stash  *stash         // the old generation's state, kept if it is the only way back
 }
 
-// newCandidate returns the candidate of a target whose plugin is owned.
+// newCandidate returns the candidate of a target. The caller owns the plugin, so what it serves stays the same.
 func newCandidate(t target) *candidate {
 	return &candidate{target: t, old: newGated(t.plugin), move: Move{
 		Plugin: t.plugin.Name, From: t.plugin.servingID(), State: StateMove{Way: WayNone}, Phases: Phases{}, Time: time.Now(),
@@ -47,18 +49,18 @@ func (c *candidate) suspect() blame.Suspect {
 	return blame.Suspect{Plugin: c.plugin.Name, Image: c.move.To}
 }
 
-// failure is why a candidate can't serve.
+// failure is the reason why a candidate can't serve.
 type failure struct {
 	candidate     *candidate
 	phase         Phase
-	needsHandover bool // the reason lies in what this process has opened before
+	needsHandover bool // the image may load in a process that hasn't opened what this one has
 	err           error
 }
 
 func (f *failure) Error() string { return f.err.Error() }
 func (f *failure) Unwrap() error { return f.err }
 
-// refusal returns the failure as it is reported.
+// refusal returns the failure as a Refusal, the form in which it is reported.
 func (f *failure) refusal() *Refusal {
 	c := f.candidate
 	return Refusal{
@@ -66,7 +68,7 @@ func (f *failure) refusal() *Refusal {
 	}.because(f.phase, f.err)
 }
 
-// step runs a phase, adds its duration to the candidate's, and makes its error a failure of that phase.
+// step runs a phase and adds its duration to the candidate's. An error becomes a failure of that phase.
 func (c *candidate) step(phase Phase, do func() error) error {
 	if err := c.move.Phases.timed(phase, do); err != nil {
 		return &failure{candidate: c, phase: phase, err: err}
@@ -74,8 +76,9 @@ func (c *candidate) step(phase Phase, do func() error) error {
 	return nil
 }
 
-// prepare takes a candidate as far as an instance that no caller sees yet. If its image serves already, or is one that a change of
-// the file must not load, it is left Unchanged. The error is a *failure, or a *Refusal that is known already.
+// prepare takes a candidate as far as an instance that no caller sees yet. If its image serves already, or is one that
+// a change event must not load, prepare marks it Unchanged and does nothing. The error is a *failure, or the plugin's
+// newest *Refusal if a change event brought the same image again.
 func (c *candidate) prepare(ctx context.Context) error {
 	var path string
 	err := c.step(PhaseStore, func() (err error) {
@@ -89,7 +92,7 @@ func (c *candidate) prepare(ctx context.Context) error {
 		return nil
 	}
 	if r := c.plugin.refusal(); c.onChange && r != nil && r.Image == c.move.To && r.Phase == PhaseCheck {
-		return r // the same facts again
+		return r // the check would only find the same facts again
 	}
 	h := c.plugin.host
 	if c.onChange && c.old.serves != nil && c.move.To == c.old.serves.Value().skipped {
@@ -98,7 +101,7 @@ func (c *candidate) prepare(ctx context.Context) error {
 		c.move.Unchanged, c.move.To = true, c.move.From
 		return nil
 	}
-	if !h.loader.IsOpen(path) { // else it has passed both
+	if !h.loader.IsOpen(path) { // an open image has passed check and probe before
 		if err := c.judge(ctx, path); err != nil {
 			return err
 		}
@@ -109,7 +112,8 @@ func (c *candidate) prepare(ctx context.Context) error {
 	return c.open(ctx, path)
 }
 
-// store brings the image into the store, pinned against a prune, and returns its path there.
+// store puts the image into the store, pinned so that no prune removes it, and returns its path there. For an image
+// that is stored already, it verifies the contents.
 func (c *candidate) store(ctx context.Context) (path string, err error) {
 	h := c.plugin.host
 	if c.stored.IsZero() {
@@ -123,7 +127,7 @@ func (c *candidate) store(ctx context.Context) (path string, err error) {
 		}
 		return object.Path, nil
 	}
-	h.ledger.Pin(c.stored)
+	h.ledger.Pin(c.stored) // before the look-up: a prune may not come in between
 	c.move.To, c.pinned = c.stored, c.stored
 	object, err := h.store.Object(c.stored)
 	if err != nil {
@@ -132,7 +136,8 @@ func (c *candidate) store(ctx context.Context) (path string, err error) {
 	return object.Path, h.store.Verify(ctx, c.stored)
 }
 
-// judge refuses an image that this process hasn't opened, for what can be read of it, or for what happens when a child process opens it.
+// judge refuses an image that this process hasn't opened, either for what can be read from the file (PhaseCheck) or for
+// what happens when a child process opens it (PhaseProbe).
 func (c *candidate) judge(ctx context.Context, path string) error {
 	h := c.plugin.host
 	ctx, cancel := h.limit(ctx, h.opts.OpenTimeout)
@@ -148,14 +153,14 @@ func (c *candidate) judge(ctx context.Context, path string) error {
 	if rejected != nil && !needsHandover || c.trusted || h.rehearsed[c.move.To] {
 		return handoverFor(rejected, needsHandover)
 	}
-	// An image that another process is to take is probed here as well: that process is not the place to find out.
+	// An image that needs a new process is probed as well: the handover is not the time to find out that it crashes.
 	if err := c.step(PhaseProbe, func() error { return h.loader.Probe(ctx, path) }); err != nil {
 		return err
 	}
 	return handoverFor(rejected, needsHandover)
 }
 
-// handoverFor marks a failure as one that a handover may help against.
+// handoverFor sets on a failure whether a handover may help.
 func handoverFor(err error, needsHandover bool) error {
 	if f, ok := err.(*failure); ok {
 		f.needsHandover = needsHandover
@@ -163,7 +168,7 @@ func handoverFor(err error, needsHandover bool) error {
 	return err
 }
 
-// open opens the image and makes an instance of it.
+// open opens the image and creates an instance of it.
 func (c *candidate) open(ctx context.Context, path string) error {
 	h := c.plugin.host
 	limited, cancel := h.limit(ctx, h.opts.OpenTimeout)
@@ -174,21 +179,21 @@ func (c *candidate) open(ctx context.Context, path string) error {
 		return err
 	})
 	if err != nil {
-		return handoverFor(err, !momentary(ctx, err)) // in the probe, with nothing else open, it went well
+		return handoverFor(err, !momentary(ctx, err)) // it opened in the probe, where nothing else was open
 	}
 	next := &loaded{id: c.move.To, label: c.move.To.Short(), since: c.move.Time, skipped: c.skips()}
 	err = c.step(PhaseNew, func() (err error) {
 		next.Instance, err = instance.New(limited, image, newPluginHost(c.plugin, c.move.To), c.closeLate)
 		return err
 	})
-	if next.Instance != nil { // even with an error: abandon closes it
+	if next.Instance != nil { // even after an error: abandon closes it
 		c.next = next
 	}
 	var panicked *PanicError
 	return handoverFor(err, c.old.serves != nil && errors.As(err, &panicked) && panicked.InRegistry(image))
 }
 
-// skips returns the image in the plugin's own file if it is known and differs from the candidate's.
+// skips returns the image in the plugin's own file, if that is known and differs from the candidate's.
 func (c *candidate) skips() generations.ID {
 	inFile := c.plugin.fileImage
 	switch {
@@ -204,15 +209,15 @@ func (c *candidate) skips() generations.ID {
 	return inFile
 }
 
-// closeLate closes an instance that New returned after the host had given up waiting for it.
+// closeLate closes an instance that New returned after the host had stopped waiting for it.
 func (c *candidate) closeLate(in *instance.Instance) {
 	h := c.plugin.host
 	err := h.end(context.Background(), in)
 	h.log.Warn("New returned too late: its instance was closed", "plugin", c.plugin.Name, "generation", c.move.To.Short(), "err", err)
 }
 
-// momentary reports whether an error comes of the moment rather than of the image, since the file was being written or ctx, the
-// caller's, has ended: it is worth another try, and no refusal.
+// momentary reports whether an error says nothing about the image: the file was being written, or ctx, which is the
+// caller's, has ended. It is worth another try and not recorded as a refusal.
 func momentary(ctx context.Context, err error) bool {
 	return ctx.Err() != nil || errors.Is(err, generations.ErrChanged)
 }

@@ -7,16 +7,16 @@ import (
 	"github.com/sohost/sohost/generations"
 )
 
-// Quarantines lists the images in quarantine, the oldest first.
+// Quarantines returns the images in quarantine, oldest first.
 func (h *Host) Quarantines() ([]generations.Quarantine, error) { return h.store.Quarantines() }
 
-// LiftQuarantine allows the image whose id begins with prefix to be tried again, and returns the record that stood against it. The
-// error matches generations.ErrNotQuarantined when no image in quarantine has such an id, generations.ErrAmbiguous when several
-// do, and ErrClosed or ErrHandedOver.
+// LiftQuarantine removes the image whose ID begins with prefix from quarantine, so that it may be loaded again, and
+// returns its record. The error matches generations.ErrNotQuarantined if no image in quarantine has such an ID,
+// generations.ErrAmbiguous if several have, or it is ErrClosed or ErrHandedOver.
 func (h *Host) LiftQuarantine(prefix string) (generations.Quarantine, error) {
 	q, err := h.store.LiftQuarantine(prefix)
 	switch ended := h.Serving(); {
-	case err != nil && ended != nil: // the store is another process's
+	case err != nil && ended != nil: // closed or another process's: say that, and not what the store says
 		return q, ended
 	case errors.Is(err, generations.ErrNotQuarantined):
 		return q, fmt.Errorf("%w; `sohost quarantine` lists those that are", err)
@@ -29,7 +29,7 @@ func (h *Host) LiftQuarantine(prefix string) (generations.Quarantine, error) {
 	return q, nil
 }
 
-// forgive lets a change of a plugin's file load an image again that was refused for its quarantine.
+// forgive clears refusals of the image, so that a change event loads it again.
 func (h *Host) forgive(id generations.ID) {
 	for _, p := range h.plugins() {
 		p.mu.Lock()

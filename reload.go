@@ -11,26 +11,27 @@ import (
 	"github.com/sohost/sohost/generations"
 )
 
-// cause says what asked for a reload.
+// cause is what asked for a reload.
 type cause struct {
 	kind       generations.Kind
-	by         string // in words
-	rollbackOf int    // the release whose images come back; 0: none
+	by         string // in words, for logs, history and the release
+	rollbackOf int    // the release that a rollback goes back to; 0 for all other reloads
 }
 
-// order is a reload that was asked for.
+// order is a reload as it was asked for.
 type order struct {
 	cause
 	targets []target
 }
 
-// reload carries plugins through all the steps of ARCHITECTURE.md together: all of them flip, or none does. What can't be
-// done in this process is done by a handover, if there is a way to that. choose says what to load; it is called when the plugins are
-// owned, so that nothing changes between its decision and the reload.
+// reload takes the plugins through all the steps of ARCHITECTURE.md together: either all of them flip or none does.
+// What can't be done in this process is done by a handover, if there is one to be had. choose decides what to load. It
+// is called once the plugins are owned, so that nothing changes between its decision and the reload.
 //
-// After an error every plugin serves what it served before, with its state. The error is ErrClosed or ErrHandedOver, that of
-// choose, that of ctx while another deploy of the plugin was waited for, or else a *Refusal. What that wraps may be of the moment only:
-// the end of ctx, or generations.ErrChanged when a file was written to while it was read.
+// After an error every plugin serves what it served before, with its state. The error is ErrClosed or ErrHandedOver,
+// choose's, the cause of ctx's end if it ended while reload waited for another reload of a plugin, or else a *Refusal.
+// Some refusals say nothing about the image: they wrap the cause of ctx's end, or generations.ErrChanged if a file was
+// written while it was read.
 func (h *Host) reload(ctx context.Context, plugins []*plugin, choose func() (order, error)) (*Reload, error) {
 	b := &batch{host: h}
 	defer b.unpin()
@@ -52,21 +53,21 @@ func (h *Host) reload(ctx context.Context, plugins []*plugin, choose func() (ord
 	return nil, h.refuse(ctx, failed)
 }
 
-// batch is the candidates of one reload.
+// batch holds the candidates of one reload.
 type batch struct {
 	host       *Host
 	cause      cause
 	candidates []*candidate
 }
 
-// reload is Host.reload in this process. An error of a candidate is a *failure.
+// reload is Host.reload within this process. If a candidate is at fault, the error is a *failure.
 func (b *batch) reload(ctx context.Context, plugins []*plugin, choose func() (order, error)) (*Reload, error) {
-	slices.SortFunc(plugins, byName) // in one order, so that two reloads can't wait for each other
+	slices.SortFunc(plugins, byName) // one order for all: two reloads can't deadlock over each other's tokens
 	for _, p := range plugins {
 		if err := p.ownOpen(ctx); err != nil {
 			return nil, err
 		}
-		// Until the release is published: otherwise a newer reload could be overtaken on disk by an older one.
+		// Held until the release is published, or an older reload could overtake a newer one on disk.
 		defer p.disown()
 	}
 	o, err := choose()
@@ -82,8 +83,8 @@ func (b *batch) reload(ctx context.Context, plugins []*plugin, choose func() (or
 	return b.finish(), nil
 }
 
-// prepareAndFlip prepares the candidates of targets and makes them current. The caller owns the plugins, or is the boot, with which
-// nobody contends. After an error nothing has changed.
+// prepareAndFlip prepares the candidates of the targets and makes them current. The caller owns the plugins, or is the
+// boot, which needs no tokens. After an error nothing has changed.
 func (b *batch) prepareAndFlip(ctx context.Context, targets []target) error {
 	h := b.host
 	if err := h.Serving(); err != nil {
@@ -93,7 +94,7 @@ func (b *batch) prepareAndFlip(ctx context.Context, targets []target) error {
 	for _, t := range targets {
 		c := newCandidate(t)
 		b.candidates = append(b.candidates, c)
-		if failed != nil { // the handover will want this one, too
+		if failed != nil { // the handover takes all images of the reload from the store
 			if err := c.step(PhaseStore, func() error { _, err := c.store(ctx); return err }); err != nil {
 				return err
 			}
@@ -113,12 +114,12 @@ func (b *batch) prepareAndFlip(ctx context.Context, targets []target) error {
 	return b.flip(ctx)
 }
 
-// changed returns the candidates whose image isn't the one that served.
+// changed returns the candidates whose image isn't the one that served already.
 func (b *batch) changed() []*candidate {
 	return slices.DeleteFunc(slices.Clone(b.candidates), func(c *candidate) bool { return c.move.Unchanged })
 }
 
-// finish publishes what has flipped, lets the old generations retire, and reports.
+// finish publishes what has flipped, lets the old generations retire, and returns the report.
 func (b *batch) finish() *Reload {
 	h := b.host
 	result := &Reload{Moves: []Move{}}
@@ -140,8 +141,9 @@ func (b *batch) finish() *Reload {
 	return result
 }
 
-// publish writes the release that names the changed candidates beside what the current one names, and the history. It returns the number
-// of the release that a restart boots, and a warning if that is not the new one.
+// publish writes a release that names the changed candidates beside what the current one names for all other plugins,
+// and records it in the history. It returns the number of the release that a restart boots, and a warning if that isn't
+// the new one.
 func (h *Host) publish(why cause, changed []*candidate) (release int, warning string) {
 	entries := map[string]generations.Entry{}
 	for _, c := range changed {
@@ -165,7 +167,7 @@ func (h *Host) publish(why cause, changed []*candidate) (release int, warning st
 	return release, warning
 }
 
-// unpin lets prunes have the images again.
+// unpin removes the pins on the candidates' images, which a release names by now or nobody needs.
 func (b *batch) unpin() {
 	for _, c := range b.candidates {
 		if !c.pinned.IsZero() {
@@ -174,14 +176,14 @@ func (b *batch) unpin() {
 	}
 }
 
-// endTrials forgets the trials of candidates that serve or are refused.
+// endTrials ends the trials of candidates that serve or were refused.
 func (b *batch) endTrials() {
 	for _, c := range b.candidates {
 		b.host.trials.End(c.suspect())
 	}
 }
 
-// refuse makes a failure the newest refusal of its plugin, logs it, and returns it. One that comes of the moment is only returned.
+// refuse records a failure as the plugin's newest refusal, logs it, and returns it. A momentary one is only returned.
 func (h *Host) refuse(ctx context.Context, f *failure) error {
 	r := f.refusal()
 	if momentary(ctx, f.err) {
@@ -191,7 +193,7 @@ func (h *Host) refuse(ctx context.Context, f *failure) error {
 	return r
 }
 
-// noteRefusal makes r the newest refusal of a plugin.
+// noteRefusal records r as the newest refusal of the plugin, in the log and in the history.
 func (h *Host) noteRefusal(p *plugin, r *Refusal) {
 	p.setRefusal(r)
 	h.log.Error("refused", "plugin", p.Name, "phase", r.Phase, "image", r.Image.Short(), "serves", r.Serves.Short(),
@@ -214,7 +216,7 @@ func (h *Host) logMove(why cause, m Move, release int) {
 	for _, phase := range reloadPhases {
 		name := string(phase)
 		if phase == PhaseState {
-			name = "move" // "state" is the way
+			name = "move" // "state" is taken by the way
 		}
 		attrs = append(attrs, name, m.Phases[phase])
 	}

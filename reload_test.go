@@ -76,7 +76,7 @@ func TestReloadSteps(t *testing.T) {
 	}
 }
 
-// tasksIdle waits until no generation retires any more.
+// tasksIdle waits until no generation is retiring any more.
 func (r *rig) tasksIdle() {
 	r.w.t.Helper()
 	eventually(r.w.t, "old generations retire", func() bool {
@@ -88,8 +88,8 @@ func (r *rig) tasksIdle() {
 	})
 }
 
-// TestRefused fails at each step of a reload of two plugins, the second of which fails. Everything is as before, compared: what serves,
-// its state, its background work, the releases, and what is on disk.
+// TestRefused fails at each step of a reload of two plugins, the second of which fails. It compares everything before
+// and after: what serves, its state, its background work, the releases, and the files on disk.
 func TestRefused(t *testing.T) {
 	rejection := func(context.Context) error {
 		return &native.Rejection{Reasons: []native.Reason{{Code: native.WrongToolchain, Subject: "b"}}}
@@ -99,7 +99,7 @@ func TestRefused(t *testing.T) {
 		event string
 		how   func(context.Context) error
 		phase Phase
-		did   string // what is undone, and how far the reload came
+		did   string // how far the reload came, and what it undid
 	}{
 		{"b2 check", fails, PhaseCheck, "a2 Close"},
 		{"b2 check", rejection, PhaseCheck, "a2 Close"},
@@ -157,7 +157,7 @@ func TestRefused(t *testing.T) {
 	}
 }
 
-// TestRefusedFile can't read an image.
+// TestRefusedFile deploys a file that can't be read as an image.
 func TestRefusedFile(t *testing.T) {
 	w := newWorld(t)
 	r := w.boots("a1")
@@ -205,7 +205,7 @@ func TestReusedImage(t *testing.T) {
 	}
 }
 
-// TestPublishFails flips, and says that a restart boots the release before.
+// TestPublishFails fails to publish: the flip stays, and a warning says that a restart boots the release before.
 func TestPublishFails(t *testing.T) {
 	w := newWorld(t)
 	r := w.boots("a1")
@@ -229,8 +229,8 @@ func TestPublishFails(t *testing.T) {
 	}
 }
 
-// TestBusy holds a call in the old generation while a stateful reload waits for it: new calls wait too, and go on with the new
-// generation; what waits too long is refused, and everything goes on.
+// TestBusy holds a call in the old generation while a stateful reload waits for it. New calls wait too, and go on with
+// the new generation. If the wait is too long, the reload is refused and everything goes on.
 func TestBusy(t *testing.T) {
 	w := newWorld(t)
 	o := w.options("a")
@@ -269,7 +269,7 @@ func TestBusy(t *testing.T) {
 	}
 }
 
-// awaited is a context that tells when somebody waits for it to end.
+// awaited is a context that reports when somebody waits for it to end.
 type awaited struct {
 	context.Context
 	once  sync.Once
@@ -281,7 +281,7 @@ func (a *awaited) Done() <-chan struct{} {
 	return a.Context.Done()
 }
 
-// callThatWaits makes calls until one waits at a gate, and returns what that will get.
+// callThatWaits makes calls until one waits at a gate, and returns the channel of that call's result.
 func (r *rig) callThatWaits(path string) <-chan string {
 	r.w.t.Helper()
 	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); {
@@ -302,7 +302,8 @@ func (r *rig) callThatWaits(path string) <-chan string {
 	return nil
 }
 
-// TestStateless reloads a plugin without state beside its calls: nobody waits, and the old generation ends with its last call.
+// TestStateless reloads a plugin without state beside its calls: nobody waits, and the old generation ends with its
+// last call.
 func TestStateless(t *testing.T) {
 	w := newWorld(t)
 	r := w.boots("s1")
@@ -335,7 +336,7 @@ func TestStateless(t *testing.T) {
 	}
 }
 
-// TestStateDropped says so when the new generation takes no state.
+// TestStateDropped checks that a reload says so if the new generation takes no state.
 func TestStateDropped(t *testing.T) {
 	w := newWorld(t)
 	r := w.boots("a1")
@@ -352,7 +353,7 @@ func TestStateDropped(t *testing.T) {
 	}
 }
 
-// TestConcurrentExport moves state with no gate: calls go on.
+// TestConcurrentExport moves state without a gate: calls go on.
 func TestConcurrentExport(t *testing.T) {
 	w := newWorld(t)
 	r := w.boots("e1")
@@ -370,7 +371,7 @@ func TestConcurrentExport(t *testing.T) {
 	<-slow
 }
 
-// TestStash goes from version 1 of the state to 2 and back: there is no other way back than the state from before.
+// TestStash goes from version 1 of the state to 2 and back, where the state from before is the only way back.
 func TestStash(t *testing.T) {
 	w := newWorld(t)
 	r := w.boots("a1")
@@ -386,7 +387,7 @@ func TestStash(t *testing.T) {
 	}
 	r.wants("/a", "a1 2")
 	r.mustDeploy("a9")
-	_, err = r.deploy("a8") // of version 1, too, but what was kept is a1's
+	_, err = r.deploy("a8") // also of version 1, but the stash is a1's
 	r.refusal(err, "a", PhaseState)
 	r.wants("/a", "a9 3")
 }
@@ -436,11 +437,11 @@ func TestRollback(t *testing.T) {
 	}
 }
 
-// TestRollbackOfSome goes back to a release that one of the plugins isn't in.
+// TestRollbackOfSome goes back to a release that doesn't have one of the plugins.
 func TestRollbackOfSome(t *testing.T) {
 	w := newWorld(t)
 	w.boots("a1").Close(t.Context())
-	r := w.boots("a2", "b1") // a is as the release has it
+	r := w.boots("a2", "b1") // a is as in the release
 	r.mustDeploy("a2")
 	if result, err := r.Rollback(t.Context(), RollbackOptions{To: 1}); err != nil || len(result.Moves) != 1 || result.Moves[0].To != w.imageID("a1") {
 		t.Errorf("all: %+v, %v", result, err)
@@ -450,7 +451,8 @@ func TestRollbackOfSome(t *testing.T) {
 	}
 }
 
-// TestRollbackAfterDeploy orders a rollback while a deploy runs: it goes back from what that has brought, not from what served before.
+// TestRollbackAfterDeploy orders a rollback while a deploy runs: it goes back from what the deploy has made current,
+// not from what served before.
 func TestRollbackAfterDeploy(t *testing.T) {
 	w := newWorld(t)
 	r := w.boots("a1")
@@ -477,7 +479,7 @@ func TestRollbackAfterDeploy(t *testing.T) {
 	}
 }
 
-// TestSkippedImage stays rolled back though the file still holds what was rolled back from, until that changes.
+// TestSkippedImage stays rolled back as long as the file has the image that was rolled back from.
 func TestSkippedImage(t *testing.T) {
 	w := newWorld(t)
 	o := w.options("a")
@@ -494,7 +496,7 @@ func TestSkippedImage(t *testing.T) {
 	if id := r.pluginStatus("a").Generation; id != w.imageID("a1") {
 		t.Errorf("serves %s", id.Short())
 	}
-	// A restart does not bring it either.
+	// A restart doesn't load it either.
 	if err := r.Close(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -503,7 +505,7 @@ func TestSkippedImage(t *testing.T) {
 	if id := r.pluginStatus("a").Generation; id != w.imageID("a1") {
 		t.Errorf("after a restart serves %s", id.Short())
 	}
-	// An order does, and a further change.
+	// A deploy does, and so does a further change.
 	if _, err := r.Deploy(t.Context(), map[string]string{"a": ""}); err != nil || r.pluginStatus("a").Generation != w.imageID("a2") {
 		t.Errorf("ordered: %v", err)
 	}
@@ -517,8 +519,8 @@ func (w *world) logs() string {
 	return w.log.String()
 }
 
-// TestOtherFile deploys an image from another file: a mere change event of the plugin's own file, which still holds what was there
-// before, doesn't undo that.
+// TestOtherFile deploys an image from another file. A change event alone of the plugin's own file, which still has the
+// earlier image, doesn't undo that.
 func TestOtherFile(t *testing.T) {
 	w := newWorld(t)
 	r := w.boots("a1")
@@ -531,7 +533,7 @@ func TestOtherFile(t *testing.T) {
 	}
 }
 
-// TestQuarantined refuses an image in quarantine with the way to lift it, and takes it afterwards.
+// TestQuarantined refuses an image in quarantine and says how to lift that, then takes the image once it is lifted.
 func TestQuarantined(t *testing.T) {
 	w := newWorld(t)
 	r := w.boots("a1")
@@ -562,7 +564,8 @@ func TestQuarantined(t *testing.T) {
 	r.wants("/a", "a2 1")
 }
 
-// TestKnownRefusal sees the same file change again and again, with the same image that the check refuses: it is told once.
+// TestKnownRefusal sees the file change again and again with the same image, which the check refuses: that is reported
+// once.
 func TestKnownRefusal(t *testing.T) {
 	w := newWorld(t)
 	o := w.options("a")
@@ -582,12 +585,12 @@ func TestKnownRefusal(t *testing.T) {
 	if n := len(r.history(generations.KindRefuse)); n != 1 {
 		t.Errorf("it was refused %d times", n)
 	}
-	// An order has it judged again.
+	// A deploy checks it again.
 	w.fail("a2 check", nil)
 	r.mustDeploy("a2")
 }
 
-// TestMomentary ends the caller's context in the middle of a reload: that is no refusal, and nothing has changed.
+// TestMomentary ends the caller's context in the middle of a reload: no refusal is recorded, and nothing has changed.
 func TestMomentary(t *testing.T) {
 	for _, event := range []string{"a2 probe", "a2 open", "a2 New", "a1 Export", "a2 Import 1", "a2 Start"} {
 		w := newWorld(t)
@@ -597,7 +600,7 @@ func TestMomentary(t *testing.T) {
 		w.fail(event, func(ctx context.Context) error { cancel(); return nil })
 		_, err := r.Deploy(ctx, map[string]string{"a": w.file("a", "a2")})
 		if event == "a2 probe" || event == "a2 open" || event == "a2 New" {
-			w.fail(event, nil) // these don't heed it; the step after them does
+			w.fail(event, nil) // these ignore the context; the step after them doesn't
 		}
 		if err == nil || !errors.Is(err, context.Canceled) {
 			t.Errorf("%s: %v", event, err)
@@ -609,7 +612,7 @@ func TestMomentary(t *testing.T) {
 	}
 }
 
-// TestHangs gives up on plugin code that doesn't return, and closes what comes too late.
+// TestHangs gives up on plugin code that doesn't return, and closes an instance that comes too late.
 func TestHangs(t *testing.T) {
 	w := newWorld(t)
 	r := w.boots("a1")
@@ -646,7 +649,8 @@ func TestNothingHandled(t *testing.T) {
 	}
 }
 
-// TestPanic cuts the response off and logs which generation it was; the plugin serves on.
+// TestPanic checks that a panic cuts off the response and is logged with its generation, and that the plugin goes on
+// serving.
 func TestPanic(t *testing.T) {
 	w := newWorld(t)
 	r := w.boots("a1")

@@ -8,7 +8,7 @@ import (
 	"github.com/sohost/sohost/internal/instance"
 )
 
-// retireLater retires a generation once its last call has returned. nil is no generation.
+// retireLater retires a generation in the background, once its last call has returned. It does nothing if g is nil.
 func (h *Host) retireLater(p *plugin, g *generations.Generation[*loaded]) {
 	if g == nil {
 		return
@@ -17,7 +17,7 @@ func (h *Host) retireLater(p *plugin, g *generations.Generation[*loaded]) {
 	p.old = append(p.old, g)
 	p.mu.Unlock()
 	h.tasks.Go(func() {
-		// Not bounded: a call may take as long as it likes, and its generation stays for it.
+		// No time limit: a call may take as long as it likes, and keeps its generation alive.
 		err := g.Drain(context.Background())
 		if err == nil {
 			err = h.end(context.Background(), g.Value().Instance)
@@ -25,7 +25,7 @@ func (h *Host) retireLater(p *plugin, g *generations.Generation[*loaded]) {
 		p.mu.Lock()
 		p.old = slices.DeleteFunc(p.old, func(o *generations.Generation[*loaded]) bool { return o == g })
 		p.mu.Unlock()
-		h.cool(g.Value()) // only now: while it is listed it counts as used
+		h.cool(g.Value()) // only now: while the generation is in p.old its image is in use
 		h.log.Debug("retired", "plugin", p.Name, "generation", g.Value().label)
 		if err != nil {
 			h.log.Warn("retire", "plugin", p.Name, "generation", g.Value().label, "err", err)
@@ -41,8 +41,8 @@ func (h *Host) end(ctx context.Context, in *instance.Instance) error {
 	return in.End(ctx)
 }
 
-// cool returns the memory of an instance's image to the kernel as far as possible, unless another instance uses the image. The image stays
-// callable: it faults in again if a later rollback, or a goroutine left behind, needs it.
+// cool returns as much as possible of an image's memory to the kernel, unless another instance uses the image. The
+// image stays callable: its pages are read in again if a later rollback, or a goroutine left behind, needs them.
 func (h *Host) cool(l *loaded) {
 	if h.inUse(l.Image().Path()) {
 		return
@@ -52,7 +52,7 @@ func (h *Host) cool(l *loaded) {
 	}
 }
 
-// inUse reports whether an instance of any plugin that is not retired comes from the image with that path.
+// inUse reports whether an instance of any plugin that isn't retired yet comes from the image at that path.
 func (h *Host) inUse(path string) bool {
 	return slices.ContainsFunc(h.plugins(), func(p *plugin) bool { return p.uses(path) })
 }

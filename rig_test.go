@@ -22,11 +22,11 @@ import (
 	"github.com/sohost/sohost/native"
 )
 
-// The tests of this package have plugins that are part of the test program: an image is a file that has nothing but its name, such
-// as "a1", and opening it makes a descriptor. All else is real: store, slots, state, sockets. Real images, which take a program and
-// plugins that are built for each other, are tested in package integration.
+// The plugins of these tests are part of the test program. An image is a file that has nothing but its name in it, such
+// as "a1", and opening it makes a descriptor. Everything else is real: store, slots, state, sockets. Package
+// integration tests real images, which take a program and plugins that are built for each other.
 
-// world is the plugins of one test, in however many hosts.
+// world holds the plugins of one test, in any number of hosts.
 type world struct {
 	t     *testing.T
 	store string
@@ -34,7 +34,7 @@ type world struct {
 
 	mu     sync.Mutex
 	events []string                               // what plugins and loaders did: "a2 Start"
-	faults map[string]func(context.Context) error // by such an event, instead of its success
+	faults map[string]func(context.Context) error // by event; called instead of letting it succeed
 	costs  instance.Costs
 	log    strings.Builder
 }
@@ -43,7 +43,7 @@ func newWorld(t *testing.T) *world {
 	return &world{t: t, store: filepath.Join(t.TempDir(), "store"), dir: t.TempDir(), faults: map[string]func(context.Context) error{}}
 }
 
-// Write takes the log's lines.
+// Write collects the lines of the log.
 func (w *world) Write(p []byte) (int, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -57,7 +57,7 @@ func (w *world) logged(text string) bool {
 	return strings.Contains(w.log.String(), text)
 }
 
-// did records an event, and returns what it comes to.
+// did records an event, and returns its result.
 func (w *world) did(ctx context.Context, format string, args ...any) error {
 	event := fmt.Sprintf(format, args...)
 	w.mu.Lock()
@@ -70,7 +70,7 @@ func (w *world) did(ctx context.Context, format string, args ...any) error {
 	return nil
 }
 
-// done returns what has happened since it was last asked, of the kinds given if any are.
+// done returns the events since it was last called, only those of the given kinds if there are any.
 func (w *world) done(kinds ...string) string {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -85,7 +85,7 @@ func (w *world) done(kinds ...string) string {
 	return strings.Join(found, ", ")
 }
 
-// fail has an event fail; nil lets it succeed again.
+// fail makes an event fail; nil lets it succeed again.
 func (w *world) fail(event string, how func(context.Context) error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -100,13 +100,13 @@ var errFault = errors.New("fault")
 
 func fails(context.Context) error { return errFault }
 
-// hangs heeds its context, after which it fails.
+// hangs blocks until its context ends, and then fails.
 func hangs(ctx context.Context) error {
 	<-ctx.Done()
 	return ctx.Err()
 }
 
-// file writes an image file for the plugin, as a build does.
+// file writes an image file for the plugin, as a build would.
 func (w *world) file(plugin, image string) string {
 	w.t.Helper()
 	file := filepath.Join(w.dir, plugin+".so")
@@ -138,7 +138,7 @@ func (w *world) imageID(image string) generations.ID {
 	return o.ID
 }
 
-// loader is that of one process.
+// loader returns the loader of one process.
 func (w *world) loader() *instance.Loader {
 	var mu sync.Mutex
 	opened := map[string]*instance.Image{}
@@ -207,8 +207,9 @@ func (w *world) loader() *instance.Loader {
 // count is the state of a plugin.
 type count struct{ N int }
 
-// descriptor makes the plugin of an image. Its name's letter says what it has: a and b have state and background work, s has no
-// state, n no handler; e exports beside calls; x is a plugin whose state can't be checkpointed. A digit 9 is version 2 of the state.
+// descriptor returns the plugin of an image. The letter in its name says what it has: a and b have state and background
+// work, s has no state, n no handler; e exports beside calls; x has state that can't be checkpointed. The digit 9 means
+// version 2 of the state.
 func (w *world) descriptor(image string) *abi.Descriptor {
 	d := &abi.Descriptor{ABI: abi.Version, Version: "v" + image[1:], New: func(ctx context.Context, host abi.Host) (abi.Instance, error) {
 		b := &basic{w: w, image: image, host: host}
@@ -301,7 +302,7 @@ func (s *stateful) Import(ctx context.Context, given abi.State) error {
 	return nil
 }
 
-// options are those of a host whose plugins are named, each with a file of its own in dir.
+// options returns the options of a host with these plugins, each with a file of its own in dir.
 func (w *world) options(plugins ...string) Options {
 	o := Options{
 		Store: w.store, Logger: slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: slog.LevelDebug})),
@@ -319,7 +320,7 @@ type rig struct {
 	w *world
 }
 
-// host makes a host. It is closed with the test, if it isn't before.
+// host returns a new host. It is closed at the end of the test, if it isn't before.
 func (w *world) host(o Options) *rig {
 	w.t.Helper()
 	h, err := newHost(w.t.Context(), o, w.loader())
@@ -334,7 +335,7 @@ func (w *world) host(o Options) *rig {
 	return &rig{h, w}
 }
 
-// boots writes images and makes a host that boots them: "a1", "b1".
+// boots writes images and returns a host that boots them: "a1", "b1".
 func (w *world) boots(images ...string) *rig {
 	w.t.Helper()
 	var plugins []string
@@ -345,7 +346,7 @@ func (w *world) boots(images ...string) *rig {
 	return w.host(w.options(plugins...))
 }
 
-// get makes a request, and returns the answer's text.
+// get makes a request, and returns the response's text.
 func (r *rig) get(path string) string {
 	r.w.t.Helper()
 	code, text := r.request(path)
@@ -388,7 +389,7 @@ func (r *rig) wants(path, want string) {
 	}
 }
 
-// refusal checks that an error is a refusal of a plugin at a phase, which Status has as well, and returns it.
+// refusal checks that an error is a refusal of the plugin at that phase, and that Status has it too, and returns it.
 func (r *rig) refusal(err error, plugin string, phase Phase) *Refusal {
 	r.w.t.Helper()
 	var refused *Refusal
@@ -414,7 +415,7 @@ func (r *rig) pluginStatus(name string) PluginStatus {
 	return PluginStatus{}
 }
 
-// eventually waits until ok holds. Whatever it waits for comes on its own; the limit ends a test that hangs.
+// eventually waits until ok holds. Everything it waits for happens on its own; the limit ends a test that hangs.
 func eventually(t *testing.T, what string, ok func() bool) {
 	t.Helper()
 	for deadline := time.Now().Add(time.Minute); !ok(); time.Sleep(time.Millisecond) {
@@ -434,7 +435,7 @@ func (r *rig) history(kind generations.Kind) []generations.Event {
 	return slices.DeleteFunc(all, func(e generations.Event) bool { return e.Kind != kind })
 }
 
-// onDisk returns what a reload could leave behind: the trials, and the images that a prune would remove.
+// onDisk returns what a reload could leave behind on disk: the trials, and the images that a prune would remove.
 func (r *rig) onDisk() string {
 	r.w.t.Helper()
 	trials, _ := os.ReadDir(filepath.Join(r.opts.Store, "trials"))

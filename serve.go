@@ -12,14 +12,17 @@ import (
 	"github.com/sohost/sohost/internal/instance"
 )
 
-// GenerationHeader names, in each response of a plugin, the generation that made it.
+// GenerationHeader is the response header that names the generation which served the request, by the first 12
+// hexadecimal digits of its image's ID.
 const GenerationHeader = "Sohost-Generation"
 
 // ServeHTTP passes the request to the plugin with the longest matching route. The whole request runs in one generation,
-// named in the response's Sohost-Generation header. While state moves the request waits. It answers 404 when no plugin has
-// the route, 503 when the plugin has no generation or the wait was too long, and 501 when the plugin takes no requests. When
-// the plugin panics, the panic is logged and the response is cut off, as net/http does with any handler. After a handover it
-// forwards requests to the process that has the plugins.
+// which the response names in GenerationHeader. While the plugin's state moves, the request waits.
+//
+// ServeHTTP answers 404 if no plugin has a route for the path, 501 if the plugin takes no requests, and 503 if the
+// plugin has no generation, if the request's context ended while it waited, or if it waited for longer than a move may
+// take. If the plugin panics, the panic is logged and the response is cut off, as net/http does for any handler. After
+// a handover, requests go to GiveOptions.Forward.
 func (h *Host) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	p, ok := h.table.Load().Find(r.URL.Path)
 	if !ok {
@@ -52,7 +55,8 @@ func (h *Host) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	handler.ServeHTTP(w, r)
 }
 
-// forwardTo returns what serves in place of this host after a handover; nil before, and if there is nothing.
+// forwardTo returns the handler that serves in this host's place after a handover. It is nil before a handover, and if
+// none was given.
 func (h *Host) forwardTo() http.Handler {
 	if s := h.successor.Load(); s != nil {
 		return s.forward
@@ -60,7 +64,7 @@ func (h *Host) forwardTo() http.Handler {
 	return nil
 }
 
-// logPanic logs a plugin's panic with the generation it came from, and lets net/http cut the response off.
+// logPanic, deferred, logs a plugin's panic with the generation it came from, and lets net/http cut off the response.
 func (h *Host) logPanic(r *http.Request, p *plugin, l *loaded) {
 	v := recover()
 	if v == nil {
@@ -73,19 +77,22 @@ func (h *Host) logPanic(r *http.Request, p *plugin, l *loaded) {
 	panic(http.ErrAbortHandler)
 }
 
-// Call lends the plugin's current instance to fn, which finds what it can do by type assertion. The instance stays open
-// until fn returns; fn must not keep it. While state moves Call waits, until ctx ends or the move is over.
+// Call lends the plugin's current instance to fn, which finds out what the instance can do by type assertions. The
+// instance stays open until fn returns; fn must not keep it. While the plugin's state moves, Call waits until the move
+// is over or ctx ends.
 //
-// A panic in fn is returned as a *PanicError: it most likely comes from the plugin, which must not take the program down. The
-// other errors are that of fn as it is, and, with fn not called, ErrUnknownPlugin, ErrClosed, ErrHandedOver, that of ctx,
-// generations.ErrEmpty when the plugin has no generation, and generations.ErrGateTimeout when state took too long to move.
+// Call returns fn's error as it is. A panic in fn is returned as an error that wraps a *PanicError, because it most
+// likely comes from the plugin, and a plugin must not take the program down. If fn was not called, the error matches
+// ErrUnknownPlugin, ErrClosed, ErrHandedOver, the cause of ctx's end, generations.ErrEmpty if the plugin has no
+// generation, or generations.ErrGateTimeout if the move took too long.
 func (h *Host) Call(ctx context.Context, name string, fn func(abi.Instance) error) (err error) {
 	p, err := h.plugin(name)
 	if err != nil {
 		return err
 	}
 	lease, err := p.slot.Acquire(ctx)
-	if ended := h.Serving(); ended != nil && errors.Is(err, generations.ErrEmpty) { // since it was looked up
+	// An empty slot may mean that the host has ended since the plugin was looked up.
+	if ended := h.Serving(); ended != nil && errors.Is(err, generations.ErrEmpty) {
 		err = ended
 	}
 	if err != nil {

@@ -1,13 +1,17 @@
-// Package sohost hot-reloads Go plugins (images built with -buildmode=plugin) in a running server. It replaces their native code
-// while calls go on, without losing a call or their state.
+// Package sohost hot-reloads Go plugins (images built with -buildmode=plugin) in a running server. It replaces their
+// native code while calls go on, without losing a call or their state.
 //
-// What it can't do comes first. The Go runtime never unloads code, so every generation that was opened stays mapped until the
-// process ends; and an image whose shared packages differ from the server's can't be opened in it at all. What sohost guarantees
-// is this: a call runs entirely in one generation; a generation is closed only after its last call has returned; and a failure before
-// the flip leaves the current generation serving, state included.
+// Two limits come first. The Go runtime never unloads code, so every generation that was opened stays mapped until the
+// process ends. And an image whose shared packages differ from the server's can't be opened in that server at all.
+// Within these limits, sohost guarantees that a call runs entirely in one generation, that a generation is closed only
+// after its last call has returned, and that a failure before the flip leaves the current generation serving, state
+// included.
 //
-// A Host serves the requests of its plugins' routes as an http.Handler, and lends instances to the embedding program
-// through Call:
+// An image is the bytes of one .so, and its ID is their SHA-256. A generation is an image as a plugin serves it. The
+// flip is the moment when a new generation takes over. A release is a numbered, immutable record of which image each
+// plugin has; New boots the current one.
+//
+// A Host is an http.Handler that serves its plugins' routes. Call lends plugin instances to the embedding program:
 //
 //	host, err := sohost.New(ctx, sohost.Options{Store: "store", Plugins: []sohost.Plugin{{
 //		Name: "counter", Image: "build/plugins/counter.so", Mode: sohost.Dev, Routes: []string{"/counter"},
@@ -18,8 +22,9 @@
 //
 // Build the embedding program with `go build -trimpath` and its plugins with `sohost build --host PROGRAM`.
 //
-// New, Deploy, Rollback, Status and Close are all that most programs need. Take, Give and Options.Process are for programs that
-// move their plugins from process to process, as `sohost run` does.
+// New, Deploy, Rollback, Status and Close are all that most programs need. Some of the API is for supervisors only,
+// that is, for programs that move their plugins from process to process as `sohost run` does: Take, Give,
+// Options.Process, and the types Process, Crash, GiveOptions, Handover and HandoverPhases.
 package sohost
 
 import (
@@ -44,10 +49,10 @@ import (
 
 // Host loads plugins from images, replaces them and serves their routes. Its methods may be called from any goroutine.
 //
-// A process may have several Hosts, each with a store of its own. They share what the runtime has one of in a process: an image
-// that one of them has opened can't be opened from the store of another, and is refused there.
+// A process may have several Hosts, each with its own store. They share the process's set of opened images, so an image
+// that one Host has opened from its store can't be opened from another's, and is refused there.
 //
-// Host is the server's side. What a plugin is given to talk to its host is an abi.Host.
+// Host is the server's side. The host that a plugin is given is an abi.Host.
 type Host struct {
 	opts    Options
 	log     *slog.Logger
@@ -63,32 +68,33 @@ type Host struct {
 	sharedCache *cache.Cache
 
 	table     atomic.Pointer[routes.Table[*plugin]]
-	rehearsed map[generations.ID]bool // images that were probed together; written by the boot alone
+	rehearsed map[generations.ID]bool // images that were probed together; written only by the boot, before anyone reads it
 
-	adding  sync.Mutex     // held while a plugin is added, and for all of a handover; taken before any owner token
-	pending pendingList    // reloads that wait for a handover
+	adding  sync.Mutex     // held while a plugin is added, and for a whole handover; lock order: see plugin
+	pending pendingList    // reloads that need a handover
 	retired wake           // a generation has retired
 	tasks   sync.WaitGroup // the goroutines of the host
 
-	// successor is set once another process has the plugins, right before lifetime ends for that.
-	successor atomic.Pointer[successor]
+	successor atomic.Pointer[successor] // set once another process has the plugins, right before lifetime ends for that
 
-	lifetime context.Context // ends when Close begins, or a handover is through; its cause is what calls get from then on
+	lifetime context.Context // ends when Close begins or at a handover's commit; calls then fail with its cause
 	stop     context.CancelCauseFunc
 	closing  sync.Once
 }
 
-// New opens the store, boots the plugins from its current release (those that it doesn't name, from their files) and starts
-// watching the plugins in Dev mode. A plugin that can't be booted doesn't fail New: its routes answer 503 until an image is
-// deployed that can, and Status says why.
+// New opens the store, boots the plugins and starts watching those in Dev mode. A plugin that the current release names
+// boots the image that it names, any other boots its configured file. A plugin that can't be booted doesn't fail New:
+// its routes answer 503 until an image is deployed that works, and Status says why. New blocks until every plugin has
+// booted or failed; the time that each plugin's code gets is bounded, see Options.
 //
-// New fails, and leaves nothing behind, when the options are wrong, when ctx ends before everything is booted, or when the store
-// can't be opened; generations.ErrLocked means that another process has it.
+// New fails if the options are invalid, if ctx ends before every plugin has booted, or if the store or Options.Dir
+// can't be used. The error matches generations.ErrLocked if another process has the store. After an error nothing
+// serves and the store is closed, but images that were opened stay mapped.
 func New(ctx context.Context, opts Options) (*Host, error) {
 	return newHost(ctx, opts, nil)
 }
 
-// newHost is New with another loader than the usual one, if that isn't nil.
+// newHost is New with a loader that replaces the usual one unless it is nil.
 func newHost(ctx context.Context, opts Options, loader *instance.Loader) (*Host, error) {
 	h, err := openHost(opts, loader)
 	if err != nil {
@@ -103,7 +109,7 @@ func newHost(ctx context.Context, opts Options, loader *instance.Loader) (*Host,
 	return h, nil
 }
 
-// openHost makes a host that has its store and no plugins.
+// openHost returns a host that has its store but no plugins yet.
 func openHost(opts Options, loader *instance.Loader) (*Host, error) {
 	opts, err := opts.resolve()
 	if err != nil {
@@ -143,7 +149,7 @@ func openHost(opts Options, loader *instance.Loader) (*Host, error) {
 	return h, nil
 }
 
-// begin starts what a host does on its own, once its plugins serve.
+// begin starts the host's background work, once its plugins serve.
 func (h *Host) begin() error {
 	for _, p := range h.plugins() {
 		if p.Mode == Dev {
@@ -156,12 +162,15 @@ func (h *Host) begin() error {
 	return h.watchDir()
 }
 
-// Close stops watching, makes new deploys and calls fail with ErrClosed, waits for the deploys and calls that run, writes a
-// checkpoint of each state, and closes every instance. ServeHTTP answers 503 from then on.
+// Close stops watching and makes new deploys and calls fail with ErrClosed. For each plugin it then waits for a running
+// deploy, after which ServeHTTP answers 503 for the plugin. It waits for the calls that are running, writes a
+// checkpoint of the state (unless Options.CheckpointInterval is negative) and closes the instance.
 //
-// When ctx ends first Close waits no longer, and returns ctx's error: the instances that still have calls stay open, with
-// their state as of the last checkpoint. All others get their checkpoint and are closed all the same. A second Close waits
-// for the first and returns nil.
+// If ctx ends first, Close stops waiting and returns ctx's error. A plugin whose deploy is still running is left as it
+// is. An instance whose calls are still running stays open, with its state as of the last checkpoint. All others are
+// checkpointed and closed all the same. After a handover Close waits only for the calls that are still running here.
+//
+// A second Close waits for the first and returns nil.
 func (h *Host) Close(ctx context.Context) (err error) {
 	h.closing.Do(func() { err = h.close(ctx) })
 	return err
@@ -175,21 +184,21 @@ func (h *Host) close(ctx context.Context) error {
 	var ends sync.WaitGroup
 	busy := false
 	for i, p := range plugins {
-		if err := p.own(ctx); err != nil { // permanently: no deploy can follow
+		if err := p.own(ctx); err != nil { // the token is never returned: no deploy can follow
 			errs[i], busy = fmt.Errorf("plugin %s: %w", p.Name, err), true
 			continue
 		}
-		// Each by itself, so that a call that doesn't return holds up no other plugin's end.
+		// Concurrently, so that a call that doesn't return holds up only its own plugin.
 		ends.Go(func() { errs[i] = p.closeOwned(ctx) })
 	}
 	ends.Wait()
-	if !busy { // a deploy that runs may add tasks
+	if !busy { // a running deploy may still add tasks, and Add must not race with Wait
 		errs = append(errs, h.awaitTasks(ctx))
 	}
 	return errors.Join(append(errs, h.store.Close())...)
 }
 
-// closeOwned ends what the plugin serves.
+// closeOwned empties the slot, then checkpoints and closes the instance that served. The caller owns the plugin.
 func (p *plugin) closeOwned(ctx context.Context) error {
 	last, err := p.slot.Swap(nil)
 	if last == nil || err != nil {
@@ -198,7 +207,7 @@ func (p *plugin) closeOwned(ctx context.Context) error {
 	if err := last.Drain(ctx); err != nil {
 		return fmt.Errorf("plugin %s: %w; its state is that of the last checkpoint", p.Name, err)
 	}
-	ctx = context.WithoutCancel(ctx) // what the plugin's code may take is bounded by the options
+	ctx = context.WithoutCancel(ctx) // from here on the options bound the plugin's code
 	in := last.Value().Instance
 	if err = p.checkpointLast(ctx, in); err != nil {
 		err = fmt.Errorf("plugin %s: checkpoint: %w; the one before stays", p.Name, err)
@@ -208,10 +217,11 @@ func (p *plugin) closeOwned(ctx context.Context) error {
 	return err
 }
 
-// taskGrace is how long Close waits for the host's goroutines when ctx had ended before there was anything to wait for.
+// taskGrace is how long Close waits for the host's goroutines if ctx ends first. They need a moment to end even when
+// nothing holds them up.
 const taskGrace = 100 * time.Millisecond
 
-// awaitTasks waits for the goroutines of the host.
+// awaitTasks waits for the host's goroutines.
 func (h *Host) awaitTasks(ctx context.Context) error {
 	done := make(chan struct{})
 	go func() { h.tasks.Wait(); close(done) }()
@@ -228,8 +238,8 @@ func (h *Host) awaitTasks(ctx context.Context) error {
 	}
 }
 
-// Serving returns nil as long as the host serves its plugins, ErrHandedOver once another process does, and ErrClosed once
-// Close was called.
+// Serving returns nil as long as the host serves its plugins. It returns ErrHandedOver once another process does, and
+// otherwise ErrClosed once Close was called.
 func (h *Host) Serving() error {
 	if h.successor.Load() != nil { // even if Close began before that
 		return ErrHandedOver
@@ -240,10 +250,10 @@ func (h *Host) Serving() error {
 	return nil
 }
 
-// plugins returns all plugins in the order of their names.
+// plugins returns all plugins, ordered by name.
 func (h *Host) plugins() []*plugin { return h.table.Load().All() }
 
-// plugin returns the plugin of that name.
+// plugin returns the plugin of that name, or an error once the host no longer serves.
 func (h *Host) plugin(name string) (*plugin, error) {
 	if err := h.Serving(); err != nil {
 		return nil, err

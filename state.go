@@ -11,19 +11,20 @@ import (
 	"github.com/sohost/sohost/internal/state"
 )
 
-// stash is the state that a generation gave away in a move that has no way back. It stays with the plugin until the next flip.
+// stash is state from before a flip, kept because the new generation's state can't be moved back. It stays with the
+// plugin until the next flip.
 type stash struct {
 	generation generations.ID
 	state      abi.State
 	time       time.Time
 }
 
-// movesState reports whether there is state to move from the old generation to the candidate.
+// movesState reports whether state moves from the old generation to the candidate.
 func (c *candidate) movesState() bool {
 	return c.old.serves != nil && c.old.serves.Value().Stateful() && c.next.Stateful()
 }
 
-// takeState brings state into the candidate's instance: the old generation's, or that of the last checkpoint if nothing serves.
+// takeState gives the candidate's instance its state: the old generation's, or the last checkpoint's if nothing serves.
 func takeState(ctx context.Context, c *candidate) error {
 	return c.step(PhaseState, func() error {
 		switch {
@@ -40,8 +41,9 @@ func takeState(ctx context.Context, c *candidate) error {
 	})
 }
 
-// moveState takes the state from the old generation and gives it to the candidate's instance. The old one keeps a value that
-// nobody else changes, unless that was adopted.
+// moveState takes the state from the old generation and gives it to the candidate's instance. If the value was copied,
+// the old generation still has its own, which nobody else changes; if the value itself was passed on, both have the
+// same one.
 func (c *candidate) moveState(ctx context.Context) error {
 	old := c.old.serves.Value()
 	if c.old.gate != nil {
@@ -64,14 +66,15 @@ func (c *candidate) moveState(ctx context.Context) error {
 	if downgraded {
 		c.move.State.Way = WayDowngrade
 	}
+	// The candidate's state will not fit the old generation, but the old value is whole: it is the only way back.
 	if taken.GiversIsIntact() && !c.next.TakesBack(given) {
 		c.stash = &stash{generation: c.move.From, state: given, time: time.Now()}
 	}
 	return nil
 }
 
-// takeStash goes back to the state from before the flip, because what the newer generation has can't be moved back. The
-// move may still fail, so it is a copy that is given away.
+// takeStash gives the candidate the state from before the last flip, because the newer generation's can't be moved
+// back. It gives a copy, because the move may still fail and the stash is needed again then.
 func (c *candidate) takeStash(ctx context.Context, s *stash) error {
 	h := c.plugin.host
 	given, err := instance.CopyState(s.state, h.opts.StateLimit)
@@ -89,7 +92,7 @@ func (c *candidate) takeStash(ctx context.Context, s *stash) error {
 	return nil
 }
 
-// moveOptions are for a move to the candidate, from the generation that serves if there is one.
+// moveOptions returns the options for moving state to the candidate, from the generation that serves if there is one.
 func (c *candidate) moveOptions() state.Options {
 	o := state.Options{MaxBytes: c.plugin.host.opts.StateLimit}
 	if c.old.serves != nil {

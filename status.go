@@ -9,79 +9,84 @@ import (
 	"github.com/sohost/sohost/native"
 )
 
-// Status is what a Host serves at one moment.
+// Status describes a Host at one moment.
 type Status struct {
 	PID     int            `json:"pid"`
-	Started time.Time      `json:"started"`
-	Store   string         `json:"store"`
-	Release int            `json:"release"`
-	Plugins []PluginStatus `json:"plugins"`
+	Started time.Time      `json:"started"` // when this Host was made
+	Store   string         `json:"store"`   // absolute path, without symbolic links
+	Release int            `json:"release"` // the current one; 0 if there is none
+	Plugins []PluginStatus `json:"plugins"` // ordered by name
 
-	// Confirmed is the last release that has passed its probation; 0 if there is none.
+	// Confirmed is the number of the last release that has passed its probation; 0 if there is none.
 	Confirmed int `json:"confirmed,omitempty"`
 
-	// Generations counts the images that the process has open, and Left is what those cost that no plugin uses any more.
+	// Generations is the number of images that the process has open. Left is the cost of those that no plugin uses any
+	// more.
 	Generations int       `json:"generations"`
 	Left        Leftovers `json:"left"`
 
-	// Quarantine lists the images that are not tried again.
+	// Quarantine lists the images in quarantine, oldest first.
 	Quarantine []generations.Quarantine `json:"quarantine,omitempty"`
 }
 
-// PluginStatus is one plugin's part in a Status.
+// PluginStatus describes one plugin in a Status.
 type PluginStatus struct {
 	Name   string   `json:"name"`
 	Mode   Mode     `json:"mode"`
 	Image  string   `json:"image"`
 	Routes []string `json:"routes"`
 
-	// Generation is the one that serves, absent if none does.
+	// Generation is the image that serves, Version the plugin's own version of it, and Since the time when the reload
+	// that loaded it began. All are zero if nothing serves.
 	Generation generations.ID `json:"generation,omitzero"`
 	Version    string         `json:"version,omitempty"`
 	Since      time.Time      `json:"since,omitzero"`
 
-	// Watch says how changes of the image are noticed; absent in Prod mode.
+	// Watch describes how changes of the file are noticed; nil in Prod mode.
 	Watch *WatchStatus `json:"watch,omitempty"`
 
-	// Generations are those with an instance: the one that serves and those that still have calls.
+	// Generations lists the generations with an instance: first the one that serves, then older ones that are not
+	// retired yet.
 	Generations []GenerationStatus `json:"generations"`
 
-	// Uncheckpointed says why the plugin's state is in no checkpoint, and a restart loses it; absent if it has none or is.
+	// Uncheckpointed says why the plugin's state can't be checkpointed, so that a restart loses it. It is empty if the
+	// state can be checkpointed, whatever Options.CheckpointInterval says, and if there is none.
 	Uncheckpointed string `json:"uncheckpointed,omitempty"`
 
-	// Last is the last reload. Refused is why the newest image was not taken; it is absent after a success.
+	// Last is the last reload that changed something. Refused says why the newest image was not taken; it is nil after
+	// a successful reload.
 	Last    *Move    `json:"last,omitempty"`
 	Refused *Refusal `json:"refused,omitempty"`
 }
 
-// WatchStatus says how a file is watched.
+// WatchStatus describes how a file is watched.
 type WatchStatus struct {
 	Mode   string `json:"mode"`             // "inotify" or "poll"
-	Reason string `json:"reason,omitempty"` // why it is polled
+	Reason string `json:"reason,omitempty"` // why it is polled; empty for inotify
 }
 
-// GenerationState says how far a generation has come.
+// GenerationState is how far a generation has come.
 type GenerationState string
 
 // The states of a generation that has an instance.
 const (
 	GenerationServing  GenerationState = "serving"
-	GenerationDraining GenerationState = "draining" // another one serves; calls that had begun are still running
+	GenerationDraining GenerationState = "draining" // replaced: it is closed after its last call has returned
 )
 
-// GenerationStatus is one generation's part in a PluginStatus.
+// GenerationStatus describes one generation in a PluginStatus.
 type GenerationStatus struct {
 	ID     generations.ID  `json:"id"`
 	State  GenerationState `json:"state"`
-	Leases int64           `json:"leases"` // calls that are running
-	Memory native.Memory   `json:"memory"` // zero where the kernel doesn't tell
+	Leases int64           `json:"leases"` // running calls
+	Memory native.Memory   `json:"memory"` // zero in StatusBrief, and if the kernel doesn't report it
 
 	path string // of the image
 }
 
-// Status returns what the host serves. It never waits for a reload. What memory and goroutines cost must be measured for it: it
-// asks the kernel for the memory of all images and stops the world for a moment, together some milliseconds. Ask StatusBrief where that is
-// too much.
+// Status returns a description of the host. It never waits for a reload, but it measures: it asks the kernel for the
+// memory of all images and stops the world for a moment, together some milliseconds. Use StatusBrief where that is too
+// much.
 func (h *Host) Status() Status {
 	s := h.StatusBrief()
 	costs := h.loader.Measure(h.inUse)
@@ -94,13 +99,13 @@ func (h *Host) Status() Status {
 	return s
 }
 
-// StatusBrief returns the same as Status, with Left and each generation's Memory zero, and measures nothing.
+// StatusBrief returns the same as Status without measuring anything: Left and each generation's Memory are zero.
 func (h *Host) StatusBrief() Status {
 	s := Status{
 		PID: os.Getpid(), Started: h.started, Store: h.opts.Store, Release: h.CurrentRelease(), Plugins: []PluginStatus{},
 		Generations: len(h.loader.Opened()),
 	}
-	s.Quarantine, _ = h.store.Quarantines() // what can't be read of it shows when it is needed
+	s.Quarantine, _ = h.store.Quarantines() // best effort: a record that can't be read is reported when it matters
 	if confirmed, err := h.store.Confirmed(); err == nil {
 		s.Confirmed = confirmed.Number
 	}

@@ -72,8 +72,8 @@ func (r *Record) first(s Suspect) generations.Release {
 	return first
 }
 
-// byAge returns the images of the host's plugins in the current release, the one that came last first. Since when each is there is found
-// out in one walk through the releases, each of which is read from disk.
+// byAge returns the images of the host's plugins in the current release, newest first. One walk through the releases
+// finds out since when each image is there, because every release is read from disk.
 func (r *Record) byAge() []Suspect {
 	suspects := slices.DeleteFunc(suspectsOf(r.Current), func(s Suspect) bool { return !r.Has(s.Plugin) })
 	since := map[string]int{} // the first of the releases without a break that has the image

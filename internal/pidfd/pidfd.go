@@ -28,8 +28,8 @@ func open(pid int, pidfdOpen func(pid, flags int) (fd int, err error)) (*Process
 	switch {
 	case errors.Is(err, unix.ESRCH):
 		return nil, err
-	case err != nil: // no pidfds here, or a sandbox that doesn't allow the call: a later process with the same ID can be mistaken for this one
-		return &Process{pid: pid}, nil
+	case err != nil: // no pidfds here, or a sandbox that doesn't allow the call
+		return &Process{pid: pid}, nil // a later process with the same ID can be mistaken for this one
 	}
 	return &Process{pid: pid, file: os.NewFile(uintptr(fd), "pidfd")}, nil
 }
