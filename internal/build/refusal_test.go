@@ -221,8 +221,14 @@ func TestHostOf(t *testing.T) {
 			t.Errorf("%s: got %+v, want directory %q", test.name, h, test.dir)
 		}
 	}
+	h, err := hostOf("server", info(debug.Module{Path: abiModule}, nil, "-tags=a,b", "-race=true", "-gcflags=all=-N", "-pgo=/p/x.pgo", "GOARM64=v8.0", "X=y"))
+	want := host{toolchain: "go1.26.8", goos: "linux", goarch: "arm64", tags: []string{"a", "b"}, profile: "/p/x.pgo", gcflags: "all=-N",
+		flags: []string{"-race=true", "-msan=false", "-asan=false"}, env: []string{"GOARM64=v8.0"}}
+	if diff := cmp.Diff(want, h, cmp.AllowUnexported(host{})); diff != "" || err != nil {
+		t.Errorf("%v (-want +got):\n%s", err, diff)
+	}
 	refused := info(other, nil)
-	_, err := hostOf("server", refused)
+	_, err = hostOf("server", refused)
 	refusal(t, err, ErrHost)
 	refused = info(debug.Module{Path: abiModule}, nil)
 	refused.Settings[len(refused.Settings)-1].Value = "0" // CGO_ENABLED

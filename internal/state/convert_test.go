@@ -12,6 +12,7 @@ import (
 	"slices"
 	"testing"
 	"time"
+	"unsafe"
 
 	"github.com/sohost/sohost/abi"
 )
@@ -72,11 +73,13 @@ func TestRefusalsNameEveryPlace(t *testing.T) {
 		a map[string][]struct{ n int64 }
 		b map[key]int
 		c []func()
+		d unsafe.Pointer
 	}
 	type to struct {
 		a map[string][]struct{ n int32 }
 		b map[string]int
 		c []func()
+		d unsafe.Pointer
 		_ int
 	}
 	p := Compare(reflect.TypeFor[*from](), reflect.TypeFor[*to]())
@@ -84,6 +87,7 @@ func TestRefusalsNameEveryPlace(t *testing.T) {
 		{"state.a[][].n", "int32 can't hold every int64"},
 		{"state.b[key]", "map key type changed state.key → string"},
 		{"state.c[]", "function: it would keep running the old generation's code"},
+		{"state.d", "unsafe.Pointer: its target is unknown"},
 	}
 	if p.Way != None || !slices.Equal(p.Reasons, want) {
 		t.Errorf("got %v by %v", p.Reasons, p.Way)

@@ -229,6 +229,8 @@ func TestNotAdoptedTypes(t *testing.T) {
 			c chan any
 		}](), "state.c", "channel"},
 		{types[struct{ s shapeA }, struct{ s shapeB }](), "state.s", "interface"},
+		{types[struct{ s shapeA }, struct{ s any }](), "state.s", "interface"},
+		{types[struct{ s any }, struct{ s shapeB }](), "state.s", "interface"},
 		{types[struct{ a [2]entry }, struct{ a [3]record }](), "state.a", "array length"},
 		{types[struct {
 			a int32
