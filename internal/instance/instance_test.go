@@ -179,6 +179,7 @@ func TestNewLate(t *testing.T) {
 			var late *Instance
 			in, err := New(ctx, image, nil, func(in *Instance) { late = in })
 			time.Sleep(time.Hour)
+			synctest.Wait()
 			if (in != nil) != test.made || (late != nil) != test.late || !errors.Is(err, test.failed) {
 				t.Errorf("after %v: instance %v, late %v, %v", test.takes, in, late, err)
 			}
