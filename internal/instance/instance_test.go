@@ -246,7 +246,7 @@ func TestInRegistry(t *testing.T) {
 		t.Errorf("the origin is %q", panicked.origin)
 	}
 	for want, panics := range map[string]func(){
-		"strings": func() { strings.Repeat("x", -1) },
+		"strings": func() { _ = strings.Repeat("x", -1) },
 		"github.com/sohost/sohost/internal/instance": func() { log.New(io.Discard, "", 0).Panic("passed on") },
 	} {
 		var err error
