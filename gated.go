@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/sohost/sohost/generations"
 )
@@ -65,11 +66,17 @@ func (g *gated) replace(next *generations.Generation[*loaded]) {
 	}
 }
 
-// waited returns w with the callers who waited at this gate added. They are all counted only once they have gone on, a
-// moment after the gate opened.
+// goneTimeout is how long waited waits for callers that the opened gate lets go on. They only need a processor.
+const goneTimeout = time.Second
+
+// waited returns w with the callers who waited at this gate added. They are counted once they have gone on, a moment after
+// the gate opened, which waited waits for.
 func (g *gated) waited(w *Waited) *Waited {
 	if g.opened == nil {
 		return w
 	}
+	ctx, cancel := context.WithTimeout(context.Background(), goneTimeout)
+	defer cancel()
+	g.opened.AwaitGone(ctx)
 	return w.with(g.opened.Stats())
 }

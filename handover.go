@@ -38,7 +38,7 @@ type HandoverPhases struct {
 
 // GiveOptions configures a handover. The zero value works. It is for supervisors only.
 type GiveOptions struct {
-	// Why is the reason in words, for logs and history. It must not be empty if Images or Program is set.
+	// Why is the reason in words, for logs and history. Default: "handover".
 	Why string
 
 	// Images maps plugin names to new images that the taker is to serve, as in Deploy. Default: none; the taker serves

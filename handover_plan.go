@@ -24,9 +24,10 @@ type plan struct {
 type planEntry struct {
 	Plugin     Plugin            `json:"plugin"`
 	FileImage  generations.ID    `json:"file_image,omitzero"`
-	Serves     generations.ID    `json:"serves,omitzero"` // what the giver serves; zero: nothing
-	Next       generations.Entry `json:"next"`            // what the taker is to serve; nothing if its image is zero
-	Cause      string            `json:"cause,omitempty"` // why Next is another image; empty if it is the same
+	Serves     generations.ID    `json:"serves,omitzero"`    // what the giver serves; zero: nothing
+	Stateful   bool              `json:"stateful,omitempty"` // that has state
+	Next       generations.Entry `json:"next"`               // what the taker is to serve; nothing if its image is zero
+	Cause      string            `json:"cause,omitempty"`    // why Next is another image; empty if it is the same
 	RollbackOf int               `json:"rollback_of,omitempty"`
 	Kind       generations.Kind  `json:"kind,omitempty"`
 	Last       *Move             `json:"last,omitempty"`
@@ -39,16 +40,15 @@ func (g *giver) plan(ctx context.Context) (*plan, error) {
 	entries := g.host.ledger.Entries()
 	result := &plan{Format: planFormat, Why: g.opts.Why, Entries: entries}
 	for _, p := range g.plugins {
-		next := entries[p.Name]
-		next.Image = p.servingID()
+		e := planEntry{Plugin: p.Plugin, FileImage: p.fileImage, Serves: p.servingID(), Next: entries[p.Name]}
+		e.Next.Image = e.Serves
 		if serves := p.serving(); serves != nil {
-			next.Skipped = serves.Value().skipped
+			e.Next.Skipped, e.Stateful = serves.Value().skipped, serves.Value().Stateful()
 		}
 		p.mu.Lock()
-		result.Plugins = append(result.Plugins, planEntry{
-			Plugin: p.Plugin, FileImage: p.fileImage, Serves: next.Image, Next: next, Last: p.last, Refused: p.refused,
-		})
+		e.Last, e.Refused = p.last, p.refused
 		p.mu.Unlock()
+		result.Plugins = append(result.Plugins, e)
 	}
 	for _, r := range g.pending {
 		for _, c := range r.candidates {

@@ -153,9 +153,12 @@ func (t *taker) prepare(ctx context.Context) error {
 		if c.move.From = e.Serves; err != nil {
 			return err
 		}
-		if c.next.Stateful() {
+		switch {
+		case c.next.Stateful():
 			s := c.next.Image().Wants()
 			ready.Wants[p.Name] = wantedState{Schema: s.Schema, Version: s.Version}
+		case e.Stateful:
+			c.move.State.Way = WayDropped
 		}
 	}
 	return t.giver.Send(message{Prepared: &ready})

@@ -301,6 +301,26 @@ func TestHandoverImages(t *testing.T) {
 	}
 }
 
+// TestHandoverDropsState goes to an image that takes no state: the report and the new host's status say so, as after a reload.
+func TestHandoverDropsState(t *testing.T) {
+	w := newWorld(t)
+	r, lock := w.giver("a1")
+	r.wants("/a", "a1 1")
+	taker, report, err, takeErr := r.handover(t.Context(), lock, GiveOptions{Images: map[string]string{"a": w.file("s", "s1")}})
+	if err != nil || takeErr != nil {
+		t.Fatal(err, takeErr)
+	}
+	if len(report.Moves) != 1 || report.Moves[0].State.Way != WayDropped || !w.logged("state dropped") {
+		t.Errorf("the report is %s", mustJSON(t, report))
+	}
+	if s := taker.pluginStatus("a"); s.Last == nil || s.Last.State.Way != WayDropped {
+		t.Errorf("the status is %s", mustJSON(t, s))
+	}
+	if report.Why != "handover" || report.Release != 2 { // which must not be empty: it marks images that are new
+		t.Errorf("the report is %s", mustJSON(t, report))
+	}
+}
+
 // TestHandoverNoForward has no handler to forward to: the giver answers 503 and doesn't panic.
 func TestHandoverNoForward(t *testing.T) {
 	w := newWorld(t)

@@ -97,7 +97,7 @@ const (
 	WayDowngrade  Way = "downgrade"  // the newer generation exported state in the older one's version
 	WayKept       Way = "kept"       // the older generation got back the state from before the flip
 	WayCheckpoint Way = "checkpoint" // nothing served before; the last checkpoint was restored
-	WayDropped    Way = "dropped"    // the new generation takes no state and the old one's is lost; in a handover this is WayNone
+	WayDropped    Way = "dropped"    // the new generation takes no state and the old one's is lost
 	WayHandover   Way = "handover"   // the state was sent by another process, encoded
 )
 

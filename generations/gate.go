@@ -1,6 +1,7 @@
 package generations
 
 import (
+	"context"
 	"fmt"
 	"time"
 )
@@ -61,6 +62,10 @@ func (g *Gate[T]) Open(next *Generation[T]) error {
 // Stats describes the callers that waited so far. It may be called at any time. Once the gate is open and Waiting is 0, the
 // result is final.
 func (g *Gate[T]) Stats() GateStats { return g.waiters.stats() }
+
+// AwaitGone blocks until no caller waits at the gate, so that Stats is final, or ctx ends. The gate must be open: the callers only
+// need to run then.
+func (g *Gate[T]) AwaitGone(ctx context.Context) { g.waiters.awaitIdle(ctx) }
 
 // GateStats counts the callers that waited at a gate.
 type GateStats struct {

@@ -62,7 +62,12 @@ func TestGate(t *testing.T) {
 				if err := gate.Open(next); err != nil {
 					t.Fatal(err)
 				}
+				gate.AwaitGone(t.Context())
+				if st := gate.Stats(); st.Waiting != 0 || st.Passed != callers {
+					t.Errorf("once all have gone: %+v", st)
+				}
 				wg.Wait()
+				gate.AwaitGone(t.Context()) // nobody is there
 				got.Range(func(i, v any) bool {
 					if v != want {
 						t.Errorf("caller %v got %v, want %d", i, v, want)
@@ -211,4 +216,29 @@ func TestHistogram(t *testing.T) {
 	if h.quantile(0.1) != 0 || h.max() != 100*time.Hour {
 		t.Errorf("p10 %v, max %v", h.quantile(0.1), h.max())
 	}
+}
+
+// TestAwaitGone gives up when its context ends.
+func TestAwaitGone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := NewSlot[int](SlotOptions{})
+		gate, err := s.Gate()
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		go s.Acquire(ctx)
+		synctest.Wait()
+		limited, stop := context.WithTimeout(t.Context(), time.Second)
+		defer stop()
+		begin := time.Now()
+		if gate.AwaitGone(limited); time.Since(begin) != time.Second {
+			t.Errorf("it gave up after %v", time.Since(begin))
+		}
+		cancel()
+		if gate.AwaitGone(t.Context()); gate.Stats().Waiting != 0 {
+			t.Error("somebody waits")
+		}
+	})
 }

@@ -11,6 +11,7 @@ import (
 type waiters struct {
 	shutAt  time.Time
 	opened  chan struct{} // closed when the gate opens
+	idle    chan struct{} // has a message when the last caller may have gone since it was last received
 	shutFor atomic.Int64  // nanoseconds; 0 while it is shut
 
 	waiting, passed, timedOut, canceled atomic.Int64
@@ -18,7 +19,9 @@ type waiters struct {
 	waits histogram
 }
 
-func newWaiters() *waiters { return &waiters{shutAt: time.Now(), opened: make(chan struct{})} }
+func newWaiters() *waiters {
+	return &waiters{shutAt: time.Now(), opened: make(chan struct{}), idle: make(chan struct{}, 1)}
+}
 
 func (ws *waiters) release() {
 	ws.shutFor.Store(int64(max(time.Since(ws.shutAt), 1)))
@@ -42,6 +45,17 @@ func (ws *waiters) stats() GateStats {
 	return st
 }
 
+// awaitIdle blocks until no caller waits, or ctx ends.
+func (ws *waiters) awaitIdle(ctx context.Context) {
+	for ws.waiting.Load() > 0 {
+		select {
+		case <-ws.idle:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
 // A waiter limits how long one caller waits. The time counts from the first gate that the caller meets, so that a slot that
 // is gated again and again doesn't hold a caller longer than the slot's limit.
 type waiter struct {
@@ -57,7 +71,12 @@ func (w *waiter) wait(ctx context.Context, ws *waiters, limit time.Duration) err
 	ws.waiting.Add(1)
 	defer func() {
 		ws.waits.record(time.Since(arrived))
-		ws.waiting.Add(-1) // last: once it is 0, everything is recorded
+		if ws.waiting.Add(-1) == 0 { // last: once it is 0, everything is recorded
+			select {
+			case ws.idle <- struct{}{}:
+			default:
+			}
+		}
 	}()
 	var err error
 	var failed *atomic.Int64
