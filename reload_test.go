@@ -3,9 +3,11 @@ package sohost
 import (
 	"context"
 	"errors"
+	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -664,6 +666,26 @@ func TestPanic(t *testing.T) {
 		r.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "/a/bad", nil))
 	}()
 	if !w.logged("panic in plugin") || !w.logged("at the disco") || !w.logged("generation="+w.imageID("a1").Short()) {
+		t.Errorf("the log has %s", w.logs())
+	}
+	r.wants("/a", "a1 1")
+	if n := r.pluginStatus("a").Generations[0].Leases; n != 0 {
+		t.Errorf("%d leases are held", n)
+	}
+}
+
+// TestGoexit logs that a handler has ended its goroutine, which nobody else notices.
+func TestGoexit(t *testing.T) {
+	w := newWorld(t)
+	r := w.boots("a1")
+	w.fail("a1 a/bad", func(context.Context) error { runtime.Goexit(); return nil })
+	server := httptest.NewServer(r)
+	defer server.Close()
+	if resp, err := http.Get(server.URL + "/a/bad"); err == nil {
+		resp.Body.Close()
+		t.Errorf("answers %s", resp.Status)
+	}
+	if !w.logged("ended its goroutine") || !w.logged("generation="+w.imageID("a1").Short()) {
 		t.Errorf("the log has %s", w.logs())
 	}
 	r.wants("/a", "a1 1")

@@ -51,8 +51,14 @@ func (h *Host) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, fmt.Sprintf("plugin %s takes no requests", p.Name), http.StatusNotImplemented)
 		return
 	}
-	defer h.logPanic(r, p, l)
+	returned := false
+	defer func() {
+		if v := recover(); v != nil || !returned {
+			h.cutOff(r, p, l, v)
+		}
+	}()
 	handler.ServeHTTP(w, r)
+	returned = true
 }
 
 // forwardTo returns the handler that serves in this host's place after a handover. It is nil before a handover, and if
@@ -64,15 +70,16 @@ func (h *Host) forwardTo() http.Handler {
 	return nil
 }
 
-// logPanic, deferred, logs a plugin's panic with the generation it came from, and lets net/http cut off the response.
-func (h *Host) logPanic(r *http.Request, p *plugin, l *loaded) {
-	v := recover()
-	if v == nil {
-		return
-	}
-	if err, ok := v.(error); !ok || !errors.Is(err, http.ErrAbortHandler) {
-		h.log.Error("panic in plugin", "plugin", p.Name, "generation", l.label, "path", r.URL.Path, "panic", v,
-			"stack", string(debug.Stack()))
+// cutOff logs that a handler of a plugin panicked, or ended its goroutine if v is nil, and has net/http cut off the response.
+func (h *Host) cutOff(r *http.Request, p *plugin, l *loaded, v any) {
+	log := h.log.With("plugin", p.Name, "generation", l.label, "path", r.URL.Path)
+	err, isError := v.(error)
+	switch {
+	case v == nil: // by runtime.Goexit
+		log.Error("handler of plugin ended its goroutine: the response is cut off")
+	case isError && errors.Is(err, http.ErrAbortHandler):
+	default:
+		log.Error("panic in plugin", "panic", v, "stack", string(debug.Stack()))
 	}
 	panic(http.ErrAbortHandler)
 }

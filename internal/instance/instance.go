@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"reflect"
 	"sync/atomic"
 
 	"github.com/sohost/sohost/abi"
@@ -41,6 +42,9 @@ func New(ctx context.Context, image *Image, host abi.Host, late func(*Instance))
 	}
 	if err != nil { // New returned just as the wait ended: the instance is there, but too late
 		return in, err
+	}
+	if v := reflect.ValueOf(in.value); v.Kind() == reflect.Pointer && v.IsNil() { // it would panic with each request
+		return in, fmt.Errorf("%w: New returned a nil %T and no error", ErrNoHandler, in.value)
 	}
 	in.handler, _ = in.value.(http.Handler)
 	if !handlesSomething(in.value) {

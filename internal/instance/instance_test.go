@@ -153,6 +153,19 @@ func TestNewFails(t *testing.T) {
 	}
 }
 
+// TestNewNil refuses an instance that can't be called, however well its type fits.
+func TestNewNil(t *testing.T) {
+	for _, value := range []abi.Instance{nil, (*steps)(nil)} {
+		in, err := New(limited(t), imageOf(value, nil, abi.Descriptor{}), nil, notLate(t))
+		if !errors.Is(err, ErrNoHandler) || !strings.Contains(err.Error(), "nil") {
+			t.Errorf("%T: %v", value, err)
+		}
+		if err := in.End(limited(t)); value != nil && err == nil {
+			t.Error("its Close, which panics, is not called")
+		}
+	}
+}
+
 // TestNewLate lets New return in time, too late, and never.
 func TestNewLate(t *testing.T) {
 	for _, test := range []struct {

@@ -57,7 +57,7 @@ type Supervisor struct {
 	log      *slog.Logger
 	started  time.Time
 	requests chan *request
-	signals  chan os.Signal // gets SIGUSR2
+	signals  chan os.Signal // gets SIGUSR2 and SIGHUP
 	stopped  chan struct{}  // closed at Run's end
 	tasks    sync.WaitGroup // the goroutines that Run waits for
 
@@ -92,7 +92,7 @@ func New(opts Options) *Supervisor {
 	}
 	return &Supervisor{
 		opts: opts, limits: defaultLimits(), log: opts.Log, started: time.Now(), requests: make(chan *request),
-		signals: make(chan os.Signal, 1), stopped: make(chan struct{}), changed: make(chan struct{}), draining: map[*process]struct{}{},
+		signals: make(chan os.Signal, 2), stopped: make(chan struct{}), changed: make(chan struct{}), draining: map[*process]struct{}{},
 	}
 }
 
@@ -108,7 +108,7 @@ func (s *Supervisor) Run(ctx context.Context) (err error) {
 	defer s.tasks.Wait()
 	defer close(s.stopped)
 	debug.SetMemoryLimit(heapGoal)
-	s.tasks.Go(func() { s.upgradeOnSignal(ctx) })
+	s.tasks.Go(func() { s.obeySignals(ctx) })
 	p := s.resumed
 	if p == nil {
 		if p, err = s.first(ctx); err != nil {

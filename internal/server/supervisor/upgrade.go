@@ -51,16 +51,22 @@ type childLegacy struct {
 // upgradeTimeout bounds how long the program waits for its last answers on the control socket before it is replaced.
 const upgradeTimeout = 5 * time.Second
 
-// upgradeOnSignal asks for a handover to the program that now has this one's file name, at each SIGUSR2 until ctx or Run ends.
-func (s *Supervisor) upgradeOnSignal(ctx context.Context) {
-	signal.Notify(s.signals, syscall.SIGUSR2) // never stopped: a late one would end the process
+// obeySignals asks for a handover to the program that now has this one's file name, at each SIGUSR2 until ctx or Run ends. A
+// SIGHUP has no meaning yet, and must not end the server.
+func (s *Supervisor) obeySignals(ctx context.Context) {
+	s.notifySignals() // never stopped: a late one would end the process
 	for {
+		var received os.Signal
 		select {
-		case <-s.signals:
+		case received = <-s.signals:
 		case <-ctx.Done():
 			return
 		case <-s.stopped:
 			return
+		}
+		if received == syscall.SIGHUP {
+			s.log.Warn("SIGHUP is ignored: restart the server to have it read its configuration again")
+			continue
 		}
 		program, err := os.Executable()
 		if err != nil {
@@ -70,6 +76,8 @@ func (s *Supervisor) upgradeOnSignal(ctx context.Context) {
 		s.Handover(ctx, control.HandoverRequest{Why: "SIGUSR2", Program: program}) // which logs how it went
 	}
 }
+
+func (s *Supervisor) notifySignals() { signal.Notify(s.signals, syscall.SIGUSR2, syscall.SIGHUP) }
 
 // upgrade replaces the program of this process by the one that the worker runs, and doesn't return if that works. Otherwise all
 // goes on as before, workers run the new program, and it isn't tried again.
@@ -171,10 +179,10 @@ func (s *Supervisor) exec(program string, orders *os.File, links []*process) err
 		return failed
 	}
 	env := append(os.Environ(), s.opts.Notifier.Environ()...)
-	signal.Ignore(syscall.SIGUSR2) // otherwise an early one would end the new program
+	signal.Ignore(syscall.SIGUSR2, syscall.SIGHUP) // otherwise an early one would end the new program
 	s.log.Info("upgrade: the new program takes this process's place", "program", program)
 	err = syscall.Exec(program, os.Args, append(env, resumeEnv+"="+strconv.Itoa(fd)))
-	signal.Notify(s.signals, syscall.SIGUSR2)
+	s.notifySignals()
 	return err
 }
 

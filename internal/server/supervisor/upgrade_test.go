@@ -112,7 +112,7 @@ func TestUpgrade(t *testing.T) {
 	st.await(func(s control.Status) bool { return len(s.Draining) == 0 })
 
 	// By signal, to the file that the program was started from.
-	if err := cmd.Process.Signal(syscall.SIGUSR2); err != nil {
+	if err := errors.Join(cmd.Process.Signal(syscall.SIGHUP), cmd.Process.Signal(syscall.SIGUSR2)); err != nil {
 		t.Fatal(err)
 	}
 	third := st.worker()
@@ -167,7 +167,11 @@ func TestUpgradeFails(t *testing.T) {
 	}
 	giver.exit(0)
 	st.await(func(s control.Status) bool { return len(s.Draining) == 0 })
-	// And so are signals.
+	// And so are signals. SIGHUP ends nothing.
+	if err := syscall.Kill(os.Getpid(), syscall.SIGHUP); err != nil {
+		t.Fatal(err)
+	}
+	st.log.await("SIGHUP is ignored")
 	if err := syscall.Kill(os.Getpid(), syscall.SIGUSR2); err != nil {
 		t.Fatal(err)
 	}
