@@ -47,10 +47,12 @@ func (d *Dir) Write(plugin string, s abi.State, write func(io.Writer) error) err
 		return fmt.Errorf("write checkpoint: %w", err)
 	}
 	newest := last
-	if _, err := os.Lstat(last); errors.Is(err, fs.ErrNotExist) {
-		newest = before(last) // a process died further down, between the rename and the write
+	had, found, err := readHeader(newest)
+	if !found { // a process may have died further down, between the rename and the write
+		newest = before(last)
+		had, found, err = readHeader(newest)
 	}
-	if had, err := readHeader(newest); err == nil && had.Schema == s.Schema && had.Version != s.Version {
+	if found && err == nil && had.Schema == s.Schema && had.Version != s.Version {
 		if err := stash(newest, ofVersion(last, had.Version)); err != nil {
 			return fmt.Errorf("write checkpoint: %w", err)
 		}
@@ -74,14 +76,13 @@ func stash(file, name string) error {
 	return os.Rename(name+".new", name)
 }
 
-// readHeader returns the schema and version of a checkpoint.
-func readHeader(file string) (abi.State, error) {
-	f, err := os.Open(file)
-	if err != nil {
-		return abi.State{}, err
-	}
-	defer f.Close()
-	return state.ReadHeader(f)
+// readHeader returns the schema and version of a checkpoint if the file exists.
+func readHeader(file string) (s abi.State, found bool, err error) {
+	_, found, err = read(file, func(r io.Reader) (err error) {
+		s, err = state.ReadHeader(r)
+		return err
+	})
+	return s, found, err
 }
 
 // Restored describes the checkpoint that was restored.
@@ -133,7 +134,7 @@ func (d *Dir) Restore(plugin string, wants abi.State, now time.Time, accept func
 
 // restoreVersion restores the last checkpoint of the wanted version after a newer one of another version was refused.
 func (d *Dir) restoreVersion(plugin, other string, wants abi.State, accept func(io.Reader) error, refused error) (Restored, error) {
-	had, err := readHeader(other)
+	had, _, err := readHeader(other)
 	if err == nil && had.Schema == wants.Schema && had.Version != wants.Version {
 		last := d.last(plugin)
 		if written, found, err := read(ofVersion(last, wants.Version), accept); found && err == nil {
