@@ -51,8 +51,8 @@ func TestHandover(t *testing.T) {
 	if a, _ := receive(t, handing, "answer"); a.err != nil || a.h.Giver != giver.pid || a.h.Taker != taker.pid {
 		t.Errorf("the answer is %+v, %v", a.h, a.err)
 	}
-	s := st.status()
-	if s.Worker.PID != taker.pid || s.Release != 5 || s.Handover == nil || s.Handover.Taker != taker.pid || s.Failed != nil {
+	s := st.await(func(s control.Status) bool { return s.Release == 5 }) // until the puppet says so
+	if s.Worker.PID != taker.pid || s.Handover == nil || s.Handover.Taker != taker.pid || s.Failed != nil {
 		t.Errorf("after the handover the status is %+v", s)
 	}
 	if len(s.Draining) != 1 || s.Draining[0].PID != giver.pid || s.Memory != s.SupervisorMemory+s.Worker.Memory+s.Draining[0].Memory {
