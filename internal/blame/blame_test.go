@@ -33,7 +33,7 @@ func newStory(t *testing.T) *story {
 	}
 	s.Quarantined = func(id generations.ID) bool { return s.quarantined[name(id)] }
 	s.Has = func(plugin string) bool { return !s.gone[plugin] }
-	s.Brings = func(id generations.ID) (map[string]struct{}, bool) { // a package of its name, and one of its plugin's
+	s.OwnPackages = func(id generations.ID) (map[string]struct{}, bool) { // a package of its name, and one of its plugin's
 		return map[string]struct{}{"p/" + name(id): {}, "p/" + name(id)[:1]: {}}, !strings.HasSuffix(name(id), "?")
 	}
 	return s

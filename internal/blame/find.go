@@ -50,7 +50,7 @@ func (r *Record) named(trace *crash.Trace, tried []Suspect) (Suspect, crash.Fram
 			if _, known := of[s.Image.String()]; known {
 				continue
 			}
-			if packages, ok := r.Brings(s.Image); ok {
+			if packages, ok := r.OwnPackages(s.Image); ok {
 				images = append(images, crash.Image{ID: s.Image.String(), Packages: packages})
 				of[s.Image.String()] = s
 			}

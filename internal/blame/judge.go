@@ -45,7 +45,7 @@ func (j *Judge) Record(current generations.Release, has func(plugin string) bool
 		Previous:    j.previous(),
 		Quarantined: func(id generations.ID) bool { return j.Quarantined(id) != nil },
 		Has:         has,
-		Brings:      j.brings,
+		OwnPackages: j.ownPackages,
 	}
 	if confirmed, err := j.Store.Confirmed(); err == nil {
 		r.Confirmed = confirmed
@@ -79,7 +79,7 @@ func (j *Judge) previous() func(generations.Release) (generations.Release, bool)
 	}
 }
 
-func (j *Judge) brings(id generations.ID) (map[string]struct{}, bool) {
+func (j *Judge) ownPackages(id generations.ID) (map[string]struct{}, bool) {
 	object, err := j.Store.Object(id)
 	if err != nil {
 		return nil, false
@@ -92,7 +92,7 @@ func (j *Judge) brings(id generations.ID) (map[string]struct{}, bool) {
 	if err != nil {
 		return nil, false
 	}
-	return crash.Brings(info, self.Executable), true
+	return crash.OwnPackages(info, self.Executable), true
 }
 
 // Judge decides on each report of a crash: it quarantines the image responsible, if Condemns says so, and records the

@@ -209,7 +209,7 @@ func TestRecord(t *testing.T) {
 		t.Error("a release that isn't there is one before another")
 	}
 	for _, id := range []generations.ID{a1, {}} { // not an image, and not in the store
-		if _, ok := r.Brings(id); ok {
+		if _, ok := r.OwnPackages(id); ok {
 			t.Errorf("%s brings packages", id.Short())
 		}
 	}
@@ -226,7 +226,7 @@ func TestBringsImage(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if packages, ok := b.record().Brings(o.ID); !ok || len(packages) != 0 {
+	if packages, ok := b.record().OwnPackages(o.ID); !ok || len(packages) != 0 {
 		t.Errorf("this program brings %v to itself (%v)", packages, ok)
 	}
 }

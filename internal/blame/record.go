@@ -34,9 +34,9 @@ type Record struct {
 	// Has reports whether the host has a plugin of that name. Releases keep naming plugins that the host no longer has.
 	Has func(plugin string) bool
 
-	// Brings returns the packages of an image that neither the program nor the standard library has. ok is unset if the
+	// OwnPackages returns the packages of an image that neither the program nor the standard library has. ok is unset if the
 	// image can't be read.
-	Brings func(generations.ID) (packages map[string]struct{}, ok bool)
+	OwnPackages func(generations.ID) (packages map[string]struct{}, ok bool)
 }
 
 // earlier calls visit with the releases before release, newest first, until visit returns false.

@@ -135,7 +135,7 @@ func TestCulprit(t *testing.T) {
 
 // The host has package abi, but not container/ring.
 func TestBrings(t *testing.T) {
-	got := slices.Sorted(maps.Keys(Brings(inspect(t, "crasher"), inspect(t, "host"))))
+	got := slices.Sorted(maps.Keys(OwnPackages(inspect(t, "crasher"), inspect(t, "host"))))
 	if len(got) != 2 || got[0] != inspect(t, "crasher").PluginPath || !strings.Contains(got[1], "/shared.v2_g") {
 		t.Errorf("crasher brings %q", got)
 	}

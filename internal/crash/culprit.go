@@ -5,11 +5,11 @@ import "github.com/sohost/sohost/native"
 // An Image is a plugin image that the process had open.
 type Image struct {
 	ID       string              // any key; images with the same key count as one
-	Packages map[string]struct{} // the import paths of its own packages: see Brings
+	Packages map[string]struct{} // the import paths of its own packages: see OwnPackages
 }
 
-// Brings returns the import paths of the packages in an image that neither the host program nor the standard library has.
-func Brings(image, host *native.Info) map[string]struct{} {
+// OwnPackages returns the import paths of the packages in an image that neither the host program nor the standard library has.
+func OwnPackages(image, host *native.Info) map[string]struct{} {
 	own := make(map[string]struct{})
 	for pkg := range image.Packages {
 		if _, ok := host.Packages[pkg]; !ok && !image.Standard(pkg) {

@@ -82,7 +82,7 @@ func opened(t *testing.T, names ...string) []Image {
 	host := inspect(t, "host")
 	var images []Image
 	for _, name := range names {
-		images = append(images, Image{ID: name, Packages: Brings(inspect(t, name), host)})
+		images = append(images, Image{ID: name, Packages: OwnPackages(inspect(t, name), host)})
 	}
 	return images
 }
