@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"os"
 	"os/exec"
@@ -39,9 +38,9 @@ type probeResult struct {
 	Refused string `json:"refused,omitempty"`
 }
 
-// maxRefused is the maximum length, in bytes, of the refusal that a child reports. It is less than a pipe holds, so
-// that the child never waits for a reader.
-const maxRefused = 32 << 10
+// maxRefused is the size, in bytes, at which a child cuts off the refusal that it reports. However JSON escapes it, it fits into an
+// empty pipe, so writing it never waits for the reader, which reads when the child has ended.
+const maxRefused = 8 << 10
 
 func probeChild(list string) int {
 	os.Unsetenv(probeEnv) // programs that an image starts must not be probes
@@ -131,14 +130,20 @@ func awaitGroup(cmd *exec.Cmd) error {
 	return cmd.Wait()
 }
 
-// resultTimeout is how long reading the result of a child that has ended may take. The result is in the pipe already;
-// the limit is for the end of the pipe, which a process outside the child's group may hold open.
-const resultTimeout = time.Second
-
-// readResult reads the child's report, if there is one.
+// readResult returns what the child has reported, if it has. The child has ended, so what it wrote is in the pipe. readResult doesn't
+// wait for more: a process outside the child's group may hold the pipe open.
 func readResult(reader *os.File) (r probeResult, reported bool) {
-	reader.SetReadDeadline(time.Now().Add(resultTimeout))
-	return r, json.NewDecoder(io.LimitReader(reader, 2*maxRefused+1<<10)).Decode(&r) == nil
+	raw, err := reader.SyscallConn()
+	if err != nil {
+		return r, false
+	}
+	text := make([]byte, 64<<10) // all that a pipe holds
+	n := 0
+	raw.Read(func(fd uintptr) bool {
+		n, _ = unix.Read(int(fd), text)
+		return true
+	})
+	return r, n > 0 && json.Unmarshal(text[:n], &r) == nil
 }
 
 func exitStatus(err error) string {

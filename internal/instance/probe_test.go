@@ -130,8 +130,8 @@ func TestProbeLeavesNothing(t *testing.T) {
 	}
 }
 
-// TestProbeDoesNotHang lets a process outside the child's group hold the result's pipe open. Without a deadline for the
-// result, the probe would wait for that process.
+// TestProbeDoesNotHang lets a process outside the child's group hold the result's pipe open. A probe that read to the
+// pipe's end would wait for that process.
 func TestProbeDoesNotHang(t *testing.T) {
 	dir := t.TempDir()
 	for _, test := range []struct{ action, want string }{
@@ -177,22 +177,33 @@ func TestProbeFails(t *testing.T) {
 	}
 }
 
-// TestReadResult reads one of the largest results, and nothing from a pipe that nobody writes to.
+// TestReadResult reads the largest result there is, and nothing from a pipe that nobody writes to.
 func TestReadResult(t *testing.T) {
 	r, w, err := os.Pipe()
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer r.Close()
-	refused := strings.Repeat("é", maxRefused/2)
-	go json.NewEncoder(w).Encode(probeResult{Refused: refused}) // w stays open
+	refused := strings.Repeat("\x01", maxRefused)                                    // JSON takes six bytes for each
+	if err := json.NewEncoder(w).Encode(probeResult{Refused: refused}); err != nil { // doesn't wait for a reader
+		t.Fatal(err)
+	}
 	if got, ok := readResult(r); !ok || got.Refused != refused {
 		t.Errorf("%d bytes of %d were read, %v", len(got.Refused), len(refused), ok)
 	}
-	if _, ok := readResult(r); ok {
+	if _, ok := readResult(r); ok { // w is still open
 		t.Error("there is a second result")
 	}
+	if _, err := w.WriteString("{"); err != nil {
+		t.Fatal(err)
+	}
 	w.Close()
+	if _, ok := readResult(r); ok {
+		t.Error("half a result counts")
+	}
+	if _, ok := readResult(r); ok {
+		t.Error("the end of the pipe counts as a result")
+	}
 }
 
 func openFiles(t *testing.T) int {
