@@ -10,6 +10,7 @@ import (
 
 	"github.com/sohost/sohost"
 	"github.com/sohost/sohost/abi"
+	"golang.org/x/sys/unix"
 )
 
 // held has a call that doesn't return. Checkpoints are given up for it soon, so that others hardly wait; a plugin that lets
@@ -51,8 +52,8 @@ func held(s *scenario) {
 
 	// With a file in the place of the directory no checkpoint can be written; calls go on.
 	state := filepath.Join(s.dir, "store", "state")
-	s.must(os.Rename(state, state+"~"))
-	s.must(os.WriteFile(state, nil, 0o644))
+	s.must(os.WriteFile(state+"~", nil, 0o644))
+	s.must(unix.Renameat2(unix.AT_FDCWD, state, unix.AT_FDCWD, state+"~", unix.RENAME_EXCHANGE)) // at once: a checkpoint makes the directory
 	s.stepsOf("")
 	s.await("two exports", func() bool { return s.count("Export") > 4 })
 	s.must(s.call("a"))
