@@ -70,8 +70,9 @@ type message struct {
 
 // prepared tells the giver in which form the taker wants state.
 type prepared struct {
-	PID   int                    `json:"pid"`
-	Wants map[string]wantedState `json:"wants"` // by plugin; one that takes no state is absent
+	Format int                    `json:"format"` // the planFormat that the taker knows
+	PID    int                    `json:"pid"`
+	Wants  map[string]wantedState `json:"wants"` // by plugin; one that takes no state is absent
 }
 
 type wantedState struct {
@@ -106,5 +107,6 @@ const undoTimeout = 2 * time.Second
 var (
 	errTakerGone  = errors.New("the new process has ended")
 	errGiverGone  = errors.New("the giver is gone")
+	errVersion    = errors.New("the other process is another version of this program: restart the server instead")
 	errOutOfOrder = errors.New("unexpected message")
 )

@@ -144,6 +144,9 @@ func (g *giver) prepare(ctx context.Context) error {
 	if m.Prepared == nil {
 		return fmt.Errorf("%w: the new process must say that it is prepared", errOutOfOrder)
 	}
+	if m.Prepared.Format != planFormat { // it may have understood the plan in part
+		return fmt.Errorf("%w (the new process knows plans of form %d, not %d)", errVersion, m.Prepared.Format, planFormat)
+	}
 	g.wants, g.report.Taker = m.Prepared.Wants, m.Prepared.PID
 	if g.process, err = pidfd.Open(m.Prepared.PID); err != nil {
 		return fmt.Errorf("%w: %w", errTakerGone, err)

@@ -84,8 +84,7 @@ func (t *taker) run(ctx context.Context, opts Options, loader *instance.Loader, 
 		return fmt.Errorf("%w: the giver must send a plan", errOutOfOrder)
 	}
 	if m.Plan.Format != planFormat {
-		return fmt.Errorf("the giver is another version of this program (its plans have form %d, not %d): restart the server instead",
-			m.Plan.Format, planFormat)
+		return fmt.Errorf("%w (the giver's plans have form %d, not %d)", errVersion, m.Plan.Format, planFormat)
 	}
 	t.plan = *m.Plan
 	if t.host, err = openHost(opts, loader); err != nil {
@@ -135,7 +134,7 @@ func (t *taker) receive() (m message, pipe *os.File, err error) {
 func (t *taker) prepare(ctx context.Context) error {
 	h := t.host
 	h.ledger.SetEntries(t.plan.Entries)
-	ready := prepared{PID: os.Getpid(), Wants: map[string]wantedState{}}
+	ready := prepared{Format: planFormat, PID: os.Getpid(), Wants: map[string]wantedState{}}
 	for _, e := range t.plan.Plugins {
 		p := h.add(e.Plugin)
 		p.last, p.refused, p.fileImage = e.Last, e.Refused, e.FileImage

@@ -430,10 +430,11 @@ func TestHandoverPeers(t *testing.T) {
 		{"gone", func(*passing.Conn) {}, errTakerGone},
 		{"out of order", func(c *passing.Conn) { c.Send(message{Accepted: true}) }, errOutOfOrder},
 		{"failed", func(c *passing.Conn) { c.Send(message{Failed: &failed{Message: "no"}}) }, nil},
-		{"prepared and gone", func(c *passing.Conn) { c.Send(message{Prepared: &prepared{PID: os.Getpid()}}) }, errTakerGone},
-		{"nobody's number", func(c *passing.Conn) { c.Send(message{Prepared: &prepared{PID: 1 << 30}}) }, errTakerGone},
+		{"prepared and gone", func(c *passing.Conn) { c.Send(message{Prepared: &prepared{Format: planFormat, PID: os.Getpid()}}) }, errTakerGone},
+		{"of another version", func(c *passing.Conn) { c.Send(message{Prepared: &prepared{PID: os.Getpid()}}) }, errVersion},
+		{"nobody's number", func(c *passing.Conn) { c.Send(message{Prepared: &prepared{Format: planFormat, PID: 1 << 30}}) }, errTakerGone},
 		{"never accepts", func(c *passing.Conn) {
-			c.Send(message{Prepared: &prepared{PID: os.Getpid()}})
+			c.Send(message{Prepared: &prepared{Format: planFormat, PID: os.Getpid()}})
 			var m message
 			for !m.States {
 				m = message{}
@@ -486,7 +487,7 @@ func TestHandoverPeers(t *testing.T) {
 		t.Errorf("with no plan: %v", err)
 	}
 	// A plan of another form, understood in part, would end with plugins that serve nothing.
-	if err := take(withLock(), func(c *passing.Conn) { c.Send(message{Plan: &plan{}}) }); err == nil || !strings.Contains(err.Error(), "another version") {
+	if err := take(withLock(), func(c *passing.Conn) { c.Send(message{Plan: &plan{}}) }); !errors.Is(err, errVersion) {
 		t.Errorf("with a plan of another form: %v", err)
 	}
 	sendPlan := func(c *passing.Conn) {
