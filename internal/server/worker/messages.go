@@ -97,8 +97,14 @@ type Given struct {
 	Refusal  *sohost.Refusal  `json:"refusal,omitempty"` // if it is one plugin's image
 }
 
-// passed announces a connection between giver and taker, which is the file.
+// passed announces a socket between giver and taker, which is the file: a client's connection, unless one of the fields is set.
 type passed struct {
 	// Forward says that requests on the connection come from the giver, on behalf of its clients.
 	Forward bool `json:"forward,omitempty"`
+
+	// Giver says that on the socket an earlier giver will pass its connections.
+	Giver bool `json:"giver,omitempty"`
+
+	// Onward, from taker to giver, says that the taker has given its plugins on, and that the socket leads to where they are.
+	Onward bool `json:"onward,omitempty"`
 }

@@ -34,8 +34,9 @@ type server struct {
 	accepted    *conns.Set    // clients' connections that this process has accepted
 	passedOn    *conns.Set    // and those that the giver has passed on
 	inherited   *conns.Queue  // by which these come
-	forwarded   *conns.Queue  // connections on which the giver makes requests
+	forwarded   *conns.Queue  // connections on which earlier workers make requests
 	connections *passing.Conn // from the giver; nil if there was none
+	inlets      *inlets       // all sockets from earlier workers
 
 	public, forward, control *http.Server
 
@@ -108,8 +109,9 @@ func (s *server) begin(w *worker) (failed <-chan error) {
 			}
 		})
 	}
+	s.inlets = newInlets(s.inherit, w.log)
 	if s.connections != nil {
-		s.tasks.Go(func() { s.inherit(w.log) })
+		s.inlets.add(s.connections)
 	}
 	return errs
 }
@@ -119,36 +121,16 @@ func (s *server) end() {
 	for _, server := range []*http.Server{s.public, s.forward, s.control} {
 		server.Close()
 	}
-	if s.connections != nil {
-		s.connections.Close()
-	}
+	s.inlets.close()
 	s.tasks.Wait()
 }
 
-// inherit takes the giver's connections until it passes no more.
-func (s *server) inherit(log *slog.Logger) {
-	defer s.connections.Close()
-	for {
-		var p passed
-		files, err := s.connections.Receive(&p)
-		if errors.Is(err, passing.ErrFilesLost) {
-			log.Error("a connection of the old worker is lost", "err", err)
-			continue
-		}
-		if err != nil {
-			return // the giver has ended, or end was called
-		}
-		to := s.inherited
-		if p.Forward {
-			to = s.forwarded
-		}
-		for _, f := range files {
-			if err := push(to, f); err != nil {
-				log.Warn("take over a connection of the old worker", "err", err)
-			}
-			f.Close()
-		}
+// inherit serves a connection that an earlier worker has passed on.
+func (s *server) inherit(p passed, f *os.File) error {
+	if p.Forward {
+		return push(s.forwarded, f)
 	}
+	return push(s.inherited, f)
 }
 
 // stop finishes the requests and closes the host.
@@ -157,10 +139,9 @@ func (w *worker) stop(s *server) error {
 	defer cancel()
 	// Shutdown gives new connections 5 s for their first request, and takes those for new that were passed on to this process and
 	// have been idle since. Connections between two requests are therefore passed on again, to nobody.
-	nobody := func(*os.File) error { return nil }
-	s.passedOn.Move(nobody)
+	s.passedOn.Move(toNobody)
 	if context.Cause(w.finish) == errOrphan { // the next server is waiting
-		s.accepted.Move(nobody)
+		s.accepted.Move(toNobody)
 	}
 	return errors.Join(s.public.Shutdown(ctx), s.forward.Shutdown(ctx), s.control.Shutdown(ctx), s.host.Close(ctx))
 }
@@ -175,41 +156,49 @@ func (w *worker) give(s *server, g give) (gone bool) {
 		w.link.Send(given(nil, err))
 		return false
 	}
-	defer connections.Close()
-	proxy := newProxy(connections, w.log)
+	out := newOutlet(connections, w.log)
+	defer out.close()
 	report, err := s.host.Give(g.wanted, g.taker, sohost.GiveOptions{
-		Why: g.Why, Images: g.Images, Program: g.Program, Forward: proxy,
+		Why: g.Why, Images: g.Images, Program: g.Program, Forward: out,
 	})
 	if err != nil {
 		w.link.Send(given(nil, err))
 		return false
 	}
 	s.listener.Close() // only here: other processes have the socket open
-	for _, set := range []*conns.Set{s.accepted, s.passedOn} {
-		set.Move(func(f *os.File) error { return connections.Send(passed{}, f) })
-	}
+	s.accepted.Move(out.pass)
+	s.passedOn.Move(out.pass)
+	s.inlets.leadOn(out)
 	w.link.Send(given(report, nil))
+	w.leave(s, out)
+	return true
+}
 
+// leave finishes the requests that are left after a handover. They have the whole shutdown timeout, whatever becomes of the
+// taker: it may hand over in its turn, or die. Earlier workers had their handovers before, so they end before, too, and whatever
+// can't be led around this one may pass through it until then.
+func (w *worker) leave(s *server, out *outlet) {
 	ctx, cancel := context.WithTimeout(context.Background(), w.start.ShutdownTimeout)
 	defer cancel()
-	stop := context.AfterFunc(w.finish, cancel) // when the server ends, nobody waits for the last requests twice
-	defer stop()
-	var watching sync.WaitGroup
-	watching.Go(func() { // the taker sends nothing here: when Receive returns it is gone, and nothing can be forwarded
-		connections.Receive(new(passed))
-		cancel()
+	orphaned := context.AfterFunc(w.finish, func() {
+		if context.Cause(w.finish) == errOrphan { // the next server waits; to a server that stops, the timeout applies as it is
+			time.AfterFunc(w.limit(), cancel)
+		}
 	})
-	defer func() {
-		connections.Close()
-		watching.Wait()
-	}()
-	if err := errors.Join(s.accepted.Wait(ctx), s.passedOn.Wait(ctx)); err != nil {
-		w.log.Warn("cut off the old worker's last requests", "connections", s.accepted.Len()+s.passedOn.Len())
+	defer orphaned()
+	out.follow(func() { // a connection between two requests is closed: nobody here could answer the next one
+		s.accepted.Move(toNobody)
+		s.passedOn.Move(toNobody)
+	})
+	err := s.inlets.wait(ctx) // first: what comes from there is served by the others
+	if err = errors.Join(err, s.accepted.Wait(ctx), s.passedOn.Wait(ctx)); err != nil {
+		w.log.Warn("cut off the old worker's last requests", "connections", s.accepted.Len()+s.passedOn.Len(), "why", err)
 	}
-	proxy.close()
 	s.public.Close()
 	if err := errors.Join(s.control.Shutdown(ctx), s.host.Close(ctx)); err != nil {
 		w.log.Warn("end after the handover", "err", err)
 	}
-	return true
 }
+
+// toNobody passes a connection to nobody, which closes it between two requests.
+func toNobody(*os.File) error { return nil }

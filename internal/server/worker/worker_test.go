@@ -80,6 +80,7 @@ type child struct {
 	words  chan Word // all but Pong; closed at the end
 	pongs  chan uint64
 	exited chan error // gets what Wait returns
+	kill   func() error
 	stderr *strings.Builder
 }
 
@@ -96,7 +97,8 @@ func (p *place) start(change func(*Start), more ...*os.File) *child {
 		p.t.Fatal(err)
 	}
 	theirs.Close()
-	p.t.Cleanup(func() { cmd.Process.Kill() })
+	c.kill = cmd.Process.Kill
+	p.t.Cleanup(func() { c.kill() })
 	go func() { c.exited <- cmd.Wait() }()
 	var err error
 	if c.link, err = passing.New(mine); err != nil {
