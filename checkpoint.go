@@ -34,10 +34,11 @@ func (h *Host) checkpointRegularly() {
 // checkpoint takes a checkpoint of a plugin that serves. Callers wait while the state is copied, but not while the copy
 // is written.
 func (p *plugin) checkpoint(ctx context.Context) error {
-	if err := p.ownOpen(ctx); err != nil {
+	disown, err := p.host.own(ctx, []*plugin{p})
+	if err != nil {
 		return err
 	}
-	defer p.disown()
+	defer disown()
 	g := newGated(p)
 	if g.serves == nil || !g.serves.Value().Checkpointable() {
 		return nil

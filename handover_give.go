@@ -72,9 +72,10 @@ func (h *Host) Give(ctx context.Context, taker *os.File, opts GiveOptions) (*Han
 	return g.report, nil
 }
 
-// own takes adding and then all owner tokens, ordered by name, so that no plugin is added and none is reloaded. See
-// plugin for the lock order.
+// own takes adding and then all owner tokens, ordered by name, so that no plugin is added and none is reloaded. It waits for
+// reloads that run and for no others. See plugin for the lock order.
 func (g *giver) own(ctx context.Context) error {
+	g.host.turnstile.shut()
 	g.host.adding.Lock()
 	for _, p := range g.host.plugins() {
 		if err := p.ownOpen(ctx); err != nil {
@@ -91,6 +92,7 @@ func (g *giver) disown() {
 		p.disown()
 	}
 	g.host.adding.Unlock()
+	g.host.turnstile.open()
 }
 
 func (g *giver) run(ctx context.Context) error {

@@ -16,7 +16,7 @@ import (
 
 // plugin is one plugin of the host through all its generations.
 //
-// The host's locks are taken in this order: Host.adding, then owner tokens ordered by plugin name, then ledger.mu, and
+// The host's locks are taken in this order: the turnstile, Host.adding, then owner tokens ordered by plugin name, then ledger.mu, and
 // under that either plugin.mu or the store's lock. Package ledger takes pins.mu with the store locked. No code of a
 // plugin runs, and nothing waits for one, with ledger.mu or a lock below it held.
 type plugin struct {

@@ -63,13 +63,11 @@ type batch struct {
 // reload is Host.reload within this process. If a candidate is at fault, the error is a *failure.
 func (b *batch) reload(ctx context.Context, plugins []*plugin, choose func() (order, error)) (*Reload, error) {
 	slices.SortFunc(plugins, byName) // one order for all: two reloads can't deadlock over each other's tokens
-	for _, p := range plugins {
-		if err := p.ownOpen(ctx); err != nil {
-			return nil, err
-		}
-		// Held until the release is published, or an older reload could overtake a newer one on disk.
-		defer p.disown()
+	disown, err := b.host.own(ctx, plugins)
+	if err != nil {
+		return nil, err
 	}
+	defer disown() // only once the release is published, or an older reload could overtake a newer one on disk
 	o, err := choose()
 	if err != nil {
 		return nil, err

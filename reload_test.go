@@ -578,10 +578,11 @@ func TestKnownRefusal(t *testing.T) {
 	for range 3 {
 		w.file("a", "a2")
 		p, _ := r.plugin("a")
-		if err := p.ownOpen(t.Context()); err != nil {
+		disown, err := r.own(t.Context(), []*plugin{p})
+		if err != nil {
 			t.Fatal(err)
 		}
-		p.disown()
+		disown()
 		p.reloadChanged()
 	}
 	if n := len(r.history(generations.KindRefuse)); n != 1 {

@@ -70,6 +70,8 @@ type Host struct {
 	table     atomic.Pointer[routes.Table[*plugin]]
 	rehearsed map[generations.ID]bool // images that were probed together; written only by the boot, before anyone reads it
 
+	turnstile turnstile // what owns plugins passes it first
+
 	adding  sync.Mutex     // held while a plugin is added, and for a whole handover; lock order: see plugin
 	pending pendingList    // reloads that need a handover
 	retired wake           // a generation has retired
