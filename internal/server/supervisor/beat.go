@@ -2,20 +2,20 @@ package supervisor
 
 import (
 	"fmt"
-	"os"
 	"syscall"
 	"time"
 )
 
-// beat shows systemd that Run's goroutine is alive, and examines a worker.
+// beat shows systemd that Run's goroutine is alive, examines a worker, and does what is due from time to time.
 func (s *Supervisor) beat(p *process, n uint64) {
 	if s.opts.Notifier != nil {
 		if _, on := s.opts.Notifier.WatchdogInterval(); on {
 			s.notify(s.opts.Notifier.Ping())
 		}
 	}
-	if resident(os.Getpid()) > s.limits.lean {
-		s.slim()
+	s.slimIfFat(time.Now())
+	if s.adopts {
+		s.children.reap()
 	}
 	s.examine(p, n)
 }

@@ -49,7 +49,7 @@ func (s *Supervisor) exchange(ctx context.Context, giver *process, r *request) (
 	var taker *process
 	var err error
 	if r.Program != "" {
-		taker, err = spawn(r.Program)
+		taker, err = spawn(r.Program, &s.children)
 	} else {
 		taker, err = s.spawn()
 	}

@@ -14,7 +14,8 @@ type limits struct {
 	firstPause time.Duration // before the third start in a row; each further one doubles
 	maxPause   time.Duration // between two starts: a mended configuration or store is tried soon
 
-	lean int64 // resident bytes from which the supervisor gives memory back
+	lean               int64         // resident bytes from which the supervisor gives memory back
+	slimFirst, slimMax time.Duration // between two times that it does so while it has no work
 }
 
 func defaultLimits() limits {
@@ -27,5 +28,7 @@ func defaultLimits() limits {
 		firstPause: 100 * time.Millisecond,
 		maxPause:   5 * time.Second,
 		lean:       14 << 20,
+		slimFirst:  5 * time.Second,
+		slimMax:    10 * time.Minute,
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"os"
 	"runtime/debug"
 	"strconv"
+	"time"
 
 	"github.com/sohost/sohost/native"
 )
@@ -15,9 +16,19 @@ const heapGoal = 8 << 20
 // slim gives memory back to the kernel. Most of it are pages of the program that were needed once.
 func (s *Supervisor) slim() {
 	debug.FreeOSMemory()
-	if _, err := native.CoolProgram(); err != nil {
-		s.log.Debug("give memory back", "err", err)
+	_, err := native.CoolProgram()
+	s.log.Debug("memory given back", "err", err)
+}
+
+// slimIfFat gives memory back if there is much. If that helps only for a moment, it is done less and less often: to collect garbage
+// is work, and an idle supervisor shouldn't have any.
+func (s *Supervisor) slimIfFat(now time.Time) {
+	if now.Before(s.slimNext) || resident(os.Getpid()) <= s.limits.lean {
+		return
 	}
+	s.slim()
+	s.slimPause = min(max(2*s.slimPause, s.limits.slimFirst), s.limits.slimMax)
+	s.slimNext = now.Add(s.slimPause)
 }
 
 // resident returns the resident memory of a process in bytes; 0 if the kernel doesn't say.

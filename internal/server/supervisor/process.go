@@ -25,6 +25,7 @@ const askBacklog = 16
 type process struct {
 	proc    *os.Process
 	pid     int
+	among   *children // has it until its end
 	started time.Time
 	link    *passing.Conn
 	output  *os.File // gets what the Go runtime says when it crashes
@@ -51,7 +52,7 @@ type process struct {
 }
 
 // spawn starts a worker, which waits for its Start order. An empty program is this one.
-func spawn(program string) (*process, error) {
+func spawn(program string, among *children) (*process, error) {
 	mine, theirs, err := passing.Pair()
 	if err != nil {
 		return nil, err
@@ -72,7 +73,7 @@ func spawn(program string) (*process, error) {
 	// A worker that is stopped when this process is killed would keep the lock and the port forever, since nobody is left to
 	// notice. The signal is sent when the thread ends that started the worker; one too many does no harm.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGCONT}
-	if err := cmd.Start(); err != nil {
+	if err := among.start(cmd); err != nil {
 		link.Close()
 		output.Close()
 		if errors.Is(err, syscall.ENOEXEC) {
@@ -80,13 +81,13 @@ func spawn(program string) (*process, error) {
 		}
 		return nil, fmt.Errorf("start a worker: %w", err)
 	}
-	return watch(cmd.Process, time.Now(), link, output), nil
+	return watch(cmd.Process, time.Now(), link, output, among), nil
 }
 
 // watch returns the process of a running child. Its close must be called after its end.
-func watch(proc *os.Process, started time.Time, link *passing.Conn, output *os.File) *process {
+func watch(proc *os.Process, started time.Time, link *passing.Conn, output *os.File, among *children) *process {
 	p := &process{
-		proc: proc, pid: proc.Pid, started: started, link: link, output: output,
+		proc: proc, pid: proc.Pid, among: among, started: started, link: link, output: output,
 		served: make(chan worker.Serving, 1), given: make(chan worker.Given, 1), asks: make(chan worker.Ask, askBacklog),
 		pings: make(chan uint64, 1), paused: make(chan struct{}, 1), wake: make(chan struct{}, 1),
 		silent: make(chan struct{}), closed: make(chan struct{}), exited: make(chan struct{}),
@@ -143,6 +144,7 @@ const lastWords = time.Second
 // exited.
 func (p *process) wait() {
 	state, _ := p.proc.Wait()
+	p.among.forget(p.pid)
 	select {
 	case <-p.silent:
 	case <-time.After(lastWords):

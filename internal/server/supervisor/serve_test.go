@@ -390,7 +390,7 @@ func child(t *testing.T, command ...string) (p *process, theirs *passing.Conn) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return watch(cmd.Process, time.Now(), link, output), theirs
+	return watch(cmd.Process, time.Now(), link, output, new(children)), theirs
 }
 
 // TestKillProof kills a process that doesn't end. It is waited for as long as the limit says and not longer.
@@ -550,5 +550,25 @@ func TestResident(t *testing.T) {
 	}
 	if m := resident(1 << 30); m != 0 {
 		t.Errorf("no process takes %d bytes", m)
+	}
+}
+
+// TestIdle gives memory back less and less often while nothing happens, and at once after a handover.
+func TestIdle(t *testing.T) {
+	st := newStage(t, func(_ *Options, l *limits) { l.lean, l.slimFirst, l.slimMax = 1, 5*time.Second, 10*time.Minute })
+	slimmed := func() int { return strings.Count(st.log.String(), "memory given back") }
+	now := time.Now()
+	for range 3600 {
+		st.s.slimIfFat(now)
+		now = now.Add(time.Second)
+	}
+	if n := slimmed(); n < 2 || n > 15 {
+		t.Errorf("in an idle hour memory was given back %d times", n)
+	}
+	st.s.notifyReady()
+	before := slimmed()
+	st.s.slimIfFat(now)
+	if n := slimmed() - before; n != 1 {
+		t.Errorf("after work memory was given back %d times more, want once", n)
 	}
 }

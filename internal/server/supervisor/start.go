@@ -36,10 +36,10 @@ func (s *Supervisor) first(ctx context.Context) (*process, error) {
 
 // spawn starts a worker of the program that workers run, or, if that can't be started, of this one.
 func (s *Supervisor) spawn() (*process, error) {
-	p, err := spawn(s.program)
+	p, err := spawn(s.program, &s.children)
 	if err != nil && s.program != "" {
 		s.log.Error("can't start the worker's program; starting the supervisor's own", "program", s.program, "err", err)
-		return spawn("")
+		return spawn("", &s.children)
 	}
 	return p, err
 }

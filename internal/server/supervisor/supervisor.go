@@ -60,12 +60,17 @@ type Supervisor struct {
 	signals  chan os.Signal // gets SIGUSR2 and SIGHUP
 	stopped  chan struct{}  // closed at Run's end
 	tasks    sync.WaitGroup // the goroutines that Run waits for
+	children children
+	adopts   bool // orphans
 
 	// Run's goroutine alone has these.
 	public   *os.File
 	orders   *http.Server
 	program  string // what workers run; empty: this program
 	upgrades bool   // this process is to run that, too
+
+	slimNext  time.Time     // see slimIfFat
+	slimPause time.Duration // see slimIfFat
 
 	resumed *process       // the worker that served before an upgrade
 	pending []crash.Report // crashes that no worker knows of yet; see pend
@@ -93,6 +98,7 @@ func New(opts Options) *Supervisor {
 	return &Supervisor{
 		opts: opts, limits: defaultLimits(), log: opts.Log, started: time.Now(), requests: make(chan *request),
 		signals: make(chan os.Signal, 2), stopped: make(chan struct{}), changed: make(chan struct{}), draining: map[*process]struct{}{},
+		adopts: adopter(),
 	}
 }
 
@@ -245,6 +251,7 @@ func (s *Supervisor) greet(ctx context.Context) {
 func (s *Supervisor) notifyReady() {
 	s.notify(s.opts.Notifier.Ready("serving"))
 	s.slim()
+	s.slimNext, s.slimPause = time.Time{}, 0
 }
 
 func (s *Supervisor) notify(err error) {

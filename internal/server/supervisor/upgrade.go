@@ -241,13 +241,13 @@ func Resume(l *Legacy, opts Options) (*Supervisor, error) {
 	opts.HandoverTimeout = l.HandoverTimeout
 	s := New(opts)
 	s.started, s.last, s.crashes = l.Started, l.Handover, l.Crashes
-	if s.resumed, err = adopt(l.Worker); err != nil {
+	if s.resumed, err = s.adopt(l.Worker); err != nil {
 		return nil, err
 	}
 	// The new program doesn't know what the worker has asked the old one for.
 	s.resumed.link.Send(worker.Order{Answer: &worker.Answer{Error: "the supervisor was replaced meanwhile"}})
 	for _, c := range l.Draining {
-		d, err := adopt(c)
+		d, err := s.adopt(c)
 		if err != nil {
 			return nil, err
 		}
@@ -258,7 +258,7 @@ func Resume(l *Legacy, opts Options) (*Supervisor, error) {
 }
 
 // adopt returns the process of a worker that the program before has started.
-func adopt(c childLegacy) (*process, error) {
+func (s *Supervisor) adopt(c childLegacy) (*process, error) {
 	proc, err := os.FindProcess(c.PID)
 	if err != nil {
 		return nil, err
@@ -267,5 +267,6 @@ func adopt(c childLegacy) (*process, error) {
 	if err != nil {
 		return nil, err
 	}
-	return watch(proc, c.Started, link, fileAt(c.Output, "crash output")), nil
+	s.children.add(c.PID)
+	return watch(proc, c.Started, link, fileAt(c.Output, "crash output"), &s.children), nil
 }
