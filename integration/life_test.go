@@ -2,6 +2,7 @@ package integration
 
 import (
 	"bufio"
+	"errors"
 	"math/rand/v2"
 	"net"
 	"net/http"
@@ -11,7 +12,7 @@ import (
 	"time"
 )
 
-// TestTerminate sends SIGTERM while a request runs: it finishes, the server exits with 0, and the next server boots what was
+// TestTerminate sends SIGTERM while a request runs: it finishes, new connections are refused, the server exits with 0, and the next server boots what was
 // current.
 func TestTerminate(t *testing.T) {
 	t.Parallel()
@@ -37,6 +38,12 @@ func TestTerminate(t *testing.T) {
 	}
 	d.cmd.Process.Signal(syscall.SIGTERM)
 	d.await(0, func(l line) bool { return l.text("msg") == "stopping: finishing running requests" })
+	for err := error(nil); !errors.Is(err, syscall.ECONNREFUSED); { // new connections neither hang nor are reset
+		var late net.Conn
+		if late, err = net.Dial("tcp", d.url[len("http://"):]); err == nil {
+			late.Close()
+		}
+	}
 	if _, err := conn.Write([]byte(" two")); err != nil {
 		t.Fatal(err)
 	}

@@ -63,7 +63,7 @@ func serve(ctx context.Context, r *runFlags, log *slog.Logger) error {
 		Start: worker.Start{
 			Options: r.options(), LogFormat: r.logFormat, Verbose: r.verbose, ShutdownTimeout: r.ShutdownTimeout,
 		},
-		Public: open.public, Control: open.control, ControlPath: open.controlPath,
+		Public: open.public, PublicStays: open.publicStays, Control: open.control, ControlPath: open.controlPath,
 		Lock: lock, Log: log, Notifier: notifier,
 		HangTimeout: r.HangTimeout, HandoverTimeout: r.HandoverTimeout,
 		Serving: func(s control.Status) { greet(log, "http://"+open.public.Addr().String(), r, s) },
@@ -113,6 +113,7 @@ func acquireLock(ctx context.Context, store string, log *slog.Logger) (*generati
 // sockets are what a server listens on.
 type sockets struct {
 	public, control net.Listener
+	publicStays     bool   // systemd has made it, and keeps it open
 	controlPath     string // the control socket's file, to be removed in the end; empty if systemd has made it
 }
 
@@ -122,6 +123,7 @@ func listen(r *runFlags) (open sockets, err error) {
 	if err != nil {
 		return sockets{}, err
 	}
+	open.publicStays = open.public != nil
 	if open.public == nil {
 		if open.public, err = net.Listen("tcp", r.Listen); err != nil {
 			return sockets{}, listenError(err)

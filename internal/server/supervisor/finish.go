@@ -11,6 +11,7 @@ import (
 
 // finish tells a worker to finish, and waits for it and for the draining ones. A worker that doesn't end in time is killed.
 func (s *Supervisor) finish(p *process) error {
+	s.stopListening()
 	p.link.Send(worker.Order{Finish: true}) // fails only when it is gone
 	err := s.awaitEnd(p)
 	s.finishDraining()

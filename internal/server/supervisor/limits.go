@@ -10,6 +10,8 @@ type limits struct {
 	death time.Duration // from SIGKILL to the end; what takes longer hangs in the kernel
 	last  time.Duration // between the moment in which a taker's socket closes and that in which its exit status is there
 
+	backlog time.Duration // for connections that were made before the server stops, until a worker has accepted them
+
 	settled    time.Duration // a worker that served for as long has not crashed in a row with the one before
 	firstPause time.Duration // before the third start in a row; each further one doubles
 	maxPause   time.Duration // between two starts: a mended configuration or store is tried soon
@@ -24,6 +26,7 @@ func defaultLimits() limits {
 		grace:      5 * time.Second,
 		death:      5 * time.Second,
 		last:       100 * time.Millisecond,
+		backlog:    100 * time.Millisecond,
 		settled:    30 * time.Second,
 		firstPause: 100 * time.Millisecond,
 		maxPause:   5 * time.Second,

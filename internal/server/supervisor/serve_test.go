@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -571,4 +573,62 @@ func TestIdle(t *testing.T) {
 	if n := slimmed() - before; n != 1 {
 		t.Errorf("after work memory was given back %d times more, want once", n)
 	}
+}
+
+// TestStopListening stops a server whose worker goes on for a while. Connections that wait are accepted, later ones are refused.
+func TestStopListening(t *testing.T) {
+	st := newStage(t, func(_ *Options, l *limits) { l.backlog = never })
+	p := st.start()
+	address := p.began.Address
+	waits, err := net.Dial("tcp", address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer waits.Close()
+	st.stop()
+	if n := backlog(st.s.public); n != 1 {
+		t.Errorf("%d connections wait, want one", n)
+	}
+	accepted, err := st.s.opts.Public.Accept() // as a worker does
+	if err != nil {
+		t.Fatalf("the connection that waited: %v", err)
+	}
+	if !p.order().Finish {
+		t.Error("the worker is not told to finish")
+	}
+	for _, network := range []string{"tcp", "tcp4"} {
+		if c, err := net.Dial(network, address); !errors.Is(err, syscall.ECONNREFUSED) {
+			t.Errorf("a new connection while the worker finishes: %v, %v", c, err)
+		}
+	}
+	if _, err := accepted.Write([]byte("answer")); err != nil {
+		t.Errorf("the connection that was accepted: %v", err)
+	}
+	if b, err := io.ReadAll(io.LimitReader(waits, 6)); string(b) != "answer" {
+		t.Errorf("the client that waited gets %q, %v", b, err)
+	}
+	accepted.Close()
+	p.exit(0)
+	if err := st.end(); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestSocketStays stops a server whose socket is systemd's: connections wait for the next server.
+func TestSocketStays(t *testing.T) {
+	st := newStage(t, func(o *Options, l *limits) { o.PublicStays = true })
+	p := st.start()
+	st.stop()
+	if !p.order().Finish {
+		t.Error("the worker is not told to finish")
+	}
+	p.exit(0)
+	if err := st.end(); err != nil {
+		t.Error(err)
+	}
+	c, err := net.Dial("tcp", p.began.Address)
+	if err != nil {
+		t.Fatalf("after the server's end: %v", err)
+	}
+	c.Close()
 }

@@ -34,6 +34,10 @@ type Options struct {
 	Lock    *generations.Lock // of Start.Options.Store
 	Log     *slog.Logger
 
+	// PublicStays says that the listening socket is somebody else's, who keeps it open: connections wait there when the server has
+	// stopped. Default: they are refused as soon as the server stops.
+	PublicStays bool
+
 	// ControlPath is the control socket's file, which Run removes at its end. Default: it belongs to somebody else.
 	ControlPath string
 
@@ -61,7 +65,8 @@ type Supervisor struct {
 	stopped  chan struct{}  // closed at Run's end
 	tasks    sync.WaitGroup // the goroutines that Run waits for
 	children children
-	adopts   bool // orphans
+	refusing sync.Once // see stopListening
+	adopts   bool      // orphans
 
 	// Run's goroutine alone has these.
 	public   *os.File
@@ -102,7 +107,8 @@ func New(opts Options) *Supervisor {
 	}
 }
 
-// Run keeps a worker serving until ctx ends, then tells it to finish, and returns when all workers have ended. It fails when the
+// Run keeps a worker serving until ctx ends, then has new connections refused and tells it to finish, and returns when all workers
+// have ended. It fails when the
 // first worker says that it can't serve; later ones are tried again and again. It is called once.
 //
 // SIGUSR2 replaces the program by the one that now has this program's file name, as Handover with that Program does.
@@ -114,6 +120,7 @@ func (s *Supervisor) Run(ctx context.Context) (err error) {
 	defer s.tasks.Wait()
 	defer close(s.stopped)
 	debug.SetMemoryLimit(heapGoal)
+	defer context.AfterFunc(ctx, s.stopListening)() // even in the middle of a handover
 	s.tasks.Go(func() { s.obeySignals(ctx) })
 	p := s.resumed
 	if p == nil {

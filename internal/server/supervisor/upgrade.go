@@ -30,6 +30,7 @@ type Legacy struct {
 	HandoverTimeout time.Duration `json:"handover_timeout"`
 	Started         time.Time     `json:"started"`
 	Public          int           `json:"public"`
+	PublicStays     bool          `json:"public_stays,omitempty"` // see Options
 	Control         int           `json:"control"`
 	ControlPath     string        `json:"control_path,omitempty"` // see Options
 	Lock            int           `json:"lock"`
@@ -149,7 +150,8 @@ func (s *Supervisor) exec(program string, orders *os.File, links []*process) err
 	l := Legacy{
 		Start: s.opts.Start, HangTimeout: s.opts.HangTimeout, HandoverTimeout: s.opts.HandoverTimeout,
 		Started: s.started, ControlPath: s.opts.ControlPath,
-		Public: keep(s.public, nil), Control: keep(orders, nil), Lock: keep(s.opts.Lock.File(), nil),
+		PublicStays: s.opts.PublicStays,
+		Public:      keep(s.public, nil), Control: keep(orders, nil), Lock: keep(s.opts.Lock.File(), nil),
 	}
 	s.mu.Lock()
 	l.Handover, l.Crashes = s.last, s.crashes
@@ -238,7 +240,7 @@ func Resume(l *Legacy, opts Options) (*Supervisor, error) {
 	}
 	orders.Close()
 	opts.Lock, opts.Start, opts.HangTimeout, opts.ControlPath = generations.InheritLock(lock), l.Start, l.HangTimeout, l.ControlPath
-	opts.HandoverTimeout = l.HandoverTimeout
+	opts.HandoverTimeout, opts.PublicStays = l.HandoverTimeout, l.PublicStays
 	s := New(opts)
 	s.started, s.last, s.crashes = l.Started, l.Handover, l.Crashes
 	if s.resumed, err = s.adopt(l.Worker); err != nil {

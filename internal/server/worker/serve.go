@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/sohost/sohost"
@@ -104,7 +105,12 @@ func (s *server) begin(w *worker) (failed <-chan error) {
 		{s.forward, s.forwarded}, {s.control, w.control},
 	} {
 		s.tasks.Go(func() {
-			if err := serve.server.Serve(serve.on); !errors.Is(err, http.ErrServerClosed) && !errors.Is(err, net.ErrClosed) {
+			err := serve.server.Serve(serve.on)
+			switch {
+			case errors.Is(err, http.ErrServerClosed), errors.Is(err, net.ErrClosed):
+			case errors.Is(err, syscall.EINVAL): // the order to finish follows, unless it was a plugin
+				w.log.Info("the listening socket is shut: no more connections are accepted")
+			default:
 				errs <- fmt.Errorf("serve: %w", err)
 			}
 		})
