@@ -77,35 +77,62 @@ func (b *batch) run(ctx context.Context, jobs int) {
 	wg.Wait()
 }
 
+// notBuilt is what `sohost build --json` prints for a plugin that was not built, in place of a build.Result.
+type notBuilt struct {
+	Package     string             `json:"package"` // as it was given
+	Error       string             `json:"error"`
+	Diagnostics []build.Diagnostic `json:"diagnostics"` // empty if the sources aren't at fault
+}
+
 // report prints what was built, and why the rest was not.
 func (b *batch) report(stdout, stderr io.Writer, asJSON bool) error {
+	all := []any{}
 	var built []*build.Result
 	failed := 0
 	for i, r := range b.results {
 		if r != nil {
-			built = append(built, r)
+			built, all = append(built, r), append(all, r)
 			continue
 		}
 		failed++
+		n := notBuilt{Package: b.builds[i].Package, Error: b.errs[i].Error(), Diagnostics: []build.Diagnostic{}}
 		if ce := (*build.CompileError)(nil); errors.As(b.errs[i], &ce) {
+			n.Diagnostics = ce.Diagnostics()
 			fmt.Fprintln(stderr, complaints(ce))
 		} else if len(b.builds) > 1 {
-			fmt.Fprintf(stderr, "%s: %v\n", b.builds[i].Package, b.errs[i])
+			fmt.Fprintf(stderr, "%s: %v\n", n.Package, b.errs[i])
 		}
+		all = append(all, n)
 	}
-	if err := printBuilt(stdout, built, asJSON); err != nil {
+	if asJSON {
+		if err := printJSON(stdout, all); err != nil {
+			return err
+		}
+	} else if err := printBuilt(stdout, built); err != nil {
 		return err
 	}
 	if failed == 0 {
 		return nil
 	}
 	if len(b.builds) > 1 {
-		return fmt.Errorf("%d of %d plugins not built; their images are unchanged", failed, len(b.builds))
+		return fmt.Errorf("%d of %d plugins not built; images that were there are unchanged", failed, len(b.builds))
 	}
 	if ce := (*build.CompileError)(nil); errors.As(b.errs[0], &ce) {
-		return fmt.Errorf("%s not built; its image is unchanged", imageName(b.builds[0].Package))
+		return fmt.Errorf("%s not built; %s", imageName(b.builds[0].Package), b.whatIsLeft(0))
 	}
 	return b.errs[0]
+}
+
+// whatIsLeft says what a failed build has left in place of its image.
+func (b *batch) whatIsLeft(i int) string {
+	file := b.builds[i].Output
+	if file == "" {
+		file = filepath.Join(defaultPlugins, imageName(b.builds[i].Package)+".so")
+	}
+	if _, err := os.Stat(file); err != nil {
+		return "there is no image " + relative(file)
+	}
+	return "its image " + relative(file) + " is unchanged"
 }
 
 // complaints returns the compiler's output without the lines that name only the package: the file names show that.
@@ -119,13 +146,7 @@ func complaints(err *build.CompileError) string {
 	return b.String()
 }
 
-func printBuilt(w io.Writer, built []*build.Result, asJSON bool) error {
-	if asJSON {
-		if built == nil {
-			built = []*build.Result{}
-		}
-		return printJSON(w, built)
-	}
+func printBuilt(w io.Writer, built []*build.Result) error {
 	if len(built) == 0 {
 		return nil
 	}

@@ -33,7 +33,7 @@ func (d *developer) cycle(ctx context.Context, saved time.Time) cycle {
 		c.Plugin = imageName(d.options.Package)
 	}
 	if err != nil {
-		c.Error = notBuilt(err)
+		c.Error = whyNotBuilt(err)
 		return c
 	}
 	c.Image = result.Image[:12]
@@ -59,7 +59,7 @@ func (d *developer) cycle(ctx context.Context, saved time.Time) cycle {
 	return c
 }
 
-func notBuilt(err error) string {
+func whyNotBuilt(err error) string {
 	var ce *build.CompileError
 	if errors.As(err, &ce) {
 		return complaints(ce)

@@ -92,6 +92,12 @@ func prepare(ctx context.Context, opts Options) (*surveyed, *plan, error) {
 	if err := checkToolchain(s.env, h); err != nil {
 		return nil, nil, err
 	}
+	if err := checkPlatform(opts.Env, s.env, h); err != nil {
+		return nil, nil, err
+	}
+	if err := checkCompiler(s.command.env, s.env.CC, h); err != nil {
+		return nil, nil, err
+	}
 	if err := s.listing.check(s.target, s.relative); err != nil {
 		return nil, nil, err
 	}
@@ -137,7 +143,7 @@ func survey(ctx context.Context, opts Options, h host) (*surveyed, error) {
 	s.command = goCommand{path: opts.Go, dir: s.target.dir, env: opts.Env, log: opts.Log}
 	var all map[string]string
 	if s.env, all, err = readGoEnv(ctx, s.command); err != nil {
-		return nil, err
+		return nil, noGo(err, h)
 	}
 	if s.flags, err = readGOFLAGS(s.env.GOFLAGS, h); err != nil {
 		return nil, err
@@ -197,31 +203,36 @@ func (s *surveyed) compile(ctx context.Context, opts Options, p *plan, tmp, imag
 	if err != nil {
 		return err
 	}
-	args := slices.Concat([]string{"build", "-buildmode=plugin", "-o", image, "-toolexec=" + wrapper}, s.commonFlags())
+	flags := slices.Concat([]string{"-buildmode=plugin", "-toolexec=" + wrapper}, s.commonFlags())
 	if opts.PGO != "" {
-		args = append(args, "-pgo="+opts.PGO)
+		flags = append(flags, "-pgo="+opts.PGO)
 	} else {
-		args = append(args, "-pgo=off") // even if the package has its own profile
+		flags = append(flags, "-pgo=off") // even if the package has its own profile
 	}
 	all := ""
-	if pattern, flags, ok := strings.Cut(s.host.gcflags, "="); ok && (pattern == "all" || pattern == "std") {
-		args = append(args, "-gcflags="+s.host.gcflags)
+	if pattern, value, ok := strings.Cut(s.host.gcflags, "="); ok && (pattern == "all" || pattern == "std") {
+		flags = append(flags, "-gcflags="+s.host.gcflags)
 		if pattern == "all" {
-			all = flags
+			all = value
 		}
 	}
-	args = append(args, p.gcflags(all, strings.Join(s.flags.gcflags, " "))...)
+	flags = append(flags, p.gcflags(all, strings.Join(s.flags.gcflags, " "))...)
+	args := slices.Concat([]string{"build", "-o", image}, flags)
+	c := s.command
 	if opts.Verbose {
 		args = append(args, "-v")
+		c.packages = s.listing.paths()
 	}
-	args = append(args, "--", s.target.arg)
-
-	c := s.command
 	// The compilers' temporary files go where they are removed even after a compiler was killed.
 	c.env = append(slices.Clone(c.env), planEnv+"="+planFile, "GOTMPDIR="+tmp, "TMPDIR="+tmp)
-	_, err = c.output(ctx, args...)
-	if failed := (*goError)(nil); errors.As(err, &failed) {
-		return &CompileError{Package: p.Main, Output: s.relative(diagnostics(failed.output))}
+	_, err = c.output(ctx, append(args, "--", s.target.arg)...)
+	failed := (*goError)(nil)
+	if !errors.As(err, &failed) {
+		return err
 	}
-	return err
+	r, err := s.renamings(ctx, p, planFile, failed.output, c, flags)
+	if err != nil {
+		return err
+	}
+	return &CompileError{Package: p.Main, Output: s.relative(diagnostics(failed.output, r, c))}
 }

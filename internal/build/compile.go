@@ -63,6 +63,9 @@ func compileArgs(args []string) ([]string, error) {
 		}
 	}
 	paths[importPath] = path
+	if err := note(os.Getenv(planEnv), paths); err != nil {
+		return nil, err
+	}
 	return p.directives(args, importPath, paths, filepath.Dir(file))
 }
 

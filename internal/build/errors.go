@@ -21,6 +21,9 @@ var (
 	// ErrToolchain is returned when the go command's release differs from the one that built the host.
 	ErrToolchain = errors.New("different toolchain")
 
+	// ErrNoTool is returned when a program that the build needs isn't there: the go command or the C compiler.
+	ErrNoTool = errors.New("missing tool")
+
 	// ErrFlags is returned when GOFLAGS has flags that an isolated image can't be built with.
 	ErrFlags = errors.New("conflicting build flags")
 )

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"os/exec"
-	"regexp"
 	"slices"
 	"strings"
 	"syscall"
@@ -20,6 +19,8 @@ type goCommand struct {
 	dir  string
 	env  []string
 	log  io.Writer
+
+	packages map[string]bool // import paths that it names as it goes, with -v
 }
 
 // stopWait is how long the go command may clean up after an interrupt before it is killed.
@@ -51,7 +52,7 @@ func (c goCommand) run(ctx context.Context, stdout io.Writer, diag *bytes.Buffer
 	// os/exec sets PWD only if Env is nil. The go command needs it to print names as the user gave them.
 	cmd.Env = append(slices.Clone(c.env), "PWD="+c.dir)
 	cmd.Stdout = stdout
-	cmd.Stderr = io.MultiWriter(diag, &progressWriter{w: c.log})
+	cmd.Stderr = io.MultiWriter(diag, &progressWriter{w: c.log, isProgress: c.isProgress})
 	// A separate process group, so that compilers and linkers end together with the go command that started them.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGINT) }
@@ -74,8 +75,9 @@ func (c goCommand) run(ctx context.Context, stdout io.Writer, diag *bytes.Buffer
 
 // progressWriter passes on the go command's progress lines. It drops lines about the sources, which are part of the error.
 type progressWriter struct {
-	w    io.Writer
-	line []byte
+	w          io.Writer
+	isProgress func(line string) bool
+	line       []byte
 }
 
 func (p *progressWriter) Write(b []byte) (int, error) {
@@ -86,7 +88,7 @@ func (p *progressWriter) Write(b []byte) (int, error) {
 			return len(b), nil
 		}
 		line := p.line[:i+1]
-		if isProgress(string(line)) {
+		if p.isProgress(string(line)) {
 			p.w.Write(line) // an error here doesn't matter to the build
 		}
 		p.line = p.line[i+1:]
@@ -94,8 +96,6 @@ func (p *progressWriter) Write(b []byte) (int, error) {
 }
 
 // isProgress reports whether line is about a download, or an import path that -v prints.
-func isProgress(line string) bool {
-	return strings.HasPrefix(line, "go: downloading") || importPath.MatchString(strings.TrimSuffix(line, "\n"))
+func (c goCommand) isProgress(line string) bool {
+	return strings.HasPrefix(line, "go: downloading") || c.packages[strings.TrimSuffix(line, "\n")]
 }
-
-var importPath = regexp.MustCompile(`^[0-9A-Za-z][0-9A-Za-z._~+/-]*$`)

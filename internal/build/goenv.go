@@ -13,6 +13,10 @@ import (
 // select another toolchain, whose environment may have another module cache or GOFLAGS.
 type goEnv struct {
 	GOVERSION  string
+	GOOS       string
+	GOARCH     string
+	GOHOSTOS   string
+	GOHOSTARCH string
 	GOFLAGS    string
 	GOMODCACHE string
 	GOMOD      string
@@ -25,7 +29,7 @@ type goEnv struct {
 var cgoSettings = []string{"CGO_CFLAGS", "CGO_CPPFLAGS", "CGO_CXXFLAGS", "CGO_FFLAGS", "CGO_LDFLAGS"}
 
 func readGoEnv(ctx context.Context, c goCommand) (goEnv, map[string]string, error) {
-	out, err := c.output(ctx, "env", "-json", "GOVERSION", "GOFLAGS", "GOMODCACHE", "GOMOD", "GOWORK", "CC", "CXX",
+	out, err := c.output(ctx, "env", "-json", "GOVERSION", "GOOS", "GOARCH", "GOHOSTOS", "GOHOSTARCH", "GOFLAGS", "GOMODCACHE", "GOMOD", "GOWORK", "CC", "CXX",
 		cgoSettings[0], cgoSettings[1], cgoSettings[2], cgoSettings[3], cgoSettings[4])
 	if err != nil {
 		return goEnv{}, nil, err
@@ -54,6 +58,22 @@ func checkToolchain(env goEnv, h host) error {
 	}
 	return &Refusal{Kind: ErrToolchain, Reason: "the host was built with another Go release",
 		Want: h.toolchain, Found: found, Remedy: remedy}
+}
+
+// checkPlatform refuses to build for another platform than the host's when the environment asks for it: an image for one can't be
+// loaded by the other. base is the caller's environment. What the go command assumes by itself is no wish: a host for another
+// platform gets an image for its own.
+func checkPlatform(base []string, env goEnv, h host) error {
+	for _, v := range []struct{ key, asked, own, want string }{
+		{"GOOS", env.GOOS, env.GOHOSTOS, h.goos}, {"GOARCH", env.GOARCH, env.GOHOSTARCH, h.goarch},
+	} {
+		if v.asked != v.want && (v.asked != v.own || isSet(base, v.key)) {
+			return &Refusal{Kind: ErrFlags, Reason: "the environment asks for another platform than the host's",
+				Want: v.key + "=" + v.want, Found: v.key + "=" + v.asked,
+				Remedy: fmt.Sprintf("name a host for %s with --host, or unset %s", v.asked, v.key)}
+		}
+	}
+	return nil
 }
 
 // buildFlags holds the flags in GOFLAGS that sohost has to handle itself.

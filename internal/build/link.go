@@ -35,6 +35,10 @@ func linkArgs(args []string) ([]string, error) {
 		return nil, err
 	}
 	args[cfg] = config
+	paths[p.Main] = args[at]
+	if err := note(os.Getenv(planEnv), paths); err != nil {
+		return nil, err
+	}
 	renameStrings(args, p, paths)
 	if !p.DWARF {
 		// Flags must come before the main archive.

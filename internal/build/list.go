@@ -40,8 +40,21 @@ type listedModule struct {
 }
 
 type listedError struct {
-	Pos string
-	Err string
+	ImportStack []string
+	Pos         string
+	Err         string
+}
+
+// text returns the error with its position or, if it has none, with the chain of imports that led to it: an import cycle is about
+// nothing else.
+func (e *listedError) text() string {
+	switch {
+	case e.Pos != "":
+		return e.Pos + ": " + e.Err
+	case len(e.ImportStack) > 1:
+		return fmt.Sprintf("package %s: %s", strings.Join(e.ImportStack, "\n\timports "), e.Err)
+	}
+	return e.Err
 }
 
 // files returns the names of all files of the package, relative to Dir.
@@ -65,6 +78,15 @@ var listFields = func() string {
 type listing struct {
 	main *listed
 	all  []*listed // dependencies come before the packages that import them; main is last
+}
+
+// paths returns the import paths of all packages.
+func (l *listing) paths() map[string]bool {
+	paths := make(map[string]bool)
+	for _, p := range l.all {
+		paths[p.ImportPath] = true
+	}
+	return paths
 }
 
 // list asks the go command for the package and everything it imports.
@@ -110,11 +132,7 @@ func (l *listing) check(t target, relative func(string) string) error {
 		if p.Error == nil {
 			continue
 		}
-		line := p.Error.Err
-		if p.Error.Pos != "" {
-			line = p.Error.Pos + ": " + line
-		}
-		lines = append(lines, relative(line))
+		lines = append(lines, relative(p.Error.text()))
 	}
 	if len(lines) > 0 {
 		return &CompileError{Package: l.main.ImportPath, Output: strings.Join(lines, "\n")}

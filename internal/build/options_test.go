@@ -134,6 +134,13 @@ func TestListingCheck(t *testing.T) {
 	if ce := (*CompileError)(nil); !errors.As(err, &ce) || ce.Output != "worse\nx.go:1:2: bad" {
 		t.Errorf("got %v", err)
 	}
+	cycle := &listed{Error: &listedError{ImportStack: []string{"example.com/app", "example.com/a", "example.com/b", "example.com/a"},
+		Err: "import cycle not allowed"}}
+	err = check(&listing{main: good, all: []*listed{cycle, good}})
+	want := "package example.com/app\n\timports example.com/a\n\timports example.com/b\n\timports example.com/a: import cycle not allowed"
+	if ce := (*CompileError)(nil); !errors.As(err, &ce) || ce.Output != want {
+		t.Errorf("got %v, want %s", err, want)
+	}
 	none := &listed{ImportPath: "example.com/app", Error: &listedError{Err: "no Go files in /d"}}
 	refusal(t, check(&listing{main: none, all: []*listed{none}}), ErrPackage)
 }
@@ -160,8 +167,8 @@ func TestRelative(t *testing.T) {
 
 func TestProgress(t *testing.T) {
 	var got bytes.Buffer
-	w := &progressWriter{w: &got}
-	for _, part := range []string{"go: down", "loading x v1\nexample.com/p", "\n# example.com/p\nx.go:1: bad\n", "fmt\nno line break"} {
+	w := &progressWriter{w: &got, isProgress: goCommand{packages: map[string]bool{"example.com/p": true, "fmt": true}}.isProgress}
+	for _, part := range []string{"go: down", "loading x v1\nexample.com/p", "\n# example.com/p\nx.go:1: bad\noops\n", "fmt\nno line break"} {
 		if n, err := w.Write([]byte(part)); n != len(part) || err != nil {
 			t.Errorf("wrote %d of %d bytes, %v", n, len(part), err)
 		}

@@ -48,6 +48,37 @@ func TestCompileErrorLeavesTheEarlierImage(t *testing.T) {
 	}
 }
 
+// TestCompileErrorNames has names in its errors that look like those of a build, and names of packages that only the go command
+// knows: they come from the build cache, and package main doesn't import them.
+func TestCompileErrorNames(t *testing.T) {
+	f := unpack(t, "versions")
+	for name, text := range map[string]string{
+		"one/same/same.go": "package same\n\ntype T struct{}\n",
+		"two/same/same.go": "package same\n\ntype T struct{}\n",
+		"one/one.go":       "package one\n\nimport \"example.com/app/one/same\"\n\nfunc F() (t same.T) { return }\n",
+		"two/two.go":       "package two\n\nimport \"example.com/app/two/same\"\n\nfunc F(same.T) {}\n",
+	} {
+		write(t, filepath.Join(f.dir, name), text)
+	}
+	write(t, filepath.Join(f.dir, "plugin/uses_one.go"), "package main\n\nimport (\n\t\"example.com/app/one\"\n\t\"example.com/app/two\"\n)\n\n"+
+		"func use() { two.F(one.F()) }\n")
+	write(t, filepath.Join(f.dir, "plugin/models_generated_api.go"), "package main\n\nvar _ = xml_get_next_item\n")
+	for range 2 { // the second time all but package main comes from the build cache
+		_, err := Build(context.Background(), f.options("./plugin"))
+		ce := (*CompileError)(nil)
+		if !errors.As(err, &ce) {
+			t.Fatalf("got %v, want compile errors", err)
+		}
+		want := "# example.com/app/plugin\n" +
+			"plugin/models_generated_api.go:3:9: undefined: xml_get_next_item\n" +
+			"plugin/uses_one.go:8:20: cannot use one.F() (value of struct type \"example.com/app/one/same\".T) as " +
+			"\"example.com/app/two/same\".T value in argument to two.F"
+		if diff := cmp.Diff(want, ce.Output); diff != "" {
+			t.Errorf("output (-want +got):\n%s", diff)
+		}
+	}
+}
+
 // TestSameAgain builds the same sources in two places and twice in one.
 func TestSameAgain(t *testing.T) {
 	f, g := unpack(t, "cgo"), unpack(t, "cgo")

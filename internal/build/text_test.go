@@ -5,6 +5,8 @@ import (
 	"debug/elf"
 	"errors"
 	"io"
+	"math"
+	"path/filepath"
 	"runtime/debug"
 	"strconv"
 	"strings"
@@ -224,11 +226,79 @@ func TestReadGOFLAGS(t *testing.T) {
 }
 
 func TestDiagnostics(t *testing.T) {
-	output := "example.com/lib\nruntime/cgo\n# example.com/app/sub_g0123456789ab\n./x.go:1:2: cannot use example.com/b_gABCDEFGHIJKL.T\n\tother declaration here\n"
-	want := "# example.com/app/sub\n./x.go:1:2: cannot use example.com/b.T\n\tother declaration here"
-	if diff := cmp.Diff(want, diagnostics(output)); diff != "" {
+	r := renamings{"example.com/app/sub_g0123456789ab": "example.com/app/sub", "example.com/b_gABCDEFGHIJKL": "example.com/b",
+		"gopkg.in/yaml.v3_g___456789ab_": "gopkg.in/yaml.v3", "xml_g0123456789cd": "xml"}
+	output := "go: downloading example.com/lib v1.0.0\nexample.com/lib\n# example.com/app/sub_g0123456789ab\n" +
+		"./x.go:1:2: cannot use example.com/b_gABCDEFGHIJKL.T\n\tother declaration here\nexample.com/quoted\n" +
+		"relocation target gopkg.in/yaml%2ev3_g___456789ab_.f not defined\n./models_generated_api.go:3:4: undefined: xml_get_next_item\n" +
+		"undefined: xml_g0123456789cd.F and example.com/b_generated_api\n"
+	want := "# example.com/app/sub\n" +
+		"./x.go:1:2: cannot use example.com/b.T\n\tother declaration here\nexample.com/quoted\n" +
+		"relocation target gopkg.in/yaml%2ev3.f not defined\n./models_generated_api.go:3:4: undefined: xml_get_next_item\n" +
+		"undefined: xml.F and example.com/b_generated_api"
+	if diff := cmp.Diff(want, diagnostics(output, r, goCommand{packages: map[string]bool{"example.com/lib": true}})); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
+}
+
+func TestCompileErrorDiagnostics(t *testing.T) {
+	e := &CompileError{Output: "# example.com/p\np/x.go:1:2: undefined: y\n\tp/z.go:3:4: other\np/y.s:7: bad: worse\n" +
+		"package example.com/p\n\timports example.com/q: import cycle not allowed\nx.go:99999999999999999999: odd"}
+	want := []Diagnostic{
+		{"p/x.go", 1, 2, "undefined: y\n\tp/z.go:3:4: other"}, {"p/y.s", 7, 0, "bad: worse"},
+		{Message: "package example.com/p\n\timports example.com/q: import cycle not allowed"}, {File: "x.go", Line: math.MaxInt, Message: "odd"},
+	}
+	if diff := cmp.Diff(want, e.Diagnostics()); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+func FuzzDiagnostics(f *testing.F) {
+	f.Add("# example.com/p\np/x.go:1:2: undefined: y\n\tp/z.go:3:4: other\np/y.s:7: bad\n")
+	f.Fuzz(func(t *testing.T, output string) {
+		all := ""
+		for _, d := range (&CompileError{Output: diagnostics(output, nil, goCommand{})}).Diagnostics() {
+			all += d.Message
+		}
+		// Whatever the tool has said is in the messages, except the names of packages.
+		for line := range strings.Lines(output) {
+			words := strings.Fields(line)
+			if len(words) > 0 && !strings.HasPrefix(line, "#") && !strings.HasPrefix(line, "go: downloading") && !strings.Contains(line, ":") &&
+				!strings.Contains(all, words[len(words)-1]) {
+				t.Errorf("%q is lost", line)
+			}
+		}
+	})
+}
+
+// FuzzUndo notes new paths as the wrappers do, and checks that messages with them get the import paths back and that no other
+// message changes.
+func FuzzUndo(f *testing.F) {
+	f.Add("example.com/models", "0123456789ab", "models_generated_api.go:1: undefined: xml_get_next_item")
+	f.Add("gopkg.in/yaml.v3", "___456789ab_", "yaml%2ev3_g")
+	f.Fuzz(func(t *testing.T, path, id, text string) {
+		if path == "" || strings.ContainsAny(path, "\t\n\r") {
+			t.Skip("no import path")
+		}
+		id, err := shortID(id)
+		if err != nil || strings.ContainsAny(id, "\t\n\r") {
+			t.Skip("no id")
+		}
+		planFile := filepath.Join(t.TempDir(), "plan.json")
+		if err := note(planFile, map[string]string{path: renamed(path, id)}); err != nil {
+			t.Fatal(err)
+		}
+		r, err := readRenamings(planFile)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := r.undo(renamed(path, id)); got != path {
+			t.Errorf("%q became %q", renamed(path, id), got)
+		}
+		if got := r.undo(text); got != text && !strings.Contains(text, renamed(path, id)) && !strings.Contains(text, symbolPrefix(renamed(path, id))) {
+			t.Errorf("%q became %q", text, got)
+		}
+	})
 }
 
 func TestFlagValue(t *testing.T) {
