@@ -31,7 +31,8 @@ const (
 // A Conn is one end of a socket pair. Send may be called from any goroutine, Receive from one at a time.
 type Conn struct {
 	socket *net.UnixConn
-	send   sync.Mutex // guards writing to socket; held for a whole message
+	stall  time.Duration // stallTimeout
+	send   sync.Mutex    // guards writing to socket; held for a whole message
 	paused atomic.Bool
 }
 
@@ -64,11 +65,12 @@ func New(end *os.File) (*Conn, error) {
 		c.Close()
 		return nil, fmt.Errorf("socket pair: it is a %T", c)
 	}
-	return &Conn{socket: socket}, nil
+	return &Conn{socket: socket, stall: stallTimeout}, nil
 }
 
-// sendTimeout is how long a peer with a full socket may receive nothing.
-const sendTimeout = 20 * time.Second
+// stallTimeout is how long a peer may receive nothing while its socket is full, or send nothing in the middle of a message while this
+// end waits for its end because of a pause.
+const stallTimeout = 20 * time.Second
 
 // Send sends a message and copies of files; the caller still has to close its files. It blocks while the peer's socket is full,
 // for at most 20 s: then it assumes that the peer hangs, and closes the Conn. The error matches unix.EPIPE or unix.ECONNRESET if
@@ -93,7 +95,7 @@ func (c *Conn) Send(message any, files ...*os.File) error {
 	}
 	c.send.Lock()
 	defer c.send.Unlock()
-	if err := c.socket.SetWriteDeadline(time.Now().Add(sendTimeout)); err != nil {
+	if err := c.socket.SetWriteDeadline(time.Now().Add(c.stall)); err != nil {
 		return fmt.Errorf("send: %w", err)
 	}
 	length := binary.BigEndian.AppendUint32(nil, uint32(len(body)))
@@ -121,7 +123,8 @@ func descriptor(f *os.File) (fd int, err error) {
 	return fd, err
 }
 
-// Pause makes Receive return ErrPaused, always between two messages.
+// Pause makes Receive return ErrPaused, always between two messages. If the peer stops in the middle of one, Receive fails after
+// 20 s.
 func (c *Conn) Pause() {
 	c.paused.Store(true)
 	c.socket.SetReadDeadline(time.Unix(1, 0))
@@ -136,12 +139,18 @@ func (c *Conn) Resume() {
 // File returns a copy of the end, for a program that this process executes in its own place: see Pause.
 func (c *Conn) File() (*os.File, error) { return c.socket.File() }
 
-// read fills p. A pause that begins meanwhile has to wait until it is full.
+// read fills p. A pause that begins meanwhile has to wait until it is full, or the peer has stalled.
 func (c *Conn) read(p []byte) error {
+	var limit time.Time
 	for len(p) > 0 {
 		n, err := c.socket.Read(p)
 		if p = p[n:]; errors.Is(err, os.ErrDeadlineExceeded) {
-			err = c.socket.SetReadDeadline(time.Time{})
+			if now := time.Now(); limit.IsZero() {
+				limit = now.Add(c.stall)
+			} else if !now.Before(limit) {
+				return fmt.Errorf("the peer stopped in the middle of a message: %w", err)
+			}
+			err = c.socket.SetReadDeadline(limit)
 		}
 		if err != nil && len(p) > 0 {
 			return err

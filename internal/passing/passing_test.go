@@ -156,7 +156,6 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
-// TestPause stops a receiver between two messages, however they are cut: what was sent comes to who continues at the end.
 // TestFilesLost receives files in a process that may open no more. The message says so, and those that follow arrive.
 func TestFilesLost(t *testing.T) {
 	a, b := pair(t)
@@ -208,6 +207,7 @@ func TestFilesLost(t *testing.T) {
 	}
 }
 
+// TestPause stops a receiver between two messages, however they are cut: what was sent comes to who continues at the end.
 func TestPause(t *testing.T) {
 	a, b := pair(t)
 	const messages = 2000

@@ -2,7 +2,6 @@ package supervisor
 
 import (
 	"fmt"
-	"syscall"
 	"time"
 )
 
@@ -22,17 +21,14 @@ func (s *Supervisor) beat(p *process, n uint64) {
 
 // examine pings a worker. If it hasn't answered earlier pings for too long, examine makes it write its stacks and ends it.
 func (s *Supervisor) examine(p *process, n uint64) {
+	if p.gone() {
+		return
+	}
 	if p.silence() < s.opts.HangTimeout {
 		p.ping(n)
 		return
 	}
-	p.hung = fmt.Sprintf("it didn't answer for %v", p.silence().Round(time.Second))
-	s.log.Error("worker doesn't answer and is replaced", "pid", p.pid, "why", p.hung)
-	p.proc.Signal(syscall.SIGQUIT)
-	p.proc.Signal(syscall.SIGCONT) // it may be stopped
-	select {
-	case <-p.exited:
-	case <-time.After(s.limits.grace):
-		s.kill(p)
-	}
+	why := fmt.Sprintf("it didn't answer for %v", p.silence().Round(time.Second))
+	s.log.Error("worker doesn't answer and is replaced", "pid", p.pid, "why", why)
+	s.endHung(p, why)
 }

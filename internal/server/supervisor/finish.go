@@ -1,9 +1,11 @@
 package supervisor
 
 import (
+	"context"
 	"errors"
 	"maps"
 	"slices"
+	"syscall"
 	"time"
 
 	"github.com/sohost/sohost/internal/server/worker"
@@ -12,7 +14,7 @@ import (
 // finish tells a worker to finish, and waits for it and for the draining ones. A worker that doesn't end in time is killed.
 func (s *Supervisor) finish(p *process) error {
 	s.stopListening()
-	p.link.Send(worker.Order{Finish: true}) // fails only when it is gone
+	s.tell(p, worker.Order{Finish: true})
 	err := s.awaitEnd(p)
 	s.finishDraining()
 	return err
@@ -24,7 +26,7 @@ func (s *Supervisor) finishDraining() {
 	left := s.drainingLocked()
 	s.mu.Unlock()
 	for _, d := range left {
-		d.link.Send(worker.Order{Finish: true})
+		s.tell(d, worker.Order{Finish: true})
 		<-d.exited // drain sees to it
 	}
 }
@@ -38,7 +40,7 @@ func (s *Supervisor) awaitEnd(p *process) error {
 	defer p.close()
 	select {
 	case <-p.exited:
-	case <-time.After(s.opts.Start.ShutdownTimeout + s.limits.grace):
+	case <-s.late:
 		s.kill(p)
 		return errors.New("the worker didn't finish in time and was killed")
 	}
@@ -48,16 +50,49 @@ func (s *Supervisor) awaitEnd(p *process) error {
 	return errors.New(p.why())
 }
 
-// kill ends a process and waits until it is gone. One that hangs in the kernel can't be waited for: no code of it will ever run
+// tell sends an order without files. It doesn't wait: a worker that hangs doesn't read. It fails only when the worker is gone.
+func (s *Supervisor) tell(p *process, o worker.Order) { s.tasks.Go(func() { p.link.Send(o) }) }
+
+// kill ends processes and waits until they are gone. One that hangs in the kernel can't be waited for: no code of it will ever run
 // again, and it counts as gone.
-func (s *Supervisor) kill(p *process) {
-	p.proc.Kill()
+func (s *Supervisor) kill(ps ...*process) {
+	for _, p := range ps {
+		p.proc.Kill()
+	}
+	death := time.After(s.limits.death)
+	over := false
+	for _, p := range ps {
+		if !over {
+			select {
+			case <-p.exited:
+				continue
+			case <-death:
+				over = true
+			}
+		}
+		if p.end(nil, true) {
+			s.log.Error("a killed worker hangs in the kernel, and is left behind", "pid", p.pid)
+		}
+	}
+}
+
+// endHung ends a process that doesn't do what it must, and makes it write its stacks first.
+func (s *Supervisor) endHung(p *process, why string) {
+	p.hung = why
+	p.proc.Signal(syscall.SIGQUIT)
+	p.proc.Signal(syscall.SIGCONT) // it may be stopped
 	select {
 	case <-p.exited:
-		return
-	case <-time.After(s.limits.death):
+	case <-time.After(s.limits.grace):
+		s.kill(p)
+	case <-s.late:
+		s.kill(p)
 	}
-	if p.end(nil, true) {
-		s.log.Error("a killed worker hangs in the kernel, and is left behind", "pid", p.pid)
-	}
+}
+
+// stopLate closes late when the server has to be gone, once ctx has ended. Workers get the shutdown timeout and a grace from then.
+func (s *Supervisor) stopLate(ctx context.Context) (stop func() bool) {
+	return context.AfterFunc(ctx, func() {
+		time.AfterFunc(s.opts.Start.ShutdownTimeout+s.limits.grace, func() { close(s.late) })
+	})
 }

@@ -78,6 +78,10 @@ func (s *Supervisor) exchange(ctx context.Context, giver *process, r *request) (
 		}
 		return fail(fmt.Errorf("start the new worker: %w", err))
 	}
+	select {
+	case <-giver.given: // of a handover before, if it reported that twice
+	default:
+	}
 	give := worker.Give{Why: r.Why, Program: r.Program, Images: r.Images}
 	if err := giver.link.Send(worker.Order{Give: &give}, ends[1], ends[3]); err != nil {
 		return fail(fmt.Errorf("the old worker has ended: %w", err))
@@ -110,64 +114,86 @@ func (s *Supervisor) whyFailed(given worker.Given, taker *process) error {
 	return &control.Failure{Refusal: given.Refusal, Message: message}
 }
 
-// awaitGiven waits for the giver's report on the handover. If the giver dies instead, the taker decides: it serves only if the
-// giver had given its plugins away.
-//
-// At the time limit, and when ctx ends, the giver is told to abort. The giver alone knows whether it still can: a taker that is
-// killed may be the one that has everything.
+// awaitGiven waits for the giver's report on the handover, as the course of it says. After an error the giver serves, or is gone.
 func (s *Supervisor) awaitGiven(ctx context.Context, giver, taker *process) (given worker.Given, err error) {
-	timeout := time.NewTimer(s.opts.HandoverTimeout)
-	defer timeout.Stop()
+	c := underway
+	limit := time.NewTimer(s.limit(c))
+	defer limit.Stop()
 	beat := time.NewTicker(s.limits.beat)
 	defer beat.Stop()
-	done := ctx.Done()
-	abort := func() {
-		done = nil
-		giver.link.Send(worker.Order{Abort: true}) // fails only when it is gone
-		timeout.Reset(2 * s.limits.grace)          // for both ends to undo what they did
-	}
+	giverExited, takerExited, takerServes, stopping := giver.exited, taker.exited, taker.served, ctx.Done()
+	var seen signs
 	for n := uint64(1); ; n++ {
+		seen.expired = false
 		select {
 		case given = <-giver.given:
-			return given, nil
-		case <-giver.exited:
+			seen.reported = true
+		case <-giverExited:
+			giverExited, seen.giverGone = nil, true
 			select {
 			case given = <-giver.given: // it reported before it ended
-				return given, nil
+				seen.reported = true
 			default:
 			}
-			return s.awaitTaker(taker)
+		case <-takerExited:
+			takerExited, seen.takerGone = nil, true
+		case <-takerServes:
+			takerServes, seen.serves = nil, true
 		case <-beat.C:
 			s.beat(giver, n)
 			s.beat(taker, n)
-		case <-timeout.C:
-			if done != nil {
-				s.log.Error("handover takes too long and is aborted", "limit", s.opts.HandoverTimeout)
-				abort()
-				continue
-			}
-			if len(taker.served) > 0 {
-				return s.awaitTaker(taker)
-			}
+		case <-limit.C:
+			seen.expired = true
+		case <-stopping:
+			stopping, seen.stopping = nil, true
+		case <-s.late: // whatever they are at
+			s.kill(giver, taker)
+			return given, errLate
+		}
+		before, do := c, wait
+		c, do = c.next(seen)
+		if c != before {
+			limit.Reset(s.limit(c))
+		}
+		switch do {
+		case goOn:
+			return given, nil
+		case abort:
+			s.log.Error("handover is aborted", "why", whyAborted(seen, s.opts.HandoverTimeout))
+			s.tell(giver, worker.Order{Abort: true})
+		case endTaker:
 			s.kill(taker) // the giver notices
-		case <-done:
-			abort()
+		case endGiver:
+			s.endHung(giver, "it didn't say how the handover ended")
+			return given, errors.New("the old worker didn't say how the handover ended, and was ended; a new one boots from the store")
+		case moveAlone:
+			return worker.Given{Handover: &sohost.Handover{
+				Taker: taker.pid, Release: taker.release(), Time: time.Now(), Warning: "the old worker " + wayOut(seen) + " during the handover",
+			}}, nil
+		case giveUp:
+			return given, errors.New("the old worker died before it could give its plugins away")
 		}
 	}
 }
 
-// awaitTaker waits until the taker of a giver that died either serves or ends.
-func (s *Supervisor) awaitTaker(taker *process) (worker.Given, error) {
-	select {
-	case serving := <-taker.served:
-		taker.served <- serving
-		return worker.Given{Handover: &sohost.Handover{
-			Taker: taker.pid, Release: serving.Release, Time: time.Now(), Warning: "the old worker died during the handover",
-		}}, nil
-	case <-taker.exited:
-	case <-time.After(s.limits.grace):
+// errLate ends a handover when the server has to be gone.
+var errLate = errors.New("the server stops, and the handover didn't end in time")
+
+func whyAborted(seen signs, limit time.Duration) string {
+	switch {
+	case seen.stopping:
+		return "the server stops"
+	case seen.takerGone:
+		return "the new worker has ended"
 	}
-	return worker.Given{}, errors.New("the old worker died before it could give its plugins away")
+	return fmt.Sprintf("it takes longer than %v", limit)
+}
+
+func wayOut(seen signs) string {
+	if seen.giverGone {
+		return "died"
+	}
+	return "said nothing more"
 }
 
 // drain decides about a worker that has given its plugins away, until that has ended.
@@ -183,6 +209,8 @@ func (s *Supervisor) drain(p *process) {
 			s.examine(p, n) // its last clients wait for it
 		case <-limit.C:
 			s.log.Error("old worker doesn't end and is killed", "pid", p.pid)
+			s.kill(p)
+		case <-s.late:
 			s.kill(p)
 		}
 	}

@@ -30,12 +30,13 @@ type process struct {
 	link    *passing.Conn
 	output  *os.File // gets what the Go runtime says when it crashes
 
-	served chan worker.Serving    // one, once it serves
-	given  chan worker.Given      // one for each Give
-	asks   chan worker.Ask        // closed with silent
-	failed atomic.Pointer[string] // why it ended without having served
-	asked  atomic.Int64           // when it was sent the first ping that it hasn't answered, as time since started; 0: it owes none
-	hung   string                 // for how long it didn't answer, set before it is ended for that
+	served  chan struct{}                  // closed once it serves
+	serving atomic.Pointer[worker.Serving] // what it said then
+	given   chan worker.Given              // one for each Give
+	asks    chan worker.Ask                // closed with silent
+	failed  atomic.Pointer[string]         // why it ended without having served
+	asked   atomic.Int64                   // when it was sent the first ping that it hasn't answered, as time since started; 0: it owes none
+	hung    string                         // for how long it didn't answer, set before it is ended for that
 
 	pings  chan uint64
 	paused chan struct{} // gets one for each pause of the link, once nobody listens
@@ -88,7 +89,7 @@ func spawn(program string, among *children) (*process, error) {
 func watch(proc *os.Process, started time.Time, link *passing.Conn, output *os.File, among *children) *process {
 	p := &process{
 		proc: proc, pid: proc.Pid, among: among, started: started, link: link, output: output,
-		served: make(chan worker.Serving, 1), given: make(chan worker.Given, 1), asks: make(chan worker.Ask, askBacklog),
+		served: make(chan struct{}), given: make(chan worker.Given, 1), asks: make(chan worker.Ask, askBacklog),
 		pings: make(chan uint64, 1), paused: make(chan struct{}, 1), wake: make(chan struct{}, 1),
 		silent: make(chan struct{}), closed: make(chan struct{}), exited: make(chan struct{}),
 	}
@@ -118,23 +119,38 @@ func (p *process) listen() {
 		case w.Pong != 0:
 			p.asked.Store(0)
 		case w.Serving != nil:
-			deliver(p, p.served, *w.Serving)
+			if p.serving.CompareAndSwap(nil, w.Serving) {
+				close(p.served)
+			}
 		case w.Given != nil:
-			deliver(p, p.given, *w.Given)
+			select {
+			case p.given <- *w.Given:
+			default: // a second report on one handover
+			}
 		case w.Ask != nil:
-			deliver(p, p.asks, *w.Ask)
+			p.hear(*w.Ask)
 		case w.Failed != "":
 			p.failed.Store(&w.Failed)
 		}
 	}
 }
 
-// deliver waits until somebody takes a word, or nobody will.
-func deliver[T any](p *process, to chan<- T, word T) {
+// hear passes an ask on. listen calls it and must not wait: whoever pauses the link waits for listen.
+func (p *process) hear(ask worker.Ask) {
 	select {
-	case to <- word:
-	case <-p.closed:
+	case p.asks <- ask:
+	default:
+		told := worker.Answer{ID: ask.ID, Error: "too many handovers are asked for"}
+		p.tasks.Go(func() { p.link.Send(worker.Order{Answer: &told}) })
 	}
+}
+
+// release returns the release that the process serves, as it said when it began to.
+func (p *process) release() int {
+	if serving := p.serving.Load(); serving != nil {
+		return serving.Release
+	}
+	return 0
 }
 
 // lastWords is how long listen may take to read what a worker said before it ended. Only one that nobody listens to needs more.

@@ -63,6 +63,7 @@ type Supervisor struct {
 	requests chan *request
 	signals  chan os.Signal // gets SIGUSR2 and SIGHUP
 	stopped  chan struct{}  // closed at Run's end
+	late     chan struct{}  // closed when the server has to be gone
 	tasks    sync.WaitGroup // the goroutines that Run waits for
 	children children
 	refusing sync.Once // see stopListening
@@ -102,8 +103,8 @@ func New(opts Options) *Supervisor {
 	}
 	return &Supervisor{
 		opts: opts, limits: defaultLimits(), log: opts.Log, started: time.Now(), requests: make(chan *request),
-		signals: make(chan os.Signal, 2), stopped: make(chan struct{}), changed: make(chan struct{}), draining: map[*process]struct{}{},
-		adopts: adopter(),
+		signals: make(chan os.Signal, 2), stopped: make(chan struct{}), late: make(chan struct{}), changed: make(chan struct{}),
+		draining: map[*process]struct{}{}, adopts: adopter(),
 	}
 }
 
@@ -119,6 +120,7 @@ func (s *Supervisor) Run(ctx context.Context) (err error) {
 	defer s.public.Close()
 	defer s.tasks.Wait()
 	defer close(s.stopped)
+	defer s.stopLate(ctx)()
 	debug.SetMemoryLimit(heapGoal)
 	defer context.AfterFunc(ctx, s.stopListening)() // even in the middle of a handover
 	s.tasks.Go(func() { s.obeySignals(ctx) })

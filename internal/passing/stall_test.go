@@ -1,0 +1,62 @@
+package passing
+
+import (
+	"errors"
+	"os"
+	"runtime"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// TestStall has a peer that stops in the middle of a message. A pause doesn't wait for it without end, and a pause that begins before
+// the message goes on doesn't cut it.
+func TestStall(t *testing.T) {
+	mine, theirs, err := Pair()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer theirs.Close()
+	c, err := New(mine)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	received := make(chan error, 1)
+	var text string
+	begin := func(part ...byte) {
+		theirs.Write(part)
+		go func() { _, err := c.Receive(&text); received <- err }()
+		for buffered(t, c) > 0 { // until it is in the message
+			runtime.Gosched()
+		}
+	}
+	begin(0, 0, 0, 3, '"')
+	c.Pause()
+	theirs.Write([]byte{'x', '"'})
+	if err := <-received; err != nil || text != "x" {
+		t.Errorf("a message that goes on is received as %q, %v", text, err)
+	}
+	c.Resume()
+
+	c.stall = time.Millisecond
+	begin(0, 0)
+	c.Pause()
+	if err := <-received; !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("a message that doesn't go on is received with %v", err)
+	}
+}
+
+// buffered returns how many bytes wait to be read.
+func buffered(t *testing.T, c *Conn) (n int) {
+	t.Helper()
+	raw, err := c.socket.SyscallConn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if controlErr := raw.Control(func(fd uintptr) { n, err = unix.IoctlGetInt(int(fd), unix.SIOCINQ) }); errors.Join(controlErr, err) != nil {
+		t.Fatal(controlErr, err)
+	}
+	return n
+}
