@@ -26,7 +26,7 @@ func (w wake) up() {
 	}
 }
 
-// unfinished is how long a truncated image may stay unchanged before it is treated as broken rather than half written.
+// unfinished is how long a truncated or damaged image may stay unchanged before it is treated as broken rather than half written.
 const unfinished = time.Second
 
 // watch reloads the plugin whenever its image changes.
@@ -86,10 +86,10 @@ func (p *plugin) reloadChanged() (again bool) {
 	return errors.Is(err, generations.ErrChanged)
 }
 
-// truncated reports whether a file looks like an image whose end has not been written yet.
+// truncated reports whether a file looks like an image that has not been written to its end yet, or not everywhere.
 func truncated(file string) bool {
 	_, err := native.InspectFile(file)
-	return errors.Is(err, native.ErrTruncated)
+	return errors.Is(err, native.ErrTruncated) || errors.Is(err, native.ErrDamaged)
 }
 
 // watchDir adds the plugins whose files appear in Options.Dir later, and loads them as it would a changed image.

@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"regexp"
 	"testing"
+
+	"github.com/sohost/sohost/native"
 )
 
 // cloner makes distinct images of one isolated image without building: it puts another content id of twelve characters in
@@ -20,6 +22,9 @@ type cloner struct {
 }
 
 const idAlphabet = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+
+// isolatedPath is what the private packages of an isolated image look like.
+var isolatedPath = regexp.MustCompile(`_g[A-Za-z0-9_]{12}$`)
 
 // newCloner clones the image of the main package with that import path.
 func newCloner(t testing.TB, image, mainPackage string) *cloner {
@@ -46,6 +51,9 @@ func (c *cloner) clone(t testing.TB) string {
 		c.made[string(id)] = true
 		file := filepath.Join(t.TempDir(), fmt.Sprintf("clone-%s.so", id))
 		if err := os.WriteFile(file, bytes.ReplaceAll(c.image, append([]byte("_g"), c.id...), append([]byte("_g"), id...)), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if err := native.SealFile(file, isolatedPath.MatchString); err != nil {
 			t.Fatal(err)
 		}
 		return file

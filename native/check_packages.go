@@ -78,7 +78,7 @@ func (c *checker) wrongPackage(p, want, found string) Reason {
 // otherModule reports a package whose interface matches the host's but whose code is from another release. The runtime would
 // run the host's code.
 func (c *checker) otherModule(p string) (Reason, bool) {
-	if c.shared(p) || c.img.Standard(p) || contentAddressed.MatchString(p) {
+	if c.shared(p) || c.img.Standard(p) || c.img.marked(p) {
 		return Reason{}, false
 	}
 	w, f := c.exe.Module(p), c.img.Module(p)
@@ -130,7 +130,7 @@ func (c *checker) loadedPackages() {
 			r.Code = BrokenPackage
 			r.Want, r.Found = "an initialised package", "one from "+first.Path+", which failed or is still being opened"
 			r.Remedy = "open it in a new process"
-		case !c.img.Standard(p) && !c.shared(p) && !contentAddressed.MatchString(p) && !sameSource(p, first.Info, c.img):
+		case !c.img.Standard(p) && !c.shared(p) && !(c.img.marked(p) && first.Info.marked(p)) && !sameSource(p, first.Info, c.img):
 			r.Code = UnprovenPackage
 			r.Want, r.Found = "the code opened from "+first.Path, "code that may differ"
 		default:

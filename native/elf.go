@@ -22,8 +22,9 @@ const (
 // elfFile is an ELF file that has been checked: all its segments and sections are within the file.
 type elfFile struct {
 	*elf.File
-	r    io.ReaderAt
-	size int64
+	r      io.ReaderAt
+	size   int64
+	tables int64 // where the last header table ends
 }
 
 // readELF reads the headers. If they point beyond the end of the file, it is truncated. The section table is at the end, so
@@ -37,19 +38,20 @@ func readELF(r io.ReaderAt, size int64) (*elfFile, error) {
 		return nil, fmt.Errorf("read ELF header: %w", err)
 	}
 	if n := min(len(head), len(elf.ELFMAG)); string(head[:n]) != elf.ELFMAG[:n] {
-		return nil, fmt.Errorf("%w: it begins with %q", ErrNotELF, head[:min(len(head), 8)])
+		return nil, ErrNotELF // without a quotation: the file may be anybody's
 	}
 	if len(head) < 64 { // a 32-bit header is shorter, but no file ends after it
 		return nil, fmt.Errorf("%w: it has only %d bytes", ErrTruncated, size)
 	}
-	if err := checkTables(r, head, size); err != nil {
+	tables, err := checkTables(r, head, size)
+	if err != nil {
 		return nil, err
 	}
 	file, err := elf.NewFile(r)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrMalformed, err)
 	}
-	f := &elfFile{File: file, r: r, size: size}
+	f := &elfFile{File: file, r: r, size: size, tables: tables}
 	for _, p := range f.Progs {
 		if !fits(p.Off, p.Filesz, size) {
 			return nil, fmt.Errorf("%w: a segment extends to byte %d of %d", ErrTruncated, p.Off+p.Filesz, size)
@@ -64,8 +66,8 @@ func readELF(r io.ReaderAt, size int64) (*elfFile, error) {
 }
 
 // checkTables checks the header tables before debug/elf reads them. debug/elf would report a truncated file as malformed, and
-// would decompress the section names without a limit.
-func checkTables(r io.ReaderAt, head []byte, size int64) error {
+// would decompress the section names without a limit. It returns where the last table ends.
+func checkTables(r io.ReaderAt, head []byte, size int64) (end int64, err error) {
 	var order binary.ByteOrder = binary.LittleEndian
 	if elf.Data(head[elf.EI_DATA]) == elf.ELFDATA2MSB {
 		order = binary.BigEndian
@@ -81,16 +83,17 @@ func checkTables(r io.ReaderAt, head []byte, size int64) error {
 		h.Shoff, h.Shnum, h.Shentsize, h.Shstrndx = uint64(h32.Shoff), h32.Shnum, h32.Shentsize, h32.Shstrndx
 	}
 	if !fits(h.Phoff, uint64(h.Phnum)*uint64(h.Phentsize), size) {
-		return fmt.Errorf("%w: its program headers would be at byte %d of %d", ErrTruncated, h.Phoff, size)
+		return 0, fmt.Errorf("%w: its program headers would be at byte %d of %d", ErrTruncated, h.Phoff, size)
 	}
 	if !fits(h.Shoff, uint64(h.Shnum)*uint64(h.Shentsize), size) {
-		return fmt.Errorf("%w: its section headers would be at byte %d of %d", ErrTruncated, h.Shoff, size)
+		return 0, fmt.Errorf("%w: its section headers would be at byte %d of %d", ErrTruncated, h.Shoff, size)
 	}
 	if h.Shnum > maxSections || h.Shoff > 0 && h.Shnum == 0 { // 0 stands for more than 65,279
-		return fmt.Errorf("%w: too many sections", ErrMalformed)
+		return 0, fmt.Errorf("%w: too many sections", ErrMalformed)
 	}
+	end = max(int64(h.Phoff)+int64(h.Phnum)*int64(h.Phentsize), int64(h.Shoff)+int64(h.Shnum)*int64(h.Shentsize))
 	if h.Shnum == 0 {
-		return nil
+		return end, nil
 	}
 	var names elf.Section64
 	b := make([]byte, binary.Size(names))
@@ -98,7 +101,7 @@ func checkTables(r io.ReaderAt, head []byte, size int64) error {
 		b = b[:binary.Size(elf.Section32{})]
 	}
 	if _, err := r.ReadAt(b, int64(h.Shoff)+int64(h.Shstrndx)*int64(h.Shentsize)); err != nil {
-		return fmt.Errorf("%w: no section has the section names", ErrMalformed)
+		return 0, fmt.Errorf("%w: no section has the section names", ErrMalformed)
 	}
 	if !is32 {
 		binary.Decode(b, order, &names)
@@ -108,9 +111,9 @@ func checkTables(r io.ReaderAt, head []byte, size int64) error {
 		names.Flags, names.Size = uint64(n32.Flags), uint64(n32.Size)
 	}
 	if elf.SectionFlag(names.Flags)&elf.SHF_COMPRESSED != 0 || names.Size > maxSectionNames {
-		return fmt.Errorf("%w: the section names are compressed or too long", ErrMalformed)
+		return 0, fmt.Errorf("%w: the section names are compressed or too long", ErrMalformed)
 	}
-	return nil
+	return end, nil
 }
 
 // fits reports whether n bytes at off end within size, without overflow.

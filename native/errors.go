@@ -17,6 +17,9 @@ var (
 	// map it, and the process would die of SIGBUS at the first access.
 	ErrTruncated = errors.New("truncated ELF file")
 
+	// ErrDamaged is returned when a sealed image isn't, byte for byte, what `sohost build` has sealed.
+	ErrDamaged = errors.New("damaged image")
+
 	// ErrMalformed is returned when the headers or symbol tables contradict themselves or are larger than in any real image.
 	ErrMalformed = errors.New("malformed ELF file")
 )

@@ -1,7 +1,6 @@
 package native
 
 import (
-	"regexp"
 	"runtime/debug"
 	"strings"
 )
@@ -54,8 +53,11 @@ type Info struct {
 	PluginPath string `json:"plugin_path,omitempty"`
 
 	// Isolated reports whether PluginPath is derived from the content, as <import path>_g<12 characters>, so that every build
-	// has its own.
+	// has its own. The seal says so.
 	Isolated bool `json:"isolated"`
+
+	// Seal is what `sohost build` has added: nil for other images.
+	Seal *Seal `json:"seal,omitempty"`
 
 	// Toolchain is the Go release that built the file, such as "go1.26.8", without experiments.
 	Toolchain string `json:"toolchain,omitempty"`
@@ -87,9 +89,6 @@ type Info struct {
 	Libraries []string `json:"libraries,omitempty"`
 }
 
-// contentAddressed matches an import path that is derived from the content: see Info.Isolated.
-var contentAddressed = regexp.MustCompile(`_g[A-Za-z0-9_]{12}$`)
-
 // CanLoadPlugins reports whether the file is an executable with the plugin support of the Go runtime linked in.
 func (i *Info) CanLoadPlugins() bool {
 	return i.Kind == KindGoExecutable && len(i.Packages) > 0
@@ -101,7 +100,7 @@ func (i *Info) Standard(pkg string) bool {
 	switch {
 	case strings.Contains(first, "."), pkg == "main", pkg == i.PluginPath, strings.HasPrefix(pkg, "plugin/unnamed-"):
 		return false
-	case contentAddressed.MatchString(pkg):
+	case i.marked(pkg):
 		return false
 	}
 	// The path of a module that is never downloaded need not have a dot in its first element.
@@ -110,7 +109,7 @@ func (i *Info) Standard(pkg string) bool {
 
 // Module returns the module that the package comes from, replacements resolved, or nil if the file names none.
 func (i *Info) Module(pkg string) *debug.Module {
-	pkg = contentAddressed.ReplaceAllString(pkg, "")
+	pkg = i.importPath(pkg)
 	var best *debug.Module
 	for _, m := range append([]*debug.Module{&i.Main}, i.Deps...) {
 		if within(pkg, m.Path) && (best == nil || len(m.Path) > len(best.Path)) {

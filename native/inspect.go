@@ -12,16 +12,41 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Inspect reads the facts of an image of size bytes. It runs nothing, and its memory use is bounded whatever the bytes are. The
-// errors are those of the reader, ErrEmpty, ErrNotELF, ErrTruncated and ErrMalformed. A file that isn't a Go plugin is not an
-// error: see Info.Kind.
+// Inspect reads the facts of an image of size bytes. It runs nothing, and its memory use is bounded whatever the bytes are. It reads
+// all bytes of a sealed image. The errors are those of the reader, ErrEmpty, ErrNotELF, ErrTruncated, ErrMalformed and ErrDamaged.
+// A file that isn't a Go plugin is not an error: see Info.Kind.
 func Inspect(r io.ReaderAt, size int64) (*Info, error) {
+	return inspectVerified(r, size, true)
+}
+
+// inspectVerified is Inspect, which reads all of the file only if whole is set.
+func inspectVerified(r io.ReaderAt, size int64, whole bool) (*Info, error) {
+	// The seal comes first: of a damaged image, the headers are the wrong place to look for the reason.
+	seal, _, err := findSeal(r, size)
+	if err == nil && seal != nil && whole {
+		err = seal.verify(r, size)
+	}
+	if err != nil {
+		return nil, err
+	}
+	i, err := inspect(r, size, seal)
+	if err == nil {
+		i.Seal = seal
+	}
+	return i, err
+}
+
+// inspect reads the facts of an image with that seal.
+func inspect(r io.ReaderAt, size int64, seal *Seal) (*Info, error) {
 	f, err := readELF(r, size)
 	if err != nil {
 		return nil, err
 	}
-	i := &Info{OS: "linux", Arch: goarch(f), Size: size, MemSize: f.memSize()}
+	i := &Info{OS: "linux", Arch: goarch(f), Size: size, MemSize: f.memSize(), Seal: seal}
 	isGo := i.readBuild(r)
+	if seal == nil && i.Settings[SealedSetting] == SealedValue {
+		return nil, f.unsealed()
+	}
 
 	table, err := f.symbolTable()
 	if err != nil {
@@ -38,7 +63,7 @@ func Inspect(r io.ReaderAt, size int64) (*Info, error) {
 	if i.Kind != KindPlugin {
 		i.PluginPath = ""
 	}
-	i.Isolated = contentAddressed.MatchString(i.PluginPath)
+	i.Isolated = i.marked(i.PluginPath)
 	if i.PluginPath != "" {
 		if i.Symbols, err = table.exported(i.PluginPath); err != nil {
 			return nil, err
@@ -52,12 +77,12 @@ func Inspect(r io.ReaderAt, size int64) (*Info, error) {
 
 // InspectFile inspects the file at path. If that isn't a regular file, it returns ErrNotRegular and never blocks.
 func InspectFile(path string) (*Info, error) {
-	i, _, err := inspectFile(path)
+	i, _, err := inspectFile(path, true)
 	return i, err
 }
 
-// inspectFile also returns the identity of the file that was read.
-func inspectFile(path string) (*Info, os.FileInfo, error) {
+// inspectFile also returns the identity of the file that was read. It reads all of the file only if whole is set.
+func inspectFile(path string, whole bool) (*Info, os.FileInfo, error) {
 	// Without O_NONBLOCK, opening a pipe would wait for a writer.
 	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK|unix.O_NOCTTY, 0)
 	if errors.Is(err, unix.ENXIO) || errors.Is(err, unix.ENODEV) { // a socket, or a missing device
@@ -74,7 +99,7 @@ func inspectFile(path string) (*Info, os.FileInfo, error) {
 	if !st.Mode().IsRegular() {
 		return nil, nil, fmt.Errorf("inspect %s: %w", path, ErrNotRegular)
 	}
-	i, err := Inspect(f, st.Size())
+	i, err := inspectVerified(f, st.Size(), whole)
 	if err != nil {
 		return nil, nil, fmt.Errorf("inspect %s: %w", path, err)
 	}
@@ -107,8 +132,8 @@ func (i *Info) readBuild(r io.ReaderAt) bool {
 func (i *Info) pluginPath(mains []string) string {
 	var best string
 	for _, p := range mains {
-		switch base := contentAddressed.ReplaceAllString(p, ""); {
-		case p == i.Path, base == i.Path:
+		switch {
+		case p == i.Path, i.importPath(p) == i.Path:
 			return p
 		case best == "", strings.HasPrefix(p, "plugin/unnamed-"):
 			best = p
@@ -116,7 +141,7 @@ func (i *Info) pluginPath(mains []string) string {
 	}
 	if best == "" && i.Settings["-buildmode"] == "plugin" { // the main package need not define main
 		for p := range i.Packages {
-			if contentAddressed.ReplaceAllString(p, "") == i.Path || strings.HasPrefix(p, "plugin/unnamed-") {
+			if i.importPath(p) == i.Path || strings.HasPrefix(p, "plugin/unnamed-") {
 				return p
 			}
 		}

@@ -20,7 +20,8 @@ const (
 	initEnv   = "NATIVE_TEST_INIT"   // what the init function of package early does
 )
 
-// sources are the files of the test module. The names with _g are of the form that isolated builds have.
+// sources are the files of the test module. The names with _g are of the form that isolated builds have; first and second are
+// sealed, so there they mean it.
 var sources = map[string]string{
 	"go.mod": "module example.com/app\ngo 1.26\nrequire golang.org/x/sys v0.0.1\nreplace golang.org/x/sys => ./sys\n",
 
@@ -138,6 +139,12 @@ func buildImages(dir string) error {
 	if err != nil {
 		return err
 	}
+	for _, name := range []string{"first", "second"} {
+		err := SealFile(filepath.Join(dir, name+".so"), func(pkg string) bool { return strings.HasSuffix(pkg, "_g0123456789ab") })
+		if err != nil {
+			return err
+		}
+	}
 	if err := os.Remove(lib); err != nil { // the loader must not find it any more
 		return err
 	}
@@ -245,7 +252,7 @@ func mustOpen(t *testing.T, path string) *Image {
 // force opens an image without judging it first.
 func force(t *testing.T, path string) (*Image, error) {
 	t.Helper()
-	info, file, err := inspectFile(path)
+	info, file, err := inspectFile(path, false)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -27,6 +27,7 @@ func (im *Image) Info() *Info { return im.info }
 // ErrInit) the path is unusable, whatever file is there later, and usually the process must be replaced: see Poisoned.
 //
 // Before the attempt, Check decides whether the image would end or corrupt the process; a *Rejection has no such consequences.
+// Open doesn't read all of the file: that a sealed image is whole, InspectFile has to have found out.
 // Images are opened one at a time, because the runtime dies if two initialise the same package at once; so an init function
 // can't open another image. If ctx ends, Open returns ErrPending: if the attempt hasn't begun, nothing has happened; if it has,
 // it continues, and a later Open returns its result.
@@ -109,7 +110,7 @@ func judge(ctx context.Context, path string) (*attempt, error) {
 	if ctx.Err() != nil {
 		return nil, fmt.Errorf("%w: %w", ErrPending, context.Cause(ctx))
 	}
-	info, file, err := inspectFile(path)
+	info, file, err := inspectFile(path, false)
 	if err != nil {
 		return nil, err
 	}

@@ -64,6 +64,11 @@ func printInspection(w io.Writer, in inspection) error {
 		{"toolchain", orDash(in.Toolchain)},
 		{"package", orDash(in.Path)},
 	}
+	if in.Seal != nil {
+		rows = append(rows, []string{"seal", "whole: its content is what was built, SHA-256 " + in.Seal.Digest[:12]})
+	} else if in.Kind == native.KindPlugin {
+		rows = append(rows, []string{"seal", "none: only `sohost build` adds one, so damage can't be told"})
+	}
 	if in.Kind == native.KindPlugin {
 		rows = append(rows, []string{"identity", in.PluginPath}, []string{"", identity},
 			[]string{"exports", orDash(strings.Join(in.Symbols, " "))}, []string{"C symbols", orDash(strings.Join(in.CSymbols, " "))})

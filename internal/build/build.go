@@ -227,6 +227,9 @@ func (s *surveyed) compile(ctx context.Context, opts Options, p *plan, tmp, imag
 	c.env = append(slices.Clone(c.env), planEnv+"="+planFile, "GOTMPDIR="+tmp, "TMPDIR="+tmp)
 	_, err = c.output(ctx, append(args, "--", s.target.arg)...)
 	failed := (*goError)(nil)
+	if err == nil {
+		return seal(image, p)
+	}
 	if !errors.As(err, &failed) {
 		return err
 	}

@@ -11,7 +11,7 @@
 //	                  makePlan ▶ plan      shared, private or fresh, for each package    (plan.go, key.go, linkname.go, bare.go)
 //	go build -toolexec "sohost toolexec" -gcflags=<package>=<mark> …                     (gcflags.go, mark.go)
 //	   └─ compile, asm, link ─▶ Toolexec   gives private packages their own paths        (toolexec.go, compile.go, asm.go, link.go)
-//	the image ── check ───────▶ Output     read again, and renamed into place      (check.go, place.go)
+//	the image ── seal, check ─▶ Output     sealed, read again, and renamed into place    (seal.go, check.go, place.go)
 //
 // # Identity
 //

@@ -13,6 +13,7 @@ import (
 func TestVersions(t *testing.T) {
 	f := unpack(t, "versions")
 	first := f.build("./plugin")
+	checkSealed(t, first)
 	f.edit("sub/sub.go", `"a"`, `"b"`)
 	f.edit("go.mod", "=> gopkg.in/yaml.v3 v3.0.0", "=> gopkg.in/yaml.v3 v3.0.1")
 	f.edit("plugin/main.go", "first", "second")

@@ -88,6 +88,7 @@ func TestModinfo(t *testing.T) {
 		t.Fatal(err)
 	}
 	info.Settings[1].Value = "all=-N -l"
+	info.Settings = append([]debug.BuildSetting{{Key: "sohost", Value: "sealed"}}, info.Settings...)
 	if diff := cmp.Diff(info.Settings, parsed.Settings); diff != "" {
 		t.Errorf("settings (-want +got):\n%s", diff)
 	}
