@@ -101,7 +101,7 @@ func prepare(ctx context.Context, opts Options) (*surveyed, *plan, error) {
 	if err := s.listing.check(s.target, s.relative); err != nil {
 		return nil, nil, err
 	}
-	p, err := makePlan(s, opts)
+	p, err := makePlan(ctx, s, opts)
 	return s, p, err
 }
 
@@ -124,6 +124,7 @@ func newResult(info *native.Info, p *plan) *Result {
 // surveyed holds what is known before a plan is made.
 type surveyed struct {
 	env      goEnv
+	all      map[string]string // all that was asked of go env
 	flags    buildFlags
 	host     host
 	target   target
@@ -141,8 +142,7 @@ func survey(ctx context.Context, opts Options, h host) (*surveyed, error) {
 		return nil, err
 	}
 	s.command = goCommand{path: opts.Go, dir: s.target.dir, env: opts.Env, log: opts.Log}
-	var all map[string]string
-	if s.env, all, err = readGoEnv(ctx, s.command); err != nil {
+	if s.env, s.all, err = readGoEnv(ctx, s.command); err != nil {
 		return nil, noGo(err, h)
 	}
 	if s.flags, err = readGOFLAGS(s.env.GOFLAGS, h); err != nil {
@@ -156,7 +156,7 @@ func survey(ctx context.Context, opts Options, h host) (*surveyed, error) {
 	// The toolchain, the architecture and the host's flags are already part of every package's action id.
 	s.settings = slices.Concat(s.flags.ldflags, s.flags.gcflags)
 	for _, k := range append([]string{"CC", "CXX"}, cgoSettings...) {
-		s.settings = append(s.settings, k+"="+all[k])
+		s.settings = append(s.settings, k+"="+s.all[k])
 	}
 	s.listing, err = list(ctx, s.command, s.target, s.commonFlags())
 	return s, err

@@ -22,7 +22,7 @@ const keyLen = 32
 // Action ids aren't enough for that: the action id of a fresh package covers only the package and its dependencies, not the
 // rest of the image. Names are relative to their packages, so that the same sources in another directory are the same
 // plugin.
-func freshKey(settings []string, packages []*listed, modCache string) (string, error) {
+func freshKey(settings []string, packages []*listed, cKeys map[string]string, modCache string) (string, error) {
 	h := sha256.New()
 	for _, s := range settings {
 		fmt.Fprintf(h, "set %q\n", s)
@@ -35,43 +35,52 @@ func freshKey(settings []string, packages []*listed, modCache string) (string, e
 				m = m.Replace
 			}
 			fmt.Fprintf(h, " %q %q\n", m.Path, m.Version)
-			continue
+		} else {
+			fmt.Fprintln(h)
+			if err := hashFiles(h, p.Dir, p.files()); err != nil {
+				return "", err
+			}
 		}
-		fmt.Fprintln(h)
-		if err := hashFiles(h, p.Dir, p.files()); err != nil {
-			return "", err
-		}
-		key, err := cKey(p, modCache)
-		if err != nil {
-			return "", err
-		}
-		fmt.Fprintf(h, "c %q\n", key)
+		fmt.Fprintf(h, "c %q\n", cKeys[p.ImportPath])
 	}
 	return hex.EncodeToString(h.Sum(nil))[:keyLen], nil
 }
 
 // cKey returns a hash of the C files that may go into a package without the go command knowing: headers and sources in
-// subdirectories, and libraries named by #cgo LDFLAGS. It is empty for packages that can't have any.
-func cKey(p *listed, modCache string) (string, error) {
-	if !p.usesCgo() || immutable(p, modCache) {
+// subdirectories, headers elsewhere, and libraries named by #cgo LDFLAGS or pkg-config. It is empty for packages that can't have
+// any.
+func cKey(p *listed, o outer, modCache string) (string, error) {
+	fixed := immutable(p, modCache)
+	if !p.usesCgo() || fixed && len(o.headers)+len(o.ldflags) == 0 {
 		return "", nil
 	}
-	names, err := cFiles(p)
-	if err != nil {
-		return "", err
-	}
 	h := sha256.New()
-	if err := hashFiles(h, p.Dir, names); err != nil {
-		return "", err
+	if !fixed {
+		names, err := cFiles(p, modCache)
+		if err != nil {
+			return "", err
+		}
+		if err := hashFiles(h, p.Dir, names); err != nil {
+			return "", err
+		}
 	}
-	if err := hashLibraries(h, p); err != nil {
+	for _, name := range o.headers {
+		if err := hashFiles(h, filepath.Dir(name), []string{filepath.Base(name)}); err != nil {
+			return "", err
+		}
+	}
+	ldflags := o.ldflags
+	if !fixed {
+		ldflags = slices.Concat(p.CgoLDFLAGS, ldflags)
+	}
+	if err := hashLibraries(h, ldflags); err != nil {
 		return "", err
 	}
 	return hex.EncodeToString(h.Sum(nil))[:keyLen], nil
 }
 
 // cFiles returns the names of C files in the directory of a package with cgo, and below, relative to the directory.
-func cFiles(p *listed) ([]string, error) {
+func cFiles(p *listed, modCache string) ([]string, error) {
 	if !p.usesCgo() {
 		return nil, nil
 	}
@@ -80,7 +89,7 @@ func cFiles(p *listed) ([]string, error) {
 		if err != nil {
 			return err
 		}
-		if d.IsDir() && name != p.Dir && (strings.HasPrefix(d.Name(), ".") || d.Name() == "testdata" || d.Name() == "vendor") {
+		if d.IsDir() && name != p.Dir && (strings.HasPrefix(d.Name(), ".") || d.Name() == "testdata" || d.Name() == "vendor" || name == modCache) {
 			return filepath.SkipDir
 		}
 		if d.Type().IsRegular() && cExtensions[filepath.Ext(name)] {
@@ -105,21 +114,21 @@ var cExtensions = map[string]bool{
 	".for": true, ".f90": true, ".swig": true, ".swigcxx": true, ".i": true,
 }
 
-// hashLibraries adds the libraries that are linked by name from directories that the package itself names. It ignores the
-// system's libraries.
-func hashLibraries(h hash.Hash, p *listed) error {
+// hashLibraries adds the libraries that are linked by name from directories that the flags name. It ignores the system's
+// libraries.
+func hashLibraries(h hash.Hash, ldflags []string) error {
 	var dirs, names []string
-	for i, f := range p.CgoLDFLAGS {
+	for i, f := range ldflags {
 		switch {
 		case filepath.IsAbs(f):
 			names = append(names, f)
-		case f == "-L" && i+1 < len(p.CgoLDFLAGS):
-			dirs = append(dirs, p.CgoLDFLAGS[i+1])
+		case f == "-L" && i+1 < len(ldflags):
+			dirs = append(dirs, ldflags[i+1])
 		case strings.HasPrefix(f, "-L"):
 			dirs = append(dirs, f[2:])
 		}
 	}
-	for _, f := range p.CgoLDFLAGS {
+	for _, f := range ldflags {
 		if lib, ok := strings.CutPrefix(f, "-l"); ok {
 			for _, d := range dirs {
 				names = append(names, filepath.Join(d, "lib"+lib+".a"), filepath.Join(d, "lib"+lib+".so"))

@@ -24,27 +24,27 @@ type linkname struct {
 	target string // empty in the form that only marks the symbol as accessible to others
 }
 
+const linknameDirective = "//go:linkname "
+
 // linknames reads the directives in a Go source file.
 func linknames(src []byte) []linkname {
 	var out []linkname
-	for len(src) > 0 {
-		// Most files have no directives.
-		i := bytes.Index(src, []byte("//go:linkname "))
-		if i < 0 {
-			break
+	for _, c := range lineComments(src, linknameDirective) {
+		if l, ok := parseLinkname(c.text); ok {
+			out = append(out, l)
 		}
-		line, rest, _ := bytes.Cut(src[i:], []byte("\n"))
-		if i == 0 || src[i-1] == '\n' {
-			switch f := strings.Fields(string(line)); len(f) {
-			case 2:
-				out = append(out, linkname{local: f[1]})
-			case 3:
-				out = append(out, linkname{local: f[1], target: f[2]})
-			}
-		}
-		src = rest
 	}
 	return out
+}
+
+func parseLinkname(comment string) (linkname, bool) {
+	switch f := strings.Fields(comment); len(f) {
+	case 2:
+		return linkname{local: f[1]}, true
+	case 3:
+		return linkname{local: f[1], target: f[2]}, true
+	}
+	return linkname{}, false // the compiler reports it
 }
 
 // directive is a linkname with the package and file that hold it.
@@ -171,7 +171,7 @@ func (p *plan) directives(args []string, importPath string, paths map[string]str
 			return nil, err
 		}
 		if clause == "" {
-			clause = packageClause(src)
+			clause = packageName(src)
 		}
 		edited := editDirectives(src, target)
 		if bytes.Equal(edited, src) {
@@ -214,26 +214,17 @@ func recordedName(args []string, name string) string {
 // same.
 func editDirectives(src []byte, target func(linkname) string) []byte {
 	var out []byte
-	for line := range bytes.Lines(src) {
-		if bytes.HasPrefix(line, []byte("//go:linkname ")) {
-			for _, l := range linknames(line) {
-				if t := target(l); t != l.target {
-					line = fmt.Appendf(nil, "//go:linkname %s %s\n", l.local, t)
-				}
-			}
+	done := 0
+	for _, c := range lineComments(src, linknameDirective) {
+		l, ok := parseLinkname(c.text)
+		if !ok {
+			continue
 		}
-		out = append(out, line...)
-	}
-	return out
-}
-
-// packageClause returns the package name in a source file that is known to be valid Go.
-func packageClause(src []byte) string {
-	for line := range bytes.Lines(src) {
-		if f := bytes.Fields(line); len(f) >= 2 && string(f[0]) == "package" {
-			name, _, _ := strings.Cut(string(f[1]), ";")
-			return name
+		if t := target(l); t != l.target {
+			out = append(out, src[done:c.at]...)
+			out = append(out, linknameDirective+l.local+" "+t...)
+			done = c.at + len(c.text)
 		}
 	}
-	return "main"
+	return append(out, src[done:]...)
 }

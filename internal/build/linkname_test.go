@@ -100,9 +100,6 @@ func TestDirectives(t *testing.T) {
 	if got, err := p.directives(args, "text", nil, work); err != nil || !cmp.Equal(got, []string{plain}) {
 		t.Errorf("a file without directives: got %q, %v", got, err)
 	}
-	if got := packageClause([]byte("// nothing\n")); got != "main" {
-		t.Errorf("no clause: got %q", got)
-	}
 }
 
 func TestBareSymbols(t *testing.T) {

@@ -27,7 +27,7 @@ type listed struct {
 	GoFiles, CgoFiles, CFiles, CXXFiles, MFiles, HFiles, FFiles, SFiles []string
 	SwigFiles, SwigCXXFiles, SysoFiles, EmbedFiles                      []string
 
-	CgoLDFLAGS []string
+	CgoCFLAGS, CgoCPPFLAGS, CgoLDFLAGS, CgoPkgConfig []string
 }
 
 type listedModule struct {

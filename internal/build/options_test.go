@@ -179,13 +179,31 @@ func TestProgress(t *testing.T) {
 }
 
 func TestTrees(t *testing.T) {
-	main := &listed{Dir: "/src/app"}
-	for dir, want := range map[string]bool{
-		"/src/app": true, "/src/app/own": true, "/src/application": false, "/src": false, "/src/app/vendor/x": false, "/src/app/own/vendor": false,
+	own := &listedModule{Path: "example.com/app", Dir: "/src", Main: true}
+	main := &listed{Dir: "/src/app", Module: own}
+	downloaded := &listedModule{Path: "example.com/dep", Version: "v1.0.0", Dir: "/src/app/.go/pkg/mod/example.com/dep@v1.0.0"}
+	vendored := &listedModule{Path: "example.com/dep", Version: "v1.0.0"}
+	vendoredCopy := &listedModule{Path: "example.com/dep", Version: "v1.0.0", Replace: &listedModule{Path: "../dep"}}
+	byHand := &listedModule{Path: "example.com/dep", Dir: "/src/app/dep", Version: "v1.0.0", Replace: &listedModule{Path: "./dep"}}
+	fork := &listedModule{Path: "example.com/dep", Dir: "/src/app/.go/pkg/mod/example.com/fork@v1.0.0", Version: "v1.0.0",
+		Replace: &listedModule{Path: "example.com/fork", Version: "v1.0.0"}}
+	workspace := &listedModule{Path: "example.com/lib", Dir: "/src/app/lib", Main: true}
+	for _, test := range []struct {
+		dir    string
+		module *listedModule
+		want   bool
+	}{
+		{"/src/app", own, true}, {"/src/app/own", own, true}, {"/src/application", own, false}, {"/src", own, false},
+		{"/src/app/vendor/example.com/dep", vendored, false}, {"/src/app/vendor/example.com/dep", vendoredCopy, false},
+		{"/src/app/.go/pkg/mod/example.com/dep@v1.0.0/x", downloaded, false}, {"/src/app/.go/pkg/mod/example.com/fork@v1.0.0", fork, false},
+		{"/src/app/dep/x", byHand, true}, {"/src/app/lib/x", workspace, true}, {"/src/lib", workspace, false}, {"/src/app/x", nil, false},
 	} {
-		if got := ownTree(&listed{Dir: dir}, main); got != want {
-			t.Errorf("%s: got %t", dir, got)
+		if got := ownTree(&listed{Dir: test.dir, Module: test.module}, main); got != test.want {
+			t.Errorf("%s of %v: got %t", test.dir, test.module, got)
 		}
+	}
+	if !ownTree(&listed{Dir: "/src/app/x"}, &listed{Dir: "/src/app"}) {
+		t.Error("without modules, a package below is not the plugin's own")
 	}
 	if !within("/a", "/a") || !within("/a/b", "/a/") || !within("/a/b", "/") || within("/ab", "/a") {
 		t.Error("within is wrong about /a, / or /ab")

@@ -1,6 +1,7 @@
 package build
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -26,7 +27,7 @@ type plan struct {
 const planEnv = "SOHOST_BUILD_PLAN"
 
 // makePlan decides the role of every package.
-func makePlan(s *surveyed, opts Options) (*plan, error) {
+func makePlan(ctx context.Context, s *surveyed, opts Options) (*plan, error) {
 	p := &plan{Main: s.listing.main.ImportPath, Roles: make(map[string]role), GCFlags: s.host.gcflags, DWARF: opts.DWARF,
 		Aliases: make(map[string][]string), marks: make(map[string]mark), modules: make(map[string]string)}
 	fresh, share := newMatcher(opts.Fresh, opts.Dir), newMatcher(opts.Share, opts.Dir)
@@ -64,34 +65,50 @@ func makePlan(s *surveyed, opts Options) (*plan, error) {
 		return nil, err
 	}
 	p.marks[abiPath] = mark{role: roleShared, value: s.host.abiDir}
-	return p, p.mark(private, append(slices.Clone(s.settings), fmt.Sprintf("dwarf=%t", p.DWARF)), s.env.GOMODCACHE)
+	cKeys := make(map[string]string)
+	for _, pkg := range private {
+		var err error
+		if cKeys[pkg.ImportPath], err = cKey(pkg, s.outer(ctx, pkg), s.env.GOMODCACHE); err != nil {
+			return nil, err
+		}
+	}
+	if err := context.Cause(ctx); err != nil {
+		return nil, err // the keys lack what couldn't be asked
+	}
+	return p, p.mark(private, append(slices.Clone(s.settings), fmt.Sprintf("dwarf=%t", p.DWARF)), cKeys, s.env.GOMODCACHE)
 }
 
 // mark sets the mark of each private package.
-func (p *plan) mark(private []*listed, settings []string, modCache string) error {
-	key, err := freshKey(settings, private, modCache)
+func (p *plan) mark(private []*listed, settings []string, cKeys map[string]string, modCache string) error {
+	key, err := freshKey(settings, private, cKeys, modCache)
 	if err != nil {
 		return err
 	}
 	for _, pkg := range private {
 		m := mark{role: p.Roles[pkg.ImportPath], value: key}
 		if m.role == rolePrivate {
-			if m.value, err = cKey(pkg, modCache); err != nil {
-				return err
-			}
+			m.value = cKeys[pkg.ImportPath]
 		}
 		p.marks[pkg.ImportPath] = m
 	}
 	return nil
 }
 
-// ownTree reports whether pkg lies in the directory of main or below, and not in a vendor directory there.
+// ownTree reports whether pkg lies in the directory of main or below, and belongs to its module or to one that was put there by
+// hand. Neither vendored modules nor a module cache below that directory are the plugin's own.
 func ownTree(pkg, main *listed) bool {
 	if !within(pkg.Dir, main.Dir) {
 		return false
 	}
-	rel := strings.TrimPrefix(pkg.Dir, main.Dir)
-	return !strings.Contains(rel+"/", "/vendor/")
+	m := pkg.Module
+	if m == nil || main.Module == nil {
+		return m == main.Module
+	}
+	if m.Path == main.Module.Path {
+		return true
+	}
+	// Without a directory it is vendored, and with a version it was downloaded.
+	return m.Dir != "" && (m.Main || m.Replace != nil && m.Replace.Version == "")
 }
 
 // write writes the plan to a file in dir, for the wrapper, and returns the file's name.

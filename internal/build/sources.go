@@ -35,12 +35,15 @@ func Sources(ctx context.Context, opts Options) ([]string, error) {
 		for _, name := range p.EmbedFiles {
 			dirs[filepath.Dir(filepath.Join(p.Dir, name))] = true
 		}
-		names, err := cFiles(p)
+		names, err := cFiles(p, s.env.GOMODCACHE)
 		if err != nil {
 			return nil, err
 		}
 		for _, name := range names {
 			dirs[filepath.Dir(filepath.Join(p.Dir, name))] = true
+		}
+		for _, name := range s.outer(ctx, p).headers {
+			dirs[filepath.Dir(name)] = true
 		}
 		for m := p.Module; m != nil; m = m.Replace {
 			if m.GoMod != "" && !within(m.GoMod, s.env.GOMODCACHE) {

@@ -172,14 +172,6 @@ func TestMatcher(t *testing.T) {
 	}
 }
 
-func TestLinknames(t *testing.T) {
-	src := "package p\n//go:linkname a\n//go:linkname b c.d\n // go:linkname e f\n\t//go:linkname g h.i\nvar s = \"//go:linkname j k.l\"\n//go:linkname m n.o"
-	want := []linkname{{"a", ""}, {"b", "c.d"}, {"m", "n.o"}}
-	if diff := cmp.Diff(want, linknames([]byte(src)), cmp.AllowUnexported(linkname{})); diff != "" {
-		t.Errorf("(-want +got):\n%s", diff)
-	}
-}
-
 func TestBareSymbol(t *testing.T) {
 	src := "TEXT callback(SB), NOSPLIT, $0\nTEXT\tother<ABIInternal>(SB), 7, $0\nTEXT ·f(SB), 7, $0\nTEXT static<>(SB), 7, $0\n" +
 		"TEXT pkg·g(SB), 7, $0\n// TEXT comment(SB)\nGLOBL table(SB), 8, $16\nCALL called(SB)\n"

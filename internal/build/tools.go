@@ -27,7 +27,7 @@ func checkCompiler(env []string, cc string, h host) error {
 	if err != nil || len(words) == 0 {
 		return &Refusal{Kind: ErrNoTool, Reason: fmt.Sprintf("CC=%q names no program", cc), Remedy: "unset CC, or name a C compiler with it"}
 	}
-	if isProgram(env, words[0]) {
+	if findProgram(env, words[0]) != "" {
 		return nil
 	}
 	remedy := "install one, on Debian or Ubuntu with `apt install gcc`"
@@ -38,17 +38,20 @@ func checkCompiler(env []string, cc string, h host) error {
 		Remedy: remedy + ", or name another with CC"}
 }
 
-// isProgram reports whether a program can be run under that name in an environment, which may not be this process's own.
-func isProgram(env []string, name string) bool {
+// findProgram returns the file that runs under a name in an environment, which may not be this process's own, or "".
+func findProgram(env []string, name string) string {
 	if strings.Contains(name, "/") {
-		return isExecutable(name)
+		if isExecutable(name) {
+			return name
+		}
+		return ""
 	}
 	for _, dir := range filepath.SplitList(lastSet(env, "PATH", "")) {
-		if dir != "" && isExecutable(filepath.Join(dir, name)) {
-			return true
+		if file := filepath.Join(dir, name); dir != "" && isExecutable(file) {
+			return file
 		}
 	}
-	return false
+	return ""
 }
 
 func isExecutable(name string) bool {
