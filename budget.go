@@ -73,6 +73,32 @@ func (h *Host) handoverDue() string {
 // handoverPause is how long the host waits after a handover that failed before it asks for another.
 const handoverPause = time.Minute
 
+// HandoverDue describes a handover that is due and could not be made.
+type HandoverDue struct {
+	Why    string    `json:"why"`
+	Reason string    `json:"reason"` // why it could not be made
+	Since  time.Time `json:"since"`
+}
+
+// noteDue records for Status that a handover is due and could not be made because of err. It reports whether that is news.
+func (h *Host) noteDue(why string, err error) bool {
+	if err == nil {
+		h.due.Store(nil)
+		return false
+	}
+	reason := err.Error()
+	if unwritable := h.unwritable(); unwritable != nil { // the supervisor, which reports it back, has added to it
+		reason = unwritable.Error()
+	}
+	due := h.due.Load()
+	if due != nil && due.Reason == reason {
+		h.due.Store(&HandoverDue{why, reason, due.Since})
+		return false
+	}
+	h.due.Store(&HandoverDue{why, reason, time.Now()})
+	return true
+}
+
 // watchBudget checks after each retirement whether a handover is due, and asks for one if so. It measures only then,
 // because that stops the world.
 func (h *Host) watchBudget() {
@@ -95,10 +121,18 @@ func (h *Host) watchBudget() {
 				return
 			}
 			if why == "" {
+				h.due.Store(nil)
 				continue
 			}
-			if err := h.opts.Process.Handover(h.lifetime, why); err != nil && h.lifetime.Err() == nil {
-				notBefore = time.Now().Add(handoverPause)
+			err := h.unwritable() // known from the last attempt: the outcome would be the same
+			if err == nil {
+				// If the reason for its failure is a state that can't be written, the next is due when that can, which
+				// noteVerdict tells.
+				if err = h.opts.Process.Handover(h.lifetime, why); err != nil && h.unwritable() == nil {
+					notBefore = time.Now().Add(handoverPause)
+				}
+			}
+			if h.lifetime.Err() == nil && h.noteDue(why, err) {
 				h.log.Warn("a handover is due and could not be made", "why", why, "err", err)
 			}
 		}

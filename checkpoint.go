@@ -2,37 +2,19 @@ package sohost
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"io"
 	"time"
 
 	"github.com/sohost/sohost/abi"
 	"github.com/sohost/sohost/internal/checkpoint"
 	"github.com/sohost/sohost/internal/instance"
+	"github.com/sohost/sohost/internal/state"
 )
 
-// checkpointRegularly takes a checkpoint of each plugin at every interval.
-func (h *Host) checkpointRegularly() {
-	if h.opts.CheckpointInterval < 0 {
-		return
-	}
-	h.tasks.Go(func() {
-		for {
-			select {
-			case <-time.After(h.opts.CheckpointInterval): // counted from the end of the last round, so that callers don't wait all the time
-			case <-h.lifetime.Done():
-				return
-			}
-			for _, p := range h.plugins() {
-				if err := p.checkpoint(h.lifetime); err != nil && h.lifetime.Err() == nil {
-					h.log.Warn("checkpoint: the one before stays", "plugin", p.Name, "err", err)
-				}
-			}
-		}
-	})
-}
-
-// checkpoint takes a checkpoint of a plugin that serves. Callers wait while the state is copied, but not while the copy
-// is written.
+// checkpoint takes a checkpoint of a plugin that serves, and notes the outcome for Status. Callers wait while the state is
+// copied, for Options.CheckpointPause at most, but not while the copy is written.
 func (p *plugin) checkpoint(ctx context.Context) error {
 	disown, err := p.host.own(ctx, []*plugin{p})
 	if err != nil {
@@ -43,21 +25,36 @@ func (p *plugin) checkpoint(ctx context.Context) error {
 	if g.serves == nil || !g.serves.Value().Checkpointable() {
 		return nil
 	}
+	a := attempt{of: g.serves.Value(), begun: time.Now()}
 	s, err := g.copyState(ctx)
-	if err != nil {
-		return err
+	a.held, a.waited = g.held(), g.waited(nil)
+	if err == nil {
+		a.written, err = p.writeCheckpoint(s, p.verifier(a.of))
 	}
-	return p.writeCheckpoint(s)
+	p.noteAttempt(a, err)
+	return err
 }
 
-// checkpointDrain divides the drain timeout to give how long a checkpoint waits for calls. The result is small because
-// a call that never ends would make all others wait that long at every interval.
-const checkpointDrain = 10
+// verifier returns what reads the checkpoint of a generation while it is written. It is nil if one of the generation has
+// been read before, because what could differ is the generation's types and the limit.
+func (p *plugin) verifier(of *loaded) func(io.Reader) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.checkpoints.of == of && p.checkpoints.status.Verified {
+		return nil
+	}
+	return func(r io.Reader) error { return of.Verify(r, p.host.opts.StateLimit) }
+}
 
 // copyState copies the plugin's state, with callers held back and background work stopped unless the plugin exports
-// concurrently. Both go on when it returns.
+// concurrently. Both go on when it returns. Callers are held back for Options.CheckpointPause, and for what the plugin's own
+// Stop, Export and Start take, which nothing can interrupt. If more time is needed, the error is an *overPauseError.
 func (g *gated) copyState(ctx context.Context) (abi.State, error) {
 	h, in := g.plugin.host, g.serves.Value()
+	o := state.Options{MaxBytes: h.opts.StateLimit}
+	plugins, cancel := h.limit(ctx, h.opts.DrainTimeout)
+	defer cancel()
+	left := h.opts.CheckpointPause
 	if !in.ConcurrentExport() {
 		if err := g.shut(); err != nil {
 			return abi.State{}, err
@@ -67,25 +64,59 @@ func (g *gated) copyState(ctx context.Context) (abi.State, error) {
 			defer cancel()
 			g.reopen(ctx)
 		}()
-		limited, cancel := h.limit(ctx, h.opts.DrainTimeout/checkpointDrain)
-		defer cancel()
-		if err := g.drain(limited); err != nil {
+		begun := time.Now()
+		if err := g.drainBriefly(ctx, left/2); err != nil { // the rest is for the copy
+			return abi.State{}, err
+		}
+		left -= time.Since(begun)
+		if err := in.Pause(plugins); err != nil {
 			return abi.State{}, err
 		}
 	}
-	ctx, cancel := h.limit(ctx, h.opts.DrainTimeout)
-	defer cancel()
-	if !in.ConcurrentExport() {
-		if err := in.Pause(ctx); err != nil {
-			return abi.State{}, err
-		}
-	}
-	s, _, err := in.Export(ctx, abi.State{})
+	s, _, err := in.Export(plugins, abi.State{})
 	if err != nil {
 		return s, err
 	}
-	return instance.CopyState(s, h.opts.StateLimit)
+	if o.Deadline, _ = plugins.Deadline(); g.gate != nil {
+		o.Deadline = time.Now().Add(left * copyShare / 100)
+	}
+	s, err = instance.CopyState(s, o)
+	if errors.Is(err, state.ErrDeadline) {
+		err = &overPauseError{h.opts.CheckpointPause, false, fmt.Errorf("%w; keep it in a keep.Map, which is copied beside the calls, "+
+			"or allow more with checkpoint_pause", err)}
+	}
+	return s, err
 }
+
+// copyShare is the part of the time left, in percent, that a copy may take. The rest is for letting the callers go on.
+const copyShare = 90
+
+// drainBriefly waits for the running calls, while new callers wait for them.
+func (g *gated) drainBriefly(ctx context.Context, pause time.Duration) error {
+	limited, cancel := g.plugin.host.limit(ctx, pause)
+	defer cancel()
+	err := g.serves.Drain(limited)
+	if err != nil && limited.Err() != nil && ctx.Err() == nil {
+		return &overPauseError{g.plugin.host.opts.CheckpointPause, true, fmt.Errorf("%d calls have not returned within half of it; "+
+			"serve calls that last long from a plugin without state, or keep the state in a single keep.Map, "+
+			"which needs no call to return", g.serves.Leases())}
+	}
+	return err
+}
+
+// overPauseError is returned when a checkpoint is given up because callers would have waited for longer than
+// Options.CheckpointPause.
+type overPauseError struct {
+	pause time.Duration
+	calls bool // calls that ran on were the reason
+	err   error
+}
+
+func (e *overPauseError) Error() string {
+	return fmt.Sprintf("given up, because callers may wait only %v for it: %v", e.pause, e.err)
+}
+
+func (e *overPauseError) Unwrap() error { return e.err }
 
 // checkpointLast writes a checkpoint of an instance that nobody calls any more.
 func (p *plugin) checkpointLast(ctx context.Context, in *instance.Instance) error {
@@ -102,12 +133,13 @@ func (p *plugin) checkpointLast(ctx context.Context, in *instance.Instance) erro
 	if err != nil {
 		return err
 	}
-	return p.writeCheckpoint(s)
+	_, err = p.writeCheckpoint(s, nil)
+	return err
 }
 
 // writeCheckpoint writes s as the plugin's last checkpoint.
-func (p *plugin) writeCheckpoint(s abi.State) error {
-	return p.host.checkpoints.Write(p.Name, s, func(w io.Writer) error { return instance.Encode(w, s) })
+func (p *plugin) writeCheckpoint(s abi.State, verify func(io.Reader) error) (checkpoint.Written, error) {
+	return p.host.checkpoints.Write(p.Name, s, func(w io.Writer) error { return instance.Encode(w, s) }, verify)
 }
 
 // restore gives the candidate's instance the state of the last checkpoint that can be read. If there is none, the
@@ -122,11 +154,12 @@ func (c *candidate) restore(ctx context.Context) error {
 		taken, err = c.next.AcceptStream(ctx, r, c.moveOptions())
 		return err
 	})
+	c.plugin.noteRestored(restored)
 	if err != nil || restored.From == checkpoint.None {
 		return err
 	}
 	c.move.State = moveOf(taken)
-	c.move.State.Way, c.move.State.Age = WayCheckpoint, time.Since(restored.Time)
+	c.move.State.Way, c.move.State.Age = WayCheckpoint, max(0, time.Since(restored.Time)) // the clock may have been set back
 	if restored.From == checkpoint.Before {
 		h.log.Warn("restored the checkpoint before the last", "plugin", c.plugin.Name, "age", c.move.State.Age)
 	}
@@ -135,9 +168,14 @@ func (c *candidate) restore(ctx context.Context) error {
 
 // checkpointCopy writes a state received from another process as the plugin's last checkpoint.
 func (p *plugin) checkpointCopy(m StateMove, copied io.Reader) error {
+	a := attempt{of: p.serving().Value(), begun: time.Now()}
 	of := abi.State{Schema: m.Schema, Version: m.Version}
-	return p.host.checkpoints.Write(p.Name, of, func(w io.Writer) error {
+	written, err := p.host.checkpoints.Write(p.Name, of, func(w io.Writer) error {
 		_, err := io.Copy(w, copied)
 		return err
-	})
+	}, nil)
+	written.Verified = err == nil // the state that serves was decoded from it
+	a.written = written
+	p.noteAttempt(a, err)
+	return err
 }

@@ -46,6 +46,10 @@ var (
 	// it again. See Process.CrashesInARow.
 	ErrLeftOut = errors.New("left out")
 
+	// ErrUnwritable is returned when a plugin's state can't be written to a stream, so that no handover can move it to
+	// another process. The error names the plugin and the place in its state. Everything serves on.
+	ErrUnwritable = errors.New("its state can't be written to a stream, so it can't move to another process; everything serves on")
+
 	// ErrNothingToRollBack is returned when there is no earlier release to go back to.
 	ErrNothingToRollBack = ledger.ErrNothingBefore
 )

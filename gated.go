@@ -18,6 +18,14 @@ type gated struct {
 	opened *generations.Gate[*loaded]       // the gate after it was opened again, for its statistics
 }
 
+// held returns how long the gate was shut before it was opened again.
+func (g *gated) held() time.Duration {
+	if g.opened == nil {
+		return 0
+	}
+	return g.opened.Stats().Shut
+}
+
 func newGated(p *plugin) *gated { return &gated{plugin: p, serves: p.serving()} }
 
 // shut makes callers wait.
@@ -33,7 +41,7 @@ func (g *gated) drain(ctx context.Context) error {
 	var held *generations.DrainError
 	if errors.As(err, &held) && errors.Is(err, ErrTooSlow) {
 		return fmt.Errorf("%d calls of plugin %s in generation %s have not returned: %w; "+
-			"reload when they have, raise the drain timeout, or have the plugin declare ConcurrentExport",
+			"try again when they have, or raise the drain timeout",
 			held.Leases, g.plugin.Name, g.serves.ID().Short(), held.Err)
 	}
 	return err

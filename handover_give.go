@@ -132,6 +132,9 @@ func timed(took *time.Duration, step func() error) error {
 
 // prepare sends the plan and waits until the taker has opened all images.
 func (g *giver) prepare(ctx context.Context) error {
+	if err := g.judge(ctx); err != nil {
+		return err
+	}
 	p, err := g.plan(ctx)
 	if err != nil {
 		return err

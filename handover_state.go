@@ -29,7 +29,7 @@ func (g *giver) sendStates(ctx context.Context) error {
 			continue
 		}
 		if err := g.sendState(limited, m, wants); err != nil {
-			return fmt.Errorf("state of plugin %s: %w", m.plugin.Name, err)
+			return err
 		}
 	}
 	if err := g.sendCaches(limited); err != nil {
@@ -62,9 +62,22 @@ func (g *giver) awaitAccepted(ctx context.Context) error {
 func (g *giver) sendState(ctx context.Context, m *gated, wants wantedState) error {
 	s, _, err := m.serves.Value().Export(ctx, abi.State{Schema: wants.Schema, Version: wants.Version})
 	if err != nil {
-		return err
+		return fmt.Errorf("state of plugin %s: %w", m.plugin.Name, err)
 	}
-	return g.stream(ctx, message{State: m.plugin.Name}, func(w io.Writer) error { return instance.Encode(w, s) })
+	var unwritable error
+	err = g.stream(ctx, message{State: m.plugin.Name}, func(w io.Writer) error {
+		unwritable = instance.Encode(w, s)
+		return unwritable
+	})
+	var refused *Refusal
+	switch {
+	case err == nil || errors.As(err, &refused): // a refusal is the taker's, and names the plugin
+		return err
+	case err == unwritable: // the pipe isn't the reason
+		m.plugin.noteVerdict(m.serves.Value(), err)
+		return m.plugin.cantWrite(err)
+	}
+	return fmt.Errorf("state of plugin %s: %w", m.plugin.Name, err)
 }
 
 // sendCaches sends the contents of the caches. What running calls put into them meanwhile is left behind.
@@ -105,16 +118,23 @@ func (g *giver) stream(ctx context.Context, of message, write func(io.Writer) er
 	if deadline, ok := ctx.Deadline(); ok {
 		pipe.SetWriteDeadline(deadline)
 	}
-	if err := write(pipe); err != nil {
-		if errors.Is(err, os.ErrDeadlineExceeded) {
-			return context.Cause(ctx)
-		}
-		if m, heard := g.receive(); heard != nil && m.Failed != nil { // the reason why the taker has stopped reading
-			return heard
-		}
+	err = write(pipe)
+	pipe.Close() // whatever happened, and before anything else: the taker reads until here
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		<-ctx.Done() // it is as late
+		return context.Cause(ctx)
+	case !errors.Is(err, unix.EPIPE): // what was to be written is the reason; the taker ends when Give closes the connection
 		return err
 	}
-	return nil
+	// The taker has stopped reading, and says why once it has undone what it did.
+	defer context.AfterFunc(ctx, func() { g.taker.Close() })()
+	if m, heard := g.receive(); heard != nil && m.Failed != nil {
+		return heard
+	}
+	return err
 }
 
 // pipeSize is the capacity of an enlarged pipe, in bytes. It is the most that Linux lets an unprivileged process ask

@@ -42,18 +42,24 @@ type Options struct {
 
 	// DrainTimeout is the time limit for each of three steps. A stateful reload waits that long for the old
 	// generation's calls to return, while new calls wait. Then Stop, Export and Import may take that long together. At
-	// the end of an instance's life, Stop and Close may. Plugins that are deployed together share the first two. A
-	// checkpoint waits for calls only a tenth of it. Default: 10 s.
+	// the end of an instance's life, Stop and Close may. Plugins that are deployed together share the first two.
+	// Default: 10 s.
 	DrainTimeout time.Duration
 
 	// StateLimit is the maximum size, in bytes, of the copy that is made when a plugin's state is moved or
 	// checkpointed. State that moves without being copied has no limit. Default: 1 GiB.
 	StateLimit int64
 
-	// CheckpointInterval is the time between two checkpoints of each stateful plugin. Callers wait while the state is
-	// copied, and the plugin's background work is stopped, unless it declares ConcurrentExport. Close takes a
-	// checkpoint as well. Default: 1 min. Negative: no checkpoints are taken, and none are restored.
+	// CheckpointInterval is the time between two checkpoints of each stateful plugin. The first is taken a twelfth of it
+	// after a boot and after a reload. Callers wait while the state is copied, and the plugin's background work is
+	// stopped, unless it declares ConcurrentExport. Close takes a checkpoint as well. Default: 1 min. Negative: no
+	// checkpoints are taken, and none are restored.
 	CheckpointInterval time.Duration
+
+	// CheckpointPause is how long a checkpoint may hold callers back, for the calls that run and for the copy. A
+	// checkpoint that needs longer is given up and tried again later, ever more rarely. What the plugin's own Stop,
+	// Export and Start take is added. The checkpoint that Close takes has no such limit. Default: 50 ms.
+	CheckpointPause time.Duration
 
 	// Settle is how long a plugin's file must be quiet before a change to it is loaded, in Dev mode; 1 s if that is
 	// longer and the file is polled. A file that keeps changing is looked at after 2 s all the same. Default: 50 ms.
@@ -157,6 +163,7 @@ func (o Options) withDefaults() Options {
 	setDefault(&o.Keep, 100)
 	setDefault(&o.StateLimit, 1<<30)
 	setDefault(&o.CheckpointInterval, time.Minute)
+	setDefault(&o.CheckpointPause, 50*time.Millisecond)
 	setDefault(&o.CacheBytes, 16<<20)
 	setDefault(&o.Probation, time.Minute)
 	o.Budget = o.Budget.withDefaults()
@@ -182,7 +189,7 @@ func (o Options) resolve() (Options, error) {
 		value int64
 	}{
 		{"OpenTimeout", int64(o.OpenTimeout)}, {"DrainTimeout", int64(o.DrainTimeout)}, {"Settle", int64(o.Settle)},
-		{"Probation", int64(o.Probation)},
+		{"Probation", int64(o.Probation)}, {"CheckpointPause", int64(o.CheckpointPause)},
 		{"StateLimit", o.StateLimit}, {"CacheBytes", o.CacheBytes},
 	} {
 		if limit.value < 0 {

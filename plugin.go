@@ -33,11 +33,12 @@ type plugin struct {
 
 	changed wake // the image file may have changed
 
-	mu      sync.Mutex                         // guards the fields below; no other lock of the host is taken under it
-	refused *Refusal                           // why the newest image was not taken; nil after a success
-	last    *Move                              // the last reload that changed something; nil if there was none
-	old     []*generations.Generation[*loaded] // replaced but not yet retired
-	watched *watch.Target                      // nil in Prod mode
+	mu          sync.Mutex                         // guards the fields below; no other lock of the host is taken under it
+	refused     *Refusal                           // why the newest image was not taken; nil after a success
+	last        *Move                              // the last reload that changed something; nil if there was none
+	old         []*generations.Generation[*loaded] // replaced but not yet retired
+	watched     *watch.Target                      // nil in Prod mode
+	checkpoints checkpoints
 }
 
 // loaded is an instance with what the host knows about it. Slots serve values of this type.

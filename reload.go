@@ -129,6 +129,9 @@ func (b *batch) finish() *Reload {
 			if err := c.next.Uncheckpointable(); err != nil {
 				h.log.Warn("state has no checkpoints: a restart loses it", "plugin", c.plugin.Name, "generation", c.next.label, "why", err)
 			}
+			if c.old.serves != nil && c.next.Stateful() {
+				c.plugin.checkpointSoon()
+			}
 			h.retireLater(c.plugin, c.old.serves)
 		}
 		move := c.move.clone()

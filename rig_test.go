@@ -208,7 +208,8 @@ func (w *world) loader() *instance.Loader {
 type count struct{ N int }
 
 // descriptor returns the plugin of an image. The letter in its name says what it has: a and b have state and background
-// work, s has no state, n no handler; e exports beside calls; x has state that can't be checkpointed. The digit 9 means
+// work, s has no state, n no handler; e exports beside calls; x has state that can't be checkpointed;
+// v holds any value. The digit 9 means
 // version 2 of the state.
 func (w *world) descriptor(image string) *abi.Descriptor {
 	d := &abi.Descriptor{ABI: abi.Version, Version: "v" + image[1:], New: func(ctx context.Context, host abi.Host) (abi.Instance, error) {
@@ -217,6 +218,8 @@ func (w *world) descriptor(image string) *abi.Descriptor {
 			return nil, err
 		}
 		switch image[0] {
+		case 'v':
+			return &holding{basic: b, holder: &holder{}}, nil
 		case 's':
 			return b, nil
 		case 'n':
@@ -229,6 +232,8 @@ func (w *world) descriptor(image string) *abi.Descriptor {
 		version = 2
 	}
 	switch image[0] {
+	case 'v':
+		d.State = abi.State{Schema: "holder", Version: 1, Value: &holder{}}
 	case 'x':
 		d.State = abi.State{Schema: "count", Version: version}
 	case 'e':

@@ -72,12 +72,14 @@ type Host struct {
 
 	turnstile turnstile // what owns plugins passes it first
 
-	adding  sync.Mutex     // held while a plugin is added, and for a whole handover; lock order: see plugin
-	pending pendingList    // reloads that need a handover
-	retired wake           // a generation has retired
-	tasks   sync.WaitGroup // the goroutines of the host
+	adding    sync.Mutex     // held while a plugin is added, and for a whole handover; lock order: see plugin
+	pending   pendingList    // reloads that need a handover
+	retired   wake           // a generation has retired, or something else may make a handover possible
+	dueSooner wake           // a checkpoint is due sooner than it was
+	tasks     sync.WaitGroup // the goroutines of the host
 
-	successor atomic.Pointer[successor] // set once another process has the plugins, right before lifetime ends for that
+	due       atomic.Pointer[HandoverDue] // a handover that is due and could not be made; nil if there is none
+	successor atomic.Pointer[successor]   // set once another process has the plugins, right before lifetime ends for that
 
 	lifetime context.Context // ends when Close begins or at a handover's commit; calls then fail with its cause
 	stop     context.CancelCauseFunc
@@ -140,6 +142,7 @@ func openHost(opts Options, loader *instance.Loader) (*Host, error) {
 		watcher:     watch.New(watch.Options{Settle: opts.Settle, ForcePoll: opts.Poll, Logger: opts.Logger}),
 		sharedCache: cache.New(opts.CacheBytes),
 		retired:     newWake(),
+		dueSooner:   newWake(),
 	}
 	h.lifetime, h.stop = context.WithCancelCause(context.Background())
 	h.table.Store(new(routes.Table[*plugin]))

@@ -77,7 +77,7 @@ func (c *candidate) moveState(ctx context.Context) error {
 // back. It gives a copy, because the move may still fail and the stash is needed again then.
 func (c *candidate) takeStash(ctx context.Context, s *stash) error {
 	h := c.plugin.host
-	given, err := instance.CopyState(s.state, h.opts.StateLimit)
+	given, err := instance.CopyState(s.state, state.Options{MaxBytes: h.opts.StateLimit})
 	if err != nil {
 		return fmt.Errorf("copy the state kept from before: %w", err)
 	}

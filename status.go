@@ -25,6 +25,9 @@ type Status struct {
 	Generations int       `json:"generations"`
 	Left        Leftovers `json:"left"`
 
+	// HandoverDue says which handover is due and could not be made; nil if there is none.
+	HandoverDue *HandoverDue `json:"handover_due,omitempty"`
+
 	// Quarantine lists the images in quarantine, oldest first.
 	Quarantine []generations.Quarantine `json:"quarantine,omitempty"`
 }
@@ -52,6 +55,9 @@ type PluginStatus struct {
 	// Uncheckpointed says why the plugin's state can't be checkpointed, so that a restart loses it. It is empty if the
 	// state can be checkpointed, whatever Options.CheckpointInterval says, and if there is none.
 	Uncheckpointed string `json:"uncheckpointed,omitempty"`
+
+	// Checkpoint describes the plugin's checkpoints; nil if it gets none.
+	Checkpoint *CheckpointStatus `json:"checkpoint,omitempty"`
 
 	// Last is the last reload that changed something. Refused says why the newest image was not taken; it is nil after
 	// a successful reload.
@@ -103,7 +109,7 @@ func (h *Host) Status() Status {
 func (h *Host) StatusBrief() Status {
 	s := Status{
 		PID: os.Getpid(), Started: h.started, Store: h.opts.Store, Release: h.CurrentRelease(), Plugins: []PluginStatus{},
-		Generations: len(h.loader.Opened()),
+		Generations: len(h.loader.Opened()), HandoverDue: h.due.Load(),
 	}
 	s.Quarantine, _ = h.store.Quarantines() // best effort: a record that can't be read is reported when it matters
 	if confirmed, err := h.store.Confirmed(); err == nil {
@@ -118,7 +124,7 @@ func (h *Host) StatusBrief() Status {
 func (p *plugin) status() PluginStatus {
 	s := PluginStatus{Name: p.Name, Mode: p.Mode, Image: p.Image, Routes: p.Routes, Generations: []GenerationStatus{}}
 	p.mu.Lock()
-	s.Last, s.Refused = p.last, p.refused
+	s.Last, s.Refused, s.Checkpoint = p.last, p.refused, p.checkpointStatus()
 	old := slices.Clone(p.old)
 	if p.watched != nil {
 		how := WatchStatus(p.watched.Status())

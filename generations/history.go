@@ -26,6 +26,7 @@ const (
 	KindLift       Kind = "lift"       // an image's quarantine was lifted
 	KindCrash      Kind = "crash"      // a worker crashed
 	KindHandover   Kind = "handover"   // a new worker took over
+	KindCheckpoint Kind = "checkpoint" // a plugin's checkpoint failed, for the first time, or succeeded again
 )
 
 // Event is one line of the history.

@@ -34,6 +34,7 @@ type config struct {
 	DrainTimeout    time.Duration
 	ShutdownTimeout time.Duration
 	Checkpoints     time.Duration // negative: none
+	CheckpointPause time.Duration
 	StateLimit      int
 	HangTimeout     time.Duration
 	Probation       time.Duration

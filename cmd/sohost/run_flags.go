@@ -105,6 +105,7 @@ func (c *config) options() sohost.Options {
 		DrainTimeout:       c.DrainTimeout,
 		StateLimit:         int64(c.StateLimit),
 		CheckpointInterval: c.Checkpoints,
+		CheckpointPause:    c.CheckpointPause,
 		Probation:          c.Probation,
 		Budget:             sohost.Budget{Generations: c.OldGenerations, Memory: int64(c.OldMemory), Goroutines: c.OldGoroutines},
 	}

@@ -63,6 +63,8 @@ func (c *config) bind() []setting {
 
 		{key: "checkpoints", value: asInterval(&c.Checkpoints, d.CheckpointInterval),
 			help: "time between two checkpoints of each plugin's state; off for none"},
+		{key: "checkpoint_pause", value: asDuration(&c.CheckpointPause, d.CheckpointPause),
+			help: "how long a checkpoint may hold callers back; one that needs longer is given up"},
 		{key: "state_limit", value: asBytes(&c.StateLimit, int(d.StateLimit)),
 			help: "limit for a copy of one plugin's state"},
 

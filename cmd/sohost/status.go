@@ -14,8 +14,9 @@ func newStatusCommand() *cobra.Command {
 		Use:   "status",
 		Short: "Show what the running server serves",
 		Long: `Status shows the server's processes and their memory, the last handover and the reason for it, recent crashes, and for each
-plugin its current generation, what that costs, and its last reload. Refused images are listed below the table, each with every
-reason; the plugin's current generation keeps serving. Images in quarantine are listed there as well.`,
+plugin its current generation, what that costs, and its last reload. Below the table are the checkpoints of plugins with state,
+and why one could not be taken; refused images, each with every reason, while the plugin's current generation keeps serving; and
+the images in quarantine.`,
 		Example: `  sohost status
   sohost status --json | jq '.plugins[] | {name, generation}'`,
 		Args: cobra.NoArgs,
@@ -67,6 +68,7 @@ func printStatus(w io.Writer, s control.Status) error {
 	if err := table(w, header, rows); err != nil {
 		return err
 	}
+	printCheckpoints(w, s.Plugins)
 	for _, p := range s.Plugins {
 		if p.Refused != nil {
 			fmt.Fprintf(w, "\nrefused %s ago:\n%s\n", ago(p.Refused.Time), indent(p.Refused.Error()))
@@ -105,6 +107,9 @@ func printProcesses(w io.Writer, s control.Status) {
 	}
 	if f := s.Failed; f != nil {
 		fmt.Fprintf(w, "failed    handover, %s ago (%s):\n%s\n", ago(f.Time), f.Why, indent(f.Error))
+	}
+	if d := s.HandoverDue; d != nil {
+		fmt.Fprintf(w, "due       handover (%s), held up since %s ago:\n%s\n", d.Why, ago(d.Since), indent(d.Reason))
 	}
 	for _, c := range s.Crashes[max(0, len(s.Crashes)-3):] {
 		fmt.Fprintf(w, "crash     %s ago, pid %d: %s\n", ago(c.Time), c.PID, c.Reason)

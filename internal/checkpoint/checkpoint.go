@@ -14,6 +14,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/sohost/sohost/abi"
@@ -39,12 +40,18 @@ func ofVersion(last string, version int) string { return fmt.Sprintf("%s.v%d", l
 
 // Write writes a new last checkpoint of the plugin, with the contents that write writes; the last one becomes the one
 // before. s gives the schema and version of the new one. If the last checkpoint has another version, it is also kept as
-// that version's, for code that goes back. Write blocks until everything is durable. After an error the checkpoints
-// that there were are still there.
-func (d *Dir) Write(plugin string, s abi.State, write func(io.Writer) error) error {
+// that version's, for code that goes back. If verify isn't nil, it reads the new checkpoint while that is written, and its
+// error is Write's. Write blocks until everything is durable. After an error the checkpoints that there were are still
+// there.
+func (d *Dir) Write(plugin string, s abi.State, write func(io.Writer) error, verify func(io.Reader) error) (w Written, err error) {
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("write checkpoint: %w", err)
+		}
+	}()
 	last := d.last(plugin)
 	if err := os.MkdirAll(d.path, 0o700); err != nil {
-		return fmt.Errorf("write checkpoint: %w", err)
+		return w, err
 	}
 	newest := last
 	had, found, err := readHeader(newest)
@@ -54,16 +61,72 @@ func (d *Dir) Write(plugin string, s abi.State, write func(io.Writer) error) err
 	}
 	if found && err == nil && had.Schema == s.Schema && had.Version != s.Version {
 		if err := stash(newest, ofVersion(last, had.Version)); err != nil {
-			return fmt.Errorf("write checkpoint: %w", err)
+			return w, err
 		}
 	}
-	if err := os.Rename(last, before(last)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("write checkpoint: %w", err)
+	err = generations.WriteFile(last, 0o600, func(f io.Writer) error {
+		counted := &counter{Writer: f}
+		if err := verified(counted, write, verify); err != nil {
+			return err
+		}
+		w = Written{counted.n, verify != nil}
+		// Only now, so that the last one stays the last if the new one can't be written.
+		if err := os.Rename(last, before(last)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+		return nil
+	})
+	return w, err
+}
+
+// Written describes a checkpoint that was written.
+type Written struct {
+	Bytes    int64
+	Verified bool // it was read while it was written
+}
+
+type writerFunc func(p []byte) (int, error)
+
+func (w writerFunc) Write(p []byte) (int, error) { return w(p) }
+
+// counter counts the bytes that are written.
+type counter struct {
+	io.Writer
+	n int64
+}
+
+func (c *counter) Write(p []byte) (int, error) {
+	n, err := c.Writer.Write(p)
+	c.n += int64(n)
+	return n, err
+}
+
+// verified lets write write to w, and verify read the same.
+func verified(w io.Writer, write func(io.Writer) error, verify func(io.Reader) error) error {
+	if verify == nil {
+		return write(w)
 	}
-	if err := generations.WriteFile(last, 0o600, write); err != nil {
-		return fmt.Errorf("write checkpoint: %w", err)
+	r, pipe := io.Pipe()
+	read := make(chan error, 1)
+	go func() {
+		err := verify(r)
+		r.CloseWithError(err) // or write would wait for its reader
+		read <- err
+	}()
+	refused := false // the reader has stopped: its error is the reason, and not write's
+	err := write(writerFunc(func(p []byte) (int, error) {
+		n, err := w.Write(p)
+		if err == nil {
+			_, err = pipe.Write(p)
+			refused = err != nil
+		}
+		return n, err
+	}))
+	pipe.CloseWithError(err)
+	if unreadable := <-read; unreadable != nil && (err == nil || refused) {
+		return fmt.Errorf("it could not be read again: %w", unreadable)
 	}
-	return nil
+	return err
 }
 
 // stash gives a checkpoint a second name, which replaces what had that name. A link can't replace a file, so it is made
@@ -87,8 +150,12 @@ func readHeader(file string) (s abi.State, found bool, err error) {
 
 // Restored describes the checkpoint that was restored.
 type Restored struct {
-	From From
-	Time time.Time // when it was written
+	From  From
+	Time  time.Time // when it was written
+	Bytes int64
+
+	// Lost says which checkpoints were set aside, if there were checkpoints and none could be read.
+	Lost string
 }
 
 // From is which of a plugin's checkpoints was restored.
@@ -112,22 +179,28 @@ const (
 // If there is no checkpoint, or none that is whole, Restored.From is None and the error is nil.
 func (d *Dir) Restore(plugin string, wants abi.State, now time.Time, accept func(io.Reader) error) (Restored, error) {
 	last := d.last(plugin)
+	var aside []string
 	for _, c := range []struct {
 		file string
 		from From
 	}{{last, Last}, {before(last), Before}} {
-		written, found, err := read(c.file, accept)
+		info, found, err := read(c.file, accept)
 		switch {
 		case !found && err == nil:
 		case err == nil:
-			return Restored{c.from, written}, nil
+			return Restored{From: c.from, Time: info.ModTime(), Bytes: info.Size()}, nil
 		case errors.Is(err, state.ErrCorrupt):
-			if err := d.setAside(plugin, c.file, now, err); err != nil {
+			name, err := d.setAside(plugin, c.file, now, err)
+			if err != nil {
 				return Restored{}, err
 			}
+			aside = append(aside, name)
 		default:
 			return d.restoreVersion(plugin, c.file, wants, accept, err)
 		}
+	}
+	if len(aside) > 0 {
+		return Restored{Lost: "no checkpoint could be read, so the plugin began without state; kept as " + strings.Join(aside, " and ")}, nil
 	}
 	return Restored{}, nil
 }
@@ -137,40 +210,40 @@ func (d *Dir) restoreVersion(plugin, other string, wants abi.State, accept func(
 	had, _, err := readHeader(other)
 	if err == nil && had.Schema == wants.Schema && had.Version != wants.Version {
 		last := d.last(plugin)
-		if written, found, err := read(ofVersion(last, wants.Version), accept); found && err == nil {
+		if info, found, err := read(ofVersion(last, wants.Version), accept); found && err == nil {
 			kept := ofVersion(last, had.Version)
 			if err := stash(other, kept); err != nil {
 				kept = other // the next Write tries again
 			}
 			d.log.Error("restored the last checkpoint of this version; the newer one, which this generation can't take, is kept",
-				"plugin", plugin, "version", wants.Version, "age", time.Since(written), "kept", kept, "err", refused)
-			return Restored{BeforeVersion, written}, nil
+				"plugin", plugin, "version", wants.Version, "age", time.Since(info.ModTime()), "kept", kept, "err", refused)
+			return Restored{From: BeforeVersion, Time: info.ModTime(), Bytes: info.Size()}, nil
 		}
 	}
 	return Restored{}, fmt.Errorf("restore %s: %w; deploy an image that takes this state, or move the file away to begin with none",
 		other, refused)
 }
 
-// setAside renames a checkpoint that can't be read.
-func (d *Dir) setAside(plugin, file string, now time.Time, why error) error {
+// setAside renames a checkpoint that can't be read, and returns its new name.
+func (d *Dir) setAside(plugin, file string, now time.Time, why error) (string, error) {
 	aside := file + ".corrupt-" + now.UTC().Format("20060102T150405")
 	d.log.Error("checkpoint is corrupt and was set aside", "plugin", plugin, "file", aside, "err", why)
-	return os.Rename(file, aside)
+	return aside, os.Rename(file, aside)
 }
 
-// read passes a checkpoint to accept if the file exists, and returns when it was written.
-func read(file string, accept func(io.Reader) error) (written time.Time, found bool, err error) {
+// read passes a checkpoint to accept if the file exists. info is nil after an error that isn't accept's.
+func read(file string, accept func(io.Reader) error) (info fs.FileInfo, found bool, err error) {
 	f, err := os.Open(file)
 	if errors.Is(err, fs.ErrNotExist) {
-		return time.Time{}, false, nil
+		return nil, false, nil
 	}
 	if err != nil {
-		return time.Time{}, true, err
+		return nil, true, err
 	}
 	defer f.Close()
-	info, err := f.Stat()
+	info, err = f.Stat()
 	if err != nil {
-		return time.Time{}, true, err
+		return nil, true, err
 	}
-	return info.ModTime(), true, accept(f)
+	return info, true, accept(f)
 }

@@ -32,7 +32,7 @@ func newDir(t *testing.T) aDir {
 func (d aDir) write(version int, text string) {
 	d.t.Helper()
 	s := abi.State{Schema: "p", Version: version, Value: text}
-	if err := d.Write("p", s, func(w io.Writer) error { return state.Encode(w, s) }); err != nil {
+	if _, err := d.Write("p", s, func(w io.Writer) error { return state.Encode(w, s) }, nil); err != nil {
 		d.t.Fatal(err)
 	}
 }
@@ -265,7 +265,7 @@ func TestOtherSchema(t *testing.T) {
 	d := newDir(t)
 	d.write(1, "one")
 	s := abi.State{Schema: "other", Version: 2, Value: "x"}
-	if err := d.Write("p", s, func(w io.Writer) error { return state.Encode(w, s) }); err != nil {
+	if _, err := d.Write("p", s, func(w io.Writer) error { return state.Encode(w, s) }, nil); err != nil {
 		t.Fatal(err)
 	}
 	if want := "p.cbor p.cbor.1"; d.files() != want {
@@ -321,11 +321,13 @@ func TestWriteFails(t *testing.T) {
 	d.write(1, "two")
 	s := abi.State{Schema: "p", Version: 1}
 	failed := errors.New("disk full")
-	err := d.Write("p", s, func(io.Writer) error { return failed })
+	_, err := d.Write("p", s, func(io.Writer) error { return failed }, nil)
 	if !errors.Is(err, failed) {
 		t.Errorf("write gives %v", err)
 	}
-	d.wantRestored(1, "two", Before)
+	if d.wantRestored(1, "two", Last); d.text("p.cbor.1") != "one" {
+		t.Error("the one before was replaced all the same")
+	}
 	d.write(1, "three")
 	d.wantRestored(1, "three", Last)
 
@@ -336,7 +338,7 @@ func TestWriteFails(t *testing.T) {
 			t.Fatal(err)
 		}
 		s := abi.State{Schema: "p", Version: 2, Value: "x"}
-		if err := d.Write("p", s, func(w io.Writer) error { return state.Encode(w, s) }); err == nil {
+		if _, err := d.Write("p", s, func(w io.Writer) error { return state.Encode(w, s) }, nil); err == nil {
 			t.Errorf("%s: the version's last checkpoint was lost", blocked)
 		}
 		d.wantRestored(1, "one", Last)
@@ -347,7 +349,7 @@ func TestWriteFails(t *testing.T) {
 	if err := os.MkdirAll(filepath.Join(d.path, "p.cbor.1", "x"), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if err := d.Write("p", s, func(w io.Writer) error { return state.Encode(w, s) }); err == nil {
+	if _, err := d.Write("p", s, func(w io.Writer) error { return state.Encode(w, s) }, nil); err == nil {
 		t.Error("the one before can't be replaced, and nothing is said")
 	}
 	d.wantRestored(1, "one", Last)
@@ -356,9 +358,38 @@ func TestWriteFails(t *testing.T) {
 	if err := os.WriteFile(file, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := New(filepath.Join(file, "state"), slog.New(slog.DiscardHandler)).Write("p", s, nil); err == nil {
+	if _, err := New(filepath.Join(file, "state"), slog.New(slog.DiscardHandler)).Write("p", s, nil, nil); err == nil {
 		t.Error("no directory can be made, and nothing is said")
 	}
+}
+
+// TestVerify reads a checkpoint while it is written: one that can't be read isn't written.
+func TestVerify(t *testing.T) {
+	d := newDir(t)
+	d.write(1, "one")
+	s := abi.State{Schema: "p", Version: 1, Value: strings.Repeat("two", 1<<20)}
+	write := func(w io.Writer) error { return state.Encode(w, s) }
+	unreadable := errors.New("unreadable")
+	for name, verify := range map[string]func(io.Reader) error{
+		"at once":  func(io.Reader) error { return unreadable },
+		"at last":  func(r io.Reader) error { io.Copy(io.Discard, r); return unreadable },
+		"in parts": func(r io.Reader) error { r.Read(make([]byte, 10)); return unreadable },
+	} {
+		if _, err := d.Write("p", s, write, verify); !errors.Is(err, unreadable) || !strings.Contains(err.Error(), "could not be read again") {
+			t.Errorf("%s: %v", name, err)
+		}
+		d.wantRestored(1, "one", Last)
+	}
+	failed := errors.New("disk full")
+	_, err := d.Write("p", s, func(io.Writer) error { return failed }, func(r io.Reader) error { _, err := io.Copy(io.Discard, r); return err })
+	if !errors.Is(err, failed) || strings.Contains(err.Error(), "again") {
+		t.Errorf("write gives %v", err)
+	}
+	read := func(r io.Reader) error { _, err := decode(r, 1); return err }
+	if w, err := d.Write("p", s, write, read); err != nil || !w.Verified || w.Bytes < 3<<20 {
+		t.Errorf("%+v, %v", w, err)
+	}
+	d.wantRestored(1, s.Value.(string), Last)
 }
 
 // TestLog checks which events an operator is told about.
@@ -384,7 +415,11 @@ func TestLog(t *testing.T) {
 		t.Errorf("the log says %v", slices.Collect(maps.Keys(w)))
 	}
 	d.damage("p.cbor")
-	d.restore(2)
+	d.damage("p.cbor.1")
+	_, r, err := d.restore(2)
+	if err != nil || !strings.Contains(r.Lost, "p.cbor.corrupt-20240229T120000") || !strings.Contains(r.Lost, "p.cbor.1.corrupt-20240229T120000") {
+		t.Errorf("restored %+v, %v", r, err)
+	}
 	if w := told(); !w["corrupt"] {
 		t.Error("a corrupt checkpoint isn't logged")
 	}

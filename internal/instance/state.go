@@ -68,8 +68,14 @@ func (in *Instance) Accept(ctx context.Context, given abi.State, o state.Options
 	defer caught(&err)
 	wants := in.image.descriptor.State
 	t = Taken{Way: Import, Schema: given.Schema, Version: given.Version}
+	if o.Deadline.IsZero() {
+		o.Deadline, _ = ctx.Deadline()
+	}
 	fitted, report, fitErr := fit(given.Value, wants.Value, o)
-	if errors.Is(fitErr, state.ErrLimit) {
+	switch {
+	case errors.Is(fitErr, state.ErrDeadline):
+		return t, late(ctx, "conversion", fitErr)
+	case errors.Is(fitErr, state.ErrLimit):
 		return t, fitErr
 	}
 	adopter, adopts := in.value.(abi.Adopter)
@@ -85,10 +91,12 @@ func (in *Instance) Accept(ctx context.Context, given abi.State, o state.Options
 	case report.Way == state.ByConversion:
 		t.Way = Convert
 	case shared:
-		copied, r, err := state.Copy(s.Value, o.MaxBytes)
+		copied, r, err := state.Copy(s.Value, o)
 		switch {
 		case err == nil:
 			s.Value, report = copied, r
+		case errors.Is(err, state.ErrDeadline):
+			return t, late(ctx, "copy", err)
 		case errors.Is(err, state.ErrLimit):
 			return t, err
 		} // other errors: the value can't be copied, and Import gets it as it is, see abi.Stateful
@@ -131,10 +139,25 @@ func Encode(w io.Writer, s abi.State) (err error) {
 	return state.Encode(w, s)
 }
 
-// CopyState returns the state with a copy of its value. A copy that would take more than maxBytes is state.ErrLimit.
-func CopyState(s abi.State, maxBytes int64) (_ abi.State, err error) {
+// Verify decodes a stream into the type of the instance's state, and forgets the result. The error is that of AcceptStream
+// with a stream that can't be decoded.
+func (in *Instance) Verify(r io.Reader, maxBytes int64) (err error) {
 	defer caught(&err)
-	s.Value, _, err = state.Copy(s.Value, maxBytes)
+	_, _, err = state.Decode(r, reflect.TypeOf(in.image.descriptor.State.Value), state.DecodeOptions{MaxMemory: maxBytes})
+	return err
+}
+
+// late names the step that wasn't finished when ctx ended, which is about now, and returns why ctx ended.
+func late(ctx context.Context, step string, err error) error {
+	<-ctx.Done()
+	return fmt.Errorf("%s of the state: %w (%w)", step, context.Cause(ctx), err)
+}
+
+// CopyState returns the state with a copy of its value. A copy that would take more than o.MaxBytes is state.ErrLimit, and
+// one that isn't finished at o.Deadline state.ErrDeadline.
+func CopyState(s abi.State, o state.Options) (_ abi.State, err error) {
+	defer caught(&err)
+	s.Value, _, err = state.Copy(s.Value, o)
 	return s, err
 }
 
@@ -150,6 +173,13 @@ func (in *Instance) TakesBack(given abi.State) bool {
 
 // Checkpointable reports whether the instance has state that can be written to a checkpoint and read again.
 func (in *Instance) Checkpointable() bool { return in.Stateful() && in.Uncheckpointable() == nil }
+
+// Predictable reports whether the type of the instance's state shows whether a state can be written to a stream, whatever
+// its value.
+func (in *Instance) Predictable() bool {
+	prototype := in.image.descriptor.State.Value
+	return prototype != nil && state.Predictable(reflect.TypeOf(prototype))
+}
 
 // Uncheckpointable returns why a stateful instance's state can't be checkpointed, or nil if it can or if there is none.
 // The Descriptor must name the state's type, because a checkpoint can't be read without it.

@@ -209,11 +209,11 @@ func (failing) Write([]byte) (int, error) { return 0, errStep }
 
 func TestCopyState(t *testing.T) {
 	value := &map[string]int{"a": 1}
-	s, err := CopyState(given(value), 0)
+	s, err := CopyState(given(value), state.Options{})
 	if got := s.Value.(*map[string]int); err != nil || got == value || !maps.Equal(*got, *value) || s.Schema != "s" || s.Version != 2 {
 		t.Errorf("copied %+v, %v", s, err)
 	}
-	if _, err := CopyState(given(value), 1); !errors.Is(err, state.ErrLimit) {
+	if _, err := CopyState(given(value), state.Options{MaxBytes: 1}); !errors.Is(err, state.ErrLimit) {
 		t.Errorf("over the limit: %v", err)
 	}
 }

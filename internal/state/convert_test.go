@@ -207,7 +207,7 @@ func TestLongListsDontNeedStack(t *testing.T) {
 func TestCopyIsIndependent(t *testing.T) {
 	n := &node{name: "a", seen: map[key]*node{}, any: []int{1}}
 	n.next = n
-	v, _, err := Copy(n, 0)
+	v, _, err := Copy(n, Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -218,7 +218,7 @@ func TestCopyIsIndependent(t *testing.T) {
 	if c == n || c.next != c || c.name != "a" || len(c.seen) != 0 || c.any.([]int)[0] != 1 {
 		t.Errorf("got %+v", c)
 	}
-	_, _, err = Copy(struct{ f func() }{}, 0)
+	_, _, err = Copy(struct{ f func() }{}, Options{})
 	refused(t, err, "state.f", "function")
 }
 
@@ -280,10 +280,10 @@ func TestCopyLimit(t *testing.T) {
 		"slice": make([]entry, 100),
 		"map":   map[int][1024]byte{1: {}, 2: {}, 3: {}, 4: {}, 5: {}, 6: {}, 7: {}, 8: {}, 9: {}, 10: {}},
 	} {
-		if _, r, err := Copy(value, 8<<10); !errors.Is(err, ErrLimit) {
+		if _, r, err := Copy(value, Options{MaxBytes: 8 << 10}); !errors.Is(err, ErrLimit) {
 			t.Errorf("%s: a copy of %d bytes within 8 KiB: %v, want ErrLimit", name, r.Bytes, err)
 		}
-		if _, r, err := Copy(value, 64<<10); err != nil || r.Bytes < 8<<10 {
+		if _, r, err := Copy(value, Options{MaxBytes: 64 << 10}); err != nil || r.Bytes < 8<<10 {
 			t.Errorf("%s: a copy of %d bytes within 64 KiB: %v", name, r.Bytes, err)
 		}
 	}
@@ -292,14 +292,14 @@ func TestCopyLimit(t *testing.T) {
 // TestExactLimit copies with a limit of just the memory that the copy takes, and of a byte less.
 func TestExactLimit(t *testing.T) {
 	value := map[string][]*entry{"a": {{1, 2}, {3, 4}}}
-	_, r, err := Copy(value, 0)
+	_, r, err := Copy(value, Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, _, err := Copy(value, r.Bytes); err != nil {
+	if _, _, err := Copy(value, Options{MaxBytes: r.Bytes}); err != nil {
 		t.Error(err)
 	}
-	if _, _, err := Copy(value, r.Bytes-1); !errors.Is(err, ErrLimit) {
+	if _, _, err := Copy(value, Options{MaxBytes: r.Bytes - 1}); !errors.Is(err, ErrLimit) {
 		t.Errorf("got %v, want ErrLimit", err)
 	}
 }

@@ -7,8 +7,8 @@ import (
 
 // Copy returns a deep copy of value, which stays as it is while the original changes. The copy shares with the original
 // whatever never changes, and what pointers to open files and similar handles refer to. Copy refuses what a conversion
-// would refuse. maxBytes bounds the memory of the copy as Options.MaxBytes does.
-func Copy(value any, maxBytes int64) (any, Report, error) {
+// would refuse. Of the options it uses MaxBytes and Deadline.
+func Copy(value any, o Options) (any, Report, error) {
 	start := time.Now()
 	r := Report{Way: ByConversion}
 	t := reflect.TypeOf(value)
@@ -20,7 +20,7 @@ func Copy(value any, maxBytes int64) (any, Report, error) {
 	if _, reasons := steps.changes(); len(reasons) > 0 {
 		return nil, r, &Refusal{t, t, reasons}
 	}
-	m := mover{limit: maxBytes}
+	m := mover{limit: o.MaxBytes, clock: clock{until: o.Deadline}}
 	v, err := m.move(steps, value)
 	if err != nil {
 		return nil, r, err

@@ -14,6 +14,25 @@ func Encodable(t reflect.Type) error {
 	return nil
 }
 
+// Predictable reports whether the type alone shows whether Encode can write values of type t within the limit: Encodable is
+// all there is to know. It is not if values may hold interfaces, or pointers into other parts of the value.
+func Predictable(t reflect.Type) bool {
+	if t == nil {
+		return false
+	}
+	s := shaper{}.of(t)
+	if len(unwritable(s)) > 0 {
+		return true
+	}
+	predictable := clean(t) && !risky(s)
+	s.follow(root, func(s *shape, _ string) {
+		if s.kind == stdKind && s.name != "time.Time" { // a time only has to be in a year of four digits
+			predictable = false
+		}
+	})
+	return predictable
+}
+
 func unwritable(s *shape) []Reason {
 	var reasons []Reason
 	s.follow(root, func(s *shape, path string) {

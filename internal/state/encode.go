@@ -33,6 +33,7 @@ type encoder struct {
 	numbers map[*shape]int
 	codecs  map[*shape]*codec
 	dynamic map[reflect.Type]*shape // of the values in interfaces; a nil shape can't be written
+	origins []foundIn               // where those shapes were first found
 	memo    memo
 	kinds   map[*shape]*memoOf
 	queue   queue
@@ -226,6 +227,7 @@ func (e *encoder) interfaceValue(s *shape, p unsafe.Pointer) {
 	if !ok {
 		if nameable(x.Type(), mostNested) {
 			dynamic = e.shaper.of(x.Type())
+			e.origins = append(e.origins, foundIn{dynamic, s})
 		}
 		e.dynamic[x.Type()] = dynamic
 	}
@@ -253,12 +255,19 @@ func (e *encoder) fail(s *shape, format string, args ...any) {
 	}
 }
 
+// foundIn records in which interface a shape was found.
+type foundIn struct{ dynamic, outer *shape }
+
+// pathOf returns the path to a shape, for messages. It looks in the state's own type first, then in the interfaces seen so far,
+// each of which was found before what it holds.
 func (e *encoder) pathOf(what *shape) string {
-	path := root
-	e.root.follow(root, func(s *shape, p string) {
-		if s == what {
-			path = p
+	if path, ok := e.root.find(what); ok {
+		return path
+	}
+	for _, f := range e.origins {
+		if path, ok := f.dynamic.find(what); ok {
+			return e.pathOf(f.outer) + path[len(root):]
 		}
-	})
-	return path
+	}
+	return root
 }

@@ -24,6 +24,7 @@ type mover struct {
 	entries int64
 	bytes   int64
 	limit   int64 // for bytes; 0: none
+	clock   clock
 	depth   int
 	err     error
 }
@@ -52,6 +53,12 @@ func (m *mover) move(steps *op, value any) (any, error) {
 		m.maps = m.maps[:len(m.maps)-1]
 		m.entriesOf(f)
 	}
+	if m.err == nil && m.clock.hopelessMap(len(m.extents.list)) { // sorting them takes as long as filling a map
+		m.err = overdue(m.entries)
+	}
+	if m.err != nil {
+		return nil, m.err
+	}
 	if inner, outer, ok := m.extents.clash(); ok {
 		m.fail(inner.(*op), "refers to memory that %s refers to as well, wholly or in part", m.pathOf(outer.(*op)))
 	}
@@ -71,15 +78,34 @@ func (m *mover) drain() {
 	}
 }
 
+// pieceBytes is how many bytes are copied between two looks at the time.
+const pieceBytes = 1 << 20
+
+// step reports whether the move goes on. It fails once the deadline has passed.
+func (m *mover) step() bool {
+	if m.err == nil && m.clock.late() {
+		m.err = overdue(m.entries)
+	}
+	return m.err == nil
+}
+
 func (m *mover) fill(f fill) {
 	elem := f.op.elem
 	if elem.code == opBytes {
 		n := uintptr(f.n) * elem.from.typ.Size()
-		copy(unsafe.Slice((*byte)(f.dst), n), unsafe.Slice((*byte)(f.src), n))
+		from, to := unsafe.Slice((*byte)(f.src), n), unsafe.Slice((*byte)(f.dst), n)
+		for len(from) > 0 && m.step() {
+			n := copy(to[:min(len(to), pieceBytes)], from)
+			from, to = from[n:], to[n:]
+			m.clock.steps += n >> 8
+		}
 		return
 	}
 	from, to := elem.from.typ.Size(), elem.to.typ.Size()
 	for i := range uintptr(f.n) {
+		if !m.step() {
+			return
+		}
 		m.inline(elem, unsafe.Add(f.src, i*from), unsafe.Add(f.dst, i*to))
 	}
 }
@@ -90,7 +116,7 @@ func (m *mover) entriesOf(f fill) {
 	dst := reflect.NewAt(o.to.typ, unsafe.Pointer(&f.dst)).Elem()
 	oldKey, oldElem := reflect.New(o.key.from.typ), reflect.New(o.elem.from.typ)
 	newKey, newElem := reflect.New(o.key.to.typ), reflect.New(o.elem.to.typ)
-	for it := src.MapRange(); it.Next() && m.err == nil; {
+	for it := src.MapRange(); it.Next() && m.step(); {
 		oldKey.Elem().SetIterKey(it)
 		oldElem.Elem().SetIterValue(it)
 		newKey.Elem().SetZero()

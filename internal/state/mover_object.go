@@ -36,6 +36,9 @@ func (m *mover) mapping(o *op, p unsafe.Pointer) unsafe.Pointer {
 	}
 	n := reflect.NewAt(o.from.typ, unsafe.Pointer(&p)).Elem().Len()
 	m.entries += int64(n)
+	if m.err == nil && m.clock.hopelessMap(n) {
+		m.err = overdue(m.entries)
+	}
 	room := n
 	if !m.take(int64(n) * int64(o.key.to.typ.Size()+o.elem.to.typ.Size()+1)) {
 		room = 0
@@ -62,6 +65,9 @@ func (m *mover) take(bytes int64) bool {
 	m.bytes += bytes
 	if m.limit > 0 && m.bytes > m.limit && m.err == nil {
 		m.err = fmt.Errorf("%w: the copy takes more than %d bytes", ErrLimit, m.limit)
+	}
+	if m.err == nil && m.clock.hopeless(bytes) {
+		m.err = overdue(m.entries)
 	}
 	return m.err == nil
 }

@@ -32,6 +32,9 @@ type Options struct {
 	// MaxBytes approximately limits the memory that a conversion may allocate, in bytes; beyond it the error is ErrLimit.
 	// Values that are not copied have no limit. Default: no limit.
 	MaxBytes int64
+
+	// Deadline ends a conversion that isn't finished by then, with ErrDeadline. Default: none.
+	Deadline time.Time
 }
 
 // plans caches the results of Compare. Types are never unloaded, so its entries stay.
@@ -129,7 +132,7 @@ func (p *Plan) Move(value any, o Options) (any, Report, error) {
 	case ByAdoption:
 		value = retype(value, p.To)
 	case ByConversion:
-		m := mover{limit: o.MaxBytes}
+		m := mover{limit: o.MaxBytes, clock: clock{until: o.Deadline}}
 		v, err := m.move(p.steps, value)
 		if err != nil {
 			return nil, r, err

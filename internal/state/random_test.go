@@ -344,7 +344,7 @@ func TestRandomMoves(t *testing.T) {
 		}
 		stream, _, err := Decode(bytes.NewReader(b.Bytes()), twin, DecodeOptions{})
 		check("decode", stream.Value, err)
-		c, _, err := Copy(v.Interface(), 0)
+		c, _, err := Copy(v.Interface(), Options{})
 		check("copy", c, err)
 		runtime.GC()
 		for how, got := range results {

@@ -15,6 +15,9 @@ var (
 
 	// ErrLimit is returned when a move, copy or Decode needs more memory than its options allow, or a stream is too long.
 	ErrLimit = errors.New("state exceeds the limit")
+
+	// ErrDeadline is returned when a move or copy isn't finished at the deadline in its options. Nothing was changed.
+	ErrDeadline = errors.New("the state could not be copied in time")
 )
 
 // Reason is one obstacle and its place: state.byKey[].hits is the field hits of the elements of the field byKey. [key] stands

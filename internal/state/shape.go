@@ -120,6 +120,16 @@ func (s *shape) follow(path string, visit func(s *shape, path string)) {
 	rec(s, path)
 }
 
+// find returns the first path from s to what, if there is one.
+func (s *shape) find(what *shape) (path string, ok bool) {
+	s.follow(root, func(s *shape, p string) {
+		if s == what && !ok {
+			path, ok = p, true
+		}
+	})
+	return path, ok
+}
+
 // leaf reports whether a value of this shape refers to no other memory, so that copying its bytes is enough.
 func (s *shape) leaf() bool {
 	if s.kind == lockKind || s.typ == nil || pointers(s.typ) {

@@ -101,6 +101,9 @@ func (s *Supervisor) exchange(ctx context.Context, giver *process, r *request) (
 // whyFailed returns why the giver has kept the plugins. Of a taker that died the giver knows only that it is gone.
 func (s *Supervisor) whyFailed(given worker.Given, taker *process) error {
 	message := given.Error
+	if given.Unwritable {
+		return errors.New(message)
+	}
 	if given.Refusal == nil {
 		select {
 		case <-taker.exited:

@@ -95,6 +95,9 @@ type Given struct {
 	Handover *sohost.Handover `json:"handover,omitempty"`
 	Error    string           `json:"error,omitempty"`
 	Refusal  *sohost.Refusal  `json:"refusal,omitempty"` // if it is one plugin's image
+
+	// Unwritable says that a plugin's state is the reason, sohost.ErrUnwritable, and not how the taker has ended.
+	Unwritable bool `json:"unwritable,omitempty"`
 }
 
 // passed announces a socket between giver and taker, which is the file: a client's connection, unless one of the fields is set.

@@ -246,5 +246,6 @@ func given(h *sohost.Handover, err error) Word {
 	}
 	g := &Given{Error: err.Error()}
 	errors.As(err, &g.Refusal)
+	g.Unwritable = errors.Is(err, sohost.ErrUnwritable)
 	return Word{Given: g}
 }

@@ -1,0 +1,48 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/sohost/sohost"
+)
+
+// printCheckpoints prints a table of the plugins that have checkpoints, and below it what went wrong with them.
+func printCheckpoints(w io.Writer, plugins []sohost.PluginStatus) {
+	var rows [][]string
+	var troubles strings.Builder
+	for _, p := range plugins {
+		c := p.Checkpoint
+		if c == nil {
+			if p.Uncheckpointed != "" {
+				fmt.Fprintf(&troubles, "\nno checkpoints of %s, so a restart loses its state:\n%s\n", p.Name, indent(p.Uncheckpointed))
+			}
+			continue
+		}
+		row := []string{p.Name, ago(c.Written), "-", "-", "-", "no", "-"}
+		if !c.Written.IsZero() {
+			row[2] = size(c.Bytes)
+		}
+		if c.Took != 0 {
+			row[3], row[4] = short(c.Took), short(c.Held)
+		}
+		if c.Verified {
+			row[5] = "yes"
+		}
+		if f := c.Failed; f != nil {
+			row[6] = count(f.Attempts, "attempt")
+			fmt.Fprintf(&troubles, "\nno checkpoint of %s for %s, last tried %s ago; the one before stays:\n%s\n",
+				p.Name, ago(f.Since), ago(f.Last), indent(f.Reason))
+		}
+		if c.Lost != "" {
+			fmt.Fprintf(&troubles, "\nstate of %s is lost:\n%s\n", p.Name, indent(c.Lost))
+		}
+		rows = append(rows, row)
+	}
+	if len(rows) > 0 {
+		fmt.Fprintln(w)
+		table(w, []string{"CHECKPOINT", "AGE", "SIZE", "TOOK", "CALLERS HELD", "VERIFIED", "FAILED"}, rows)
+	}
+	io.WriteString(w, troubles.String())
+}

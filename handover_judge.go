@@ -1,0 +1,70 @@
+package sohost
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/sohost/sohost/internal/instance"
+)
+
+// judge finds out whether the state of each plugin can be written to a stream, before any gate is shut for the handover: a
+// value that can't be written would make the callers of all plugins wait in vain.
+//
+// What the type rules out is known. Where only the value can tell, a copy of the state is taken as for a checkpoint, so
+// that callers wait no longer for it than Options.CheckpointPause, and is written to nowhere. A state of which no copy can be
+// had in that time is judged by its last checkpoint.
+func (g *giver) judge(ctx context.Context) error {
+	for _, p := range g.plugins {
+		serves := p.serving()
+		if serves == nil || !serves.Value().Stateful() {
+			continue
+		}
+		in := serves.Value()
+		if !in.Predictable() && !p.overdue() {
+			err := p.tryWriting(ctx)
+			p.noteVerdict(in, err)
+			var over *overPauseError
+			if err != nil && !errors.As(err, &over) && ctx.Err() == nil {
+				return p.cantWrite(err)
+			}
+		}
+		if err := p.unwritable(in); err != nil {
+			return p.cantWrite(err)
+		}
+	}
+	return nil
+}
+
+func (p *plugin) cantWrite(why error) error {
+	return fmt.Errorf("plugin %s: %w: %w", p.Name, ErrUnwritable, why)
+}
+
+// tryWriting writes the state of the plugin, which the caller owns, to nowhere.
+func (p *plugin) tryWriting(ctx context.Context) error {
+	s, err := newGated(p).copyState(ctx)
+	if err != nil {
+		return err
+	}
+	return instance.Encode(io.Discard, s)
+}
+
+// overdue reports whether the plugin's last checkpoints were given up, so that a copy would be as well.
+func (p *plugin) overdue() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.checkpoints.overs > 0
+}
+
+// unwritable returns the first plugin whose state can't be written to a stream, as far as is known, and why.
+func (h *Host) unwritable() error {
+	for _, p := range h.plugins() {
+		if g := p.serving(); g != nil && g.Value().Stateful() {
+			if err := p.unwritable(g.Value()); err != nil {
+				return p.cantWrite(err)
+			}
+		}
+	}
+	return nil
+}

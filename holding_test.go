@@ -1,0 +1,48 @@
+package sohost
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/sohost/sohost/abi"
+)
+
+// holder is the state of plugin v: whether it can be written depends on its value.
+type holder struct{ Value any }
+
+// holding is an instance of plugin v.
+type holding struct {
+	*basic
+	holder *holder
+}
+
+func (h *holding) Export(ctx context.Context) (abi.State, error) {
+	err := h.w.did(ctx, "%s Export", h.image)
+	return abi.State{Schema: "holder", Version: 1, Value: h.holder}, err
+}
+
+func (h *holding) Import(ctx context.Context, s abi.State) error {
+	h.holder = s.Value.(*holder)
+	return h.w.did(ctx, "%s Import %v", h.image, h.holder.Value)
+}
+
+// holding returns the instance of plugin v that serves.
+func (r *rig) holding() (h *holding) {
+	r.w.t.Helper()
+	if err := r.Call(context.Background(), "v", func(i abi.Instance) error { h = i.(*holding); return nil }); err != nil {
+		r.w.t.Fatal(err)
+	}
+	return h
+}
+
+// hold makes plugin v hold a value.
+func (r *rig) hold(value any) {
+	r.w.t.Helper()
+	r.holding().holder.Value = value
+}
+
+// holds returns what plugin v holds.
+func (r *rig) holds() string {
+	r.w.t.Helper()
+	return fmt.Sprint(r.holding().holder.Value)
+}

@@ -1,0 +1,51 @@
+package state
+
+import (
+	"fmt"
+	"time"
+)
+
+// clock ends a walk through a value at a deadline. Asking for the time takes as long as copying an entry, so the clock looks
+// once in many steps.
+type clock struct {
+	until time.Time // zero: no deadline
+	steps int       // since the last look
+}
+
+// stepsPerLook is how many steps are made between two looks at the time, some microseconds apart.
+const stepsPerLook = 128
+
+// late counts a step, and reports whether the deadline has passed.
+func (c *clock) late() bool {
+	if c.steps++; c.steps < stepsPerLook {
+		return false
+	}
+	return c.lateNow()
+}
+
+func (c *clock) lateNow() bool {
+	c.steps = 0
+	return !c.until.IsZero() && !time.Now().Before(c.until)
+}
+
+// bytesPerSecond is more than any machine copies. Allocating memory can't be interrupted, so what can't be filled before the
+// deadline anyway isn't allocated.
+const bytesPerSecond = 32 << 30
+
+// hopeless reports whether so many bytes can't be filled before the deadline.
+func (c *clock) hopeless(bytes int64) bool {
+	return !c.until.IsZero() && bytes > 1<<20 && time.Until(c.until) < time.Duration(bytes)*time.Second/bytesPerSecond
+}
+
+// entriesPerSecond is more map entries than any machine copies.
+const entriesPerSecond = 20_000_000
+
+// hopelessMap is hopeless for the entries of a map.
+func (c *clock) hopelessMap(entries int) bool {
+	return !c.until.IsZero() && entries > 10_000 && time.Until(c.until) < time.Duration(entries)*time.Second/entriesPerSecond
+}
+
+// overdue returns the error of a walk that has met so many entries when its time was up.
+func overdue(entries int64) error {
+	return fmt.Errorf("%w: it has %d entries or more", ErrDeadline, entries)
+}
