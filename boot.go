@@ -9,6 +9,7 @@ import (
 	"github.com/sohost/sohost/internal/blame"
 	"github.com/sohost/sohost/internal/cache"
 	"github.com/sohost/sohost/internal/crash"
+	"github.com/sohost/sohost/native"
 )
 
 // boot boots every configured plugin from the current release, and publishes one release with whatever came out
@@ -58,7 +59,7 @@ func (h *Host) boot(ctx context.Context) error {
 // reports returns Process.Crashes in the form that package blame takes.
 func (h *Host) reports() (reports []crash.Report) {
 	for _, c := range h.opts.Process.Crashes {
-		reports = append(reports, crash.Report{Ended: c.Ended, Exit: c.Exit, Why: c.Why, Output: c.Output})
+		reports = append(reports, crash.Report{Ended: c.Ended, Exit: c.Exit, Why: c.Why, Output: c.Output, Program: c.Program})
 	}
 	return reports
 }
@@ -111,8 +112,8 @@ type booting struct {
 	record  *blame.Record
 }
 
-// boot boots the plugin from the current release, or from its fallback if the release's image is in quarantine;
-// fellBack is then the refusal of that image. If neither can be used, or if the release doesn't name the plugin, it
+// boot boots the plugin from the current release, or from its fallback if the release's image is in quarantine or doesn't
+// fit this program; fellBack is then the refusal of that image. If neither can be used, or if the release doesn't name the plugin, it
 // boots the plugin's file. It returns the candidates to publish. Failures are recorded for Status.
 func (b booting) boot(ctx context.Context) (booted []*candidate, fellBack *Refusal) {
 	entry, known := b.release.Plugins[b.Name]
@@ -127,8 +128,8 @@ func (b booting) boot(ctx context.Context) (booted []*candidate, fellBack *Refus
 	}
 	refused := b.refusal()
 	quarantined := b.host.judge.Quarantined(entry.Image) != nil
-	fallback, has := b.record.Fallback(blame.Suspect{Plugin: b.Name, Image: entry.Image})
-	if quarantined && has {
+	fallback, has := b.fallback(entry, quarantined)
+	if has {
 		fallback.Skipped = entry.Image
 		if booted = b.entry(ctx, fallback); booted != nil || ctx.Err() != nil {
 			return booted, refused
@@ -137,10 +138,29 @@ func (b booting) boot(ctx context.Context) (booted []*candidate, fellBack *Refus
 	}
 	b.host.log.Error("the current release's image can't be booted; trying the image file", "plugin", b.Name, "file", b.Image)
 	booted = b.target(ctx, target{file: b.Image})
-	if again := b.refusal(); quarantined && has && again != nil && again.Image == entry.Image {
+	if again := b.refusal(); has && again != nil && again.Image == entry.Image {
 		b.setRefusal(refused) // Status lists the quarantine anyway; why the fallback failed is the news
 	}
 	return booted, nil
+}
+
+// fallback returns the entry that the plugin goes back to, if it does: its image is in quarantine, or it was refused because
+// it doesn't fit this program. It may have been made for another program, which this one has replaced again.
+func (b booting) fallback(entry generations.Entry, quarantined bool) (generations.Entry, bool) {
+	suspect := blame.Suspect{Plugin: b.Name, Image: entry.Image}
+	var rejection *native.Rejection
+	switch refused := b.refusal(); {
+	case quarantined:
+		return b.record.Fallback(suspect)
+	case refused == nil || !errors.As(refused.Err, &rejection) || rejection.NeedsNewProcess():
+		return generations.Entry{}, false
+	}
+	fitting := *b.record
+	fitting.Quarantined = func(id generations.ID) bool {
+		object, err := b.host.store.Object(id)
+		return err != nil || b.record.Quarantined(id) || b.host.loader.Check(object.Path) != nil
+	}
+	return fitting.Fallback(suspect)
 }
 
 // entry boots the image that a release's entry names.

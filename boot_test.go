@@ -13,6 +13,7 @@ import (
 	"github.com/sohost/sohost/abi"
 	"github.com/sohost/sohost/generations"
 	"github.com/sohost/sohost/internal/instance"
+	"github.com/sohost/sohost/native"
 )
 
 // TestBootRelease boots what the current release says, whatever the files have become. All images are probed together.
@@ -106,6 +107,40 @@ func TestFallsBack(t *testing.T) {
 	}
 	r.wants("/b", "b1 1")
 	r.wants("/a", "503 plugin a can't answer now: slot is empty")
+}
+
+// TestFitsNotThisProgram boots after a program in probation whose images don't fit this one: a plugin goes back to the newest image
+// that does, and nobody is blamed for the crash.
+func TestFitsNotThisProgram(t *testing.T) {
+	w := newWorld(t)
+	r := w.boots("a1", "b1")
+	r.confirm()
+	r.mustDeploy("a2")
+	r.mustDeploy("a3")
+	r.mustDeploy("b2")
+	r.Close(t.Context())
+	for _, image := range []string{"a1", "a3"} {
+		w.fail(image+" check", func(context.Context) error {
+			return &native.Rejection{Reasons: []native.Reason{{Code: native.WrongToolchain}}}
+		})
+	}
+	o := w.options("a", "b")
+	o.Process = &Process{Crashes: []Crash{{Ended: time.Now(), Exit: "exit status 3", Program: "/new"}}}
+	r = w.host(o)
+	r.wants("/a", "a2 1")
+	r.wants("/b", "b2 1")
+	if q, err := r.Quarantines(); err != nil || len(q) != 0 {
+		t.Errorf("in quarantine are %+v, %v", q, err)
+	}
+	if s := r.pluginStatus("a"); s.Refused == nil || s.Refused.Image != w.imageID("a3") || len(s.Refused.Reasons) != 1 {
+		t.Errorf("refused is %+v", s.Refused)
+	}
+	events, err := r.History(20)
+	if err != nil || !slices.ContainsFunc(events, func(e generations.Event) bool {
+		return e.Kind == generations.KindCrash && e.From.IsZero() && strings.Contains(e.Detail, "exit status 3; the program /new was in probation")
+	}) {
+		t.Errorf("the history is %+v, %v", events, err)
+	}
 }
 
 // TestTrialAtBoot boots after a process that ended while it was trying an image.

@@ -120,6 +120,10 @@ type Crash struct {
 	Exit   string    // as os.ProcessState prints it, such as "exit status 3" and "signal: killed"
 	Why    string    // why the supervisor ended the process; empty if it didn't
 	Output string    // what the Go runtime wrote to the file of debug.SetCrashOutput
+
+	// Program is the path of the program that the process ran, if that was in probation. Then only an image that the output names
+	// is blamed. Default: the program was not new.
+	Program string
 }
 
 // Plugin configures one plugin.

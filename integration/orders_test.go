@@ -91,7 +91,7 @@ func TestUpgrade(t *testing.T) {
 	install(t, server, second)
 	chmod(t, first, second)
 	d := startServer(t, p, first, "run", "--listen", "127.0.0.1:0", "--store", p.store, "--control", p.control, "--log-format", "json",
-		"--plugins", p.plugins)
+		"--plugins", p.plugins, "--probation", "100ms")
 	counting := startLoad(3, *steady, get(d.url+"/counter"))
 	before := d.status()
 

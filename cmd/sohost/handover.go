@@ -21,7 +21,8 @@ all old generations is freed. The server does this on its own when it has to. If
 With --binary, the new worker, and then the supervisor, run another program: a new version of sohost, or one built with another
 Go release. Each plugin's image must fit that program. If the current image doesn't, the plugin's configured file is used, so
 build the plugins for the new program first, with "sohost build --host". For a plugin that is named, FILE is used, or its
-configured file.
+configured file. The program is in probation for as long as the server's --probation says: if a worker of it dies meanwhile, the
+program before serves again.
 
 SIGUSR2 to the server does the same with the program now at the path the server was started from.`,
 		Example: `  sohost handover

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"errors"
+
 	"github.com/sohost/sohost/internal/server/supervisor"
 	"github.com/spf13/cobra"
 )
@@ -38,6 +40,9 @@ SIGUSR2 replaces the server with the program now at the path it was started from
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			l, err := supervisor.Inherit()
+			if errors.Is(err, supervisor.ErrRehearsal) {
+				return nil
+			}
 			if err != nil {
 				return err
 			}

@@ -59,7 +59,7 @@ func (c *config) bind() []setting {
 		{key: "keep", value: asNumber(&c.Keep, d.Keep),
 			help: "keep this many releases in the store; -1 keeps all"},
 		{key: "probation", value: asDuration(&c.Probation, d.Probation),
-			help: "confirm a release, so that a crash can fall back to it, once it has served for this long"},
+			help: "confirm a release, to which a crash can then fall back, or a new program, once it has served for this long"},
 
 		{key: "checkpoints", value: asInterval(&c.Checkpoints, d.CheckpointInterval),
 			help: "time between two checkpoints of each plugin's state; off for none"},

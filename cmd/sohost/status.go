@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"time"
 
 	"github.com/sohost/sohost/internal/server/control"
 	"github.com/spf13/cobra"
@@ -93,6 +94,7 @@ func printProcesses(w io.Writer, s control.Status) {
 		fmt.Fprintf(w, "worker    pid %d, up %s, %s, %d images open, %d of them old (%s)\n",
 			s.Worker.PID, ago(s.Worker.Started), size(s.Worker.Memory), s.Generations, s.Left.Generations, size(s.Left.Memory))
 	}
+	printPrograms(w, s)
 	for _, d := range s.Draining {
 		fmt.Fprintf(w, "draining  pid %d, %s: finishing its requests after the handover\n", d.PID, size(d.Memory))
 	}
@@ -118,6 +120,18 @@ func printProcesses(w io.Writer, s control.Status) {
 		}
 	}
 	fmt.Fprintln(w)
+}
+
+// printPrograms prints which program workers run if that is new, and which one has failed.
+func printPrograms(w io.Writer, s control.Status) {
+	if p := s.Program; p != nil && p.Probation != nil {
+		fmt.Fprintf(w, "program   %s (%.12s), in probation for another %s: if a worker dies, the program before serves again\n",
+			p.Path, p.SHA256, short(max(0, time.Until(*p.Probation)).Round(time.Second)))
+	}
+	if f := s.FailedProgram; f != nil {
+		fmt.Fprintf(w, "program   %s (%.12s) failed its probation %s ago, and the one before serves: %s\n",
+			f.Path, f.SHA256, ago(f.Time), f.Reason)
+	}
 }
 
 func orDash(s string) string {

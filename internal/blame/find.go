@@ -18,10 +18,15 @@ type Finding struct {
 //   - the image that was being tried, because its New, Start or init may have ended the process without a word
 //   - the image in probation that came last, if there is another one to go back to
 //
+// If the program itself was in probation, only the stack counts: otherwise the program is the likeliest reason.
+//
 // tried are the images that were being tried when the process ended, the one that began last first.
 func (r *Record) Find(report crash.Report, tried []Suspect) Finding {
 	if s, frame, ok := r.named(crash.Parse(report.Output), tried); ok {
 		return Finding{s, true, "in " + frame.String()}
+	}
+	if report.Program != "" {
+		return Finding{}
 	}
 	if len(tried) > 0 {
 		return Finding{tried[0], false, "while this image was being tried"}

@@ -138,6 +138,9 @@ func (j *Judge) act(r *Record, report crash.Report, f Finding) (err error) {
 		Time: report.Ended, Kind: generations.KindCrash, Plugin: f.Plugin, From: f.Image, Release: r.Current.Number,
 		Detail: report.Reason(),
 	}
+	if report.Program != "" {
+		crashed.Detail += "; the program " + report.Program + " was in probation, and the one before runs again"
+	}
 	if err := j.Store.AppendEvent(crashed); err != nil {
 		j.Logger.Warn("write history", "err", err)
 	}

@@ -23,6 +23,9 @@ type Report struct {
 	// Why says why the process was ended on purpose. It is empty if it wasn't.
 	Why string `json:"why,omitempty"`
 
+	// Program is the path of the program that the process ran, if that was in probation.
+	Program string `json:"program,omitempty"`
+
 	// Output is what the Go runtime wrote to the file of debug.SetCrashOutput, up to MaxOutput.
 	Output string `json:"output,omitempty"`
 }

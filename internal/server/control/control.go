@@ -68,6 +68,25 @@ type Status struct {
 	Handover         *sohost.Handover `json:"handover,omitempty"`        // the last one
 	Failed           *FailedHandover  `json:"failed_handover,omitempty"` // absent after a success
 	Crashes          []Crash          `json:"crashes,omitempty"`         // the last 20, oldest first
+	Program          *ProgramStatus   `json:"program,omitempty"`         // what workers run
+	FailedProgram    *FailedProgram   `json:"failed_program,omitempty"`  // the last that has not passed its probation
+}
+
+// ProgramStatus is the program that workers run.
+type ProgramStatus struct {
+	Path   string `json:"path"`
+	SHA256 string `json:"sha256,omitempty"` // absent if the supervisor runs the same one
+
+	// Probation is when the program will have passed its probation, after which the supervisor becomes it, too. Absent if it has.
+	Probation *time.Time `json:"probation_until,omitempty"`
+}
+
+// FailedProgram is a program of which a worker has died in its probation. It is run again only if it is ordered.
+type FailedProgram struct {
+	Time   time.Time `json:"time"`
+	Path   string    `json:"path"`
+	SHA256 string    `json:"sha256"`
+	Reason string    `json:"reason"`
 }
 
 // WorkerStatus is one worker's part in a Status.

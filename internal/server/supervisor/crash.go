@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/sohost/sohost"
 	"github.com/sohost/sohost/generations"
 	"github.com/sohost/sohost/internal/crash"
 	"github.com/sohost/sohost/internal/server/control"
@@ -33,7 +34,10 @@ func (s *Supervisor) crashed(p *process) {
 		s.log.Warn("keep a crash output", "err", err)
 	}
 	if p.failed.Load() == nil { // otherwise it said itself why it gives up, and no image is to blame
-		s.pend(*report)
+		s.pend(sohost.Crash{Ended: report.Ended, Exit: report.Exit, Why: report.Why, Output: report.Output, Program: s.onTrial(p)})
+	}
+	if s.onTrial(p) != "" {
+		defer s.goBack(reason)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -47,15 +51,23 @@ func (s *Supervisor) crashed(p *process) {
 		"output", file)
 }
 
+// onTrial returns the path of the process's program if that is in probation.
+func (s *Supervisor) onTrial(p *process) string {
+	if s.trial != nil && p.program == s.trial.program {
+		return p.program.path
+	}
+	return ""
+}
+
 // pend keeps a report for the next worker. The newest reports are kept, and of the older ones the beginning of their output, so
 // that a Start order always has room for them all.
-func (s *Supervisor) pend(r crash.Report) {
+func (s *Supervisor) pend(c sohost.Crash) {
 	for i := range s.pending {
 		if o := &s.pending[i].Output; len(*o) > pendingOutput {
 			*o = strings.Clone((*o)[:pendingOutput]) // a slice of it would keep the whole
 		}
 	}
-	s.pending = append(s.pending, r)
+	s.pending = append(s.pending, c)
 	s.pending = s.pending[max(0, len(s.pending)-keptCrashes):]
 }
 

@@ -26,7 +26,7 @@ func (s *Supervisor) handover(ctx context.Context, giver *process, r *request) (
 		return giver, answer{err: err}
 	}
 	if r.Program != "" {
-		s.program, s.upgrades = r.Program, true
+		s.try(taker.program)
 	}
 	s.mu.Lock()
 	s.last, s.failure = report, nil
@@ -46,18 +46,15 @@ func (s *Supervisor) logHandover(h *sohost.Handover) {
 
 // exchange starts a new worker, the taker, and lets the giver hand over to it. After an error the giver still serves, or has died.
 func (s *Supervisor) exchange(ctx context.Context, giver *process, r *request) (*process, *sohost.Handover, error) {
-	var taker *process
-	var err error
-	if r.Program != "" {
-		taker, err = spawn(r.Program, &s.children)
-	} else {
-		taker, err = s.spawn()
-	}
+	taker, err := s.newTaker(r.Program)
 	if err != nil {
 		return nil, nil, err
 	}
 	fail := func(err error) (*process, *sohost.Handover, error) {
 		s.kill(taker)
+		if r.Program != "" {
+			taker.program.close()
+		}
 		taker.close()
 		return nil, nil, err
 	}
@@ -96,6 +93,22 @@ func (s *Supervisor) exchange(ctx context.Context, giver *process, r *request) (
 		return fail(s.whyFailed(given, taker))
 	}
 	return taker, given.Handover, nil
+}
+
+// newTaker starts a worker of the program at a path, or, if there is none, of the one that workers run.
+func (s *Supervisor) newTaker(path string) (*process, error) {
+	if path == "" {
+		return s.spawn()
+	}
+	program, err := openProgram(path)
+	if err != nil {
+		return nil, err
+	}
+	p, err := spawn(program, &s.children)
+	if err != nil {
+		program.close()
+	}
+	return p, err
 }
 
 // whyFailed returns why the giver has kept the plugins. Of a taker that died the giver knows only that it is gone.

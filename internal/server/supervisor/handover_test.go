@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"os"
 	"reflect"
 	"strings"
 	"sync"
@@ -544,14 +545,19 @@ func TestProgram(t *testing.T) {
 	st := newStage(t, func(_ *Options, l *limits) { l.last = 0 })
 	giver := st.start()
 	handing := st.handover(control.HandoverRequest{Program: "/nothing"})
-	if a, _ := receive(t, handing, "answer"); a.err == nil || !strings.Contains(a.err.Error(), "start a worker: ") {
+	if a, _ := receive(t, handing, "answer"); a.err == nil || !strings.Contains(a.err.Error(), "program: open /nothing") {
 		t.Errorf("a program that doesn't exist: %v", a.err)
 	}
 	if s := st.status(); s.Worker.PID != giver.pid || s.Failed == nil {
 		t.Errorf("the status is %+v", s)
 	}
-	// Workers' own program can be gone, too. Then the supervisor's serves.
-	st.s.program = "/nothing"
+	// Workers' own program can become one that can't be started. Then the supervisor's serves.
+	f, err := os.Open(os.DevNull)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	st.s.confirmed = &program{path: "/nothing", file: f}
 	giver.exit(1)
 	st.worker().serve(2)
 	st.log.await("can't start the worker's program; starting the supervisor's own")

@@ -20,6 +20,11 @@ import (
 // The test binary is its own workers (see puppet), and for tests of upgrades a server as well.
 func TestMain(m *testing.M) {
 	switch {
+	case os.Getenv(rehearsalEnv) != "":
+		if _, err := Inherit(); err != ErrRehearsal || os.Getenv(refuseEnv) != "" {
+			fmt.Fprintln(os.Stderr, "not this one", err)
+			os.Exit(1)
+		}
 	case len(os.Args) > 1 && os.Args[1] == "worker":
 		bePuppet()
 	case len(os.Args) > 1 && os.Args[1] == "run":
@@ -31,6 +36,9 @@ func TestMain(m *testing.M) {
 		os.Exit(m.Run())
 	}
 }
+
+// refuseEnv makes a program fail its rehearsal.
+const refuseEnv = "SUPERVISOR_TEST_REFUSE"
 
 // runServer is a supervisor in dir, in a process of its own, until SIGTERM.
 func runServer(dir string) error {
@@ -65,6 +73,6 @@ func runServer(dir string) error {
 		Public: public, Control: orders, ControlPath: path, Lock: lock, Log: log, HangTimeout: time.Minute, HandoverTimeout: time.Minute,
 	}
 	options.Start = worker.Start{ShutdownTimeout: time.Minute}
-	options.Start.Options.Store = dir
+	options.Start.Options.Store, options.Start.Options.Probation = dir, time.Millisecond
 	return New(options).Run(ctx)
 }

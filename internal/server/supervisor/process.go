@@ -26,6 +26,7 @@ type process struct {
 	proc    *os.Process
 	pid     int
 	among   *children // has it until its end
+	program *program  // nil: that of this process, or it was started by the one before
 	started time.Time
 	link    *passing.Conn
 	output  *os.File // gets what the Go runtime says when it crashes
@@ -52,8 +53,8 @@ type process struct {
 	ended  time.Time
 }
 
-// spawn starts a worker, which waits for its Start order. An empty program is this one.
-func spawn(program string, among *children) (*process, error) {
+// spawn starts a worker, which waits for its Start order. A nil program is this one.
+func spawn(program *program, among *children) (*process, error) {
 	mine, theirs, err := passing.Pair()
 	if err != nil {
 		return nil, err
@@ -68,7 +69,7 @@ func spawn(program string, among *children) (*process, error) {
 		link.Close()
 		return nil, err
 	}
-	cmd := self.Command(context.Background(), program, "worker")
+	cmd := self.Command(context.Background(), program.executable(), "worker")
 	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
 	cmd.ExtraFiles = []*os.File{theirs} // becomes worker.LinkFile
 	// A worker that is stopped when this process is killed would keep the lock and the port forever, since nobody is left to
@@ -82,7 +83,9 @@ func spawn(program string, among *children) (*process, error) {
 		}
 		return nil, fmt.Errorf("start a worker: %w", err)
 	}
-	return watch(cmd.Process, time.Now(), link, output, among), nil
+	p := watch(cmd.Process, time.Now(), link, output, among)
+	p.program = program
+	return p, nil
 }
 
 // watch returns the process of a running child. Its close must be called after its end.

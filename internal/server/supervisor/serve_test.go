@@ -9,12 +9,14 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/sohost/sohost"
 	"github.com/sohost/sohost/internal/crash"
 	"github.com/sohost/sohost/internal/passing"
 	"github.com/sohost/sohost/internal/server/control"
@@ -256,10 +258,10 @@ func TestBackoff(t *testing.T) {
 func TestPending(t *testing.T) {
 	s := New(Options{})
 	for i := range 30 {
-		s.pend(crash.Report{PID: i, Output: strings.Repeat("\x01", crash.MaxOutput)})
+		s.pend(sohost.Crash{Exit: strconv.Itoa(i), Output: strings.Repeat("\x01", crash.MaxOutput)})
 	}
-	if len(s.pending) != keptCrashes || s.pending[0].PID != 10 || s.pending[keptCrashes-1].PID != 29 {
-		t.Errorf("%d reports are kept, from %d on", len(s.pending), s.pending[0].PID)
+	if len(s.pending) != keptCrashes || s.pending[0].Exit != "10" || s.pending[keptCrashes-1].Exit != "29" {
+		t.Errorf("%d reports are kept, from %s on", len(s.pending), s.pending[0].Exit)
 	}
 	for i, r := range s.pending {
 		want := pendingOutput
@@ -285,7 +287,7 @@ func TestPending(t *testing.T) {
 	defer from.Close()
 	defer to.Close()
 	var start worker.Start
-	start.Crashes = s.pendingCrashes()
+	start.Crashes = s.pending
 	sent := make(chan error, 1)
 	go func() { sent <- from.Send(worker.Order{Start: &start}) }()
 	var got worker.Order

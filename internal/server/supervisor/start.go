@@ -7,7 +7,6 @@ import (
 	"os"
 	"time"
 
-	"github.com/sohost/sohost"
 	"github.com/sohost/sohost/internal/server/worker"
 	"golang.org/x/sys/unix"
 )
@@ -36,12 +35,13 @@ func (s *Supervisor) first(ctx context.Context) (*process, error) {
 
 // spawn starts a worker of the program that workers run, or, if that can't be started, of this one.
 func (s *Supervisor) spawn() (*process, error) {
-	p, err := spawn(s.program, &s.children)
-	if err != nil && s.program != "" {
-		s.log.Error("can't start the worker's program; starting the supervisor's own", "program", s.program, "err", err)
-		return spawn("", &s.children)
+	program := s.runs()
+	p, err := spawn(program, &s.children)
+	if err == nil || program == nil {
+		return p, err
 	}
-	return p, err
+	s.log.Error("can't start the worker's program; starting the supervisor's own", "program", program.path, "err", err)
+	return spawn(nil, &s.children)
 }
 
 // begin starts a worker that boots from the store.
@@ -51,21 +51,13 @@ func (s *Supervisor) begin() (*process, error) {
 		return nil, err
 	}
 	start := s.opts.Start
-	start.Crashes = s.pendingCrashes()
+	start.Crashes = s.pending
 	start.CrashesInARow = s.row
 	if err := s.order(p, &start); err != nil {
 		p.close()
 		return nil, fmt.Errorf("start a worker: %w", err)
 	}
 	return p, nil
-}
-
-// pendingCrashes returns the reports that wait for a worker.
-func (s *Supervisor) pendingCrashes() (crashes []sohost.Crash) {
-	for _, r := range s.pending {
-		crashes = append(crashes, sohost.Crash{Ended: r.Ended, Exit: r.Exit, Why: r.Why, Output: r.Output})
-	}
-	return crashes
 }
 
 // order tells a worker what to serve. After an error the worker is gone.

@@ -19,7 +19,6 @@ import (
 
 	"github.com/sohost/sohost"
 	"github.com/sohost/sohost/generations"
-	"github.com/sohost/sohost/internal/crash"
 	"github.com/sohost/sohost/internal/self"
 	"github.com/sohost/sohost/internal/server/control"
 	"github.com/sohost/sohost/internal/server/systemd"
@@ -67,19 +66,20 @@ type Supervisor struct {
 	tasks    sync.WaitGroup // the goroutines that Run waits for
 	children children
 	refusing sync.Once // see stopListening
+	origin   string    // the path that the server was started from
 	adopts   bool      // orphans
 
 	// Run's goroutine alone has these.
-	public   *os.File
-	orders   *http.Server
-	program  string // what workers run; empty: this program
-	upgrades bool   // this process is to run that, too
+	public    *os.File
+	orders    *http.Server
+	confirmed *program // what workers run unless there is a trial; nil: this process's program
+	trial     *trial   // nil: no program is in probation
 
 	slimNext  time.Time     // see slimIfFat
 	slimPause time.Duration // see slimIfFat
 
 	resumed *process       // the worker that served before an upgrade
-	pending []crash.Report // crashes that no worker knows of yet; see pend
+	pending []sohost.Crash // crashes that no worker knows of yet; see pend
 
 	links sync.Mutex // held while the files of a draining worker are closed, and for the whole of an upgrade; before mu
 
@@ -91,6 +91,9 @@ type Supervisor struct {
 	failure  *control.FailedHandover
 	crashes  []control.Crash
 	row      int // crashes in a row; only Run's goroutine changes it
+
+	workerProgram *control.ProgramStatus // only Run's goroutine changes these two
+	failedProgram *control.FailedProgram
 }
 
 // New returns a Supervisor; call Run to start it.
@@ -101,18 +104,21 @@ func New(opts Options) *Supervisor {
 	if opts.HandoverTimeout == 0 {
 		opts.HandoverTimeout = 2 * time.Minute
 	}
-	return &Supervisor{
+	s := &Supervisor{
 		opts: opts, limits: defaultLimits(), log: opts.Log, started: time.Now(), requests: make(chan *request),
 		signals: make(chan os.Signal, 2), stopped: make(chan struct{}), late: make(chan struct{}), changed: make(chan struct{}),
-		draining: map[*process]struct{}{}, adopts: adopter(),
+		draining: map[*process]struct{}{}, adopts: adopter(), origin: startedFrom(),
 	}
+	s.tellPrograms(nil)
+	return s
 }
 
 // Run keeps a worker serving until ctx ends, then has new connections refused and tells it to finish, and returns when all workers
 // have ended. It fails when the
 // first worker says that it can't serve; later ones are tried again and again. It is called once.
 //
-// SIGUSR2 replaces the program by the one that now has this program's file name, as Handover with that Program does.
+// SIGUSR2 replaces the program by the one that is now at the path that the server was started from, as Handover with that Program
+// does.
 func (s *Supervisor) Run(ctx context.Context) (err error) {
 	if s.public, err = fileOf(s.opts.Public); err != nil {
 		return err
@@ -189,15 +195,15 @@ func (s *Supervisor) supervise(ctx context.Context, p *process) error {
 			s.notifyReady()
 			continue
 		}
-		if s.upgrades {
-			s.upgrades = false
-			s.upgrade(p)
-		}
 		select {
 		case r := <-s.requests:
 			waiting = append(waiting, r)
 		case <-beat.C:
 			s.beat(p, n)
+		case <-s.probation():
+			if !p.gone() {
+				s.confirmProgram(p)
+			}
 		case <-p.exited:
 			s.serve(nil)
 			s.crashed(p)

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"os/signal"
@@ -20,11 +21,16 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// legacyForm is the version of Legacy. A program refuses one that it doesn't know, in its rehearsal.
+const legacyForm = 1
+
 // resumeEnv holds the number of the open file with the Legacy of the program before.
 const resumeEnv = "SOHOST_RESUME"
 
 // Legacy is what a supervisor leaves to the program that replaces it in the same process. Open files are given by their numbers.
 type Legacy struct {
+	Form            int           `json:"form"`   // legacyForm
+	Origin          string        `json:"origin"` // the path that the server was started from
 	Start           worker.Start  `json:"start"`
 	HangTimeout     time.Duration `json:"hang_timeout"`
 	HandoverTimeout time.Duration `json:"handover_timeout"`
@@ -37,8 +43,9 @@ type Legacy struct {
 	Worker          childLegacy   `json:"worker"`
 	Draining        []childLegacy `json:"draining,omitempty"`
 
-	Handover *sohost.Handover `json:"handover,omitempty"`
-	Crashes  []control.Crash  `json:"crashes,omitempty"`
+	Handover      *sohost.Handover       `json:"handover,omitempty"`
+	Crashes       []control.Crash        `json:"crashes,omitempty"`
+	FailedProgram *control.FailedProgram `json:"failed_program,omitempty"`
 }
 
 // childLegacy describes a worker.
@@ -52,8 +59,8 @@ type childLegacy struct {
 // upgradeTimeout bounds how long the program waits for its last answers on the control socket before it is replaced.
 const upgradeTimeout = 5 * time.Second
 
-// obeySignals asks for a handover to the program that now has this one's file name, at each SIGUSR2 until ctx or Run ends. A
-// SIGHUP has no meaning yet, and must not end the server.
+// obeySignals asks for a handover to the program that is now at the path that the server was started from, at each SIGUSR2 until ctx
+// or Run ends: that is the path which whoever upgrades a package replaces. A SIGHUP has no meaning yet, and must not end the server.
 func (s *Supervisor) obeySignals(ctx context.Context) {
 	s.notifySignals() // never stopped: a late one would end the process
 	for {
@@ -69,21 +76,20 @@ func (s *Supervisor) obeySignals(ctx context.Context) {
 			s.log.Warn("SIGHUP is ignored: restart the server to have it read its configuration again")
 			continue
 		}
-		program, err := os.Executable()
-		if err != nil {
-			s.log.Error("upgrade: find this program's file", "err", err)
-			continue
-		}
-		s.Handover(ctx, control.HandoverRequest{Why: "SIGUSR2", Program: program}) // which logs how it went
+		s.Handover(ctx, control.HandoverRequest{Why: "SIGUSR2", Program: s.origin}) // which logs how it went
 	}
 }
 
 func (s *Supervisor) notifySignals() { signal.Notify(s.signals, syscall.SIGUSR2, syscall.SIGHUP) }
 
-// upgrade replaces the program of this process by the one that the worker runs, and doesn't return if that works. Otherwise all
-// goes on as before, workers run the new program, and it isn't tried again.
+// upgrade replaces the program of this process by the confirmed one, and doesn't return if that works. Otherwise all goes on as
+// before, workers run the new program, and it isn't tried again.
 func (s *Supervisor) upgrade(p *process) {
-	program := s.program
+	program := s.confirmed
+	if err := s.rehearse(program); err != nil {
+		s.log.Error("upgrade the supervisor: the program before stays; the worker runs the new one", "program", program.path, "err", err)
+		return
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), upgradeTimeout)
 	defer cancel()
 	copied, err := copyListener(s.opts.Control)
@@ -104,7 +110,7 @@ func (s *Supervisor) upgrade(p *process) {
 		}
 	}
 	err = s.exec(program, copied, links)
-	s.log.Error("upgrade the supervisor: the program before stays; the worker runs the new one", "program", program, "err", err)
+	s.log.Error("upgrade the supervisor: the program before stays; the worker runs the new one", "program", program.path, "err", err)
 	for _, l := range paused {
 		l.resume()
 	}
@@ -127,7 +133,7 @@ func copyListener(l net.Listener) (*os.File, error) {
 }
 
 // exec runs the program in this process and leaves everything to it. It returns only if that fails.
-func (s *Supervisor) exec(program string, orders *os.File, links []*process) error {
+func (s *Supervisor) exec(program *program, orders *os.File, links []*process) error {
 	var kept []int
 	defer func() {
 		for _, fd := range kept {
@@ -147,15 +153,8 @@ func (s *Supervisor) exec(program string, orders *os.File, links []*process) err
 		kept = append(kept, fd)
 		return fd
 	}
-	l := Legacy{
-		Start: s.opts.Start, HangTimeout: s.opts.HangTimeout, HandoverTimeout: s.opts.HandoverTimeout,
-		Started: s.started, ControlPath: s.opts.ControlPath,
-		PublicStays: s.opts.PublicStays,
-		Public:      keep(s.public, nil), Control: keep(orders, nil), Lock: keep(s.opts.Lock.File(), nil),
-	}
-	s.mu.Lock()
-	l.Handover, l.Crashes = s.last, s.crashes
-	s.mu.Unlock()
+	l := s.legacy()
+	l.Public, l.Control, l.Lock = keep(s.public, nil), keep(orders, nil), keep(s.opts.Lock.File(), nil)
 	for i, p := range links {
 		end, err := p.link.File()
 		if err == nil {
@@ -168,24 +167,46 @@ func (s *Supervisor) exec(program string, orders *os.File, links []*process) err
 			l.Draining = append(l.Draining, c)
 		}
 	}
-	will, err := passing.MemoryFile("legacy")
+	will, err := l.write()
 	if err != nil {
 		return err
 	}
 	defer will.Close()
-	if err := errors.Join(failed, json.NewEncoder(will).Encode(l)); err != nil {
-		return err
-	}
 	fd := keep(will, nil)
 	if failed != nil {
 		return failed
 	}
 	env := append(os.Environ(), s.opts.Notifier.Environ()...)
 	signal.Ignore(syscall.SIGUSR2, syscall.SIGHUP) // otherwise an early one would end the new program
-	s.log.Info("upgrade: the new program takes this process's place", "program", program)
-	err = syscall.Exec(program, os.Args, append(env, resumeEnv+"="+strconv.Itoa(fd)))
+	s.log.Info("upgrade: the new program takes this process's place", "program", program.path)
+	err = syscall.Exec(program.executable(), os.Args, append(env, resumeEnv+"="+strconv.Itoa(fd)))
 	s.notifySignals()
 	return err
+}
+
+// legacy returns what this supervisor leaves, without open files.
+func (s *Supervisor) legacy() Legacy {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return Legacy{
+		Form: legacyForm, Origin: s.origin,
+		Start: s.opts.Start, HangTimeout: s.opts.HangTimeout, HandoverTimeout: s.opts.HandoverTimeout,
+		Started: s.started, ControlPath: s.opts.ControlPath, PublicStays: s.opts.PublicStays,
+		Handover: s.last, Crashes: s.crashes, FailedProgram: s.failedProgram,
+	}
+}
+
+// write returns a file with the legacy.
+func (l *Legacy) write() (*os.File, error) {
+	will, err := passing.MemoryFile("legacy")
+	if err != nil {
+		return nil, err
+	}
+	if err := json.NewEncoder(will).Encode(l); err != nil {
+		will.Close()
+		return nil, err
+	}
+	return will, nil
 }
 
 // inheritable returns the number of a copy of an open file that survives exec.
@@ -198,7 +219,8 @@ func inheritable(f *os.File) (fd int, err error) {
 	return fd, errors.Join(controlErr, err)
 }
 
-// Inherit returns what the program before has left; nil if there was none.
+// Inherit returns what the program before has left; nil if there was none. The error is ErrRehearsal if this process has only to
+// show that it can read it: then it should exit with 0.
 func Inherit() (*Legacy, error) {
 	number, has := os.LookupEnv(resumeEnv)
 	if !has {
@@ -214,8 +236,21 @@ func Inherit() (*Legacy, error) {
 	if _, err := will.Seek(0, 0); err != nil {
 		return nil, err
 	}
+	l, err := readLegacy(will)
+	if err == nil && os.Getenv(rehearsalEnv) != "" {
+		fmt.Println(rehearsed)
+		return nil, ErrRehearsal
+	}
+	return l, err
+}
+
+func readLegacy(r io.Reader) (*Legacy, error) {
 	l := new(Legacy)
-	if err := json.NewDecoder(will).Decode(l); err != nil {
+	err := json.NewDecoder(r).Decode(l)
+	if err == nil && l.Form != legacyForm {
+		err = fmt.Errorf("it has form %d, and this program knows form %d", l.Form, legacyForm)
+	}
+	if err != nil {
 		return nil, fmt.Errorf("read what the program before has left: %w", err)
 	}
 	return l, nil
@@ -242,7 +277,7 @@ func Resume(l *Legacy, opts Options) (*Supervisor, error) {
 	opts.Lock, opts.Start, opts.HangTimeout, opts.ControlPath = generations.InheritLock(lock), l.Start, l.HangTimeout, l.ControlPath
 	opts.HandoverTimeout, opts.PublicStays = l.HandoverTimeout, l.PublicStays
 	s := New(opts)
-	s.started, s.last, s.crashes = l.Started, l.Handover, l.Crashes
+	s.started, s.last, s.crashes, s.origin, s.failedProgram = l.Started, l.Handover, l.Crashes, l.Origin, l.FailedProgram
 	if s.resumed, err = s.adopt(l.Worker); err != nil {
 		return nil, err
 	}

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/sohost/sohost/internal/server/control"
 	"github.com/sohost/sohost/internal/server/systemd"
@@ -111,12 +112,12 @@ func TestUpgrade(t *testing.T) {
 	giver.exit(0)
 	st.await(func(s control.Status) bool { return len(s.Draining) == 0 })
 
-	// By signal, to the file that the program was started from.
+	// By signal, to the file that the server was started from.
 	if err := errors.Join(cmd.Process.Signal(syscall.SIGHUP), cmd.Process.Signal(syscall.SIGUSR2)); err != nil {
 		t.Fatal(err)
 	}
 	third := st.worker()
-	if g := taker.give(); g.Why != "SIGUSR2" || g.Program != program {
+	if g := taker.give(); g.Why != "SIGUSR2" || g.Program != self {
 		t.Errorf("after SIGUSR2 the worker is told %+v", g)
 	}
 	third.serve(3)
@@ -141,17 +142,15 @@ func TestUpgrade(t *testing.T) {
 	}
 }
 
-// TestUpgradeFails takes the new program away before the supervisor can run it. All goes on.
+// TestUpgradeFails has a new program that serves, but can't be the supervisor. All goes on.
 func TestUpgradeFails(t *testing.T) {
-	st := newStage(t, func(_ *Options, l *limits) { l.last = 0 })
+	t.Setenv(refuseEnv, "1")
+	st := newStage(t, func(o *Options, l *limits) { o.Start.Options.Probation, l.last = time.Millisecond, 0 })
 	giver := st.start()
 	program := copyProgram(t, st.dir)
 	handing := st.handover(control.HandoverRequest{Program: program})
 	taker := st.worker()
 	giver.give()
-	if err := os.Remove(program); err != nil {
-		t.Fatal(err)
-	}
 	taker.serve(2)
 	giver.given(taker)
 	receive(t, handing, "answer")
@@ -184,9 +183,15 @@ func TestUpgradeFails(t *testing.T) {
 	if s.Failed.Error != "no" {
 		t.Errorf("the status is %+v", s.Failed)
 	}
-	// It isn't tried again, and the next worker's program is one that can be had.
+	// It isn't tried again. The next worker's program is the new one, which was confirmed, even if it is gone from the disk.
+	if err := os.Remove(program); err != nil {
+		t.Fatal(err)
+	}
 	taker.exit(1)
 	next := st.worker()
+	if runs := exeOf(t, next.pid); runs != program+" (deleted)" {
+		t.Errorf("the next worker runs %s", runs)
+	}
 	next.serve(3)
 	st.await(func(s control.Status) bool { return s.Worker != nil && s.Worker.PID == next.pid })
 	if n := strings.Count(st.log.String(), "upgrade the supervisor"); n != 1 {
@@ -200,6 +205,79 @@ func TestUpgradeFails(t *testing.T) {
 	}
 	if _, err := os.Lstat(st.s.opts.ControlPath); !os.IsNotExist(err) {
 		t.Errorf("the control socket is left behind: %v", err)
+	}
+}
+
+// exeOf returns the program that a process runs.
+func exeOf(t *testing.T, pid int) string {
+	t.Helper()
+	path, err := os.Readlink("/proc/" + strconv.Itoa(pid) + "/exe")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// TestProbation hands over to a program whose worker dies before it is confirmed. The program before comes back by itself.
+func TestProbation(t *testing.T) {
+	st := newStage(t, func(o *Options, l *limits) { o.Start.Options.Probation, l.last = never, 0 })
+	giver := st.start()
+	self, path := exeOf(t, os.Getpid()), copyProgram(t, st.dir)
+	if s := st.status(); s.Program == nil || s.Program.Path != self || s.Program.Probation != nil {
+		t.Errorf("before the handover the status says %+v", s.Program)
+	}
+	hand := func(giver *puppet, program string, release int) (taker *puppet) {
+		t.Helper()
+		handing := st.handover(control.HandoverRequest{Program: program})
+		taker = st.worker()
+		giver.give()
+		taker.serve(release)
+		giver.given(taker)
+		if a, _ := receive(t, handing, "answer"); a.err != nil {
+			t.Fatal(a.err)
+		}
+		giver.exit(0)
+		return taker
+	}
+	trying := func(s control.Status) bool { return s.Program.Path == path && s.Program.Probation != nil }
+	first := hand(giver, path, 2)
+	s := st.await(trying)
+	if len(s.Program.SHA256) != 64 || s.FailedProgram != nil {
+		t.Errorf("in the probation the status says %+v, %+v", s.Program, s.FailedProgram)
+	}
+	// A worker that takes over meanwhile has the same program, whatever has become of its file.
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	second := hand(first, "", 3)
+	if runs := exeOf(t, second.pid); runs != path+" (deleted)" {
+		t.Errorf("the second worker runs %s", runs)
+	}
+	second.crash("panic: x\n\ngoroutine 1 [running]:\nmain.main()\n\t/x.go:1 +0x1\n")
+	third := st.worker()
+	if runs := exeOf(t, third.pid); runs != self {
+		t.Errorf("after the crash a worker runs %s, want %s", runs, self)
+	}
+	start := third.began.Order.Start
+	if len(start.Crashes) != 1 || start.Crashes[0].Program != path || start.CrashesInARow != 0 {
+		t.Errorf("it is told of %+v, %d in a row", start.Crashes, start.CrashesInARow)
+	}
+	third.serve(4)
+	s = st.await(func(s control.Status) bool { return s.Worker != nil && s.Worker.PID == third.pid })
+	if f := s.FailedProgram; f == nil || f.Path != path || len(f.SHA256) != 64 || f.Reason != "panic: x" || s.Program.Path != self {
+		t.Errorf("afterwards the status says %+v, %+v", s.Program, f)
+	}
+	// It may be tried again, and be given up by order.
+	path = copyProgram(t, st.dir)
+	fourth := hand(third, path, 5)
+	st.await(trying)
+	fifth := hand(fourth, self, 6)
+	if s := st.status(); s.Program.Path != self || s.Program.Probation != nil {
+		t.Errorf("after an order to go back the status says %+v", s.Program)
+	}
+	fifth.exit(1)
+	if sixth := st.worker(); len(sixth.began.Order.Start.Crashes) != 1 || sixth.began.Order.Start.Crashes[0].Program != "" {
+		t.Errorf("the next worker is told of %+v", sixth.began.Order.Start.Crashes)
 	}
 }
 
