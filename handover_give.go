@@ -240,7 +240,8 @@ func (g *giver) endTaker() {
 }
 
 // commit tells the taker that the plugins are its own. Once that message is on its way, nothing here serves state
-// again, whatever fails. Callers who wait, and all who come later, are forwarded.
+// again, whatever fails. Callers who wait, and all who come later, are forwarded. A model of the protocol, TestModel of
+// package supervisor, checks that this guard, and the one in goOn, is enough.
 //
 // It runs with the owner tokens and adding held, and takes ledger.mu; retireLater takes plugin.mu below that.
 func (g *giver) commit() error {

@@ -100,7 +100,7 @@ func (t *taker) run(ctx context.Context, opts Options, loader *instance.Loader, 
 		return err
 	}
 	// Once the giver has said that the plugins are this process's own, nobody else has their state. So from here on
-	// nothing but the giver's next message matters.
+	// nothing but the giver's next message matters. See TestModel of package supervisor.
 	if !detach() {
 		return context.Cause(ctx)
 	}
