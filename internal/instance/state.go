@@ -27,15 +27,81 @@ type Taken struct {
 	Schema  string
 	Version int
 	state.Report
+	state.Filled
+	uncopied bool // Import got the giver's value itself
 }
 
 // GiversIsIntact reports whether the giver still has its value to itself.
-func (t Taken) GiversIsIntact() bool { return t.Way != Reference && t.Way != Adopt }
+func (t Taken) GiversIsIntact() bool { return t.Way != Reference && t.Way != Adopt && !t.uncopied }
+
+// Hooks are called with a state before the plugin gets it. Each may be nil.
+type Hooks struct {
+	// Judge may refuse what the move would do. Then nothing has happened.
+	Judge func(state.Report) error
+
+	// Fill puts back what a converted value lacks.
+	Fill func(*state.Part) (state.Filled, error)
+}
+
+func (h Hooks) judge(r state.Report) error {
+	if h.Judge == nil {
+		return nil
+	}
+	return h.Judge(r)
+}
+
+// fill returns the value with what it lacks put back.
+func (h Hooks) fill(p state.Part) (any, state.Filled, error) {
+	if h.Fill == nil || p.Complete() {
+		return p.Value, state.Filled{}, nil
+	}
+	filled, err := h.Fill(&p)
+	return p.Value, filled, err
+}
 
 // Stateful reports whether the plugin implements abi.Stateful, and so has state to move.
 func (in *Instance) Stateful() bool {
 	_, ok := in.value.(abi.Stateful)
 	return ok
+}
+
+// Slip returns why an instance isn't Stateful although it seems to be meant to be: which of its methods has another
+// signature than abi.Stateful wants. It is empty if there is no such method.
+func (in *Instance) Slip() string {
+	has := reflect.TypeOf(in.value)
+	if has == nil || in.Stateful() {
+		return ""
+	}
+	for want := range reflect.TypeFor[abi.Stateful]().Methods() {
+		m, found := has.MethodByName(want.Name)
+		if !found {
+			continue
+		}
+		if got := signature(m.Type, 1); got != signature(want.Type, 0) {
+			return fmt.Sprintf("its method %s is %s and should be %s", want.Name, got, signature(want.Type, 0))
+		}
+		for other := range reflect.TypeFor[abi.Stateful]().Methods() {
+			if _, found := has.MethodByName(other.Name); !found {
+				return fmt.Sprintf("it has a method %s, but no %s%s", want.Name, other.Name, signature(other.Type, 0)[len("func"):])
+			}
+		}
+	}
+	if p := reflect.PointerTo(has); has.Kind() != reflect.Pointer && p.Implements(reflect.TypeFor[abi.Stateful]()) {
+		return fmt.Sprintf("a *%v is abi.Stateful, but New returned a %v", has, has)
+	}
+	return ""
+}
+
+// signature returns the type of a method without the receiver, which is among the first skip parameters.
+func signature(t reflect.Type, skip int) string {
+	var in, out []reflect.Type
+	for i := skip; i < t.NumIn(); i++ {
+		in = append(in, t.In(i))
+	}
+	for o := range t.Outs() {
+		out = append(out, o)
+	}
+	return reflect.FuncOf(in, out, t.IsVariadic()).String()
 }
 
 // ConcurrentExport reports whether the plugin declares that Export may run beside calls.
@@ -64,20 +130,33 @@ func (in *Instance) Export(ctx context.Context, wants abi.State) (s abi.State, d
 // Accept gives state to a stateful instance: the value itself through Adopt, or a copy through Import. If shared is
 // unset, nobody else uses the value, and Import gets it without a copy. A copy that would take more than o.MaxBytes is
 // state.ErrLimit.
-func (in *Instance) Accept(ctx context.Context, given abi.State, o state.Options, shared bool) (t Taken, err error) {
+func (in *Instance) Accept(ctx context.Context, given abi.State, o state.Options, shared bool) (Taken, error) {
+	return in.AcceptWith(ctx, given, o, shared, Hooks{})
+}
+
+// AcceptWith is Accept with hooks.
+func (in *Instance) AcceptWith(ctx context.Context, given abi.State, o state.Options, shared bool, hooks Hooks) (t Taken, err error) {
 	defer caught(&err)
 	wants := in.image.descriptor.State
 	t = Taken{Way: Import, Schema: given.Schema, Version: given.Version}
 	if o.Deadline.IsZero() {
 		o.Deadline, _ = ctx.Deadline()
 	}
-	fitted, report, fitErr := fit(given.Value, wants.Value, o)
+	part, report, fitErr := fit(given.Value, wants.Value, o)
 	switch {
 	case errors.Is(fitErr, state.ErrDeadline):
 		return t, late(ctx, "conversion", fitErr)
 	case errors.Is(fitErr, state.ErrLimit):
 		return t, fitErr
 	}
+	if err := hooks.judge(report); err != nil {
+		return t, err
+	}
+	fitted, filled, err := hooks.fill(part)
+	if err != nil {
+		return t, err
+	}
+	t.Filled = filled
 	adopter, adopts := in.value.(abi.Adopter)
 	if adopts && fitErr == nil && wants.Value != nil && given.Schema == wants.Schema && given.Version == wants.Version {
 		t.Way, t.Report = Way(report.Way.String()), report
@@ -99,38 +178,70 @@ func (in *Instance) Accept(ctx context.Context, given abi.State, o state.Options
 			return t, late(ctx, "copy", err)
 		case errors.Is(err, state.ErrLimit):
 			return t, err
-		} // other errors: the value can't be copied, and Import gets it as it is, see abi.Stateful
+		default: // the value can't be copied, and Import gets it as it is, see abi.Stateful
+			t.uncopied = true
+		}
 	}
 	t.Report = report
 	err = guard(ctx, "Import", func(ctx context.Context) error { return in.value.(abi.Stateful).Import(ctx, s) })
-	if err != nil && fitErr != nil {
-		err = fmt.Errorf("%w (the host could not convert the value: %w)", err, fitErr)
+	if err != nil && fitErr != nil { // the plugin knows only that the type isn't its own; the host knows why it could not make it so
+		err = fmt.Errorf("the host could not convert the value: %w; given it as it is, the plugin says: %w", fitErr, err)
 	}
 	return t, err
 }
 
 // fit converts a value to the prototype's type. If there is no prototype, it returns the value as it is.
-func fit(value, prototype any, o state.Options) (any, state.Report, error) {
+func fit(value, prototype any, o state.Options) (state.Part, state.Report, error) {
 	if prototype == nil {
-		return value, state.Report{}, nil
+		return state.Whole(value), state.Report{}, nil
 	}
-	return state.Compare(reflect.TypeOf(value), reflect.TypeOf(prototype)).Move(value, o)
+	plan := state.Compare(reflect.TypeOf(value), reflect.TypeOf(prototype))
+	moved, report, err := plan.Move(value, o)
+	if err != nil {
+		return state.Part{}, report, err
+	}
+	return plan.Part(moved), report, nil
 }
 
 // AcceptStream decodes state that Encode has written and gives it to the instance, which must be Checkpointable. State
 // that would take more than o.MaxBytes of memory is an error.
-func (in *Instance) AcceptStream(ctx context.Context, r io.Reader, o state.Options) (t Taken, err error) {
+func (in *Instance) AcceptStream(ctx context.Context, r io.Reader, o state.Options) (Taken, error) {
+	return in.AcceptStreamWith(ctx, r, o, Hooks{})
+}
+
+// AcceptStreamWith is AcceptStream with hooks.
+func (in *Instance) AcceptStreamWith(ctx context.Context, r io.Reader, o state.Options, hooks Hooks) (t Taken, err error) {
 	defer caught(&err)
-	prototype := reflect.TypeOf(in.image.descriptor.State.Value)
-	s, report, err := state.Decode(r, prototype, state.DecodeOptions{MaxMemory: o.MaxBytes})
+	s, part, report, err := in.Decode(r, o)
 	if err != nil {
+		return Taken{}, err
+	}
+	if err := hooks.judge(report); err != nil {
+		return Taken{}, err
+	}
+	var filled state.Filled
+	if s.Value, filled, err = hooks.fill(part); err != nil {
 		return Taken{}, err
 	}
 	if t, err = in.Accept(ctx, s, o, false); err != nil {
 		return Taken{}, err
 	}
-	t.Report = report
+	t.Report, t.Filled = report, filled
 	return t, nil
+}
+
+// Decode decodes state that Encode has written, into the type that the instance takes, with what of it the stream has.
+func (in *Instance) Decode(r io.Reader, o state.Options) (_ abi.State, _ state.Part, _ state.Report, err error) {
+	defer caught(&err)
+	prototype := reflect.TypeOf(in.image.descriptor.State.Value)
+	return state.DecodePart(r, prototype, state.DecodeOptions{MaxMemory: o.MaxBytes})
+}
+
+// Convert converts a value of another generation into the type that the instance takes, with what of it the other has.
+func (in *Instance) Convert(value any, o state.Options) (_ state.Part, err error) {
+	defer caught(&err)
+	p, _, err := fit(value, in.image.descriptor.State.Value, o)
+	return p, err
 }
 
 // Encode writes a state as a stream. A panic in an encoding method of the plugin's types is an error.

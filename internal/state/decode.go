@@ -66,6 +66,12 @@ type liveKey struct {
 // no value: ErrCorrupt means that the stream is damaged, ErrRefused that it doesn't fit the type, ErrLimit that it is too
 // large. Decode blocks until r has delivered the stream.
 func Decode(r io.Reader, to reflect.Type, o DecodeOptions) (abi.State, Report, error) {
+	s, _, report, err := DecodePart(r, to, o)
+	return s, report, err
+}
+
+// DecodePart is Decode, and also returns the value as one that lacks the fields which the stream doesn't have.
+func DecodePart(r io.Reader, to reflect.Type, o DecodeOptions) (abi.State, Part, Report, error) {
 	start := time.Now()
 	o = o.withDefaults()
 	d := &decoder{
@@ -78,13 +84,16 @@ func Decode(r io.Reader, to reflect.Type, o DecodeOptions) (abi.State, Report, e
 		if d.root != nil && errors.Is(d.err, ErrRefused) && !d.intact() {
 			d.err = fmt.Errorf("%w: %v", ErrCorrupt, d.err) // the refused value is damage: it was never written like this
 		}
-		return abi.State{}, report, d.err
+		return abi.State{}, Part{}, report, d.err
 	}
+	part := Whole(s.Value)
 	if d.root != nil {
 		report.Changes, _ = d.root.changes()
+		report.Emptied = d.root.emptied()
+		part.has = covers{}.of(d.root)
 	}
 	report.Entries, report.Bytes, report.Elapsed = d.entries, o.MaxMemory-d.memory, time.Since(start)
-	return s, report, nil
+	return s, part, report, nil
 }
 
 // ReadHeader reads the beginning of what Encode wrote. The result has Schema and Version but no Value. The error is

@@ -12,6 +12,7 @@ import (
 //	[kind, name, elem, len]                      of arrays
 //	[kind, name, key, elem]                      of maps
 //	[kind, name, [field, node, field, node, …]]  of structs
+//	[kind, name, […], [[position, former, …], …]] of structs with fields that had other names before, by their positions
 //
 // where elem, key and node are positions in the array. Types found in interfaces later are added where they occur.
 
@@ -73,6 +74,13 @@ func (e *encoder) node(s *shape) {
 	case reflect.Array, reflect.Map:
 		size = 4
 	}
+	var renamed []int
+	for i, f := range s.fields {
+		if len(f.was) > 0 {
+			renamed = append(renamed, i)
+			size = 4
+		}
+	}
 	e.head(majorArray, uint64(size))
 	e.text(kind)
 	e.text(s.name)
@@ -90,6 +98,17 @@ func (e *encoder) node(s *shape) {
 		for _, f := range s.fields {
 			e.text(f.name)
 			e.uint(uint64(e.numbers[f.shape]))
+		}
+		if len(renamed) == 0 {
+			return
+		}
+		e.head(majorArray, uint64(len(renamed)))
+		for _, i := range renamed {
+			e.head(majorArray, uint64(1+len(s.fields[i].was)))
+			e.uint(uint64(i))
+			for _, was := range s.fields[i].was {
+				e.text(was)
+			}
 		}
 	}
 }
@@ -164,9 +183,34 @@ func (d *decoder) node(s *shape) {
 				return
 			}
 		}
+		if size == 4 {
+			want = 4
+			d.formerNames(s)
+		}
 	}
 	if d.err == nil && (!known || size != want) {
 		d.corrupt("type %q of kind %q", s.name, kind)
+	}
+}
+
+// formerNames reads the former names of a struct's fields.
+func (d *decoder) formerNames(s *shape) {
+	n := d.expect(majorArray)
+	if n > uint64(len(s.fields)) {
+		d.corrupt("former names of %d fields of %q, which has %d", n, s.name, len(s.fields))
+	}
+	for i := uint64(0); i < n && d.err == nil; i++ {
+		names := d.expect(majorArray)
+		at := d.uint()
+		if d.err == nil && (names == 0 || at >= uint64(len(s.fields))) {
+			d.corrupt("former names of field %d of %q", at, s.name)
+		}
+		for ; names > 1; names-- {
+			if d.err != nil || !d.charge(1, 16) {
+				return
+			}
+			s.fields[at].was = append(s.fields[at].was, string(d.str()))
+		}
 	}
 }
 

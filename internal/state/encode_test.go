@@ -220,7 +220,7 @@ func TestStreamConverts(t *testing.T) {
 		t.Errorf("a move in the process gives %+v, %v", local, err)
 	}
 	lr.Changes.Retyped, r.Changes.Retyped = nil, nil
-	if !reflect.DeepEqual(lr.Changes, r.Changes) || len(r.Removed) != 2 {
+	if !reflect.DeepEqual(lr.Changes, r.Changes) || len(r.Removed) != 3 {
 		t.Errorf("reported %+v, in the process %+v", r.Changes, lr.Changes)
 	}
 }

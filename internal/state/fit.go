@@ -130,7 +130,8 @@ func (m fitter) std(o *op, f, t *shape) {
 }
 
 // structure pairs fields by name. A field gets the value of the old field with its name. If there is none, it gets that of an
-// old field with one of its earlier names, unless a field with that name still exists.
+// old field with one of its earlier names, unless a field with that name still exists; or, going back, that of the newer
+// field which has its name as an earlier one.
 func (m fitter) structure(o *op, f, t *shape, key bool) {
 	if (f.closed || t.closed) && f.name != t.name {
 		o.refuse("type changed %s → %s", f.name, t.name)
@@ -143,6 +144,17 @@ func (m fitter) structure(o *op, f, t *shape, key bool) {
 	}
 	for _, to := range t.fields {
 		i := find(to.name)
+		if i < 0 { // going back: the giver's field knows the receiver's name as a former one
+			i = slices.IndexFunc(f.fields, func(x field) bool {
+				return slices.Contains(x.was, to.name) && !slices.ContainsFunc(t.fields, func(y field) bool { return y.name == x.name })
+			})
+			if i >= 0 && taken[i] {
+				i = -1
+			}
+			if i >= 0 {
+				o.renamed = append(o.renamed, f.fields[i].name+" → "+to.name)
+			}
+		}
 		for _, was := range to.was {
 			if i >= 0 {
 				break

@@ -66,3 +66,34 @@ func (o *op) follow(path string, visit func(o *op, path string)) {
 	}
 	rec(o, path)
 }
+
+// mostPlaces bounds the places that everywhere visits: types that hold each other in many ways have more paths than anyone
+// reads.
+const mostPlaces = 1 << 12
+
+// everywhere calls visit for the op and each op that can be reached from it, at every path that leads there, in the
+// receiver's names. A path ends where it would repeat itself.
+func (o *op) everywhere(path string, visit func(o *op, path string)) {
+	on, places := map[*op]bool{}, 0
+	var rec func(o *op, path string)
+	rec = func(o *op, path string) {
+		if o == nil || on[o] || places == mostPlaces {
+			return
+		}
+		places++
+		on[o] = true
+		visit(o, path)
+		rec(o.key, path+"[key]")
+		switch o.code {
+		case opSlice, opArray, opMap:
+			rec(o.elem, path+"[]")
+		default:
+			rec(o.elem, path)
+		}
+		for _, f := range o.fields {
+			rec(f.op, path+"."+f.name)
+		}
+		delete(on, o)
+	}
+	rec(o, path)
+}

@@ -20,6 +20,10 @@ type Plan struct {
 	// Changes lists the fields that a conversion adds, loses, renames and retypes.
 	Changes Changes
 
+	// Emptied lists the structs of which a conversion keeps no field, although they had some: nothing of their values
+	// arrives. It is part of Changes.Removed, field by field.
+	Emptied []string
+
 	steps *op
 }
 
@@ -77,16 +81,27 @@ func (p *Plan) convert() {
 	shapes := shaper{}
 	p.steps = fitter{}.fit(shapes.of(p.From), shapes.of(p.To), false)
 	p.Changes, p.Reasons = p.steps.changes()
+	p.Emptied = p.steps.emptied()
 	if len(p.Reasons) == 0 {
 		p.Way = ByConversion
 	}
 }
 
-// changes returns what the steps change about fields, and the reasons for refused steps.
+// emptied returns the paths of structs that keep none of the fields they had.
+func (o *op) emptied() (paths []string) {
+	o.everywhere(root, func(o *op, path string) {
+		if o.code == opStruct && len(o.removed) > 0 && len(o.fields) == 0 {
+			paths = append(paths, path)
+		}
+	})
+	return paths
+}
+
+// changes returns what the steps change about fields, and the reasons for refused steps, at every place.
 func (o *op) changes() (Changes, []Reason) {
 	var c Changes
 	var reasons []Reason
-	o.follow(root, func(o *op, path string) {
+	o.everywhere(root, func(o *op, path string) {
 		for _, name := range o.added {
 			c.Added = append(c.Added, path+"."+name)
 		}
@@ -137,7 +152,7 @@ func (p *Plan) Move(value any, o Options) (any, Report, error) {
 		if err != nil {
 			return nil, r, err
 		}
-		value, r.Changes, r.Entries, r.Bytes = v, p.Changes, m.entries, m.bytes
+		value, r.Changes, r.Emptied, r.Entries, r.Bytes = v, p.Changes, p.Emptied, m.entries, m.bytes
 	}
 	r.Elapsed = time.Since(start)
 	return value, r, nil

@@ -15,6 +15,9 @@ type Report struct {
 	Way Way `json:"way"`
 	Changes
 
+	// Emptied lists the structs of which a conversion keeps no field, although they had some.
+	Emptied []string `json:"emptied,omitempty"`
+
 	// Entries is the number of map entries and slice elements that were copied, at every level. It is zero if nothing was
 	// copied.
 	Entries int64 `json:"entries"`
