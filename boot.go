@@ -99,6 +99,7 @@ func (h *Host) add(config Plugin) *plugin {
 		owner:   make(chan struct{}, 1),
 		changed: newWake(),
 	}
+	p.findKept()
 	p.disown()
 	h.table.Store(h.table.Load().With(p.Name, p.Routes, p))
 	return p

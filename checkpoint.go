@@ -142,16 +142,15 @@ func (p *plugin) writeCheckpoint(s abi.State, verify func(io.Reader) error) (che
 	return p.host.checkpoints.Write(p.Name, s, func(w io.Writer) error { return instance.Encode(w, s) }, verify)
 }
 
-// restore gives the candidate's instance the state of the last checkpoint that can be read. If there is none, the
-// instance starts with the state that New gave it.
-func (c *candidate) restore(ctx context.Context) error {
+// restoreCheckpoint gives the candidate's instance the state of the last checkpoint that can be read, if there is one.
+func (c *candidate) restoreCheckpoint(ctx context.Context) error {
 	h := c.plugin.host
 	if h.opts.CheckpointInterval < 0 || !c.next.Checkpointable() {
 		return nil
 	}
 	var taken instance.Taken
 	restored, err := h.checkpoints.Restore(c.plugin.Name, c.next.Image().Wants(), c.move.Time, func(r io.Reader) (err error) {
-		taken, err = c.next.AcceptStream(ctx, r, c.moveOptions())
+		taken, err = c.next.AcceptStreamWith(ctx, r, c.moveOptions(), c.hooks(ctx))
 		return err
 	})
 	c.plugin.noteRestored(restored)

@@ -21,6 +21,19 @@ import (
 // ErrUnknownPlugin, the cause of ctx's end if it ended while Deploy waited for another reload, or ErrClosed or
 // ErrHandedOver, with which this host no longer serves at all.
 func (h *Host) Deploy(ctx context.Context, images map[string]string) (*Reload, error) {
+	return h.DeployWith(ctx, images, DeployOptions{})
+}
+
+// DeployOptions says what a deploy may do. The zero value is what Deploy does.
+type DeployOptions struct {
+	// LoseState allows the new generations to lose state: an image may take none although the one that serves has some, or
+	// keep no field of it. Otherwise such an image is refused, with ErrLosesState. What is lost stays on disk until the
+	// release is confirmed, and a rollback brings it back.
+	LoseState bool
+}
+
+// DeployWith is Deploy with options.
+func (h *Host) DeployWith(ctx context.Context, images map[string]string, opts DeployOptions) (*Reload, error) {
 	o := order{cause: cause{kind: generations.KindDeploy, by: "deploy"}}
 	var plugins []*plugin
 	for name, file := range images {
@@ -32,7 +45,7 @@ func (h *Host) Deploy(ctx context.Context, images map[string]string) (*Reload, e
 			file = p.Image
 		}
 		plugins = append(plugins, p)
-		o.targets = append(o.targets, target{plugin: p, file: file})
+		o.targets = append(o.targets, target{plugin: p, file: file, loseState: opts.LoseState})
 	}
 	return h.reload(ctx, plugins, func() (order, error) { return o, nil })
 }
@@ -46,12 +59,16 @@ type RollbackOptions struct {
 
 	// Plugins lists the names of the plugins to roll back. Default: all plugins that the earlier release names.
 	Plugins []string
+
+	// LoseState allows the older generations to lose state, as in DeployOptions.
+	LoseState bool
 }
 
 // Rollback makes the images of an earlier release current again, in a new release.
 //
 // An image that this process has opened before is reused; any other is opened from the store. State moves to the older
-// generation as in any reload. In Dev mode, a plugin's file that still has the image rolled back from is not loaded
+// generation as in any reload. Besides, the older generation gets back what the moves since then have lost, if their
+// releases are not confirmed yet. In Dev mode, a plugin's file that still has the image rolled back from is not loaded
 // again until it has another one. Rollback blocks as Deploy does. The error is as for Deploy, or ErrNothingToRollBack,
 // or matches generations.ErrNoRelease or generations.ErrBroken if a release that it needs is missing or can't be read.
 func (h *Host) Rollback(ctx context.Context, o RollbackOptions) (*Reload, error) {
@@ -95,7 +112,7 @@ func (h *Host) rollbackOrder(o RollbackOptions, plugins []*plugin) (order, error
 		entry, has := release.Plugins[p.Name]
 		switch {
 		case has:
-			result.targets = append(result.targets, target{plugin: p, file: entry.Source, stored: entry.Image, rollback: true})
+			result.targets = append(result.targets, target{plugin: p, file: entry.Source, stored: entry.Image, rollback: true, loseState: o.LoseState})
 		case len(o.Plugins) > 0:
 			return order{}, fmt.Errorf("%w %q in release %d", ErrUnknownPlugin, p.Name, o.To)
 		}

@@ -60,9 +60,9 @@ func (b *batch) ready(ctx context.Context) error {
 	return nil
 }
 
-// shut makes callers wait if their calls could change state that is about to move.
+// shut makes callers wait if their calls could change state that is about to move, or to be kept.
 func shut(_ context.Context, c *candidate) error {
-	if !c.movesState() || c.old.serves.Value().ConcurrentExport() {
+	if !c.hasState() || c.old.serves.Value().ConcurrentExport() {
 		return nil
 	}
 	return c.step(PhaseDrain, c.old.shut)
@@ -73,7 +73,13 @@ func drain(ctx context.Context, c *candidate) error {
 	if c.old.gate == nil {
 		return nil
 	}
-	return c.step(PhaseDrain, func() error { return c.old.drain(ctx) })
+	return c.step(PhaseDrain, func() error {
+		err := c.old.drain(ctx)
+		if err != nil && !c.movesState() { // a state that is dropped by order holds nothing up: it is only not kept
+			c.undrained, err = err, nil
+		}
+		return err
+	})
 }
 
 // start starts the candidate's background work.

@@ -2,6 +2,7 @@ package sohost
 
 import (
 	"maps"
+	"slices"
 	"time"
 
 	"github.com/sohost/sohost/generations"
@@ -95,9 +96,9 @@ const (
 	WayConvert    Way = "convert"    // the value was copied, field by field, to the new generation's type
 	WayImport     Way = "import"     // the new generation's Import was given a copy
 	WayDowngrade  Way = "downgrade"  // the newer generation exported state in the older one's version
-	WayKept       Way = "kept"       // the older generation got back the state from before the flip
+	WayKept       Way = "kept"       // the state that was kept from before an earlier flip
 	WayCheckpoint Way = "checkpoint" // nothing served before; the last checkpoint was restored
-	WayDropped    Way = "dropped"    // the new generation takes no state and the old one's is lost
+	WayDropped    Way = "dropped"    // the new generation takes no state, by order; the old one's is kept until the release is confirmed
 	WayHandover   Way = "handover"   // the state was sent by another process, encoded
 )
 
@@ -109,8 +110,20 @@ type StateMove struct {
 	Version int    `json:"version,omitempty"`
 
 	// Changes lists the fields that differ between the two generations: "added state.a", "removed state.b", "renamed
-	// state.c → d", "retyped state.e: int32 → int64". The value of a removed field is lost.
+	// state.c → d", "retyped state.e: int32 → int64".
 	Changes []string `json:"changes,omitempty"`
+
+	// Lost lists the fields whose values the new generation did not get: "state.b", or "everything" if it takes no state.
+	// Until the release is confirmed, a rollback brings them back. What an Import leaves out by itself isn't listed.
+	Lost []string `json:"lost,omitempty"`
+
+	// Unkept says why a state that was dropped can't be brought back by a rollback; empty if it can.
+	Unkept string `json:"unkept,omitempty"`
+
+	// Restored lists the fields that got back what an earlier move had lost. Unmatched is the number of elements of slices
+	// whose fields could not be restored, because another element is at their place by now.
+	Restored  []string `json:"restored,omitempty"`
+	Unmatched int64    `json:"unmatched,omitempty"`
 
 	// Entries is the number of map entries and slice elements that were copied, and Bytes the approximate size of the
 	// copy. Both are zero if nothing was copied.
@@ -136,6 +149,7 @@ func moveOf(t instance.Taken) StateMove {
 			m.Changes = append(m.Changes, kind.verb+" "+path)
 		}
 	}
+	m.Lost, m.Restored, m.Unmatched = slices.Clone(t.Removed), t.Restored, t.Unmatched
 	return m
 }
 

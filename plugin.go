@@ -25,16 +25,16 @@ type plugin struct {
 	slot  *generations.Slot[*loaded]
 	cache *cache.Cache
 
-	// owner holds one token. Only its holder may change what the slot serves, and use the two fields below. Several
+	// owner holds one token. Only its holder may change what the slot serves, use the field below, and set kept. Several
 	// tokens are taken in the order of the plugins' names. The boot needs none, see booting.
 	owner     chan struct{}
-	stash     *stash         // the way back to the generation before; nil if there is none, or none is needed
 	fileImage generations.ID // what was in the plugin's own file when it was last read; zero if it never was
 
 	changed wake // the image file may have changed
 
 	mu          sync.Mutex                         // guards the fields below; no other lock of the host is taken under it
 	refused     *Refusal                           // why the newest image was not taken; nil after a success
+	kept        []*kept                            // for rollbacks, the newest first; the holder of the token may read it without mu
 	last        *Move                              // the last reload that changed something; nil if there was none
 	old         []*generations.Generation[*loaded] // replaced but not yet retired
 	watched     *watch.Target                      // nil in Prod mode

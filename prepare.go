@@ -19,6 +19,9 @@ type target struct {
 	onChange bool           // asked for only by a change event of the file
 	rollback bool           // the image in the plugin's own file is skipped from now on
 
+	loseState bool // the order says that state may be lost
+	back      bool // what moves since the image served have lost is to be restored, as with rollback
+
 	// skipped is what loaded.skipped becomes. It is used only for stored images that are not a rollback's; for all
 	// others, skips determines it.
 	skipped generations.ID
@@ -35,7 +38,10 @@ type candidate struct {
 	move   Move           // the final report; move.To is the image's ID
 	pinned generations.ID // pinned in the ledger; zero if the image never came into the store
 	next   *loaded        // nil until New has returned
-	stash  *stash         // the old generation's state, kept if it is the only way back
+
+	kept      *kept // the old generation's state, if a rollback may need it
+	keepsLast bool  // the last checkpoint is kept for a rollback: the candidate didn't take all of it
+	undrained error // why the calls of a generation whose state is dropped have not ended
 }
 
 // newCandidate returns the candidate of a target. The caller owns the plugin, so what it serves stays the same.

@@ -109,6 +109,9 @@ func (b *batch) prepareAndFlip(ctx context.Context, targets []target) error {
 	if failed != nil {
 		return failed
 	}
+	if err := b.refuseLoss(ctx); err != nil {
+		return err
+	}
 	return b.flip(ctx)
 }
 
@@ -124,7 +127,7 @@ func (b *batch) finish() *Reload {
 	result.Release, result.Warning = h.publish(b.cause, b.changed())
 	for _, c := range b.candidates {
 		if !c.move.Unchanged {
-			c.plugin.stash = c.stash
+			result.Warning = joinWarnings(result.Warning, c.keepState(result.Release))
 			c.move.State.Waited = c.old.waited(nil)
 			if err := c.next.Uncheckpointable(); err != nil {
 				h.log.Warn("state has no checkpoints: a restart loses it", "plugin", c.plugin.Name, "generation", c.next.label, "why", err)
@@ -213,7 +216,14 @@ func (h *Host) logMove(why cause, m Move, release int) {
 	if !m.From.IsZero() {
 		attrs = append(attrs, "from", m.From.Short())
 	}
-	attrs = append(attrs, "to", m.To.Short(), "release", release, "state", m.State.Way, "total", m.Phases.Total())
+	attrs = append(attrs, "to", m.To.Short(), "release", release, "state", m.State.Way)
+	if len(m.State.Lost) > 0 {
+		attrs = append(attrs, "lost", several(m.State.Lost))
+	}
+	if len(m.State.Restored) > 0 {
+		attrs = append(attrs, "restored", several(m.State.Restored))
+	}
+	attrs = append(attrs, "total", m.Phases.Total())
 	for _, phase := range reloadPhases {
 		name := string(phase)
 		if phase == PhaseState {

@@ -338,23 +338,6 @@ func TestStateless(t *testing.T) {
 	}
 }
 
-// TestStateDropped checks that a reload says so if the new generation takes no state.
-func TestStateDropped(t *testing.T) {
-	w := newWorld(t)
-	r := w.boots("a1")
-	r.wants("/a", "a1 1")
-	w.file("s", "s1")
-	result, err := r.Deploy(t.Context(), map[string]string{"a": filepath.Join(w.dir, "s.so")})
-	if err != nil || result.Moves[0].State.Way != WayDropped || !w.logged("state dropped") {
-		t.Errorf("the result is %+v, %v", result, err)
-	}
-	r.wants("/a", "s1 1")
-	back, err := r.Rollback(t.Context(), RollbackOptions{})
-	if err != nil || back.Moves[0].State.Way != WayNone {
-		t.Errorf("back: %+v, %v", back, err)
-	}
-}
-
 // TestConcurrentExport moves state without a gate: calls go on.
 func TestConcurrentExport(t *testing.T) {
 	w := newWorld(t)

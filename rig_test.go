@@ -208,10 +208,12 @@ func (w *world) loader() *instance.Loader {
 type count struct{ N int }
 
 // descriptor returns the plugin of an image. The letter in its name says what it has: a and b have state and background
-// work, s has no state, n no handler; e exports beside calls; x has state that can't be checkpointed;
-// v holds any value. The digit 9 means
-// version 2 of the state.
+// work, s has no state, n no handler; e exports beside calls; x has state that can't be checkpointed; v holds any value. The
+// digit 9 means version 2 of the state. m is a memory, whose state has other fields in each image: see state_test.go.
 func (w *world) descriptor(image string) *abi.Descriptor {
+	if image[0] == 'm' {
+		return w.memory(image)
+	}
 	d := &abi.Descriptor{ABI: abi.Version, Version: "v" + image[1:], New: func(ctx context.Context, host abi.Host) (abi.Instance, error) {
 		b := &basic{w: w, image: image, host: host}
 		if err := w.did(ctx, "%s New", image); err != nil {

@@ -2,40 +2,30 @@ package sohost
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"github.com/sohost/sohost/abi"
-	"github.com/sohost/sohost/generations"
-	"github.com/sohost/sohost/internal/instance"
+	"github.com/sohost/sohost/internal/checkpoint"
 	"github.com/sohost/sohost/internal/state"
 )
 
-// stash is state from before a flip, kept because the new generation's state can't be moved back. It stays with the
-// plugin until the next flip.
-type stash struct {
-	generation generations.ID
-	state      abi.State
-	time       time.Time
-}
+// hasState reports whether a generation with state serves, which the candidate takes, converts or drops.
+func (c *candidate) hasState() bool { return c.old.serves != nil && c.old.serves.Value().Stateful() }
 
 // movesState reports whether state moves from the old generation to the candidate.
-func (c *candidate) movesState() bool {
-	return c.old.serves != nil && c.old.serves.Value().Stateful() && c.next.Stateful()
-}
+func (c *candidate) movesState() bool { return c.hasState() && c.next.Stateful() }
 
-// takeState gives the candidate's instance its state: the old generation's, or the last checkpoint's if nothing serves.
+// takeState gives the candidate's instance its state: the old generation's, or what was kept or checkpointed last if
+// nothing with state serves.
 func takeState(ctx context.Context, c *candidate) error {
 	return c.step(PhaseState, func() error {
 		switch {
 		case c.movesState():
 			return c.moveState(ctx)
-		case c.old.serves == nil && c.next.Stateful():
+		case c.hasState():
+			return c.dropState(ctx)
+		case c.next.Stateful():
 			return c.restore(ctx)
-		case c.old.serves != nil && c.old.serves.Value().Stateful():
-			c.move.State.Way = WayDropped
-			c.plugin.host.log.Warn("state dropped: the new generation is not abi.Stateful", "plugin", c.plugin.Name,
-				"from", c.move.From.Short(), "to", c.move.To.Short())
 		}
 		return nil
 	})
@@ -51,45 +41,109 @@ func (c *candidate) moveState(ctx context.Context) error {
 			return err
 		}
 	}
-	if s := c.plugin.stash; s != nil && s.generation == c.move.To {
-		return c.takeStash(ctx, s)
+	own := c.ownKept()
+	if own != nil && !old.TakesBack(c.next.Image().Wants()) {
+		return c.takeOwn(ctx, own)
 	}
 	given, downgraded, err := old.Export(ctx, c.next.Image().Wants())
 	if err != nil {
 		return err
 	}
-	taken, err := c.next.Accept(ctx, given, c.moveOptions(), true)
+	taken, err := c.next.AcceptWith(ctx, given, c.moveOptions(), true, c.hooks(ctx))
 	if err != nil {
-		return err
+		if own == nil || ctx.Err() != nil {
+			return err
+		}
+		c.plugin.host.log.Warn("the newer state can't be moved back", "plugin", c.plugin.Name, "err", err)
+		return c.takeOwn(ctx, own)
 	}
 	c.move.State = moveOf(taken)
 	if downgraded {
 		c.move.State.Way = WayDowngrade
 	}
-	// The candidate's state will not fit the old generation, but the old value is whole: it is the only way back.
-	if taken.GiversIsIntact() && !c.next.TakesBack(given) {
-		c.stash = &stash{generation: c.move.From, state: given, time: time.Now()}
+	// A field that has gone, and whatever an Import has left out, is in the old value only. If the value itself was passed
+	// on, nothing is lost.
+	if taken.GiversIsIntact() {
+		c.keeps(given)
 	}
 	return nil
 }
 
-// takeStash gives the candidate the state from before the last flip, because the newer generation's can't be moved
-// back. It gives a copy, because the move may still fail and the stash is needed again then.
-func (c *candidate) takeStash(ctx context.Context, s *stash) error {
-	h := c.plugin.host
-	given, err := instance.CopyState(s.state, state.Options{MaxBytes: h.opts.StateLimit})
-	if err != nil {
-		return fmt.Errorf("copy the state kept from before: %w", err)
-	}
-	taken, err := c.next.Accept(ctx, given, c.moveOptions(), false)
-	if err != nil {
+// takeOwn gives the candidate its own kept state, and keeps the newer one, which it replaces.
+func (c *candidate) takeOwn(ctx context.Context, own *kept) error {
+	if err := c.takeKept(ctx, own); err != nil {
 		return err
 	}
-	c.move.State = moveOf(taken)
-	c.move.State.Way, c.move.State.Age = WayKept, time.Since(s.time)
-	h.log.Warn("restored the state from before the newer generation, which can't give its own back: what happened since is lost",
-		"plugin", c.plugin.Name, "generation", c.move.To.Short(), "age", c.move.State.Age)
+	given, _, err := c.old.serves.Value().Export(ctx, abi.State{})
+	if err != nil { // what is lost by this was to be lost
+		c.plugin.host.log.Warn("the newer state can't be kept", "plugin", c.plugin.Name, "err", err)
+		return nil
+	}
+	c.keeps(given)
 	return nil
+}
+
+// keeps notes that the old generation's state is to be kept once the candidate has flipped.
+func (c *candidate) keeps(given abi.State) {
+	c.kept = &kept{Kept: checkpoint.Kept{Image: c.move.From, Time: time.Now()}, given: given}
+}
+
+// dropState keeps the state of the old generation for a rollback, because the candidate takes none. It was ordered, so
+// a state that can't be had any more doesn't hold it up.
+func (c *candidate) dropState(ctx context.Context) error {
+	h, old := c.plugin.host, c.old.serves.Value()
+	has := old.Image().Wants()
+	c.move.State = StateMove{Way: WayDropped, Schema: has.Schema, Version: has.Version, Lost: []string{lostEverything}}
+	h.log.Warn("state dropped: the new generation is not abi.Stateful", "plugin", c.plugin.Name,
+		"from", c.move.From.Short(), "to", c.move.To.Short())
+	err := c.undrained
+	if err == nil && c.old.gate != nil {
+		err = old.Pause(ctx)
+	}
+	var given abi.State
+	if err == nil {
+		given, _, err = old.Export(ctx, abi.State{})
+	}
+	if err != nil {
+		h.log.Error("the dropped state can't be kept: a rollback won't bring it back", "plugin", c.plugin.Name, "err", err)
+		c.move.State.Unkept = err.Error()
+		return nil
+	}
+	c.keeps(given)
+	return nil
+}
+
+// restore gives the candidate's instance the newest state that is kept or checkpointed and that it takes, because nothing
+// with state serves. If there is none, the instance starts with the state that New gave it.
+func (c *candidate) restore(ctx context.Context) error {
+	h := c.plugin.host
+	if h.opts.CheckpointInterval >= 0 || c.old.serves != nil {
+		written := h.checkpoints.Written(c.plugin.Name)
+		for _, k := range c.plugin.kept {
+			if !k.Time.After(written) {
+				break
+			}
+			err := c.takeKept(ctx, k)
+			if err == nil {
+				return nil
+			}
+			h.log.Warn("a kept state isn't taken: an older one is tried", "plugin", c.plugin.Name, "kept", k.Image.Short(), "err", err)
+		}
+	}
+	err := c.restoreCheckpoint(ctx)
+	if own := c.ownKept(); err != nil && own != nil {
+		h.log.Warn("the last checkpoint isn't taken", "plugin", c.plugin.Name, "err", err)
+		return c.takeKept(ctx, own)
+	}
+	if err != nil && c.loseState {
+		h.log.Warn("the last checkpoint isn't taken, and its loss was ordered", "plugin", c.plugin.Name, "err", err)
+		c.move.State = StateMove{Way: WayDropped, Lost: []string{lostEverything}}
+		c.keepsLast = true
+		return nil
+	}
+	s, wants := &c.move.State, c.next.Image().Wants()
+	c.keepsLast = err == nil && s.Way == WayCheckpoint && (len(s.Lost) > 0 || s.Schema != wants.Schema || s.Version != wants.Version)
+	return err
 }
 
 // moveOptions returns the options for moving state to the candidate, from the generation that serves if there is one.

@@ -59,6 +59,10 @@ type PluginStatus struct {
 	// Checkpoint describes the plugin's checkpoints; nil if it gets none.
 	Checkpoint *CheckpointStatus `json:"checkpoint,omitempty"`
 
+	// Kept lists the states from before moves that lost something, or may have, the newest first. A rollback brings back
+	// what was lost. They are removed when their release is confirmed.
+	Kept []KeptState `json:"kept,omitempty"`
+
 	// Last is the last reload that changed something. Refused says why the newest image was not taken; it is nil after
 	// a successful reload.
 	Last    *Move    `json:"last,omitempty"`
@@ -124,7 +128,7 @@ func (h *Host) StatusBrief() Status {
 func (p *plugin) status() PluginStatus {
 	s := PluginStatus{Name: p.Name, Mode: p.Mode, Image: p.Image, Routes: p.Routes, Generations: []GenerationStatus{}}
 	p.mu.Lock()
-	s.Last, s.Refused, s.Checkpoint = p.last, p.refused, p.checkpointStatus()
+	s.Last, s.Refused, s.Checkpoint, s.Kept = p.last, p.refused, p.checkpointStatus(), p.keptStatesLocked()
 	old := slices.Clone(p.old)
 	if p.watched != nil {
 		how := WatchStatus(p.watched.Status())

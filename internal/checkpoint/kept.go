@@ -1,0 +1,122 @@
+package checkpoint
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/sohost/sohost/generations"
+)
+
+// Kept is a state from before a release that lost something of it, or may have. It is a file of its own beside the
+// checkpoints, so that those of the new code don't replace it.
+type Kept struct {
+	Release int            // the release that lost it: once that is confirmed, nobody goes back
+	Image   generations.ID // the code whose state it is; zero if that isn't known
+	Time    time.Time      // when it was written
+	Size    int64
+	File    string
+}
+
+// keptMark stands in a file's name between the checkpoint's name, and release and image.
+const keptMark = ".kept-"
+
+func (d *Dir) keptFile(plugin string, release int, image generations.ID) string {
+	return fmt.Sprintf("%s%s%06d-%s", d.last(plugin), keptMark, release, image)
+}
+
+// Keep writes a state that a rollback of the release can bring back, with the contents that write writes. It blocks
+// until everything is durable. After an error the other files are as they were.
+func (d *Dir) Keep(plugin string, release int, image generations.ID, write func(io.Writer) error) (Kept, error) {
+	if err := os.MkdirAll(d.path, 0o700); err != nil {
+		return Kept{}, fmt.Errorf("keep state: %w", err)
+	}
+	file := d.keptFile(plugin, release, image)
+	if err := generations.WriteFile(file, 0o600, write); err != nil {
+		return Kept{}, fmt.Errorf("keep state: %w", err)
+	}
+	return d.keptAt(file, release, image)
+}
+
+// KeepLast keeps the plugin's last checkpoint, of code that isn't known, for a rollback of the release. It costs no copy.
+func (d *Dir) KeepLast(plugin string, release int) (Kept, error) {
+	last := d.last(plugin)
+	if _, err := os.Stat(last); err != nil {
+		last = before(last)
+	}
+	file := d.keptFile(plugin, release, generations.ID{})
+	if err := stash(last, file); err != nil {
+		return Kept{}, fmt.Errorf("keep state: %w", err)
+	}
+	return d.keptAt(file, release, generations.ID{})
+}
+
+func (d *Dir) keptAt(file string, release int, image generations.ID) (Kept, error) {
+	info, err := os.Stat(file)
+	if err != nil {
+		return Kept{}, fmt.Errorf("keep state: %w", err)
+	}
+	return Kept{Release: release, Image: image, Time: info.ModTime(), Size: info.Size(), File: file}, nil
+}
+
+// Kept returns the plugin's states that are kept for a rollback, the newest first. Files with other names are left alone.
+func (d *Dir) Kept(plugin string) ([]Kept, error) {
+	entries, err := os.ReadDir(d.path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("find kept states: %w", err)
+	}
+	var all []Kept
+	for _, e := range entries {
+		name, found := strings.CutPrefix(e.Name(), filepath.Base(d.last(plugin))+keptMark)
+		number, image, ok := strings.Cut(name, "-")
+		release, err := strconv.Atoi(number)
+		id, idErr := generations.ParseID(image)
+		if !found || !ok || err != nil || idErr != nil {
+			continue
+		}
+		k, err := d.keptAt(filepath.Join(d.path, e.Name()), release, id)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, k)
+	}
+	slices.SortStableFunc(all, func(a, b Kept) int { return b.Time.Compare(a.Time) })
+	return all, nil
+}
+
+// Forget removes a kept state. That its file is gone already is no error.
+func (d *Dir) Forget(k Kept) error {
+	if err := os.Remove(k.File); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("forget kept state: %w", err)
+	}
+	return nil
+}
+
+// Read passes a kept state to accept.
+func (k Kept) Read(accept func(io.Reader) error) error {
+	_, found, err := read(k.File, accept)
+	if err == nil && !found {
+		err = fmt.Errorf("read %s: %w", k.File, fs.ErrNotExist)
+	}
+	return err
+}
+
+// Written returns when the plugin's newest checkpoint was written, or the zero time if there is none.
+func (d *Dir) Written(plugin string) time.Time {
+	for _, file := range []string{d.last(plugin), before(d.last(plugin))} {
+		if info, err := os.Stat(file); err == nil {
+			return info.ModTime()
+		}
+	}
+	return time.Time{}
+}

@@ -1,0 +1,257 @@
+package sohost
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"time"
+
+	"github.com/sohost/sohost/abi"
+	"github.com/sohost/sohost/generations"
+	"github.com/sohost/sohost/internal/checkpoint"
+	"github.com/sohost/sohost/internal/instance"
+	"github.com/sohost/sohost/internal/state"
+)
+
+// kept is the state of a generation from before a flip that lost some of it, or may have. It stays until the release of
+// that flip is confirmed: until then, a rollback brings back what was lost. It is in a file if it can be written, and in
+// memory only if it can't.
+type kept struct {
+	checkpoint.Kept
+	given abi.State // Value is nil if the state is in the file
+}
+
+// KeptState describes a state that is kept for a rollback.
+type KeptState struct {
+	Image   generations.ID `json:"image,omitzero"` // whose state it is; zero if that isn't known
+	Release int            `json:"release"`        // the release that lost something of it; once that is confirmed it is removed
+	Time    time.Time      `json:"time"`
+	Bytes   int64          `json:"bytes,omitempty"` // of the file
+
+	// MemoryOnly says that the state can't be written to a file, so that a restart or a handover loses it.
+	MemoryOnly bool `json:"memory_only,omitempty"`
+}
+
+// setKept replaces the plugin's kept states. The caller owns the plugin.
+func (p *plugin) setKept(all []*kept) {
+	slices.SortStableFunc(all, func(a, b *kept) int { return b.Time.Compare(a.Time) })
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.kept = all
+}
+
+// keptStatesLocked returns the description of the plugin's kept states, the newest first. It needs mu.
+func (p *plugin) keptStatesLocked() (all []KeptState) {
+	for _, k := range p.kept {
+		all = append(all, KeptState{Image: k.Image, Release: k.Release, Time: k.Time, Bytes: k.Size, MemoryOnly: k.File == ""})
+	}
+	return all
+}
+
+// findKept finds the states that an earlier process has kept, and removes those that are no longer needed. The caller
+// owns the plugin, or nobody else knows it yet.
+func (p *plugin) findKept() {
+	h := p.host
+	found, err := h.checkpoints.Kept(p.Name)
+	if err != nil {
+		h.log.Warn("states kept for a rollback can't be found", "plugin", p.Name, "err", err)
+	}
+	confirmed, err := h.store.Confirmed()
+	var all []*kept
+	for _, k := range found {
+		if err == nil && k.Release <= confirmed.Number {
+			p.forget(&kept{Kept: k})
+			continue
+		}
+		all = append(all, &kept{Kept: k})
+	}
+	p.setKept(all)
+}
+
+// keepLast is keep for a state that the plugin was booted with: its last checkpoint, by whatever code.
+func (p *plugin) keepLast(release int) {
+	k, err := p.host.checkpoints.KeepLast(p.Name, release)
+	if err != nil {
+		p.host.log.Warn("the checkpoint that has lost something can't be kept for a rollback", "plugin", p.Name, "err", err)
+		return
+	}
+	p.setKept(append(slices.DeleteFunc(slices.Clone(p.kept), func(o *kept) bool { return o.File == k.File }), &kept{Kept: k}))
+}
+
+// mostKept is how many states of one plugin are kept at most. Without a bound, a state that is reloaded again and again
+// before it is confirmed would fill the disk.
+const mostKept = 8
+
+// keep keeps a state that the release has lost something of. It blocks until the state is on disk: nothing else may
+// touch the value until then. lost says that something is known to be lost. The caller owns the plugin. The result is a
+// warning, or empty.
+func (p *plugin) keep(k *kept, release int, of *instance.Instance, lost bool) (warning string) {
+	k.Release = release
+	all := slices.DeleteFunc(slices.Clone(p.kept), func(o *kept) bool { return o.Image == k.Image && o.Release == release })
+	if k.File == "" {
+		err := errors.New("it has no type that can be written")
+		if of.Checkpointable() {
+			var written checkpoint.Kept
+			written, err = p.host.checkpoints.Keep(p.Name, release, k.Image, func(w io.Writer) error { return instance.Encode(w, k.given) })
+			if err == nil {
+				k.Kept, k.given.Value = written, nil
+			}
+		}
+		if err != nil && lost {
+			warning = fmt.Sprintf("the state of generation %s is kept for a rollback in memory only, and a restart or a handover loses it: %v",
+				k.Image.Short(), err)
+			p.host.log.Warn("state is kept in memory only: a restart or a handover loses it", "plugin", p.Name,
+				"generation", k.Image.Short(), "why", err)
+		}
+	}
+	all = append(all, k)
+	slices.SortStableFunc(all, func(a, b *kept) int { return b.Time.Compare(a.Time) })
+	for len(all) > mostKept {
+		oldest := all[len(all)-1]
+		p.host.log.Warn("too many states are kept for a rollback: the oldest is removed", "plugin", p.Name,
+			"generation", oldest.Image.Short(), "age", time.Since(oldest.Time), "limit", mostKept)
+		p.forget(oldest)
+		all = all[:len(all)-1]
+	}
+	p.setKept(all)
+	return warning
+}
+
+// forget removes a kept state's file.
+func (p *plugin) forget(k *kept) {
+	if k.File == "" {
+		return
+	}
+	if err := p.host.checkpoints.Forget(k.Kept); err != nil {
+		p.host.log.Warn("remove a kept state that is no longer needed", "plugin", p.Name, "err", err)
+	}
+}
+
+// forgetKept removes what is kept for rollbacks of releases up to a confirmed one.
+func (h *Host) forgetKept(confirmed int) {
+	for _, p := range h.plugins() {
+		disown, err := h.own(h.lifetime, []*plugin{p})
+		if err != nil { // the next process forgets them
+			return
+		}
+		var rest []*kept
+		for _, k := range p.kept {
+			if k.Release <= confirmed {
+				p.forget(k)
+			} else {
+				rest = append(rest, k)
+			}
+		}
+		p.setKept(rest)
+		disown()
+	}
+}
+
+// ownKept returns the kept state of the candidate's own image, or nil.
+func (c *candidate) ownKept() *kept {
+	for _, k := range c.plugin.kept {
+		if k.Image == c.move.To {
+			return k
+		}
+	}
+	return nil
+}
+
+// goesBack reports whether the candidate is to get back what moves since it served have lost.
+func (c *candidate) goesBack() bool { return c.rollback || c.back || c.ownKept() != nil }
+
+// hooks returns what is to happen to a state on its way to the candidate.
+func (c *candidate) hooks(ctx context.Context) instance.Hooks {
+	hooks := instance.Hooks{Judge: c.judgeLoss}
+	if c.goesBack() {
+		hooks.Fill = func(p *state.Part) (state.Filled, error) { return c.fill(ctx, p) }
+	}
+	return hooks
+}
+
+// fill puts back what the value lacks, from all kept states that have it, the newest first. A kept state that can't be
+// used is left out: the move itself doesn't depend on it.
+func (c *candidate) fill(ctx context.Context, p *state.Part) (all state.Filled, _ error) {
+	h := c.plugin.host
+	for _, k := range c.plugin.kept {
+		if p.Complete() || ctx.Err() != nil {
+			break
+		}
+		from, err := c.partOf(k)
+		var filled state.Filled
+		if err == nil {
+			filled, err = p.Fill(from, h.opts.StateLimit)
+		}
+		if err != nil {
+			h.log.Warn("what was lost can't be restored from a kept state", "plugin", c.plugin.Name, "kept", k.Image.Short(), "err", err)
+			continue
+		}
+		all.Restored = append(all.Restored, filled.Restored...)
+		all.Unmatched += filled.Unmatched
+	}
+	return all, nil
+}
+
+// partOf returns a kept state as a value of the candidate's type.
+func (c *candidate) partOf(k *kept) (part state.Part, err error) {
+	o := state.Options{MaxBytes: c.plugin.host.opts.StateLimit}
+	if k.File == "" {
+		return c.next.Convert(k.given.Value, o)
+	}
+	err = k.Read(func(r io.Reader) (err error) {
+		_, part, _, err = c.next.Decode(r, o)
+		return err
+	})
+	return part, err
+}
+
+// takeKept gives the candidate a kept state as it is, because no newer state can be moved to it. It gives a copy: the
+// move may still fail, and the kept state is needed again then.
+func (c *candidate) takeKept(ctx context.Context, k *kept) error {
+	h := c.plugin.host
+	hooks := c.hooks(ctx)
+	hooks.Judge = nil // whatever is lost by this stays kept
+	var taken instance.Taken
+	var err error
+	if k.File != "" {
+		err = k.Read(func(r io.Reader) (err error) {
+			taken, err = c.next.AcceptStreamWith(ctx, r, c.moveOptions(), hooks)
+			return err
+		})
+	} else {
+		var given abi.State
+		if given, err = instance.CopyState(k.given, state.Options{MaxBytes: h.opts.StateLimit}); err != nil {
+			return fmt.Errorf("copy the state kept from before: %w", err)
+		}
+		taken, err = c.next.AcceptWith(ctx, given, c.moveOptions(), false, hooks)
+	}
+	if err != nil {
+		return err
+	}
+	c.move.State = moveOf(taken)
+	c.move.State.Way, c.move.State.Age = WayKept, max(0, time.Since(k.Time))
+	h.log.Warn("restored the state from before; what happened since is lost",
+		"plugin", c.plugin.Name, "generation", c.move.To.Short(), "age", c.move.State.Age)
+	return nil
+}
+
+// keepState keeps what the candidate's move has lost, once it has flipped. The result is a warning, or empty.
+func (c *candidate) keepState(release int) (warning string) {
+	if c.keepsLast {
+		c.plugin.keepLast(release)
+	}
+	if c.kept == nil {
+		return ""
+	}
+	return c.plugin.keep(c.kept, release, c.old.serves.Value().Instance, len(c.move.State.Lost) > 0)
+}
+
+// joinWarnings joins two warnings, each of which may be empty.
+func joinWarnings(a, b string) string {
+	if a == "" || b == "" {
+		return a + b
+	}
+	return a + "; " + b
+}
