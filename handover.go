@@ -45,6 +45,9 @@ type GiveOptions struct {
 	// what this host does.
 	Images map[string]string
 
+	// LoseState allows new images to lose state, as in DeployOptions.
+	LoseState bool
+
 	// Program is the path of the executable that the taker runs, if that isn't this process's. A plugin whose image
 	// doesn't fit it gets its configured file instead, if that fits; otherwise Give fails. An image that was asked for,
 	// in Images or by a pending Deploy, is never replaced. Default: the taker runs the same executable.

@@ -262,6 +262,11 @@ func (g *giver) commit() error {
 			if m == nil {
 				m = newGated(p)
 			}
+			for _, k := range p.kept {
+				if k.File == "" {
+					h.log.Warn("a state that was kept in memory for a rollback is lost with the handover", "plugin", p.Name, "generation", k.Image.Short())
+				}
+			}
 			m.replace(nil)
 			h.retireLater(p, m.serves)
 		}

@@ -32,6 +32,7 @@ type planEntry struct {
 	Kind       generations.Kind  `json:"kind,omitempty"`
 	Last       *Move             `json:"last,omitempty"`
 	Refused    *Refusal          `json:"refused,omitempty"`
+	LoseState  bool              `json:"lose_state,omitempty"` // the order says that Next may lose state
 }
 
 // plan returns what the taker is to serve: what this host serves, except for the images that the handover changes. All
@@ -75,12 +76,12 @@ func (p *plan) set(c *candidate, why cause) {
 	i := slices.IndexFunc(p.Plugins, func(e planEntry) bool { return e.Plugin.Name == c.plugin.Name })
 	e := &p.Plugins[i]
 	e.Next = generations.Entry{Image: c.move.To, Source: c.file, Skipped: c.skips()}
-	e.Cause, e.Kind, e.RollbackOf, e.Refused = why.by, why.kind, why.rollbackOf, nil
+	e.Cause, e.Kind, e.RollbackOf, e.Refused, e.LoseState = why.by, why.kind, why.rollbackOf, nil, c.loseState
 }
 
 // addImage stores an image and makes it the plugin's next one.
 func (g *giver) addImage(ctx context.Context, result *plan, p *plugin, file string) error {
-	c := newCandidate(target{plugin: p, file: file})
+	c := newCandidate(target{plugin: p, file: file, loseState: g.opts.LoseState})
 	g.extra.candidates = append(g.extra.candidates, c)
 	if _, err := c.store(ctx); err != nil {
 		return (&failure{candidate: c, phase: PhaseStore, err: err}).refusal()

@@ -10,6 +10,7 @@ import (
 	"github.com/sohost/sohost/abi"
 	"github.com/sohost/sohost/internal/cache"
 	"github.com/sohost/sohost/internal/instance"
+	"github.com/sohost/sohost/internal/passing"
 	"golang.org/x/sys/unix"
 )
 
@@ -26,6 +27,9 @@ func (g *giver) sendStates(ctx context.Context) error {
 		}
 		if !takes {
 			h.log.Warn("state dropped: the new generation is not abi.Stateful", "plugin", m.plugin.Name, "from", m.serves.ID().Short())
+			if err := g.sendDropped(limited, m); err != nil {
+				return fmt.Errorf("state of plugin %s: %w", m.plugin.Name, err)
+			}
 			continue
 		}
 		if err := g.sendState(limited, m, wants); err != nil {
@@ -78,6 +82,31 @@ func (g *giver) sendState(ctx context.Context, m *gated, wants wantedState) erro
 		return m.plugin.cantWrite(err)
 	}
 	return fmt.Errorf("state of plugin %s: %w", m.plugin.Name, err)
+}
+
+// sendDropped sends a state that the taker is only to keep for a rollback. The loss was ordered, so a state that can't be had
+// or written holds nothing up: nothing is sent then.
+func (g *giver) sendDropped(ctx context.Context, m *gated) error {
+	in := m.serves.Value()
+	file, err := passing.MemoryFile("dropped state of " + m.plugin.Name)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	if err = in.Uncheckpointable(); err == nil {
+		var s abi.State
+		if s, _, err = in.Export(ctx, abi.State{}); err == nil {
+			err = instance.Encode(file, s)
+		}
+	}
+	if err == nil {
+		_, err = file.Seek(0, io.SeekStart)
+	}
+	if err != nil {
+		g.host.log.Error("the dropped state can't be kept: a rollback won't bring it back", "plugin", m.plugin.Name, "err", err)
+		return nil
+	}
+	return g.send(message{State: m.plugin.Name}, file)
 }
 
 // sendCaches sends the contents of the caches. What running calls put into them meanwhile is left behind.

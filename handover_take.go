@@ -146,7 +146,8 @@ func (t *taker) prepare(ctx context.Context) error {
 		if err := p.own(ctx); err != nil {
 			return err
 		}
-		c := newCandidate(target{plugin: p, file: e.Next.Source, stored: e.Next.Image, skipped: e.Next.Skipped, trusted: true})
+		c := newCandidate(target{plugin: p, file: e.Next.Source, stored: e.Next.Image, skipped: e.Next.Skipped, trusted: true,
+			loseState: e.LoseState, back: e.RollbackOf != 0})
 		t.candidates, t.of[p.Name] = append(t.candidates, c), c
 		err := c.prepare(ctx)
 		if c.move.From = e.Serves; err != nil {
@@ -156,8 +157,10 @@ func (t *taker) prepare(ctx context.Context) error {
 		case c.next.Stateful():
 			s := c.next.Image().Wants()
 			ready.Wants[p.Name] = wantedState{Schema: s.Schema, Version: s.Version}
+		case e.Stateful && !e.LoseState:
+			return &failure{candidate: c, phase: PhaseState, err: dropError(c.next)}
 		case e.Stateful:
-			c.move.State.Way = WayDropped
+			c.move.State = StateMove{Way: WayDropped, Lost: []string{lostEverything}, Unkept: "the process before could not write it"}
 		}
 	}
 	return t.giver.Send(message{Prepared: &ready})
@@ -198,7 +201,8 @@ func (t *taker) takeState(ctx context.Context, c *candidate, pipe *os.File) erro
 	defer pipe.Close()
 	return c.step(PhaseState, func() error {
 		stream := io.Reader(pipe)
-		if t.host.opts.CheckpointInterval > 0 && c.next.Checkpointable() {
+		isNew := c.move.To != c.move.From
+		if isNew || t.host.opts.CheckpointInterval > 0 && c.next.Checkpointable() {
 			copied, err := passing.MemoryFile("state of " + c.plugin.Name)
 			if err != nil {
 				return err
@@ -206,7 +210,19 @@ func (t *taker) takeState(ctx context.Context, c *candidate, pipe *os.File) erro
 			t.copies[c] = copied
 			stream = io.TeeReader(pipe, copied)
 		}
-		taken, err := c.next.AcceptStream(ctx, stream, c.moveOptions())
+		if !c.next.Stateful() { // it is only kept
+			_, err := io.Copy(io.Discard, stream)
+			c.move.State.Unkept = ""
+			return err
+		}
+		taken, err := c.next.AcceptStreamWith(ctx, stream, c.moveOptions(), c.hooks(ctx))
+		if own := c.ownKept(); err != nil && own != nil && ctx.Err() == nil {
+			t.host.log.Warn("the newer state can't be moved back", "plugin", c.plugin.Name, "err", err)
+			if _, err := io.Copy(io.Discard, stream); err != nil { // the giver still writes, and what it writes is kept
+				return err
+			}
+			return c.takeKept(ctx, own)
+		}
 		if err == nil {
 			c.move.State = moveOf(taken)
 			c.move.State.Way = WayHandover
@@ -231,20 +247,39 @@ func (t *taker) start(ctx context.Context) error {
 // if this process dies afterwards, nothing from before the handover is lost. It then returns the owner tokens.
 func (t *taker) finish() {
 	h := t.host
-	if err := t.giver.Send(message{Serving: t.publish()}); err != nil {
+	report := t.publish()
+	if err := t.giver.Send(message{Serving: report}); err != nil {
 		h.log.Warn("report to the process before that this one serves", "err", err)
 	}
 	t.giver.Close()
 	for _, c := range t.candidates {
 		if copied := t.copies[c]; copied != nil {
-			if err := c.plugin.checkpointCopy(c.move.State, io.NewSectionReader(copied, 0, math.MaxInt64)); err != nil {
-				h.log.Warn("checkpoint: the one before stays", "plugin", c.plugin.Name, "err", err)
-			}
+			t.write(c, io.NewSectionReader(copied, 0, math.MaxInt64), report.Release)
 			copied.Close()
 		}
 		c.plugin.disown()
 	}
 	t.unpin()
+}
+
+// write writes a state as it was received: as a checkpoint if the plugin has that state now, and to be kept for a rollback
+// if it is another image's.
+func (t *taker) write(c *candidate, copied *io.SectionReader, release int) {
+	h := t.host
+	if c.move.To != c.move.From {
+		err := c.plugin.keepCopy(c.move.From, release, copied)
+		if err != nil {
+			h.log.Error("the state from before can't be kept: a rollback won't bring back what was lost of it",
+				"plugin", c.plugin.Name, "lost", several(c.move.State.Lost), "err", err)
+		}
+		copied.Seek(0, io.SeekStart) // can't fail
+	}
+	if h.opts.CheckpointInterval <= 0 || !c.next.Checkpointable() || c.move.State.Way == WayKept {
+		return
+	}
+	if err := c.plugin.checkpointCopy(c.move.State, copied); err != nil {
+		h.log.Warn("checkpoint: the one before stays", "plugin", c.plugin.Name, "err", err)
+	}
 }
 
 // publish publishes what the plan has changed.

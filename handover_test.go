@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -301,16 +302,30 @@ func TestHandoverImages(t *testing.T) {
 	}
 }
 
-// TestHandoverDropsState goes to an image that takes no state: the report and the new host's status say so, as after a reload.
+// TestHandoverDropsState goes to an image that takes no state. Without an order to lose it, that is refused before any gate is shut.
+// With one the report and the new host's status say what was lost, as after a reload, and a rollback brings it back, also
+// after another handover.
 func TestHandoverDropsState(t *testing.T) {
 	w := newWorld(t)
 	r, lock := w.giver("a1")
 	r.wants("/a", "a1 1")
-	taker, report, err, takeErr := r.handover(t.Context(), lock, GiveOptions{Images: map[string]string{"a": w.file("s", "s1")}})
+	w.done()
+	images := map[string]string{"a": w.file("s", "s1")}
+	_, _, err, _ := r.handover(t.Context(), lock, GiveOptions{Images: images})
+	var refused *Refusal
+	if !errors.As(err, &refused) || refused.Phase != PhaseState || !strings.Contains(refused.Message, "--lose-state") {
+		t.Fatalf("it is not refused: %v", err)
+	}
+	if got := w.done("Stop", "Export"); got != "" {
+		t.Errorf("the giver did %s", got)
+	}
+	r.wants("/a", "a1 2")
+	taker, report, err, takeErr := r.handover(t.Context(), lock, GiveOptions{Images: images, LoseState: true})
 	if err != nil || takeErr != nil {
 		t.Fatal(err, takeErr)
 	}
-	if len(report.Moves) != 1 || report.Moves[0].State.Way != WayDropped || !w.logged("state dropped") {
+	if len(report.Moves) != 1 || report.Moves[0].State.Way != WayDropped || !slices.Equal(report.Moves[0].State.Lost, []string{"everything"}) ||
+		report.Moves[0].State.Unkept != "" || !w.logged("state dropped") {
 		t.Errorf("the report is %s", mustJSON(t, report))
 	}
 	if s := taker.pluginStatus("a"); s.Last == nil || s.Last.State.Way != WayDropped {
@@ -319,6 +334,61 @@ func TestHandoverDropsState(t *testing.T) {
 	if report.Why != "handover" || report.Release != 2 { // which must not be empty: it marks images that are new
 		t.Errorf("the report is %s", mustJSON(t, report))
 	}
+	taker.wants("/a", "s1 1")
+	taker, _, err, takeErr = taker.handover(t.Context(), lock, GiveOptions{})
+	if err != nil || takeErr != nil {
+		t.Fatal(err, takeErr)
+	}
+	if s := taker.back(); s.Way != WayKept {
+		t.Errorf("back: %+v", s)
+	}
+	taker.wants("/a", "a1 3")
+}
+
+// TestHandoverKeeps loses a field in a handover and gets it back after the next one; and keeps what a reload before a
+// handover has lost.
+func TestHandoverKeeps(t *testing.T) {
+	for _, by := range []string{"handover", "reload"} {
+		w := newWorld(t)
+		r, lock := w.giver("m1")
+		r.wants("/m", "m1 {1 map[/m:1]}")
+		images := map[string]string{"m": w.file("m", "m2")}
+		if by == "reload" {
+			if _, err := r.Deploy(t.Context(), images); err != nil {
+				t.Fatal(err)
+			}
+			images = nil
+		}
+		taker, report, err, takeErr := r.handover(t.Context(), lock, GiveOptions{Images: images})
+		if err != nil || takeErr != nil {
+			t.Fatal(err, takeErr)
+		}
+		if by == "handover" && !slices.Equal(report.Moves[0].State.Lost, []string{"state.Seen"}) {
+			t.Errorf("the report is %s", mustJSON(t, report))
+		}
+		taker.wants("/m", "m2 {2 }")
+		taker, _, err, takeErr = taker.handover(t.Context(), lock, GiveOptions{})
+		if err != nil || takeErr != nil {
+			t.Fatal(err, takeErr)
+		}
+		if s := taker.back(); !slices.Equal(s.Restored, []string{"state.Seen"}) {
+			t.Errorf("by %s: back: %+v", by, s)
+		}
+		taker.wants("/m", "m1 {3 map[/m:2]}")
+	}
+}
+
+// TestHandoverEmpties goes to an image that keeps no field of the state, which only the new process can tell.
+func TestHandoverEmpties(t *testing.T) {
+	w := newWorld(t)
+	r, lock := w.giver("m1")
+	r.wants("/m", "m1 {1 map[/m:1]}")
+	_, _, err, _ := r.handover(t.Context(), lock, GiveOptions{Images: map[string]string{"m": w.file("m", "m3")}})
+	var refused *Refusal
+	if !errors.As(err, &refused) || refused.Phase != PhaseState || !strings.Contains(refused.Message, "no field of state is left") {
+		t.Errorf("it is not refused: %v", err)
+	}
+	r.wants("/m", "m1 {2 map[/m:2]}")
 }
 
 // TestHandoverNoForward has no handler to forward to: the giver answers 503 and doesn't panic.

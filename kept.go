@@ -36,7 +36,6 @@ type KeptState struct {
 
 // setKept replaces the plugin's kept states. The caller owns the plugin.
 func (p *plugin) setKept(all []*kept) {
-	slices.SortStableFunc(all, func(a, b *kept) int { return b.Time.Compare(a.Time) })
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.kept = all
@@ -77,7 +76,7 @@ func (p *plugin) keepLast(release int) {
 		p.host.log.Warn("the checkpoint that has lost something can't be kept for a rollback", "plugin", p.Name, "err", err)
 		return
 	}
-	p.setKept(append(slices.DeleteFunc(slices.Clone(p.kept), func(o *kept) bool { return o.File == k.File }), &kept{Kept: k}))
+	p.addKept(&kept{Kept: k})
 }
 
 // mostKept is how many states of one plugin are kept at most. Without a bound, a state that is reloaded again and again
@@ -89,7 +88,6 @@ const mostKept = 8
 // warning, or empty.
 func (p *plugin) keep(k *kept, release int, of *instance.Instance, lost bool) (warning string) {
 	k.Release = release
-	all := slices.DeleteFunc(slices.Clone(p.kept), func(o *kept) bool { return o.Image == k.Image && o.Release == release })
 	if k.File == "" {
 		err := errors.New("it has no type that can be written")
 		if of.Checkpointable() {
@@ -106,6 +104,13 @@ func (p *plugin) keep(k *kept, release int, of *instance.Instance, lost bool) (w
 				"generation", k.Image.Short(), "why", err)
 		}
 	}
+	p.addKept(k)
+	return warning
+}
+
+// addKept adds a kept state, in place of an earlier one of the same image and release.
+func (p *plugin) addKept(k *kept) {
+	all := slices.DeleteFunc(slices.Clone(p.kept), func(o *kept) bool { return o.Image == k.Image && o.Release == k.Release })
 	all = append(all, k)
 	slices.SortStableFunc(all, func(a, b *kept) int { return b.Time.Compare(a.Time) })
 	for len(all) > mostKept {
@@ -116,7 +121,6 @@ func (p *plugin) keep(k *kept, release int, of *instance.Instance, lost bool) (w
 		all = all[:len(all)-1]
 	}
 	p.setKept(all)
-	return warning
 }
 
 // forget removes a kept state's file.
@@ -254,4 +258,16 @@ func joinWarnings(a, b string) string {
 		return a + b
 	}
 	return a + "; " + b
+}
+
+// keepCopy keeps a state that was received from another process.
+func (p *plugin) keepCopy(image generations.ID, release int, copied io.Reader) error {
+	k, err := p.host.checkpoints.Keep(p.Name, release, image, func(w io.Writer) error {
+		_, err := io.Copy(w, copied)
+		return err
+	})
+	if err == nil {
+		p.addKept(&kept{Kept: k})
+	}
+	return err
 }

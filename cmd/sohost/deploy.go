@@ -19,12 +19,14 @@ func newDeployCommand() *cobra.Command {
 		Long: `Deploy loads images of plugins into the running server and makes them current in one release: all of them, or, if one is
 refused, none. FILE is the image; without it, the server reads the plugin's configured file again.
 
-When deploy returns, the new generations serve. Calls that began earlier finish in the old ones.`,
+When deploy returns, the new generations serve. Calls that began earlier finish in the old ones. What an image loses of the state
+is printed, field by field; until the release is confirmed, "sohost rollback" brings it back. An image that would lose all of the
+state, or all of a part of it, is refused without --lose-state.`,
 		Example: `  sohost deploy counter
   sohost deploy counter=build/plugins/counter.so wordfreq`,
 		Args: cobra.MinimumNArgs(1),
 	}
-	server, asJSON := connect(cmd), jsonFlag(cmd)
+	server, asJSON, loseState := connect(cmd), jsonFlag(cmd), loseStateFlag(cmd)
 	cmd.ValidArgsFunction = completePlugins(server)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		images, err := parseImages(args)
@@ -35,7 +37,7 @@ When deploy returns, the new generations serve. Calls that began earlier finish 
 		if err != nil {
 			return err
 		}
-		reload, err := client.Deploy(cmd.Context(), control.DeployRequest{Images: images})
+		reload, err := client.Deploy(cmd.Context(), control.DeployRequest{Images: images, LoseState: *loseState})
 		return printReload(cmd, reload, err, *asJSON)
 	}
 	return cmd
@@ -85,6 +87,11 @@ func printReload(cmd *cobra.Command, r sohost.Reload, err error, asJSON bool) er
 	return printMoves(out, r.Release, r.Moves)
 }
 
+// loseStateFlag adds --lose-state to a command.
+func loseStateFlag(cmd *cobra.Command) *bool {
+	return cmd.Flags().Bool("lose-state", false, "take images even if they lose all of a plugin's state, or of a part of it")
+}
+
 func printMoves(w io.Writer, release int, moves []sohost.Move) error {
 	var rows [][]string
 	for _, m := range moves {
@@ -94,5 +101,35 @@ func printMoves(w io.Writer, release int, moves []sohost.Move) error {
 		}
 		rows = append(rows, []string{m.Plugin, from, m.To.Short(), state, took, fmt.Sprint(release)})
 	}
-	return table(w, []string{"PLUGIN", "FROM", "TO", "STATE", "TOOK", "RELEASE"}, rows)
+	if err := table(w, []string{"PLUGIN", "FROM", "TO", "STATE", "TOOK", "RELEASE"}, rows); err != nil {
+		return err
+	}
+	for _, m := range moves {
+		for _, line := range stateLines(m.State) {
+			if _, err := fmt.Fprintf(w, "%s: %s\n", m.Plugin, line); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// stateLines says what a move did to a state beyond its way: what was lost and restored, and how old it is.
+func stateLines(s sohost.StateMove) (lines []string) {
+	if len(s.Lost) > 0 {
+		lines = append(lines, "lost: "+strings.Join(s.Lost, ", "))
+	}
+	if s.Unkept != "" {
+		lines = append(lines, "lost for good, since it could not be kept: "+s.Unkept)
+	}
+	if len(s.Restored) > 0 {
+		lines = append(lines, "restored: "+strings.Join(s.Restored, ", "))
+	}
+	if s.Unmatched > 0 {
+		lines = append(lines, fmt.Sprintf("not restored: the removed fields of %s, which have changed places", count(int(s.Unmatched), "slice element")))
+	}
+	if s.Age > 0 {
+		lines = append(lines, fmt.Sprintf("the state is %s old: what happened since is lost", short(s.Age)))
+	}
+	return lines
 }

@@ -35,6 +35,7 @@ Run it next to "sohost run", in the same directory or with the same --control.`,
 	f.StringVarP(&o.Output, "output", "o", "", "image `file` to write (default: the one that the server loads the plugin from)")
 	f.StringVar(&o.Host, "host", "", "`executable` of the server (default: this one)")
 	name := f.String("name", "", "`name` of the plugin in the server (default: from --output, or else from the package)")
+	loseState := loseStateFlag(cmd)
 	server, asJSON := connect(cmd), f.Bool("json", false, "print one line of JSON for each build")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		o.Package, o.Log = args[0], cmd.ErrOrStderr()
@@ -44,7 +45,7 @@ Run it next to "sohost run", in the same directory or with the same --control.`,
 		}
 		ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGINT, syscall.SIGTERM)
 		defer stop()
-		d := developer{options: o, name: *name, client: client}
+		d := developer{options: o, name: *name, client: client, loseState: *loseState}
 		if o.Output == "" {
 			c, err := serverConfig(cmd)
 			if err != nil {

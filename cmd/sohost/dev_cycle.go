@@ -69,7 +69,8 @@ func whyNotBuilt(err error) string {
 
 // deploy makes the server serve the image. The server may already have noticed the changed file.
 func (d *developer) deploy(ctx context.Context, plugin string, image *build.Result) (*sohost.Move, error) {
-	r, err := d.client.Deploy(ctx, control.DeployRequest{Images: map[string]string{plugin: image.Output}})
+	r, err := d.client.Deploy(ctx, control.DeployRequest{
+		Images: map[string]string{plugin: image.Output}, LoseState: d.loseState})
 	if errors.Is(err, sohost.ErrUnknownPlugin) {
 		// A server soon adds a plugin for a file that appears in its plugins directory.
 		if move := d.awaitNew(ctx, plugin, image); move != nil {

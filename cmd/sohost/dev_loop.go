@@ -16,6 +16,8 @@ type developer struct {
 	name    string // of the plugin in the server; "": from options.Output
 	client  *control.Client
 
+	loseState bool // deploy images even if they lose state
+
 	watcher *watch.Watcher
 	watched map[string]*watch.Target // by directory
 	saved   chan time.Time           // of capacity 1: the first save that no build has seen

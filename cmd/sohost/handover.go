@@ -29,14 +29,14 @@ SIGUSR2 to the server does the same with the program now at the path the server 
   sohost handover --binary ./sohost-new`,
 	}
 	binary := cmd.Flags().String("binary", "", "`executable` that serves from now on")
-	server, asJSON := connect(cmd), jsonFlag(cmd)
+	server, asJSON, loseState := connect(cmd), jsonFlag(cmd), loseStateFlag(cmd)
 	cmd.ValidArgsFunction = completePlugins(server)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		images, err := parseImages(args)
 		if err != nil {
 			return err
 		}
-		request := control.HandoverRequest{Why: "sohost handover", Images: images}
+		request := control.HandoverRequest{Why: "sohost handover", Images: images, LoseState: *loseState}
 		if *binary != "" {
 			if request.Program, err = filepath.Abs(*binary); err != nil {
 				return err

@@ -5,7 +5,7 @@
 // refuses to take over one that somebody does.
 //
 //	GET  /v1/status                                     Status; with ?brief=true what is quick to find out, see Client.Brief
-//	POST /v1/deploy     {"images": {"counter": "FILE"}}  sohost.Reload; "" stands for the configured image
+//	POST /v1/deploy     {"images": {"counter": "FILE"}}  sohost.Reload; "" stands for the configured image; "lose_state": true
 //	POST /v1/rollback   {"to": 41, "plugins": ["counter"]}  sohost.Reload
 //	GET  /v1/history?n=20                               [generations.Event]
 //	GET  /v1/releases                                   [generations.Release], without broken ones
@@ -28,13 +28,15 @@ import (
 
 // DeployRequest asks to make images current, all of them in one release.
 type DeployRequest struct {
-	Images map[string]string `json:"images"` // plugin → absolute file, or "" for the configured one
+	Images    map[string]string `json:"images"`               // plugin → absolute file, or "" for the configured one
+	LoseState bool              `json:"lose_state,omitempty"` // see sohost.DeployOptions
 }
 
 // RollbackRequest asks for an earlier release.
 type RollbackRequest struct {
-	To      int      `json:"to,omitempty"` // 0: the one before the current
-	Plugins []string `json:"plugins,omitempty"`
+	To        int      `json:"to,omitempty"` // 0: the one before the current
+	Plugins   []string `json:"plugins,omitempty"`
+	LoseState bool     `json:"lose_state,omitempty"` // see sohost.DeployOptions
 }
 
 // PruneRequest asks to remove old releases.
@@ -48,6 +50,8 @@ type HandoverRequest struct {
 	Why     string            `json:"why,omitempty"`     // for the status and the history
 	Program string            `json:"program,omitempty"` // the new worker's executable, an absolute path; default: the same
 	Images  map[string]string `json:"images,omitempty"`  // new images for the new worker, as in DeployRequest
+
+	LoseState bool `json:"lose_state,omitempty"` // see sohost.DeployOptions
 }
 
 // LiftRequest asks to let an image be tried again. Image is its id or a prefix of it.

@@ -28,10 +28,10 @@ func NewServer(host *sohost.Host) *http.Server {
 		if err := absolute(in.Images); err != nil {
 			return nil, err
 		}
-		return host.Deploy(r.Context(), in.Images)
+		return host.DeployWith(r.Context(), in.Images, sohost.DeployOptions{LoseState: in.LoseState})
 	}))
 	mux.HandleFunc("POST /v1/rollback", handle(func(r *http.Request, in RollbackRequest) (any, error) {
-		return host.Rollback(r.Context(), sohost.RollbackOptions{To: in.To, Plugins: in.Plugins})
+		return host.Rollback(r.Context(), sohost.RollbackOptions{To: in.To, Plugins: in.Plugins, LoseState: in.LoseState})
 	}))
 	mux.HandleFunc("POST /v1/prune", handle(func(r *http.Request, in PruneRequest) (any, error) {
 		return host.Prune(generations.PruneOptions{Keep: in.Keep, DryRun: in.DryRun})

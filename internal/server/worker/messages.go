@@ -54,6 +54,8 @@ type Give struct {
 	Why     string            `json:"why"`
 	Program string            `json:"program,omitempty"`
 	Images  map[string]string `json:"images,omitempty"`
+
+	LoseState bool `json:"lose_state,omitempty"`
 }
 
 // Answer is the result of a handover that the worker asked for; an empty Error means success. ID 0 answers every Ask.
