@@ -26,6 +26,7 @@ and their init functions run. Generations share other packages while their conte
 		Example: `  sohost build ./plugins/counter
   sohost build ./plugins/*
   sohost build --host ./myserver -o /srv/plugins/ ../shop/cmd/prices
+  sohost build --ldflags "-X main.version=$(git describe)" ./cmd/prices
   sohost build --fresh example.com/shop/... ./cmd/prices`,
 		ValidArgsFunction: completeDirectories,
 	}
@@ -37,6 +38,7 @@ and their init functions run. Generations share other packages while their conte
 	f.StringSliceVar(&opts.Fresh, "fresh", nil, "`patterns` of more packages that are new in every generation")
 	f.StringSliceVar(&opts.Share, "share", nil, "`patterns` of packages that generations share while their content is the same")
 	f.StringSliceVar(&opts.Tags, "tags", nil, "build `tags` to add to those of the server")
+	f.StringVar(&opts.LDFlags, "ldflags", "", "linker `flags`, such as '-X main.version=1.2'")
 	f.StringVar(&opts.PGO, "pgo", "", "the `profile` that the server was built with, if any")
 	f.BoolVar(&opts.DWARF, "dwarf", false, "keep debug information")
 	f.BoolVarP(&opts.Verbose, "verbose", "v", false, "print the packages that are compiled")

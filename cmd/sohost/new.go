@@ -2,52 +2,57 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"embed"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"os"
-	"os/exec"
-	"path"
 	"path/filepath"
 	"regexp"
 	"strings"
 	"text/template"
 
-	"github.com/sohost/sohost"
+	"github.com/sohost/sohost/internal/build"
 	"github.com/spf13/cobra"
 )
 
 //go:embed template
 var templates embed.FS
 
-// module is the module that package abi belongs to.
-const module = "github.com/sohost/sohost"
-
-// kitDir holds this program's copy of the contract in a plugin's own module. The go command ignores folders whose names
-// start with a dot, so no ./... pattern matches it.
-const kitDir = ".sohost"
-
 var newName = regexp.MustCompile(`^[a-z][a-z0-9_-]*$`)
 
 func newNewCommand() *cobra.Command {
 	cmd := &cobra.Command{
-		Use:   "new NAME",
+		Use:   "new NAME | new --contract [DIRECTORY]",
 		Short: "Create a plugin to start from",
-		Long: `New writes a small stateful plugin that builds as it is. Inside a module that can import package abi, the plugin becomes a
-package of that module, below plugins/ if that directory exists. Anywhere else it gets its own module, with a copy of package abi
-in the directory .sohost, so that it builds without downloading anything.`,
+		Long: `New writes a small stateful plugin that builds as it is. Inside a module the plugin becomes a package of that module, below
+plugins/ if that directory exists, and can import all its packages. Outside, it gets a module of its own.
+
+A module that can't import the contract, package abi, gets a copy of it in the directory .sohost, so that it builds without
+downloading anything. The copy fits this program. With --contract no plugin is written: the module in DIRECTORY, by default the
+current one, gets the copy, or a newer one in place of an older.`,
 		Example: `  sohost new greeter
-  sohost new greeter --dir ../greeter --module example.com/greeter`,
-		Args:              cobra.ExactArgs(1),
+  sohost new greeter --dir ../greeter --module example.com/greeter
+  sohost new --contract`,
+		Args:              cobra.MaximumNArgs(1),
 		ValidArgsFunction: cobra.NoFileCompletions,
 	}
 	dir := cmd.Flags().String("dir", "", "`directory` to create (default plugins/NAME or NAME)")
 	modulePath := cmd.Flags().String("module", "",
 		"`path` of the plugin's own module (default example.com/NAME); with it, the plugin always gets one")
+	contract := cmd.Flags().Bool("contract", false, "give a module the contract of this program, or renew its copy")
+	cmd.MarkFlagsMutuallyExclusive("contract", "dir")
+	cmd.MarkFlagsMutuallyExclusive("contract", "module")
 	asJSON := jsonFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if *contract {
+			return newContract(cmd, args, *asJSON)
+		}
+		if len(args) == 0 {
+			return usageError{errors.New("new wants the name of a plugin")}
+		}
 		name := args[0]
 		if !newName.MatchString(name) {
 			return usageError{fmt.Errorf("name %q: want lower-case letters, digits, - and _, starting with a letter", name)}
@@ -59,10 +64,7 @@ in the directory .sohost, so that it builds without downloading anything.`,
 				p.Dir = filepath.Join("plugins", name)
 			}
 		}
-		if p.Module == "" && !abiInReach(cmd, filepath.Dir(p.Dir)) {
-			p.Module = "example.com/" + name
-		}
-		if err := p.write(); err != nil {
+		if err := p.write(cmd.Context()); err != nil {
 			return err
 		}
 		if *asJSON {
@@ -79,20 +81,70 @@ type newPlugin struct {
 	Name   string `json:"name"`
 	Dir    string `json:"dir"`
 	Module string `json:"module,omitempty"` // "" if it is part of another module
+
+	Contract *contractCopy `json:"contract,omitempty"` // what the other module got for it
+}
+
+// newContract is `sohost new --contract`.
+func newContract(cmd *cobra.Command, args []string, asJSON bool) error {
+	dir := "."
+	if len(args) > 0 {
+		dir = args[0]
+	}
+	goMod, err := moduleOf(cmd.Context(), dir)
+	if err != nil {
+		return err
+	}
+	if goMod == "" {
+		return fmt.Errorf("%s belongs to no module; run go mod init there first", dir)
+	}
+	c, err := putContract(cmd.Context(), goMod)
+	if err != nil {
+		return err
+	}
+	if asJSON {
+		return printJSON(cmd.OutOrStdout(), c)
+	}
+	state := ""
+	if !c.Changed {
+		state = " (unchanged)"
+	}
+	_, err = fmt.Fprintln(cmd.OutOrStdout(), relative(c.Dir)+state)
+	return err
 }
 
 // printNext prints the commands to go on with.
 func (p newPlugin) printNext(w io.Writer) error {
 	fmt.Fprintln(w, "next:")
 	plugin := filepath.Base(p.Dir)
-	return table(w, nil, [][]string{
+	var rows [][]string
+	if p.Contract != nil {
+		root := filepath.Dir(p.Contract.GoMod)
+		if _, err := os.Stat(filepath.Join(root, "vendor/modules.txt")); err == nil {
+			rows = append(rows, []string{"  go -C " + dotted(relative(root)) + " mod vendor", "# go.mod has changed: it requires the contract, in " +
+				relative(p.Contract.Dir)})
+		} else {
+			fmt.Fprintf(w, "  %s requires the contract now, from the copy in %s; commit both\n", relative(p.Contract.GoMod), relative(p.Contract.Dir))
+		}
+	}
+	return table(w, nil, append(rows, [][]string{
 		{"  sohost build " + dotted(p.Dir), "# build it into " + defaultPlugins + "/" + plugin + ".so"},
 		{"  sohost run", "# serve it on http://" + defaultListen + "/" + plugin},
 		{"  sohost dev " + dotted(p.Dir), "# in another terminal: rebuild and reload on save"},
-	})
+	}...))
 }
 
-func (p newPlugin) write() (err error) {
+// write writes the plugin's files. After an error none of them is left.
+func (p *newPlugin) write(ctx context.Context) (err error) {
+	goMod := ""
+	if p.Module == "" {
+		if goMod, err = moduleOf(ctx, filepath.Dir(filepath.Clean(p.Dir))); err != nil {
+			return err
+		}
+		if goMod == "" {
+			p.Module = "example.com/" + p.Name
+		}
+	}
 	if err := os.MkdirAll(filepath.Dir(filepath.Clean(p.Dir)), 0o755); err != nil {
 		return err
 	}
@@ -110,7 +162,7 @@ func (p newPlugin) write() (err error) {
 	files := map[string]string{"plugin.go.tmpl": "plugin.go"}
 	if p.Module != "" {
 		files["go.mod.tmpl"] = "go.mod"
-		if err := writeKit(filepath.Join(p.Dir, kitDir)); err != nil {
+		if _, err := writeContract(filepath.Join(p.Dir, build.ContractDir)); err != nil {
 			return err
 		}
 	}
@@ -127,47 +179,10 @@ func (p newPlugin) write() (err error) {
 			return err
 		}
 	}
-	return nil
-}
-
-// writeKit writes a module that contains only the contract.
-func writeKit(dir string) error {
-	source := sohost.ContractSource()
-	err := fs.WalkDir(source, ".", func(name string, entry fs.DirEntry, err error) error {
-		if err != nil || strings.HasSuffix(name, "_test.go") {
-			return err
-		}
-		to := filepath.Join(dir, filepath.FromSlash(name))
-		if entry.IsDir() {
-			return os.MkdirAll(to, 0o755)
-		}
-		b, err := fs.ReadFile(source, path.Clean(name))
-		if err != nil {
-			return err
-		}
-		return os.WriteFile(to, b, 0o644)
-	})
-	if err != nil {
-		return err
+	if goMod != "" && !abiInReach(ctx, p.Dir) {
+		p.Contract, err = putContract(ctx, goMod)
 	}
-	return os.WriteFile(filepath.Join(dir, "go.mod"), []byte("module "+module+"\n\ngo 1.26.0\n"), 0o644)
-}
-
-// abiInReach reports whether a package in the directory could import package abi.
-func abiInReach(cmd *cobra.Command, dir string) bool {
-	for {
-		if info, err := os.Stat(dir); err == nil && info.IsDir() {
-			break
-		}
-		if parent := filepath.Dir(dir); parent != dir {
-			dir = parent
-			continue
-		}
-		return false
-	}
-	list := exec.CommandContext(cmd.Context(), "go", "list", "-find", module+"/abi")
-	list.Dir = dir
-	return list.Run() == nil
+	return err
 }
 
 // dotted returns the path in a form that the go command treats as a directory.

@@ -61,7 +61,7 @@ func build(ctx context.Context, opts Options) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := check(info, opts.Host, s.host, p); err != nil {
+	if err := check(info, opts.Host, s.host, p, s.listing.find(abiPath)); err != nil {
 		return nil, err
 	}
 	r := newResult(info, p)
@@ -148,6 +148,12 @@ func survey(ctx context.Context, opts Options, h host) (*surveyed, error) {
 	if s.flags, err = readGOFLAGS(s.env.GOFLAGS, h); err != nil {
 		return nil, err
 	}
+	if opts.LDFlags != "" {
+		s.flags.ldflags = []string{opts.LDFlags} // of several -ldflags the go command uses the last
+	}
+	if err := checkLDFlags(s.flags.ldflags); err != nil {
+		return nil, err
+	}
 	tags := slices.Concat(h.tags, s.flags.tags, opts.Tags)
 	slices.Sort(tags)
 	s.flags.tags = slices.Compact(tags)
@@ -218,6 +224,9 @@ func (s *surveyed) compile(ctx context.Context, opts Options, p *plan, tmp, imag
 	}
 	flags = append(flags, p.gcflags(all, strings.Join(s.flags.gcflags, " "))...)
 	args := slices.Concat([]string{"build", "-o", image}, flags)
+	if opts.LDFlags != "" {
+		args = append(args, "-ldflags="+opts.LDFlags)
+	}
 	c := s.command
 	if opts.Verbose {
 		args = append(args, "-v")

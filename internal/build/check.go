@@ -3,6 +3,7 @@ package build
 import (
 	"errors"
 	"fmt"
+	"path/filepath"
 
 	"github.com/sohost/sohost/abi"
 	"github.com/sohost/sohost/native"
@@ -10,7 +11,7 @@ import (
 
 // check refuses an image that the host could not load. The runtime may refuse what compiler and linker accept, and it is best
 // reported at build time.
-func check(image *native.Info, hostFile string, h host, p *plan) error {
+func check(image *native.Info, hostFile string, h host, p *plan, contract *listed) error {
 	process, err := native.ProcessOf(hostFile)
 	if err != nil {
 		return fmt.Errorf("read the host: %w", err)
@@ -19,7 +20,7 @@ func check(image *native.Info, hostFile string, h host, p *plan) error {
 	if rejection := (*native.Rejection)(nil); errors.As(err, &rejection) {
 		for i, r := range rejection.Reasons {
 			if r.Code == native.WrongPackage && r.Subject == abiPath {
-				rejection.Reasons[i].Remedy = abiRemedy(h)
+				rejection.Reasons[i].Remedy = abiRemedy(h, contract)
 			}
 		}
 		return &ImageError{Package: p.Main, Rejection: rejection}
@@ -31,7 +32,11 @@ func check(image *native.Info, hostFile string, h host, p *plan) error {
 }
 
 // abiRemedy returns the remedy for an image that was built for this host and still has a different package abi.
-func abiRemedy(h host) string {
+func abiRemedy(h host, contract *listed) string {
+	if m := contract.Module; m != nil && filepath.Base(m.Dir) == ContractDir {
+		return fmt.Sprintf("renew the copy of the contract in %s with `sohost new --contract %s`, using the sohost that serves the plugin",
+			m.Dir, filepath.Dir(m.Dir))
+	}
 	if !h.trimpath {
 		return "build the host with -trimpath; without it, plugin and host must find " + abiPath + " in the same directory"
 	}

@@ -14,6 +14,9 @@ const (
 	abiPath   = abiModule + "/abi"
 )
 
+// ContractDir is the name of the directory in a module that holds its copy of package abi, as `sohost new` writes it.
+const ContractDir = ".sohost"
+
 // host describes the binary that will load a plugin, as far as the plugin must match it.
 type host struct {
 	toolchain string // such as "go1.26.8", without experiments

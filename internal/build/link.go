@@ -62,31 +62,3 @@ func privateArchives(cfg string, p *plan) ([]string, error) {
 	}
 	return out, nil
 }
-
-// renameStrings rewrites the package paths in the linker's -X flags, which set string variables. The linker calls the plugin's
-// own package main.
-func renameStrings(args []string, p *plan, paths map[string]string) {
-	for i, a := range args {
-		text, prefix := a, ""
-		switch {
-		case i > 0 && (args[i-1] == "-X" || args[i-1] == "--X"):
-		case strings.HasPrefix(a, "-X="):
-			text, prefix = a[3:], "-X="
-		default:
-			continue
-		}
-		variable, _, _ := strings.Cut(text, "=")
-		dot := strings.LastIndexByte(variable, '.')
-		if dot < 0 {
-			continue // the linker reports it
-		}
-		path := variable[:dot]
-		to := paths[path]
-		if path == p.Main {
-			to = "main"
-		}
-		if to != "" {
-			args[i] = prefix + to + text[dot:]
-		}
-	}
-}

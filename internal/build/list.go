@@ -80,6 +80,14 @@ type listing struct {
 	all  []*listed // dependencies come before the packages that import them; main is last
 }
 
+// find returns the package with an import path, or nil.
+func (l *listing) find(path string) *listed {
+	if i := slices.IndexFunc(l.all, func(p *listed) bool { return p.ImportPath == path }); i >= 0 {
+		return l.all[i]
+	}
+	return nil
+}
+
 // paths returns the import paths of all packages.
 func (l *listing) paths() map[string]bool {
 	paths := make(map[string]bool)
@@ -132,7 +140,13 @@ func (l *listing) check(t target, relative func(string) string) error {
 		if p.Error == nil {
 			continue
 		}
-		lines = append(lines, relative(p.Error.text()))
+		text := p.Error.text()
+		if p.ImportPath == abiPath {
+			// The go command advises to go get it, which works only where the module can be downloaded.
+			text, _, _ = strings.Cut(text, "; to add")
+			text += "; run " + contractCommand + " in the plugin's module, which gives it a copy"
+		}
+		lines = append(lines, relative(text))
 	}
 	if len(lines) > 0 {
 		return &CompileError{Package: l.main.ImportPath, Output: strings.Join(lines, "\n")}
@@ -161,7 +175,7 @@ func listRefusal(t target, output string) error {
 	case strings.Contains(text, "go.mod file not found"), strings.Contains(text, "does not contain main module"),
 		strings.Contains(text, "outside main module"), strings.Contains(text, "outside available modules"):
 		r.Reason = fmt.Sprintf("%s belongs to no module", filepath.Join(t.dir, t.arg))
-		r.Remedy = "run go mod init and go get " + abiModule + " there"
+		r.Remedy = "run `go mod init example.com/NAME` and then `sohost new --contract` there"
 	case strings.Contains(text, "no Go files in"), strings.Contains(text, "build constraints exclude all Go files"):
 		r.Remedy = "name the directory that holds the plugin's package main"
 	case strings.Contains(text, "requires go >="), strings.Contains(text, "toolchain not available"):
@@ -174,3 +188,6 @@ func listRefusal(t target, output string) error {
 	}
 	return r
 }
+
+// contractCommand gives a module the contract, without downloading it.
+const contractCommand = "`sohost new --contract`"

@@ -37,6 +37,10 @@ type Options struct {
 	// Tags holds build tags, in addition to the host's and those of GOFLAGS.
 	Tags []string
 
+	// LDFlags holds flags for the linker, in place of those of GOFLAGS, separated by spaces: "-X main.version=1.2" sets a string
+	// variable. They are part of the image's identity. Packages have the import paths that the sources know.
+	LDFlags string
+
 	// PGO is the profile that the host was built with, if any. It determines what is inlined even in the standard library,
 	// so it must be the same one. Default: none.
 	PGO string

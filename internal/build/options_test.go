@@ -100,10 +100,10 @@ func TestListRefusal(t *testing.T) {
 		kind           error
 		reason, remedy string
 	}{
-		"go: go.mod file not found in current directory\n":                                      {ErrPackage, "/d/p belongs to no module", "run go mod init"},
-		"directory p outside main module or its selected dependencies":                          {ErrPackage, "/d/p belongs to no module", "run go mod init"},
-		"directory prefix . does not contain main module":                                       {ErrPackage, "/d/p belongs to no module", "run go mod init"},
-		"directory . outside available modules":                                                 {ErrPackage, "/d/p belongs to no module", "run go mod init"},
+		"go: go.mod file not found in current directory\n":                                      {ErrPackage, "/d/p belongs to no module", "run `go mod init"},
+		"directory p outside main module or its selected dependencies":                          {ErrPackage, "/d/p belongs to no module", "run `go mod init"},
+		"directory prefix . does not contain main module":                                       {ErrPackage, "/d/p belongs to no module", "run `go mod init"},
+		"directory . outside available modules":                                                 {ErrPackage, "/d/p belongs to no module", "run `go mod init"},
 		"no Go files in /d/p":                                                                   {ErrPackage, "no Go files in /d/p", "name the directory that holds"},
 		"package p: build constraints exclude all Go files in /d/p":                             {ErrPackage, "package p: build constraints", "name the directory that holds"},
 		"go: go.mod requires go >= 1.99 (running go 1.26)":                                      {ErrToolchain, "go.mod requires go >= 1.99", "lower the go line"},

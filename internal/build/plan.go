@@ -57,6 +57,13 @@ func makePlan(ctx context.Context, s *surveyed, opts Options) (*plan, error) {
 		return nil, &Refusal{Kind: ErrPackage, Reason: fmt.Sprintf("%s doesn't import %s", p.Main, abiPath),
 			Remedy: "declare var Plugin = abi.Descriptor{…} in it"}
 	}
+	standard := make(map[string]bool)
+	for _, pkg := range s.listing.all {
+		standard[pkg.ImportPath] = pkg.Standard
+	}
+	if err := p.stringVariables(s.flags.ldflags, standard); err != nil {
+		return nil, err
+	}
 	slices.SortFunc(private, func(a, b *listed) int { return strings.Compare(a.ImportPath, b.ImportPath) })
 	if err := p.linkNames(private); err != nil {
 		return nil, err
