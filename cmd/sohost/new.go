@@ -51,7 +51,7 @@ current one, gets the copy, or a newer one in place of an older.`,
 			return newContract(cmd, args, *asJSON)
 		}
 		if len(args) == 0 {
-			return usageError{errors.New("new wants the name of a plugin")}
+			return usageError{fmt.Errorf("missing argument: sohost new NAME [flags]; see \"sohost new --help\"")}
 		}
 		name := args[0]
 		if !newName.MatchString(name) {
