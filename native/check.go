@@ -22,6 +22,7 @@ func Check(img *Info, host *Process, want Requirements) error {
 	c := &checker{img: img, exe: host.Executable, loaded: host.Loaded, want: want}
 	if c.host() && c.plugin() {
 		c.symbol()
+		c.faults()
 		c.identity()
 		if c.platform() && c.toolchain() && c.flags() {
 			if c.exe.CanLoadPlugins() {
@@ -60,6 +61,14 @@ func (c *checker) plugin() bool {
 	}
 	c.add(Reason{Code: NotPlugin, Want: KindPlugin.describe(), Found: c.img.Kind.describe(), Remedy: remedy})
 	return false
+}
+
+// faults adds what is wrong with the image's headers.
+func (c *checker) faults() {
+	for _, f := range c.img.Faults {
+		c.add(Reason{Code: MalformedImage, Subject: f.Rule, Want: f.Want, Found: f.Found,
+			Remedy: "build or copy it again; if it is as the linker has made it, use the linker of the C compiler that the host was built with"})
+	}
 }
 
 // host reports whether there is a Go program to compare with.

@@ -13,6 +13,8 @@
 //
 // # Caveats
 //
-// Check can't see what an image does in its init functions: os.Exit there, or a crash in C code, ends the process. Try an image
-// in another process first. An image must not be changed while it is open: give each version its own path.
+// Inspect looks at everything that the dynamic loader believes, and at all bytes of a sealed image. In the code and data of an
+// image without a seal it can't see damage. Check can't see what an image does in its init functions: os.Exit there, or a crash in
+// C code, ends the process. Try an image in another process first. An image must not be changed while it is open: give each version
+// its own path.
 package native

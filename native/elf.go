@@ -24,7 +24,8 @@ type elfFile struct {
 	*elf.File
 	r      io.ReaderAt
 	size   int64
-	tables int64 // where the last header table ends
+	head   elf.Header64 // a 32-bit one has only the fields that are read here
+	tables int64        // where the last header table ends
 }
 
 // readELF reads the headers. If they point beyond the end of the file, it is truncated. The section table is at the end, so
@@ -43,7 +44,7 @@ func readELF(r io.ReaderAt, size int64) (*elfFile, error) {
 	if len(head) < 64 { // a 32-bit header is shorter, but no file ends after it
 		return nil, fmt.Errorf("%w: it has only %d bytes", ErrTruncated, size)
 	}
-	tables, err := checkTables(r, head, size)
+	header, tables, err := checkTables(r, head, size)
 	if err != nil {
 		return nil, err
 	}
@@ -51,7 +52,7 @@ func readELF(r io.ReaderAt, size int64) (*elfFile, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrMalformed, err)
 	}
-	f := &elfFile{File: file, r: r, size: size, tables: tables}
+	f := &elfFile{File: file, r: r, size: size, head: header, tables: tables}
 	for _, p := range f.Progs {
 		if !fits(p.Off, p.Filesz, size) {
 			return nil, fmt.Errorf("%w: a segment extends to byte %d of %d", ErrTruncated, p.Off+p.Filesz, size)
@@ -66,13 +67,12 @@ func readELF(r io.ReaderAt, size int64) (*elfFile, error) {
 }
 
 // checkTables checks the header tables before debug/elf reads them. debug/elf would report a truncated file as malformed, and
-// would decompress the section names without a limit. It returns where the last table ends.
-func checkTables(r io.ReaderAt, head []byte, size int64) (end int64, err error) {
+// would decompress the section names without a limit. It returns the header, and where the last table ends.
+func checkTables(r io.ReaderAt, head []byte, size int64) (h elf.Header64, end int64, err error) {
 	var order binary.ByteOrder = binary.LittleEndian
 	if elf.Data(head[elf.EI_DATA]) == elf.ELFDATA2MSB {
 		order = binary.BigEndian
 	}
-	var h elf.Header64
 	is32 := elf.Class(head[elf.EI_CLASS]) == elf.ELFCLASS32
 	if !is32 {
 		binary.Decode(head, order, &h)
@@ -83,17 +83,17 @@ func checkTables(r io.ReaderAt, head []byte, size int64) (end int64, err error) 
 		h.Shoff, h.Shnum, h.Shentsize, h.Shstrndx = uint64(h32.Shoff), h32.Shnum, h32.Shentsize, h32.Shstrndx
 	}
 	if !fits(h.Phoff, uint64(h.Phnum)*uint64(h.Phentsize), size) {
-		return 0, fmt.Errorf("%w: its program headers would be at byte %d of %d", ErrTruncated, h.Phoff, size)
+		return h, 0, fmt.Errorf("%w: its program headers would be at byte %d of %d", ErrTruncated, h.Phoff, size)
 	}
 	if !fits(h.Shoff, uint64(h.Shnum)*uint64(h.Shentsize), size) {
-		return 0, fmt.Errorf("%w: its section headers would be at byte %d of %d", ErrTruncated, h.Shoff, size)
+		return h, 0, fmt.Errorf("%w: its section headers would be at byte %d of %d", ErrTruncated, h.Shoff, size)
 	}
 	if h.Shnum > maxSections || h.Shoff > 0 && h.Shnum == 0 { // 0 stands for more than 65,279
-		return 0, fmt.Errorf("%w: too many sections", ErrMalformed)
+		return h, 0, fmt.Errorf("%w: too many sections", ErrMalformed)
 	}
 	end = max(int64(h.Phoff)+int64(h.Phnum)*int64(h.Phentsize), int64(h.Shoff)+int64(h.Shnum)*int64(h.Shentsize))
 	if h.Shnum == 0 {
-		return end, nil
+		return h, end, nil
 	}
 	var names elf.Section64
 	b := make([]byte, binary.Size(names))
@@ -101,7 +101,7 @@ func checkTables(r io.ReaderAt, head []byte, size int64) (end int64, err error) 
 		b = b[:binary.Size(elf.Section32{})]
 	}
 	if _, err := r.ReadAt(b, int64(h.Shoff)+int64(h.Shstrndx)*int64(h.Shentsize)); err != nil {
-		return 0, fmt.Errorf("%w: no section has the section names", ErrMalformed)
+		return h, 0, fmt.Errorf("%w: no section has the section names", ErrMalformed)
 	}
 	if !is32 {
 		binary.Decode(b, order, &names)
@@ -111,9 +111,9 @@ func checkTables(r io.ReaderAt, head []byte, size int64) (end int64, err error) 
 		names.Flags, names.Size = uint64(n32.Flags), uint64(n32.Size)
 	}
 	if elf.SectionFlag(names.Flags)&elf.SHF_COMPRESSED != 0 || names.Size > maxSectionNames {
-		return 0, fmt.Errorf("%w: the section names are compressed or too long", ErrMalformed)
+		return h, 0, fmt.Errorf("%w: the section names are compressed or too long", ErrMalformed)
 	}
-	return end, nil
+	return h, end, nil
 }
 
 // fits reports whether n bytes at off end within size, without overflow.

@@ -59,6 +59,9 @@ type Info struct {
 	// Seal is what `sohost build` has added: nil for other images.
 	Seal *Seal `json:"seal,omitempty"`
 
+	// Faults are what keeps a plugin from the dynamic loader. Only plugins are examined for them.
+	Faults []Fault `json:"faults,omitempty"`
+
 	// Toolchain is the Go release that built the file, such as "go1.26.8", without experiments.
 	Toolchain string `json:"toolchain,omitempty"`
 

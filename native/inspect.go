@@ -60,7 +60,9 @@ func inspect(r io.ReaderAt, size int64, seal *Seal) (*Info, error) {
 	i.Packages = syms.packages
 	i.PluginPath = i.pluginPath(syms.mains)
 	i.Kind = f.kind(isGo, i)
-	if i.Kind != KindPlugin {
+	if i.Kind == KindPlugin {
+		i.Faults = f.faults()
+	} else {
 		i.PluginPath = ""
 	}
 	i.Isolated = i.marked(i.PluginPath)

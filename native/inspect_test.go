@@ -210,10 +210,10 @@ func TestInspectHostile(t *testing.T) {
 		name string
 		file []byte
 	}{
-		{"overlapping names without an end", layout(section{elf.SHT_DYNSYM, 0, 2, symbols}, section{elf.SHT_STRTAB, 0, 0, names})},
-		{"overlapping names", layout(section{elf.SHT_DYNSYM, 0, 2, symbols}, section{elf.SHT_STRTAB, 0, 0, short})},
-		{"compressed symbols", layout(section{elf.SHT_DYNSYM, elf.SHF_COMPRESSED, 2, symbols}, section{elf.SHT_STRTAB, 0, 0, names})},
-		{"strings out of range", layout(section{elf.SHT_DYNSYM, 0, 99, symbols})},
+		{"overlapping names without an end", fileOf(section{elf.SHT_DYNSYM, 0, 2, symbols}, section{elf.SHT_STRTAB, 0, 0, names})},
+		{"overlapping names", fileOf(section{elf.SHT_DYNSYM, 0, 2, symbols}, section{elf.SHT_STRTAB, 0, 0, short})},
+		{"compressed symbols", fileOf(section{elf.SHT_DYNSYM, elf.SHF_COMPRESSED, 2, symbols}, section{elf.SHT_STRTAB, 0, 0, names})},
+		{"strings out of range", fileOf(section{elf.SHT_DYNSYM, 0, 99, symbols})},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var before, after runtime.MemStats
@@ -259,7 +259,7 @@ func FuzzInspect(f *testing.F) {
 	})
 }
 
-// section is one of a file that layout makes.
+// section is one of a file that fileOf makes.
 type section struct {
 	typ   elf.SectionType
 	flags elf.SectionFlag
@@ -284,15 +284,15 @@ func tinyELF() []byte {
 		build.WriteByte(byte(len(part))) // a varint, if below 128
 		build.WriteString(part)
 	}
-	return layout(
+	return fileOf(
 		section{elf.SHT_DYNSYM, 0, 2, symbols.Bytes()},
 		section{elf.SHT_STRTAB, 0, 0, []byte(names)},
 		section{elf.SHT_DYNAMIC, 0, 2, dynamic.Bytes()},
 		section{elf.SHT_PROGBITS, 0, 0, build.Bytes()})
 }
 
-// layout makes a file of sections, all of which are mapped at their offset.
-func layout(sections ...section) []byte {
+// fileOf makes a file of sections, all of which are mapped at their offset.
+func fileOf(sections ...section) []byte {
 	names := "\x00.s\x00.go.buildinfo\x00"
 	sections = append(append([]section{{}}, sections...), section{typ: elf.SHT_STRTAB, data: []byte(names)})
 	var body, table, file bytes.Buffer

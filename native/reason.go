@@ -14,6 +14,9 @@ const (
 	// NotPlugin: the file is an executable, a C library or something else that isn't a Go plugin.
 	NotPlugin Code = "not-a-plugin"
 
+	// MalformedImage: the dynamic loader would believe something in the headers that can't be true.
+	MalformedImage Code = "malformed-image"
+
 	// WrongPlatform: the image is for another operating system, architecture or C library.
 	WrongPlatform Code = "wrong-platform"
 
