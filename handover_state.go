@@ -133,7 +133,7 @@ func (h *Host) caches() map[string]*cache.Cache {
 
 // stream sends the message with one end of a pipe, and lets write write to the other.
 func (g *giver) stream(ctx context.Context, of message, write func(io.Writer) error) error {
-	r, pipe, err := os.Pipe()
+	r, pipe, err := passing.Pipe("stream")
 	if err != nil {
 		return err
 	}

@@ -57,6 +57,7 @@ func takeHost(ctx context.Context, opts Options, from *os.File, loader *instance
 		}
 		conn.Send(message{Failed: &f}) // if the giver is gone, nobody needs to know
 		conn.Close()
+		t.discard()
 		if cause := context.Cause(ctx); cause != nil && errors.Is(err, io.EOF) {
 			err = cause
 		}
@@ -68,6 +69,21 @@ func takeHost(ctx context.Context, opts Options, from *os.File, loader *instance
 		h.log.Error("watch for new images", "err", err)
 	}
 	return h, nil
+}
+
+// discard closes what a taker that has failed still has open. The store is the giver's.
+func (t *taker) discard() {
+	for _, copied := range t.copies {
+		copied.Close()
+	}
+	if t.host == nil {
+		return
+	}
+	t.host.stop(ErrClosed)
+	t.host.watcher.Close()
+	if err := t.host.store.Close(); err != nil {
+		t.host.log.Warn("close the store after a handover that failed", "err", err)
+	}
 }
 
 // run does everything up to the swap. detach stops ctx from closing the connection, and reports whether it was in time,
@@ -87,7 +103,7 @@ func (t *taker) run(ctx context.Context, opts Options, loader *instance.Loader, 
 		return fmt.Errorf("%w (the giver's plans have form %d, not %d)", errVersion, m.Plan.Format, planFormat)
 	}
 	t.plan = *m.Plan
-	if t.host, err = openHost(opts, loader); err != nil {
+	if t.host, err = openHost(opts, loader, true); err != nil {
 		return err
 	}
 	if err := t.prepare(ctx); err != nil {

@@ -45,7 +45,9 @@ func (w *world) share(lock *generations.Lock) *generations.Lock {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	return generations.InheritLock(os.NewFile(uintptr(fd), "lock"))
+	copied := os.NewFile(uintptr(fd), "lock")
+	w.t.Cleanup(func() { copied.Close() })
+	return generations.InheritLock(copied)
 }
 
 // handover gives everything that r has to a new host, and returns the results of both ends.

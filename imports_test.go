@@ -29,13 +29,14 @@ var importRules = []importRule{
 
 	{"internal/cache", "abi", "it only stores values"},
 	{"internal/crash", "native", "it reads crash reports and decides nothing"},
-	{"internal/passing", "golang.org/x/sys", "it carries messages and files without knowing what they mean"},
+	{"internal/fault", "", "everything that can fail between processes asks it"},
+	{"internal/passing", "internal/fault golang.org/x/sys", "it carries messages and files without knowing what they mean"},
 	{"internal/self", "", "it starts this program again and does nothing else"},
 	{"internal/state", "abi", "it moves values and calls no plugin"},
 	{"internal/watch", "golang.org/x/sys", "it reports changed files and doesn't know what is in them"},
 	{"internal/build", "abi generations native", "it makes images and loads none"},
 
-	{"internal/pidfd", "golang.org/x/sys", "it waits for processes of any kind"},
+	{"internal/pidfd", "internal/fault golang.org/x/sys", "it waits for processes of any kind"},
 	{"internal/routes", "", "it finds values of any kind"},
 	{"internal/instance", "abi native internal/crash internal/self internal/state golang.org/x/sys",
 		"it is the wall around plugin code, and decides nothing about releases"},
@@ -47,12 +48,12 @@ var importRules = []importRule{
 		"internal/passing internal/pidfd internal/routes internal/state internal/watch golang.org/x/sys",
 		"other programs embed it: no command line, no configuration, no build"},
 
-	{"internal/server/conns", "golang.org/x/sys", "it moves connections and doesn't know the host"},
+	{"internal/server/conns", "internal/fault golang.org/x/sys", "it moves connections and doesn't know the host"},
 	{"internal/server/systemd", "golang.org/x/sys github.com/coreos/go-systemd/v22", "it speaks to systemd and doesn't know the host"},
 	{"internal/server/control", ". generations golang.org/x/sys", "it serves a Host, whichever process has it"},
-	{"internal/server/worker", ". generations internal/passing internal/server/conns internal/server/control",
+	{"internal/server/worker", ". generations internal/fault internal/passing internal/server/conns internal/server/control",
 		"it doesn't know who started it"},
-	{"internal/server/supervisor", ". generations native internal/crash internal/passing internal/self internal/server/control " +
+	{"internal/server/supervisor", ". generations native internal/crash internal/fault internal/passing internal/self internal/server/control " +
 		"internal/server/systemd internal/server/worker golang.org/x/sys", "it runs workers, and they load the plugins"},
 	{"cmd/sohost", ". generations native internal/build internal/instance internal/self internal/watch internal/server/control internal/server/supervisor " +
 		"internal/server/systemd internal/server/worker golang.org/x/sys github.com/lmittmann/tint github.com/pelletier/go-toml/v2 " +

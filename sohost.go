@@ -100,7 +100,7 @@ func New(ctx context.Context, opts Options) (*Host, error) {
 
 // newHost is New with a loader that replaces the usual one unless it is nil.
 func newHost(ctx context.Context, opts Options, loader *instance.Loader) (*Host, error) {
-	h, err := openHost(opts, loader)
+	h, err := openHost(opts, loader, false)
 	if err != nil {
 		return nil, err
 	}
@@ -113,13 +113,13 @@ func newHost(ctx context.Context, opts Options, loader *instance.Loader) (*Host,
 	return h, nil
 }
 
-// openHost returns a host that has its store but no plugins yet.
-func openHost(opts Options, loader *instance.Loader) (*Host, error) {
+// openHost returns a host that has its store but no plugins yet. The store is shared with another process or not.
+func openHost(opts Options, loader *instance.Loader, shared bool) (*Host, error) {
 	opts, err := opts.resolve()
 	if err != nil {
 		return nil, err
 	}
-	store, err := generations.OpenStore(opts.Store, generations.StoreOptions{Log: opts.Logger, Lock: opts.Process.Lock})
+	store, err := generations.OpenStore(opts.Store, generations.StoreOptions{Log: opts.Logger, Lock: opts.Process.Lock, Shared: shared})
 	if err != nil {
 		return nil, fmt.Errorf("open store: %w", err)
 	}

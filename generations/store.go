@@ -28,6 +28,10 @@ type StoreOptions struct {
 	// to. It still belongs to the caller: Close doesn't release it. Default: OpenStore takes the lock itself.
 	Lock *Lock
 
+	// Shared says that another process has the store open at the same time, through the same lock. Temporary files may then be
+	// its own, and OpenStore removes none. Default: all are leftovers.
+	Shared bool
+
 	// Log gets failures that happen after the commit point, where they can't be returned. Default: slog.Default().
 	Log *slog.Logger
 }
@@ -58,7 +62,7 @@ type Store struct {
 
 // OpenStore opens the store in dir for writing, creates it if needed, and locks it until Close. It doesn't wait for the
 // lock: if another process has it, the error is a *LockedError. With StoreOptions.Lock it uses that lock; if it belongs to
-// another store, the error is a *WrongLockError. OpenStore also removes what crashed writes have left behind.
+// another store, the error is a *WrongLockError. OpenStore also removes what crashed writes have left behind: see StoreOptions.Shared.
 func OpenStore(dir string, opts StoreOptions) (*Store, error) {
 	return openStore(dir, opts, realDisk())
 }
@@ -82,6 +86,9 @@ func openStore(dir string, opts StoreOptions, d *disk) (*Store, error) {
 	}
 	if err != nil {
 		return nil, err
+	}
+	if opts.Shared {
+		return s, nil
 	}
 	if err := s.sweep(); err != nil {
 		s.Close()

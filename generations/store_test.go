@@ -95,6 +95,22 @@ func TestOpenStoreSweepsLeftovers(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	s.Close()
+	lock, err := AcquireLock(t.Context(), s.Dir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	shared, err := OpenStore(s.Dir(), StoreOptions{Lock: lock, Shared: true, Log: quiet.Log})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range leftover {
+		if _, err := os.Lstat(filepath.Join(s.Dir(), name)); err != nil {
+			t.Errorf("%s may be another process's and was removed", name)
+		}
+	}
+	shared.Close()
+	lock.Close()
 	s = reopen(t, s)
 	for _, name := range leftover {
 		if _, err := os.Lstat(filepath.Join(s.Dir(), name)); !errors.Is(err, fs.ErrNotExist) {

@@ -17,6 +17,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/sohost/sohost/internal/fault"
 	"golang.org/x/sys/unix"
 )
 
@@ -46,6 +47,9 @@ var ErrFilesLost = errors.New("receive: files are lost: too many are open")
 // Pair returns the two ends of a socket pair, close-on-exec: for this process (New), for a child process (exec.Cmd.ExtraFiles), or
 // to be passed on.
 func Pair() (a, b *os.File, err error) {
+	if err := fault.Error("pair", caller()); err != nil {
+		return nil, nil, fmt.Errorf("socket pair: %w", err)
+	}
 	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return nil, nil, fmt.Errorf("socket pair: %w", err)
@@ -56,6 +60,9 @@ func Pair() (a, b *os.File, err error) {
 // New makes a Conn of one end, and closes the file.
 func New(end *os.File) (*Conn, error) {
 	defer end.Close() // the Conn has a copy
+	if err := fault.Error("socket", caller()); err != nil {
+		return nil, fmt.Errorf("socket pair: %w", err)
+	}
 	c, err := net.FileConn(end)
 	if err != nil {
 		return nil, fmt.Errorf("socket pair: %w", err)
@@ -82,6 +89,9 @@ func (c *Conn) Send(message any, files ...*os.File) error {
 	}
 	if len(body) > MaxMessage || len(files) > MaxFiles {
 		return fmt.Errorf("send: %d bytes and %d files, the limits are %d and %d", len(body), len(files), MaxMessage, MaxFiles)
+	}
+	if done, err := c.injectSend(body, &files); done {
+		return err
 	}
 	var rights []byte
 	if len(files) > 0 {
@@ -202,6 +212,9 @@ func (c *Conn) Receive(message any) (files []*os.File, err error) {
 		if err := json.Unmarshal(body, message); err != nil {
 			return files, fmt.Errorf("receive: %w", err)
 		}
+		if err := c.injectReceive(body); err != nil {
+			return files, err
+		}
 		if flags&unix.MSG_CTRUNC != 0 {
 			return files, ErrFilesLost
 		}
@@ -232,6 +245,9 @@ func filesOf(rights []byte) (files []*os.File, err error) {
 
 // MemoryFile creates a file that is in no directory and is gone once nobody has it open.
 func MemoryFile(name string) (*os.File, error) {
+	if err := fault.Error("memory file", name); err != nil {
+		return nil, fmt.Errorf("create memory file: %w", err)
+	}
 	fd, err := unix.MemfdCreate(name, unix.MFD_CLOEXEC)
 	if err != nil {
 		return nil, fmt.Errorf("create memory file: %w", err)

@@ -10,6 +10,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/sohost/sohost/internal/fault"
 	"golang.org/x/sys/unix"
 )
 
@@ -21,7 +22,12 @@ type Process struct {
 
 // Open opens the process with that ID. The error is ESRCH if there is none. Without pidfds there is no error: AwaitEnd
 // then reports that the process has ended.
-func Open(pid int) (*Process, error) { return open(pid, unix.PidfdOpen) }
+func Open(pid int) (*Process, error) {
+	if err := fault.Error("process", "open"); err != nil {
+		return nil, err
+	}
+	return open(pid, unix.PidfdOpen)
+}
 
 func open(pid int, pidfdOpen func(pid, flags int) (fd int, err error)) (*Process, error) {
 	fd, err := pidfdOpen(pid, 0)

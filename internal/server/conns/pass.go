@@ -6,6 +6,7 @@ import (
 	"os"
 	"syscall"
 
+	"github.com/sohost/sohost/internal/fault"
 	"golang.org/x/sys/unix"
 )
 
@@ -44,6 +45,9 @@ func (c *conn) file() (*os.File, error) {
 	}
 	raw, err := socket.SyscallConn()
 	if err != nil {
+		return nil, fmt.Errorf("pass connection: %w", err)
+	}
+	if err := fault.Error("connection", "copy"); err != nil {
 		return nil, fmt.Errorf("pass connection: %w", err)
 	}
 	var fd int

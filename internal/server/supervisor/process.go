@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/sohost/sohost/internal/crash"
+	"github.com/sohost/sohost/internal/fault"
 	"github.com/sohost/sohost/internal/passing"
 	"github.com/sohost/sohost/internal/self"
 	"github.com/sohost/sohost/internal/server/worker"
@@ -75,7 +76,10 @@ func spawn(program *program, among *children) (*process, error) {
 	// A worker that is stopped when this process is killed would keep the lock and the port forever, since nobody is left to
 	// notice. The signal is sent when the thread ends that started the worker; one too many does no harm.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGCONT}
-	if err := among.start(cmd); err != nil {
+	if err = fault.Error("start", "worker"); err == nil {
+		err = among.start(cmd)
+	}
+	if err != nil {
 		link.Close()
 		output.Close()
 		if errors.Is(err, syscall.ENOEXEC) {
@@ -163,6 +167,7 @@ const lastWords = time.Second
 // exited.
 func (p *process) wait() {
 	state, _ := p.proc.Wait()
+	fault.Error("wait", "worker") // only when a test wants it to take longer
 	p.among.forget(p.pid)
 	select {
 	case <-p.silent:

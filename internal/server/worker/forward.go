@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httputil"
 
+	"github.com/sohost/sohost/internal/fault"
 	"github.com/sohost/sohost/internal/passing"
 )
 
@@ -61,6 +62,9 @@ func connectBy(to *passing.Conn, message any) (net.Conn, error) {
 	defer mine.Close() // FileConn returns a copy
 	defer theirs.Close()
 	if err := to.Send(message, theirs); err != nil {
+		return nil, err
+	}
+	if err := fault.Error("connection", "of ours"); err != nil {
 		return nil, err
 	}
 	return net.FileConn(mine)

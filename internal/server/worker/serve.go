@@ -14,6 +14,7 @@ import (
 
 	"github.com/sohost/sohost"
 	"github.com/sohost/sohost/generations"
+	"github.com/sohost/sohost/internal/fault"
 	"github.com/sohost/sohost/internal/passing"
 	"github.com/sohost/sohost/internal/server/conns"
 	"github.com/sohost/sohost/internal/server/control"
@@ -47,6 +48,9 @@ type server struct {
 // serve creates the Host and serves until the worker is told to finish, or has given everything away.
 func (w *worker) serve(files []*os.File) error {
 	listener, err := net.FileListener(files[0])
+	if err == nil {
+		err = fault.Error("listener", "http")
+	}
 	if err != nil {
 		return fmt.Errorf("listen for HTTP: %w", err)
 	}

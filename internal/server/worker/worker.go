@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/sohost/sohost"
+	"github.com/sohost/sohost/internal/fault"
 	"github.com/sohost/sohost/internal/passing"
 	"github.com/sohost/sohost/internal/server/conns"
 )
@@ -183,6 +184,9 @@ func (w *worker) accept(f *os.File) {
 
 // push serves the connection that f is.
 func push(to *conns.Queue, f *os.File) error {
+	if err := fault.Error("connection", "passed on"); err != nil {
+		return err
+	}
 	c, err := net.FileConn(f)
 	if err != nil {
 		return err
