@@ -32,6 +32,9 @@ type config struct {
 	Settle          time.Duration
 	OpenTimeout     time.Duration
 	DrainTimeout    time.Duration
+	HeaderTimeout   time.Duration
+	BodyTimeout     time.Duration
+	IdleTimeout     time.Duration
 	ShutdownTimeout time.Duration
 	Checkpoints     time.Duration // negative: none
 	CheckpointPause time.Duration

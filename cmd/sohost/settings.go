@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/sohost/sohost"
+	"github.com/sohost/sohost/internal/server/worker"
 )
 
 // setting is one thing that an operator can set. Its flag, its key in sohost.toml, its line in --help and its row in
@@ -36,7 +37,7 @@ func (s setting) standard() string {
 // bind returns the settings of `sohost run`, stored in c, which gets their defaults. The order is that of --help and of the
 // reference.
 func (c *config) bind() []setting {
-	d := sohost.DefaultOptions()
+	d, limits := sohost.DefaultOptions(), worker.DefaultClientLimits()
 	return []setting{
 		{key: "listen", value: asText("address", &c.Listen, defaultListen),
 			help: "serve HTTP on this address; port 0 picks a free one"},
@@ -68,6 +69,12 @@ func (c *config) bind() []setting {
 		{key: "state_limit", value: asBytes(&c.StateLimit, int(d.StateLimit)),
 			help: "limit for a copy of one plugin's state"},
 
+		{key: "header_timeout", value: asDuration(&c.HeaderTimeout, limits.Header),
+			help: "limit for the header of a client's request"},
+		{key: "body_timeout", value: asInterval(&c.BodyTimeout, limits.Body),
+			help: "cut off a client of whose request body nothing has arrived for this long; off for never"},
+		{key: "idle_timeout", value: asDuration(&c.IdleTimeout, limits.Idle),
+			help: "close a client's connection that has had no request for this long"},
 		{key: "shutdown_timeout", value: asDuration(&c.ShutdownTimeout, 30*time.Second),
 			help: "limit for finishing requests when the server stops, and in the old worker after a handover"},
 		{key: "hang_timeout", value: asDuration(&c.HangTimeout, 10*time.Second),

@@ -67,6 +67,9 @@ type peerKey struct{}
 // rememberPeer keeps the user id of a connection's peer for authorize; -1 if the kernel doesn't report it.
 func rememberPeer(ctx context.Context, c net.Conn) context.Context {
 	uid := -1
+	if limited, ok := c.(*limitedConn); ok {
+		c = limited.Conn
+	}
 	if u, ok := c.(syscall.Conn); ok {
 		if raw, err := u.SyscallConn(); err == nil {
 			raw.Control(func(fd uintptr) {

@@ -46,13 +46,13 @@ func NewProxy(s Supervisor) *http.Server {
 		return s.Handover(r.Context(), in)
 	}))
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) { pass(s, w, r) })
-	return &http.Server{Handler: authorize(mux), ConnContext: rememberPeer}
+	return newServer(defaultLimits(), mux)
 }
 
 // pass lets a worker answer the request. If that has given its plugins away, or dies over a mere question, the next one is asked.
 func pass(s Supervisor, w http.ResponseWriter, r *http.Request) {
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxRequest))
-	if err != nil {
+	body, err := io.ReadAll(r.Body)
+	if err != nil { // never: see readBody
 		writeJSON(w, http.StatusBadRequest, &Failure{Code: CodeInvalid, Message: fmt.Sprintf("request body: %v", err)})
 		return
 	}

@@ -59,7 +59,7 @@ func NewServer(host *sohost.Host) *http.Server {
 		events, err := host.History(n)
 		s.tell(w, append([]generations.Event{}, events...), err)
 	})
-	return &http.Server{Handler: authorize(mux), ConnContext: rememberPeer}
+	return newServer(defaultLimits(), mux)
 }
 
 type server struct{ host *sohost.Host }
@@ -84,14 +84,11 @@ func absolute(images map[string]string) error {
 	return nil
 }
 
-// maxRequest is the size of the largest request, in bytes. Only a deploy of thousands of plugins comes near.
-const maxRequest = 1 << 20
-
 // handle decodes the request, strictly, and answers with what do returns.
 func handle[In any](do func(*http.Request, In) (any, error)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		var in In
-		d := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxRequest))
+		d := json.NewDecoder(r.Body)
 		d.DisallowUnknownFields()
 		if err := d.Decode(&in); err != nil {
 			writeJSON(w, http.StatusBadRequest, &Failure{Code: CodeInvalid, Message: fmt.Sprintf("request body: %v", err)})

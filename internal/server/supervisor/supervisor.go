@@ -152,7 +152,7 @@ func (s *Supervisor) Run(ctx context.Context) (err error) {
 func (s *Supervisor) answerOrders(on net.Listener) {
 	orders := control.NewProxy(s)
 	s.orders = orders
-	s.tasks.Go(func() { orders.Serve(on) })
+	s.tasks.Go(func() { orders.Serve(control.Limited(on)) })
 }
 
 // fileOf returns a copy of the listener's open file.

@@ -6,6 +6,7 @@
 package worker
 
 import (
+	"cmp"
 	"time"
 
 	"github.com/sohost/sohost"
@@ -46,7 +47,31 @@ type Start struct {
 	LogFormat       string         `json:"log_format"`
 	Verbose         bool           `json:"verbose,omitempty"`
 	ShutdownTimeout time.Duration  `json:"shutdown_timeout"`
+	Clients         ClientLimits   `json:"clients,omitzero"`
 	Takes           bool           `json:"takes,omitempty"`
+}
+
+// ClientLimits bound what a client holds that does nothing.
+type ClientLimits struct {
+	// Header is how long a request's header may take. Slow mobile clients need seconds.
+	Header time.Duration `json:"header"`
+
+	// Body is how long nothing of a request's body may arrive while there is more to come. Negative: for ever.
+	Body time.Duration `json:"body"`
+
+	// Idle is how long a keep-alive connection may be without a request.
+	Idle time.Duration `json:"idle"`
+}
+
+// DefaultClientLimits returns limits that suit most servers. A Start with zero ones has them.
+func DefaultClientLimits() ClientLimits {
+	return ClientLimits{Header: 30 * time.Second, Body: time.Minute, Idle: 3 * time.Minute}
+}
+
+// orDefault returns the limits, with the default for each that is zero.
+func (l ClientLimits) orDefault() ClientLimits {
+	d := DefaultClientLimits()
+	return ClientLimits{Header: cmp.Or(l.Header, d.Header), Body: cmp.Or(l.Body, d.Body), Idle: cmp.Or(l.Idle, d.Idle)}
 }
 
 // Give says why, and what is to change with the handover.

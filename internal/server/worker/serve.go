@@ -20,15 +20,6 @@ import (
 	"github.com/sohost/sohost/internal/server/control"
 )
 
-const (
-	// idleTimeout is how long a keep-alive connection may be without a request.
-	idleTimeout = 3 * time.Minute
-
-	// headerTimeout is how long a client may take to send a request's header. Slow mobile clients need seconds, and a client that
-	// never finishes holds no more than a connection until then.
-	headerTimeout = 30 * time.Second
-)
-
 // server holds what a worker serves with.
 type server struct {
 	host        *sohost.Host
@@ -61,7 +52,8 @@ func (w *worker) serve(files []*os.File) error {
 		Lock: generations.InheritLock(files[1]), Handover: w.ask, Crashes: w.start.Crashes, CrashesInARow: w.start.CrashesInARow,
 	}
 
-	s := &server{accepted: conns.NewSet(idleTimeout), passedOn: conns.NewSet(idleTimeout), listener: listener}
+	idle := w.start.Clients.Idle
+	s := &server{accepted: conns.NewSet(idle), passedOn: conns.NewSet(idle), listener: listener}
 	if w.start.Takes {
 		if s.connections, err = passing.New(files[4]); err != nil {
 			return err
@@ -96,7 +88,8 @@ func (s *server) begin(w *worker) (failed <-chan error) {
 	s.inherited, s.forwarded = conns.NewQueue(s.listener.Addr()), conns.NewQueue(s.listener.Addr())
 	errorLog := slog.NewLogLogger(w.log.Handler(), slog.LevelWarn)
 	s.public = &http.Server{
-		Handler: s.host, ConnState: s.accepted.ConnState, ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout, ErrorLog: errorLog,
+		Handler: bounded(w.start.Clients.Body, s.host), ConnState: s.accepted.ConnState, ErrorLog: errorLog,
+		ReadHeaderTimeout: w.start.Clients.Header, IdleTimeout: w.start.Clients.Idle,
 	}
 	s.forward = &http.Server{Handler: onBehalf(s.host), ErrorLog: errorLog}
 	s.control = control.NewServer(s.host)

@@ -83,6 +83,7 @@ func Run(newLogger func(format string, verbose bool) (*slog.Logger, error)) erro
 		link: link, log: log, start: *start, asks: map[uint64]chan Answer{}, gives: make(chan give, 1), left: make(chan struct{}),
 		control: conns.NewQueue(&net.UnixAddr{Name: "control", Net: "unix"}),
 	}
+	w.start.Clients = start.Clients.orDefault()
 	w.finish, w.end = context.WithCancelCause(context.Background())
 	var obeying sync.WaitGroup
 	obeying.Go(w.obey)
