@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/sohost/sohost/generations"
 	"github.com/sohost/sohost/internal/blame"
@@ -36,7 +37,7 @@ func (h *Host) boot(ctx context.Context) error {
 	fallenBack := map[*plugin]*Refusal{}
 	for _, p := range h.plugins() {
 		if leftOut[p.Name] {
-			h.leaveOut(p, release)
+			h.leaveOut(p, record)
 			continue
 		}
 		b := booting{p, release, record}
@@ -59,7 +60,9 @@ func (h *Host) boot(ctx context.Context) error {
 // reports returns Process.Crashes in the form that package blame takes.
 func (h *Host) reports() (reports []crash.Report) {
 	for _, c := range h.opts.Process.Crashes {
-		reports = append(reports, crash.Report{Ended: c.Ended, Exit: c.Exit, Why: c.Why, Output: c.Output, Program: c.Program})
+		reports = append(reports, crash.Report{
+			Ended: c.Ended, Exit: c.Exit, Why: c.Why, Output: c.Output, Program: c.Program, Calls: c.Calls, Memory: c.Memory,
+		})
 	}
 	return reports
 }
@@ -186,13 +189,23 @@ func (b booting) target(ctx context.Context, t target) []*candidate {
 	return nil
 }
 
-// leaveOut leaves the plugin's slot empty, because processes keep crashing and the plugin may be the reason.
-func (h *Host) leaveOut(p *plugin, release generations.Release) {
-	entry := release.Plugins[p.Name]
+// leaveOut leaves the plugin's slot empty, because processes keep crashing and the plugin may be the reason. It is tried again
+// later: see retryLater.
+func (h *Host) leaveOut(p *plugin, record *blame.Record) {
+	now, inARow := time.Now(), h.opts.Process.CrashesInARow
+	entry := record.Current.Plugins[p.Name]
+	before := record.LeftOutBefore(p.Name, now)
+	h.ledger.Note(generations.Event{Kind: generations.KindLeaveOut, Plugin: p.Name, From: entry.Image, Release: record.Current.Number})
 	c := newCandidate(target{plugin: p, file: entry.Source})
-	c.move.To = entry.Image // with PhaseCheck, which keeps a change event from loading the same image again
+	// With PhaseCheck, which keeps a change event from loading the same image again.
+	if c.move.To = record.Suspected(p.Name, inARow, now); c.move.To.IsZero() {
+		c.move.To = entry.Image
+	}
+	again := now.Add(blame.Cooldown(before))
 	f := &failure{candidate: c, phase: PhaseCheck, err: fmt.Errorf(
-		"%w after %d crashes in a row, as it may be the reason; `sohost deploy %s` tries it again",
-		ErrLeftOut, h.opts.Process.CrashesInARow, p.Name)}
-	h.noteRefusal(p, f.refusal())
+		"%w after %d crashes in a row, as it may be the reason; it is tried again at %s, or at once by `sohost deploy %s`",
+		ErrLeftOut, inARow, again.Local().Format("15:04:05"), p.Name)}
+	r := f.refusal()
+	r.Retry, r.Tries = again, before
+	h.noteRefusal(p, r)
 }

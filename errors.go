@@ -72,6 +72,11 @@ type Refusal struct {
 	Reasons []native.Reason `json:"reasons,omitempty"`
 	Message string          `json:"message"`
 	Err     error           `json:"-"`
+
+	// Retry is when the host tries the image again by itself, because it ended a process or was left out for having perhaps
+	// done so; zero if it doesn't. Tries is how often it has done so already.
+	Retry time.Time `json:"retry,omitzero"`
+	Tries int       `json:"tries,omitempty"`
 }
 
 // because returns a copy of the refusal with its phase and reason filled in.
@@ -80,6 +85,10 @@ func (r Refusal) because(phase Phase, err error) *Refusal {
 	var rejection *native.Rejection
 	if errors.As(err, &rejection) {
 		r.Reasons = rejection.Reasons
+	}
+	var quarantined *blame.QuarantinedError
+	if errors.As(err, &quarantined) {
+		r.Retry, r.Tries = quarantined.Next, quarantined.Tries
 	}
 	return &r
 }

@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/sohost/sohost/generations"
+	"github.com/sohost/sohost/internal/inflight"
 )
 
 // flip moves the state of the prepared candidates and makes all of them current. After an error none of them is: their
@@ -25,7 +25,7 @@ func (b *batch) flip(ctx context.Context) error {
 func (b *batch) swap() {
 	for _, c := range b.changed() {
 		c.move.Phases.timed(PhaseFlip, func() error {
-			c.old.replace(generations.NewGeneration(c.move.To, c.next))
+			c.old.replace(inflight.NewGeneration(c.next.Row(), c.move.To, c.next))
 			return nil
 		})
 	}
@@ -99,6 +99,7 @@ func (b *batch) abandon(ctx context.Context) {
 		if err := h.end(ctx, c.next.Instance); err != nil {
 			h.log.Warn("close abandoned instance", "plugin", c.plugin.Name, "generation", c.next.label, "err", err)
 		}
+		c.next.Row().Release()
 		h.cool(c.next)
 		c.next = nil
 	}

@@ -28,7 +28,8 @@ var importRules = []importRule{
 	{"generations", "golang.org/x/sys github.com/google/renameio/v2", "it stores bytes and counts references"},
 
 	{"internal/cache", "abi", "it only stores values"},
-	{"internal/crash", "native", "it reads crash reports and decides nothing"},
+	{"internal/inflight", "generations golang.org/x/sys", "it counts calls and makes none"},
+	{"internal/crash", "native internal/inflight", "it reads crash reports and decides nothing"},
 	{"internal/fault", "", "everything that can fail between processes asks it"},
 	{"internal/passing", "internal/fault golang.org/x/sys", "it carries messages and files without knowing what they mean"},
 	{"internal/self", "", "it starts this program again and does nothing else"},
@@ -38,13 +39,13 @@ var importRules = []importRule{
 
 	{"internal/pidfd", "internal/fault golang.org/x/sys", "it waits for processes of any kind"},
 	{"internal/routes", "", "it finds values of any kind"},
-	{"internal/instance", "abi native internal/crash internal/self internal/state golang.org/x/sys",
+	{"internal/instance", "abi native internal/crash internal/inflight internal/self internal/state golang.org/x/sys",
 		"it is the wall around plugin code, and decides nothing about releases"},
 	{"internal/checkpoint", "abi generations internal/state", "it keeps files and calls no plugin"},
-	{"internal/blame", "generations native internal/crash", "it decides on facts and runs no plugin"},
+	{"internal/blame", "generations native internal/crash internal/inflight", "it decides on facts and runs no plugin"},
 	{"internal/ledger", "generations", "it knows what is current on disk and runs no plugin"},
 
-	{".", "abi generations native internal/blame internal/cache internal/checkpoint internal/crash internal/instance internal/ledger " +
+	{".", "abi generations native internal/blame internal/cache internal/checkpoint internal/crash internal/inflight internal/instance internal/ledger " +
 		"internal/passing internal/pidfd internal/routes internal/state internal/watch golang.org/x/sys",
 		"other programs embed it: no command line, no configuration, no build"},
 
@@ -53,7 +54,7 @@ var importRules = []importRule{
 	{"internal/server/control", ". generations golang.org/x/sys", "it serves a Host, whichever process has it"},
 	{"internal/server/worker", ". generations internal/fault internal/passing internal/server/conns internal/server/control",
 		"it doesn't know who started it"},
-	{"internal/server/supervisor", ". generations native internal/crash internal/fault internal/passing internal/self internal/server/control " +
+	{"internal/server/supervisor", ". generations native internal/crash internal/fault internal/inflight internal/passing internal/self internal/server/control " +
 		"internal/server/systemd internal/server/worker golang.org/x/sys", "it runs workers, and they load the plugins"},
 	{"cmd/sohost", ". generations native internal/build internal/instance internal/self internal/watch internal/server/control internal/server/supervisor " +
 		"internal/server/systemd internal/server/worker golang.org/x/sys github.com/lmittmann/tint github.com/pelletier/go-toml/v2 " +

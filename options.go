@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
+	"os"
 	"path"
 	"path/filepath"
 	"strings"
@@ -12,6 +14,7 @@ import (
 
 	"github.com/sohost/sohost/abi"
 	"github.com/sohost/sohost/generations"
+	"github.com/sohost/sohost/internal/inflight"
 )
 
 // Options configures a Host. Only Store is required: the zero value of every other field means its default. Negative
@@ -103,6 +106,11 @@ type Process struct {
 	// from several goroutines at once. Default: there is no other process; images that need a new one are refused.
 	Handover func(ctx context.Context, why string) error
 
+	// Calls is an empty memory file (memfd_create) in which the host keeps, as long as the process lives, which images are
+	// in calls. Whoever else has the file open can read it when the process is dead: see ReadCalls. The host never closes
+	// it. Default: nobody knows who was in a call when the process died, and only a stack shows which image ended it.
+	Calls *os.File
+
 	// Crashes lists earlier processes that crashed while they served the plugins. New quarantines the images
 	// responsible and boots their fallbacks. Crash.Ended identifies a crash: a crash that an earlier New has judged is
 	// not judged again.
@@ -124,7 +132,20 @@ type Crash struct {
 	// Program is the path of the program that the process ran, if that was in probation. Then only an image that the output names
 	// is blamed. Default: the program was not new.
 	Program string
+
+	// Calls are the images that were in calls when the process ended, as ReadCalls has returned them; nil if that isn't
+	// known.
+	Calls *Calls
+
+	// Memory is set if the kernel killed a process of this server because memory ran out, see cgroups(7).
+	Memory bool
 }
+
+// Calls are the images in calls at one moment. It is for supervisors only.
+type Calls = inflight.Snapshot
+
+// ReadCalls reads the file of Process.Calls. The process that wrote to it may have ended.
+func ReadCalls(file io.ReaderAt) (*Calls, error) { return inflight.Read(file) }
 
 // Plugin configures one plugin.
 type Plugin struct {

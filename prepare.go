@@ -7,6 +7,7 @@ import (
 
 	"github.com/sohost/sohost/generations"
 	"github.com/sohost/sohost/internal/blame"
+	"github.com/sohost/sohost/internal/inflight"
 	"github.com/sohost/sohost/internal/instance"
 	"github.com/sohost/sohost/native"
 )
@@ -17,6 +18,7 @@ type target struct {
 	file     string         // where the image comes from; only for reports if stored is set
 	stored   generations.ID // set if the image is in the store already
 	onChange bool           // asked for only by a change event of the file
+	retry    bool           // the image is in quarantine, and tried again all the same
 	rollback bool           // the image in the plugin's own file is skipped from now on
 
 	loseState bool // the order says that state may be lost
@@ -149,7 +151,7 @@ func (c *candidate) judge(ctx context.Context, path string) error {
 	ctx, cancel := h.limit(ctx, h.opts.OpenTimeout)
 	defer cancel()
 	rejected := c.step(PhaseCheck, func() error {
-		if err := h.judge.Quarantined(c.move.To); err != nil {
+		if err := h.judge.Quarantined(c.move.To); err != nil && !c.retry {
 			return err
 		}
 		return h.loader.Check(path)
@@ -179,21 +181,29 @@ func (c *candidate) open(ctx context.Context, path string) error {
 	h := c.plugin.host
 	limited, cancel := h.limit(ctx, h.opts.OpenTimeout)
 	defer cancel()
+	row := h.calls.Claim(c.plugin.Name, c.move.To)
 	var image *instance.Image
 	err := c.step(PhaseOpen, func() (err error) {
+		defer row.Enter(inflight.Open)()
 		image, err = h.loader.Open(limited, path)
 		return err
 	})
 	if err != nil {
+		row.SetBackground(errors.Is(err, native.ErrPending)) // its init goes on
+		if !errors.Is(err, native.ErrPending) {
+			row.Release()
+		}
 		return handoverFor(err, !momentary(ctx, err)) // it opened in the probe, where nothing else was open
 	}
 	next := &loaded{id: c.move.To, label: c.move.To.Short(), since: c.move.Time, skipped: c.skips()}
 	err = c.step(PhaseNew, func() (err error) {
-		next.Instance, err = instance.New(limited, image, newPluginHost(c.plugin, c.move.To), c.closeLate)
+		next.Instance, err = instance.New(limited, image, newPluginHost(c.plugin, c.move.To), row, c.closeLate)
 		return err
 	})
 	if next.Instance != nil { // even after an error: abandon closes it
 		c.next = next
+	} else {
+		row.Release()
 	}
 	var panicked *PanicError
 	return handoverFor(err, c.old.serves != nil && errors.As(err, &panicked) && panicked.InRegistry(image))

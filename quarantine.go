@@ -26,6 +26,7 @@ func (h *Host) LiftQuarantine(prefix string) (generations.Quarantine, error) {
 		return q, err
 	}
 	h.forgive(q.Image)
+	h.forgiven.up()
 	return q, nil
 }
 

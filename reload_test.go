@@ -630,7 +630,7 @@ func TestNothingHandled(t *testing.T) {
 	if refused := r.pluginStatus("n").Refused; refused == nil || !errors.Is(refused, ErrNoHandler) || refused.Phase != PhaseNew {
 		t.Errorf("refused is %+v", refused)
 	}
-	if code, text := r.request("/n"); code != 503 || !strings.Contains(text, "plugin n can't answer now") {
+	if code, text := r.request("/n"); code != 503 || !strings.Contains(text, "plugin n is out of service: it can't be loaded") {
 		t.Errorf("answers %d %s", code, text)
 	}
 }

@@ -21,6 +21,7 @@ func (h *Host) retireLater(p *plugin, g *generations.Generation[*loaded]) {
 		err := g.Drain(context.Background())
 		if err == nil {
 			err = h.end(context.Background(), g.Value().Instance)
+			g.Value().Row().Release()
 		}
 		p.mu.Lock()
 		p.old = slices.DeleteFunc(p.old, func(o *generations.Generation[*loaded]) bool { return o == g })

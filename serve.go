@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"net/http"
 	"runtime/debug"
+	"strconv"
+	"time"
 
 	"github.com/sohost/sohost/abi"
 	"github.com/sohost/sohost/generations"
@@ -39,8 +41,7 @@ func (h *Host) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			forward.ServeHTTP(w, r)
 			return
 		}
-		w.Header().Set("Retry-After", "1")
-		http.Error(w, fmt.Sprintf("plugin %s can't answer now: %v", p.Name, err), http.StatusServiceUnavailable)
+		p.unavailable(w, err)
 		return
 	}
 	defer lease.Release()
@@ -59,6 +60,25 @@ func (h *Host) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}()
 	handler.ServeHTTP(w, r)
 	returned = true
+}
+
+// unavailable answers a request that got no lease, in words for clients: what went wrong inside is for status and the log.
+func (p *plugin) unavailable(w http.ResponseWriter, err error) {
+	text, retry := "it is being replaced, which takes longer than usual", time.Second
+	switch r := p.refusal(); {
+	case !errors.Is(err, generations.ErrEmpty):
+	case p.host.Serving() != nil:
+		text = "the server is stopping"
+	case r == nil:
+		text = "it is not loaded yet"
+	case r.Retry.IsZero():
+		text, retry = "it can't be loaded", 30*time.Second
+	default:
+		retry = max(time.Until(r.Retry).Truncate(time.Second)+time.Second, time.Second)
+		text = fmt.Sprintf("it has failed, and is tried again in %v", retry)
+	}
+	w.Header().Set("Retry-After", strconv.Itoa(int(retry/time.Second)))
+	http.Error(w, fmt.Sprintf("plugin %s is out of service: %s", p.Name, text), http.StatusServiceUnavailable)
 }
 
 // forwardTo returns the handler that serves in this host's place after a handover. It is nil before a handover, and if

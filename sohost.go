@@ -41,6 +41,7 @@ import (
 	"github.com/sohost/sohost/internal/blame"
 	"github.com/sohost/sohost/internal/cache"
 	"github.com/sohost/sohost/internal/checkpoint"
+	"github.com/sohost/sohost/internal/inflight"
 	"github.com/sohost/sohost/internal/instance"
 	"github.com/sohost/sohost/internal/ledger"
 	"github.com/sohost/sohost/internal/routes"
@@ -66,6 +67,7 @@ type Host struct {
 	loader      instance.Loader
 	watcher     *watch.Watcher
 	sharedCache *cache.Cache
+	calls       *inflight.Table // nil if Process.Calls is
 
 	table     atomic.Pointer[routes.Table[*plugin]]
 	rehearsed map[generations.ID]bool // images that were probed together; written only by the boot, before anyone reads it
@@ -75,6 +77,7 @@ type Host struct {
 	adding    sync.Mutex     // held while a plugin is added, and for a whole handover; lock order: see plugin
 	pending   pendingList    // reloads that need a handover
 	retired   wake           // a generation has retired, or something else may make a handover possible
+	forgiven  wake           // a quarantine was lifted
 	dueSooner wake           // a checkpoint is due sooner than it was
 	tasks     sync.WaitGroup // the goroutines of the host
 
@@ -143,6 +146,10 @@ func openHost(opts Options, loader *instance.Loader, shared bool) (*Host, error)
 		sharedCache: cache.New(opts.CacheBytes),
 		retired:     newWake(),
 		dueSooner:   newWake(),
+		forgiven:    newWake(),
+	}
+	if h.calls, err = inflight.NewTable(opts.Process.Calls); err != nil { // not worth a refusal to serve
+		h.log.Warn("after a crash it won't be known which images were in calls", "err", err)
 	}
 	h.lifetime, h.stop = context.WithCancelCause(context.Background())
 	h.table.Store(new(routes.Table[*plugin]))
@@ -163,6 +170,7 @@ func (h *Host) begin() error {
 	}
 	h.checkpointRegularly()
 	h.confirmLater()
+	h.retryLater()
 	h.watchBudget()
 	return h.watchDir()
 }
@@ -218,6 +226,7 @@ func (p *plugin) closeOwned(ctx context.Context) error {
 		err = fmt.Errorf("plugin %s: checkpoint: %w; the one before stays", p.Name, err)
 	}
 	err = errors.Join(err, p.host.end(ctx, in))
+	in.Row().Release()
 	p.host.cool(last.Value())
 	return err
 }

@@ -33,7 +33,7 @@ type Generation[T any] struct {
 	_ [64]byte // with the padding below, keeps neighbouring allocations out of the cache lines of the fields
 
 	// Acquire and Release only read these, and hardly anyone writes them, so every core keeps its own copy.
-	shards []shard
+	shards Counters
 	gate   *Gate[T] // set only in the placeholder for a shut gate
 	id     ID
 	drain  drain
@@ -48,9 +48,16 @@ type Generation[T any] struct {
 }
 
 // NewGeneration returns a generation that holds value and belongs to the image id, or to none if id is zero.
-func NewGeneration[T any](id ID, value T) *Generation[T] {
+func NewGeneration[T any](id ID, value T) *Generation[T] { return NewCounted(nil, id, value) }
+
+// NewCounted is NewGeneration with counters of the caller's, which no other generation may have. If they are nil, the
+// generation has its own.
+func NewCounted[T any](counters Counters, id ID, value T) *Generation[T] {
+	if counters == nil {
+		counters = make(Counters, shardCount())
+	}
 	return &Generation[T]{
-		shards: make([]shard, shardCount()),
+		shards: counters,
 		id:     id,
 		value:  value,
 		drain:  drain{wake: make(chan struct{}, 1)},

@@ -24,6 +24,7 @@ const (
 	KindConfirm    Kind = "confirm"    // a release passed its probation
 	KindQuarantine Kind = "quarantine" // an image was put into quarantine
 	KindLift       Kind = "lift"       // an image's quarantine was lifted
+	KindLeaveOut   Kind = "leave out"  // a plugin was left out of a boot
 	KindCrash      Kind = "crash"      // a worker crashed
 	KindHandover   Kind = "handover"   // a new worker took over
 	KindCheckpoint Kind = "checkpoint" // a plugin's checkpoint failed, for the first time, or succeeded again
@@ -39,6 +40,18 @@ type Event struct {
 	Release int                      `json:"release,omitempty"`
 	Detail  string                   `json:"detail,omitempty"`    // cut after 16 KiB
 	Phases  map[string]time.Duration `json:"phases_ns,omitempty"` // how long each step took
+
+	// Of a crash: how much the evidence against From is worth, and the images that may have caused it, if more than one may.
+	Evidence string      `json:"evidence,omitempty"`
+	Suspects []Suspicion `json:"suspects,omitempty"`
+}
+
+// Suspicion is how likely it is that an image has ended a process, as far as that process shows. The shares of all images that may
+// have done it add up to 1.
+type Suspicion struct {
+	Plugin string  `json:"plugin"`
+	Image  ID      `json:"image"`
+	Share  float64 `json:"share"`
 }
 
 const (

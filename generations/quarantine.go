@@ -22,6 +22,10 @@ type Quarantine struct {
 	Time    time.Time `json:"time"`              // Store.Quarantine sets it when it is zero
 	Reason  string    `json:"reason"`            // one line, cut after 1 KiB
 	Detail  string    `json:"detail,omitempty"`  // for example the stack; cut after 16 KiB
+
+	Evidence string    `json:"evidence,omitempty"` // how much the evidence is worth
+	Next     time.Time `json:"next,omitzero"`      // when the image is tried again; zero: not before the quarantine is lifted
+	Tries    int       `json:"tries,omitempty"`    // how often it was tried again so far
 }
 
 const (
@@ -42,27 +46,37 @@ func (s *Store) Quarantine(q Quarantine) error {
 	if q.Time.IsZero() {
 		q.Time = time.Now()
 	}
-	q.Time = q.Time.UTC().Round(0) // equal to what will be read back
-	q.Reason = cut(strings.Join(strings.Fields(q.Reason), " "), maxQuarantineReason)
-	q.Detail = cut(q.Detail, maxQuarantineDetail)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if err := s.quarantineLocked(q); err != nil {
+	if err := s.quarantineLocked(&q); err != nil {
 		return fmt.Errorf("quarantine image %s: %w", q.Image.Short(), err)
 	}
 	s.noteLocked(Event{Time: q.Time, Kind: KindQuarantine, Plugin: q.Plugin, From: q.Image, Release: q.Release, Detail: q.Reason})
 	return nil
 }
 
-// quarantineLocked is called with s.mu held.
-func (s *Store) quarantineLocked(q Quarantine) error {
+// UpdateQuarantine replaces the record of an image, as Quarantine does, but without an event in the history.
+func (s *Store) UpdateQuarantine(q Quarantine) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := s.quarantineLocked(&q); err != nil {
+		return fmt.Errorf("update the quarantine of image %s: %w", q.Image.Short(), err)
+	}
+	return nil
+}
+
+// quarantineLocked writes a record, after making it equal to what will be read back. It is called with s.mu held.
+func (s *Store) quarantineLocked(q *Quarantine) error {
+	q.Time, q.Next = q.Time.UTC().Round(0), q.Next.UTC().Round(0)
+	q.Reason = cut(strings.Join(strings.Fields(q.Reason), " "), maxQuarantineReason)
+	q.Detail = cut(q.Detail, maxQuarantineDetail)
 	if s.err != nil {
 		return s.err
 	}
 	if q.Image.IsZero() {
 		return errors.New("no image given")
 	}
-	data, err := json.MarshalIndent(q, "", "  ")
+	data, err := json.MarshalIndent(*q, "", "  ")
 	if err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package generations
 
 import (
+	"encoding/binary"
 	"math/bits"
 	"runtime"
 	"sync/atomic"
@@ -19,6 +20,35 @@ const (
 	minShards     = 16  // the same, on few cores
 	maxShards     = 256 // 32 KiB per generation
 )
+
+// Counters count the leases of one generation. They lie in memory of the runtime's, or where the caller of CountersIn wants
+// them: in a file that is mapped by several processes, they tell the others which generations have leases, even when this
+// process is dead. Acquire and Release cost the same either way.
+type Counters []shard
+
+const shardSize = int(unsafe.Sizeof(shard{}))
+
+// CountersSize returns how many bytes of memory CountersIn takes. It depends on GOMAXPROCS, within 2 and 32 KiB.
+func CountersSize() int { return shardCount() * shardSize }
+
+// CountersIn returns counters that lie in memory, which must be zero, of a size that CountersSize has returned, and begin at
+// a multiple of 128 bytes; otherwise it panics. The memory must stay mapped as long as anybody may hold a lease on, or
+// acquire one from, the generation that is made with them.
+func CountersIn(memory []byte) Counters {
+	n := len(memory) / shardSize
+	if n == 0 || n&(n-1) != 0 || len(memory)%shardSize != 0 || uintptr(unsafe.Pointer(unsafe.SliceData(memory)))%uintptr(shardSize) != 0 {
+		panic("generations: memory is not fit for counters")
+	}
+	return unsafe.Slice((*shard)(unsafe.Pointer(unsafe.SliceData(memory))), n)
+}
+
+// CountIn returns the number of leases that counters in such memory show. The memory may be a copy, and may be damaged.
+func CountIn(memory []byte) (held int64) {
+	for ; len(memory) >= shardSize; memory = memory[shardSize:] {
+		held += int64(binary.NativeEndian.Uint64(memory))
+	}
+	return max(held, 0)
+}
 
 // shardCount returns a power of two.
 func shardCount() int {

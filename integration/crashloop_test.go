@@ -49,13 +49,14 @@ func TestCrashLoops(t *testing.T) {
 		s := c.start(t, "crasher", c.first, nil)
 		s.onStep("new", "exit now")
 		s.request("/crasher?do=exit")
-		s.awaitWorkerAfter(0, isAbout("refused", "crasher"))
-		s.check(3, "crasher", "", "left out after 3 crashes in a row", "sohost deploy crasher")
+		s.awaitWorkerAfter(0, isAbout("quarantine", "crasher"))
+		s.check(2, "crasher", "", "in quarantine for", "exit status 3, while no other image was in a call (in New)", "--lift "+first)
 		s.onStep("new", "")
+		cli(t, "quarantine", "--control", s.place.control, "--lift", first)
 		if err := s.deploy("crasher", c.first); err != nil {
 			t.Error(err)
 		}
-		s.check(3, "crasher", first)
+		s.check(2, "crasher", first)
 	})
 	t.Run("without a word soon after its start", func(t *testing.T) {
 		t.Parallel()
@@ -89,7 +90,7 @@ func TestCrashLoops(t *testing.T) {
 		if err := s.deploy("crasher", second); err == nil || !strings.Contains(err.Error(), "in quarantine since") {
 			t.Errorf("the next one ends with %v", err)
 		}
-		s.check(1, "crasher", first, "exit status 3, while this image was being tried", "--lift "+short(t, second))
+		s.check(1, "crasher", first, "exit status 3, while no other image was in a call (in New)", "--lift "+short(t, second))
 	})
 	t.Run("new, without a word", func(t *testing.T) {
 		t.Parallel()
@@ -98,7 +99,7 @@ func TestCrashLoops(t *testing.T) {
 		s.onStep("new-2", "exit now")
 		install(t, second, filepath.Join(dir, "added.so"))
 		s.awaitWorkerAfter(0, isAbout("quarantine", "added"))
-		s.check(2, "added", "", "in quarantine for", "while this image was being tried")
+		s.check(2, "added", "", "in quarantine for", "while no other image was in a call (in New)")
 	})
 	t.Run("the only one, in probation", func(t *testing.T) {
 		t.Parallel()

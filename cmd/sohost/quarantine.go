@@ -14,7 +14,8 @@ func newQuarantineCommand() *cobra.Command {
 		Use:   "quarantine",
 		Short: "List the images that crashed a worker, or let one be tried again",
 		Long: `An image that crashes the worker goes into quarantine: its plugin falls back to an earlier image, and the image is not
-tried again until --lift allows it. After that, "sohost deploy" loads it.`,
+tried again until --lift allows it. After that, "sohost deploy" loads it. If it isn't certain that it was this image, or if there is
+none to fall back to, the server tries it again by itself: after a minute, then after two, four and so on, up to an hour.`,
 		Example: `  sohost quarantine
   sohost quarantine --lift 6b7a76b4f381`,
 		Args: cobra.NoArgs,
@@ -61,7 +62,15 @@ func printQuarantines(w io.Writer, qs []generations.Quarantine) error {
 	}
 	var rows [][]string
 	for _, q := range qs {
-		rows = append(rows, []string{q.Image.Short(), q.Plugin, ago(q.Time), q.Reason})
+		rows = append(rows, []string{q.Image.Short(), q.Plugin, ago(q.Time), orDash(q.Evidence), nextTry(q), q.Reason})
 	}
-	return table(w, []string{"IMAGE", "PLUGIN", "AGE", "REASON"}, rows)
+	return table(w, []string{"IMAGE", "PLUGIN", "AGE", "EVIDENCE", "NEXT TRY", "REASON"}, rows)
+}
+
+// nextTry returns when the server tries an image in quarantine again by itself.
+func nextTry(q generations.Quarantine) string {
+	if q.Next.IsZero() {
+		return "when lifted"
+	}
+	return q.Next.Local().Format("15:04:05")
 }

@@ -76,7 +76,8 @@ func printStatus(w io.Writer, s control.Status) error {
 		}
 	}
 	for _, q := range s.Quarantine {
-		fmt.Fprintf(w, "\nin quarantine for %s: %s of %s\n%s\n", ago(q.Time), q.Image.Short(), q.Plugin, indent(q.Reason))
+		fmt.Fprintf(w, "\nin quarantine for %s: %s of %s; evidence: %s; next try: %s\n%s\n", ago(q.Time), q.Image.Short(), q.Plugin,
+			orDash(q.Evidence), nextTry(q), indent(q.Reason))
 	}
 	return nil
 }
@@ -116,7 +117,12 @@ func printProcesses(w io.Writer, s control.Status) {
 	for _, c := range s.Crashes[max(0, len(s.Crashes)-3):] {
 		fmt.Fprintf(w, "crash     %s ago, pid %d: %s\n", ago(c.Time), c.PID, c.Reason)
 		if c.File != "" {
-			fmt.Fprintf(w, "          stacks in %s\n", c.File)
+			fmt.Fprintf(w, "          what it left is in %s\n", c.File)
+		}
+		if c.Calls != nil {
+			for _, im := range c.Calls.Inside() {
+				fmt.Fprintf(w, "          was running %s\n", im)
+			}
 		}
 	}
 	fmt.Fprintln(w)

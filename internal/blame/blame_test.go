@@ -10,6 +10,7 @@ import (
 
 	"github.com/sohost/sohost/generations"
 	"github.com/sohost/sohost/internal/crash"
+	"github.com/sohost/sohost/internal/inflight"
 )
 
 // story is a record in memory. Images are named after their plugin and its version: "a1".
@@ -36,6 +37,7 @@ func newStory(t *testing.T) *story {
 	s.OwnPackages = func(id generations.ID) (map[string]struct{}, bool) { // a package of its name, and one of its plugin's
 		return map[string]struct{}{"p/" + name(id): {}, "p/" + name(id)[:1]: {}}, !strings.HasSuffix(name(id), "?")
 	}
+	s.HostPackage = func(pkg string) bool { return strings.HasPrefix(pkg, "host") }
 	return s
 }
 
@@ -87,56 +89,132 @@ func (s *story) end() time.Time {
 	return s.began.Add(time.Duration(s.died) * time.Second)
 }
 
-// dies lets a worker die without a word, as the crash of that number in a row, while it tried images. It then checks
-// what is in quarantine and what is left out.
-func (s *story) dies(inARow int, tried []string, quarantined, leftOut string) {
-	s.t.Helper()
-	s.diesOf(crash.Report{Exit: "exit status 3", Ended: s.end()}, inARow, tried, quarantined, leftOut)
+// calls returns a table of calls. "a1" is an image in a call, "a1:New" one in New, "a1:bg" one with work in the background, and
+// "a1@90" one in a call that was in calls 90 of 100 times before.
+func calls(images ...string) *inflight.Snapshot {
+	c := new(inflight.Snapshot)
+	for _, text := range images {
+		name, step, _ := strings.Cut(text, ":")
+		name, busy, looked := strings.Cut(name, "@")
+		im := inflight.Image{Plugin: name[:1], Image: image(name)}
+		switch step {
+		case "":
+			im.Calls = 1
+		case "bg":
+			im.Background = true
+		default:
+			im.Steps = []string{step}
+		}
+		if looked {
+			fmt.Sscan(busy, &im.Busy)
+			im.Busy, im.Looked = im.Busy/100, 100
+		}
+		c.Images = append(c.Images, im)
+	}
+	return c
 }
 
-func (s *story) diesOf(report crash.Report, inARow int, tried []string, quarantined, leftOut string) {
+// exits lets a worker end without a word, as the crash of that number in a row, while images were in calls. It then checks
+// what is in quarantine and what is left out.
+func (s *story) exits(inARow int, running []string, quarantined, leftOut string) Finding {
+	s.t.Helper()
+	return s.diesOf(crash.Report{Exit: "exit status 3", Ended: s.end(), Calls: calls(running...)}, inARow, nil, quarantined, leftOut)
+}
+
+// dies is exits for a supervisor that has no table of calls, while images were tried.
+func (s *story) dies(inARow int, tried []string, quarantined, leftOut string) Finding {
+	s.t.Helper()
+	return s.diesOf(crash.Report{Exit: "exit status 3", Ended: s.end()}, inARow, tried, quarantined, leftOut)
+}
+
+func (s *story) diesOf(report crash.Report, inARow int, tried []string, quarantined, leftOut string) Finding {
 	s.t.Helper()
 	f := s.Find(report, suspects(tried...))
 	if s.Condemns(f, report.Ended) {
 		s.quarantined[name(f.Image)] = true
 	}
-	s.Events = append(s.Events, generations.Event{Kind: generations.KindCrash, Time: report.Ended, From: f.Image, Detail: report.Reason()})
+	s.Events = append(s.Events, generations.Event{
+		Kind: generations.KindCrash, Time: report.Ended, From: f.Image, Detail: report.Reason() + ", " + f.Evidence,
+		Evidence: string(f.Strength), Suspects: f.Suspects,
+	})
 	if got := strings.Join(slices.Sorted(maps.Keys(s.LeftOut(inARow, report.Ended))), " "); got != leftOut {
 		s.t.Errorf("after crash %d left out are %q, want %q", s.died, got, leftOut)
 	}
 	if got := strings.Join(slices.Sorted(maps.Keys(s.quarantined)), " "); got != quarantined {
 		s.t.Errorf("after crash %d in quarantine are %q, want %q", s.died, got, quarantined)
 	}
+	return f
 }
 
-// TestNobodyNamed lets workers die without a word: the image that came last is blamed, as long as it is in probation.
-func TestNobodyNamed(t *testing.T) {
-	s := newStory(t).publish("a1", "b1").pass().publish("a2", "b1").publish("a2", "b2")
-	s.dies(1, nil, "b2", "")
-	s.dies(2, nil, "a2 b2", "") // the second died before it could publish its fallback
-	s.publish("a1", "b1").pass()
-	s.dies(3, nil, "a2 b2", "") // the first with nobody to blame
+// TestExits ends workers without a word while images are in calls: whether others are in probation or being deployed says nothing
+// against them.
+func TestExits(t *testing.T) {
+	s := newStory(t).publish("a1", "b1").pass().publish("a1", "b2")
+	s.exits(1, []string{"a1"}, "", "") // confirmed: another chance. And b2 is in probation, but in no call
+	s.exits(2, []string{"a1"}, "a1", "")
+
+	s = newStory(t).publish("a1", "b1", "c1").pass().publish("a2", "b1", "c2")
+	s.exits(1, []string{"a2"}, "a2", "")
+
+	s = newStory(t).publish("a1", "b1", "c1").pass().publish("a2", "b2", "c1")
+	s.exits(1, []string{"a2", "b2"}, "", "") // one of two
+	s.exits(1, []string{"b2", "c1"}, "", "") // likely b2, but there may be two culprits
+	s.exits(1, []string{"b2"}, "b2", "")
+	s = newStory(t).publish("a1", "b1", "c1").pass()
+	s.exits(1, []string{"a1", "b1"}, "", "")
+	s.exits(1, []string{"b1", "c1"}, "", "")
+	s.exits(1, []string{"a1", "c1"}, "", "")
+
+	s = newStory(t).publish("a1", "b1", "c1").pass() // each deploy ends the worker, while others always are in calls
+	s.exits(1, []string{"a2:New", "b1@99", "c1@99"}, "", "")
+	s.exits(1, []string{"a2:New", "b1@99", "c1@99"}, "a2", "")
 }
 
-// TestNobodyToBlame goes on dying with images that have proved themselves: each takes its turn at being left out.
+// TestSeldomInCalls blames the image that seldom is in a call, among others that always are.
+func TestSeldomInCalls(t *testing.T) {
+	s := newStory(t).publish("a1", "b1", "h1").pass().publish("a2", "b2", "h1")
+	f := s.exits(1, []string{"h1@99", "a2@0"}, "a2", "")
+	if f.Strength != Strong || !strings.Contains(f.Evidence, "while 2 images were in calls, of which it seldom is") {
+		t.Errorf("found %+v", f)
+	}
+	// Another culprit: h1 was in a call both times, and is innocent.
+	s.exits(1, []string{"h1@99", "b2@1"}, "a2 b2", "")
+	if f := s.exits(1, []string{"h1@99", "c1@90"}, "a2 b2", ""); f.Strength != Weak || f.Image != (generations.ID{}) {
+		t.Errorf("of two that are busy found is %+v", f)
+	}
+}
+
+// TestBackground ends workers while no image is in a call: work in the background is a weak suspicion that must repeat.
+func TestBackground(t *testing.T) {
+	s := newStory(t).publish("a1", "b1").pass().publish("a2", "b1")
+	if f := s.exits(1, []string{"a2:bg"}, "", ""); f.Strength != Weak || name(f.Image) != "a2" {
+		t.Errorf("found %+v", f)
+	}
+	s.exits(1, []string{"a2:bg"}, "a2", "")
+	if f := s.exits(1, nil, "a2", ""); f.Strength != "" || !f.Image.IsZero() {
+		t.Errorf("found %+v", f)
+	}
+}
+
+// TestNobodyToBlame goes on dying with nothing in calls: each plugin takes its turn at being left out.
 func TestNobodyToBlame(t *testing.T) {
 	s := newStory(t).publish("a1").publish("a1", "b1").publish("a1", "b1", "c1").pass()
 	for i, leftOut := range []string{"", "", "c", "b", "a", "b c", "a b c", "a b c"} {
-		s.dies(i+1, nil, "", leftOut)
+		s.exits(i+1, nil, "", leftOut)
 	}
-	s.dies(1, nil, "", "") // after a worker that has served for a long time
+	s.exits(1, nil, "", "") // after a worker that has served for a long time
 
 	s.gone["b"] = true
-	s.dies(3, nil, "", "c") // and b has no turn
-	s.dies(4, nil, "", "a")
+	s.exits(3, nil, "", "c") // and b has no turn
+	s.exits(4, nil, "", "a")
 
-	first := newStory(t).publish("a1")
-	for i, leftOut := range []string{"", "", "a", "a"} {
-		first.dies(i+1, nil, "", leftOut) // in probation, with nothing to go back to
+	suspected := newStory(t).publish("a1").publish("a1", "b1").publish("a1", "b1", "c1").pass()
+	for i, leftOut := range []string{"", "", "a", "b"} { // of those suspected the newest comes first, but not before them
+		suspected.exits(i+1, [][]string{{"a1", "b1"}, {"a1", "c1"}, {"a1", "b1"}, {"a1", "b1"}}[i], "", leftOut)
 	}
 	empty := newStory(t)
 	for i := range 4 {
-		empty.dies(i+1, nil, "", "")
+		empty.exits(i+1, nil, "", "")
 	}
 }
 
@@ -144,44 +222,74 @@ func TestNobodyToBlame(t *testing.T) {
 func TestLongAgo(t *testing.T) {
 	s := newStory(t).publish("a1").pass()
 	for i, leftOut := range []string{"", "", "a"} {
-		s.dies(i+1, nil, "", leftOut)
+		s.exits(i+1, nil, "", leftOut)
 	}
 	s.began = s.began.Add(relapse - 2*time.Second) // the first crash is too long ago by now, the others are not
-	s.dies(4, nil, "", "a")
+	s.exits(4, nil, "", "a")
 	s.began = s.began.Add(time.Hour)
 	for i, leftOut := range []string{"", "", "a"} {
-		s.dies(i+5, nil, "", leftOut)
+		s.exits(i+5, nil, "", leftOut)
 	}
+	weak := newStory(t).publish("a1", "b1").pass().publish("a2", "b1")
+	weak.exits(1, []string{"a2:bg"}, "", "")
+	weak.began = weak.began.Add(relapse)
+	weak.exits(1, []string{"a2:bg"}, "", "")
 }
 
-// TestKilled lets workers be killed from outside: that must go on for a long time until a plugin is suspected.
+// TestKilled lets workers be killed, perhaps from outside: no image goes into quarantine for the first time.
 func TestKilled(t *testing.T) {
+	killed := func(s *story, inARow int, running []string, quarantined, leftOut string) Finding {
+		t.Helper()
+		return s.diesOf(crash.Report{Exit: crash.Killed, Ended: s.end(), Calls: calls(running...)}, inARow, nil, quarantined, leftOut)
+	}
 	s := newStory(t).publish("a1").pass()
 	for i := range 12 {
-		s.diesOf(crash.Report{Exit: crash.Killed, Ended: s.end()}, i+1, nil, "", map[bool]string{true: "a"}[i >= 10])
+		killed(s, i+1, nil, "", map[bool]string{true: "a"}[i >= 10])
 	}
+	s = newStory(t).publish("a1", "b1").pass().publish("a2", "b1")
+	if f := killed(s, 1, []string{"a2"}, "", ""); f.Strength != Weak || name(f.Image) != "a2" {
+		t.Errorf("found %+v", f)
+	}
+	if f := killed(s, 1, []string{"a2", "b1"}, "a2", ""); f.Strength != Strong {
+		t.Errorf("found %+v", f)
+	}
+	s = newStory(t).publish("a1", "b1").pass().publish("a2", "b1")
+	s.diesOf(crash.Report{Exit: "exit status 2", Why: "it didn't answer for 10s", Ended: s.end(), Calls: calls("a2")}, 1, nil, "", "")
 }
 
-// TestTried lets workers die while they try images.
+// TestTried lets workers die while they try images, under a supervisor that keeps no table of calls.
 func TestTried(t *testing.T) {
 	deployed := newStory(t).publish("a1", "b1").pass().publish("a1", "b2")
-	deployed.dies(1, []string{"a2", "b2"}, "a2", "") // the last one tried, and not b2, which is in probation
-	deployed.dies(2, nil, "a2 b2", "")
+	deployed.dies(1, []string{"a2", "c2"}, "", "") // one of two
+	deployed.dies(2, []string{"a2"}, "a2", "")
 
-	onlyOne := newStory(t).publish("a1").pass()
-	onlyOne.dies(1, []string{"n1"}, "", "")
-	onlyOne.dies(2, []string{"n1"}, "n1", "")
-	delete(onlyOne.quarantined, "n1")
-	onlyOne.Events = append(onlyOne.Events, generations.Event{Kind: generations.KindLift, From: image("n1"), Time: onlyOne.end()})
-	onlyOne.dies(1, []string{"n1"}, "", "") // is started again
-	onlyOne.dies(2, []string{"n1"}, "n1", "")
+	probation := newStory(t).publish("a1", "b1").pass().publish("a1", "b2")
+	probation.dies(1, nil, "", "")
+	probation.dies(2, nil, "b2", "")
+}
 
-	booted := newStory(t).publish("a1", "b1").pass()
-	booted.dies(1, []string{"b1"}, "", "")
-	booted.dies(2, []string{"b1"}, "", "b") // has passed its probation, so it is left out and not condemned
-	booted.dies(3, nil, "", "b")
-	booted.quarantined["b1"] = true
-	booted.dies(4, nil, "b1", "") // in quarantine it need not be left out, too
+// TestHost lets workers die of the host's own code: no image is blamed, and none is left out for it.
+func TestHost(t *testing.T) {
+	s := newStory(t).publish("a1", "b1").pass().publish("a2", "b1")
+	for i := range 9 {
+		report := crash.Report{Output: stack("runtime", "host/x", "main"), Ended: s.end(), Calls: calls("a2")}
+		f := s.diesOf(report, i+1, []string{"a2"}, "", "")
+		if f.Strength != Host || !strings.Contains(f.Evidence, "in the host's own host/x.F") {
+			t.Errorf("found %+v", f)
+		}
+	}
+	// Host code that an image has called: a suspicion.
+	s = newStory(t).publish("a1", "b1").pass().publish("a2", "b1")
+	report := crash.Report{Output: stack("runtime", "host/x", "p/a2"), Ended: s.end(), Calls: calls("a2", "b1")}
+	f := s.diesOf(report, 1, nil, "", "")
+	if f.Strength != Weak || name(f.Image) != "a2" || !strings.Contains(f.Evidence, "in the host's own host/x.F (file.go:1), called in p/a2.F") {
+		t.Errorf("found %+v", f)
+	}
+	report.Ended = s.end()
+	s.diesOf(report, 2, nil, "a2", "")
+	// An image's code that the host has called.
+	s = newStory(t).publish("a1", "b1").pass().publish("a2", "b1")
+	s.diesOf(crash.Report{Output: stack("p/a2", "host/x"), Ended: s.end()}, 1, nil, "a2", "")
 }
 
 // stack returns the crash output of a process whose innermost functions belong to the packages.
@@ -216,31 +324,57 @@ func TestFind(t *testing.T) {
 	tests := []struct {
 		what     string
 		output   string
+		running  *inflight.Snapshot
 		tried    []string
 		want     string // "" means nobody
-		named    bool
+		strength Strength
 		evidence string
 	}{
-		{"no stack, nothing tried", "", nil, "b2", false, "in probation"},
-		{"no stack, two tried", "", []string{"c3", "a2"}, "c3", false, "being tried"},
-		{"named", stack("runtime", "p/a2", "p/b2"), []string{"b2"}, "a2", true, "in p/a2.F (file.go:1)"},
-		{"named, and only tried", stack("p/c3"), []string{"c3"}, "c3", true, "in p/c3.F"},
-		{"named, of an earlier release", stack("p/a1"), nil, "a1", true, "in p/a1.F"},
-		{"a package of two images", stack("p/a"), []string{"c3", "a3"}, "c3", false, "being tried"},
-		{"nobody's package", stack("main"), nil, "b2", false, "in probation"},
+		{"one in a call", "", calls("a2"), []string{"b2"}, "a2", Strong, "while no other image was in a call (1 call)"},
+		{"one in New", "", calls("b2:New"), nil, "b2", Strong, "(in New)"},
+		{"two in calls", "", calls("a2", "b2"), nil, "", Weak, "while 2 images were in calls"},
+		{"perhaps two", "", &inflight.Snapshot{Images: calls("a2").Images, Partial: true}, nil, "a2", Weak, "no other image"},
+		{"nothing in a call, one tried", "", calls(), []string{"c3"}, "c3", Weak, "while no image was in a call, and 1 "},
+		{"nothing known, one in probation of two", "", nil, nil, "", Weak, "in probation"},
+		{"nothing known, one tried", "", nil, []string{"c3"}, "c3", Weak, "being tried"},
+		{"named", stack("runtime", "p/a2", "p/b2"), calls("b2"), []string{"b2"}, "a2", Certain, "in p/a2.F (file.go:1)"},
+		{"named, and only tried", stack("p/c3"), nil, []string{"c3"}, "c3", Certain, "in p/c3.F"},
+		{"named, of an earlier release", stack("p/a1"), nil, nil, "a1", Certain, "in p/a1.F"},
+		{"a package of two images", stack("p/a"), calls("c3"), []string{"c3", "a3"}, "c3", Strong, "no other image"},
+		{"out of memory", strings.Replace(stack("p/a2"), "panic: boom", "fatal error: out of memory", 1), nil, nil, "a2", Strong, "in p/a2.F"},
 	}
 	for _, test := range tests {
-		f := s.Find(crash.Report{Output: test.output}, suspects(test.tried...))
-		if name(f.Image) != test.want || f.Named != test.named || !strings.Contains(f.Evidence, test.evidence) {
-			t.Errorf("%s: found %s, named %v, %q", test.what, name(f.Image), f.Named, f.Evidence)
+		f := s.Find(crash.Report{Output: test.output, Calls: test.running}, suspects(test.tried...))
+		if name(f.Image) != test.want || f.Strength != test.strength || !strings.Contains(f.Evidence, test.evidence) {
+			t.Errorf("%s: found %s, %s, %q", test.what, name(f.Image), f.Strength, f.Evidence)
 		}
 	}
-	if f := newStory(t).publish("a1").pass().Find(crash.Report{}, nil); f != (Finding{}) {
+	if f := newStory(t).publish("a1").pass().Find(crash.Report{}, nil); !f.Image.IsZero() || f.Strength != "" {
 		t.Errorf("nobody is to blame, and found is %+v", f)
 	}
 	unread := newStory(t).publish("a?").pass()
-	if f := unread.Find(crash.Report{Output: stack("p/a?")}, nil); f != (Finding{}) {
+	if f := unread.Find(crash.Report{Output: stack("p/a?")}, nil); !f.Image.IsZero() {
 		t.Errorf("an image that can't be read is found: %+v", f)
+	}
+}
+
+// TestNext tries images again that may be innocent, or that are all there is.
+func TestNext(t *testing.T) {
+	s := newStory(t).publish("a1", "b1").pass().publish("a2", "b1")
+	now := s.end()
+	for _, test := range []struct {
+		image    string
+		strength Strength
+		tries    int
+		after    time.Duration // 0: never
+	}{
+		{"a2", Certain, 0, 0}, {"a2", Strong, 0, time.Minute}, {"b1", Certain, 0, time.Minute},
+		{"a2", Strong, 1, 2 * time.Minute}, {"a2", Strong, 5, 32 * time.Minute}, {"a2", Strong, 6, time.Hour}, {"a2", Strong, 60, time.Hour},
+	} {
+		next := s.Next(Finding{Suspect: suspects(test.image)[0], Strength: test.strength}, now, test.tries)
+		if test.after == 0 != next.IsZero() || test.after > 0 && next.Sub(now) != test.after {
+			t.Errorf("%s, %s, tried %d times: %v, want %v later", test.image, test.strength, test.tries, next, test.after)
+		}
 	}
 }
 

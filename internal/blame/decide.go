@@ -1,7 +1,9 @@
 package blame
 
 import (
+	"cmp"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/sohost/sohost/generations"
@@ -16,26 +18,34 @@ const (
 	// patienceWithCrashes is how many crashes in a row with nobody to blame are treated as accidents.
 	patienceWithCrashes = 2
 
-	// patienceWithKills is the same for processes that were killed from outside. The killer, an operator or a kernel
-	// that ran out of memory, most often had no plugin in mind.
-	patienceWithKills = 10
+	// patienceWithOthers is the same for processes that were killed from outside, and for those that the host's own code
+	// has ended. The killer, an operator or a kernel that ran out of memory, most often had no plugin in mind.
+	patienceWithOthers = 10
+
+	firstCooldown = time.Minute
+	maxCooldown   = time.Hour
 )
 
-// Condemns reports whether the image of a finding goes into quarantine for a crash at that time. It does
+// Cooldown returns how long to wait before an image or a plugin that ended processes is tried again for the n-th time, n counted
+// from 0: a minute, then twice as long each time, up to an hour.
+func Cooldown(n int) time.Duration {
+	if n > 5 {
+		return maxCooldown
+	}
+	return firstCooldown << n
+}
+
+// Condemns reports whether the image of a finding goes into quarantine for a crash at that time. It does if the evidence isn't
+// weak, and
 //
 //   - if it is in probation and there is another image to go back to
 //   - if there is none, or the image has passed its probation, and it has crashed once before within relapse. Until
-//     then it is started again, because it is the best there is or has proved itself. If it has passed its probation,
-//     the stack must name it as well; if the stack doesn't, LeftOut applies instead.
+//     then it is started again, because it is the best there is or has proved itself.
 func (r *Record) Condemns(f Finding, ended time.Time) bool {
-	if f.Image.IsZero() || r.Quarantined(f.Image) {
+	if f.Image.IsZero() || f.Strength == Weak || r.Quarantined(f.Image) {
 		return false
 	}
-	confirmed := r.confirmed(f.Suspect)
-	if !confirmed && r.hasFallback(f.Suspect) {
-		return true
-	}
-	return (f.Named || !confirmed) && r.relapsed(f.Suspect, ended)
+	return !r.confirmed(f.Suspect) && r.hasFallback(f.Suspect) || f.deaths > 1 || r.relapsed(f.Suspect, ended)
 }
 
 // relapsed reports whether the image's last crash was less than relapse ago, and its quarantine was not lifted since.
@@ -52,46 +62,74 @@ func (r *Record) relapsed(s Suspect, now time.Time) bool {
 	return false
 }
 
+// Next returns when the image of a finding that goes into quarantine is tried again; the zero time if only a person may lift its
+// quarantine. That is if the evidence is certain, and there is another image to go back to. tries is how often it was tried again
+// before.
+func (r *Record) Next(f Finding, ended time.Time, tries int) time.Time {
+	if f.Strength == Certain && r.hasFallback(f.Suspect) {
+		return time.Time{}
+	}
+	return ended.Add(Cooldown(tries))
+}
+
 // LeftOut returns the plugins not to boot, because workers keep crashing and quarantine has not stopped that:
 //
 //   - those whose image was blamed more than once in the present row of crashes
-//   - with the third crash in the row that nobody is to blame for, the plugin whose image came last; with the fourth,
-//     the one before it, and so on. If the workers were killed from outside, this begins with the eleventh. Once every
-//     plugin has had its turn, the last two are left out together, then the last three, until all are.
+//   - with the third crash in the row that nobody is to blame for, the plugin that was suspected most; with the fourth, the next
+//     one, and so on. Of plugins that were suspected equally the one whose image came last is the first. If the workers were killed
+//     from outside, or died of the host's own code, this begins with the eleventh. Once every plugin has had its turn, the first
+//     two are left out together, then the first three, until all are.
 //
 // inARow is how many crashes the row has. Those more than relapse ago are not counted.
 func (r *Record) LeftOut(inARow int, now time.Time) map[string]bool {
 	out := map[string]bool{}
-	blamed, nobody, killed := map[generations.ID]int{}, 0, 0
+	blamed, suspicion, nobody, others := map[generations.ID]int{}, map[string]float64{}, 0, 0
 	for _, e := range r.lastCrashes(inARow, now) {
+		for _, s := range e.Suspects {
+			suspicion[s.Plugin] += s.Share
+		}
 		switch {
-		case !e.From.IsZero():
+		case !e.From.IsZero() && Strength(e.Evidence) != Weak:
 			blamed[e.From]++
-		case e.Detail == crash.Killed:
-			killed++
+		case strings.HasPrefix(e.Detail, crash.Killed), Strength(e.Evidence) == Host:
+			others++
 		default:
 			nobody++
 		}
 	}
-	var suspects []string
+	var suspects []Suspect
 	for _, s := range r.byAge() {
 		if blamed[s.Image] > 1 && !r.Quarantined(s.Image) {
 			out[s.Plugin] = true
 		} else {
-			suspects = append(suspects, s.Plugin)
+			suspects = append(suspects, s)
 		}
 	}
-	if n := max(nobody-patienceWithCrashes, killed-patienceWithKills); n > 0 && len(suspects) > 0 {
-		for _, plugin := range turn(suspects, n) {
-			out[plugin] = true
+	slices.SortStableFunc(suspects, func(a, b Suspect) int { return cmp.Compare(suspicion[b.Plugin], suspicion[a.Plugin]) })
+	if n := max(nobody-patienceWithCrashes, others-patienceWithOthers); n > 0 && len(suspects) > 0 {
+		for _, s := range turn(suspects, n) {
+			out[s.Plugin] = true
 		}
 	}
 	return out
 }
 
+// Suspected returns the plugin's image that was suspected last in a row of crashes, which need not be the one that the current
+// release names; the zero ID if none was.
+func (r *Record) Suspected(plugin string, inARow int, now time.Time) (image generations.ID) {
+	for _, e := range r.lastCrashes(inARow, now) {
+		for _, s := range e.Suspects {
+			if s.Plugin == plugin {
+				image = s.Image
+			}
+		}
+	}
+	return image
+}
+
 // turn returns the plugins that are left out at the n-th time, n counted from 1: each alone, and then more and more
 // together.
-func turn(suspects []string, n int) []string {
+func turn(suspects []Suspect, n int) []Suspect {
 	if n <= len(suspects) {
 		return suspects[n-1 : n]
 	}

@@ -1,52 +1,166 @@
 package blame
 
 import (
+	"fmt"
+	"slices"
+	"strings"
+
 	"github.com/sohost/sohost/generations"
 	"github.com/sohost/sohost/internal/crash"
+	"github.com/sohost/sohost/internal/inflight"
 )
 
-// Finding says which image is to blame for a crash. The zero Finding means that none is.
+// Strength is how much the evidence of a finding is worth.
+type Strength string
+
+const (
+	// Certain: the stack names the image.
+	Certain Strength = "certain"
+
+	// Strong: no other image's code was running, or it is far more likely than all others: see narrow.
+	Strong Strength = "strong"
+
+	// Weak: others may have done it as well, or the process may have been killed from outside.
+	Weak Strength = "weak"
+
+	// Host: the stack names the host's own code, and no image's.
+	Host Strength = "host"
+)
+
+// Finding says which image is to blame for a crash. The zero Finding means that nothing is known.
 type Finding struct {
-	Suspect
-	Named    bool   // the process's stack names the image
+	Suspect  // the zero Suspect if none is to blame, or none more than others
+	Strength Strength
 	Evidence string // in words; follows the reason of the crash in a sentence
+
+	// Suspects are the images that may have done it, the likeliest first, if the evidence isn't certain.
+	Suspects []generations.Suspicion
+
+	deaths int // how many crashes the evidence is from
 }
 
 // Find returns which image is to blame for a crash. The first of these that there is:
 //
 //   - the image whose code crashed, according to the process's stack
-//   - the image that was being tried, because its New, Start or init may have ended the process without a word
-//   - the image in probation that came last, if there is another one to go back to
+//   - the images whose code was running, according to the process's table of calls
+//   - the images that have work in the background, or were being tried
 //
 // If the program itself was in probation, only the stack counts: otherwise the program is the likeliest reason.
 //
 // tried are the images that were being tried when the process ended, the one that began last first.
 func (r *Record) Find(report crash.Report, tried []Suspect) Finding {
-	if s, frame, ok := r.named(crash.Parse(report.Output), tried); ok {
-		return Finding{s, true, "in " + frame.String()}
+	trace := crash.Parse(report.Output)
+	if f := r.named(trace, tried); f.Strength != "" {
+		if f.Strength == Weak {
+			return r.narrow(f, true, report.Ended)
+		}
+		return f
 	}
 	if report.Program != "" {
 		return Finding{}
 	}
-	if len(tried) > 0 {
-		return Finding{tried[0], false, "while this image was being tried"}
+	f, doubt := r.suspected(report, tried)
+	if len(f.Suspects) == 0 {
+		return f
 	}
-	for _, s := range r.byAge() {
-		if !r.confirmed(s) && !r.Quarantined(s.Image) && r.hasFallback(s) {
-			return Finding{s, false, "while this image was in probation, and nothing else is to blame"}
+	// Whoever sends SIGKILL, or stops a process so that it hangs, most often had no plugin in mind.
+	if report.Exit == crash.Killed || report.Why != "" {
+		doubt = true
+	}
+	return r.narrow(f, doubt, report.Ended)
+}
+
+// suspected returns the images that may have ended a process without a word. doubt is set if even a single one need not have
+// done it.
+func (r *Record) suspected(report crash.Report, tried []Suspect) (f Finding, doubt bool) {
+	if report.Calls == nil {
+		f.Evidence = "while this image was being tried"
+		if len(tried) == 0 {
+			f.Evidence = "while this image was in probation"
+			tried = slices.DeleteFunc(r.byAge(), func(s Suspect) bool {
+				return r.confirmed(s) || r.Quarantined(s.Image) || !r.hasFallback(s)
+			})
+		}
+		f.Suspects = evenly(tried)
+		return f, true
+	}
+	if inside := report.Calls.Inside(); len(inside) > 0 {
+		f.Suspects = byUse(inside)
+		if f.Evidence = fmt.Sprintf("while %d images were in calls", len(inside)); len(inside) == 1 {
+			f.Evidence = "while no other image was in a call (" + running(inside[0]) + ")"
+		}
+		return f, report.Calls.Partial
+	}
+	for _, im := range report.Calls.InBackground() {
+		if s := (Suspect{im.Plugin, im.Image}); !slices.Contains(tried, s) {
+			tried = append(tried, s)
 		}
 	}
-	return Finding{}
+	f.Suspects = evenly(tried)
+	if f.Evidence = "while no image was in a call"; len(tried) > 0 {
+		f.Evidence += fmt.Sprintf(", and %d had work in the background or were being tried", len(tried))
+	}
+	return f, true
+}
+
+// running returns in words what of an image ran.
+func running(im inflight.Image) string {
+	_, what, _ := strings.Cut(im.String(), ": ")
+	return what
+}
+
+// evenly suspects all images equally.
+func evenly(suspects []Suspect) (found []generations.Suspicion) {
+	for _, s := range suspects {
+		found = append(found, generations.Suspicion{Plugin: s.Plugin, Image: s.Image, Share: 1 / float64(len(suspects))})
+	}
+	return found
+}
+
+// byUse suspects images by how surprising it is that they were in calls. The one that ended the process was in one, and the
+// others were by chance; so an image is the likelier the seldomer it is in a call.
+func byUse(images []inflight.Image) (found []generations.Suspicion) {
+	var sum float64
+	for _, im := range images {
+		s := generations.Suspicion{Plugin: im.Plugin, Image: im.Image, Share: 1 / chance(im)}
+		sum += s.Share
+		found = append(found, s)
+	}
+	for i := range found {
+		found[i].Share /= sum
+	}
+	slices.SortStableFunc(found, likeliest)
+	return found
+}
+
+// chance returns how likely it was that an image was in a call at that moment.
+func chance(im inflight.Image) float64 {
+	// An image is in New or Start once in its life, for a moment. How seldom that is isn't known, and what serves may have
+	// waited for just this moment.
+	if len(im.Steps) > 0 && im.Calls == 0 {
+		return 0.1
+	}
+	return (im.Busy*float64(im.Looked) + 1) / (float64(im.Looked) + 2) // Laplace's rule of succession
+}
+
+func likeliest(a, b generations.Suspicion) int {
+	switch {
+	case a.Share > b.Share:
+		return -1
+	case a.Share < b.Share:
+		return 1
+	}
+	return 0
 }
 
 // farBack is how many releases before the current one are searched for an image that a stack names.
 const farBack = 40
 
-// named returns the image whose code crashed, and the stack frame that shows it. It looks at the images being tried and
-// the current ones first, and only then at earlier ones, whose goroutines may still have been running.
-func (r *Record) named(trace *crash.Trace, tried []Suspect) (Suspect, crash.Frame, bool) {
+// named returns the image whose code crashed. It looks at the images being tried and the current ones first, and only then at
+// earlier ones, whose goroutines may still have been running.
+func (r *Record) named(trace *crash.Trace, tried []Suspect) Finding {
 	if len(trace.Goroutines) == 0 {
-		return Suspect{}, crash.Frame{}, false
+		return Finding{}
 	}
 	var images []crash.Image
 	of := map[string]Suspect{}
@@ -71,5 +185,19 @@ func (r *Record) named(trace *crash.Trace, tried []Suspect) (Suspect, crash.Fram
 		})
 		id, frame, ok = trace.Culprit(images)
 	}
-	return of[id], frame, ok
+	inHost, hosts := trace.Host(images, r.HostPackage)
+	switch {
+	case ok && hosts:
+		return Finding{
+			Strength: Weak, Suspects: evenly([]Suspect{of[id]}),
+			Evidence: fmt.Sprintf("in the host's own %s, called in %s", inHost, frame),
+		}
+	case ok && strings.Contains(trace.Reason, "out of memory"): // it asked for the last bit; others may have more
+		return Finding{Suspect: of[id], Strength: Strong, Evidence: "in " + frame.String(), Suspects: evenly([]Suspect{of[id]}), deaths: 1}
+	case ok:
+		return Finding{Suspect: of[id], Strength: Certain, Evidence: "in " + frame.String(), deaths: 1}
+	case hosts:
+		return Finding{Strength: Host, Evidence: "in the host's own " + inHost.String()}
+	}
+	return Finding{}
 }

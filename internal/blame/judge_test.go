@@ -12,6 +12,7 @@ import (
 
 	"github.com/sohost/sohost/generations"
 	"github.com/sohost/sohost/internal/crash"
+	"github.com/sohost/sohost/internal/inflight"
 )
 
 // bench is a judge with a real store, whose images contain nothing but their names.
@@ -75,24 +76,28 @@ func (b *bench) events(kind generations.Kind) (found []generations.Event) {
 	return slices.DeleteFunc(events, func(e generations.Event) bool { return e.Kind != kind })
 }
 
-func report(n int) crash.Report {
-	return crash.Report{Exit: "exit status 3", Output: "words", Ended: time.Now().Add(time.Duration(n)*time.Second - time.Minute).UTC().Round(0)}
+func report(n int, running ...Suspect) crash.Report {
+	c := new(inflight.Snapshot)
+	for _, s := range running {
+		c.Images = append(c.Images, inflight.Image{Plugin: s.Plugin, Image: s.Image, Calls: 2})
+	}
+	return crash.Report{Exit: "exit status 3", Output: "words", Calls: c, Ended: time.Now().Add(time.Duration(n)*time.Second - time.Minute).UTC().Round(0)}
 }
 
-// TestJudge quarantines the image that came last, with everything that is known, and records the crash.
+// TestJudge quarantines the image in a call, with everything that is known, and records the crash.
 func TestJudge(t *testing.T) {
 	b := newBench(t)
 	b.publish("a1")
 	b.confirm()
 	b.publish("a2")
-	r := report(1)
+	r := report(1, Suspect{"a", b.image("a2")})
 	if out := b.Judge.Judge(b.record(), []crash.Report{r}, 1, nil); len(out) != 0 {
 		t.Errorf("left out are %v", out)
 	}
 	a2 := b.image("a2")
 	q, is, err := b.Store.Quarantined(a2)
-	if !is || err != nil || q.Plugin != "a" || q.Release != 2 || q.Detail != "words" || !q.Time.Equal(r.Ended) ||
-		!strings.Contains(q.Reason, "exit status 3, while this image was in probation") {
+	if !is || err != nil || q.Plugin != "a" || q.Evidence != "strong" || q.Next.Sub(r.Ended) != time.Minute || q.Release != 2 || q.Detail != "words" || !q.Time.Equal(r.Ended) ||
+		!strings.Contains(q.Reason, "exit status 3, while no other image was in a call (2 calls)") {
 		t.Errorf("the record of quarantine is %+v, %v, %v", q, is, err)
 	}
 	err = b.Quarantined(a2)
@@ -103,7 +108,8 @@ func TestJudge(t *testing.T) {
 		t.Errorf("Quarantined of another is %v", err)
 	}
 	c := b.events(generations.KindCrash)
-	if len(c) != 1 || c[0].From != a2 || c[0].Plugin != "a" || c[0].Release != 2 || !c[0].Time.Equal(r.Ended) || c[0].Detail != "exit status 3" {
+	if len(c) != 1 || c[0].From != a2 || c[0].Plugin != "a" || c[0].Release != 2 || !c[0].Time.Equal(r.Ended) ||
+		c[0].Detail != "exit status 3, while no other image was in a call (2 calls)" || c[0].Evidence != "strong" {
 		t.Errorf("the crashes in the history are %+v", c)
 	}
 	if !strings.Contains(b.log.String(), "msg=quarantine") || strings.Contains(b.log.String(), "another chance") {
@@ -117,7 +123,7 @@ func TestJudgedOnce(t *testing.T) {
 	b.publish("a1")
 	b.confirm()
 	tried := []Suspect{{"a", b.image("a1")}}
-	reports := []crash.Report{report(1)}
+	reports := []crash.Report{report(1, tried...)}
 	b.Judge.Judge(b.record(), reports, 1, tried)
 	if !strings.Contains(b.log.String(), "another chance") {
 		t.Errorf("the log has %s", &b.log)
@@ -132,7 +138,7 @@ func TestJudgedOnce(t *testing.T) {
 	// Two reports in one boot count as two crashes, of an image that has no other to go back to and isn't confirmed.
 	only := newBench(t)
 	only.publish("a1")
-	only.Judge.Judge(only.record(), []crash.Report{report(1), report(2)}, 2, []Suspect{{"a", only.image("a1")}})
+	only.Judge.Judge(only.record(), []crash.Report{report(1, tried...), report(2, tried...)}, 2, nil)
 	if only.Quarantined(only.image("a1")) == nil {
 		t.Error("two crashes count once")
 	}
@@ -165,7 +171,8 @@ func TestNoQuarantine(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(b.Store.Dir(), "quarantine"), nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if out := b.Judge.Judge(b.record(), []crash.Report{report(1)}, 1, nil); !out["a"] || len(out) != 1 {
+	reports := []crash.Report{report(1, Suspect{"a", b.image("a2")})}
+	if out := b.Judge.Judge(b.record(), reports, 1, nil); !out["a"] || len(out) != 1 {
 		t.Errorf("left out are %v", out)
 	}
 	if err := b.Quarantined(b.image("a2")); err != nil {

@@ -3,6 +3,7 @@ package blame
 import (
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/sohost/sohost/generations"
 	"github.com/sohost/sohost/internal/crash"
@@ -28,7 +29,7 @@ type Record struct {
 	// Quarantined reports whether an image is in quarantine.
 	Quarantined func(generations.ID) bool
 
-	// Events is the history of crashes and lifted quarantines, oldest first.
+	// Events is the history of crashes, lifted quarantines and plugins left out, oldest first.
 	Events []generations.Event
 
 	// Has reports whether the host has a plugin of that name. Releases keep naming plugins that the host no longer has.
@@ -37,6 +38,9 @@ type Record struct {
 	// OwnPackages returns the packages of an image that neither the program nor the standard library has. ok is unset if the
 	// image can't be read.
 	OwnPackages func(generations.ID) (packages map[string]struct{}, ok bool)
+
+	// HostPackage reports whether a package is the program's own: neither an image's nor the standard library's.
+	HostPackage func(pkg string) bool
 }
 
 // earlier calls visit with the releases before release, newest first, until visit returns false.
@@ -48,6 +52,19 @@ func (r *Record) earlier(release generations.Release, visit func(generations.Rel
 		}
 		release = previous
 	}
+}
+
+// RolledBack reports whether the suspect's image, which the current release names, came by a rollback that was ordered.
+func (r *Record) RolledBack(s Suspect) bool { return r.first(s).RollbackOf != 0 }
+
+// LeftOutBefore returns how often the plugin was left out not long ago.
+func (r *Record) LeftOutBefore(plugin string, now time.Time) (n int) {
+	for _, e := range r.Events {
+		if e.Kind == generations.KindLeaveOut && e.Plugin == plugin && now.Sub(e.Time) < 2*maxCooldown {
+			n++
+		}
+	}
+	return n
 }
 
 // suspectsOf returns the images of a release, ordered by plugin name.

@@ -22,16 +22,36 @@ func OwnPackages(image, host *native.Info) map[string]struct{} {
 // Culprit returns the ID of the image whose code the crashed goroutine was running, and the call that shows it. ok is false if
 // nothing crashed, or if it isn't certain which image it was: the package comment has the rules.
 func (t *Trace) Culprit(images []Image) (id string, frame Frame, ok bool) {
-	g := t.crashed()
-	if g == nil {
-		return "", Frame{}, false
-	}
-	for _, f := range append(g.Frames[:len(g.Frames):len(g.Frames)], g.CreatedBy) {
+	for _, f := range t.frames() {
 		if id, ok := only(images, f.Package); ok {
 			return id, f, true
 		}
 	}
 	return "", Frame{}, false
+}
+
+// Host returns the innermost call of the host's own code that the crashed goroutine was running, if it is further in than that of
+// Culprit: then an image has called the host and the fault was there, or no image had to do with it. is reports whether a package is
+// one of the host's own.
+func (t *Trace) Host(images []Image, is func(pkg string) bool) (frame Frame, ok bool) {
+	for _, f := range t.frames() {
+		if _, ok := only(images, f.Package); ok {
+			return Frame{}, false
+		}
+		if is(f.Package) {
+			return f, true
+		}
+	}
+	return Frame{}, false
+}
+
+// frames returns the calls of the crashed goroutine, the innermost first and finally the one that created it.
+func (t *Trace) frames() []Frame {
+	g := t.crashed()
+	if g == nil {
+		return nil
+	}
+	return append(g.Frames[:len(g.Frames):len(g.Frames)], g.CreatedBy)
 }
 
 // crashed returns the goroutine that crashed, or nil.

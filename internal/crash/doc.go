@@ -20,9 +20,10 @@
 //
 // It is the image whose code that goroutine was running. Going from the innermost frame outward, and finally to the function
 // that created the goroutine, it is the image of the first package that exactly one image has. So the packages of the standard
-// library and of the host never decide, even if the fault is in them: the image that called them is blamed. A package that
-// several images share, such as the same version of a dependency, doesn't decide either. If nothing else is on the stack, no
-// image is blamed: taking all of these images out of service would cost more than a second crash.
+// library and of the host never decide. If the fault is in the standard library, the image that called it is to blame; if it is in
+// the host's own code, that image may be, which is for others to judge: see Trace.Host. A package that several images share, such
+// as the same version of a dependency, doesn't decide either. If nothing else is on the stack, no image is blamed: taking all of
+// these images out of service would cost more than a second crash.
 //
 // Only running code is blamed. Memory that one image has corrupted or exhausted may end the process in another one.
 package crash

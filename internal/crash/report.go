@@ -5,6 +5,8 @@ import (
 	"os"
 	"syscall"
 	"time"
+
+	"github.com/sohost/sohost/internal/inflight"
 )
 
 // MaxOutput is how many bytes of an output are kept and parsed. The goroutine that crashed is at the beginning.
@@ -25,6 +27,11 @@ type Report struct {
 
 	// Program is the path of the program that the process ran, if that was in probation.
 	Program string `json:"program,omitempty"`
+	// Calls are the images that were in calls when the process ended; nil if that isn't known.
+	Calls *inflight.Snapshot `json:"calls,omitempty"`
+
+	// Memory is set if the kernel has killed a process of this server because memory ran out.
+	Memory bool `json:"memory,omitempty"`
 
 	// Output is what the Go runtime wrote to the file of debug.SetCrashOutput, up to MaxOutput.
 	Output string `json:"output,omitempty"`
@@ -47,7 +54,11 @@ const Killed = "signal: killed"
 
 // Reason returns in one line why the process ended: Why, or else the reason in its output, or else how it exited.
 func (r *Report) Reason() string {
-	return cmp.Or(r.Why, Parse(r.Output).Reason, r.Exit)
+	exit := r.Exit
+	if exit == Killed && r.Memory {
+		exit += ", since memory ran out"
+	}
+	return cmp.Or(r.Why, Parse(r.Output).Reason, exit)
 }
 
 func truncate(output string) string {

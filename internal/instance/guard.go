@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/sohost/sohost/internal/crash"
+	"github.com/sohost/sohost/internal/inflight"
 )
 
 // PanicError is a panic in a plugin's code that the host has caught.
@@ -78,18 +79,20 @@ const grace = 100 * time.Millisecond
 // abandoned is the number of calls that were given up and have not returned yet.
 var abandoned atomic.Int64
 
-// guard calls a function of a plugin so that neither a panic in it nor its never returning stops the host. what names
-// the function in errors. ctx must have a deadline. At the deadline, after a grace period, the call is left behind in
+// guard calls a function of a plugin so that neither a panic in it nor its never returning stops the host. step names
+// the function in errors, and is noted in the row until the function returns. ctx must have a deadline. At the deadline, after a grace period, the call is left behind in
 // its goroutine, as there is no way to end it.
 //
 // If ctx is canceled before its deadline, because nobody wants the result any more, guard still waits for the call
 // until the deadline, so that nothing is undone while the call runs.
-func guard(ctx context.Context, what string, call func(context.Context) error) error {
+func guard(ctx context.Context, row *inflight.Row, step inflight.Step, call func(context.Context) error) error {
 	done := make(chan error, 1)
 	var decided atomic.Bool // by whichever comes first: the call's return, or the end of the wait
 	go func() {
 		err := errors.New("ended its goroutine") // stays if runtime.Goexit ends the call
+		leave := row.Enter(step)
 		defer func() {
+			leave()
 			if !decided.CompareAndSwap(false, true) {
 				abandoned.Add(-1)
 			}
@@ -107,7 +110,7 @@ func guard(ctx context.Context, what string, call func(context.Context) error) e
 			err = context.Cause(ctx)
 		}
 		if err != nil {
-			return fmt.Errorf("%s: %w", what, err)
+			return fmt.Errorf("%s: %w", step, err)
 		}
 		return nil
 	case <-patience.C:
@@ -115,6 +118,6 @@ func guard(ctx context.Context, what string, call func(context.Context) error) e
 		if !decided.CompareAndSwap(false, true) {
 			abandoned.Add(-1)
 		}
-		return fmt.Errorf("%s has not returned: %w", what, context.Cause(ctx))
+		return fmt.Errorf("%s has not returned: %w", step, context.Cause(ctx))
 	}
 }

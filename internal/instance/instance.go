@@ -10,12 +10,14 @@ import (
 	"sync/atomic"
 
 	"github.com/sohost/sohost/abi"
+	"github.com/sohost/sohost/internal/inflight"
 )
 
 // Instance is one loaded instance of a plugin. Its methods must be called by one goroutine at a time, the owner, except
 // for Image, Value and Handler, which any goroutine may call.
 type Instance struct {
 	image   *Image
+	row     *inflight.Row
 	value   abi.Instance
 	handler http.Handler // nil if the plugin takes no requests
 	started bool         // Start has returned nil, and Stop was not called since
@@ -26,11 +28,13 @@ type Instance struct {
 // passed to late, in another goroutine, to be closed.
 //
 // Even with an error, such as ErrNoHandler, New may return an instance, which the caller must close.
-func New(ctx context.Context, image *Image, host abi.Host, late func(*Instance)) (*Instance, error) {
-	in := &Instance{image: image}
+//
+// In row, which may be nil, the instance notes which calls of the plugin's code run. Its owner releases it.
+func New(ctx context.Context, image *Image, host abi.Host, row *inflight.Row, late func(*Instance)) (*Instance, error) {
+	in := &Instance{image: image, row: row}
 	var made error
 	var decided atomic.Bool // by whichever comes first: New's return, or the end of the wait
-	err := guard(ctx, "New", func(ctx context.Context) error {
+	err := guard(ctx, in.row, inflight.New, func(ctx context.Context) error {
 		in.value, made = image.descriptor.New(ctx, host)
 		if !decided.CompareAndSwap(false, true) && made == nil {
 			late(in)
@@ -65,6 +69,9 @@ func handlesSomething(i abi.Instance) bool {
 // Image returns the image that the instance's code comes from.
 func (in *Instance) Image() *Image { return in.image }
 
+// Row returns the row that New was given.
+func (in *Instance) Row() *inflight.Row { return in.row }
+
 // Value returns what the plugin's New returned.
 func (in *Instance) Value() abi.Instance { return in.value }
 
@@ -77,7 +84,8 @@ func (in *Instance) Start(ctx context.Context) error {
 	if !ok || in.started {
 		return nil
 	}
-	if err := guard(ctx, "Start", s.Start); err != nil {
+	in.row.SetBackground(true) // from here on, even if Start fails
+	if err := guard(ctx, in.row, inflight.Start, s.Start); err != nil {
 		return err
 	}
 	in.started = true
@@ -106,7 +114,11 @@ func (in *Instance) stop(ctx context.Context) error {
 		return nil
 	}
 	in.started = false
-	return guard(ctx, "Stop", in.value.(abi.Starter).Stop)
+	err := guard(ctx, in.row, inflight.Stop, in.value.(abi.Starter).Stop)
+	if err == nil {
+		in.row.SetBackground(false)
+	}
+	return err
 }
 
 // End stops the background work and closes the instance, if it is an io.Closer. No call may be running any more.
@@ -116,5 +128,5 @@ func (in *Instance) End(ctx context.Context) error {
 	if !ok {
 		return stopped
 	}
-	return errors.Join(stopped, guard(ctx, "Close", func(context.Context) error { return c.Close() }))
+	return errors.Join(stopped, guard(ctx, in.row, inflight.Close, func(context.Context) error { return c.Close() }))
 }

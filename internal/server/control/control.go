@@ -112,5 +112,8 @@ type Crash struct {
 	Time   time.Time `json:"time"`
 	PID    int       `json:"pid"`
 	Reason string    `json:"reason"`
-	File   string    `json:"file,omitempty"` // its stacks
+	File   string    `json:"file,omitempty"` // what it has left: its stacks, if it wrote any
+
+	// Calls are the images that were in calls when it ended; nil if that isn't known.
+	Calls *sohost.Calls `json:"calls,omitempty"`
 }

@@ -16,6 +16,9 @@ func (s *Supervisor) beat(p *process, n uint64) {
 	if s.adopts {
 		s.children.reap()
 	}
+	if p.calls != nil {
+		s.usage.Look(p.calls) // fails until the worker has made its table
+	}
 	s.examine(p, n)
 }
 

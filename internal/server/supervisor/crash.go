@@ -1,6 +1,7 @@
 package supervisor
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -11,6 +12,7 @@ import (
 	"github.com/sohost/sohost"
 	"github.com/sohost/sohost/generations"
 	"github.com/sohost/sohost/internal/crash"
+	"github.com/sohost/sohost/internal/inflight"
 	"github.com/sohost/sohost/internal/server/control"
 )
 
@@ -28,13 +30,17 @@ const (
 func (s *Supervisor) crashed(p *process) {
 	defer p.close()
 	report := p.report()
+	s.usage.Tell(report.Calls)
 	reason := p.why()
 	file, err := s.keep(report)
 	if err != nil {
 		s.log.Warn("keep a crash output", "err", err)
 	}
 	if p.failed.Load() == nil { // otherwise it said itself why it gives up, and no image is to blame
-		s.pend(sohost.Crash{Ended: report.Ended, Exit: report.Exit, Why: report.Why, Output: report.Output, Program: s.onTrial(p)})
+		s.pend(sohost.Crash{
+			Ended: report.Ended, Exit: report.Exit, Why: report.Why, Output: report.Output, Program: s.onTrial(p),
+			Calls: report.Calls, Memory: report.Memory,
+		})
 	}
 	if s.onTrial(p) != "" {
 		defer s.goBack(reason)
@@ -45,7 +51,7 @@ func (s *Supervisor) crashed(p *process) {
 		s.row = 0
 	}
 	s.row++
-	s.crashes = append(s.crashes, control.Crash{Time: report.Ended, PID: report.PID, Reason: reason, File: file})
+	s.crashes = append(s.crashes, control.Crash{Time: report.Ended, PID: report.PID, Reason: reason, File: file, Calls: report.Calls})
 	s.crashes = s.crashes[max(0, len(s.crashes)-keptCrashes):]
 	s.log.Error("worker died; connections wait for the next one", "pid", p.pid, "exit", report.Exit, "why", reason, "in a row", s.row,
 		"output", file)
@@ -71,9 +77,24 @@ func (s *Supervisor) pend(c sohost.Crash) {
 	s.pending = s.pending[max(0, len(s.pending)-keptCrashes):]
 }
 
-// keep writes a crash output, most often stacks, to a file in the store, and removes the oldest such files.
+// calls describes the images that were in calls, a line each.
+func calls(s *inflight.Snapshot) string {
+	if s == nil {
+		return "which images were in calls isn't known\n"
+	}
+	text := ""
+	for _, im := range s.Images {
+		text += fmt.Sprintln(im)
+	}
+	if s.Partial {
+		text += "and perhaps others\n"
+	}
+	return cmp.Or(text, "no image was in a call\n")
+}
+
+// keep writes what a crashed worker has left, most often stacks, to a file in the store, and removes the oldest such files.
 func (s *Supervisor) keep(report *crash.Report) (string, error) {
-	if report.Output == "" {
+	if report.Output == "" && report.Calls == nil {
 		return "", nil
 	}
 	dir := filepath.Join(s.opts.Start.Options.Store, "crashes")
@@ -81,8 +102,8 @@ func (s *Supervisor) keep(report *crash.Report) (string, error) {
 		return "", err
 	}
 	file := filepath.Join(dir, fmt.Sprintf("%s-%d.txt", report.Ended.UTC().Format("20060102T150405.000"), report.PID))
-	text := fmt.Sprintf("worker %d, started %v, ended %v: %s\n\n%s",
-		report.PID, report.Started, report.Ended, report.Reason(), report.Output)
+	text := fmt.Sprintf("worker %d, started %v, ended %v: %s\n%s\n%s",
+		report.PID, report.Started, report.Ended, report.Reason(), calls(report.Calls), report.Output)
 	err := generations.WriteFile(file, 0o600, func(w io.Writer) error {
 		_, err := io.WriteString(w, text)
 		return err

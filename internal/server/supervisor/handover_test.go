@@ -27,7 +27,7 @@ func TestHandover(t *testing.T) {
 	images := map[string]string{"counter": "/counter.so"}
 	handing := st.handover(control.HandoverRequest{Why: "a test", Images: images})
 	taker := st.worker()
-	if start := taker.began.Order.Start; !start.Takes || taker.began.Files != 5 || start.Options.Store != st.dir {
+	if start := taker.began.Order.Start; !start.Takes || taker.began.Files != 6 || start.Options.Store != st.dir {
 		t.Errorf("the taker is told %+v with %d files", start, taker.began.Files)
 	}
 	if g := giver.give(); g.Why != "a test" || !reflect.DeepEqual(g.Images, images) || g.Program != "" {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/sohost/sohost/internal/crash"
 	"github.com/sohost/sohost/internal/fault"
+	"github.com/sohost/sohost/internal/inflight"
 	"github.com/sohost/sohost/internal/passing"
 	"github.com/sohost/sohost/internal/self"
 	"github.com/sohost/sohost/internal/server/worker"
@@ -24,13 +25,15 @@ const askBacklog = 16
 
 // process is one worker.
 type process struct {
-	proc    *os.Process
-	pid     int
-	among   *children // has it until its end
-	program *program  // nil: that of this process, or it was started by the one before
-	started time.Time
-	link    *passing.Conn
-	output  *os.File // gets what the Go runtime says when it crashes
+	proc     *os.Process
+	pid      int
+	among    *children // has it until its end
+	program  *program  // nil: that of this process, or it was started by the one before
+	started  time.Time
+	oomKills int64 // what oomKills returned when it was started
+	link     *passing.Conn
+	output   *os.File // gets what the Go runtime says when it crashes
+	calls    *os.File // has which images are in calls, see sohost.Process; nil if the program before an upgrade knew of no such file
 
 	served  chan struct{}                  // closed once it serves
 	serving atomic.Pointer[worker.Serving] // what it said then
@@ -70,6 +73,12 @@ func spawn(program *program, among *children) (*process, error) {
 		link.Close()
 		return nil, err
 	}
+	calls, err := passing.MemoryFile("calls")
+	if err != nil {
+		link.Close()
+		output.Close()
+		return nil, err
+	}
 	cmd := self.Command(context.Background(), program.executable(), "worker")
 	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
 	cmd.ExtraFiles = []*os.File{theirs} // becomes worker.LinkFile
@@ -82,20 +91,21 @@ func spawn(program *program, among *children) (*process, error) {
 	if err != nil {
 		link.Close()
 		output.Close()
+		calls.Close()
 		if errors.Is(err, syscall.ENOEXEC) {
 			err = fmt.Errorf("%w; if an emulator runs this program, name it in %s", err, self.LauncherEnv)
 		}
 		return nil, fmt.Errorf("start a worker: %w", err)
 	}
-	p := watch(cmd.Process, time.Now(), link, output, among)
+	p := watch(cmd.Process, time.Now(), link, output, calls, among)
 	p.program = program
 	return p, nil
 }
 
 // watch returns the process of a running child. Its close must be called after its end.
-func watch(proc *os.Process, started time.Time, link *passing.Conn, output *os.File, among *children) *process {
+func watch(proc *os.Process, started time.Time, link *passing.Conn, output, calls *os.File, among *children) *process {
 	p := &process{
-		proc: proc, pid: proc.Pid, among: among, started: started, link: link, output: output,
+		proc: proc, pid: proc.Pid, among: among, started: started, oomKills: oomKills(), link: link, output: output, calls: calls,
 		served: make(chan struct{}), given: make(chan worker.Given, 1), asks: make(chan worker.Ask, askBacklog),
 		pings: make(chan uint64, 1), paused: make(chan struct{}, 1), wake: make(chan struct{}, 1),
 		silent: make(chan struct{}), closed: make(chan struct{}), exited: make(chan struct{}),
@@ -218,6 +228,7 @@ func (p *process) close() {
 	close(p.closed)
 	p.link.Close()
 	p.output.Close()
+	p.calls.Close() // which may be nil
 	p.tasks.Wait()
 }
 
@@ -276,6 +287,10 @@ func (p *process) report() *crash.Report {
 		r = &crash.Report{Exit: "ended while the supervisor was replaced"}
 	}
 	r.PID, r.Started, r.Ended, r.Output, r.Why = p.pid, p.started, p.ended, string(output), p.hung
+	r.Memory = r.Signal == syscall.SIGKILL && oomKills() > p.oomKills
+	if p.calls != nil {
+		r.Calls, _ = inflight.Read(p.calls) // none if it has died before it made the table
+	}
 	return r
 }
 

@@ -14,6 +14,8 @@ import (
 	"testing"
 
 	"github.com/sohost/sohost"
+	"github.com/sohost/sohost/generations"
+	"github.com/sohost/sohost/internal/inflight"
 	"github.com/sohost/sohost/internal/passing"
 	"github.com/sohost/sohost/internal/server/conns"
 	"github.com/sohost/sohost/internal/server/worker"
@@ -38,6 +40,7 @@ type event struct {
 type command struct {
 	Say    *worker.Word `json:"say,omitempty"`
 	Output string       `json:"output,omitempty"` // write that to the crash output
+	Calls  string       `json:"calls,omitempty"`  // be in a call of a plugin of that name
 	Exit   *int         `json:"exit,omitempty"`
 	Signal int          `json:"signal,omitempty"` // send itself that
 	Deaf   bool         `json:"deaf,omitempty"`   // answer no pings from now on
@@ -89,7 +92,7 @@ func bePuppet() {
 		panic(http.ErrAbortHandler)
 	}))
 	reads := make(chan string)
-	for _, f := range files[3:] {
+	for _, f := range files[3 : len(files)-1] {
 		go func() {
 			b, _ := io.ReadAll(f)
 			reads <- string(b)
@@ -139,6 +142,13 @@ func bePuppet() {
 			events.Encode(event{Read: &text})
 		case c := <-commands:
 			files[2].WriteString(c.Output)
+			if c.Calls != "" {
+				table, err := inflight.NewTable(files[len(files)-1])
+				if err != nil {
+					os.Exit(94)
+				}
+				table.Claim(c.Calls, generations.ID{1}).Enter(inflight.New)
+			}
 			if c.Tough {
 				signal.Ignore(syscall.SIGQUIT)
 			}

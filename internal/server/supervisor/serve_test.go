@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/sohost/sohost"
+	"github.com/sohost/sohost/generations"
 	"github.com/sohost/sohost/internal/crash"
 	"github.com/sohost/sohost/internal/passing"
 	"github.com/sohost/sohost/internal/server/control"
@@ -34,7 +35,7 @@ func TestServe(t *testing.T) {
 	st.run()
 	p := st.worker()
 	start := p.began.Order.Start
-	if p.began.Files != 3 || start.Takes || start.LogFormat != "json" || !start.Verbose || start.ShutdownTimeout != never ||
+	if p.began.Files != 4 || start.Takes || start.LogFormat != "json" || !start.Verbose || start.ShutdownTimeout != never ||
 		len(start.Crashes) > 0 {
 		t.Errorf("the first worker is told %+v with %d files", start, p.began.Files)
 	}
@@ -167,13 +168,16 @@ func TestRestart(t *testing.T) {
 	}
 	third.serve(1)
 	st.await(func(s control.Status) bool { return s.Worker != nil })
-	third.do(command{Signal: int(syscall.SIGKILL)})
+	third.do(command{Calls: "p", Signal: int(syscall.SIGKILL)})
 
 	fourth := st.worker()
 	start = fourth.began.Order.Start
 	if c := start.Crashes; len(c) != 1 || c[0].Exit != "signal: killed" ||
 		start.CrashesInARow != 3 {
 		t.Errorf("after a worker that served, the next is told %+v, %d in a row", c, start.CrashesInARow)
+	}
+	if in := start.Crashes[0].Calls.Inside(); len(in) != 1 || in[0].Plugin != "p" || in[0].Image != (generations.ID{1}) {
+		t.Errorf("after a worker that was in a call, the next is told %+v", in)
 	}
 	if s := st.status(); s.Worker != nil || s.Store != st.dir || s.Plugins == nil {
 		t.Errorf("while none serves the status is %+v", s)
@@ -184,7 +188,7 @@ func TestRestart(t *testing.T) {
 		t.Fatalf("the status is %+v", s)
 	}
 	for i, want := range []string{"panic: first", "no port", "signal: killed"} {
-		if c := s.Crashes[i]; c.Reason != want || c.PID == 0 || c.Time.IsZero() || (c.File != "") != (i == 0) {
+		if c := s.Crashes[i]; c.Reason != want || c.PID == 0 || c.Time.IsZero() || (c.File != "") != (i != 1) {
 			t.Errorf("crash %d is %+v, want %s", i, c, want)
 		}
 	}
@@ -192,6 +196,12 @@ func TestRestart(t *testing.T) {
 	if err != nil || !strings.Contains(string(text), "panic: first\n\ngoroutine 1") ||
 		!strings.HasPrefix(string(text), fmt.Sprintf("worker %d, ", s.Crashes[0].PID)) {
 		t.Errorf("the first crash's file has %q, %v", text, err)
+	}
+	if text, err := os.ReadFile(s.Crashes[2].File); err != nil || !strings.Contains(string(text), "\np 010000000000: in New\n") {
+		t.Errorf("the last crash's file has %q, %v", text, err)
+	}
+	if c := s.Crashes[2].Calls; len(c.Inside()) != 1 {
+		t.Errorf("the last crash was in %+v", c)
 	}
 	if filepath.Dir(s.Crashes[0].File) != filepath.Join(st.dir, "crashes") {
 		t.Errorf("it is %s", s.Crashes[0].File)
@@ -394,7 +404,7 @@ func child(t *testing.T, command ...string) (p *process, theirs *passing.Conn) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return watch(cmd.Process, time.Now(), link, output, new(children)), theirs
+	return watch(cmd.Process, time.Now(), link, output, nil, new(children)), theirs
 }
 
 // TestKillProof kills a process that doesn't end. It is waited for as long as the limit says and not longer.

@@ -63,6 +63,9 @@ func (s *Supervisor) begin() (*process, error) {
 // order tells a worker what to serve. After an error the worker is gone.
 func (s *Supervisor) order(p *process, start *worker.Start, more ...*os.File) error {
 	files := append([]*os.File{s.public, s.opts.Lock.File(), p.output}, more...)
+	if p.calls != nil {
+		files = append(files, p.calls)
+	}
 	err := p.link.Send(worker.Order{Start: start}, files...)
 	if err == nil {
 		return nil

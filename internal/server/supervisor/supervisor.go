@@ -19,6 +19,7 @@ import (
 
 	"github.com/sohost/sohost"
 	"github.com/sohost/sohost/generations"
+	"github.com/sohost/sohost/internal/inflight"
 	"github.com/sohost/sohost/internal/self"
 	"github.com/sohost/sohost/internal/server/control"
 	"github.com/sohost/sohost/internal/server/systemd"
@@ -80,6 +81,7 @@ type Supervisor struct {
 
 	resumed *process       // the worker that served before an upgrade
 	pending []sohost.Crash // crashes that no worker knows of yet; see pend
+	usage   inflight.Usage // of the plugins' images, by whichever worker
 
 	links sync.Mutex // held while the files of a draining worker are closed, and for the whole of an upgrade; before mu
 

@@ -54,6 +54,7 @@ type childLegacy struct {
 	Started time.Time `json:"started"`
 	Link    int       `json:"link"`
 	Output  int       `json:"output"`
+	Calls   int       `json:"calls,omitempty"` // 0: there is no such file
 }
 
 // upgradeTimeout bounds how long the program waits for its last answers on the control socket before it is replaced.
@@ -161,6 +162,9 @@ func (s *Supervisor) exec(program *program, orders *os.File, links []*process) e
 			defer end.Close()
 		}
 		c := childLegacy{PID: p.pid, Started: p.started, Link: keep(end, err), Output: keep(p.output, nil)}
+		if p.calls != nil {
+			c.Calls = keep(p.calls, nil)
+		}
 		if i == 0 {
 			l.Worker = c
 		} else {
@@ -305,5 +309,9 @@ func (s *Supervisor) adopt(c childLegacy) (*process, error) {
 		return nil, err
 	}
 	s.children.add(c.PID)
-	return watch(proc, c.Started, link, fileAt(c.Output, "crash output"), &s.children), nil
+	var calls *os.File
+	if c.Calls != 0 {
+		calls = fileAt(c.Calls, "calls")
+	}
+	return watch(proc, c.Started, link, fileAt(c.Output, "crash output"), calls, &s.children), nil
 }

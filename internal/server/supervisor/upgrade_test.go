@@ -127,13 +127,22 @@ func TestUpgrade(t *testing.T) {
 	}
 	taker.exit(0)
 
+	// What a worker that an earlier program has started leaves is still read.
+	third.do(command{Calls: "p", Signal: int(syscall.SIGKILL)})
+	fourth := st.worker()
+	if c := fourth.began.Order.Start.Crashes; len(c) != 1 || len(c[0].Calls.Inside()) != 1 {
+		t.Errorf("after the upgrade and a death a worker is told %+v", c)
+	}
+	fourth.serve(3)
+	st.await(func(s control.Status) bool { return s.Worker != nil })
+
 	if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
-	if !third.order().Finish {
+	if !fourth.order().Finish {
 		t.Error("the worker is not told to finish")
 	}
-	third.exit(0)
+	fourth.exit(0)
 	if err, _ := receive(t, exited, "end of the server"); err != nil {
 		t.Errorf("the server ends with %v; its log:\n%s", err, st.log)
 	}

@@ -39,7 +39,8 @@ type Order struct {
 }
 
 // Start says what to serve. Its files are the listening socket, the store's lock and the file for crash output. With Takes there
-// are two sockets to the giver as well: the one for sohost.Take, and the one for connections.
+// are two sockets to the giver as well: the one for sohost.Take, and the one for connections. The last is the file for
+// sohost.Process.Calls; a supervisor of an earlier version sends none.
 type Start struct {
 	Options         sohost.Options `json:"options"`
 	Crashes         []sohost.Crash `json:"crashes,omitempty"`

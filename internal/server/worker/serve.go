@@ -51,6 +51,9 @@ func (w *worker) serve(files []*os.File) error {
 	options.Process = &sohost.Process{
 		Lock: generations.InheritLock(files[1]), Handover: w.ask, Crashes: w.start.Crashes, CrashesInARow: w.start.CrashesInARow,
 	}
+	if n := w.start.files(); len(files) > n {
+		options.Process.Calls = files[n]
+	}
 
 	idle := w.start.Clients.Idle
 	s := &server{accepted: conns.NewSet(idle), passedOn: conns.NewSet(idle), listener: listener}

@@ -108,14 +108,18 @@ func receiveStart(link *passing.Conn) (*Start, []*os.File, error) {
 	if first.Start == nil {
 		return nil, nil, errors.New("the supervisor's first order is not the one to start")
 	}
-	want := 3
-	if first.Start.Takes {
-		want = 5
-	}
-	if len(files) < want {
+	if want := first.Start.files(); len(files) < want {
 		return nil, nil, fmt.Errorf("the supervisor's order to start has %d files, want %d", len(files), want)
 	}
 	return first.Start, files, nil
+}
+
+// files returns how many files come with the order, not counting the one for Process.Calls.
+func (s *Start) files() int {
+	if s.Takes {
+		return 5
+	}
+	return 3
 }
 
 // ToldError is an error that the worker has reported to its supervisor.
