@@ -151,16 +151,16 @@ func TestUpgrade(t *testing.T) {
 	}
 }
 
-// TestUpgradeFails takes the new program away between the start of the worker that runs it and the moment in which the supervisor
-// is to run it, too. The supervisor stays what it was, and goes on with everything.
-func TestUpgradeFails(t *testing.T) {
+// TestUpgradeGone takes the new program away between the start of the worker that runs it and the moment in which the supervisor
+// is to run it, too. The server has it open, and becomes what was tried.
+func TestUpgradeGone(t *testing.T) {
 	t.Parallel()
 	p := newPlace(t)
 	source := newSourceOf(t, "pad", filepath.Join("testdata", "pad"))
 	source.edit("pad.go", `"net/http"`, "\"net/http\"\n\t\"os\"")
 	source.edit("pad.go", "return pad{host}, nil", `os.Remove(host.Args()["remove"]); return pad{host}, nil`)
 	gone := filepath.Join(p.dir, "gone")
-	d := p.start(t, "--plugin", "pad="+source.build()+",arg.remove="+gone)
+	d := p.start(t, "--plugin", "pad="+source.build()+",arg.remove="+gone, "--probation", "100ms")
 	load := startLoad(2, *steady, get(d.url+"/pad?key=a"))
 	install(t, server, gone)
 	chmod(t, gone)
@@ -168,14 +168,15 @@ func TestUpgradeFails(t *testing.T) {
 	if _, err := d.client.Handover(patient(t), control.HandoverRequest{Program: gone}); err != nil {
 		t.Fatal(err)
 	}
-	d.await(mark, func(l line) bool {
-		return l.text("msg") == "upgrade the supervisor: the program before stays; the worker runs the new one"
-	})
+	d.await(mark, isMessage("upgraded: this is another program in the same process"))
 	after := d.status()
 	if after.PID != before.PID || after.Worker.PID == before.Worker.PID {
 		t.Errorf("before: server %d, worker %d; after: %d, %d", before.PID, before.Worker.PID, after.PID, after.Worker.PID)
 	}
-	if _, err := d.client.Handover(patient(t), control.HandoverRequest{}); err != nil { // the supervisor's own program serves
+	if _, err := os.Lstat(gone); !os.IsNotExist(err) {
+		t.Errorf("the program is still there: %v", err)
+	}
+	if _, err := d.client.Handover(patient(t), control.HandoverRequest{}); err != nil { // that program can start itself
 		t.Error(err)
 	}
 	load.end(t)

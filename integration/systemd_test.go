@@ -48,7 +48,7 @@ func TestSystemd(t *testing.T) {
 	defer notices.Close()
 
 	// LISTEN_PID is the pid of the program, which only a shell that becomes the program knows before it runs.
-	script := `LISTEN_PID=$$ WATCHDOG_PID=$$ exec "$0" run --store "$1" --plugins "$2" --control "$3" --log-format json`
+	script := `LISTEN_PID=$$ WATCHDOG_PID=$$ exec "$0" run --store "$1" --plugins "$2" --control "$3" --log-format json --probation 100ms`
 	cmd := exec.CommandContext(patient(t), "/bin/sh", "-c", script, server, p.store, p.plugins, p.control)
 	cmd.Env = append(os.Environ(), "LISTEN_FDS=2", "LISTEN_FDNAMES=http:control", "WATCHDOG_USEC=3000000",
 		"NOTIFY_SOCKET="+notices.LocalAddr().String())
@@ -93,7 +93,10 @@ func TestSystemd(t *testing.T) {
 	}
 	hear("WATCHDOG=1")
 	client := control.NewClient(p.control)
-	for _, program := range []string{"", server} {
+	other := filepath.Join(p.dir, "other")
+	install(t, server, other)
+	chmod(t, other)
+	for _, program := range []string{"", other} {
 		if _, err := client.Handover(patient(t), control.HandoverRequest{Why: "test", Program: program}); err != nil {
 			t.Fatal(err)
 		}
