@@ -114,7 +114,7 @@ func TestCompileArgsRefused(t *testing.T) {
 		"unexpected form":        {shared, "-p", abiPath, "-trimpath", "a=>b"},
 		"unexpected form of":     {shared, "-p", abiPath, "-trimpath", "a;b"},
 		"another version":        {"-sohost=0:fresh:", "-p", "x"},
-		"missing-symabis":        {private, "-p", "example.com/app", "-buildid", "0123456789ab/x", "-symabis", "missing-symabis"},
+		"missing-symabis":        {private, "-p", "example.com/app", "-buildid", "0123456789ab/x", "-o", t.TempDir() + "/x", "-symabis", "missing-symabis"},
 		"missing-importcfg":      {private, "-p", "example.com/app", "-buildid", "0123456789ab/x", "-o", t.TempDir() + "/x", "-importcfg", "missing-importcfg"},
 		"missing-dir":            {private, "-p", "example.com/app", "-buildid", "0123456789ab/x", "-o", "missing-dir/x"},
 	} {

@@ -43,18 +43,6 @@ func compileArgs(args []string) ([]string, error) {
 	}
 	importPath := packagePath(p, args[at])
 	path := renamed(importPath, id)
-	if i := argument(args, "-symabis"); i >= 0 {
-		if err := renameSymabis(args[i], args[at], path, p); err != nil {
-			return nil, err
-		}
-	}
-	file, err := pathFile(args)
-	if err != nil {
-		return nil, err
-	}
-	if err := os.WriteFile(file, []byte(path), 0o600); err != nil {
-		return nil, err
-	}
 	args[at] = path
 	paths := make(map[string]string)
 	if i := argument(args, "-importcfg"); i >= 0 {
@@ -63,6 +51,18 @@ func compileArgs(args []string) ([]string, error) {
 		}
 	}
 	paths[importPath] = path
+	if i := argument(args, "-symabis"); i >= 0 {
+		if err := renameSymabis(args[i], paths, p); err != nil {
+			return nil, err
+		}
+	}
+	file, err := pathFile(args)
+	if err != nil {
+		return nil, err
+	}
+	if err := writePaths(file, path, paths); err != nil {
+		return nil, err
+	}
 	if err := note(os.Getenv(planEnv), paths); err != nil {
 		return nil, err
 	}
@@ -113,8 +113,8 @@ func recordAs(args []string, dir string) error {
 	return nil
 }
 
-// pathFile returns the file in which compile leaves the package's path for asm, which doesn't get the id. The go command keeps
-// the files of both in one directory for the package.
+// pathFile returns the file in which compile leaves paths for asm. The go command keeps the files of both in one directory for the
+// package.
 func pathFile(args []string) (string, error) {
 	i := argument(args, "-o")
 	if i < 0 {

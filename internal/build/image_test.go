@@ -1,9 +1,12 @@
 package build
 
 import (
+	"context"
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -63,13 +66,38 @@ func TestFreshAndShare(t *testing.T) {
 	}
 }
 
+// TestAssembly also refers to symbols of another package, whose content changes.
 func TestAssembly(t *testing.T) {
 	f := unpack(t, "asm")
 	first := f.build(".")
 	f.edit("go.mod", "v2.2.0", "v2.3.0")
 	f.edit("v1.5/asm.go", "return 1", "return 2")
+	f.edit("cpu/cpu.go", "{3, 4}", "{5, 6}")
 	second := f.build(".")
-	if diff := cmp.Diff([]string{"f2029472328dc033 1", "f2029472328dc033 2"}, load(t, first, second)); diff != "" {
+	want := []string{"f2029472328dc033 1 112", "f2029472328dc033 2 130", "f2029472328dc033 1 112"}
+	if diff := cmp.Diff(want, load(t, first, second, "0")); diff != "" {
+		t.Errorf("answers (-want +got):\n%s", diff)
+	}
+	f.edit("v1.5/asm.go", "import _", "//import _")
+	f.edit("main.go", `"asmplugin/v1.5"`, "_ \"asmplugin/cpu\"\n\t\"asmplugin/v1.5\"")
+	_, err := Build(context.Background(), f.options("."))
+	if ce := (*CompileError)(nil); !errors.As(err, &ce) || !strings.Contains(ce.Output, `add import _ "asmplugin/cpu" to a Go file of this package`) {
+		t.Errorf("without the import: %v", err)
+	}
+}
+
+// TestSegmentio builds a plugin with github.com/segmentio/encoding, whose dependency github.com/segmentio/asm has assembly that
+// refers to another of its packages.
+func TestSegmentio(t *testing.T) {
+	if testing.Short() {
+		t.Skip("compiles large packages; TestAssembly does the same with small ones")
+	}
+	f := unpack(t, "segmentio")
+	first := f.build(".")
+	f.edit("main.go", "first", "second")
+	f.edit("go.mod", "encoding v0.5.3", "encoding v0.5.2")
+	second := f.build(".")
+	if diff := cmp.Diff([]string{`{"first":"äö"} true`, `{"second":"äö"} true`}, load(t, first, second)); diff != "" {
 		t.Errorf("answers (-want +got):\n%s", diff)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"math"
+	"os"
 	"path/filepath"
 	"runtime/debug"
 	"strconv"
@@ -95,15 +96,76 @@ func TestModinfo(t *testing.T) {
 }
 
 func TestSymabis(t *testing.T) {
-	from, to := "gopkg.in/yaml.v3", "gopkg.in/yaml.v3_gX"
-	got, err := symabis("def gopkg.in/yaml%2ev3.f ABI0\nref gopkg.in/yaml%2ev3.g ABI0\nref runtime.h ABIInternal\n", from, to, testPlan())
-	want := "def gopkg.in/yaml%2ev3_gX.f ABI0\nref gopkg.in/yaml%2ev3_gX.g ABI0\nref runtime.h ABIInternal\n"
+	paths := map[string]string{"gopkg.in/yaml.v3": "gopkg.in/yaml.v3_gX", "text": "text_gY"}
+	got, err := symabis("def gopkg.in/yaml%2ev3.f ABI0\nref gopkg.in/yaml%2ev3.g ABI0\nref text.T ABI0\nref runtime.h ABIInternal\n", paths, testPlan())
+	want := "def gopkg.in/yaml%2ev3_gX.f ABI0\nref gopkg.in/yaml%2ev3_gX.g ABI0\nref text_gY.T ABI0\nref runtime.h ABIInternal\n"
 	if err != nil || got != want {
 		t.Errorf("got %q, %v", got, err)
 	}
-	if _, err := symabis("ref example.com/app/sub.f ABI0\n", from, to, testPlan()); err == nil {
-		t.Error("a reference to another private package was let through")
+	_, err = symabis("ref example.com/app/sub.f ABI0\n", paths, testPlan())
+	if err == nil || !strings.Contains(err.Error(), `add import _ "example.com/app/sub" to a Go file`) {
+		t.Errorf("a reference to a package that isn't imported: %v", err)
 	}
+}
+
+func TestRenameAsm(t *testing.T) {
+	paths := map[string]string{"example.com/app": "example.com/app_gX", "example.com/app/sub.d": "example.com/app/sub.d_gY", "text": "text_gZ"}
+	for name, want := range map[string]string{
+		"example·com∕app·f": "example·com∕app_gX·f", "example·com∕app·f·1": "example·com∕app_gX·f·1", "text·f": "text_gZ·f",
+		"example·com∕app∕sub·d·x": "example·com∕app∕sub·d_gY·x", "runtime·f": "runtime·f", "text∕template·f": "text∕template·f",
+		"example·com∕app∕sub·f": "example·com∕app∕sub·f",
+	} {
+		if got := renameAsm(name, paths); got != want {
+			t.Errorf("%s: got %s, want %s", name, got, want)
+		}
+	}
+}
+
+// TestEditAsm edits a file with includes: one from its directory and one from another, which includes itself.
+func TestEditAsm(t *testing.T) {
+	dir, include := t.TempDir(), t.TempDir()
+	source, work := filepath.Join(dir, "x.s"), filepath.Join(t.TempDir(), "work")
+	write(t, source, "#include \"textflag.h\"\n#include \"a.h\"\n # include \"b.h\"\n#include \"none.h\"\nCALL text·f(SB)\n")
+	write(t, filepath.Join(dir, "a.h"), "#define A 1\n")
+	write(t, filepath.Join(include, "b.h"), "#include \"b.h\"\n#define B text·g(SB)\n")
+	e := asmEditor{paths: map[string]string{"text": "text_gZ"}, dirs: []string{include}, work: work, edited: make(map[string]string)}
+	to, err := e.edit(source)
+	if err != nil {
+		t.Fatal(err)
+	}
+	header := e.edited[filepath.Join(include, "b.h")]
+	want := "#include \"textflag.h\"\n#include \"a.h\"\n # include \"" + header + "\"\n#include \"none.h\"\nCALL text_gZ·f(SB)\n"
+	if diff := cmp.Diff(want, string(must(os.ReadFile(to)))); diff != "" {
+		t.Errorf("the source (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff("#include \"b.h\"\n#define B text_gZ·g(SB)\n", string(must(os.ReadFile(header)))); diff != "" {
+		t.Errorf("the header (-want +got):\n%s", diff)
+	}
+	if to, err := e.edit(filepath.Join(dir, "a.h")); to != filepath.Join(dir, "a.h") || err != nil {
+		t.Errorf("a file without names became %s, %v", to, err)
+	}
+}
+
+// FuzzEditAsm edits assembly. The copy must differ in nothing but the ids.
+func FuzzEditAsm(f *testing.F) {
+	f.Add("TEXT ·F(SB), 7, $0\n\tMOVQ example·com∕app·x+8(SB), AX // text·f\n#include \"x.s\"\n")
+	dir := f.TempDir()
+	f.Fuzz(func(t *testing.T, src string) {
+		if strings.Contains(src, "_g0123456789ab") {
+			t.Skip()
+		}
+		file := filepath.Join(dir, "x.s")
+		write(t, file, src)
+		e := asmEditor{paths: map[string]string{"example.com/app": "example.com/app_g0123456789ab", "text": "text_g0123456789ab"},
+			work: filepath.Join(dir, "work"), edited: make(map[string]string)}
+		to, err := e.edit(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := strings.ReplaceAll(string(must(os.ReadFile(to))), "_g0123456789ab", ""); got != src {
+			t.Errorf("%q became %q", src, got)
+		}
+	})
 }
 
 func TestMark(t *testing.T) {

@@ -12,7 +12,7 @@ import (
 var Plugin = abi.Descriptor{
 	ABI: abi.Version,
 	New: func(context.Context, abi.Host) (abi.Instance, error) {
-		return fmt.Sprintf("%x %d", xxhash.Sum64String("sohost"), asm.Answer()), nil
+		return fmt.Sprintf("%x %d %d", xxhash.Sum64String("sohost"), asm.Answer(), asm.Level()), nil
 	},
 }
 

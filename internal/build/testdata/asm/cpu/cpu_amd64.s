@@ -1,0 +1,5 @@
+#include "textflag.h"
+
+TEXT ·Add(SB), NOSPLIT, $0
+	ADDQ	$100, AX
+	RET

@@ -1,0 +1,5 @@
+#include "textflag.h"
+
+TEXT ·Add(SB), NOSPLIT, $0
+	ADD	$100, R0
+	RET

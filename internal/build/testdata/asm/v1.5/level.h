@@ -1,0 +1,1 @@
+#define SECOND asmplugin∕cpu·Level+8(SB)
