@@ -110,7 +110,8 @@ type StateMove struct {
 	Version int    `json:"version,omitempty"`
 
 	// Changes lists the fields that differ between the two generations: "added state.a", "removed state.b", "renamed
-	// state.c → d", "retyped state.e: int32 → int64".
+	// state.c → d", "retyped state.e: int32 → int64"; and "unlocked state.mu"
+	// for a lock that a panic had left behind.
 	Changes []string `json:"changes,omitempty"`
 
 	// Lost lists the fields whose values the new generation did not get: "state.b", or "everything" if it takes no state.
@@ -144,7 +145,7 @@ func moveOf(t instance.Taken) StateMove {
 	for _, kind := range []struct {
 		verb  string
 		paths []string
-	}{{"added", t.Added}, {"removed", t.Removed}, {"renamed", t.Renamed}, {"retyped", t.Retyped}} {
+	}{{"added", t.Added}, {"removed", t.Removed}, {"renamed", t.Renamed}, {"retyped", t.Retyped}, {"unlocked", t.Unlocked}} {
 		for _, path := range kind.paths {
 			m.Changes = append(m.Changes, kind.verb+" "+path)
 		}

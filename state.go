@@ -150,6 +150,7 @@ func (c *candidate) restore(ctx context.Context) error {
 func (c *candidate) moveOptions() state.Options {
 	o := state.Options{MaxBytes: c.plugin.host.opts.StateLimit}
 	if c.old.serves != nil {
+		o.Quiet = c.old.gate != nil
 		o.Shared = c.old.serves.Value().Image().SharedWith(c.next.Image())
 	}
 	return o

@@ -17,6 +17,7 @@ const (
 	data                   // may be copied deeply, like a plugin's own struct
 	lock                   // unlocked while the state moves: a copy starts at zero
 	handle                 // stands for something outside: a copy refers to the same thing
+	generator              // like a handle, but its source may be a type of the plugin's own: verify looks at that
 	container              // holds values of any type, and verify can look into it
 	opaque                 // hides functions, interfaces or raw pointers
 )
@@ -46,8 +47,8 @@ var listed = map[string]class{
 	"net.UnixListener":   handle,
 	"database/sql.DB":    handle,
 	"database/sql.Stmt":  handle,
-	"math/rand.Rand":     handle,
-	"math/rand/v2.Rand":  handle,
+	"math/rand.Rand":     generator,
+	"math/rand/v2.Rand":  generator,
 	"errors.errorString": handle, // errors like io.EOF are identified by their address
 	"fmt.wrapError":      container, "fmt.wrapErrors": container, "errors.joinError": container,
 	"sync.Cond":           plain,
@@ -162,7 +163,7 @@ func cleanIn(t reflect.Type, seen map[reflect.Type]bool) bool {
 			switch listed[name] {
 			case plain, value, data, lock, handle:
 				return true
-			case container, opaque:
+			case container, generator, opaque:
 				return false
 			}
 		}

@@ -53,16 +53,26 @@ func (x *extents) clash() (inner, outer any, found bool) {
 }
 
 // risky reports whether values of a shape can have pointers into other objects: a pointer's target type is also part of
-// another type, or there are interfaces, which may hold any pointer.
+// another type, or there are interfaces, which may hold any pointer. A pointer to an array may have been made from a slice
+// of its elements, and a slice from an array; so an array is looked at as its elements.
 func risky(s *shape) bool {
 	targets, parts := map[reflect.Type]bool{}, map[reflect.Type]bool{}
+	arrays, slices := map[reflect.Type]bool{}, map[reflect.Type]bool{} // by element type
 	found := false
 	s.follow(root, func(s *shape, _ string) {
 		switch s.kind {
 		case reflect.Pointer:
 			targets[s.object] = true
-		case reflect.Slice, reflect.Array:
+			for t := s.object; t.Kind() == reflect.Array; {
+				t = t.Elem()
+				targets[t] = true
+			}
+		case reflect.Slice:
 			parts[s.elem.typ] = true
+			slices[s.elem.typ] = true
+		case reflect.Array:
+			parts[s.elem.typ] = true
+			arrays[s.elem.typ] = true
 		case reflect.Interface:
 			found = true
 		}
@@ -72,6 +82,9 @@ func risky(s *shape) bool {
 	})
 	for t := range targets {
 		found = found || parts[t]
+	}
+	for t := range slices {
+		found = found || arrays[t]
 	}
 	return found
 }

@@ -74,7 +74,7 @@ func (m fitter) alike(o *op, f, t *shape, key bool) {
 	case reflect.String:
 		o.code = opString
 	case reflect.Pointer:
-		if f.typ != nil && f.typ == t.typ && f.elem.kind == stdKind && classOf(f.elem.typ) == handle {
+		if f.typ != nil && f.typ == t.typ && f.elem.kind == stdKind && (classOf(f.elem.typ) == handle || classOf(f.elem.typ) == generator) {
 			o.code = opShare
 			return
 		}

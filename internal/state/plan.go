@@ -29,6 +29,10 @@ type Plan struct {
 
 // Options holds the options of Move and Adopt. The zero value is the strictest.
 type Options struct {
+	// Quiet says that nobody uses the value, so that a lock which is held was left behind, by a panic. It is set free, as in a
+	// conversion, and Report.Unlocked names it. Default: locks move as they are.
+	Quiet bool
+
 	// Shared reports whether giver and receiver have the package with this path in common, so that interfaces may hold
 	// values of its types. The standard library and abi are always shared. Default: no other package is.
 	Shared func(path string) bool
@@ -142,6 +146,9 @@ func (p *Plan) Move(value any, o Options) (any, Report, error) {
 	}
 	if reason := verify(value, o, p.Way == ByReference); reason != nil {
 		return nil, r, &Refusal{p.From, p.To, []Reason{*reason}}
+	}
+	if o.Quiet && p.Way != ByConversion {
+		r.Unlocked = unlock(value)
 	}
 	switch p.Way {
 	case ByAdoption:

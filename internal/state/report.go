@@ -18,6 +18,9 @@ type Report struct {
 	// Emptied lists the structs of which a conversion keeps no field, although they had some.
 	Emptied []string `json:"emptied,omitempty"`
 
+	// Unlocked lists the locks that were held and are free now, see Options.Quiet.
+	Unlocked []string `json:"unlocked,omitempty"`
+
 	// Entries is the number of map entries and slice elements that were copied, at every level. It is zero if nothing was
 	// copied.
 	Entries int64 `json:"entries"`

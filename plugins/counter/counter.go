@@ -32,6 +32,9 @@ type counter struct {
 	total atomic.Uint64
 }
 
+// Without this, a slip in the signature of Export or Import would not be a compile error, but code without state.
+var _ abi.Stateful = (*counter)(nil)
+
 func newCounter(_ context.Context, host abi.Host) (abi.Instance, error) {
 	c := &counter{step: 1}
 	if s, ok := host.Args()["step"]; ok {

@@ -43,6 +43,9 @@ type state struct {
 	Freq map[string]int
 }
 
+// Without this, an embedded type that hides Export or Import would not be a compile error, but code without state.
+var _ abi.Stateful = (*wordfreq)(nil)
+
 type wordfreq struct {
 	keep.Of[state]
 	mu sync.Mutex // guards the state
