@@ -113,10 +113,18 @@ func (k Kept) Read(accept func(io.Reader) error) error {
 
 // Written returns when the plugin's newest checkpoint was written, or the zero time if there is none.
 func (d *Dir) Written(plugin string) time.Time {
-	for _, file := range []string{d.last(plugin), before(d.last(plugin))} {
-		if info, err := os.Stat(file); err == nil {
-			return info.ModTime()
-		}
+	if info, err := os.Stat(d.File(plugin)); err == nil {
+		return info.ModTime()
 	}
 	return time.Time{}
+}
+
+// File returns the path of the plugin's newest checkpoint, or "" if there is none.
+func (d *Dir) File(plugin string) string {
+	for _, file := range []string{d.last(plugin), before(d.last(plugin))} {
+		if _, err := os.Stat(file); err == nil {
+			return file
+		}
+	}
+	return ""
 }

@@ -1,0 +1,128 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/sohost/sohost"
+	"github.com/sohost/sohost/generations"
+	"github.com/sohost/sohost/internal/checkpoint"
+	"github.com/sohost/sohost/internal/state"
+	"github.com/spf13/cobra"
+)
+
+func newStateCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "state",
+		Short: "Read the state of plugins on disk",
+		Long: `State reads checkpoints, and states that are kept for a rollback. Their files carry the names and types of all fields, so the
+plugin isn't needed, and a server neither: it reads a state that new code refuses, too.`,
+		Example: `  sohost state show counter
+  sohost state export counter > counter.json`,
+	}
+	cmd.AddCommand(newStateShowCommand(), newStateExportCommand())
+	for _, below := range cmd.Commands() {
+		below.Args = explained(below.Args)
+	}
+	return cmd
+}
+
+// stateFile is a state on disk.
+type stateFile struct {
+	Plugin  string    `json:"plugin,omitempty"` // "" if a file was named
+	File    string    `json:"file"`
+	Written time.Time `json:"written"`
+	Bytes   int64     `json:"bytes"`
+	Schema  string    `json:"schema"`
+	Version int       `json:"version"`
+	Type    string    `json:"type"`
+
+	last *sohost.Move // what the running server says about the plugin's last reload; nil if none does
+	kept []checkpoint.Kept
+	tree *state.Tree
+}
+
+// stateReader adds the flags that say where states are to a command, and returns the function that reads one.
+func stateReader(cmd *cobra.Command) func(what string) (*stateFile, error) {
+	store := cmd.Flags().String("store", "", "read the store in this `directory` (default: the running server's, or where the configuration puts it)")
+	server := connect(cmd)
+	cmd.ValidArgsFunction = completePlugins(server)
+	return func(what string) (*stateFile, error) {
+		f := &stateFile{File: what}
+		if info, err := os.Stat(what); err != nil || info.IsDir() {
+			if strings.ContainsRune(what, filepath.Separator) || !generations.ValidName(what) {
+				return nil, fmt.Errorf("%s is neither a file nor the name of a plugin", what)
+			}
+			if err := f.find(cmd, *store, what, server); err != nil {
+				return nil, err
+			}
+		}
+		return f, f.read()
+	}
+}
+
+// find finds the newest state of a plugin.
+func (f *stateFile) find(cmd *cobra.Command, store, plugin string, server clientFunc) error {
+	f.Plugin = plugin
+	if store == "" {
+		ctx, cancel := context.WithTimeout(cmd.Context(), 2*time.Second) // the server is asked only for what is nice to have
+		defer cancel()
+		if client, err := server(); err == nil {
+			if s, err := client.Brief(ctx); err == nil {
+				store = s.Store
+				for _, p := range s.Plugins {
+					if p.Name == plugin {
+						f.last = p.Last
+					}
+				}
+			}
+		}
+	}
+	if store == "" {
+		c, err := serverConfig(cmd)
+		if err != nil {
+			return err
+		}
+		store = c.Store
+	}
+	dir := checkpoint.New(filepath.Join(store, "state"), slog.New(slog.DiscardHandler))
+	kept, err := dir.Kept(plugin)
+	if err != nil {
+		return err
+	}
+	f.kept, f.File = kept, dir.File(plugin)
+	if f.File == "" && len(kept) > 0 {
+		f.File = kept[0].File
+	}
+	if f.File == "" {
+		return fmt.Errorf("plugin %s has no state in the store %s: `sohost status --json` says why it has no checkpoint", plugin, store)
+	}
+	return nil
+}
+
+// maxTree is the memory that reading a state may take for each byte of its file. A state that needs more was not written by a server.
+const maxTree = 128
+
+func (f *stateFile) read() error {
+	file, err := os.Open(f.File)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	info, err := file.Stat()
+	if err != nil {
+		return err
+	}
+	f.Written, f.Bytes = info.ModTime(), info.Size()
+	o := state.DecodeOptions{MaxBytes: max(1, info.Size()), MaxMemory: 1<<20 + maxTree*info.Size()}
+	if f.tree, err = state.ReadTree(file, o); err != nil {
+		return fmt.Errorf("read %s: %w", f.File, err)
+	}
+	f.Schema, f.Version, f.Type = f.tree.Schema, f.tree.Version, f.tree.Type
+	return nil
+}
