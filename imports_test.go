@@ -56,7 +56,7 @@ var importRules = []importRule{
 		"it doesn't know who started it"},
 	{"internal/server/supervisor", ". generations native internal/crash internal/fault internal/inflight internal/passing internal/self internal/server/control " +
 		"internal/server/systemd internal/server/worker golang.org/x/sys", "it runs workers, and they load the plugins"},
-	{"cmd/sohost", ". generations native internal/build internal/instance internal/self internal/watch internal/server/control internal/server/supervisor " +
+	{"cmd/sohost", ". generations native internal/build internal/checkpoint internal/instance internal/self internal/state internal/watch internal/server/control internal/server/supervisor " +
 		"internal/server/systemd internal/server/worker golang.org/x/sys github.com/lmittmann/tint github.com/pelletier/go-toml/v2 " +
 		"github.com/spf13 github.com/inconshreveable/mousetrap", "the only place for flags, configuration files and terminal output"},
 
