@@ -69,23 +69,26 @@ func (h *Host) reports() (reports []crash.Report) {
 
 // rehearse probes the images of a release together, which takes hardly longer than probing one. If that fails, each
 // image is probed alone when its turn comes, to find out which one is at fault.
+//
+// No trial is on record meanwhile, as it wouldn't say which image it was. So the images are not rehearsed where they could
+// reach this process, nor after a crash.
 func (h *Host) rehearse(ctx context.Context, release generations.Release, leftOut map[string]bool) {
 	var paths []string
 	ids := map[generations.ID]bool{}
 	for _, p := range h.plugins() {
 		id := release.Plugins[p.Name].Image
 		object, err := h.store.Object(id)
-		if err != nil || ids[id] || leftOut[p.Name] || h.judge.Quarantined(id) != nil {
+		if err != nil || ids[id] || leftOut[p.Name] || p.Probe == Unwalled || h.judge.Quarantined(id) != nil {
 			continue
 		}
 		paths, ids[id] = append(paths, object.Path), true
 	}
-	if len(paths) < 2 {
+	if len(paths) < 2 || h.opts.Process.CrashesInARow > 0 {
 		return
 	}
-	ctx, cancel := h.limit(ctx, h.opts.OpenTimeout)
-	defer cancel()
-	if h.loader.Probe(ctx, paths...) == nil {
+	o := h.probeOptions(false)
+	o.MustHold = true
+	if _, err := h.loader.Probe(ctx, o, paths...); err == nil {
 		h.rehearsed = ids
 	}
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/sohost/sohost/abi"
 	"github.com/sohost/sohost/generations"
+	"github.com/sohost/sohost/internal/blame"
 	"github.com/sohost/sohost/internal/inflight"
 	"github.com/sohost/sohost/internal/instance"
 	"github.com/sohost/sohost/native"
@@ -255,7 +256,7 @@ func TestTrialAtBoot(t *testing.T) {
 	w := newWorld(t)
 	r := w.boots("a1")
 	r.confirm()
-	r.trials.Begin((&candidate{target: target{plugin: r.plugins()[0]}, move: Move{To: w.imageID("a2")}}).suspect())
+	r.trials.Begin((&candidate{target: target{plugin: r.plugins()[0]}, move: Move{To: w.imageID("a2")}}).suspect(), blame.InProcess)
 	r.Close(t.Context())
 	o := w.options("a")
 	now := time.Now()

@@ -67,6 +67,9 @@ func (h *Host) handoverDue() string {
 	if err := h.loader.Poisoned(); err != nil {
 		return brief(err.Error())
 	}
+	if why := h.tainted.Load(); why != nil {
+		return *why
+	}
 	return ""
 }
 

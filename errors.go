@@ -37,7 +37,7 @@ var (
 
 	// ErrTooSlow is returned when a plugin's code, or the calls that a stateful reload waits for, took longer than
 	// Options allow.
-	ErrTooSlow = errors.New("over its time limit")
+	ErrTooSlow = instance.ErrTooSlow
 
 	// ErrQuarantined is returned when an image is in quarantine because it has crashed a process. See LiftQuarantine.
 	ErrQuarantined = blame.ErrQuarantined
@@ -77,6 +77,10 @@ type Refusal struct {
 	// done so; zero if it doesn't. Tries is how often it has done so already.
 	Retry time.Time `json:"retry,omitzero"`
 	Tries int       `json:"tries,omitempty"`
+
+	// Changed lists the settings of the process that the image's code has changed before it was refused. Those that
+	// were not set back are a reason for a handover.
+	Changed []Change `json:"changed,omitempty"`
 }
 
 // because returns a copy of the refusal with its phase and reason filled in.
@@ -106,6 +110,9 @@ func (r *Refusal) Error() string {
 		fmt.Fprintf(&b, "%s serves on", r.Serves.Short())
 	}
 	fmt.Fprintf(&b, ": %s", r.Message)
+	for _, c := range r.Changed {
+		fmt.Fprintf(&b, "\nmeanwhile a setting of the process has changed: %s", c)
+	}
 	return b.String()
 }
 

@@ -3,6 +3,7 @@ package sohost
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/sohost/sohost/internal/inflight"
@@ -84,7 +85,7 @@ func drain(ctx context.Context, c *candidate) error {
 
 // start starts the candidate's background work.
 func start(ctx context.Context, c *candidate) error {
-	return c.step(PhaseStart, func() error { return c.next.Start(ctx) })
+	return c.watched(PhaseStart, func() error { return c.next.Start(ctx) })
 }
 
 // abandon closes the instances of candidates that won't flip.
@@ -102,6 +103,9 @@ func (b *batch) abandon(ctx context.Context) {
 		c.next.Row().Release()
 		h.cool(c.next)
 		c.next = nil
+	}
+	for _, c := range slices.Backward(b.candidates) { // the last one first, as each may have changed the same setting
+		c.restoreSettings()
 	}
 }
 

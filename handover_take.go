@@ -321,6 +321,7 @@ func (t *taker) publish() *Reload {
 		if isNew {
 			c.plugin.noteSuccess(move)
 			h.logMove(why, move, result.Release)
+			h.warn(move)
 		}
 	}
 	h.ledger.Note(generations.Event{Kind: generations.KindHandover, Release: result.Release, Detail: t.plan.Why})

@@ -31,6 +31,24 @@ type Move struct {
 	State     StateMove      `json:"state"`
 	Phases    Phases         `json:"phases"`
 	Time      time.Time      `json:"time"` // when the plugin's part began
+
+	// Changed lists the settings of the process that have changed while the image was opened, or in its New or Start.
+	Changed []Change `json:"changed,omitempty"`
+
+	// Tried lists what the image's init functions tried in the probe and were not permitted there, such as "open a
+	// socket for IPv4 (socket)". In this process nothing has kept them from it.
+	Tried []string `json:"tried,omitempty"`
+}
+
+// Warnings says what is worth knowing about a move that has succeeded.
+func (m Move) Warnings() (warnings []string) {
+	for _, c := range m.Changed {
+		warnings = append(warnings, "it has changed a setting that all plugins share: "+c.String())
+	}
+	for _, what := range m.Tried {
+		warnings = append(warnings, "its init functions "+what+": the probe didn't permit it, this process did")
+	}
+	return warnings
 }
 
 // Phase is a step of a reload.

@@ -39,8 +39,9 @@ type Options struct {
 	// plugin's Emit returns an error.
 	Emit func(ctx context.Context, plugin string, points []abi.Point) error `json:"-"`
 
-	// OpenTimeout is the time limit for each of three steps: checking and probing an image; opening it and calling New;
-	// and Start, for all plugins of a deploy together. Default: 10 s.
+	// OpenTimeout is the time limit for each of three steps: probing an image, not counting time in which the probe waits
+	// for a CPU, up to six times the limit in all; opening it and calling New; and Start, for all plugins of a deploy
+	// together. Default: 10 s.
 	OpenTimeout time.Duration
 
 	// DrainTimeout is the time limit for each of three steps. A stateful reload waits that long for the old
@@ -164,6 +165,9 @@ type Plugin struct {
 	// is reached through Call alone.
 	Routes []string
 
+	// Probe is Walled or Unwalled. Default: Walled.
+	Probe ProbeMode
+
 	// Args is what the plugin gets from abi.Host.Args. Default: empty.
 	Args map[string]string
 }
@@ -176,6 +180,17 @@ const (
 	Dev Mode = "dev"
 	// Prod loads a changed file only on Deploy.
 	Prod Mode = "prod"
+)
+
+// ProbeMode determines what an image's init functions may do while it is opened in a child process first.
+type ProbeMode string
+
+const (
+	// Walled lets them read files and write temporary ones: no network, no processes, no other writes; and it limits
+	// memory and open files. Status.Probe says what enforces that.
+	Walled ProbeMode = "walled"
+	// Unwalled lets them do what this process may do. It is for plugins that can't be opened otherwise, and are trusted.
+	Unwalled ProbeMode = "unwalled"
 )
 
 // DefaultOptions returns Options with the defaults of all numeric fields filled in. Logger, Emit and Process are nil.
@@ -287,6 +302,13 @@ func (p Plugin) resolve() (Plugin, error) {
 	case Dev, Prod:
 	default:
 		errs = append(errs, fmt.Errorf("mode %q: want %q or %q", p.Mode, Dev, Prod))
+	}
+	switch p.Probe {
+	case "":
+		p.Probe = Walled
+	case Walled, Unwalled:
+	default:
+		errs = append(errs, fmt.Errorf("probe %q: want %q or %q", p.Probe, Walled, Unwalled))
 	}
 	routes := make([]string, 0, len(p.Routes))
 	for _, r := range p.Routes {

@@ -72,7 +72,7 @@ func (f *failure) Unwrap() error { return f.err }
 func (f *failure) refusal() *Refusal {
 	c := f.candidate
 	return Refusal{
-		Plugin: c.plugin.Name, Source: c.file, Image: c.move.To, Serves: c.move.From, Time: c.move.Time,
+		Plugin: c.plugin.Name, Source: c.file, Image: c.move.To, Serves: c.move.From, Time: c.move.Time, Changed: c.move.Changed,
 	}.because(f.phase, f.err)
 }
 
@@ -115,7 +115,7 @@ func (c *candidate) prepare(ctx context.Context) error {
 		}
 	}
 	if !c.trusted {
-		h.trials.Begin(c.suspect())
+		h.trials.Begin(c.suspect(), blame.InProcess)
 	}
 	return c.open(ctx, path)
 }
@@ -148,8 +148,6 @@ func (c *candidate) store(ctx context.Context) (path string, err error) {
 // what happens when a child process opens it (PhaseProbe).
 func (c *candidate) judge(ctx context.Context, path string) error {
 	h := c.plugin.host
-	ctx, cancel := h.limit(ctx, h.opts.OpenTimeout)
-	defer cancel()
 	rejected := c.step(PhaseCheck, func() error {
 		if err := h.judge.Quarantined(c.move.To); err != nil && !c.retry {
 			return err
@@ -162,10 +160,21 @@ func (c *candidate) judge(ctx context.Context, path string) error {
 		return handoverFor(rejected, needsHandover)
 	}
 	// An image that needs a new process is probed as well: the handover is not the time to find out that it crashes.
-	if err := c.step(PhaseProbe, func() error { return h.loader.Probe(ctx, path) }); err != nil {
+	h.trials.Begin(c.suspect(), blame.InProbe)
+	err := c.step(PhaseProbe, func() error {
+		probed, err := h.loader.Probe(ctx, h.probeOptions(c.plugin.Probe == Unwalled), path)
+		c.move.Tried = probed.Tried
+		return err
+	})
+	if err != nil {
 		return err
 	}
 	return handoverFor(rejected, needsHandover)
+}
+
+// probeOptions returns how images are probed.
+func (h *Host) probeOptions(unwalled bool) instance.ProbeOptions {
+	return instance.ProbeOptions{Limit: h.opts.OpenTimeout, Unwalled: unwalled}
 }
 
 // handoverFor sets on a failure whether a handover may help.
@@ -183,7 +192,7 @@ func (c *candidate) open(ctx context.Context, path string) error {
 	defer cancel()
 	row := h.calls.Claim(c.plugin.Name, c.move.To)
 	var image *instance.Image
-	err := c.step(PhaseOpen, func() (err error) {
+	err := c.watched(PhaseOpen, func() (err error) {
 		defer row.Enter(inflight.Open)()
 		image, err = h.loader.Open(limited, path)
 		return err
@@ -196,7 +205,7 @@ func (c *candidate) open(ctx context.Context, path string) error {
 		return handoverFor(err, !momentary(ctx, err)) // it opened in the probe, where nothing else was open
 	}
 	next := &loaded{id: c.move.To, label: c.move.To.Short(), since: c.move.Time, skipped: c.skips()}
-	err = c.step(PhaseNew, func() (err error) {
+	err = c.watched(PhaseNew, func() (err error) {
 		next.Instance, err = instance.New(limited, image, newPluginHost(c.plugin, c.move.To), row, c.closeLate)
 		return err
 	})

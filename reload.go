@@ -141,6 +141,7 @@ func (b *batch) finish() *Reload {
 		result.Moves = append(result.Moves, move)
 		c.plugin.noteSuccess(move)
 		h.logMove(b.cause, move, result.Release)
+		h.warn(move)
 	}
 	return result
 }

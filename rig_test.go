@@ -151,12 +151,13 @@ func (w *world) loader() *instance.Loader {
 	}
 	return &instance.Loader{
 		Check: func(path string) error { return w.did(w.t.Context(), "%s check", name(path)) },
-		Probe: func(ctx context.Context, paths ...string) error {
+		Wall:  func() []instance.WallLayer { return nil },
+		Probe: func(ctx context.Context, _ instance.ProbeOptions, paths ...string) (instance.Probed, error) {
 			var names []string
 			for _, p := range paths {
 				names = append(names, name(p))
 			}
-			return w.did(ctx, "%s probe", strings.Join(names, "+"))
+			return instance.Probed{}, w.did(ctx, "%s probe", strings.Join(names, "+"))
 		},
 		Open: func(ctx context.Context, path string) (*instance.Image, error) {
 			mu.Lock()

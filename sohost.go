@@ -82,6 +82,7 @@ type Host struct {
 	tasks     sync.WaitGroup // the goroutines of the host
 
 	due       atomic.Pointer[HandoverDue] // a handover that is due and could not be made; nil if there is none
+	tainted   atomic.Pointer[string]      // why the process isn't what it was: see candidate.restoreSettings
 	successor atomic.Pointer[successor]   // set once another process has the plugins, right before lifetime ends for that
 
 	lifetime context.Context // ends when Close begins or at a handover's commit; calls then fail with its cause

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/sohost/sohost/generations"
+	"github.com/sohost/sohost/internal/instance"
 	"github.com/sohost/sohost/native"
 )
 
@@ -28,9 +29,18 @@ type Status struct {
 	// HandoverDue says which handover is due and could not be made; nil if there is none.
 	HandoverDue *HandoverDue `json:"handover_due,omitempty"`
 
+	// Probe lists the layers of the wall around the last probe; empty if there was none yet.
+	Probe []ProbeLayer `json:"probe,omitempty"`
+
+	// Tainted says what a refused image has changed in the process and can't be set back; empty if nothing.
+	Tainted string `json:"tainted,omitempty"`
+
 	// Quarantine lists the images in quarantine, oldest first.
 	Quarantine []generations.Quarantine `json:"quarantine,omitempty"`
 }
+
+// ProbeLayer is one of the means by which the kernel keeps an image in a probe from reaching anything outside.
+type ProbeLayer = instance.WallLayer
 
 // PluginStatus describes one plugin in a Status.
 type PluginStatus struct {
@@ -113,7 +123,10 @@ func (h *Host) Status() Status {
 func (h *Host) StatusBrief() Status {
 	s := Status{
 		PID: os.Getpid(), Started: h.started, Store: h.opts.Store, Release: h.CurrentRelease(), Plugins: []PluginStatus{},
-		Generations: len(h.loader.Opened()), HandoverDue: h.due.Load(),
+		Generations: len(h.loader.Opened()), HandoverDue: h.due.Load(), Probe: h.loader.Wall(),
+	}
+	if why := h.tainted.Load(); why != nil {
+		s.Tainted = *why
 	}
 	s.Quarantine, _ = h.store.Quarantines() // best effort: a record that can't be read is reported when it matters
 	if confirmed, err := h.store.Confirmed(); err == nil {

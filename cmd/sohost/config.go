@@ -62,6 +62,7 @@ type pluginConfig struct {
 	Image  string
 	Mode   sohost.Mode
 	Routes []string
+	Probe  sohost.ProbeMode
 	Args   map[string]string
 }
 

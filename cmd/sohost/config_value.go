@@ -4,11 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
-
-	"github.com/sohost/sohost"
 )
 
 // value is a variable of the configuration: its type, and how it is read from sohost.toml and from a flag. The functions
@@ -161,17 +160,18 @@ func asInterval(to *time.Duration, initial time.Duration) value {
 	return v
 }
 
-func asMode(to *sohost.Mode) value {
-	*to = sohost.Prod
+// asOneOf is one of two words.
+func asOneOf[T ~string](kind string, to *T, initial T, words [2]T) value {
+	*to = initial
 	set := func(s string) error {
-		if m := sohost.Mode(s); m != sohost.Dev && m != sohost.Prod {
-			return fmt.Errorf("want %q or %q, not %q", sohost.Dev, sohost.Prod, s)
+		if !slices.Contains(words[:], T(s)) {
+			return fmt.Errorf("want %q or %q, not %q", words[0], words[1], s)
 		}
-		*to = sohost.Mode(s)
+		*to = T(s)
 		return nil
 	}
 	return value{
-		kind: "mode", initial: string(sohost.Prod), fromFlag: set,
+		kind: kind, initial: string(initial), fromFlag: set,
 		fromTOML: func(p *parser, at keyPath, v any) {
 			s, ok := take[string](p, at, v, wantText)
 			if !ok {

@@ -41,7 +41,8 @@ func configurationPage(t *testing.T) string {
 		page.Server = append(page.Server, row{s.key, s.flag(), s.value.kind, s.standard(), s.help})
 	}
 	for _, s := range new(pluginConfig).bind("NAME") {
-		flag := map[string]string{"": "NAME=FILE", "mode": ",mode=MODE", "route": ",route=/PATH", "arg.KEY": ",arg.KEY=VALUE"}[s.option]
+		flag := map[string]string{"": "NAME=FILE", "mode": ",mode=MODE", "route": ",route=/PATH", "arg.KEY": ",arg.KEY=VALUE",
+			"probe": ",probe=MODE"}[s.option]
 		if flag == "" {
 			t.Errorf("no example of ,%s", s.option)
 		}

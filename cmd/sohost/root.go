@@ -31,7 +31,7 @@ configuration is wrong.`,
 	root.AddCommand(
 		newRunCommand(), newBuildCommand(), newDevCommand(), newNewCommand(), newInspectCommand(), newCheckCommand(),
 		newDeployCommand(), newRollbackCommand(), newStatusCommand(), newHistoryCommand(), newPruneCommand(),
-		newHandoverCommand(), newStateCommand(), newQuarantineCommand(), newToolexecCommand(), newWorkerCommand(),
+		newHandoverCommand(), newStateCommand(), newQuarantineCommand(), newDoctorCommand(), newToolexecCommand(), newWorkerCommand(),
 	)
 	for _, cmd := range root.Commands() {
 		if cmd.Args != nil {

@@ -111,7 +111,9 @@ func (c *config) options() sohost.Options {
 	}
 	for _, name := range c.names() {
 		p := c.Plugin[name]
-		o.Plugins = append(o.Plugins, sohost.Plugin{Name: name, Image: p.Image, Mode: p.Mode, Routes: p.Routes, Args: p.Args})
+		o.Plugins = append(o.Plugins, sohost.Plugin{
+			Name: name, Image: p.Image, Mode: p.Mode, Routes: p.Routes, Probe: p.Probe, Args: p.Args,
+		})
 	}
 	return o
 }

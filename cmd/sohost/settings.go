@@ -54,7 +54,7 @@ func (c *config) bind() []setting {
 		{key: "settle", value: asDuration(&c.Settle, d.Settle),
 			help: "read a changed image once it has been quiet for this long"},
 		{key: "open_timeout", value: asDuration(&c.OpenTimeout, d.OpenTimeout),
-			help: "limit for the probe of an image, then for opening it and New, and then for Start"},
+			help: "limit for the probe of an image (without waits for a CPU), then for opening it and New, and then for Start"},
 		{key: "drain_timeout", value: asDuration(&c.DrainTimeout, d.DrainTimeout),
 			help: "limit for draining a stateful plugin, and then for Stop, Export and Import"},
 		{key: "keep", value: asNumber(&c.Keep, d.Keep),
@@ -95,10 +95,13 @@ func (p *pluginConfig) bind(name string) []setting {
 	return []setting{
 		{key: "image", value: asPath("path", &p.Image), initial: "required",
 			help: "the .so file"},
-		{key: "mode", option: "mode", value: asMode(&p.Mode),
+		{key: "mode", option: "mode", value: asOneOf("mode", &p.Mode, sohost.Prod, [2]sohost.Mode{sohost.Dev, sohost.Prod}),
 			help: "when a changed image is loaded: `dev` as soon as the file changes, `prod` only on `sohost deploy`"},
 		{key: "routes", option: "route", value: asRoutes(&p.Routes, defaultRoutes(name)), initial: "/NAME",
 			help: "URL paths to serve, each with everything below it; the longest match wins"},
+		{key: "probe", option: "probe", value: asOneOf("mode", &p.Probe, sohost.Walled, [2]sohost.ProbeMode{sohost.Walled, sohost.Unwalled}),
+			help: "what a new image's init functions may do when it is tried in a child process: `walled` lets them only read files, " +
+				"`unwalled` lets them do all that the server may"},
 		{key: "args", option: "arg.KEY", value: asArguments(&p.Args),
 			help: "arguments for the plugin's New, which finds them in `abi.Host`"},
 	}

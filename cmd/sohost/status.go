@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/sohost/sohost"
 	"github.com/sohost/sohost/internal/server/control"
 	"github.com/spf13/cobra"
 )
@@ -71,6 +72,11 @@ func printStatus(w io.Writer, s control.Status) error {
 	}
 	printCheckpoints(w, s.Plugins)
 	for _, p := range s.Plugins {
+		if p.Last != nil {
+			for _, warning := range p.Last.Warnings() {
+				fmt.Fprintf(w, "\n%s since %s ago: %s\n", p.Name, ago(p.Last.Time), warning)
+			}
+		}
 		if p.Refused != nil {
 			fmt.Fprintf(w, "\nrefused %s ago:\n%s\n", ago(p.Refused.Time), indent(p.Refused.Error()))
 		}
@@ -96,6 +102,10 @@ func printProcesses(w io.Writer, s control.Status) {
 			s.Worker.PID, ago(s.Worker.Started), size(s.Worker.Memory), s.Generations, s.Left.Generations, size(s.Left.Memory))
 	}
 	printPrograms(w, s)
+	printProbe(w, s.Probe)
+	if s.Tainted != "" {
+		fmt.Fprintf(w, "settings  %s; `sohost handover` moves the plugins to a process that has them as they were\n", s.Tainted)
+	}
 	for _, d := range s.Draining {
 		fmt.Fprintf(w, "draining  pid %d, %s: finishing its requests after the handover\n", d.PID, size(d.Memory))
 	}
@@ -138,6 +148,29 @@ func printPrograms(w io.Writer, s control.Status) {
 		fmt.Fprintf(w, "program   %s (%.12s) failed its probation %s ago, and the one before serves: %s\n",
 			f.Path, f.SHA256, ago(f.Time), f.Reason)
 	}
+}
+
+// printProbe prints what keeps images in a probe from reaching out.
+func printProbe(w io.Writer, layers []sohost.ProbeLayer) {
+	var has, lacks []string
+	for _, l := range layers {
+		if l.InForce {
+			has = append(has, l.Name)
+		} else {
+			lacks = append(lacks, l.Name)
+		}
+	}
+	if len(layers) == 0 {
+		return
+	}
+	if len(has) == 0 {
+		has = []string{"nothing"}
+	}
+	fmt.Fprintf(w, "probe     behind %s", strings.Join(has, ", "))
+	if len(lacks) > 0 {
+		fmt.Fprintf(w, "; without %s (`sohost doctor` says why)", strings.Join(lacks, ", "))
+	}
+	fmt.Fprintln(w)
 }
 
 func orDash(s string) string {

@@ -1,6 +1,7 @@
 package blame
 
 import (
+	"cmp"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -10,8 +11,16 @@ import (
 	"github.com/sohost/sohost/generations"
 )
 
+// Where says where an image's code runs in a trial.
+type Where string
+
+const (
+	InProcess Where = ""      // in the process itself
+	InProbe   Where = "probe" // in a child behind a wall: hardly ever is it the reason when the process dies
+)
+
 // Trials records which images are being tried, as empty files in a directory, named PLUGIN@IMAGE. An image's trial
-// begins before its code first runs in this process, and ends when a release names it or it is refused. At a boot it
+// begins before its code first runs anywhere, and ends when a release names it or it is refused. At a boot it
 // ends as soon as the plugin serves, because the plugins start one after the other. If the process dies in between, the
 // file tells the next process which image probably did it.
 //
@@ -23,11 +32,12 @@ type Trials struct {
 
 func (t *Trials) file(s Suspect) string { return filepath.Join(t.Dir, s.Plugin+"@"+s.Image.String()) }
 
-// Begin records that an image is being tried. A failure to record it is only logged.
-func (t *Trials) Begin(s Suspect) {
+// Begin records that an image is being tried; again when its code runs elsewhere from now on. A failure to record it is only
+// logged.
+func (t *Trials) Begin(s Suspect, where Where) {
 	err := os.MkdirAll(t.Dir, 0o700)
 	if err == nil {
-		err = os.WriteFile(t.file(s), nil, 0o600)
+		err = os.WriteFile(t.file(s), []byte(where), 0o600)
 	}
 	if err != nil {
 		t.Logger.Warn("can't note which image is being tried: if it ends the process, another one may be blamed",
@@ -38,13 +48,14 @@ func (t *Trials) Begin(s Suspect) {
 // End ends a trial, if there is one. A file that can't be removed is removed by the next Collect.
 func (t *Trials) End(s Suspect) { os.Remove(t.file(s)) }
 
-// Collect returns the trials that the last process has not ended, the one that began last first, and removes them.
+// Collect returns the trials that the last process has not ended, and removes them: first those in the process itself,
+// then those in a probe; of each the one that began last first.
 func (t *Trials) Collect() (tried []Suspect) {
 	entries, err := os.ReadDir(t.Dir)
 	if err != nil {
 		return nil // no trial was ever begun
 	}
-	began := map[Suspect]int64{}
+	began, probed := map[Suspect]int64{}, map[Suspect]int{}
 	for _, e := range entries {
 		plugin, image, _ := strings.Cut(e.Name(), "@")
 		id, err := generations.ParseID(image)
@@ -52,12 +63,15 @@ func (t *Trials) Collect() (tried []Suspect) {
 		if err == nil && statErr == nil {
 			s := Suspect{plugin, id}
 			began[s] = info.ModTime().UnixNano()
+			if where, _ := os.ReadFile(t.file(s)); Where(where) == InProbe {
+				probed[s] = 1
+			}
 			tried = append(tried, s)
 		}
 		if err := os.Remove(filepath.Join(t.Dir, e.Name())); err != nil {
 			t.Logger.Warn("forget which image was being tried", "err", err)
 		}
 	}
-	slices.SortStableFunc(tried, func(a, b Suspect) int { return int(began[b] - began[a]) })
+	slices.SortStableFunc(tried, func(a, b Suspect) int { return cmp.Or(probed[a]-probed[b], cmp.Compare(began[b], began[a])) })
 	return tried
 }

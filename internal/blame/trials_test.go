@@ -20,7 +20,10 @@ func TestTrials(t *testing.T) {
 	all := suspects("a", "b.c", "d-e", "f_9")
 	for i := range all {
 		all[i].Plugin = name(all[i].Image)
-		trials.Begin(all[i])
+		trials.Begin(all[i], InProbe)
+		if i != 3 {
+			trials.Begin(all[i], InProcess)
+		}
 		begun := time.Unix(1_000_000+int64(i), 0)
 		if err := os.Chtimes(trials.file(all[i]), begun, begun); err != nil {
 			t.Fatal(err)
@@ -32,7 +35,7 @@ func TestTrials(t *testing.T) {
 	if err := os.WriteFile(foreign, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if tried, want := trials.Collect(), []Suspect{all[3], all[2], all[1]}; !slices.Equal(tried, want) {
+	if tried, want := trials.Collect(), []Suspect{all[2], all[1], all[3]}; !slices.Equal(tried, want) {
 		t.Errorf("left are %v, want %v", tried, want)
 	}
 	if again := trials.Collect(); len(again) != 0 {
@@ -54,7 +57,7 @@ func TestTrialsFail(t *testing.T) {
 		t.Fatal(err)
 	}
 	trials := &Trials{Dir: filepath.Join(file, "trials"), Logger: slog.New(slog.NewTextHandler(&log, nil))}
-	trials.Begin(suspects("a")[0])
+	trials.Begin(suspects("a")[0], InProcess)
 	if !strings.Contains(log.String(), "can't note") {
 		t.Errorf("the log has %s", &log)
 	}
@@ -71,7 +74,7 @@ func TestTrialsFail(t *testing.T) {
 		t.Fatal(err)
 	}
 	log.Reset()
-	trials.Begin(blocked)
+	trials.Begin(blocked, InProcess)
 	if !strings.Contains(log.String(), "can't note") {
 		t.Errorf("the log has %s", &log)
 	}

@@ -1,8 +1,8 @@
-// Package instance is the wall around plugin code: everything in this program that calls into a plugin, or that runs
+// Package instance is the border to plugin code: everything in this program that calls into a plugin, or that runs
 // because an image is opened, is here.
 //
-// Behind the wall is native code with all the rights of the process. No wall within one process stops code that means
-// harm: it can write to any memory, exit, or start threads that Go doesn't know about. The wall does stop ordinary
+// Beyond the border is native code with all the rights of the process. Nothing within one process stops code that means
+// harm: it can write to any memory, exit, or start threads that Go doesn't know about. The border does stop ordinary
 // mistakes:
 //
 //   - A panic in New, Start, Stop, Export, Import, Adopt or Close becomes a *PanicError, and so does one in a method
@@ -11,7 +11,10 @@
 //   - A call that doesn't return in time is left behind in its goroutine and becomes an error. It is counted among the
 //     leftovers (Measure), and the host goes on.
 //   - Goexit in a call becomes an error.
-//   - An init function or C code that ends its process ends a child process first (Probe).
+//   - An init function or C code that ends its process ends a child process first (Probe), which reaches nothing outside
+//     it (package wall).
+//   - A setting of the whole process that changes while an image is loaded is noticed, and set back after a refusal where
+//     that is possible (Settings).
 //   - An image that can't fit the process is refused before any of its code runs (Check).
 //
 // The order of calls is this. Probe runs an image's init functions in a child. Open runs them in this process, once per

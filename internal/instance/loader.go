@@ -11,7 +11,8 @@ import (
 // replace some.
 type Loader struct {
 	Check    func(path string) error
-	Probe    func(ctx context.Context, paths ...string) error
+	Probe    func(ctx context.Context, o ProbeOptions, paths ...string) (Probed, error)
+	Wall     func() []WallLayer
 	Open     func(ctx context.Context, path string) (*Image, error)
 	IsOpen   func(path string) bool
 	Opened   func() []string
@@ -19,11 +20,14 @@ type Loader struct {
 	Poisoned func() error
 }
 
-// NewLoader returns a loader that consists of this package's functions of the same names, and native.Poisoned.
+// NewLoader returns a loader that consists of this package's functions of the same names, those of a Prober, and
+// native.Poisoned.
 func NewLoader(log *slog.Logger) Loader {
+	prober := NewProber(log)
 	return Loader{
 		Check:    Check,
-		Probe:    func(ctx context.Context, paths ...string) error { return Probe(ctx, log, paths...) },
+		Probe:    prober.Probe,
+		Wall:     prober.Layers,
 		Open:     Open,
 		IsOpen:   IsOpen,
 		Opened:   Opened,

@@ -9,21 +9,17 @@ import (
 	"log/slog"
 	"os"
 	"os/exec"
-	"runtime"
 	"strings"
 	"syscall"
 	"time"
 
 	"github.com/sohost/sohost/internal/self"
-	"golang.org/x/sys/unix"
+	"github.com/sohost/sohost/internal/wall"
 )
 
 // probeEnv is the environment variable that makes a process the child of a probe. Its value lists the images to open,
 // as JSON.
 const probeEnv = "SOHOST_PROBE"
-
-// resultFile is the file descriptor to which the child of a probe writes its result.
-const resultFile = 3
 
 // In the child of a probe, this init function is all of the program that runs: neither main nor the init functions of
 // packages that import this one do.
@@ -35,21 +31,27 @@ func init() {
 
 // probeResult is what the child reports. If it reports nothing, the image has ended it.
 type probeResult struct {
-	Refused string `json:"refused,omitempty"`
+	Refused string   `json:"refused,omitempty"`
+	Changed []Change `json:"changed,omitempty"`
 }
 
-// maxRefused is the size, in bytes, at which a child cuts off the refusal that it reports. However JSON escapes it, it fits into an
-// empty pipe, so writing it never waits for the reader, which reads when the child has ended.
+// maxRefused is the size, in bytes, at which a child cuts off the refusal that it reports. However JSON escapes it, it fits into a
+// message of the wall.
 const maxRefused = 8 << 10
 
 func probeChild(list string) int {
 	os.Unsetenv(probeEnv) // programs that an image starts must not be probes
-	syscall.CloseOnExec(resultFile)
+	inside, err := wall.Enter()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
 	var r probeResult
 	var images []string
 	if err := json.Unmarshal([]byte(list), &images); err != nil {
 		return 1
 	}
+	before := ReadSettings()
 	for _, image := range images {
 		if _, err := Open(context.Background(), image); err != nil {
 			r.Refused = err.Error()
@@ -59,11 +61,52 @@ func probeChild(list string) int {
 			break
 		}
 	}
-	if json.NewEncoder(os.NewFile(resultFile, "result")).Encode(r) != nil {
+	r.Changed = before.Changes()
+	if inside.Report(r) != nil {
 		return 1
 	}
 	return 0
 }
+
+// Prober probes images. NewProber makes one.
+type Prober struct {
+	log  *slog.Logger
+	wall wall.Wall
+}
+
+// NewProber returns a prober.
+func NewProber(log *slog.Logger) *Prober { return &Prober{log: log} }
+
+// ProbeOptions says how images are probed.
+type ProbeOptions struct {
+	// Limit is how long the probe may take. Time in which the child waits for a CPU doesn't count, up to six times the
+	// limit in all. Default: no limit.
+	Limit time.Duration
+
+	// Memory is how many bytes of memory the child may take. Default: half of the machine's, at most 2 GiB.
+	Memory int64
+
+	// MustHold makes the probe fail, before it opens anything, if the child could reach this process.
+	MustHold bool
+
+	// Unwalled gives the child all the rights of this process.
+	Unwalled bool
+}
+
+// Probed is what is known of images that could be opened in a child process.
+type Probed struct {
+	Tried   []string // what their init functions tried and the wall didn't let them do
+	Changed []Change // the settings of the process that they changed
+}
+
+// ErrTooSlow is returned when a plugin's code took longer than it may.
+var ErrTooSlow = wall.ErrLimit
+
+// WallLayer is one layer of the wall around the child of a probe.
+type WallLayer = wall.Layer
+
+// Layers returns the layers of the wall that the last probe had, nil if there was none yet.
+func (p *Prober) Layers() []WallLayer { return p.wall.Layers() }
 
 // Probe opens images one after the other in a child process of the same program, which it then throws away. Some things
 // that an image does can't be caught (os.Exit or a fatal error in an init function, a crash in C code), and some
@@ -71,84 +114,78 @@ func probeChild(list string) int {
 // there once more than they otherwise would. New doesn't run, because it may take ports and files that this process
 // has.
 //
-// Probe blocks until the child has ended, and kills it when ctx ends. When Probe returns, the child and everything in
-// its process group are gone. The error says what the child reported, or how the image ended it. If this program can't
-// start itself, Probe logs that and returns nil.
-func Probe(ctx context.Context, log *slog.Logger, images ...string) error {
+// The child is behind a wall (see package wall): it reads files, and that is all that it can do to the world. An image
+// whose init functions signal, trace or mount is refused for that. Other things that the wall doesn't permit fail with an
+// error; if the image can be opened all the same, Probed lists them.
+//
+// Probe blocks until the child has ended, and kills it when ctx ends or the limit is reached. When Probe returns, the
+// child and all that it has started are gone. The error says what the child reported, or how the image ended it, and what
+// part the wall may have had in it. If this program can't start itself, Probe logs that and returns nil.
+func (p *Prober) Probe(ctx context.Context, o ProbeOptions, images ...string) (Probed, error) {
 	list, err := json.Marshal(images)
 	if err != nil {
-		return fmt.Errorf("probe: %w", err)
+		return Probed{}, fmt.Errorf("probe: %w", err)
 	}
-	// Pdeathsig is tied to the thread that starts the child.
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
-	reader, writer, err := os.Pipe()
-	if err != nil {
-		return fmt.Errorf("probe: %w", err)
-	}
-	defer reader.Close()
 	var output firstOutput
-	cmd := self.Command(ctx, "")
-	cmd.Env = append(os.Environ(), probeEnv+"="+string(list))
-	cmd.ExtraFiles = []*os.File{writer}
-	cmd.Stdout, cmd.Stderr = &output, &output
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
-	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
-	cmd.WaitDelay = time.Second // in case the image has started something that holds our pipes open
-	err = cmd.Start()
-	writer.Close()
+	out, err := p.wall.Run(ctx, wall.Options(o), func() *exec.Cmd {
+		cmd := self.Command(context.Background(), "")
+		cmd.Env = append(os.Environ(), probeEnv+"="+string(list))
+		cmd.Stdout, cmd.Stderr = &output, &output
+		return cmd
+	})
 	if errors.Is(err, syscall.ENOEXEC) { // a program that runs under an emulator can't start itself
-		log.Warn("images are opened without a probe: this program can't start itself", "err", err)
-		return nil
+		p.log.Warn("images are opened without a probe: this program can't start itself", "err", err)
+		return Probed{}, nil
 	}
-	if err != nil {
-		return fmt.Errorf("probe: start a child: %w", err)
+	probed := Probed{Tried: out.Tried}
+	var r probeResult
+	reported := out.Report != nil && json.Unmarshal(out.Report, &r) == nil
+	probed.Changed = r.Changed
+	switch {
+	case out.Harm != "":
+		return probed, fmt.Errorf("its init functions tried to %s; the probe ended them, and this process was out of their reach; "+
+			"an image that does this can't be loaded", out.Harm)
+	case err != nil && !out.Started:
+		return probed, fmt.Errorf("probe: start a child: %w", err)
+	case err != nil:
+		err = fmt.Errorf("opening it in a child process has not returned: %w", err)
+	case !reported:
+		err = fmt.Errorf("opening it ended the child process that tried: %s%s", exitStatus(out.Status), output.String())
+	case r.Refused != "":
+		err = errors.New(r.Refused)
 	}
-	waited := awaitGroup(cmd)
-	if ctx.Err() != nil {
-		return fmt.Errorf("opening it in a child process has not returned: %w", context.Cause(ctx))
-	}
-	result, reported := readResult(reader)
-	if !reported {
-		return fmt.Errorf("opening it ended the child process that tried: %s%s", exitStatus(waited), output.String())
-	}
-	if result.Refused != "" {
-		return errors.New(result.Refused)
-	}
-	return nil
+	return probed, walled(err, out, output.String())
 }
 
-// awaitGroup waits for the child, and then kills what is left of its process group.
-func awaitGroup(cmd *exec.Cmd) error {
-	for { // WNOWAIT: the child stays a zombie, so that its group's ID isn't reused before the kill
-		err := unix.Waitid(unix.P_PID, cmd.Process.Pid, nil, unix.WEXITED|unix.WNOWAIT, nil)
-		if !errors.Is(err, unix.EINTR) {
-			break
+// walled adds to a refusal what part the wall may have had in it.
+func walled(err error, out wall.Outcome, output string) error {
+	var part []string
+	if len(out.Tried) > 0 {
+		part = append(part, "the probe did not let it "+strings.Join(out.Tried, ", nor "))
+	}
+	if strings.Contains(output, "out of memory") || strings.Contains(output, "cannot allocate memory") {
+		for _, l := range out.Layers {
+			if l.Name == wall.Limits && l.InForce {
+				part = append(part, "the probe's limits are "+l.Detail)
+			}
 		}
 	}
-	syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
-	return cmd.Wait()
-}
-
-// readResult returns what the child has reported, if it has. The child has ended, so what it wrote is in the pipe. readResult doesn't
-// wait for more: a process outside the child's group may hold the pipe open.
-func readResult(reader *os.File) (r probeResult, reported bool) {
-	raw, err := reader.SyscallConn()
-	if err != nil {
-		return r, false
+	if err == nil || len(part) == 0 {
+		return err
 	}
-	text := make([]byte, 64<<10) // all that a pipe holds
-	n := 0
-	raw.Read(func(fd uintptr) bool {
-		n, _ = unix.Read(int(fd), text)
-		return true
-	})
-	return r, n > 0 && json.Unmarshal(text[:n], &r) == nil
+	return fmt.Errorf("%w\n%s; if that is the reason, let the plugin do it in New or Start, "+
+		`or set probe = "unwalled" for a plugin that you trust`, err, strings.Join(part, "; "))
 }
 
 func exitStatus(err error) string {
-	if err == nil {
+	var exit *exec.ExitError
+	switch {
+	case err == nil:
 		return "exit status 0"
+	case errors.As(err, &exit) && exit.Sys().(syscall.WaitStatus).Signal() == syscall.SIGSYS:
+		return "it killed or stopped itself" // the wall sees to that, see wall.Run
+	case errors.As(err, &exit) && exit.Sys().(syscall.WaitStatus).Signal() == syscall.SIGKILL:
+		return "it was killed"
 	}
 	return err.Error()
 }

@@ -1,14 +1,17 @@
 package instance
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -16,6 +19,7 @@ import (
 	"time"
 
 	"github.com/sohost/sohost/internal/pidfd"
+	"github.com/sohost/sohost/internal/wall"
 )
 
 // In the child of a probe, the test program does what an image of that name would do when it is opened. A variable's
@@ -26,6 +30,10 @@ func actAsImage() (none struct{}) {
 	var images []string
 	if json.Unmarshal([]byte(os.Getenv(probeEnv)), &images) != nil || len(images) != 1 {
 		return
+	}
+	inside, err := wall.Enter()
+	if err != nil {
+		os.Exit(8)
 	}
 	action, file, _ := strings.Cut(filepath.Base(images[0]), "@")
 	file = filepath.Join(filepath.Dir(images[0]), file)
@@ -43,16 +51,37 @@ func actAsImage() (none struct{}) {
 	case "stay": // leaves a process in its group behind
 		stay(file, false)
 		os.Exit(3)
-	case "detach": // leaves one that has left its group, and holds the pipe open
+	case "detach": // leaves one that has left its group, and holds the link open
 		stay(file, true)
 		os.Exit(3)
 	case "report": // and does the same after it has reported
 		stay(file, true)
-		json.NewEncoder(os.NewFile(resultFile, "result")).Encode(probeResult{Refused: "a reason"})
+		inside.Report(probeResult{Refused: "a reason"})
 		os.Exit(0)
 	case "kill":
 		syscall.Kill(os.Getpid(), syscall.SIGKILL)
+	case "parent":
+		syscall.Kill(os.Getppid(), syscall.SIGKILL)
+		select {}
+	case "needs": // what the wall doesn't permit
+		_, err := net.Listen("tcp", "127.0.0.1:0")
+		inside.Report(probeResult{Refused: fmt.Sprint("init of p panicked: ", err)})
+		os.Exit(0)
+	case "tries":
+		os.WriteFile(file, nil, 0o600)
+		inside.Report(probeResult{})
+		os.Exit(0)
+	case "fill":
+		for all := [][]byte{}; ; {
+			all = append(all, bytes.Repeat([]byte("x"), 64<<20))
+		}
 	}
+	var r probeResult
+	if _, err := Open(context.Background(), images[0]); err != nil {
+		r.Refused = err.Error()
+	}
+	inside.Report(r)
+	os.Exit(0)
 	return
 }
 
@@ -61,7 +90,7 @@ func stay(file string, detach bool) {
 	cmd := exec.Command("sleep", "1000")
 	if detach {
 		cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
-		cmd.ExtraFiles = []*os.File{os.NewFile(resultFile, "result")}
+		cmd.ExtraFiles = []*os.File{os.NewFile(3, "link")}
 	}
 	if err := cmd.Start(); err != nil {
 		os.Exit(9)
@@ -69,11 +98,11 @@ func stay(file string, detach bool) {
 	os.WriteFile(file, []byte(strconv.Itoa(cmd.Process.Pid)), 0o600)
 }
 
-func probe(t *testing.T, images ...string) error {
+func probe(t *testing.T, o ProbeOptions, images ...string) (Probed, error) {
 	t.Helper()
 	ctx, cancel := context.WithTimeoutCause(t.Context(), time.Minute, errors.New("a minute is over"))
 	defer cancel()
-	return Probe(ctx, slog.New(slog.DiscardHandler), images...)
+	return NewProber(slog.New(slog.DiscardHandler)).Probe(ctx, o, images...)
 }
 
 func TestProbe(t *testing.T) {
@@ -86,34 +115,31 @@ func TestProbe(t *testing.T) {
 		{file, "open image: "},
 		{filepath.Join(dir, "exit"), "opening it ended the child process that tried: exit status 3; it printed:\nthe words of an image"},
 		{filepath.Join(dir, "quiet"), "opening it ended the child process that tried: exit status 0"},
-		{filepath.Join(dir, "kill"), "opening it ended the child process that tried: signal: killed"},
+		{filepath.Join(dir, "kill"), "opening it ended the child process that tried: it "},
 	} {
-		err := probe(t, test.image)
-		if err == nil || !strings.HasPrefix(err.Error(), test.want) || test.image != file && err.Error() != test.want {
+		_, err := probe(t, ProbeOptions{}, test.image)
+		if err == nil || !strings.HasPrefix(err.Error(), test.want) || test.image != file && filepath.Base(test.image) != "kill" && err.Error() != test.want {
 			t.Errorf("%s: %v, want %s", test.image, err, test.want)
 		}
 	}
 	before := openFiles(t)
 	for range 3 {
-		if err := probe(t); err != nil { // nothing to open, which goes well
+		if _, err := probe(t, ProbeOptions{}); err != nil { // nothing to open, which goes well
 			t.Errorf("no image: %v", err)
 		}
 	}
 	if after := openFiles(t); after > before {
 		t.Errorf("%d files are open, before it were %d", after, before)
 	}
-	if err := probe(t, filepath.Join(dir, "talk")); err == nil || strings.Count(err.Error(), "x") > maxOutput+10 {
+	if _, err := probe(t, ProbeOptions{}, filepath.Join(dir, "talk")); err == nil || strings.Count(err.Error(), "x") > maxOutput+10 {
 		t.Errorf("a child that prints much: %.100v", err)
 	}
 }
 
 // TestProbeTakesTooLong kills the child when its time is over.
 func TestProbeTakesTooLong(t *testing.T) {
-	slow := errors.New("too slow")
-	ctx, cancel := context.WithTimeoutCause(t.Context(), 50*time.Millisecond, slow)
-	defer cancel()
-	err := Probe(ctx, slog.New(slog.DiscardHandler), filepath.Join(t.TempDir(), "hang"))
-	if !errors.Is(err, slow) || !strings.Contains(err.Error(), "has not returned") {
+	_, err := probe(t, ProbeOptions{Limit: 50 * time.Millisecond}, filepath.Join(t.TempDir(), "hang"))
+	if !errors.Is(err, ErrTooSlow) || !strings.Contains(err.Error(), "has not returned") {
 		t.Errorf("it says %v", err)
 	}
 }
@@ -121,7 +147,7 @@ func TestProbeTakesTooLong(t *testing.T) {
 // TestProbeLeavesNothing lets an image start a process in the child's group: it is gone when the child is.
 func TestProbeLeavesNothing(t *testing.T) {
 	dir := t.TempDir()
-	if err := probe(t, filepath.Join(dir, "stay@pid")); err == nil || !strings.Contains(err.Error(), "exit status 3") {
+	if _, err := probe(t, ProbeOptions{Unwalled: true}, filepath.Join(dir, "stay@pid")); err == nil || !strings.Contains(err.Error(), "exit status 3") {
 		t.Errorf("it says %v", err)
 	}
 	if p := left(t, filepath.Join(dir, "pid")); p != nil && !p.AwaitEnd(time.Minute) {
@@ -130,24 +156,58 @@ func TestProbeLeavesNothing(t *testing.T) {
 	}
 }
 
-// TestProbeDoesNotHang lets a process outside the child's group hold the result's pipe open. A probe that read to the
-// pipe's end would wait for that process.
+// TestProbeDoesNotHang lets a process outside the child's group hold the link open. A probe that read to the link's end would wait
+// for that process.
 func TestProbeDoesNotHang(t *testing.T) {
 	dir := t.TempDir()
 	for _, test := range []struct{ action, want string }{
 		{"detach", "opening it ended the child process that tried: exit status 3"},
 		{"report", "a reason"},
 	} {
-		err := probe(t, filepath.Join(dir, test.action+"@"+test.action))
+		_, err := probe(t, ProbeOptions{Unwalled: true}, filepath.Join(dir, test.action+"@"+test.action))
 		if err == nil || err.Error() != test.want {
 			t.Errorf("%s: %v, want %s", test.action, err, test.want)
 		}
-		p := left(t, filepath.Join(dir, test.action))
-		if p == nil {
-			t.Fatal("nothing holds the pipe")
+		if p := left(t, filepath.Join(dir, test.action)); p != nil && !p.AwaitEnd(time.Minute) {
+			t.Errorf("%s: a process of an image lives on", test.action)
+			p.Kill()
 		}
-		p.Kill()
-		p.Close()
+	}
+}
+
+// TestProbeSaysWhatTheWallDid shows the words for images that meet the wall.
+func TestProbeSaysWhatTheWallDid(t *testing.T) {
+	dir := t.TempDir()
+	prober := NewProber(slog.New(slog.DiscardHandler))
+	if _, err := prober.Probe(t.Context(), ProbeOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	for _, l := range prober.Layers() {
+		if l.Name == wall.Calls && !l.InForce {
+			t.Skipf("there are no names without the filter: %s", l.Why)
+		}
+	}
+	for _, test := range []struct{ action, want string }{
+		{"parent", "its init functions tried to send SIGKILL to a process outside (kill); the probe ended them"},
+		{"needs", "init of p panicked: listen tcp 127.0.0.1:0: socket: permission denied\n" +
+			"the probe did not let it open a socket for IPv4 (socket), nor "},
+		{"needs", `; if that is the reason, let the plugin do it in New or Start, or set probe = "unwalled" for a plugin that you trust`},
+		{"fill", "the probe's limits are "},
+	} {
+		_, err := prober.Probe(t.Context(), ProbeOptions{Memory: 256 << 20}, filepath.Join(dir, test.action))
+		if err == nil || !strings.Contains(err.Error(), test.want) {
+			t.Errorf("%s: %v\nwant %s", test.action, err, test.want)
+		}
+	}
+	probed, err := prober.Probe(t.Context(), ProbeOptions{}, filepath.Join(dir, "tries@file"))
+	if want := "write to " + filepath.Join(dir, "file") + " (openat)"; err != nil || !slices.Equal(probed.Tried, []string{want}) {
+		t.Errorf("%q, %v, want %q", probed.Tried, err, want)
+	}
+	if probed, err = prober.Probe(t.Context(), ProbeOptions{Unwalled: true}, filepath.Join(dir, "tries@file")); err != nil || probed.Tried != nil {
+		t.Errorf("without the wall: %q, %v", probed.Tried, err)
+	}
+	if _, err := os.Stat(filepath.Join(dir, "file")); err != nil {
+		t.Error(err)
 	}
 }
 
@@ -172,37 +232,8 @@ func left(t *testing.T, file string) *pidfd.Process {
 // TestProbeFails fails to start a child.
 func TestProbeFails(t *testing.T) {
 	t.Setenv("SOHOST_LAUNCHER", filepath.Join(t.TempDir(), "none"))
-	if err := probe(t, "x"); err == nil || !strings.HasPrefix(err.Error(), "probe: start a child: ") {
+	if _, err := probe(t, ProbeOptions{}, "x"); err == nil || !strings.HasPrefix(err.Error(), "probe: start a child: ") {
 		t.Errorf("it says %v", err)
-	}
-}
-
-// TestReadResult reads the largest result there is, and nothing from a pipe that nobody writes to.
-func TestReadResult(t *testing.T) {
-	r, w, err := os.Pipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer r.Close()
-	refused := strings.Repeat("\x01", maxRefused)                                    // JSON takes six bytes for each
-	if err := json.NewEncoder(w).Encode(probeResult{Refused: refused}); err != nil { // doesn't wait for a reader
-		t.Fatal(err)
-	}
-	if got, ok := readResult(r); !ok || got.Refused != refused {
-		t.Errorf("%d bytes of %d were read, %v", len(got.Refused), len(refused), ok)
-	}
-	if _, ok := readResult(r); ok { // w is still open
-		t.Error("there is a second result")
-	}
-	if _, err := w.WriteString("{"); err != nil {
-		t.Fatal(err)
-	}
-	w.Close()
-	if _, ok := readResult(r); ok {
-		t.Error("half a result counts")
-	}
-	if _, ok := readResult(r); ok {
-		t.Error("the end of the pipe counts as a result")
 	}
 }
 

@@ -1,0 +1,297 @@
+package wall
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Wall runs children. Its zero value is ready.
+type Wall struct {
+	mu     sync.Mutex // guards the fields below
+	choice int        // the first of choices that may work
+	lacks  error      // why the ones before don't
+	layers []Layer
+}
+
+// Layers returns the layers that the last walled child ran behind, nil if there was none yet.
+func (w *Wall) Layers() []Layer {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.layers
+}
+
+// Options says how a child is run.
+type Options struct {
+	// Limit is how long the child may take, not counting the time that it waited for a CPU; at most six times that in all.
+	// Default: no limit.
+	Limit time.Duration
+
+	// Memory is how much memory the child may take, in bytes. Default: half of the machine's, at most 2 GiB.
+	Memory int64
+
+	// MustHold runs the child only if it can't reach this process: see Holds. Otherwise Run returns ErrOpen.
+	MustHold bool
+
+	// Unwalled runs the child without any layer: it has the rights of this process.
+	Unwalled bool
+}
+
+// Outcome is what became of a child.
+type Outcome struct {
+	Started bool
+	Report  []byte   // what it has reported; nil if it has not
+	Status  error    // how it ended: nil for exit status 0, else what exec.Cmd.Wait returns; SIGSYS if it killed or stopped itself
+	Tried   []string // what the wall didn't let it do, such as "write to /etc/passwd (openat)"; the child went on with an error
+	Harm    string   // what it was ended for because no code that begins has a reason to do it, such as "send SIGKILL to …"
+	Layers  []Layer  // what it ran behind
+}
+
+// ErrLimit is returned when a child has not ended within its limit.
+var ErrLimit = errors.New("over its time limit")
+
+// ErrOpen is returned for a child that must not be able to reach its parent where the kernel can't prevent it.
+var ErrOpen = errors.New("no layer keeps a child from reaching this process")
+
+// Run starts the command, which must call Enter, and waits for its end. command may be called more than once. The
+// environment and the standard files are the command's own, but for what lets a program speak for its parent, such as NOTIFY_SOCKET;
+// temporary files go to a folder that is removed afterwards.
+//
+// When Run returns, the child and all that it has started are gone. The error is ErrLimit, the cause of ctx's end, or why no child
+// could be started; the outcome holds what is known even so.
+func (w *Wall) Run(ctx context.Context, o Options, command func() *exec.Cmd) (Outcome, error) {
+	scratch, err := os.MkdirTemp("", "sohost-probe-")
+	if err != nil {
+		return Outcome{}, fmt.Errorf("make a folder for the child: %w", err)
+	}
+	defer os.RemoveAll(scratch)
+	c, err := w.start(scratch, o, command)
+	if err != nil {
+		return Outcome{}, err
+	}
+	defer c.thread.end()
+	out, err := c.run(ctx, o)
+	out.Started = true
+	if !o.Unwalled && len(out.Layers) > 0 {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.layers = out.Layers
+	}
+	return out, err
+}
+
+// child is a started command.
+type child struct {
+	cmd     *exec.Cmd
+	thread  *thread
+	link    *net.UnixConn
+	scratch string
+	mark    string  // in the environment of all that it has started
+	layers  []Layer // that were in force when it started
+
+	report []byte // this and the rest are filled in by receive
+
+	inside []Layer
+	open   bool // it must not be able to reach this process, and is
+	judge  *judge
+}
+
+// start starts the command in the best set of namespaces that there is.
+func (w *Wall) start(scratch string, o Options, command func() *exec.Cmd) (*child, error) {
+	if o.Unwalled {
+		return startIn(scratch, nil, nil, command)
+	}
+	w.mu.Lock()
+	choice, lacks := w.choice, w.lacks
+	w.mu.Unlock()
+	for sets := choices(); ; choice++ {
+		c, err := startIn(scratch, &sets[choice], lacks, command)
+		if err == nil || choice == len(sets)-1 || !unavailable(err) {
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			if err == nil {
+				w.choice, w.lacks = choice, lacks
+			}
+			return c, err
+		}
+		if lacks == nil || sets[choice].flags&unix.CLONE_NEWUSER != 0 {
+			lacks = err
+		}
+	}
+}
+
+// startIn starts the command in a set of namespaces; without one it has no wall. lacks says why the set isn't a better one.
+func startIn(scratch string, in *namespaces, lacks error, command func() *exec.Cmd) (*child, error) {
+	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return nil, fmt.Errorf("link to the child: %w", err)
+	}
+	theirs := os.NewFile(uintptr(pair[1]), "link")
+	defer theirs.Close()
+	mine := os.NewFile(uintptr(pair[0]), "link")
+	defer mine.Close() // FileConn returns a copy
+	conn, err := net.FileConn(mine)
+	if err != nil {
+		return nil, fmt.Errorf("link to the child: %w", err)
+	}
+	c := &child{cmd: command(), link: conn.(*net.UnixConn), scratch: scratch, mark: markEnv + "=" + scratch}
+	c.cmd.ExtraFiles = []*os.File{theirs}
+	c.cmd.Env = append(inherited(c.cmd.Environ()), "TMPDIR="+scratch, c.mark)
+	c.cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Pdeathsig: syscall.SIGKILL}
+	c.cmd.WaitDelay = time.Second // in case something that can't be found holds its output open
+	c.thread = onThread(func() {
+		if in != nil {
+			c.cmd.SysProcAttr.Cloneflags = in.flags
+			c.layers = append(in.layers(lacks), dropCapabilities())
+			if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
+				c.layers = append(c.layers, missing(Landlock, fmt.Errorf("no_new_privs: %w", err)))
+			} else {
+				c.layers = append(c.layers, landlockThread(scratch))
+			}
+		}
+		err = c.cmd.Start()
+	})
+	if err == nil && in != nil && in.flags&unix.CLONE_NEWUSER != 0 {
+		if err = nameUser(c.cmd.Process.Pid); err != nil {
+			c.cmd.Process.Kill()
+			c.cmd.Wait()
+		}
+	}
+	if err != nil {
+		c.link.Close()
+		c.thread.end()
+		return nil, err
+	}
+	if in != nil { // if the kernel runs out of memory, this is the process to end
+		os.WriteFile(fmt.Sprintf("/proc/%d/oom_score_adj", c.cmd.Process.Pid), []byte("1000"), 0)
+	}
+	return c, nil
+}
+
+// inherited returns the environment without what lets a process speak for its parent or use what was handed to that.
+func inherited(env []string) (kept []string) {
+	for _, e := range env {
+		name, _, _ := strings.Cut(e, "=")
+		switch name {
+		case "NOTIFY_SOCKET", "WATCHDOG_PID", "WATCHDOG_USEC", "LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES", "CREDENTIALS_DIRECTORY",
+			"SSH_AUTH_SOCK", "TMPDIR", markEnv:
+		default:
+			kept = append(kept, e)
+		}
+	}
+	return kept
+}
+
+// run lets the child enter, and waits for its end and the end of all that it has started.
+func (c *child) run(ctx context.Context, o Options) (out Outcome, err error) {
+	harm := make(chan string, 1)
+	received := make(chan struct{})
+	go func() {
+		defer close(received)
+		c.receive(harm, o.MustHold)
+	}()
+	if text, err := json.Marshal(order{Walled: !o.Unwalled, Waits: o.MustHold, Bounds: boundsFor(o)}); err == nil {
+		c.link.Write(text) // the child ends if it gets none
+	}
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		c.await()
+	}()
+	out.Harm, err = c.patience(ctx, o.Limit, ended, harm)
+	syscall.Kill(c.cmd.Process.Pid, syscall.SIGKILL)
+	<-ended
+	syscall.Kill(-c.cmd.Process.Pid, syscall.SIGKILL)
+	c.endFamily()
+	c.link.CloseRead() // something may still hold the other end open
+	<-received
+	c.link.Close()
+	out.Status = c.cmd.Wait()
+	if c.open && err == nil {
+		err = ErrOpen
+	}
+	out.Report, out.Layers = c.report, append(c.layers, c.inside...)
+	if c.judge != nil {
+		out.Tried = c.judge.tried
+	}
+	return out, err
+}
+
+// await waits for the child and leaves it a zombie, so that the number of its group isn't used again before the group is ended.
+func (c *child) await() {
+	ignoringInterrupts(func() (int, error) {
+		return 0, unix.Waitid(unix.P_PID, c.cmd.Process.Pid, nil, unix.WEXITED|unix.WNOWAIT, nil)
+	})
+}
+
+// receive takes what the child sends, and serves its filter, until the child's end of the link is closed.
+func (c *child) receive(harm chan<- string, mustHold bool) {
+	var serving sync.WaitGroup
+	var listener *os.File
+	text, rights := make([]byte, maxMessage), make([]byte, unix.CmsgSpace(4))
+	for first := true; ; first = false {
+		n, rn, _, _, err := c.link.ReadMsgUnix(text, rights)
+		if err != nil || n == 0 {
+			break
+		}
+		if !first {
+			c.report = append([]byte(nil), text[:n]...)
+			continue
+		}
+		var e entered
+		if json.Unmarshal(text[:n], &e) == nil {
+			c.inside = e.Layers
+		}
+		if mustHold && Holds(append(c.layers, c.inside...)) {
+			c.link.Write([]byte("go")) // otherwise the child ends without it
+		} else if mustHold {
+			c.open = true
+			c.link.CloseWrite()
+		}
+		if listener = receivedFile(rights[:rn]); listener != nil {
+			c.judge = newJudge(c.writable(), harm)
+			serving.Go(func() { c.judge.serve(listener) })
+		}
+	}
+	if listener != nil {
+		listener.Close()
+	}
+	serving.Wait()
+}
+
+// writable returns the folder that the child may write to, "" if nothing but the filter would keep it there.
+func (c *child) writable() string {
+	for _, l := range c.layers {
+		if l.Name == Landlock && l.InForce {
+			return c.scratch
+		}
+	}
+	return ""
+}
+
+func receivedFile(rights []byte) *os.File {
+	messages, err := unix.ParseSocketControlMessage(rights)
+	if err != nil || len(messages) == 0 {
+		return nil
+	}
+	files, err := unix.ParseUnixRights(&messages[0])
+	if err != nil || len(files) == 0 {
+		return nil
+	}
+	unix.CloseOnExec(files[0])
+	if unix.SetNonblock(files[0], true) != nil { // so that a closed file ends the wait for it
+		unix.Close(files[0])
+		return nil
+	}
+	return os.NewFile(uintptr(files[0]), "system calls of a child")
+}
