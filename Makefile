@@ -52,6 +52,7 @@ load: ## reload and hand over under load REPEATS (10) times as often as make tes
 
 long: ## run what make test shortens or skips outside of ./integration
 	$(GO) test -trimpath -timeout 30m ./generations ./internal/build ./internal/state
+	$(GO) test -trimpath -timeout 30m -run 'TestSweep|TestModel|Faults' . ./internal/server/supervisor
 
 fuzz: ## fuzz each parser for FUZZTIME (30s)
 	@scripts/fuzz.sh $(FUZZTIME)

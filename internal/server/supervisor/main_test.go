@@ -25,6 +25,13 @@ func TestMain(m *testing.M) {
 			fmt.Fprintln(os.Stderr, "not this one", err)
 			os.Exit(1)
 		}
+	case len(os.Args) > 1 && os.Args[1] == "worker" && os.Getenv(sweepEnv) != "":
+		sweepWorker(os.Getenv(sweepEnv))
+	case len(os.Args) > 1 && os.Args[1] == "sweep":
+		if err := sweepSupervisor(os.Args[2]); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
 	case len(os.Args) > 1 && os.Args[1] == "worker":
 		bePuppet()
 	case len(os.Args) > 1 && os.Args[1] == "run":

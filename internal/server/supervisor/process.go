@@ -132,13 +132,13 @@ func (p *process) listen() {
 		if err != nil {
 			return
 		}
-		switch {
-		case w.Pong != 0:
+		if w.Pong != 0 {
 			p.asked.Store(0)
-		case w.Serving != nil:
-			if p.serving.CompareAndSwap(nil, w.Serving) {
-				close(p.served)
-			}
+		}
+		if w.Serving != nil && p.serving.CompareAndSwap(nil, w.Serving) {
+			close(p.served)
+		}
+		switch {
 		case w.Given != nil:
 			select {
 			case p.given <- *w.Given:

@@ -90,11 +90,12 @@ type Answer struct {
 	Error string `json:"error,omitempty"`
 }
 
-// Word is a message from a worker. One field is set.
+// Word is a message from a worker. One field is set, or Pong and Serving.
 type Word struct {
 	Pong uint64 `json:"pong,omitempty"`
 
-	// Serving says that the worker serves.
+	// Serving says that the worker serves. It is sent once for itself and again with every Pong, so the supervisor doesn't wait for a
+	// worker that serves already.
 	Serving *Serving `json:"serving,omitempty"`
 
 	// Failed is the error with which the worker ends.

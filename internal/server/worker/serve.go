@@ -71,7 +71,8 @@ func (w *worker) serve(files []*os.File) error {
 	}
 	failed := s.begin(w)
 	defer s.end()
-	w.link.Send(Word{Serving: &Serving{Release: s.host.CurrentRelease()}}) // obey notices when the supervisor is gone
+	w.serving.Store(&Serving{Release: s.host.CurrentRelease()})
+	w.link.Send(Word{Serving: w.serving.Load()}) // obey notices when the supervisor is gone
 	for {
 		select {
 		case g := <-w.gives:

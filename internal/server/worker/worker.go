@@ -32,7 +32,8 @@ type worker struct {
 	gives   chan give
 	finish  context.Context // ends when the worker is to finish
 	end     context.CancelCauseFunc
-	left    chan struct{} // closed when nothing is left to do
+	serving atomic.Pointer[Serving] // once it serves; each pong repeats it
+	left    chan struct{}           // closed when nothing is left to do
 
 	asked atomic.Uint64
 	mu    sync.Mutex // guards asks
@@ -145,7 +146,7 @@ func (w *worker) obey() {
 		}
 		switch {
 		case order.Ping != 0:
-			w.link.Send(Word{Pong: order.Ping})
+			w.link.Send(Word{Pong: order.Ping, Serving: w.serving.Load()})
 		case order.Control && len(files) == 1:
 			w.accept(files[0])
 			continue
