@@ -57,7 +57,11 @@ func build(ctx context.Context, opts Options) (*Result, error) {
 	}
 	defer os.RemoveAll(tmp) // if this fails, the directory is left to the system's clean-up
 	image := filepath.Join(tmp, "image.so")
-	info, err := s.make(ctx, opts, p, tmp, image)
+	output := opts.Output
+	if output == "" {
+		output = opts.defaultOutput(s.listing.main.Dir)
+	}
+	info, err := s.make(ctx, opts, p, tmp, image, output)
 	if err != nil {
 		return nil, err
 	}
@@ -65,9 +69,7 @@ func build(ctx context.Context, opts Options) (*Result, error) {
 		return nil, err
 	}
 	r := newResult(info, p)
-	if r.Output = opts.Output; r.Output == "" {
-		r.Output = opts.defaultOutput(s.listing.main.Dir)
-	}
+	r.Output = output
 	if err := place(image, r); err != nil {
 		return nil, err
 	}
@@ -177,10 +179,14 @@ func (s *surveyed) commonFlags() []string {
 	return flags
 }
 
-// make builds the image and returns its description.
-func (s *surveyed) make(ctx context.Context, opts Options, p *plan, tmp, image string) (*native.Info, error) {
+// make builds the image and returns its description. If the one in output is up to date, image becomes a copy of it.
+func (s *surveyed) make(ctx context.Context, opts Options, p *plan, tmp, image, output string) (*native.Info, error) {
+	offered, err := offer(output, image)
+	if err != nil {
+		return nil, err
+	}
 	for first := true; ; first = false {
-		if err := s.compile(ctx, opts, p, tmp, image); err != nil {
+		if err := s.compile(ctx, opts, p, tmp, image, offered); err != nil {
 			return nil, err
 		}
 		info, err := native.InspectFile(image)
@@ -199,8 +205,8 @@ func (s *surveyed) make(ctx context.Context, opts Options, p *plan, tmp, image s
 	}
 }
 
-// compile runs go build.
-func (s *surveyed) compile(ctx context.Context, opts Options, p *plan, tmp, image string) error {
+// compile runs go build. offered is the hash of the earlier image that it may leave in place, or nil.
+func (s *surveyed) compile(ctx context.Context, opts Options, p *plan, tmp, image string, offered []byte) error {
 	wrapper, err := joinQuoted([]string{opts.Wrapper, ToolexecCommand})
 	if err != nil {
 		return fmt.Errorf("quote the wrapper's name: %w", err)
@@ -237,6 +243,9 @@ func (s *surveyed) compile(ctx context.Context, opts Options, p *plan, tmp, imag
 	_, err = c.output(ctx, append(args, "--", s.target.arg)...)
 	failed := (*goError)(nil)
 	if err == nil {
+		if same, err := untouched(image, offered); same || err != nil {
+			return err
+		}
 		return seal(image, p)
 	}
 	if !errors.As(err, &failed) {

@@ -1,6 +1,7 @@
 package build
 
 import (
+	"bytes"
 	"context"
 	"encoding/hex"
 	"errors"
@@ -97,13 +98,68 @@ func TestSameAgain(t *testing.T) {
 	}
 	opts := f.options(".")
 	opts.Output = first.Output
+	opts.Wrapper = neverLinks(t)
 	again := f.buildWith(opts)
 	after, err := os.Stat(first.Output)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if again.Changed || !os.SameFile(before, after) {
+	if again.Changed || !os.SameFile(before, after) || again.Image != first.Image {
 		t.Errorf("the file was written again; changed is %t", again.Changed)
+	}
+}
+
+// neverLinks returns a wrapper that fails when it is asked to link.
+func neverLinks(t *testing.T) string {
+	t.Helper()
+	self := must(os.Executable())
+	return script(t, `case "$2 $3" in
+*/link\ -V=full) ;;
+*/link\ *) echo "linked again" >&2; exit 1 ;;
+esac
+exec `+self+` "$@"`)
+}
+
+// TestLinkedAgain changes what goes into an image in every way. Each must be noticed, though the earlier image is there.
+func TestLinkedAgain(t *testing.T) {
+	if testing.Short() {
+		t.Skip("links nine times")
+	}
+	f := unpack(t, "cgo")
+	f.edit("main.go", "import (\n\t\"context\"", "import (\n\t\"context\"\n\t_ \"embed\"")
+	f.edit("main.go", "func main() {}", "//go:embed text\nvar text string\n\nvar version string\n\nfunc main() {}")
+	write(t, filepath.Join(f.dir, "text"), "1")
+	f.edit("main.go", "-L${SRCDIR}/c/lib -lanswer -lm", "-lm")
+	f.edit("main.go", "C.fromlib()", "1")
+	opts := f.options(".")
+	first := f.buildWith(opts)
+	wrapper := opts.Wrapper
+	for name, change := range map[string]func(){
+		"source":      func() { f.edit("main.go", "c=%d", "C=%d") },
+		"C source":    func() { f.edit("answer.c", "return 1", "return 2") },
+		"header":      func() { f.edit("c/answer.h", "HEADER 1", "HEADER 2") },
+		"embedded":    func() { write(t, filepath.Join(f.dir, "text"), "2") },
+		"-X":          func() { opts.LDFlags = "-X main.version=2" },
+		"environment": func() { opts.Env = append(opts.Env, "CGO_CFLAGS=-O1") },
+		"dwarf":       func() { opts.DWARF = true },
+	} {
+		before := must(os.ReadFile(first.Output))
+		change()
+		if f.buildWith(opts); bytes.Equal(before, must(os.ReadFile(first.Output))) {
+			t.Errorf("%s: the image is as it was", name)
+		}
+		opts.Wrapper = neverLinks(t)
+		f.buildWith(opts)
+		opts.Wrapper = wrapper
+	}
+	good := must(os.ReadFile(first.Output))
+	bad := bytes.Clone(good)
+	bad[len(bad)/2] ^= 1
+	if err := os.WriteFile(first.Output, bad, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if r := f.buildWith(opts); !r.Changed || !bytes.Equal(good, must(os.ReadFile(first.Output))) {
+		t.Errorf("a damaged image was not made again; changed is %t", r.Changed)
 	}
 }
 
