@@ -205,8 +205,8 @@ func (s *Store) reusable(ctx context.Context, o Object) bool {
 func (s *Store) install(tmp string, o Object) (renamed bool, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.err != nil {
-		return false, s.err
+	if err := s.unwritableLocked(); err != nil {
+		return false, err
 	}
 	if o.Existed {
 		// Prune may have removed it after it was read.

@@ -89,7 +89,7 @@ func (e *LockedError) Is(target error) bool { return target == ErrLocked }
 
 func (e *LockedError) Unwrap() error { return e.Err }
 
-// WrongLockError reports the store that a Lock does not belong to. It matches ErrWrongLock.
+// WrongLockError reports the store that a Lock does not belong to, or no longer. It matches ErrWrongLock.
 type WrongLockError struct {
 	Dir  string // of the store
 	File string // the name of the Lock's file, as it was opened or passed on

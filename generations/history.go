@@ -72,8 +72,8 @@ func (s *Store) AppendEvent(e Event) error {
 
 // appendLocked is called with s.mu held.
 func (s *Store) appendLocked(e Event) error {
-	if s.err != nil {
-		return fmt.Errorf("append event: %w", s.err)
+	if err := s.unwritableLocked(); err != nil {
+		return fmt.Errorf("append event: %w", err)
 	}
 	line, err := encodeEvent(e)
 	if err != nil {

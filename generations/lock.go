@@ -81,8 +81,9 @@ func (l *Lock) Close() error {
 	return nil
 }
 
-// verify returns an error unless l is the lock of the store in dir, and is held.
-func (l *Lock) verify(dir string) error {
+// Verify returns an error unless l is the lock of the store in dir, and is held. It is a *WrongLockError if the lock's file was
+// removed or replaced, with or without the store. Then another process may take the store, and nothing should be written to it.
+func (l *Lock) Verify(dir string) error {
 	have, err := l.file.Stat()
 	if err != nil {
 		return fmt.Errorf("check lock of store: %w", err)

@@ -334,3 +334,52 @@ func wantLocked(t *testing.T, err error, pid int, cause error) {
 		t.Errorf("error %v, want a LockedError of process %d with cause %v", err, pid, cause)
 	}
 }
+
+// TestLockRemoved removes the lock of a store that is open. Another one can take the store then, so nothing is written any more.
+func TestLockRemoved(t *testing.T) {
+	s, err := OpenStore(t.TempDir(), StoreOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	writes := map[string]func() error{
+		"Publish":        func() error { _, err := s.Publish(Manifest{}); return err },
+		"AppendEvent":    func() error { return s.AppendEvent(Event{Kind: KindBoot}) },
+		"Quarantine":     func() error { return s.Quarantine(Quarantine{Image: ID{1}}) },
+		"LiftQuarantine": func() error { _, err := s.LiftQuarantine(ID{1}.String()); return err },
+		"Confirm":        func() error { return s.Confirm(1) },
+		"Prune":          func() error { _, err := s.Prune(PruneOptions{}); return err },
+	}
+	for _, name := range []string{"Publish", "AppendEvent", "Quarantine", "LiftQuarantine", "Confirm", "Prune"} {
+		if err := writes[name](); err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+	}
+	lock := filepath.Join(s.Dir(), lockFile)
+	if err := os.Remove(lock); err != nil {
+		t.Fatal(err)
+	}
+	before, err := os.ReadDir(s.releases())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, taken := range []bool{false, true} {
+		if taken {
+			other, err := OpenStore(s.Dir(), StoreOptions{})
+			if err != nil {
+				t.Fatalf("the other one: %v", err)
+			}
+			defer other.Close()
+		}
+		for name, write := range writes {
+			err := write()
+			wantIs(t, err, ErrWrongLock)
+			if err != nil && !strings.Contains(err.Error(), "another server may have taken the store") {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+	}
+	if after, err := os.ReadDir(s.releases()); err != nil || len(after) != len(before) {
+		t.Errorf("%d releases have become %d, %v", len(before), len(after), err)
+	}
+}

@@ -49,8 +49,8 @@ func (s *Store) Prune(o PruneOptions) (PruneReport, error) {
 	defer s.mu.Unlock()
 	report := PruneReport{Releases: []int{}, Objects: []Object{}}
 	// A reader may do a dry run.
-	if s.err != nil && !(o.DryRun && errors.Is(s.err, ErrReadOnly)) {
-		return report, fmt.Errorf("prune: %w", s.err)
+	if err := s.unwritableLocked(); err != nil && !(o.DryRun && errors.Is(err, ErrReadOnly)) {
+		return report, fmt.Errorf("prune: %w", err)
 	}
 	keep, drop, err := s.divide(o.Keep)
 	if err != nil {

@@ -34,8 +34,8 @@ func (s *Store) Publish(m Manifest) (Release, error) {
 
 // publishLocked is called with s.mu held.
 func (s *Store) publishLocked(m Manifest) (Release, error) {
-	if s.err != nil {
-		return Release{}, s.err
+	if err := s.unwritableLocked(); err != nil {
+		return Release{}, err
 	}
 	for _, name := range slices.Sorted(maps.Keys(m.Plugins)) {
 		if !ValidName(name) {
@@ -139,8 +139,8 @@ func (s *Store) buildRelease(dir string, r Release) error {
 func (s *Store) Confirm(n int) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.err != nil {
-		return fmt.Errorf("confirm release %d: %w", n, s.err)
+	if err := s.unwritableLocked(); err != nil {
+		return fmt.Errorf("confirm release %d: %w", n, err)
 	}
 	if _, err := s.Release(n); err != nil {
 		return fmt.Errorf("confirm release: %w", err)

@@ -70,8 +70,8 @@ func (s *Store) quarantineLocked(q *Quarantine) error {
 	q.Time, q.Next = q.Time.UTC().Round(0), q.Next.UTC().Round(0)
 	q.Reason = cut(strings.Join(strings.Fields(q.Reason), " "), maxQuarantineReason)
 	q.Detail = cut(q.Detail, maxQuarantineDetail)
-	if s.err != nil {
-		return s.err
+	if err := s.unwritableLocked(); err != nil {
+		return err
 	}
 	if q.Image.IsZero() {
 		return errors.New("no image given")
@@ -108,8 +108,8 @@ func (s *Store) LiftQuarantine(digits string) (Quarantine, error) {
 
 // liftLocked is called with s.mu held.
 func (s *Store) liftLocked(digits string) (Quarantine, error) {
-	if s.err != nil {
-		return Quarantine{}, s.err
+	if err := s.unwritableLocked(); err != nil {
+		return Quarantine{}, err
 	}
 	ids, err := s.quarantinedIDs()
 	if err != nil {

@@ -56,6 +56,7 @@ type Store struct {
 	disk *disk
 
 	mu   sync.Mutex // guards lock and err, and on disk: current, confirmed, history, the sets of releases and objects
+	held *Lock      // the store's lock
 	lock *Lock      // what Close releases, if anything
 	err  error      // why nothing may be changed: ErrReadOnly, ErrStoreClosed or nil
 }
@@ -79,10 +80,11 @@ func openStore(dir string, opts StoreOptions, d *disk) (*Store, error) {
 		}
 	}
 	// The lock comes before the sweep: another process's temporary files are not leftovers.
-	if opts.Lock != nil {
-		err = opts.Lock.verify(dir)
+	if s.held = opts.Lock; s.held != nil {
+		err = s.held.Verify(dir)
 	} else {
 		s.lock, err = tryLock(dir)
+		s.held = s.lock
 	}
 	if err != nil {
 		return nil, err
@@ -121,6 +123,17 @@ func (s *Store) Close() error {
 		return nil
 	}
 	return s.lock.Close()
+}
+
+// unwritableLocked returns why nothing may be written, or nil. It is called with s.mu held.
+func (s *Store) unwritableLocked() error {
+	if s.err != nil {
+		return s.err
+	}
+	if err := s.held.Verify(s.dir); err != nil {
+		return fmt.Errorf("%w; its lock has been removed or replaced, and another server may have taken the store since", err)
+	}
+	return nil
 }
 
 // Dir returns the absolute path of the store's directory.

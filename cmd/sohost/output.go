@@ -48,7 +48,7 @@ func isTerminal(w io.Writer) bool {
 
 // ago returns a rough age: 42s, 17m, 5h, 3d.
 func ago(t time.Time) string {
-	switch d := time.Since(t); {
+	switch d := max(0, time.Since(t)); { // the clock may have been set
 	case t.IsZero():
 		return "-"
 	case d < time.Minute:

@@ -95,6 +95,9 @@ func printProcesses(w io.Writer, s control.Status) {
 		fmt.Fprintf(w, " (confirmed: %d)", s.Confirmed)
 	}
 	fmt.Fprintf(w, ", %s in all, store %s\n", size(s.Memory), s.Store)
+	if s.StoreFault != "" {
+		fmt.Fprintf(w, "store     %s\n", s.StoreFault)
+	}
 	if s.Worker == nil {
 		fmt.Fprintln(w, "worker    none; the next one is starting")
 	} else {

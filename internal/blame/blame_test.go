@@ -431,3 +431,14 @@ func TestConfirmed(t *testing.T) {
 		}
 	}
 }
+
+// TestClockSetBack has crashes that seem to lie ahead, since the clock was set back. They are as unrelated as those long ago.
+func TestClockSetBack(t *testing.T) {
+	s := newStory(t).publish("a1").pass()
+	s.began = s.began.Add(24 * time.Hour)
+	for i, leftOut := range []string{"", "", "a"} {
+		s.dies(i+1, nil, "", leftOut)
+	}
+	s.began = s.began.Add(-24 * time.Hour)
+	s.dies(4, nil, "", "")
+}

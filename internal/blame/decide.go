@@ -56,7 +56,7 @@ func (r *Record) relapsed(s Suspect, now time.Time) bool {
 		case e.Kind == generations.KindLift:
 			return false
 		case e.Kind == generations.KindCrash:
-			return now.Sub(e.Time) < relapse
+			return within(relapse, e.Time, now)
 		}
 	}
 	return false
@@ -139,5 +139,9 @@ func turn(suspects []Suspect, n int) []Suspect {
 // lastCrashes returns the last n crashes, without those too long ago to be related to the others.
 func (r *Record) lastCrashes(n int, now time.Time) []generations.Event {
 	all := r.crashes()
-	return slices.DeleteFunc(all[max(0, len(all)-n):], func(e generations.Event) bool { return now.Sub(e.Time) > relapse })
+	return slices.DeleteFunc(all[max(0, len(all)-n):], func(e generations.Event) bool { return !within(relapse, e.Time, now) })
 }
+
+// within reports whether no more than limit lies between two times, whichever is the later: the clock may have been set back in
+// between, and a crash that seems to lie far ahead is as unrelated as one long ago.
+func within(limit time.Duration, a, b time.Time) bool { return a.Sub(b).Abs() <= limit }

@@ -53,7 +53,7 @@ func (r *Record) narrow(f Finding, doubt bool, ended time.Time) Finding {
 		if e.Kind != generations.KindCrash || Strength(e.Evidence) != Weak || len(e.Suspects) == 0 {
 			continue
 		}
-		if ended.Sub(e.Time) >= relapse {
+		if !within(relapse, e.Time, ended) {
 			break
 		}
 		both := multiply(product, e.Suspects)

@@ -60,7 +60,7 @@ func (r *Record) RolledBack(s Suspect) bool { return r.first(s).RollbackOf != 0 
 // LeftOutBefore returns how often the plugin was left out not long ago.
 func (r *Record) LeftOutBefore(plugin string, now time.Time) (n int) {
 	for _, e := range r.Events {
-		if e.Kind == generations.KindLeaveOut && e.Plugin == plugin && now.Sub(e.Time) < 2*maxCooldown {
+		if e.Kind == generations.KindLeaveOut && e.Plugin == plugin && within(2*maxCooldown, e.Time, now) {
 			n++
 		}
 	}

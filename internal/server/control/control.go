@@ -72,6 +72,7 @@ type Status struct {
 	Handover         *sohost.Handover `json:"handover,omitempty"`        // the last one
 	Failed           *FailedHandover  `json:"failed_handover,omitempty"` // absent after a success
 	Crashes          []Crash          `json:"crashes,omitempty"`         // the last 20, oldest first
+	StoreFault       string           `json:"store_fault,omitempty"`     // why nothing can be published; what serves goes on
 	Program          *ProgramStatus   `json:"program,omitempty"`         // what workers run
 	FailedProgram    *FailedProgram   `json:"failed_program,omitempty"`  // the last that has not passed its probation
 }

@@ -7,6 +7,8 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/sohost/sohost"
@@ -47,7 +49,7 @@ func (s *Supervisor) crashed(p *process) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if p.ended.Sub(p.started) > s.limits.settled {
+	if p.ended.Sub(p.watched) > s.limits.settled {
 		s.row = 0
 	}
 	s.row++
@@ -101,19 +103,43 @@ func (s *Supervisor) keep(report *crash.Report) (string, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return "", err
 	}
-	file := filepath.Join(dir, fmt.Sprintf("%s-%d.txt", report.Ended.UTC().Format("20060102T150405.000"), report.PID))
+	kept, err := keptFiles(dir)
+	if err != nil {
+		return "", err
+	}
+	next := 1
+	if len(kept) > 0 {
+		next = keptNumber(kept[len(kept)-1]) + 1
+	}
+	file := filepath.Join(dir, fmt.Sprintf("%06d-%s-%d.txt", next, report.Ended.UTC().Format("20060102T150405.000"), report.PID))
 	text := fmt.Sprintf("worker %d, started %v, ended %v: %s\n%s\n%s",
 		report.PID, report.Started, report.Ended, report.Reason(), calls(report.Calls), report.Output)
-	err := generations.WriteFile(file, 0o600, func(w io.Writer) error {
+	err = generations.WriteFile(file, 0o600, func(w io.Writer) error {
 		_, err := io.WriteString(w, text)
 		return err
 	})
 	if err != nil {
 		return "", err
 	}
-	kept, err := filepath.Glob(filepath.Join(dir, "*.txt")) // sorted by name, that is by time
-	for _, old := range kept[:max(0, len(kept)-keptCrashes)] {
+	for _, old := range kept[:max(0, len(kept)+1-keptCrashes)] {
 		err = errors.Join(err, os.Remove(old))
 	}
 	return file, err
+}
+
+// keptFiles returns the files of earlier crashes, oldest first. Their numbers say which those are: a clock can be set.
+func keptFiles(dir string) ([]string, error) {
+	files, err := filepath.Glob(filepath.Join(dir, "*.txt"))
+	slices.SortStableFunc(files, func(a, b string) int { return cmp.Compare(keptNumber(a), keptNumber(b)) })
+	return files, err
+}
+
+// keptNumber returns the number in the name of a crash's file; 0 if there is none.
+func keptNumber(file string) int {
+	number, _, _ := strings.Cut(filepath.Base(file), "-")
+	n, err := strconv.Atoi(number)
+	if err != nil || len(number) < 6 || len(number) > 9 {
+		return 0
+	}
+	return n
 }

@@ -12,6 +12,8 @@ type limits struct {
 
 	backlog time.Duration // for connections that were made before the server stops, until a worker has accepted them
 
+	relock time.Duration // between two handovers to a worker that has the store's new lock
+
 	settled    time.Duration // a worker that served for as long has not crashed in a row with the one before
 	firstPause time.Duration // before the third start in a row; each further one doubles
 	maxPause   time.Duration // between two starts: a mended configuration or store is tried soon
@@ -27,6 +29,7 @@ func defaultLimits() limits {
 		death:      5 * time.Second,
 		last:       100 * time.Millisecond,
 		backlog:    100 * time.Millisecond,
+		relock:     time.Minute,
 		settled:    30 * time.Second,
 		firstPause: 100 * time.Millisecond,
 		maxPause:   5 * time.Second,

@@ -11,6 +11,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/sohost/sohost/generations"
 	"github.com/sohost/sohost/internal/crash"
 	"github.com/sohost/sohost/internal/fault"
 	"github.com/sohost/sohost/internal/inflight"
@@ -27,8 +28,10 @@ const askBacklog = 16
 type process struct {
 	proc     *os.Process
 	pid      int
-	among    *children // has it until its end
-	program  *program  // nil: that of this process, or it was started by the one before
+	among    *children         // has it until its end
+	lock     *generations.Lock // the store\'s, which it was given
+	watched  time.Time         // since when this process watches it; unlike started, it has a clock that nobody sets
+	program  *program          // nil: that of this process, or it was started by the one before
 	started  time.Time
 	oomKills int64 // what oomKills returned when it was started
 	link     *passing.Conn
@@ -40,7 +43,7 @@ type process struct {
 	given   chan worker.Given              // one for each Give
 	asks    chan worker.Ask                // closed with silent
 	failed  atomic.Pointer[string]         // why it ended without having served
-	asked   atomic.Int64                   // when it was sent the first ping that it hasn't answered, as time since started; 0: it owes none
+	asked   atomic.Int64                   // when it was sent the first ping that it hasn't answered, as time since watched; 0: it owes none
 	hung    string                         // for how long it didn't answer, set before it is ended for that
 
 	pings  chan uint64
@@ -105,7 +108,7 @@ func spawn(program *program, among *children) (*process, error) {
 // watch returns the process of a running child. Its close must be called after its end.
 func watch(proc *os.Process, started time.Time, link *passing.Conn, output, calls *os.File, among *children) *process {
 	p := &process{
-		proc: proc, pid: proc.Pid, among: among, started: started, oomKills: oomKills(), link: link, output: output, calls: calls,
+		proc: proc, pid: proc.Pid, among: among, started: started, watched: time.Now(), oomKills: oomKills(), link: link, output: output, calls: calls,
 		served: make(chan struct{}), given: make(chan worker.Given, 1), asks: make(chan worker.Ask, askBacklog),
 		pings: make(chan uint64, 1), paused: make(chan struct{}, 1), wake: make(chan struct{}, 1),
 		silent: make(chan struct{}), closed: make(chan struct{}), exited: make(chan struct{}),
@@ -234,7 +237,7 @@ func (p *process) close() {
 
 // ping asks the process whether it is alive. It doesn't block.
 func (p *process) ping(n uint64) {
-	p.asked.CompareAndSwap(0, int64(time.Since(p.started)))
+	p.asked.CompareAndSwap(0, int64(time.Since(p.watched)))
 	select {
 	case p.pings <- n:
 	default: // it hasn't read the ones before
@@ -259,7 +262,7 @@ func (p *process) silence() time.Duration {
 	if asked == 0 {
 		return 0
 	}
-	return time.Since(p.started) - time.Duration(asked)
+	return time.Since(p.watched) - time.Duration(asked)
 }
 
 // succeeded reports whether a process that is gone has ended as it should. If it ended in the moment of an upgrade nobody knows,

@@ -46,6 +46,9 @@ func (s *Supervisor) spawn() (*process, error) {
 
 // begin starts a worker that boots from the store.
 func (s *Supervisor) begin() (*process, error) {
+	if err := s.findStore(); err != nil {
+		return nil, err
+	}
 	p, err := s.spawn()
 	if err != nil {
 		return nil, err
@@ -62,7 +65,8 @@ func (s *Supervisor) begin() (*process, error) {
 
 // order tells a worker what to serve. After an error the worker is gone.
 func (s *Supervisor) order(p *process, start *worker.Start, more ...*os.File) error {
-	files := append([]*os.File{s.public, s.opts.Lock.File(), p.output}, more...)
+	p.lock = s.opts.Lock
+	files := append([]*os.File{s.public, p.lock.File(), p.output}, more...)
 	if p.calls != nil {
 		files = append(files, p.calls)
 	}

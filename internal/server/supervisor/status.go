@@ -54,7 +54,7 @@ func (s *Supervisor) processes(brief bool) (status control.Status, current *proc
 	current, changed = s.current, s.changed
 	status = control.Status{
 		PID: os.Getpid(), Started: s.started, Handover: s.last, Failed: s.failure, Crashes: slices.Clone(s.crashes),
-		Program: s.workerProgram, FailedProgram: s.failedProgram,
+		StoreFault: s.storeFault, Program: s.workerProgram, FailedProgram: s.failedProgram,
 	}
 	draining := s.drainingLocked()
 	s.mu.Unlock()

@@ -76,6 +76,8 @@ type Supervisor struct {
 	confirmed *program // what workers run unless there is a trial; nil: this process's program
 	trial     *trial   // nil: no program is in probation
 
+	relockNext time.Time // see watchStore
+
 	slimNext  time.Time     // see slimIfFat
 	slimPause time.Duration // see slimIfFat
 
@@ -96,6 +98,7 @@ type Supervisor struct {
 
 	workerProgram *control.ProgramStatus // only Run's goroutine changes these two
 	failedProgram *control.FailedProgram
+	storeFault    string // why the store can't be used; empty if it can
 }
 
 // New returns a Supervisor; call Run to start it.
@@ -116,8 +119,7 @@ func New(opts Options) *Supervisor {
 }
 
 // Run keeps a worker serving until ctx ends, then has new connections refused and tells it to finish, and returns when all workers
-// have ended. It fails when the
-// first worker says that it can't serve; later ones are tried again and again. It is called once.
+// have ended. It fails when the first worker says that it can't serve; later ones are tried again and again. It is called once.
 //
 // SIGUSR2 replaces the program by the one that is now at the path that the server was started from, as Handover with that Program
 // does.
@@ -202,6 +204,9 @@ func (s *Supervisor) supervise(ctx context.Context, p *process) error {
 			waiting = append(waiting, r)
 		case <-beat.C:
 			s.beat(p, n)
+			if wish := s.watchStore(p); wish != nil {
+				waiting = append(waiting, wish)
+			}
 		case <-s.probation():
 			if !p.gone() {
 				s.confirmProgram(p)

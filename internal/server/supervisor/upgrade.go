@@ -313,5 +313,7 @@ func (s *Supervisor) adopt(c childLegacy) (*process, error) {
 	if c.Calls != 0 {
 		calls = fileAt(c.Calls, "calls")
 	}
-	return watch(proc, c.Started, link, fileAt(c.Output, "crash output"), calls, &s.children), nil
+	p := watch(proc, c.Started, link, fileAt(c.Output, "crash output"), calls, &s.children)
+	p.lock = s.opts.Lock
+	return p, nil
 }
