@@ -97,9 +97,10 @@ func (g *gated) drainBriefly(ctx context.Context, pause time.Duration) error {
 	defer cancel()
 	err := g.serves.Drain(limited)
 	if err != nil && limited.Err() != nil && ctx.Err() == nil {
-		return &overPauseError{g.plugin.host.opts.CheckpointPause, true, fmt.Errorf("%d calls have not returned within half of it; "+
+		which := g.serves.Value().requests.inWords(g.serves.Leases())
+		return &overPauseError{g.plugin.host.opts.CheckpointPause, true, fmt.Errorf("%d calls have not returned within half of it%s; "+
 			"serve calls that last long from a plugin without state, or keep the state in a single keep.Map, "+
-			"which needs no call to return", g.serves.Leases())}
+			"which needs no call to return", g.serves.Leases(), inBrackets(which))}
 	}
 	return err
 }

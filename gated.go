@@ -34,17 +34,24 @@ func (g *gated) shut() (err error) {
 	return err
 }
 
-// drain waits for the calls that were running when the gate was shut. If that takes too long, the error says how many
-// hold it up.
+// drain waits for the calls that were running when the gate was shut. If that takes too long, or they seem to wait for each
+// other, the error says how many hold it up, and which.
 func (g *gated) drain(ctx context.Context) error {
+	ctx, cancel := g.giveUpOnSelfCalls(ctx)
+	defer cancel()
 	err := g.serves.Drain(ctx)
 	var held *generations.DrainError
-	if errors.As(err, &held) && errors.Is(err, ErrTooSlow) {
-		return fmt.Errorf("%d calls of plugin %s in generation %s have not returned: %w; "+
-			"try again when they have, or raise the drain timeout",
-			held.Leases, g.plugin.Name, g.serves.ID().Short(), held.Err)
+	var selfCall *selfCallError
+	if !errors.As(err, &held) || !errors.Is(err, ErrTooSlow) && !errors.As(err, &selfCall) {
+		return err
 	}
-	return err
+	advice := "try again when they have, or raise the drain timeout"
+	if selfCall != nil {
+		advice = "try again when they have"
+	}
+	which := inBrackets(g.serves.Value().requests.inWords(held.Leases))
+	return fmt.Errorf("%d calls of plugin %s in generation %s have not returned%s: %w; %s",
+		held.Leases, g.plugin.Name, g.serves.ID().Short(), which, held.Err, advice)
 }
 
 // reopen opens the gate, so that callers go on with the generation that served when it was shut, and resumes that

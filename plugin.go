@@ -48,6 +48,8 @@ type loaded struct {
 	label string // id.Short()
 	since time.Time
 
+	requests requests // that run in it
+
 	// skipped is the image that was in the plugin's own file when this one took its place, by a rollback or from
 	// another file; zero if there is none. A change event alone doesn't load that image.
 	skipped generations.ID

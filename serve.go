@@ -35,7 +35,7 @@ func (h *Host) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, fmt.Sprintf("no plugin has a route for %s", r.URL.Path), http.StatusNotFound)
 		return
 	}
-	lease, err := p.slot.Acquire(r.Context())
+	lease, err := p.acquire(r)
 	if err != nil {
 		if forward := h.forwardTo(); forward != nil && errors.Is(err, generations.ErrEmpty) {
 			forward.ServeHTTP(w, r)
@@ -46,6 +46,7 @@ func (h *Host) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	defer lease.Release()
 	l := lease.Value()
+	defer l.requests.begin(r).end()
 	w.Header().Set(GenerationHeader, l.label)
 	handler := l.Handler()
 	if handler == nil {
@@ -60,6 +61,15 @@ func (h *Host) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}()
 	handler.ServeHTTP(w, r)
 	returned = true
+}
+
+// acquire takes a lease for a request, which is noted while it waits at a gate.
+func (p *plugin) acquire(r *http.Request) (generations.Lease[*loaded], error) {
+	if lease, ok := p.slot.TryAcquire(); ok {
+		return lease, nil
+	}
+	defer p.host.waiting.begin(r).end()
+	return p.slot.Acquire(r.Context())
 }
 
 // unavailable answers a request that got no lease, in words for clients: what went wrong inside is for status and the log.

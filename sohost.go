@@ -68,6 +68,7 @@ type Host struct {
 	watcher     *watch.Watcher
 	sharedCache *cache.Cache
 	calls       *inflight.Table // nil if Process.Calls is
+	waiting     requests        // at the plugins' gates
 
 	table     atomic.Pointer[routes.Table[*plugin]]
 	rehearsed map[generations.ID]bool // images that were probed together; written only by the boot, before anyone reads it

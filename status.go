@@ -99,7 +99,11 @@ type GenerationStatus struct {
 	ID     generations.ID  `json:"id"`
 	State  GenerationState `json:"state"`
 	Leases int64           `json:"leases"` // running calls
-	Memory native.Memory   `json:"memory"` // zero in StatusBrief, and if the kernel doesn't report it
+
+	// Running lists the oldest requests that have run for a second or longer, at most five.
+	Running []RunningCall `json:"running,omitempty"`
+
+	Memory native.Memory `json:"memory"` // zero in StatusBrief, and if the kernel doesn't report it
 
 	path string // of the image
 }
@@ -163,5 +167,5 @@ func (p *plugin) status() PluginStatus {
 }
 
 func statusOf(g *generations.Generation[*loaded], state GenerationState) GenerationStatus {
-	return GenerationStatus{ID: g.ID(), State: state, Leases: g.Leases(), path: g.Value().Image().Path()}
+	return GenerationStatus{ID: g.ID(), State: state, Leases: g.Leases(), Running: g.Value().requests.oldest(longCall), path: g.Value().Image().Path()}
 }

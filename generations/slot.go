@@ -68,6 +68,22 @@ func (s *Slot[T]) Acquire(ctx context.Context) (Lease[T], error) {
 	return s.acquireSlow(ctx)
 }
 
+// TryAcquire is Acquire without a wait. ok is unset if the slot is empty or its gate is shut, and it may be if what the slot serves
+// was replaced at that very moment: whoever wants a lease then calls Acquire.
+func (s *Slot[T]) TryAcquire() (lease Lease[T], ok bool) {
+	g := s.current.Load()
+	if g == nil || g.gate != nil {
+		return Lease[T]{}, false
+	}
+	c := g.shard()
+	c.leases.Add(1)
+	if s.current.Load() == g {
+		return Lease[T]{generation: g, shard: c}, true
+	}
+	g.leave(c)
+	return Lease[T]{}, false
+}
+
 // acquireSlow is Acquire after the generation changed under it, or when there was none to be had immediately.
 func (s *Slot[T]) acquireSlow(ctx context.Context) (Lease[T], error) {
 	var w waiter

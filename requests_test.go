@@ -1,0 +1,124 @@
+package sohost
+
+import (
+	"context"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+)
+
+// TestDrainNames refuses a reload because calls don't return, and says which.
+func TestDrainNames(t *testing.T) {
+	w := newWorld(t)
+	w.file("a", "a1")
+	o := w.options("a")
+	o.DrainTimeout = 10 * time.Millisecond
+	r := w.host(o)
+	running, finish := make(chan struct{}, 7), make(chan struct{})
+	w.fail("a1 a/slow", func(context.Context) error { running <- struct{}{}; <-finish; return nil })
+	answered := make(chan struct{}, 7)
+	for range 7 {
+		go func() { r.request("/a/slow"); answered <- struct{}{} }()
+	}
+	for range 7 {
+		<-running
+	}
+	_, err := r.deploy("a2")
+	refused := r.refusal(err, "a", PhaseDrain)
+	for _, want := range []string{"7 calls of plugin a in generation", "(GET /a/slow for ", ", and 2 more): over its time limit of 10ms"} {
+		if !strings.Contains(refused.Message, want) {
+			t.Errorf("refused: %s; want %q", refused.Message, want)
+		}
+	}
+	requests := &r.plugins()[0].serving().Value().requests
+	eventually(t, "status shows them", func() bool {
+		running := r.pluginStatus("a").Generations[0].Running
+		return len(running) == shownCalls && running[0].Method == "GET" && running[0].Path == "/a/slow"
+	})
+	close(finish)
+	for range 7 {
+		<-answered
+	}
+	if left := requests.all(); len(left) > 0 {
+		t.Errorf("%d requests are left in the list", len(left))
+	}
+}
+
+// TestSelfCall reloads a plugin while a call of it calls the plugin again. Neither can go on without the other, so the reload is
+// refused long before its time limit, and the call returns.
+func TestSelfCall(t *testing.T) {
+	w := newWorld(t)
+	r := w.boots("a1")
+	s := httptest.NewServer(r.Host)
+	defer s.Close()
+	refused := make(chan struct{})
+	began := make(chan struct{})
+	w.fail("a1 a/self", func(context.Context) error {
+		close(began)
+		for {
+			resp, err := http.Get(s.URL + "/a/other")
+			if err != nil {
+				return err
+			}
+			resp.Body.Close()
+			select {
+			case <-refused:
+				return nil
+			default:
+			}
+		}
+	})
+	answered := make(chan string, 1)
+	go func() { answered <- r.get("/a/self") }()
+	<-began
+	_, err := r.deploy("a2")
+	close(refused)
+	if why := r.refusal(err, "a", PhaseDrain).Message; !strings.Contains(why, "1 calls of plugin a in generation") ||
+		!strings.Contains(why, "(GET /a/self for ") || !strings.Contains(why, "requests that the server has sent to itself wait for them, such as GET /a/other") {
+		t.Errorf("refused: %s", why)
+	}
+	if got := <-answered; !strings.HasPrefix(got, "a1 ") {
+		t.Errorf("the call is answered with %s", got)
+	}
+	if waiting := r.waiting.all(); len(waiting) > 0 {
+		t.Errorf("%d requests wait", len(waiting))
+	}
+	r.mustDeploy("a2")
+}
+
+func TestKernelAddr(t *testing.T) {
+	for text, want := range map[string]string{
+		"0100007F:1F90": "127.0.0.1:8080", "0000000000000000FFFF00000100007F:1F90": "127.0.0.1:8080",
+		"00000000000000000000000001000000:0050": "[::1]:80",
+	} {
+		if got, err := kernelAddr(text); err != nil || got != netip.MustParseAddrPort(want) {
+			t.Errorf("%s is %v, %v, want %s", text, got, err, want)
+		}
+	}
+	for _, text := range []string{"", "0100007F", "0100:1F90", "x100007F:1F90"} {
+		if got, err := kernelAddr(text); err == nil {
+			t.Errorf("%q is %v", text, got)
+		}
+	}
+}
+
+func TestShown(t *testing.T) {
+	if got := shown("/a\n" + strings.Repeat("x", 200)); len(got) != shownPath || !strings.HasPrefix(got, `/a\nx`) {
+		t.Errorf("shown is %s", got)
+	}
+}
+
+// BenchmarkRequests is what the list of requests costs one of them.
+func BenchmarkRequests(b *testing.B) {
+	var rs requests
+	r := httptest.NewRequest("GET", "/a", nil)
+	b.ReportAllocs()
+	b.RunParallel(func(pb *testing.PB) {
+		for pb.Next() {
+			rs.begin(r).end()
+		}
+	})
+}
