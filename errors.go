@@ -42,8 +42,8 @@ var (
 	// ErrQuarantined is returned when an image is in quarantine because it has crashed a process. See LiftQuarantine.
 	ErrQuarantined = blame.ErrQuarantined
 
-	// ErrLeftOut is why a plugin was not booted: processes keep crashing, and it may be the reason. Deploying it tries
-	// it again. See Process.CrashesInARow.
+	// ErrLeftOut is why a plugin was not booted: processes keep crashing, and it may be the reason. It is tried
+	// again at Refusal.Retry, or when it is deployed. See Process.CrashesInARow.
 	ErrLeftOut = errors.New("left out")
 
 	// ErrUnwritable is returned when a plugin's state can't be written to a stream, so that no handover can move it to

@@ -184,6 +184,16 @@ func TestSeldomInCalls(t *testing.T) {
 	}
 }
 
+// TestInit has an image in its init, which has run in a probe before: another one in a call is the likelier.
+func TestInit(t *testing.T) {
+	s := newStory(t).publish("a1", "b1").pass().publish("a2", "b1")
+	s.exits(1, []string{"a2@0", "b2:init"}, "a2", "")
+	s = newStory(t).publish("a1", "b1").pass()
+	if f := s.exits(1, []string{"b2:init"}, "b2", ""); f.Strength != Strong {
+		t.Errorf("found %+v", f)
+	}
+}
+
 // TestBackground ends workers while no image is in a call: work in the background is a weak suspicion that must repeat.
 func TestBackground(t *testing.T) {
 	s := newStory(t).publish("a1", "b1").pass().publish("a2", "b1")

@@ -90,7 +90,9 @@ func (r *Record) LeftOut(inARow int, now time.Time) map[string]bool {
 		}
 		switch {
 		case !e.From.IsZero() && Strength(e.Evidence) != Weak:
-			blamed[e.From]++
+			if !r.liftedSince(e) {
+				blamed[e.From]++
+			}
 		case strings.HasPrefix(e.Detail, crash.Killed), Strength(e.Evidence) == Host:
 			others++
 		default:
@@ -112,6 +114,13 @@ func (r *Record) LeftOut(inARow int, now time.Time) map[string]bool {
 		}
 	}
 	return out
+}
+
+// liftedSince reports whether the quarantine of the image to blame for a crash was lifted later.
+func (r *Record) liftedSince(crashed generations.Event) bool {
+	return slices.ContainsFunc(r.Events, func(e generations.Event) bool {
+		return e.Kind == generations.KindLift && e.From == crashed.From && e.Time.After(crashed.Time)
+	})
 }
 
 // Suspected returns the plugin's image that was suspected last in a row of crashes, which need not be the one that the current

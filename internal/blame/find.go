@@ -135,9 +135,13 @@ func byUse(images []inflight.Image) (found []generations.Suspicion) {
 
 // chance returns how likely it was that an image was in a call at that moment.
 func chance(im inflight.Image) float64 {
-	// An image is in New or Start once in its life, for a moment. How seldom that is isn't known, and what serves may have
-	// waited for just this moment.
-	if len(im.Steps) > 0 && im.Calls == 0 {
+	switch {
+	case im.Calls > 0:
+	case len(im.Steps) == 1 && im.Steps[0] == inflight.Open.String():
+		return 1 // its init has done nothing in the probe, in which it ran before
+	case len(im.Steps) > 0:
+		// An image is in New or Start once in its life, for a moment. How seldom that is isn't known, and what serves may have
+		// waited for just this moment.
 		return 0.1
 	}
 	return (im.Busy*float64(im.Looked) + 1) / (float64(im.Looked) + 2) // Laplace's rule of succession

@@ -141,3 +141,20 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+// TestHost tells the host's own code that crashed from an image's that the host has called.
+func TestHost(t *testing.T) {
+	images := []Image{{ID: "a", Packages: map[string]struct{}{"p/a": {}}}}
+	isHost := func(pkg string) bool { return strings.HasPrefix(pkg, "host/") }
+	for stack, want := range map[string]string{
+		"runtime host/x main": "host/x.F", "runtime net/http": "", "p/a host/x": "", "host/x p/a": "host/x.F", "runtime p/a host/x": "",
+	} {
+		output := "panic: boom\n\ngoroutine 7 [running]:\n"
+		for pkg := range strings.FieldsSeq(stack) {
+			output += pkg + ".F()\n"
+		}
+		if frame, ok := Parse(output).Host(images, isHost); frame.Func != want || ok != (want != "") {
+			t.Errorf("%s: %q, %v, want %q", stack, frame.Func, ok, want)
+		}
+	}
+}

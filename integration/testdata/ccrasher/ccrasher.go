@@ -1,6 +1,7 @@
-// Ccrasher has a fault in C when it is asked to (argument "do" of a request).
+// Ccrasher has a fault in C, or aborts there, when it is asked to (argument "do" of a request).
 package main
 
+// #include <stdlib.h>
 // static void fault(void) { *(volatile int *)8 = 1; }
 import "C"
 
@@ -19,8 +20,11 @@ var Plugin = abi.Descriptor{
 }
 
 func serve(w http.ResponseWriter, r *http.Request) {
-	if r.URL.Query().Get("do") != "" {
+	switch r.URL.Query().Get("do") {
+	case "fault":
 		C.fault()
+	case "abort":
+		C.abort()
 	}
 	fmt.Fprintln(w, "unharmed")
 }
