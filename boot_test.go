@@ -250,6 +250,41 @@ func TestFitsNotThisProgram(t *testing.T) {
 	}
 }
 
+// TestTrialBeforeProbe looks at the disk while an image is probed: its trial is there already, and gone after a refusal. The images
+// of a release are rehearsed without one, so not where they could reach the process, nor after a crash.
+func TestTrialBeforeProbe(t *testing.T) {
+	w := newWorld(t)
+	r := w.boots("a1", "b1")
+	var during string
+	w.fail("a2 probe", func(context.Context) error { during = r.onDisk(); return errFault })
+	if _, err := r.deploy("a2"); err == nil || during != "1 trials, 1 pins" || r.onDisk() != "0 trials, 0 pins" {
+		t.Errorf("%v; during the probe there were %s, then %s", err, during, r.onDisk())
+	}
+	r.Close(t.Context())
+	for _, test := range []struct {
+		name   string
+		crash  bool
+		probe  func(context.Context) error
+		probes string
+	}{
+		{"as usual", false, nil, "a1+b1 probe"},
+		{"within reach", false, fails, "a1+b1 probe, a1 probe, b1 probe"},
+		{"after a crash", true, nil, "a1 probe, b1 probe"},
+	} {
+		w.fail("a1+b1 probe", test.probe)
+		o := w.options("a", "b")
+		if test.crash {
+			o.Process = &Process{CrashesInARow: 1}
+		}
+		w.done()
+		r := w.host(o)
+		if got := w.done("probe"); got != test.probes {
+			t.Errorf("%s: did %s, want %s", test.name, got, test.probes)
+		}
+		r.Close(t.Context())
+	}
+}
+
 // TestTrialAtBoot boots after processes that ended while they were trying an image. Under a supervisor that doesn't know which
 // images were in calls, that is no proof until it repeats.
 func TestTrialAtBoot(t *testing.T) {

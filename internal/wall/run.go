@@ -96,8 +96,9 @@ type child struct {
 	thread  *thread
 	link    *net.UnixConn
 	scratch string
-	mark    string  // in the environment of all that it has started
-	layers  []Layer // that were in force when it started
+	mark    string                      // in the environment of all that it has started
+	layers  []Layer                     // that were in force when it started
+	waited  func(pid int) time.Duration // waitedForCPU, but in tests
 
 	report []byte // this and the rest are filled in by receive
 
@@ -144,7 +145,8 @@ func startIn(scratch string, in *namespaces, lacks error, command func() *exec.C
 	if err != nil {
 		return nil, fmt.Errorf("link to the child: %w", err)
 	}
-	c := &child{cmd: command(), link: conn.(*net.UnixConn), scratch: scratch, mark: markEnv + "=" + scratch}
+	c := &child{cmd: command(), link: conn.(*net.UnixConn), scratch: scratch, mark: markEnv + "=" + scratch,
+		waited: waitedForCPU}
 	c.cmd.ExtraFiles = []*os.File{theirs}
 	c.cmd.Env = append(inherited(c.cmd.Environ()), "TMPDIR="+scratch, c.mark)
 	c.cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Pdeathsig: syscall.SIGKILL}

@@ -430,6 +430,32 @@ func TestFewerLayers(t *testing.T) {
 	act(t, &Wall{}, "kill parent", parent, Options{}, unenteredEnv+"=1")
 }
 
+// TestPatience lets children wait for a CPU. That time isn't counted, up to six times the limit.
+func TestPatience(t *testing.T) {
+	const limit = 20 * time.Millisecond
+	start := func(waited time.Duration) (c *child, ended chan struct{}) {
+		return &child{cmd: &exec.Cmd{Process: &os.Process{Pid: os.Getpid()}}, waited: func(int) time.Duration { return waited }}, make(chan struct{})
+	}
+	for _, test := range []struct{ waited, atLeast time.Duration }{{0, limit}, {2 * limit, 3 * limit}, {time.Hour, maxPatience * limit}} {
+		c, ended := start(test.waited)
+		begun := time.Now()
+		_, err := c.patience(t.Context(), limit, ended, nil)
+		if took := time.Since(begun); !errors.Is(err, ErrLimit) || took < test.atLeast*98/100 {
+			t.Errorf("it waited %v for a CPU: %v after %v, want at least %v", test.waited, err, took, test.atLeast)
+		}
+	}
+	c, ended := start(time.Hour)
+	asked := make(chan struct{}, 100)
+	c.waited = func(int) time.Duration { asked <- struct{}{}; return time.Hour }
+	go func() { <-asked; close(ended) }() // it ends after its limit
+	if _, err := c.patience(t.Context(), time.Millisecond*50, ended, nil); err != nil {
+		t.Errorf("a child that was slow for lack of a CPU: %v", err)
+	}
+	if own := waitedForCPU(os.Getpid()); own < 0 {
+		t.Errorf("it waited %v", own)
+	}
+}
+
 func BenchmarkRun(b *testing.B) {
 	for _, unwalled := range []bool{true, false} {
 		b.Run(fmt.Sprintf("unwalled=%v", unwalled), func(b *testing.B) {
