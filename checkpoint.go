@@ -26,10 +26,11 @@ func (p *plugin) checkpoint(ctx context.Context) error {
 		return nil
 	}
 	a := attempt{of: g.serves.Value(), begun: time.Now()}
-	s, err := g.copyState(ctx)
+	s, end, err := g.copyState(ctx)
 	a.held, a.waited = g.held(), g.waited(nil)
 	if err == nil {
 		a.written, err = p.writeCheckpoint(s, p.verifier(a.of))
+		end()
 	}
 	p.noteAttempt(a, err)
 	return err
@@ -47,17 +48,18 @@ func (p *plugin) verifier(of *loaded) func(io.Reader) error {
 }
 
 // copyState copies the plugin's state, with callers held back and background work stopped unless the plugin exports
-// concurrently. Both go on when it returns. Callers are held back for Options.CheckpointPause, and for what the plugin's own
-// Stop, Export and Start take, which nothing can interrupt. If more time is needed, the error is an *overPauseError.
-func (g *gated) copyState(ctx context.Context) (abi.State, error) {
+// concurrently or its state needs no pause. Both go on when it returns. Callers are held back for Options.CheckpointPause,
+// and for what the plugin's own Stop, Export and Start take, which nothing can interrupt. If more time is needed, the error is
+// an *overPauseError. end must be called once the copy isn't used any more; it is nil after an error.
+func (g *gated) copyState(ctx context.Context) (s abi.State, end func(), err error) {
 	h, in := g.plugin.host, g.serves.Value()
 	o := state.Options{MaxBytes: h.opts.StateLimit}
 	plugins, cancel := h.limit(ctx, h.opts.DrainTimeout)
 	defer cancel()
 	left := h.opts.CheckpointPause
-	if !in.ConcurrentExport() {
+	if !in.ConcurrentExport() && !in.NeedsNoPause() {
 		if err := g.shut(); err != nil {
-			return abi.State{}, err
+			return s, nil, err
 		}
 		defer func() {
 			ctx, cancel := h.limit(context.WithoutCancel(ctx), h.opts.OpenTimeout)
@@ -66,26 +68,25 @@ func (g *gated) copyState(ctx context.Context) (abi.State, error) {
 		}()
 		begun := time.Now()
 		if err := g.drainBriefly(ctx, left/2); err != nil { // the rest is for the copy
-			return abi.State{}, err
+			return s, nil, err
 		}
 		left -= time.Since(begun)
 		if err := in.Pause(plugins); err != nil {
-			return abi.State{}, err
+			return s, nil, err
 		}
 	}
-	s, _, err := in.Export(plugins, abi.State{})
-	if err != nil {
-		return s, err
+	if s, _, err = in.Export(plugins, abi.State{}); err != nil {
+		return s, nil, err
 	}
 	if o.Deadline, _ = plugins.Deadline(); g.gate != nil {
 		o.Deadline = time.Now().Add(left * copyShare / 100)
 	}
-	s, err = instance.CopyState(s, o)
+	s, end, err = instance.SnapshotState(s, o)
 	if errors.Is(err, state.ErrDeadline) {
 		err = &overPauseError{h.opts.CheckpointPause, false, fmt.Errorf("%w; keep it in a keep.Map, which is copied beside the calls, "+
 			"or allow more with checkpoint_pause", err)}
 	}
-	return s, err
+	return s, end, err
 }
 
 // copyShare is the part of the time left, in percent, that a copy may take. The rest is for letting the callers go on.

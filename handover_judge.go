@@ -43,10 +43,11 @@ func (p *plugin) cantWrite(why error) error {
 
 // tryWriting writes the state of the plugin, which the caller owns, to nowhere.
 func (p *plugin) tryWriting(ctx context.Context) error {
-	s, err := newGated(p).copyState(ctx)
+	s, end, err := newGated(p).copyState(ctx)
 	if err != nil {
 		return err
 	}
+	defer end()
 	return instance.Encode(io.Discard, s)
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/sohost/sohost/abi"
+	"github.com/sohost/sohost/abi/keep"
 )
 
 // holder is the state of plugin v: whether it can be written depends on its value.
@@ -45,4 +46,13 @@ func (r *rig) hold(value any) {
 func (r *rig) holds() string {
 	r.w.t.Helper()
 	return fmt.Sprint(r.holding().holder.Value)
+}
+
+// keeping is the state of plugin k, which no call has to return for.
+type keeping struct{ Hits keep.Map[string, int] }
+
+// keeper is an instance of plugin k.
+type keeper struct {
+	*basic
+	keep.Of[keeping]
 }

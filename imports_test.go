@@ -33,7 +33,7 @@ var importRules = []importRule{
 	{"internal/fault", "", "everything that can fail between processes asks it"},
 	{"internal/passing", "internal/fault golang.org/x/sys", "it carries messages and files without knowing what they mean"},
 	{"internal/self", "", "it starts this program again and does nothing else"},
-	{"internal/state", "abi", "it moves values and calls no plugin"},
+	{"internal/state", "abi", "it moves values and calls nothing of a plugin but their own methods"},
 	{"internal/wall", "golang.org/x/sys", "it runs programs of any kind and knows no images"},
 	{"internal/watch", "golang.org/x/sys", "it reports changed files and doesn't know what is in them"},
 	{"internal/build", "abi generations native", "it makes images and loads none"},

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/sohost/sohost/abi"
+	"github.com/sohost/sohost/abi/keep"
 	"github.com/sohost/sohost/generations"
 	"github.com/sohost/sohost/internal/instance"
 	"github.com/sohost/sohost/native"
@@ -210,7 +211,8 @@ type count struct{ N int }
 
 // descriptor returns the plugin of an image. The letter in its name says what it has: a and b have state and background
 // work, s has no state, n no handler; e exports beside calls; x has state that can't be checkpointed; v holds any value. The
-// digit 9 means version 2 of the state. m is a memory, whose state has other fields in each image: see state_test.go.
+// digit 9 means version 2 of the state. m is a memory, whose state has other fields in each image: see state_test.go. k has a
+// keep.Map.
 func (w *world) descriptor(image string) *abi.Descriptor {
 	if image[0] == 'm' {
 		return w.memory(image)
@@ -221,6 +223,8 @@ func (w *world) descriptor(image string) *abi.Descriptor {
 			return nil, err
 		}
 		switch image[0] {
+		case 'k':
+			return &keeper{basic: b, Of: keep.New("keeping", 1, &keeping{})}, nil
 		case 'v':
 			return &holding{basic: b, holder: &holder{}}, nil
 		case 's':
@@ -235,6 +239,8 @@ func (w *world) descriptor(image string) *abi.Descriptor {
 		version = 2
 	}
 	switch image[0] {
+	case 'k':
+		d.State = keep.Prototype[keeping]("keeping", 1)
 	case 'v':
 		d.State = abi.State{Schema: "holder", Version: 1, Value: &holder{}}
 	case 'x':

@@ -55,6 +55,9 @@ func New(ctx context.Context, image *Image, host abi.Host, row *inflight.Row, la
 		return in, fmt.Errorf("%w: New returned a %T, which is neither an http.Handler nor an abi.BatchHandler or abi.ScheduleHandler",
 			ErrNoHandler, in.value)
 	}
+	if err := in.liveExport(); err != nil {
+		return in, err
+	}
 	return in, nil
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"reflect"
+	"runtime/debug"
 
 	"github.com/sohost/sohost/abi"
 	"github.com/sohost/sohost/internal/inflight"
@@ -245,8 +246,10 @@ func (in *Instance) Convert(value any, o state.Options) (_ state.Part, err error
 	return p, err
 }
 
-// Encode writes a state as a stream. A panic in an encoding method of the plugin's types is an error.
+// Encode writes a state as a stream. A panic in an encoding method of the plugin's types is an error, and so is a read of
+// memory that isn't there, which can happen if a value in a keep.Map is changed in place.
 func Encode(w io.Writer, s abi.State) (err error) {
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	defer caught(&err)
 	return state.Encode(w, s)
 }
@@ -263,6 +266,14 @@ func (in *Instance) Verify(r io.Reader, maxBytes int64) (err error) {
 func late(ctx context.Context, step string, err error) error {
 	<-ctx.Done()
 	return fmt.Errorf("%s of the state: %w (%w)", step, context.Cause(ctx), err)
+}
+
+// SnapshotState is CopyState for a state that is written to a stream soon, see state.Snapshot. end must be called once it was;
+// it is nil after an error.
+func SnapshotState(s abi.State, o state.Options) (_ abi.State, end func(), err error) {
+	defer caught(&err)
+	s.Value, _, end, err = state.Snapshot(s.Value, o)
+	return s, end, err
 }
 
 // CopyState returns the state with a copy of its value. A copy that would take more than o.MaxBytes is state.ErrLimit, and

@@ -1,9 +1,6 @@
 package state
 
-import (
-	"fmt"
-	"time"
-)
+import "time"
 
 // clock ends a walk through a value at a deadline. Asking for the time takes as long as copying an entry, so the clock looks
 // once in many steps.
@@ -43,9 +40,4 @@ const entriesPerSecond = 20_000_000
 // hopelessMap is hopeless for the entries of a map.
 func (c *clock) hopelessMap(entries int) bool {
 	return !c.until.IsZero() && entries > 10_000 && time.Until(c.until) < time.Duration(entries)*time.Second/entriesPerSecond
-}
-
-// overdue returns the error of a walk that has met so many entries when its time was up.
-func overdue(entries int64) error {
-	return fmt.Errorf("%w: it has %d entries or more", ErrDeadline, entries)
 }

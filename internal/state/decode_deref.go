@@ -15,7 +15,10 @@ type deref struct {
 }
 
 // unfilled is a map entry whose element holds such a place.
-type unfilled struct{ m, key, elem reflect.Value }
+type unfilled struct {
+	set       func(key, elem unsafe.Pointer)
+	key, elem unsafe.Pointer
+}
 
 func (d *decoder) deref(o *op, dst unsafe.Pointer) {
 	x := d.object(o, o.from)
@@ -51,6 +54,6 @@ func (d *decoder) fillLater() {
 		reflect.NewAt(x.t, x.dst).Elem().Set(reflect.NewAt(x.t, x.src).Elem())
 	}
 	for _, x := range d.maps {
-		x.m.SetMapIndex(x.key, x.elem)
+		x.set(x.key, x.elem)
 	}
 }

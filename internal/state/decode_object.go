@@ -77,11 +77,11 @@ func (d *decoder) room(o *op, n int) unsafe.Pointer {
 		return d.alloc(o.target(), n)
 	}
 	d.entries += int64(n)
-	if !d.charge(int64(n), int64(o.key.to.typ.Size()+o.elem.to.typ.Size()+1)) || !d.charge(1, 64) {
+	if !d.charge(1, 64) || !d.charge(int64(n), int64(o.key.to.typ.Size()+o.elem.to.typ.Size()+1)) || !d.charge(1, o.to.mapMemory(0)) {
 		return nil
 	}
 	// Larger maps grow as their entries arrive, because a truncated stream may hold fewer than it says.
-	return reflect.MakeMapWithSize(o.to.typ, min(n, 1<<16)).UnsafePointer()
+	return o.to.makeMap(min(n, 1<<16))
 }
 
 // target returns the type that an object's pointer points to.
@@ -144,7 +144,7 @@ func (d *decoder) pairs(o *op, p unsafe.Pointer, n int) {
 	if got := d.expect(majorMap); d.err == nil && got != uint64(n) {
 		d.corrupt("%d entries instead of %d", got, n)
 	}
-	m := reflect.NewAt(o.to.typ, unsafe.Pointer(&p)).Elem()
+	set := o.to.setter(p)
 	key, elem := reflect.New(o.key.to.typ), reflect.New(o.elem.to.typ)
 	waits, check := d.waits(o.elem), !clean(o.key.to.typ)
 	for i := 0; i < n && d.err == nil; i++ {
@@ -162,12 +162,12 @@ func (d *decoder) pairs(o *op, p unsafe.Pointer, n int) {
 			return
 		}
 		if waits {
-			d.maps = append(d.maps, unfilled{m, key.Elem(), elem.Elem()})
+			d.maps = append(d.maps, unfilled{set, key.UnsafePointer(), elem.UnsafePointer()})
 		} else {
-			m.SetMapIndex(key.Elem(), elem.Elem())
+			set(key.UnsafePointer(), elem.UnsafePointer())
 		}
 	}
-	if d.err == nil && !waits && m.Len() != n {
+	if d.err == nil && !waits && o.to.mapLen(p) != n {
 		d.corrupt("a map with the same key twice")
 	}
 }

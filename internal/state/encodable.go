@@ -40,7 +40,7 @@ func unwritable(s *shape) []Reason {
 		case reflect.Func, reflect.Chan, reflect.UnsafePointer:
 			reasons = append(reasons, Reason{path, s.name + " can't be encoded"})
 		case reflect.Map:
-			if methodKey(s.typ.Key()) {
+			if methodKey(s.key.typ) {
 				reasons = append(reasons, Reason{path + "[key]", methodKeyText})
 			}
 		case stdKind:

@@ -106,7 +106,11 @@ func (e *encoder) inline(s *shape, p unsafe.Pointer) {
 		h := (*sliceHeader)(p)
 		e.object(s, h.data, h.len)
 	case reflect.Map:
-		e.object(s, *(*unsafe.Pointer)(p), reflect.NewAt(s.typ, p).Elem().Len())
+		n := 0
+		if m := *(*unsafe.Pointer)(p); m != nil {
+			n = s.mapLen(m)
+		}
+		e.object(s, *(*unsafe.Pointer)(p), n)
 	case reflect.Array:
 		e.head(majorArray, uint64(s.len))
 		for i := range uintptr(s.len) {
@@ -184,14 +188,16 @@ func (e *encoder) content(o pending) {
 	case s.kind == reflect.Pointer:
 		e.inline(s.elem, o.p)
 	case s.kind == reflect.Map:
-		m := reflect.NewAt(s.typ, unsafe.Pointer(&o.p)).Elem()
-		key, elem := reflect.New(s.key.typ), reflect.New(s.elem.typ)
 		e.head(majorMap, uint64(o.n))
-		for it := m.MapRange(); it.Next() && e.err == nil; {
-			key.Elem().SetIterKey(it)
-			elem.Elem().SetIterValue(it)
-			e.inline(s.key, key.UnsafePointer())
-			e.inline(s.elem, elem.UnsafePointer())
+		written := 0
+		s.entries(o.p, func(key, elem unsafe.Pointer) bool {
+			e.inline(s.key, key)
+			e.inline(s.elem, elem)
+			written++
+			return e.err == nil
+		})
+		if written != o.n { // no reader would take it
+			e.fail(s, "it was changed while it was written")
 		}
 	case s.elem.kind == reflect.Uint8:
 		e.bytes(unsafe.Slice((*byte)(o.p), o.n))

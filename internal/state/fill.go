@@ -206,19 +206,18 @@ func (f *refill) lacksNothing(c *cover) bool {
 // entries walks through the entries that two maps have in common.
 func (f *refill) entries(m meeting) {
 	s := m.shape
-	dst, src := reflect.NewAt(s.typ, unsafe.Pointer(&m.dst)).Elem(), reflect.NewAt(s.typ, unsafe.Pointer(&m.src)).Elem()
+	get, set := s.getter(m.dst), s.setter(m.dst)
 	changes := f.copies && !f.lacksNothing(m.at.inner().dst)
-	for it := src.MapRange(); it.Next() && f.mover.err == nil; {
-		here := dst.MapIndex(it.Key())
-		if !here.IsValid() {
-			continue
+	s.entries(m.src, func(key, elem unsafe.Pointer) bool {
+		d := reflect.New(s.elem.typ).UnsafePointer()
+		if get(key, d) {
+			f.inline(s.elem, m.at.inner(), d, box(reflect.NewAt(s.elem.typ, elem).Elem()))
+			if changes {
+				set(key, d)
+			}
 		}
-		d, o := box(here), box(it.Value())
-		f.inline(s.elem, m.at.inner(), d, o)
-		if changes {
-			dst.SetMapIndex(it.Key(), reflect.NewAt(s.elem.typ, d).Elem())
-		}
-	}
+		return f.mover.err == nil
+	})
 }
 
 // mostAlike bounds how far alike looks into elements.
@@ -239,8 +238,7 @@ func (f *refill) alike(s *shape, c covering, dst, src unsafe.Pointer, depth int)
 		}
 		return s.elem == nil || f.alike(s.elem, c.inner(), d, o, depth+1)
 	case reflect.Map:
-		d, o := reflect.NewAt(s.typ, dst).Elem(), reflect.NewAt(s.typ, src).Elem()
-		return d.IsNil() == o.IsNil()
+		return (*(*unsafe.Pointer)(dst) == nil) == (*(*unsafe.Pointer)(src) == nil)
 	case reflect.Slice:
 		d, o := *(*sliceHeader)(dst), *(*sliceHeader)(src)
 		return (d.data == nil) == (o.data == nil)

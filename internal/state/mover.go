@@ -25,8 +25,15 @@ type mover struct {
 	bytes   int64
 	limit   int64 // for bytes; 0: none
 	clock   clock
-	depth   int
-	err     error
+
+	// For a Snapshot: keep.Maps aren't copied unless they are in beside.
+	snapshots bool
+	beside    map[*shape]string
+	tied      string // why one was copied
+	ends      []func()
+
+	depth int
+	err   error
 }
 
 // fill is a copy to be filled: n values, or the entries of a map.
@@ -54,7 +61,7 @@ func (m *mover) move(steps *op, value any) (any, error) {
 		m.entriesOf(f)
 	}
 	if m.err == nil && m.clock.hopelessMap(len(m.extents.list)) { // sorting them takes as long as filling a map
-		m.err = overdue(m.entries)
+		m.overdue()
 	}
 	if m.err != nil {
 		return nil, m.err
@@ -84,9 +91,17 @@ const pieceBytes = 1 << 20
 // step reports whether the move goes on. It fails once the deadline has passed.
 func (m *mover) step() bool {
 	if m.err == nil && m.clock.late() {
-		m.err = overdue(m.entries)
+		m.overdue()
 	}
 	return m.err == nil
+}
+
+// overdue fails the move because its time is up, or would be.
+func (m *mover) overdue() {
+	m.err = fmt.Errorf("%w: it has %d entries or more", ErrDeadline, m.entries)
+	if m.tied != "" {
+		m.err = fmt.Errorf("%w; %s", m.err, m.tied)
+	}
 }
 
 func (m *mover) fill(f fill) {
@@ -112,20 +127,17 @@ func (m *mover) fill(f fill) {
 
 func (m *mover) entriesOf(f fill) {
 	o := f.op
-	src := reflect.NewAt(o.from.typ, unsafe.Pointer(&f.src)).Elem()
-	dst := reflect.NewAt(o.to.typ, unsafe.Pointer(&f.dst)).Elem()
-	oldKey, oldElem := reflect.New(o.key.from.typ), reflect.New(o.elem.from.typ)
+	set := o.to.setter(f.dst)
 	newKey, newElem := reflect.New(o.key.to.typ), reflect.New(o.elem.to.typ)
-	for it := src.MapRange(); it.Next() && m.step(); {
-		oldKey.Elem().SetIterKey(it)
-		oldElem.Elem().SetIterValue(it)
+	o.from.entries(f.src, func(key, elem unsafe.Pointer) bool {
 		newKey.Elem().SetZero()
 		newElem.Elem().SetZero()
-		m.inline(o.key, oldKey.UnsafePointer(), newKey.UnsafePointer())
-		m.inline(o.elem, oldElem.UnsafePointer(), newElem.UnsafePointer())
-		dst.SetMapIndex(newKey.Elem(), newElem.Elem())
+		m.inline(o.key, key, newKey.UnsafePointer())
+		m.inline(o.elem, elem, newElem.UnsafePointer())
+		set(newKey.UnsafePointer(), newElem.UnsafePointer())
 		m.drain() // or the list would grow as large as the map
-	}
+		return m.step()
+	})
 }
 
 // inline makes the value at dst, which must be zero, from the one at src. Both may be reused as soon as it returns: whatever

@@ -34,16 +34,20 @@ func (m *mover) mapping(o *op, p unsafe.Pointer) unsafe.Pointer {
 	if met {
 		return m.made[i]
 	}
-	n := reflect.NewAt(o.from.typ, unsafe.Pointer(&p)).Elem().Len()
+	if snapshot, ok := m.begin(o, p); ok {
+		m.made = append(m.made, snapshot)
+		return snapshot
+	}
+	n := o.from.mapLen(p)
 	m.entries += int64(n)
 	if m.err == nil && m.clock.hopelessMap(n) {
-		m.err = overdue(m.entries)
+		m.overdue()
 	}
 	room := n
-	if !m.take(int64(n) * int64(o.key.to.typ.Size()+o.elem.to.typ.Size()+1)) {
+	if !m.take(o.to.mapMemory(n)) {
 		room = 0
 	}
-	made := reflect.MakeMapWithSize(o.to.typ, room).UnsafePointer()
+	made := o.to.makeMap(room)
 	m.made = append(m.made, made)
 	m.maps = append(m.maps, fill{o, p, made, n})
 	m.extents.add(p, 1, false, o)
@@ -67,7 +71,7 @@ func (m *mover) take(bytes int64) bool {
 		m.err = fmt.Errorf("%w: the copy takes more than %d bytes", ErrLimit, m.limit)
 	}
 	if m.err == nil && m.clock.hopeless(bytes) {
-		m.err = overdue(m.entries)
+		m.overdue()
 	}
 	return m.err == nil
 }

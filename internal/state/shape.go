@@ -16,6 +16,7 @@ type shape struct {
 	len    int
 	fields []field
 	object reflect.Type // the same for all pointers, slices or maps that lead to the same memory
+	kept   bool         // a keep.Map: its kind is Map
 	closed bool         // a struct of the standard library whose unexported fields may be copied
 }
 
@@ -51,6 +52,11 @@ func (m shaper) of(t reflect.Type) *shape {
 			return s
 		}
 		s.elem, s.object = m.of(elem), elem
+		return s
+	}
+	if key, elem, ok := keptTypes(t); ok {
+		s.kind, s.kept = reflect.Map, true
+		s.key, s.elem, s.object = m.of(key), m.of(elem), t
 		return s
 	}
 	switch t.Kind() {
