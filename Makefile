@@ -9,6 +9,7 @@ FUZZTIME    ?= 30s
 SOAK        ?= 2000
 KILLS       ?= 150
 REPEATS     ?= 10
+MUTANTS     ?= 100000
 PKGS        ?= . ./internal/blame ./internal/checkpoint ./internal/instance ./internal/ledger ./internal/pidfd ./internal/routes
 
 # With -trimpath the tests share the compiled standard library with the programs that they build. With -short they do once
@@ -17,7 +18,7 @@ TESTFLAGS    = -trimpath -short -timeout 30m
 INTEGRATION  = $(GO) test -trimpath -count=1 -timeout 90m ./integration
 SOURCES      = $(shell git ls-files --cached --others --exclude-standard '*.go' 2>/dev/null)
 
-.PHONY: help run build plugins test test-arm64 race soak kills load long fuzz mutate lint bench clean
+.PHONY: help run build plugins test test-arm64 race soak kills mutants load long fuzz mutate lint bench clean
 
 help: ## print this
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -46,6 +47,9 @@ soak: ## reload SOAK (2,000) times under load, from worker to worker; takes some
 
 kills: ## kill -9 old worker, new worker and supervisor KILLS (150) times in handovers; stop and end them in each phase
 	$(INTEGRATION) -run 'TestKill|InHandover|TestHandoversLeaveNothing' -v -args -pause 2ms -kills $(KILLS) -repeats $(REPEATS)
+
+mutants: ## damage an image in MUTANTS (100,000) ways, and open what the check takes; takes half an hour
+	$(GO) test -trimpath -count=1 -timeout 90m -run Mutants -v ./native -mutants $(MUTANTS)
 
 load: ## reload and hand over under load REPEATS (10) times as often as make test does
 	$(INTEGRATION) -run 'UnderLoad|BackAndForth|TestPlainImages|TestOrders|TestVanishing|TestHandoverState|TestHost/hammer' -v -args -pause 2ms -repeats $(REPEATS)

@@ -96,6 +96,9 @@ var later = map[string]string{
 }
 
 func TestMain(m *testing.M) {
+	if path := os.Getenv(openEnv); path != "" {
+		os.Exit(openChild(path))
+	}
 	if os.Getenv(childEnv) != "" {
 		os.Exit(m.Run())
 	}
