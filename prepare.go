@@ -3,6 +3,7 @@ package sohost
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/sohost/sohost/generations"
@@ -94,7 +95,7 @@ func (c *candidate) prepare(ctx context.Context) error {
 		return err
 	})
 	if err != nil {
-		return err
+		return c.judgedByHead(err)
 	}
 	if c.move.Unchanged = c.move.To == c.move.From; c.move.Unchanged {
 		return nil
@@ -118,6 +119,21 @@ func (c *candidate) prepare(ctx context.Context) error {
 		h.trials.Begin(c.suspect(), blame.InProcess)
 	}
 	return c.open(ctx, path)
+}
+
+// judgedByHead makes the failure of a file that can't be an image, as its first bytes show, one of the check. If a change event brings
+// the same file again, it returns the newest refusal.
+func (c *candidate) judgedByHead(err error) error {
+	f, ok := err.(*failure)
+	if !ok || !slices.ContainsFunc([]error{native.ErrEmpty, native.ErrNotELF, native.ErrTruncated, native.NotPlugin},
+		func(target error) bool { return errors.Is(err, target) }) {
+		return err
+	}
+	f.phase = PhaseCheck
+	if r := c.plugin.refusal(); c.onChange && r != nil && r.Image.IsZero() && r.Message == f.err.Error() {
+		return r
+	}
+	return f
 }
 
 // store puts the image into the store, pinned so that no prune removes it, and returns its path there. For an image

@@ -172,11 +172,16 @@ func (h *Host) publish(why cause, changed []*candidate) (release int, warning st
 	return release, warning
 }
 
-// unpin removes the pins on the candidates' images, which a release names by now or nobody needs.
+// unpin removes the pins on the candidates' images, which a release names by now or nobody needs. Those that came from a file and
+// nobody needs leave the store: builds that fail again and again must not fill the disk.
 func (b *batch) unpin() {
 	for _, c := range b.candidates {
-		if !c.pinned.IsZero() {
-			b.host.ledger.Unpin(c.pinned)
+		if c.pinned.IsZero() {
+			continue
+		}
+		b.host.ledger.Unpin(c.pinned)
+		if c.stored.IsZero() && c.plugin.servingID() != c.pinned { // what serves is named by the release, or will be
+			b.host.ledger.Drop(c.pinned)
 		}
 	}
 }

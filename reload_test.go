@@ -142,6 +142,10 @@ func TestRefused(t *testing.T) {
 			if r.CurrentRelease() != 1 || r.onDisk() != "0 trials, 0 pins" {
 				t.Errorf("release %d, left behind: %s", r.CurrentRelease(), r.onDisk())
 			}
+			// A refused image stays only where the process has it open.
+			if _, err := r.store.Object(refused.Image); (err == nil) != r.loader.IsOpen(r.store.Dir()+"/objects/"+refused.Image.String()+".so") {
+				t.Errorf("the refused image in the store: %v", err)
+			}
 			if s := r.pluginStatus("a"); s.Refused != nil || len(s.Generations) != 1 {
 				t.Errorf("the status of the other plugin is %+v", s)
 			}

@@ -124,16 +124,18 @@ func openHost(opts Options, loader *instance.Loader, shared bool) (*Host, error)
 	if err != nil {
 		return nil, err
 	}
-	store, err := generations.OpenStore(opts.Store, generations.StoreOptions{Log: opts.Logger, Lock: opts.Process.Lock, Shared: shared})
+	if loader == nil {
+		usual := instance.NewLoader(opts.Logger)
+		loader = &usual
+	}
+	store, err := generations.OpenStore(opts.Store, generations.StoreOptions{
+		Log: opts.Logger, Lock: opts.Process.Lock, Shared: shared, Accept: loader.Head,
+	})
 	if err != nil {
 		return nil, fmt.Errorf("open store: %w", err)
 	}
 	if opts.Store, err = filepath.EvalSymlinks(store.Dir()); err != nil {
 		return nil, errors.Join(err, store.Close())
-	}
-	if loader == nil {
-		usual := instance.NewLoader(opts.Logger)
-		loader = &usual
 	}
 	h := &Host{
 		opts:        opts,

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -20,7 +21,7 @@ import (
 // If the store already has the image, Add reads it and reuses it if it is intact. A damaged one is replaced, so Add always
 // returns an image whose bytes have its hash.
 //
-// The error matches ErrNotRegular, ErrTooLarge, fs.ErrNotExist if there is no file or it vanished meanwhile, or ErrChanged
+// The error matches ErrNotRegular, ErrTooLarge, what StoreOptions.Accept has returned, fs.ErrNotExist if there is no file or it vanished meanwhile, or ErrChanged
 // if it was written or replaced meanwhile; wait for the file to settle and try again. A write that keeps the size and falls
 // into the same tick of the filesystem's clock as the previous one can go unnoticed; a watcher sees the writer close the
 // file afterwards. After an error the store is unchanged, except that an image may be in place that isn't durable yet; the
@@ -41,6 +42,9 @@ func (s *Store) AddHeld(ctx context.Context, path string, hold func(ID)) (Object
 		return Object{}, err
 	}
 	defer src.Close()
+	if err := s.accept(src, path, before); err != nil {
+		return Object{}, err
+	}
 
 	tmp, err := s.disk.createTemp(s.objects(), tempPattern("image"))
 	if err != nil {
@@ -54,7 +58,7 @@ func (s *Store) AddHeld(ctx context.Context, path string, hold func(ID)) (Object
 		}
 	}()
 
-	id, err := s.copyHashed(ctx, tmp, src, path, before.Size())
+	id, err := s.copyHashed(ctx, tmp, src, path, before)
 	if err != nil {
 		return Object{}, err
 	}
@@ -66,8 +70,9 @@ func (s *Store) AddHeld(ctx context.Context, path string, hold func(ID)) (Object
 	s.mu.Unlock()
 	o := Object{ID: id, Size: before.Size(), Path: s.objectPath(id)}
 	if o.Existed = s.reusable(ctx, o); !o.Existed {
-		// Read-only even for the owner: writing to an image while it is mapped kills the process.
-		if err := s.disk.chmod(tmp, 0o555); err != nil {
+		// Read-only even for the owner: writing to an image while it is mapped kills the process. Mapping code needs no right to
+		// execute the file.
+		if err := s.disk.chmod(tmp, objectMode); err != nil {
 			return Object{}, fmt.Errorf("add %s: %w", path, err)
 		}
 		// Before the rename: otherwise the name could be durable and the bytes not.
@@ -116,8 +121,34 @@ func (s *Store) openSource(path string) (*os.File, fs.FileInfo, error) {
 	return nil, nil, err
 }
 
+// accept judges a file by its beginning, so that nothing is copied of one that is no image.
+func (s *Store) accept(src *os.File, path string, before fs.FileInfo) error {
+	head := make([]byte, HeadSize)
+	n, err := s.disk.readAt(src, head, 0)
+	if err != nil && err != io.EOF {
+		return fmt.Errorf("add %s: %w", path, err)
+	}
+	if before.Size() == 0 && n > 0 {
+		return s.madeUp(src, path, before, "more")
+	}
+	if err := s.opts.Accept(head[:n]); err != nil {
+		return fmt.Errorf("add %s: %w", path, err)
+	}
+	return nil
+}
+
+// madeUp returns the error of a file that has another number of bytes than it says. If it hasn't changed it is one that the kernel
+// makes up as it is read, as in /proc and /sys, and never has the size that it says.
+func (s *Store) madeUp(src *os.File, path string, before fs.FileInfo, bytes string) error {
+	if after, err := s.disk.fstat(src); err == nil && difference(before, after) == "" {
+		return &NotRegularError{Path: path, Mode: before.Mode(),
+			Found: fmt.Sprintf("one that the kernel makes up: it says that it has %d bytes, and has %s", before.Size(), bytes)}
+	}
+	return &ChangedError{Path: path, How: fmt.Sprintf("its size was %d bytes, then %s", before.Size(), bytes)}
+}
+
 // copyHashed fills dst with the bytes of src and returns their hash.
-func (s *Store) copyHashed(ctx context.Context, dst, src *os.File, path string, size int64) (ID, error) {
+func (s *Store) copyHashed(ctx context.Context, dst, src *os.File, path string, before fs.FileInfo) (ID, error) {
 	from, to := src, dst
 	if s.disk.clone(dst, src) == nil {
 		// A clone shares its blocks with the source and costs neither space nor a copy. Hash the clone, because the source
@@ -126,12 +157,12 @@ func (s *Store) copyHashed(ctx context.Context, dst, src *os.File, path string, 
 	}
 	// If cloning failed for a real reason, copying fails too, with a better error.
 	sum := sha256.New()
-	n, err := s.pump(ctx, to, from, sum, size)
+	n, err := s.pump(ctx, to, from, sum, before.Size())
 	if err != nil {
 		return ID{}, fmt.Errorf("add %s: %w", path, err)
 	}
-	if n != size {
-		return ID{}, &ChangedError{Path: path, How: fmt.Sprintf("its size was %d bytes, then %s", size, orMore(n, size))}
+	if n != before.Size() {
+		return ID{}, s.madeUp(src, path, before, orMore(n, before.Size()))
 	}
 	return ID(sum.Sum(nil)), nil
 }

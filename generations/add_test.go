@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"net"
 	"os"
@@ -125,6 +126,84 @@ func TestAddRefusesWhatIsNoFile(t *testing.T) {
 	wantIs(t, err, ErrNotRegular)
 	s.disk.stat = os.Stat
 	checkStore(t, s)
+}
+
+// TestAddJudgesTheHead: nothing stays of a file that isn't accepted, and no error quotes it.
+func TestAddJudgesTheHead(t *testing.T) {
+	refused := errors.New("no image")
+	var shown []string
+	s, err := OpenStore(t.TempDir(), StoreOptions{Log: quiet.Log, Accept: func(head []byte) error {
+		shown = append(shown, string(head))
+		if !bytes.HasPrefix(head, []byte("image")) {
+			return refused
+		}
+		return nil
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	s.disk.write = func(*os.File, []byte) (int, error) { t.Error("it is copied"); return 0, errors.New("full") }
+	s.disk.createTemp = func(string, string) (*os.File, error) { t.Error("a file is made"); return nil, errors.New("full") }
+	path := filepath.Join(t.TempDir(), "shadow")
+	secret := "root:secret:" + strings.Repeat("x", 100)
+	if err := os.WriteFile(path, []byte(secret), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, err = s.Add(t.Context(), path)
+	wantIs(t, err, refused)
+	if strings.Contains(err.Error(), "root") || len(shown) != 1 || shown[0] != secret[:HeadSize] {
+		t.Errorf("error %v, shown %q", err, shown)
+	}
+	checkStore(t, s)
+	s.disk = realDisk()
+	add(t, s, "x")
+}
+
+// TestAddRefusesMadeUpFiles: files of /proc and /sys never have the size that they say. They are no files that change.
+func TestAddRefusesMadeUpFiles(t *testing.T) {
+	s := newStore(t)
+	for _, path := range []string{"/proc/self/status", "/proc/cpuinfo", "/sys/kernel/mm/transparent_hugepage/enabled"} {
+		fi, err := os.Stat(path)
+		if err != nil { // not every kernel has it
+			continue
+		}
+		_, err = s.Add(t.Context(), path)
+		wantIs(t, err, ErrNotRegular)
+		if errors.Is(err, ErrChanged) || !strings.Contains(err.Error(), fmt.Sprintf("it says that it has %d bytes", fi.Size())) {
+			t.Errorf("Add(%s) = %v", path, err)
+		}
+	}
+	checkStore(t, s)
+}
+
+// TestStoreIsPrivate: nobody but its user can look into a store.
+func TestStoreIsPrivate(t *testing.T) {
+	defer unix.Umask(unix.Umask(0))
+	s, err := OpenStore(filepath.Join(t.TempDir(), "new", "store"), quiet)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	o := add(t, s, "x")
+	publish(t, s, map[string]ID{"x": o.ID})
+	if err := errors.Join(s.Quarantine(Quarantine{Image: o.ID}), s.AppendEvent(Event{Kind: KindBoot})); err != nil {
+		t.Fatal(err)
+	}
+	n := 0
+	err = filepath.WalkDir(s.Dir(), func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.Type() == fs.ModeSymlink {
+			return err
+		}
+		n++
+		if fi, err := d.Info(); err != nil || fi.Mode().Perm()&0o077 != 0 {
+			t.Errorf("%s: mode %v, %v", path, fi.Mode(), err)
+		}
+		return nil
+	})
+	if err != nil || n < 8 {
+		t.Errorf("%d files and folders, %v", n, err)
+	}
 }
 
 func TestAddRefusesTooLarge(t *testing.T) {

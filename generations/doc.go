@@ -8,7 +8,7 @@
 //
 // # On disk
 //
-//	STORE/objects/<sha256>.so                       immutable, mode 0555
+//	STORE/objects/<sha256>.so                       immutable, mode 0400
 //	STORE/releases/000042/<plugin>.so               -> ../../objects/<sha256>.so
 //	STORE/releases/000042/manifest.json             which image each plugin has, and why there is this release
 //	STORE/current                                   -> releases/000042, flipped by rename, never removed

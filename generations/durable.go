@@ -90,12 +90,12 @@ func (d *disk) syncDir(dir string) error {
 
 // mkdirs makes dir and its missing parents, each durably.
 func (d *disk) mkdirs(dir string) error {
-	err := d.mkdir(dir, 0o755)
+	err := d.mkdir(dir, folderMode)
 	if errors.Is(err, fs.ErrNotExist) && filepath.Dir(dir) != dir {
 		if err := d.mkdirs(filepath.Dir(dir)); err != nil {
 			return err
 		}
-		err = d.mkdir(dir, 0o755)
+		err = d.mkdir(dir, folderMode)
 	}
 	if errors.Is(err, fs.ErrExist) {
 		fi, statErr := d.stat(dir)

@@ -21,7 +21,8 @@ var (
 
 // Errors of adding an image.
 var (
-	// ErrNotRegular is returned when the path to add is a directory, FIFO, socket or device.
+	// ErrNotRegular is returned when the path to add is a directory, FIFO, socket or device, or a file whose size isn't that of its
+	// content, as in /proc.
 	ErrNotRegular = errors.New("not a regular file")
 	// ErrTooLarge is returned when the file to add is larger than the store's limit.
 	ErrTooLarge = errors.New("file is too large")
@@ -103,11 +104,15 @@ func (e *WrongLockError) Is(target error) bool { return target == ErrWrongLock }
 
 // NotRegularError reports what is at a path where a file was wanted. It matches ErrNotRegular.
 type NotRegularError struct {
-	Path string
-	Mode fs.FileMode
+	Path  string
+	Mode  fs.FileMode
+	Found string // what is there, if the mode doesn't say it
 }
 
 func (e *NotRegularError) Error() string {
+	if e.Found != "" {
+		return fmt.Sprintf("add %s: want a regular file, found %s", e.Path, e.Found)
+	}
 	return fmt.Sprintf("add %s: want a regular file, found %s", e.Path, kindOf(e.Mode))
 }
 

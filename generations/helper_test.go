@@ -109,8 +109,8 @@ func checkStore(t *testing.T, s *Store) {
 		if err := s.Verify(t.Context(), o.ID); err != nil {
 			t.Error(err)
 		}
-		if fi, err := os.Lstat(o.Path); err != nil || fi.Mode() != 0o555 {
-			t.Errorf("%s: mode %v, %v; want a file of mode 0555", o.Path, fi.Mode(), err)
+		if fi, err := os.Lstat(o.Path); err != nil || fi.Mode() != 0o400 {
+			t.Errorf("%s: mode %v, %v; want a file of mode 0400", o.Path, fi.Mode(), err)
 		}
 	}
 	if left := leftovers(t, s.dir); len(left) > 0 {

@@ -134,7 +134,7 @@ func (s *Store) appendLine(line []byte) error {
 
 // openHistory opens the history for appending, after removing a torn last line.
 func (s *Store) openHistory() (f *os.File, size int64, err error) {
-	f, err = s.disk.open(filepath.Join(s.dir, historyFile), os.O_RDWR|os.O_APPEND|os.O_CREATE, 0o644)
+	f, err = s.disk.open(filepath.Join(s.dir, historyFile), os.O_RDWR|os.O_APPEND|os.O_CREATE, recordMode)
 	if err != nil {
 		return nil, 0, err
 	}

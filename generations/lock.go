@@ -160,7 +160,7 @@ func waitLock(ctx context.Context, dir string, dead int) (*Lock, error) {
 }
 
 func openLock(dir string) (*os.File, error) {
-	f, err := os.OpenFile(filepath.Join(dir, lockFile), os.O_RDWR|os.O_CREATE, 0o644)
+	f, err := os.OpenFile(filepath.Join(dir, lockFile), os.O_RDWR|os.O_CREATE, recordMode)
 	if err != nil {
 		return nil, fmt.Errorf("lock store: %w", err)
 	}

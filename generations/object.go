@@ -27,6 +27,13 @@ const chunk = 256 << 10
 
 const objectSuffix = ".so"
 
+// The modes of what the store makes. Images, releases and records can hold what only the server's user may know, such as stacks.
+const (
+	folderMode = 0o700
+	objectMode = 0o400
+	recordMode = 0o600
+)
+
 func (s *Store) objectPath(id ID) string { return filepath.Join(s.objects(), id.String()+objectSuffix) }
 
 // Object returns the image with the given id. It doesn't read the bytes: see Verify. The error is a *NotStoredError if the

@@ -65,6 +65,44 @@ func (s *Store) Prune(o PruneOptions) (PruneReport, error) {
 	return report, nil
 }
 
+// Drop removes an image that no release names and that inUse doesn't report as in use; nil reports none. It reports whether the image
+// is gone, and does nothing if the store doesn't have it. inUse is called with the store locked, as PruneOptions.InUse is.
+func (s *Store) Drop(id ID, inUse func(ID) bool) (bool, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.err != nil {
+		return false, fmt.Errorf("drop image %s: %w", id.Short(), s.err)
+	}
+	object, err := s.Object(id)
+	if errors.Is(err, ErrNotStored) {
+		return true, nil
+	}
+	if err == nil {
+		var numbers []int
+		if numbers, err = s.numbers(); err == nil {
+			referenced := make(map[ID]bool)
+			for _, n := range numbers {
+				if err = s.references(n, referenced); err != nil {
+					break
+				}
+			}
+			if err == nil && (referenced[id] || inUse != nil && inUse(id)) {
+				return false, nil
+			}
+		}
+	}
+	if err == nil {
+		err = s.disk.remove(object.Path)
+	}
+	if err == nil {
+		err = s.disk.syncDir(s.objects())
+	}
+	if err != nil {
+		return false, fmt.Errorf("drop image %s: %w", id.Short(), err)
+	}
+	return true, nil
+}
+
 // divide returns the releases to keep, in no particular order, and those to drop, in ascending order.
 func (s *Store) divide(keepNewest int) (keep, drop []int, err error) {
 	needed := make(map[int]bool)

@@ -162,3 +162,30 @@ func TestPruneLogsLeftovers(t *testing.T) {
 	}
 	checkStore(t, reopen(t, s))
 }
+
+// TestDrop removes only what nobody needs.
+func TestDrop(t *testing.T) {
+	s := newStore(t)
+	named, before, spare := add(t, s, "named"), add(t, s, "before"), add(t, s, "spare")
+	publish(t, s, map[string]ID{"a": before.ID})
+	publish(t, s, map[string]ID{"a": named.ID})
+	none := ID{1}
+	for _, step := range []struct {
+		id    ID
+		inUse bool
+		gone  bool
+	}{{named.ID, false, false}, {before.ID, false, false}, {spare.ID, true, false}, {spare.ID, false, true}, {spare.ID, false, true}, {none, false, true}} {
+		gone, err := s.Drop(step.id, func(id ID) bool { return id == step.id && step.inUse })
+		if err != nil || gone != step.gone {
+			t.Errorf("Drop(%s) = %v, %v, want %v", step.id.Short(), gone, err, step.gone)
+		}
+		if _, err := s.Object(step.id); (err != nil) != step.gone {
+			t.Errorf("%s after Drop: %v", step.id.Short(), err)
+		}
+	}
+	s.Close()
+	if _, err := s.Drop(named.ID, nil); !errors.Is(err, ErrStoreClosed) {
+		t.Errorf("Drop of a closed store: %v", err)
+	}
+	checkStore(t, s)
+}

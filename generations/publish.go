@@ -115,7 +115,7 @@ func (s *Store) writeRelease(r Release) error {
 }
 
 func (s *Store) buildRelease(dir string, r Release) error {
-	if err := s.disk.mkdir(dir, 0o755); err != nil {
+	if err := s.disk.mkdir(dir, folderMode); err != nil {
 		return err
 	}
 	for name, e := range r.Plugins {
@@ -128,7 +128,7 @@ func (s *Store) buildRelease(dir string, r Release) error {
 		return err
 	}
 	// The manifest comes last: writing it ends with an fsync of the directory, which makes the links durable too.
-	return s.disk.writeFile(filepath.Join(dir, manifestFile), 0o644, func(w io.Writer) error {
+	return s.disk.writeFile(filepath.Join(dir, manifestFile), recordMode, func(w io.Writer) error {
 		_, err := w.Write(append(data, '\n'))
 		return err
 	})

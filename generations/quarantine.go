@@ -83,7 +83,7 @@ func (s *Store) quarantineLocked(q *Quarantine) error {
 	if err := s.disk.mkdirs(s.quarantine()); err != nil {
 		return err
 	}
-	return s.disk.writeFile(s.quarantinePath(q.Image), 0o644, func(w io.Writer) error {
+	return s.disk.writeFile(s.quarantinePath(q.Image), recordMode, func(w io.Writer) error {
 		_, err := w.Write(append(data, '\n'))
 		return err
 	})

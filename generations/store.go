@@ -15,10 +15,17 @@ const (
 	DefaultMaxHistory = 4 << 20
 )
 
+// HeadSize is how many bytes StoreOptions.Accept is shown, unless the file is shorter.
+const HeadSize = 64
+
 // StoreOptions configures a store. The zero value works.
 type StoreOptions struct {
 	// MaxObject is the size in bytes of the largest file that Add accepts. Default: DefaultMaxObject, 1 GiB.
 	MaxObject int64
+
+	// Accept is asked about the first bytes of a file, up to HeadSize of them, before the rest is read. If it returns an error,
+	// Add returns that, and nothing of the file stays. Default: any file is an image.
+	Accept func(head []byte) error
 
 	// MaxHistory is the size in bytes at which the history starts a new file and drops the older of the two existing ones.
 	// Default: DefaultMaxHistory, 4 MiB.
@@ -42,6 +49,9 @@ func (o StoreOptions) withDefaults() StoreOptions {
 	}
 	if o.MaxHistory <= 0 {
 		o.MaxHistory = DefaultMaxHistory
+	}
+	if o.Accept == nil {
+		o.Accept = func([]byte) error { return nil }
 	}
 	if o.Log == nil {
 		o.Log = slog.Default()

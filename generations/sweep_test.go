@@ -83,6 +83,18 @@ func TestFaultSweep(t *testing.T) {
 			},
 			nil, true, // a release that can't be read counts as broken, and one more is kept
 		},
+		"Drop": {
+			func(t *testing.T, s *Store, f *fixture) error {
+				_, err := s.Drop(f.spare, nil)
+				return err
+			},
+			func(t *testing.T, s *Store, f *fixture) {
+				if _, err := s.Object(f.spare); !errors.Is(err, ErrNotStored) {
+					t.Errorf("Object = %v, want that it isn't stored", err)
+				}
+			},
+			nil, false,
+		},
 		"Quarantine": {
 			func(t *testing.T, s *Store, f *fixture) error {
 				err := s.Quarantine(Quarantine{Image: f.spare, Reason: "test"})

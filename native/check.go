@@ -55,11 +55,11 @@ func (c *checker) plugin() bool {
 	if c.img.Kind == KindPlugin {
 		return true
 	}
-	remedy := "build it with `sohost build`, or with `go build -buildmode=plugin`"
+	r := notPlugin(c.img.Kind)
 	if c.img.Kind == KindGoShared && c.img.Settings["-buildmode"] == "plugin" {
-		remedy = "build it again without stripping the dynamic symbols"
+		r.Remedy = "build it again without stripping the dynamic symbols"
 	}
-	c.add(Reason{Code: NotPlugin, Want: KindPlugin.describe(), Found: c.img.Kind.describe(), Remedy: remedy})
+	c.add(r)
 	return false
 }
 

@@ -89,13 +89,12 @@ func areas(t *testing.T, e *editable) (found []area) {
 	add("section headers", e.f.head.Shoff, uint64(len(e.f.Sections))*64, 8, true)
 	for _, s := range e.f.Sections {
 		field, believed := map[string]uint64{
-			".dynamic": 8, ".dynsym": 8, ".dynstr": 1, ".gnu.hash": 4, ".gnu.version": 2, ".gnu.version_r": 4, ".rela.dyn": 8,
-			".rela.plt": 8, ".init_array": 8, ".note.gnu.build-id": 4, ".note.gnu.property": 4,
+			".dynamic": 8, ".dynstr": 1, ".gnu.hash": 4, ".gnu.version": 2, ".gnu.version_r": 4, ".init_array": 8, ".note.gnu.build-id": 4, ".note.gnu.property": 4,
 		}[s.Name], true
-		if field == 0 {
+		if field == 0 { // content: of the relocations and symbols it is which, and a wrong one can be as good as the right one
 			field, believed = map[string]uint64{
 				".gopclntab": 4, ".typelink": 4, ".itablink": 8, ".data.rel.ro": 8, ".noptrdata": 8, ".data": 8, ".go.buildinfo": 1,
-				".text": 1, ".rodata": 1, ".eh_frame": 4, ".eh_frame_hdr": 4, ".go.module": 8, ".got": 8,
+				".text": 1, ".rodata": 1, ".rela.dyn": 8, ".rela.plt": 8, ".dynsym": 8, ".eh_frame": 4, ".eh_frame_hdr": 4, ".go.module": 8, ".got": 8,
 			}[s.Name], false
 		}
 		if field != 0 && s.Type != elf.SHT_NOBITS {

@@ -10,6 +10,7 @@ import (
 // Loader holds the functions that turn files into images. NewLoader returns the real ones; tests of other packages may
 // replace some.
 type Loader struct {
+	Head     func(head []byte) error
 	Check    func(path string) error
 	Probe    func(ctx context.Context, o ProbeOptions, paths ...string) (Probed, error)
 	Wall     func() []WallLayer
@@ -20,11 +21,12 @@ type Loader struct {
 	Poisoned func() error
 }
 
-// NewLoader returns a loader that consists of this package's functions of the same names, those of a Prober, and
+// NewLoader returns a loader that consists of this package's functions of the same names, those of a Prober, native.JudgeHead and
 // native.Poisoned.
 func NewLoader(log *slog.Logger) Loader {
 	prober := NewProber(log)
 	return Loader{
+		Head:     native.JudgeHead,
 		Check:    Check,
 		Probe:    prober.Probe,
 		Wall:     prober.Layers,

@@ -161,14 +161,19 @@ const keepAll = int(^uint(0) >> 1)
 
 // pruneLocked is called with l.mu held. The store calls InUse with its own lock held, and that takes pins.mu.
 func (l *Ledger) pruneLocked(opts generations.PruneOptions) (generations.PruneReport, error) {
+	opts.InUse = l.inUse()
+	return l.store.Prune(opts)
+}
+
+// inUse returns what reports whether an image is pinned or open.
+func (l *Ledger) inUse() func(generations.ID) bool {
 	opened := map[string]bool{}
 	if l.opts.Opened != nil {
 		for _, path := range l.opts.Opened() {
 			opened[filepath.Base(path)] = true
 		}
 	}
-	opts.InUse = func(id generations.ID) bool { return l.pins.has(id) || opened[id.String()+".so"] }
-	return l.store.Prune(opts)
+	return func(id generations.ID) bool { return l.pins.has(id) || opened[id.String()+".so"] }
 }
 
 // Confirm confirms the current release, that is, makes it the one to fall back to, if serves reports that everything it

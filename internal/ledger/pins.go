@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"context"
+	"errors"
 	"sync"
 
 	"github.com/sohost/sohost/generations"
@@ -61,6 +62,16 @@ func (l *Ledger) Pin(id generations.ID) {
 
 // Unpin removes one pin.
 func (l *Ledger) Unpin(id generations.ID) { l.pins.unpin(id) }
+
+// Drop removes an image from the store that no release names, no pin holds and this process has not opened. It waits for a publication,
+// confirmation or prune that is under way. If it fails, a later prune removes the image.
+func (l *Ledger) Drop(id generations.ID) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if _, err := l.store.Drop(id, l.inUse()); err != nil && !errors.Is(err, generations.ErrStoreClosed) {
+		l.opts.Logger.Warn("cannot remove a refused image from the store; the next prune will", "image", id.Short(), "err", err)
+	}
+}
 
 // Pinned returns the number of images that are pinned.
 func (l *Ledger) Pinned() int {
