@@ -232,7 +232,7 @@ func (t *taker) takeState(ctx context.Context, c *candidate, pipe *os.File) erro
 			return err
 		}
 		taken, err := c.next.AcceptStreamWith(ctx, stream, c.moveOptions(), c.hooks(ctx))
-		if own := c.ownKept(); err != nil && own != nil && ctx.Err() == nil {
+		if own := c.ownKept(); err != nil && own != nil && c.ordered() && unmovable(err) {
 			t.host.log.Warn("the newer state can't be moved back", "plugin", c.plugin.Name, "err", err)
 			if _, err := io.Copy(io.Discard, stream); err != nil { // the giver still writes, and what it writes is kept
 				return err

@@ -2,6 +2,7 @@ package sohost
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/sohost/sohost/abi"
@@ -42,6 +43,9 @@ func (c *candidate) moveState(ctx context.Context) error {
 		}
 	}
 	own := c.ownKept()
+	if !c.ordered() {
+		own = nil
+	}
 	if own != nil && !old.TakesBack(c.next.Image().Wants()) {
 		return c.takeOwn(ctx, own)
 	}
@@ -51,7 +55,7 @@ func (c *candidate) moveState(ctx context.Context) error {
 	}
 	taken, err := c.next.AcceptWith(ctx, given, c.moveOptions(), true, c.hooks(ctx))
 	if err != nil {
-		if own == nil || ctx.Err() != nil {
+		if own == nil || !unmovable(err) {
 			return err
 		}
 		c.plugin.host.log.Warn("the newer state can't be moved back", "plugin", c.plugin.Name, "err", err)
@@ -67,6 +71,17 @@ func (c *candidate) moveState(ctx context.Context) error {
 		c.keeps(given)
 	}
 	return nil
+}
+
+// ordered reports whether someone has ordered to go back. Only then may the candidate get its own kept state as it is, without
+// what happened since.
+func (c *candidate) ordered() bool { return c.rollback || c.back || c.loseState }
+
+// unmovable reports whether an error of a move means that the host can't turn one type into the other. A plugin that fails to
+// take a state, by a panic for example, refuses its image.
+func unmovable(err error) bool {
+	var panicked *PanicError
+	return errors.Is(err, state.ErrRefused) && !errors.As(err, &panicked)
 }
 
 // takeOwn gives the candidate its own kept state, and keeps the newer one, which it replaces.
@@ -131,7 +146,7 @@ func (c *candidate) restore(ctx context.Context) error {
 		}
 	}
 	err := c.restoreCheckpoint(ctx)
-	if own := c.ownKept(); err != nil && own != nil {
+	if own := c.ownKept(); err != nil && own != nil && unmovable(err) {
 		h.log.Warn("the last checkpoint isn't taken", "plugin", c.plugin.Name, "err", err)
 		return c.takeKept(ctx, own)
 	}

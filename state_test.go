@@ -365,3 +365,29 @@ func TestMostKept(t *testing.T) {
 		t.Errorf("kept: %+v", k)
 	}
 }
+
+// TestKeptByOrder gives a generation the state that it had only by an order to go back: a deploy of the same image, without
+// one, is refused when the newer state can't be moved, and so is one whose code fails.
+func TestKeptByOrder(t *testing.T) {
+	w := newWorld(t)
+	r := w.boots("a1")
+	r.wants("/a", "a1 1")
+	r.mustDeploy("a9")
+	r.wants("/a", "a9 2")
+	_, err := r.deployAs("a", "a1", DeployOptions{})
+	r.refusal(err, "a", PhaseState)
+	r.wants("/a", "a9 3")
+	if s := w.mustMove(r.deployAs("a", "a1", DeployOptions{LoseState: true})); s.Way != WayKept || s.Version != 1 {
+		t.Errorf("by order: %+v", s)
+	}
+	r.wants("/a", "a1 2")
+
+	r.mustDeploy("a2")
+	w.fail("a1 Import 2", func(context.Context) error { panic("at the disco") })
+	_, err = r.Rollback(t.Context(), RollbackOptions{To: 1})
+	var panicked *PanicError
+	if r.refusal(err, "a", PhaseState); !errors.As(err, &panicked) {
+		t.Errorf("refused: %v", err)
+	}
+	r.wants("/a", "a2 3")
+}
