@@ -33,7 +33,17 @@ func (p *plugin) checkpoint(ctx context.Context) error {
 		end()
 	}
 	p.noteAttempt(a, err)
+	p.tellMismatch(a.of)
 	return err
+}
+
+// tellMismatch logs once for each generation that its Export doesn't return what its Descriptor says. The caller owns the
+// plugin.
+func (p *plugin) tellMismatch(l *loaded) {
+	if why := l.Mismatch(); why != "" && !l.told {
+		l.told = true
+		p.host.log.Error("a restart may lose the plugin's state", "plugin", p.Name, "generation", l.label, "why", why)
+	}
 }
 
 // verifier returns what reads the checkpoint of a generation while it is written. It is nil if one of the generation has

@@ -53,6 +53,8 @@ type loaded struct {
 	// skipped is the image that was in the plugin's own file when this one took its place, by a rollback or from
 	// another file; zero if there is none. A change event alone doesn't load that image.
 	skipped generations.ID
+
+	told bool // tellMismatch has done so; used by the owner
 }
 
 func byName(a, b *plugin) int { return cmp.Compare(a.Name, b.Name) }

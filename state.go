@@ -53,6 +53,7 @@ func (c *candidate) moveState(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	c.plugin.tellMismatch(old)
 	taken, err := c.next.AcceptWith(ctx, given, c.moveOptions(), true, c.hooks(ctx))
 	if err != nil {
 		if own == nil || !unmovable(err) {

@@ -40,7 +40,7 @@ type (
 
 var memories = map[byte]reflect.Type{
 	'1': reflect.TypeFor[memory1](), '2': reflect.TypeFor[memory2](), '3': reflect.TypeFor[memory3](), '4': reflect.TypeFor[memory4](),
-	'5': reflect.TypeFor[memory5](), '6': reflect.TypeFor[memory1](),
+	'5': reflect.TypeFor[memory5](), '6': reflect.TypeFor[memory1](), // 6 exports another version than it says
 }
 
 // memory returns the plugin of an image m1 to m6, or m0, whose Import has a slip in its signature.
@@ -52,8 +52,12 @@ func (w *world) memory(image string) *abi.Descriptor {
 	}
 	t := memories[image[1]]
 	d.State = abi.State{Schema: "memory", Version: 1, Value: reflect.Zero(reflect.PointerTo(t)).Interface()}
+	of := d.State
+	if image[1] == '6' {
+		of.Version++
+	}
 	d.New = func(context.Context, abi.Host) (abi.Instance, error) {
-		return &remembers{basic: basic{w: w, image: image}, of: d.State, value: reflect.New(t)}, nil
+		return &remembers{basic: basic{w: w, image: image}, of: of, value: reflect.New(t)}, nil
 	}
 	return d
 }
@@ -390,4 +394,29 @@ func TestKeptByOrder(t *testing.T) {
 		t.Errorf("refused: %v", err)
 	}
 	r.wants("/a", "a2 3")
+}
+
+// TestMismatch has an Export that returns another version than the Descriptor says: the first checkpoint tells, in the log
+// and in the status, and no checkpoint tells before.
+func TestMismatch(t *testing.T) {
+	w := newWorld(t)
+	r := w.boots("m6")
+	for range 2 {
+		if err := r.plugins()[0].checkpoint(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if s := r.pluginStatus("m"); !strings.Contains(s.Mismatch, `Export returns a *sohost.memory1 of schema "memory" version 2, but Descriptor.State says *sohost.memory1 of schema "memory" version 1`) {
+		t.Errorf("the status says %q", s.Mismatch)
+	}
+	w.mu.Lock()
+	times := strings.Count(w.log.String(), "a restart may lose the plugin's state")
+	w.mu.Unlock()
+	if times != 1 {
+		t.Errorf("logged %d times", times)
+	}
+	w.mustMove(r.deployAs("m", "m1", DeployOptions{LoseState: true}))
+	if s := r.pluginStatus("m"); s.Mismatch != "" {
+		t.Errorf("the status says %q", s.Mismatch)
+	}
 }

@@ -69,6 +69,11 @@ type PluginStatus struct {
 	// Checkpoint describes the plugin's checkpoints; nil if it gets none.
 	Checkpoint *CheckpointStatus `json:"checkpoint,omitempty"`
 
+	// Mismatch says how the state that the plugin's Export returns differs from what its Descriptor says; empty if it doesn't,
+	// or if no state was taken yet. The first is taken soon after a reload, by a checkpoint. Until it is mended, a restart may
+	// find that the plugin refuses its own checkpoint.
+	Mismatch string `json:"mismatch,omitempty"`
+
 	// Kept lists the states from before moves that lost something, or may have, the newest first. A rollback brings back
 	// what was lost. They are removed when their release is confirmed.
 	Kept []KeptState `json:"kept,omitempty"`
@@ -156,6 +161,7 @@ func (p *plugin) status() PluginStatus {
 		l := g.Value()
 		s.Generation, s.Version, s.Since = l.id, l.Image().Version(), l.since
 		s.Generations = append(s.Generations, statusOf(g, GenerationServing))
+		s.Mismatch = l.Mismatch()
 		if err := l.Uncheckpointable(); err != nil {
 			s.Uncheckpointed = err.Error()
 		}

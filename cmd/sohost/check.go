@@ -27,15 +27,26 @@ func newCheckCommand() *cobra.Command {
 		Long: `Check compares images with a server's executable, this one or the one that --host names, without running anything. It
 reports every reason at once, each with what to do about it. It exits with 1 if an image would be refused.
 
+With --state, two images of a plugin are opened, in a process of its own that is thrown away, and the types of their states are
+compared: whether a deploy would adopt or convert the state, or be refused, and which fields would be lost.
+
 Check ignores what a running server has already loaded. "sohost deploy" takes that into account.`,
 		Example: `  sohost check build/plugins/*.so
-  sohost check --host ./myserver --json build/plugins/counter.so`,
+  sohost check --host ./myserver --json build/plugins/counter.so
+  sohost check --state old/counter.so build/plugins/counter.so`,
 		Args:              cobra.MinimumNArgs(1),
 		ValidArgsFunction: completeImages,
 	}
 	host := cmd.Flags().String("host", "", "`executable` of the server (default: this one)")
 	asJSON := jsonFlag(cmd)
+	states := cmd.Flags().Bool("state", false, "say what a deploy of the second of two images would do to the state of the first")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if *states {
+			if *host != "" {
+				return usageError{errors.New("--state opens the images in this executable; it can't be used with --host")}
+			}
+			return checkState(cmd, args, *asJSON)
+		}
 		process, err := hostProcess(*host)
 		if err != nil {
 			return err

@@ -14,6 +14,17 @@ func printCheckpoints(w io.Writer, plugins []sohost.PluginStatus) {
 	var troubles strings.Builder
 	for _, p := range plugins {
 		c := p.Checkpoint
+		if p.Mismatch != "" {
+			fmt.Fprintf(&troubles, "\na restart may lose the state of %s:\n%s\n", p.Name, indent(p.Mismatch))
+		}
+		for _, k := range p.Kept {
+			where := size(k.Bytes)
+			if k.MemoryOnly {
+				where = "in memory only, so a restart or a handover loses it"
+			}
+			fmt.Fprintf(&troubles, "\nkept for a rollback until release %d is confirmed: the state of %s %s, %s old, %s\n",
+				k.Release, p.Name, shortID(k.Image), ago(k.Time), where)
+		}
 		if c == nil {
 			if p.Uncheckpointed != "" {
 				fmt.Fprintf(&troubles, "\nno checkpoints of %s, so a restart loses its state:\n%s\n", p.Name, indent(p.Uncheckpointed))

@@ -14,7 +14,7 @@ import (
 )
 
 // Instance is one loaded instance of a plugin. Its methods must be called by one goroutine at a time, the owner, except
-// for Image, Value and Handler, which any goroutine may call.
+// for Image, Value, Handler and Mismatch, which any goroutine may call.
 type Instance struct {
 	image   *Image
 	row     *inflight.Row
@@ -22,6 +22,8 @@ type Instance struct {
 	handler http.Handler // nil if the plugin takes no requests
 	started bool         // Start has returned nil, and Stop was not called since
 	paused  bool         // Pause has stopped it: Resume calls Start again
+
+	mismatch atomic.Pointer[string] // see Mismatch
 }
 
 // New calls the plugin's New, which may run until ctx's deadline. If it returns an instance later, that instance is

@@ -126,6 +126,9 @@ func (in *Instance) Export(ctx context.Context, wants abi.State) (s abi.State, d
 		s, err = in.value.(abi.Stateful).Export(ctx)
 		return err
 	})
+	if err == nil {
+		in.compareExport(s)
+	}
 	return s, false, err
 }
 
@@ -203,6 +206,28 @@ func fit(value, prototype any, o state.Options) (state.Part, state.Report, error
 		return state.Part{}, report, err
 	}
 	return plan.Part(moved), report, nil
+}
+
+// compareExport compares what Export has returned with what the descriptor says. After a crash, Import gets a state as the
+// descriptor has it.
+func (in *Instance) compareExport(s abi.State) {
+	says := in.image.descriptor.State
+	got, want := reflect.TypeOf(s.Value), reflect.TypeOf(says.Value)
+	if want == nil || got == want && s.Schema == says.Schema && s.Version == says.Version {
+		return
+	}
+	why := fmt.Sprintf("Export returns a %v of schema %q version %d, but Descriptor.State says %v of schema %q version %d: "+
+		"after a restart, Import may not take the state; make the two the same", got, s.Schema, s.Version, want, says.Schema, says.Version)
+	in.mismatch.Store(&why)
+}
+
+// Mismatch returns how what Export returned last differs from what the descriptor says; empty if it doesn't, or before the
+// first Export. Any goroutine may call it.
+func (in *Instance) Mismatch() string {
+	if why := in.mismatch.Load(); why != nil {
+		return *why
+	}
+	return ""
 }
 
 // AcceptStream decodes state that Encode has written and gives it to the instance, which must be Checkpointable. State
@@ -312,7 +337,10 @@ func (in *Instance) Uncheckpointable() error {
 	}
 	prototype := in.image.descriptor.State.Value
 	if prototype == nil {
-		return errors.New("the plugin's Descriptor.State names no type")
+		return errNoType
 	}
 	return state.Encodable(reflect.TypeOf(prototype))
 }
+
+// errNoType is why a state can't be checkpointed of which only the plugin knows the type.
+var errNoType = errors.New("the plugin's Descriptor.State names no type")
