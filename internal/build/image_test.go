@@ -43,12 +43,16 @@ func TestFreshAndShare(t *testing.T) {
 	for _, test := range []struct {
 		name         string
 		fresh, share []string
+		directive    string
 		second       string
 	}{
-		{"fresh", []string{"example.com/lib/..."}, nil, "second sub=a yaml=v3.0.0 own=1 lib=1"},
-		{"share", nil, []string{"./plugin/..."}, "second sub=a yaml=v3.0.0 own=2 lib=2"},
+		{"fresh", []string{"example.com/lib/..."}, nil, "", "second sub=a yaml=v3.0.0 own=1 lib=1"},
+		{"share", nil, []string{"./plugin/..."}, "", "second sub=a yaml=v3.0.0 own=2 lib=2"},
+		{"directive", nil, nil, "//sohost:fresh example.com/lib/... ../sub\n", "second sub=a yaml=v3.0.0 own=1 lib=1"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
+			f.edit("plugin/main.go", "func main() {}", test.directive+"func main() {}")
+			defer func() { f.edit("plugin/main.go", test.directive+"func main() {}", "func main() {}") }()
 			build := func() string {
 				opts := f.options("./plugin")
 				opts.Fresh, opts.Share = test.fresh, test.share

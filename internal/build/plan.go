@@ -30,7 +30,16 @@ const planEnv = "SOHOST_BUILD_PLAN"
 func makePlan(ctx context.Context, s *surveyed, opts Options) (*plan, error) {
 	p := &plan{Main: s.listing.main.ImportPath, Roles: make(map[string]role), GCFlags: s.host.gcflags, DWARF: opts.DWARF,
 		Aliases: make(map[string][]string), marks: make(map[string]mark), modules: make(map[string]string)}
-	fresh, share := newMatcher(opts.Fresh, opts.Dir), newMatcher(opts.Share, opts.Dir)
+	main := s.listing.main
+	written, err := freshPatterns(main)
+	if err != nil {
+		return nil, err
+	}
+	if err := checkPatterns(written, main, s.listing.all); err != nil {
+		return nil, err
+	}
+	share := newMatcher(opts.Share, opts.Dir)
+	fresh := slices.Concat(newMatcher(opts.Fresh, opts.Dir), newMatcher(written, main.Dir))
 	var private []*listed
 	for _, pkg := range s.listing.all {
 		switch {

@@ -85,6 +85,25 @@ esac`)
 	}
 }
 
+func TestFreshDirective(t *testing.T) {
+	f := unpack(t, "versions")
+	f.edit("plugin/main.go", "func main() {}", "//sohost:fresh gopkg.in/... ../sub\n\nfunc main() {}\n\nvar text = `\n//sohost:fresh example.com/lib\n`")
+	p := planOf(t, f.options("./plugin"))
+	for path, want := range map[string]role{"gopkg.in/yaml.v3": roleFresh, "example.com/app/sub": roleFresh, "example.com/lib": rolePrivate} {
+		if p.Roles[path] != want {
+			t.Errorf("%s is %s, want %s", path, p.Roles[path], want)
+		}
+	}
+	for from, want := range map[string]string{"fresh gopkg.in/yam": "matches no package", "fresh fmt": "matches no package", "fresh": "is no directive", "frsh x": "is no directive"} {
+		g := unpack(t, "versions")
+		g.edit("plugin/main.go", "func main() {}", "//sohost:"+from+"\nfunc main() {}")
+		_, err := Build(context.Background(), g.options("./plugin"))
+		if r := refusal(t, err, ErrPackage); !strings.Contains(r.Reason, want) {
+			t.Errorf("%s: got %v, want %q", from, r, want)
+		}
+	}
+}
+
 func TestDependencies(t *testing.T) {
 	rules := "-: /a/x.h \\\n /with\\ space/y.h z\\#.h $$a.h\nx.o: x.c \\\n\ny.o:"
 	if diff := cmp.Diff([]string{"/a/x.h", "/with space/y.h", "z#.h", "$a.h", "x.c"}, dependencies([]byte(rules))); diff != "" {
