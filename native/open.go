@@ -56,11 +56,17 @@ type InitError struct {
 	PluginPath string
 	Value      any    // what was passed to panic; nil after runtime.Goexit
 	Stack      []byte // of the goroutine, in the form of debug.Stack
+
+	// Collision explains the panic if it came from a package that another open image shares; nil otherwise.
+	Collision *Collision
 }
 
 func (e *InitError) Error() string {
 	if e.Value == nil {
 		return fmt.Sprintf("init of %s ended its goroutine", e.PluginPath)
+	}
+	if e.Collision != nil {
+		return fmt.Sprintf("init of %s panicked: %v; %s", e.PluginPath, e.Value, e.Collision)
 	}
 	return fmt.Sprintf("init of %s panicked: %v", e.PluginPath, e.Value)
 }
@@ -144,7 +150,8 @@ func load(a *attempt) (p *plugin.Plugin, err error) {
 		defer close(done)
 		defer func() {
 			if !returned {
-				err = &InitError{PluginPath: a.info.PluginPath, Value: recover(), Stack: debug.Stack()}
+				value, stack := recover(), debug.Stack()
+				err = &InitError{PluginPath: a.info.PluginPath, Value: value, Stack: stack, Collision: FindCollision(value, stack, a.info)}
 			}
 		}()
 		p, err = plugin.Open(a.path)

@@ -19,17 +19,27 @@ type inspection struct {
 	File  string         `json:"file"`
 	Image generations.ID `json:"image"`
 	*native.Info
+
+	Shared []sharing `json:"shared,omitempty"` // one for each further file
+}
+
+// sharing says what an image shares with another: one set of variables in a process that opens both.
+type sharing struct {
+	File     string   `json:"file"`
+	Packages []string `json:"packages"` // import paths of private packages; empty if they share none
 }
 
 func newInspectCommand() *cobra.Command {
 	cmd := &cobra.Command{
-		Use:   "inspect FILE",
+		Use:   "inspect FILE [OTHER...]",
 		Short: "Show what an image is made of, without running it",
 		Long: `Inspect reads a plugin image, or any Go program, and shows its identity, toolchain, build settings and modules, and its
-packages with the link-time hashes that the Go runtime compares before it loads an image.`,
+packages with the link-time hashes that the Go runtime compares before it loads an image. With other images it shows which private
+packages these have with the same content: a server has one set of the variables of such a package, for all plugins.`,
 		Example: `  sohost inspect build/plugins/counter.so
+  sohost inspect build/plugins/counter.so build/plugins/wordfreq.so
   sohost inspect --json build/plugins/counter.so | jq .packages`,
-		Args:              cobra.ExactArgs(1),
+		Args:              cobra.MinimumNArgs(1),
 		ValidArgsFunction: completeImages,
 	}
 	asJSON := jsonFlag(cmd)
@@ -43,6 +53,13 @@ packages with the link-time hashes that the Go runtime compares before it loads 
 			return err
 		}
 		in := inspection{File: args[0], Image: id, Info: info}
+		for _, other := range args[1:] {
+			info, err := native.InspectFile(other)
+			if err != nil {
+				return err
+			}
+			in.Shared = append(in.Shared, sharing{File: other, Packages: append([]string{}, native.SharedPrivate(in.Info, info)...)})
+		}
 		if *asJSON {
 			return printJSON(cmd.OutOrStdout(), in)
 		}
@@ -81,6 +98,16 @@ func printInspection(w io.Writer, in inspection) error {
 	}
 	for _, row := range rows {
 		if _, err := fmt.Fprintf(w, "%-18s %s\n", row[0], row[1]); err != nil {
+			return err
+		}
+	}
+	if len(in.Shared) > 0 {
+		fmt.Fprintln(w)
+		var rows [][]string
+		for _, s := range in.Shared {
+			rows = append(rows, []string{s.File, orDash(strings.Join(s.Packages, " "))})
+		}
+		if err := table(w, []string{"SHARES WITH", "PACKAGES"}, rows); err != nil {
 			return err
 		}
 	}

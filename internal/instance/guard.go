@@ -12,6 +12,7 @@ import (
 
 	"github.com/sohost/sohost/internal/crash"
 	"github.com/sohost/sohost/internal/inflight"
+	"github.com/sohost/sohost/native"
 )
 
 // PanicError is a panic in a plugin's code that the host has caught.
@@ -20,9 +21,23 @@ type PanicError struct {
 	Stack []byte
 
 	origin string // the package of the function that panicked; empty if unknown
+
+	collision *native.Collision // what may explain it; nil if nothing does
 }
 
-func (e *PanicError) Error() string { return fmt.Sprintf("panic: %v", e.Value) }
+func (e *PanicError) Error() string {
+	if e.collision != nil {
+		return fmt.Sprintf("panic: %v; %s", e.Value, e.collision)
+	}
+	return fmt.Sprintf("panic: %v", e.Value)
+}
+
+// explain notes why New may have panicked: in a package that the image shares with another.
+func (e *PanicError) explain(image *Image) {
+	if image.info != nil {
+		e.collision = native.FindCollision(e.Value, e.Stack, image.info)
+	}
+}
 
 // Unwrap returns the panic's value if it is an error.
 func (e *PanicError) Unwrap() error {

@@ -43,6 +43,9 @@ func New(ctx context.Context, image *Image, host abi.Host, row *inflight.Row, la
 		}
 		return made
 	})
+	if panicked := (*PanicError)(nil); errors.As(err, &panicked) {
+		panicked.explain(image)
+	}
 	if err != nil && (decided.CompareAndSwap(false, true) || made != nil) {
 		return nil, err
 	}
