@@ -197,3 +197,26 @@ func TestUntrimmedHost(t *testing.T) {
 		t.Errorf("got %q, %v, want %q", out, err, want)
 	}
 }
+
+// TestGob moves gob data with interface values from one generation to the next. The names of types carry the build's id there. A name
+// without it would be worse: package gob belongs to all generations and takes each name once.
+func TestGob(t *testing.T) {
+	if testing.Short() {
+		t.Skip("proves what docs/isolation.md says about packages of Go")
+	}
+	recipe := string(must(os.ReadFile("testdata/gob/names.go")))
+	recipe = recipe[strings.Index(recipe, "// current"):]
+	if !strings.Contains(string(must(os.ReadFile("../../docs/isolation.md"))), recipe) {
+		t.Error("docs/isolation.md shows another function than testdata/gob/names.go")
+	}
+	f := unpack(t, "gob")
+	first := f.build(".")
+	f.edit("main.go", "generation = 1", "generation = 2")
+	want := []string{
+		"1 type=main.circle name=circle plain=EOF mended=EOF stable=registered",
+		"2 type=main.circle name=circle plain=gob mended=3 stable=panic",
+	}
+	if diff := cmp.Diff(want, load(t, first, f.build("."))); diff != "" {
+		t.Errorf("answers (-want +got):\n%s", diff)
+	}
+}
