@@ -169,7 +169,7 @@ func (c *candidate) restoreCheckpoint(ctx context.Context) error {
 	if err != nil || restored.From == checkpoint.None {
 		return err
 	}
-	c.move.State = moveOf(taken)
+	c.move.State = c.moved(taken)
 	c.move.State.Way, c.move.State.Age = WayCheckpoint, max(0, time.Since(restored.Time)) // the clock may have been set back
 	if restored.From == checkpoint.Before {
 		h.log.Warn("restored the checkpoint before the last", "plugin", c.plugin.Name, "age", c.move.State.Age)

@@ -240,7 +240,7 @@ func (t *taker) takeState(ctx context.Context, c *candidate, pipe *os.File) erro
 			return c.takeKept(ctx, own)
 		}
 		if err == nil {
-			c.move.State = moveOf(taken)
+			c.move.State = c.moved(taken)
 			c.move.State.Way = WayHandover
 		}
 		return err

@@ -123,12 +123,20 @@ func (p *plugin) addKept(k *kept) {
 	p.setKept(all)
 }
 
-// forget removes a kept state's file.
+// forget removes a kept state's file. If it is newer than every checkpoint, it becomes the last one: the code that serves has
+// written none, perhaps since it takes no state, and code that does may come back.
 func (p *plugin) forget(k *kept) {
+	dir := p.host.checkpoints
 	if k.File == "" {
 		return
 	}
-	if err := p.host.checkpoints.Forget(k.Kept); err != nil {
+	var err error
+	if !k.Image.IsZero() && k.Time.After(dir.Written(p.Name)) && p.host.opts.CheckpointInterval >= 0 {
+		err = dir.Promote(p.Name, k.Kept)
+	} else {
+		err = dir.Forget(k.Kept)
+	}
+	if err != nil {
 		p.host.log.Warn("remove a kept state that is no longer needed", "plugin", p.Name, "err", err)
 	}
 }
@@ -176,19 +184,26 @@ func (c *candidate) hooks(ctx context.Context) instance.Hooks {
 }
 
 // fill puts back what the value lacks, from all kept states that have it, the newest first. A kept state that can't be
-// used is left out: the move itself doesn't depend on it.
+// used is left out, and the report says so: the move itself doesn't depend on it. Only a lack of time refuses the move,
+// because another attempt may have more.
 func (c *candidate) fill(ctx context.Context, p *state.Part) (all state.Filled, _ error) {
 	h := c.plugin.host
+	o := state.Options{MaxBytes: h.opts.StateLimit}
+	o.Deadline, _ = ctx.Deadline()
 	for _, k := range c.plugin.kept {
-		if p.Complete() || ctx.Err() != nil {
+		if p.Complete() {
 			break
 		}
 		from, err := c.partOf(k)
 		var filled state.Filled
 		if err == nil {
-			filled, err = p.Fill(from, h.opts.StateLimit)
+			filled, err = p.Fill(from, o)
+		}
+		if ctx.Err() != nil || errors.Is(err, state.ErrDeadline) {
+			return all, fmt.Errorf("restore what was lost: %w; allow more with the drain timeout", err)
 		}
 		if err != nil {
+			c.unrestored = append(c.unrestored, fmt.Sprintf("%s: %v", k.Image.Short(), err))
 			h.log.Warn("what was lost can't be restored from a kept state", "plugin", c.plugin.Name, "kept", k.Image.Short(), "err", err)
 			continue
 		}
@@ -234,7 +249,7 @@ func (c *candidate) takeKept(ctx context.Context, k *kept) error {
 	if err != nil {
 		return err
 	}
-	c.move.State = moveOf(taken)
+	c.move.State = c.moved(taken)
 	c.move.State.Way, c.move.State.Age = WayKept, max(0, time.Since(k.Time))
 	h.log.Warn("restored the state from before; what happened since is lost",
 		"plugin", c.plugin.Name, "generation", c.move.To.Short(), "age", c.move.State.Age)

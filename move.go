@@ -144,6 +144,9 @@ type StateMove struct {
 	Restored  []string `json:"restored,omitempty"`
 	Unmatched int64    `json:"unmatched,omitempty"`
 
+	// Unrestored lists the kept states that could not be used to restore what they have, each with the reason.
+	Unrestored []string `json:"unrestored,omitempty"`
+
 	// Entries is the number of map entries and slice elements that were copied, and Bytes the approximate size of the
 	// copy. Both are zero if nothing was copied.
 	Entries int64 `json:"entries,omitempty"`
@@ -155,6 +158,13 @@ type StateMove struct {
 
 	// Waited describes the callers who had to wait while the state moved; nil if nobody did.
 	Waited *Waited `json:"waited,omitempty"`
+}
+
+// moved is moveOf with what could not be restored for the candidate.
+func (c *candidate) moved(t instance.Taken) StateMove {
+	m := moveOf(t)
+	m.Unrestored = c.unrestored
+	return m
 }
 
 // moveOf returns the description of the state that an instance has accepted.

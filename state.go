@@ -62,7 +62,7 @@ func (c *candidate) moveState(ctx context.Context) error {
 		c.plugin.host.log.Warn("the newer state can't be moved back", "plugin", c.plugin.Name, "err", err)
 		return c.takeOwn(ctx, own)
 	}
-	c.move.State = moveOf(taken)
+	c.move.State = c.moved(taken)
 	if downgraded {
 		c.move.State.Way = WayDowngrade
 	}

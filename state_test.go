@@ -420,3 +420,60 @@ func TestMismatch(t *testing.T) {
 		t.Errorf("the status says %q", s.Mismatch)
 	}
 }
+
+// TestDroppedForGood confirms a release that has dropped a state, and goes back after that: the state is a checkpoint now.
+func TestDroppedForGood(t *testing.T) {
+	w := newWorld(t)
+	r := w.boots("a1")
+	r.wants("/a", "a1 1")
+	w.mustMove(r.deployAs("a", "s1", DeployOptions{LoseState: true}))
+	r.confirm()
+	if k := r.pluginStatus("a").Kept; len(k) != 0 {
+		t.Errorf("kept: %+v", k)
+	}
+	if s := r.back(); s.Way != WayCheckpoint || s.Age <= 0 {
+		t.Errorf("back: %+v", s)
+	}
+	r.wants("/a", "a1 2")
+}
+
+// TestKeptFails can't write what is to be kept, and can't read what was: both are told.
+func TestKeptFails(t *testing.T) {
+	w := newWorld(t)
+	r := w.boots("m1")
+	r.wants("/m", "m1 {1 map[/m:1]}")
+	folder := filepath.Join(w.store, "state")
+	if err := os.RemoveAll(folder); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(folder, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	result, err := r.deployAs("m", "m2", DeployOptions{})
+	if err != nil || !strings.Contains(result.Warning, "in memory only") {
+		t.Fatalf("%+v, %v", result, err)
+	}
+	back, err := r.Rollback(t.Context(), RollbackOptions{})
+	if err != nil || !slices.Equal(back.Moves[0].State.Restored, []string{"state.Seen"}) {
+		t.Fatalf("%+v, %v", back, err)
+	}
+	r.wants("/m", "m1 {2 map[/m:2]}")
+
+	if err := os.Remove(folder); err != nil {
+		t.Fatal(err)
+	}
+	w.mustMove(r.deployAs("m", "m4", DeployOptions{}))
+	w.mustMove(r.deployAs("m", "m2", DeployOptions{}))
+	for _, k := range r.plugins()[0].kept {
+		if k.File == "" {
+			continue
+		}
+		if err := os.WriteFile(k.File, []byte("rubbish"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s := r.back("m")
+	if len(s.Unrestored) == 0 || !strings.Contains(s.Unrestored[0], "corrupt") {
+		t.Errorf("back: %+v", s)
+	}
+}

@@ -41,6 +41,10 @@ type Event struct {
 	Detail  string                   `json:"detail,omitempty"`    // cut after 16 KiB
 	Phases  map[string]time.Duration `json:"phases_ns,omitempty"` // how long each step took
 
+	// Of a reload: how state came into To, and what was lost of it.
+	State string   `json:"state,omitempty"`
+	Lost  []string `json:"lost,omitempty"`
+
 	// Of a crash: how much the evidence against From is worth, and the images that may have caused it, if more than one may.
 	Evidence string      `json:"evidence,omitempty"`
 	Suspects []Suspicion `json:"suspects,omitempty"`

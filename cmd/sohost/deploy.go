@@ -130,6 +130,9 @@ func stateLines(s sohost.StateMove) (lines []string) {
 	if len(s.Restored) > 0 {
 		lines = append(lines, "restored: "+strings.Join(s.Restored, ", "))
 	}
+	for _, why := range s.Unrestored {
+		lines = append(lines, "not restored from the kept state of "+why)
+	}
 	if s.Unmatched > 0 {
 		lines = append(lines, fmt.Sprintf("not restored: the removed fields of %s, which have changed places", count(int(s.Unmatched), "slice element")))
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/sohost/sohost/generations"
 	"github.com/spf13/cobra"
@@ -34,6 +35,9 @@ reads the store of a stopped server.`,
 		}
 		var rows [][]string
 		for _, e := range events {
+			if len(e.Lost) > 0 {
+				e.Detail += "; lost: " + strings.Join(e.Lost, ", ")
+			}
 			rows = append(rows, []string{e.Time.Local().Format("2006-01-02 15:04:05"), string(e.Kind), orDash(e.Plugin),
 				shortID(e.From), shortID(e.To), orDash(releaseNumber(e.Release)), cut(oneLine(e.Detail), 100)})
 		}

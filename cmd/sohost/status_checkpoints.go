@@ -17,6 +17,10 @@ func printCheckpoints(w io.Writer, plugins []sohost.PluginStatus) {
 		if p.Mismatch != "" {
 			fmt.Fprintf(&troubles, "\na restart may lose the state of %s:\n%s\n", p.Name, indent(p.Mismatch))
 		}
+		if p.Last != nil && len(p.Last.State.Lost)+len(p.Last.State.Unrestored) > 0 {
+			fmt.Fprintf(&troubles, "\nthe last reload of %s, %s ago, by way of %s:\n%s\n", p.Name, ago(p.Last.Time), p.Last.State.Way,
+				indent(strings.Join(stateLines(p.Last.State), "\n")))
+		}
 		for _, k := range p.Kept {
 			where := size(k.Bytes)
 			if k.MemoryOnly {

@@ -102,6 +102,18 @@ func (d *Dir) Forget(k Kept) error {
 	return nil
 }
 
+// Promote makes a kept state the plugin's last checkpoint, in place of an older one, which becomes the one before.
+func (d *Dir) Promote(plugin string, k Kept) error {
+	last := d.last(plugin)
+	if err := os.Rename(last, before(last)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("promote kept state: %w", err)
+	}
+	if err := os.Rename(k.File, last); err != nil {
+		return fmt.Errorf("promote kept state: %w", err)
+	}
+	return nil
+}
+
 // Read passes a kept state to accept.
 func (k Kept) Read(accept func(io.Reader) error) error {
 	_, found, err := read(k.File, accept)

@@ -2,6 +2,7 @@ package state
 
 import (
 	"bytes"
+	"fmt"
 	"reflect"
 	"runtime"
 	"slices"
@@ -21,18 +22,17 @@ type Filled struct {
 // Fill puts back the fields that p lacks and from has. Both values have the same type. What is there already stays as it
 // is. A field is looked for at the same place: behind the same fields and pointers, under the same key of a map, at the
 // same index of an array, and at the same index of a slice if what both elements have is equal. What is put back is a
-// copy, and refers to what is in p where from refers to the same place. maxBytes bounds the memory of the copy as
-// Options.MaxBytes does.
+// copy, and refers to what is in p where from refers to the same place. o bounds the memory of the copy and the time.
 //
 // After an error p may be filled in part. from is not changed.
-func (p *Part) Fill(from Part, maxBytes int64) (Filled, error) {
+func (p *Part) Fill(from Part, o Options) (Filled, error) {
 	t := reflect.TypeOf(p.Value)
 	if t == nil || t != reflect.TypeOf(from.Value) || p.Complete() {
 		return Filled{}, nil
 	}
 	shapes := shaper{}
 	f := &refill{shapes: shapes, fits: fitter{}, root: shapes.of(t), restored: map[*field]bool{}, done: map[*cover]bool{}}
-	f.mover = mover{limit: maxBytes, kinds: map[*op]*memoOf{}}
+	f.mover = mover{limit: o.MaxBytes, clock: clock{until: o.Deadline}, kinds: map[*op]*memoOf{}}
 	f.mover.steps = f.fits.fit(f.root, f.root, false)
 	dst, src := box(reflect.ValueOf(p.Value)), box(reflect.ValueOf(from.Value))
 	for _, f.copies = range []bool{false, true} { // first who is who, then what is missing
@@ -75,6 +75,7 @@ type refill struct {
 	queue     []meeting
 	restored  map[*field]bool
 	unmatched int64
+	steps     int64
 	done      map[*cover]bool
 }
 
@@ -168,6 +169,7 @@ func (f *refill) push(m meeting) {
 
 // meet walks through what two references lead to.
 func (f *refill) meet(m meeting) {
+	f.step()
 	s, at := m.shape, m.at.inner()
 	switch s.kind {
 	case reflect.Pointer:
@@ -181,13 +183,22 @@ func (f *refill) meet(m meeting) {
 		size := s.elem.typ.Size()
 		for i := range uintptr(m.n) {
 			d, o := unsafe.Add(m.dst, i*size), unsafe.Add(m.src, i*size)
-			switch {
+			switch f.step(); {
+			case f.mover.err != nil:
+				return
 			case f.alike(s.elem, at, d, o, 0):
 				f.inline(s.elem, at, d, o)
 			case f.copies && !f.lacksNothing(at.dst):
 				f.unmatched++
 			}
 		}
+	}
+}
+
+// step counts an entry or element, and ends the walk at the deadline.
+func (f *refill) step() {
+	if f.steps++; f.mover.err == nil && f.mover.clock.late() {
+		f.mover.err = fmt.Errorf("%w: it has %d entries or more", ErrDeadline, f.steps)
 	}
 }
 
@@ -209,8 +220,9 @@ func (f *refill) entries(m meeting) {
 	get, set := s.getter(m.dst), s.setter(m.dst)
 	changes := f.copies && !f.lacksNothing(m.at.inner().dst)
 	s.entries(m.src, func(key, elem unsafe.Pointer) bool {
+		f.step()
 		d := reflect.New(s.elem.typ).UnsafePointer()
-		if get(key, d) {
+		if f.mover.err == nil && get(key, d) {
 			f.inline(s.elem, m.at.inner(), d, box(reflect.NewAt(s.elem.typ, elem).Elem()))
 			if changes {
 				set(key, d)

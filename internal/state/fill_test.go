@@ -4,9 +4,12 @@ package state
 
 import (
 	"bytes"
+	"errors"
+	"fmt"
 	"reflect"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/sohost/sohost/abi"
 )
@@ -80,7 +83,7 @@ func TestFill(t *testing.T) {
 	if p.Complete() {
 		t.Fatal("nothing is missing")
 	}
-	filled, err := p.Fill(Whole(before), 0)
+	filled, err := p.Fill(Whole(before), Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -126,7 +129,7 @@ func TestFillFromTwo(t *testing.T) {
 		return plan.Part(moved)
 	}
 	p := part(third)
-	if _, err := p.Fill(part(second), 0); err != nil {
+	if _, err := p.Fill(part(second), Options{}); err != nil {
 		t.Fatal(err)
 	}
 	if got := p.Value.(*world1); got.byKey["a"].name != "renamed" || got.byKey["a"].tags != nil || len(got.list) != 3 || p.Complete() {
@@ -140,7 +143,7 @@ func TestFillFromTwo(t *testing.T) {
 	if err != nil || !kept.Complete() {
 		t.Fatal(err, kept)
 	}
-	if _, err := p.Fill(kept, 0); err != nil {
+	if _, err := p.Fill(kept, Options{}); err != nil {
 		t.Fatal(err)
 	}
 	got := p.Value.(*world1)
@@ -153,21 +156,21 @@ func TestFillFromTwo(t *testing.T) {
 // TestFillNothing has nothing to fill, or nothing to fill from.
 func TestFillNothing(t *testing.T) {
 	p := Whole(map[string]int{"a": 1})
-	if f, err := p.Fill(Whole(map[string]int{"b": 2}), 0); err != nil || len(f.Restored) != 0 || len(p.Value.(map[string]int)) != 1 {
+	if f, err := p.Fill(Whole(map[string]int{"b": 2}), Options{}); err != nil || len(f.Restored) != 0 || len(p.Value.(map[string]int)) != 1 {
 		t.Errorf("%+v, %v", f, err)
 	}
 	plan := Compare(reflect.TypeFor[*world2](), reflect.TypeFor[*world1]())
 	moved, _, _ := plan.Move(&world2{}, Options{})
 	p = plan.Part(moved)
-	if f, err := p.Fill(Whole((*world1)(nil)), 0); err != nil || len(f.Restored) != 0 {
+	if f, err := p.Fill(Whole((*world1)(nil)), Options{}); err != nil || len(f.Restored) != 0 {
 		t.Errorf("%+v, %v", f, err)
 	}
-	if f, err := p.Fill(Whole(3), 0); err != nil || len(f.Restored) != 0 {
+	if f, err := p.Fill(Whole(3), Options{}); err != nil || len(f.Restored) != 0 {
 		t.Errorf("%+v, %v", f, err)
 	}
 	moved, _, _ = plan.Move(&world2{}, Options{})
 	p = plan.Part(moved)
-	if _, err := p.Fill(Whole(aWorld()), 10); err == nil {
+	if _, err := p.Fill(Whole(aWorld()), Options{MaxBytes: 10}); err == nil {
 		t.Error("beyond the limit it is filled all the same")
 	}
 }
@@ -224,5 +227,50 @@ func TestEmptied(t *testing.T) {
 	}
 	if p := Compare(reflect.TypeFor[struct{ a int64 }](), reflect.TypeFor[struct{}]()); !slices.Equal(p.Emptied, []string{"state"}) {
 		t.Errorf("emptied %v", p.Emptied)
+	}
+}
+
+// TestFillInTime gives up a large state at the deadline.
+func TestFillInTime(t *testing.T) {
+	before := &world1{byKey: map[string]*item1{}}
+	for i := range 10_000 {
+		before.byKey[fmt.Sprint(i)] = &item1{hits: int64(i), tags: []string{"x"}}
+	}
+	newer := move[*world2](t, before)
+	plan := Compare(reflect.TypeFor[*world2](), reflect.TypeFor[*world1]())
+	moved, _, err := plan.Move(newer, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := plan.Part(moved)
+	if _, err := p.Fill(Whole(before), Options{Deadline: time.Now()}); !errors.Is(err, ErrDeadline) {
+		t.Errorf("after its time is up: %v", err)
+	}
+	if f, err := p.Fill(Whole(before), Options{Deadline: time.Now().Add(time.Minute)}); err != nil || len(f.Restored) == 0 {
+		t.Errorf("in time: %+v, %v", f, err)
+	}
+}
+
+func BenchmarkFill(b *testing.B) {
+	before := &world1{byKey: map[string]*item1{}}
+	for i := range 1_000_000 {
+		before.byKey[fmt.Sprint(i)] = &item1{hits: int64(i), tags: []string{"x"}}
+	}
+	plan := Compare(reflect.TypeFor[*world2](), reflect.TypeFor[*world1]())
+	newer, _, err := Compare(reflect.TypeFor[*world1](), reflect.TypeFor[*world2]()).Move(before, Options{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	for b.Loop() {
+		b.StopTimer()
+		moved, _, err := plan.Move(newer, Options{})
+		if err != nil {
+			b.Fatal(err)
+		}
+		p := plan.Part(moved)
+		b.StartTimer()
+		if _, err := p.Fill(Whole(before), Options{}); err != nil {
+			b.Fatal(err)
+		}
 	}
 }
