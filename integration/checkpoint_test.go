@@ -2,10 +2,10 @@ package integration
 
 import (
 	"fmt"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -77,7 +77,7 @@ func awaitNewFile(t *testing.T, path string) {
 	t.Fatalf("no new %s within %v", path, patience)
 }
 
-// TestCheckpointVersions kills a worker whose plugin has state of a new version, in probation. The version before can't take the
+// TestCheckpointVersions has a plugin end the worker that has state of a new version, in probation. The version before can't take the
 // new one's checkpoint, and goes on with its own last one; the new one's is kept until that is back.
 func TestCheckpointVersions(t *testing.T) {
 	t.Parallel()
@@ -99,6 +99,11 @@ func TestCheckpointVersions(t *testing.T) {
 	src.edit("counter.go", "schema, Version: 1, Value: uint64(0)", "schema, Version: 2, Value: uint64(0)")
 	src.edit("counter.go", "schema, Version: 1, Value: c.total.Load()", "schema, Version: 2, Value: c.total.Load()")
 	src.edit("counter.go", "s.Version != 1", "s.Version > 2")
+	src.edit("counter.go", `if strings.HasSuffix(r.URL.Path, "/total") {`, `if strings.HasSuffix(r.URL.Path, "/crash") {
+		go func() { panic("told to") }()
+		select {}
+	}
+	if strings.HasSuffix(r.URL.Path, "/total") {`)
 	second := src.build()
 	d.terminate() // the next one has a long probation
 	d = p.start(t, "--plugins", p.plugins, "--checkpoints", "20ms")
@@ -112,9 +117,9 @@ func TestCheckpointVersions(t *testing.T) {
 		awaitNewFile(t, last)
 	}
 	mark = d.mark()
-	if err := syscall.Kill(d.status().Worker.PID, syscall.SIGKILL); err != nil {
-		t.Fatal(err)
-	}
+	once := &http.Client{Transport: new(wire)} // which doesn't send it again, to the next worker
+	send(once, get(d.url+"/counter/crash"))
+	once.CloseIdleConnections()
 	d.await(mark, func(l line) bool { return l.text("msg") == "worker serves" })
 	if total, generation := d.get("/counter/total"); total != "3" || generation != short(t, first) {
 		t.Errorf("after the crash %s answers %s, want 3 from %s; the log:\n%s", generation, total, short(t, first), d.log())
