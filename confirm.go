@@ -31,9 +31,11 @@ func (h *Host) confirm() {
 	case release != 0:
 		h.log.Info("confirmed", "release", release)
 		h.forgetKept(release)
-		h.lift()
 	case err != nil && h.Serving() == nil: // else another process may have the store
 		h.log.Warn("confirm release", "err", err)
+	}
+	if h.Serving() == nil {
+		h.lift() // even if another plugin keeps the release from being confirmed
 	}
 }
 

@@ -162,7 +162,8 @@ func (t *taker) prepare(ctx context.Context) error {
 		if err := p.own(ctx); err != nil {
 			return err
 		}
-		c := newCandidate(target{plugin: p, file: e.Next.Source, stored: e.Next.Image, skipped: e.Next.Skipped, trusted: true,
+		onTrial := e.Next.Image == e.Serves || e.Cause == triedAgain // it may be in quarantine, see retry.go
+		c := newCandidate(target{plugin: p, file: e.Next.Source, stored: e.Next.Image, skipped: e.Next.Skipped, trusted: true, retry: onTrial,
 			loseState: e.LoseState, back: e.RollbackOf != 0})
 		t.candidates, t.of[p.Name] = append(t.candidates, c), c
 		err := c.prepare(ctx)

@@ -74,8 +74,20 @@ func TestSelfCall(t *testing.T) {
 	answered := make(chan string, 1)
 	go func() { answered <- r.get("/a/self") }()
 	<-began
+	gated := make(chan PluginStatus, 1)
+	go func() {
+		for {
+			if s := r.pluginStatus("a"); s.Waiting > 0 {
+				gated <- s
+				return
+			}
+		}
+	}()
 	_, err := r.deploy("a2")
 	close(refused)
+	if s := <-gated; !s.Gated || s.Waiting != 1 || len(s.Generations) != 1 || s.Generations[0].Leases != 1 {
+		t.Errorf("while it waits the status is %+v", s)
+	}
 	if why := r.refusal(err, "a", PhaseDrain).Message; !strings.Contains(why, "1 calls of plugin a in generation") ||
 		!strings.Contains(why, "(GET /a/self for ") || !strings.Contains(why, "requests that the server has sent to itself wait for them, such as GET /a/other") {
 		t.Errorf("refused: %s", why)

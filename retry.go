@@ -21,6 +21,9 @@ type retry struct {
 // lifted.
 var errNotDue = errors.New("it is not to be tried any more")
 
+// triedAgain is the cause of such a reload.
+const triedAgain = "tried again"
+
 // retryLater tries images again when their time has come, one after the other, until the host's lifetime ends. It wakes for
 // nothing else.
 func (h *Host) retryLater() {
@@ -112,7 +115,7 @@ func (h *Host) retry(r retry) error {
 			return order{}, errNotDue
 		}
 		t := target{plugin: r.plugin, file: r.file, stored: r.image, retry: r.quarantined}
-		return order{cause{kind: generations.KindDeploy, by: "tried again"}, []target{t}}, nil
+		return order{cause{kind: generations.KindDeploy, by: triedAgain}, []target{t}}, nil
 	})
 	return nil
 }
@@ -148,7 +151,7 @@ func (h *Host) postpone(r retry) error {
 func (h *Host) lift() {
 	quarantines, _ := h.store.Quarantines()
 	for _, q := range quarantines {
-		if p, has := h.table.Load().Named(q.Plugin); !has || p.servingID() != q.Image {
+		if p, has := h.table.Load().Named(q.Plugin); !has || q.Tries == 0 || p.servingID() != q.Image {
 			continue
 		}
 		if _, err := h.LiftQuarantine(q.Image.String()); err != nil {

@@ -62,6 +62,11 @@ type PluginStatus struct {
 	// retired yet.
 	Generations []GenerationStatus `json:"generations"`
 
+	// Gated is set while the plugin's state moves: new calls wait until those that run have returned, which Running of the
+	// first generation lists, and the state has moved. Waiting is how many wait.
+	Gated   bool  `json:"gated,omitempty"`
+	Waiting int64 `json:"waiting,omitempty"`
+
 	// Uncheckpointed says why the plugin's state can't be checkpointed, so that a restart loses it. It is empty if the
 	// state can be checkpointed, whatever Options.CheckpointInterval says, and if there is none.
 	Uncheckpointed string `json:"uncheckpointed,omitempty"`
@@ -157,6 +162,7 @@ func (p *plugin) status() PluginStatus {
 		s.Watch = &how
 	}
 	p.mu.Unlock()
+	s.Waiting, s.Gated = p.slot.Waiting()
 	if g := p.serving(); g != nil {
 		l := g.Value()
 		s.Generation, s.Version, s.Since = l.id, l.Image().Version(), l.since

@@ -35,6 +35,16 @@ func (s *Slot[T]) Gate() (*Gate[T], error) {
 	return gate, nil
 }
 
+// Waiting returns how many callers wait at the slot's gate. shut is unset, and they are none, if it is open.
+func (s *Slot[T]) Waiting() (callers int64, shut bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.gate == nil {
+		return 0, false
+	}
+	return s.gate.waiters.waiting.Load(), true
+}
+
 // Previous returns the generation that was current when the gate shut, or nil if there was none.
 func (g *Gate[T]) Previous() *Generation[T] { return g.previous }
 

@@ -77,6 +77,7 @@ func printStatus(w io.Writer, s control.Status) error {
 				fmt.Fprintf(w, "\n%s since %s ago: %s\n", p.Name, ago(p.Last.Time), warning)
 			}
 		}
+		printRunning(w, p)
 		if p.Refused != nil {
 			fmt.Fprintf(w, "\nrefused %s ago:\n%s\n", ago(p.Refused.Time), indent(p.Refused.Error()))
 		}
@@ -86,6 +87,25 @@ func printStatus(w io.Writer, s control.Status) error {
 			orDash(q.Evidence), nextTry(q), indent(q.Reason))
 	}
 	return nil
+}
+
+// printRunning prints the requests that callers, or the end of an old generation, wait for.
+func printRunning(w io.Writer, p sohost.PluginStatus) {
+	for i, g := range p.Generations {
+		serves := i == 0 && g.ID == p.Generation
+		if serves && !p.Gated || len(g.Running) == 0 {
+			continue
+		}
+		var running []string
+		for _, c := range g.Running {
+			running = append(running, c.String())
+		}
+		who := "its end waits"
+		if serves {
+			who = fmt.Sprintf("a move of its state and %d calls wait", p.Waiting)
+		}
+		fmt.Fprintf(w, "\n%s %s: %s for %s\n", p.Name, g.ID.Short(), who, strings.Join(running, ", "))
+	}
 }
 
 // printProcesses prints the processes, the last handover and the latest crashes.
