@@ -2,6 +2,7 @@ package wall
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"math"
 	"os"
@@ -60,6 +61,9 @@ func limit(b bounds) Layer {
 		err := unix.Getrlimit(l.resource, &now)
 		if most := min(now.Max, l.most); err == nil {
 			err = unix.Setrlimit(l.resource, &unix.Rlimit{Cur: most, Max: most})
+			if unix.Getrlimit(l.resource, &now); err == nil && now.Max != most { // an emulator keeps some to itself
+				err = errors.New("it has no effect")
+			}
 		}
 		if err != nil {
 			return missing(Limits, fmt.Errorf("set limit %s: %w", l.name, err))
