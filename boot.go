@@ -31,11 +31,16 @@ func (h *Host) boot(ctx context.Context) error {
 	release := h.ledger.Current()
 	record := h.judge.Record(release, func(plugin string) bool { _, has := h.table.Load().Named(plugin); return has })
 	leftOut := h.judge.Judge(record, h.reports(), h.opts.Process.CrashesInARow, h.trials.Collect())
-	h.rehearse(ctx, release, leftOut)
+	h.ready(ctx, release, leftOut)
+	defer h.unready()
 	booted := &batch{host: h, cause: cause{kind: generations.KindBoot, by: "boot"}}
 	defer booted.unpin()
 	fallenBack := map[*plugin]*Refusal{}
-	for _, p := range h.plugins() {
+	plugins := h.plugins()
+	for i, p := range plugins {
+		if h.opts.Process.Booting != nil {
+			h.opts.Process.Booting(i, len(plugins))
+		}
 		if leftOut[p.Name] {
 			h.leaveOut(p, record)
 			continue
@@ -65,32 +70,6 @@ func (h *Host) reports() (reports []crash.Report) {
 		})
 	}
 	return reports
-}
-
-// rehearse probes the images of a release together, which takes hardly longer than probing one. If that fails, each
-// image is probed alone when its turn comes, to find out which one is at fault.
-//
-// No trial is on record meanwhile, as it wouldn't say which image it was. So the images are not rehearsed where they could
-// reach this process, nor after a crash.
-func (h *Host) rehearse(ctx context.Context, release generations.Release, leftOut map[string]bool) {
-	var paths []string
-	ids := map[generations.ID]bool{}
-	for _, p := range h.plugins() {
-		id := release.Plugins[p.Name].Image
-		object, err := h.store.Object(id)
-		if err != nil || ids[id] || leftOut[p.Name] || p.Probe == Unwalled || h.judge.Quarantined(id) != nil {
-			continue
-		}
-		paths, ids[id] = append(paths, object.Path), true
-	}
-	if len(paths) < 2 || h.opts.Process.CrashesInARow > 0 {
-		return
-	}
-	o := h.probeOptions(false)
-	o.MustHold = true
-	if _, err := h.loader.Probe(ctx, o, paths...); err == nil {
-		h.rehearsed = ids
-	}
 }
 
 // add adds a plugin with an empty slot. It blocks while a handover runs, whose plan must not miss a plugin.

@@ -24,6 +24,9 @@ func TestBootRelease(t *testing.T) {
 	if r.CurrentRelease() != 1 || r.ledger.Current().Cause != "boot" || len(r.history(generations.KindBoot)) != 2 {
 		t.Errorf("the first boot published %+v", r.ledger.Current().Manifest)
 	}
+	if got, want := w.done("probe", "open"), "a1+b1 probe, a1 open, b1 open"; got != want { // files are probed together as well
+		t.Errorf("the first boot did %s, want %s", got, want)
+	}
 	if err := r.Close(t.Context()); err != nil {
 		t.Fatal(err)
 	}

@@ -150,6 +150,8 @@ func (t *taker) receive() (m message, pipe *os.File, err error) {
 func (t *taker) prepare(ctx context.Context) error {
 	h := t.host
 	h.ledger.SetEntries(t.plan.Entries)
+	t.verify(ctx)
+	defer h.unready()
 	ready := prepared{Format: planFormat, PID: os.Getpid(), Wants: map[string]wantedState{}}
 	for _, e := range t.plan.Plugins {
 		p := h.add(e.Plugin)
@@ -181,6 +183,20 @@ func (t *taker) prepare(ctx context.Context) error {
 		}
 	}
 	return t.giver.Send(message{Prepared: &ready})
+}
+
+// verify verifies the images of the plan, as many at a time as there are processors. What is wrong with one is found out when its
+// turn comes.
+func (t *taker) verify(ctx context.Context) {
+	r := &t.host.readied
+	r.verified = map[generations.ID]bool{}
+	atOnce(t.plan.Plugins, func(_ int, e planEntry) {
+		if id := e.Next.Image; !id.IsZero() && t.host.store.Verify(ctx, id) == nil {
+			r.mu.Lock()
+			defer r.mu.Unlock()
+			r.verified[id] = true
+		}
+	})
 }
 
 // takeStates gives each instance the state that arrives for it.

@@ -121,6 +121,9 @@ type Process struct {
 	// leaves out a plugin that was blamed more than once; from the third on, it may leave out others as well (see
 	// ErrLeftOut).
 	CrashesInARow int
+
+	// Booting is told by New how many of the plugins have booted or failed, before each of them. Default: nobody is told.
+	Booting func(done, total int)
 }
 
 // Crash describes how a process ended. It is for supervisors only.

@@ -142,7 +142,7 @@ func (c *candidate) judgedByHead(err error) error {
 func (c *candidate) store(ctx context.Context) (path string, err error) {
 	h := c.plugin.host
 	if c.stored.IsZero() {
-		object, err := h.ledger.Add(ctx, c.file)
+		object, err := c.add(ctx)
 		if err != nil {
 			return "", err
 		}
@@ -158,7 +158,20 @@ func (c *candidate) store(ctx context.Context) (path string, err error) {
 	if err != nil {
 		return "", err
 	}
+	if h.readied.verified[c.stored] {
+		return object.Path, nil
+	}
 	return object.Path, h.store.Verify(ctx, c.stored)
+}
+
+// add stores the image in the candidate's file, unless the boot has just done that, and pins it.
+func (c *candidate) add(ctx context.Context) (generations.Object, error) {
+	h := c.plugin.host
+	if object, has := h.readied.added[c.plugin.Name]; has && c.file == c.plugin.Image {
+		h.ledger.Pin(object.ID)
+		return object, nil
+	}
+	return h.ledger.Add(ctx, c.file)
 }
 
 // judge refuses an image that this process hasn't opened, either for what can be read from the file (PhaseCheck) or for
@@ -173,7 +186,7 @@ func (c *candidate) judge(ctx context.Context, path string) error {
 	})
 	var rejection *native.Rejection
 	needsHandover := errors.As(rejected, &rejection) && rejection.NeedsNewProcess()
-	if rejected != nil && !needsHandover || c.trusted || h.rehearsed[c.move.To] {
+	if rejected != nil && !needsHandover || c.trusted || h.readied.rehearsed[c.move.To] {
 		return handoverFor(rejected, needsHandover)
 	}
 	// An image that needs a new process is probed as well: the handover is not the time to find out that it crashes.

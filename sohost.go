@@ -70,8 +70,8 @@ type Host struct {
 	calls       *inflight.Table // nil if Process.Calls is
 	waiting     requests        // at the plugins' gates
 
-	table     atomic.Pointer[routes.Table[*plugin]]
-	rehearsed map[generations.ID]bool // images that were probed together; written only by the boot, before anyone reads it
+	table   atomic.Pointer[routes.Table[*plugin]]
+	readied readied // written only by the boot, before anyone else reads it
 
 	turnstile turnstile // what owns plugins passes it first
 

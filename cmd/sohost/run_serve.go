@@ -165,7 +165,7 @@ func greet(log *slog.Logger, url string, r *runFlags, s control.Status) {
 		}
 		log.Info("plugin", "name", p.Name, "generation", p.Generation.Short(), "mode", string(p.Mode), "urls", strings.Join(urls, " "))
 	}
-	if len(s.Plugins) == 0 {
+	if len(s.Plugins) == 0 && s.Unknown == "" {
 		try := "sohost new greeter && sohost build ./greeter"
 		if relative(r.Plugins) != defaultPlugins {
 			try = fmt.Sprintf("sohost new greeter && sohost build -o %s/ ./greeter", relative(r.Plugins))

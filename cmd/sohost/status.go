@@ -43,6 +43,10 @@ the images in quarantine.`,
 
 func printStatus(w io.Writer, s control.Status) error {
 	printProcesses(w, s)
+	if s.Unknown != "" {
+		_, err := fmt.Fprintln(w, "plugins   unknown:", s.Unknown)
+		return err
+	}
 	if len(s.Plugins) == 0 {
 		_, err := fmt.Fprintln(w, "no plugins yet: a *.so file is served as soon as `sohost build` has put it into the plugins directory")
 		return err
@@ -119,7 +123,11 @@ func printProcesses(w io.Writer, s control.Status) {
 		fmt.Fprintf(w, "store     %s\n", s.StoreFault)
 	}
 	if s.Worker == nil {
-		fmt.Fprintln(w, "worker    none; the next one is starting")
+		fmt.Fprint(w, "worker    none; the next one is starting")
+		if b := s.Booting; b != nil {
+			fmt.Fprintf(w, ": it has booted %d of %d plugins", b.Done, b.Total)
+		}
+		fmt.Fprintln(w)
 	} else {
 		fmt.Fprintf(w, "worker    pid %d, up %s, %s, %d images open, %d of them old (%s)\n",
 			s.Worker.PID, ago(s.Worker.Started), size(s.Worker.Memory), s.Generations, s.Left.Generations, size(s.Left.Memory))

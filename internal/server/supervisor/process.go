@@ -43,6 +43,7 @@ type process struct {
 	given   chan worker.Given              // one for each Give
 	asks    chan worker.Ask                // closed with silent
 	failed  atomic.Pointer[string]         // why it ended without having served
+	booting atomic.Pointer[worker.Booting] // how far it is, before it serves
 	asked   atomic.Int64                   // when it was sent the first ping that it hasn't answered, as time since watched; 0: it owes none
 	hung    string                         // for how long it didn't answer, set before it is ended for that
 
@@ -147,6 +148,8 @@ func (p *process) listen() {
 			case p.given <- *w.Given:
 			default: // a second report on one handover
 			}
+		case w.Booting != nil:
+			p.booting.Store(w.Booting)
 		case w.Ask != nil:
 			p.hear(*w.Ask)
 		case w.Failed != "":

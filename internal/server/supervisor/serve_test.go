@@ -644,3 +644,23 @@ func TestSocketStays(t *testing.T) {
 	}
 	c.Close()
 }
+
+// TestBooting asks for the status while the first worker boots, and when the worker can't be asked. Neither is an empty server's.
+func TestBooting(t *testing.T) {
+	st := newStage(t, nil)
+	st.run()
+	p := st.worker()
+	p.say(worker.Word{Booting: &worker.Booting{Done: 40, Total: 110}})
+	s := st.await(func(s control.Status) bool { return s.Booting != nil })
+	if *s.Booting != (control.BootStatus{Done: 40, Total: 110}) || s.Unknown != "no worker serves yet" {
+		t.Errorf("the status says %+v, %q", s.Booting, s.Unknown)
+	}
+	p.do(command{Status: 500, Body: "no JSON"})
+	p.say(worker.Word{Serving: &worker.Serving{Release: 1}})
+	s = st.await(func(s control.Status) bool { return s.Worker != nil })
+	if !strings.HasPrefix(s.Unknown, "the worker doesn't answer: ") || s.Booting != nil {
+		t.Errorf("of a worker that can't be asked the status says %+v, %q", s.Booting, s.Unknown)
+	}
+	p.serve(1)
+	st.await(func(s control.Status) bool { return s.Unknown == "" && len(s.Plugins) == 1 })
+}

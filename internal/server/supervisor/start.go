@@ -130,9 +130,17 @@ func (s *Supervisor) restart(ctx context.Context) (*process, error) {
 // errEnded is returned when a worker has ended before it served.
 var errEnded = errors.New("the worker has ended")
 
+func (s *Supervisor) setStarting(p *process) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.starting = p
+}
+
 // awaitServing waits until p serves. The error is errEnded if p ends instead, or hangs and is ended; then p is gone. When ctx ends
 // p is told to finish, and the error is ctx's.
 func (s *Supervisor) awaitServing(ctx context.Context, p *process) error {
+	s.setStarting(p)
+	defer s.setStarting(nil)
 	beat := time.NewTicker(s.limits.beat)
 	defer beat.Stop()
 	for n := uint64(1); ; n++ {

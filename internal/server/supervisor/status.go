@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net"
 	"net/http"
 	"os"
@@ -28,6 +29,7 @@ func (s *Supervisor) Status(ctx context.Context, brief bool) control.Status {
 	for {
 		status, current, changed := s.processes(brief)
 		if current == nil {
+			status.Unknown = "no worker serves yet"
 			return status
 		}
 		host, err := current.host(limit, brief)
@@ -43,6 +45,7 @@ func (s *Supervisor) Status(ctx context.Context, brief bool) control.Status {
 			}
 		}
 		s.log.Warn("ask the worker for its status", "pid", current.pid, "err", err)
+		status.Unknown = fmt.Sprintf("the worker doesn't answer: %v", err)
 		return status
 	}
 }
@@ -57,6 +60,11 @@ func (s *Supervisor) processes(brief bool) (status control.Status, current *proc
 		StoreFault: s.storeFault, Program: s.workerProgram, FailedProgram: s.failedProgram,
 	}
 	draining := s.drainingLocked()
+	if s.starting != nil {
+		if b := s.starting.booting.Load(); b != nil {
+			status.Booting = &control.BootStatus{Done: b.Done, Total: b.Total}
+		}
+	}
 	s.mu.Unlock()
 	status.Store, status.Plugins = s.opts.Start.Options.Store, []sohost.PluginStatus{}
 	measure := resident

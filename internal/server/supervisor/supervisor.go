@@ -89,6 +89,7 @@ type Supervisor struct {
 
 	mu       sync.Mutex    // guards what follows
 	current  *process      // nil while none serves
+	starting *process      // the one that is to serve, if none does
 	changed  chan struct{} // closed and replaced with current
 	draining map[*process]struct{}
 	last     *sohost.Handover
@@ -134,19 +135,19 @@ func (s *Supervisor) Run(ctx context.Context) (err error) {
 	debug.SetMemoryLimit(heapGoal)
 	defer context.AfterFunc(ctx, s.stopListening)() // even in the middle of a handover
 	s.tasks.Go(func() { s.obeySignals(ctx) })
-	p := s.resumed
-	if p == nil {
-		if p, err = s.first(ctx); err != nil {
-			return err
-		}
-	}
-	s.answerOrders(s.opts.Control)
+	s.answerOrders(s.opts.Control) // the status says how far the first worker is
 	defer func() {
 		s.orders.Close()
 		if s.opts.ControlPath != "" {
 			os.Remove(s.opts.ControlPath) // the listener has removed it, unless an upgrade has made it keep it
 		}
 	}()
+	p := s.resumed
+	if p == nil {
+		if p, err = s.first(ctx); err != nil {
+			return err
+		}
+	}
 	s.serve(p)
 	s.greet(ctx)
 	return s.supervise(ctx, p)

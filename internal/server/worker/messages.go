@@ -98,6 +98,9 @@ type Word struct {
 	// worker that serves already.
 	Serving *Serving `json:"serving,omitempty"`
 
+	// Booting says how far a worker is that doesn't serve yet.
+	Booting *Booting `json:"booting,omitempty"`
+
 	// Failed is the error with which the worker ends.
 	Failed string `json:"failed,omitempty"`
 
@@ -111,6 +114,12 @@ type Word struct {
 // Serving describes what a worker has started to serve.
 type Serving struct {
 	Release int `json:"release"`
+}
+
+// Booting says how many plugins have booted or failed.
+type Booting struct {
+	Done  int `json:"done"`
+	Total int `json:"total"`
 }
 
 // Ask asks for a handover and for an Answer.

@@ -50,6 +50,7 @@ func (w *worker) serve(files []*os.File) error {
 	options.Logger = w.log
 	options.Process = &sohost.Process{
 		Lock: generations.InheritLock(files[1]), Handover: w.ask, Crashes: w.start.Crashes, CrashesInARow: w.start.CrashesInARow,
+		Booting: func(done, total int) { w.link.Send(Word{Booting: &Booting{Done: done, Total: total}}) },
 	}
 	if n := w.start.files(); len(files) > n {
 		options.Process.Calls = files[n]
