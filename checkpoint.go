@@ -151,7 +151,7 @@ func (p *plugin) checkpointLast(ctx context.Context, in *instance.Instance) erro
 
 // writeCheckpoint writes s as the plugin's last checkpoint.
 func (p *plugin) writeCheckpoint(s abi.State, verify func(io.Reader) error) (checkpoint.Written, error) {
-	return p.host.checkpoints.Write(p.Name, s, func(w io.Writer) error { return instance.Encode(w, s) }, verify)
+	return p.host.checkpoints.Write(p.Name, s, func(w io.Writer) error { return instance.Encode(w, s, p.host.opts.StateLimit) }, verify)
 }
 
 // restoreCheckpoint gives the candidate's instance the state of the last checkpoint that can be read, if there is one.

@@ -18,7 +18,7 @@ import (
 func (g *giver) judge(ctx context.Context) error {
 	for _, p := range g.plugins {
 		serves := p.serving()
-		if serves == nil || !serves.Value().Stateful() {
+		if serves == nil || !serves.Value().Stateful() || g.mayLose(p) {
 			continue
 		}
 		in := serves.Value()
@@ -37,6 +37,19 @@ func (g *giver) judge(ctx context.Context) error {
 	return nil
 }
 
+// mayLose reports whether the plugin may lose its state by order, so that a state that can't be written holds nothing up.
+func (g *giver) mayLose(p *plugin) bool {
+	for _, r := range g.pending {
+		for _, c := range r.candidates {
+			if c.plugin == p && c.loseState {
+				return true
+			}
+		}
+	}
+	_, ordered := g.opts.Images[p.Name]
+	return ordered && g.opts.LoseState
+}
+
 func (p *plugin) cantWrite(why error) error {
 	return fmt.Errorf("plugin %s: %w: %w", p.Name, ErrUnwritable, why)
 }
@@ -48,7 +61,7 @@ func (p *plugin) tryWriting(ctx context.Context) error {
 		return err
 	}
 	defer end()
-	return instance.Encode(io.Discard, s)
+	return instance.Encode(io.Discard, s, p.host.opts.StateLimit)
 }
 
 // overdue reports whether the plugin's last checkpoints were given up, so that a copy would be as well.

@@ -70,14 +70,14 @@ func (g *giver) sendState(ctx context.Context, m *gated, wants wantedState) erro
 	}
 	var unwritable error
 	err = g.stream(ctx, message{State: m.plugin.Name}, func(w io.Writer) error {
-		unwritable = instance.Encode(w, s)
+		unwritable = instance.Encode(w, s, g.host.opts.StateLimit)
 		return unwritable
 	})
 	var refused *Refusal
 	switch {
 	case err == nil || errors.As(err, &refused): // a refusal is the taker's, and names the plugin
 		return err
-	case err == unwritable: // the pipe isn't the reason
+	case err == unwritable && !errors.Is(err, unix.EPIPE): // the pipe isn't the reason
 		m.plugin.noteVerdict(m.serves.Value(), err)
 		return m.plugin.cantWrite(err)
 	}
@@ -96,7 +96,7 @@ func (g *giver) sendDropped(ctx context.Context, m *gated) error {
 	if err = in.Uncheckpointable(); err == nil {
 		var s abi.State
 		if s, _, err = in.Export(ctx, abi.State{}); err == nil {
-			err = instance.Encode(file, s)
+			err = instance.Encode(file, s, g.host.opts.StateLimit)
 		}
 	}
 	if err == nil {

@@ -92,7 +92,7 @@ func (p *plugin) keep(k *kept, release int, of *instance.Instance, lost bool) (w
 		err := errors.New("it has no type that can be written")
 		if of.Checkpointable() {
 			var written checkpoint.Kept
-			written, err = p.host.checkpoints.Keep(p.Name, release, k.Image, func(w io.Writer) error { return instance.Encode(w, k.given) })
+			written, err = p.host.checkpoints.Keep(p.Name, release, k.Image, func(w io.Writer) error { return instance.Encode(w, k.given, p.host.opts.StateLimit) })
 			if err == nil {
 				k.Kept, k.given.Value = written, nil
 			}

@@ -271,12 +271,12 @@ func (in *Instance) Convert(value any, o state.Options) (_ state.Part, err error
 	return p, err
 }
 
-// Encode writes a state as a stream. A panic in an encoding method of the plugin's types is an error, and so is a read of
+// Encode writes a state as a stream. A state that AcceptStream could not read again within maxBytes is state.ErrLimit. A panic in an encoding method of the plugin's types is an error, and so is a read of
 // memory that isn't there, which can happen if a value in a keep.Map is changed in place.
-func Encode(w io.Writer, s abi.State) (err error) {
+func Encode(w io.Writer, s abi.State, maxBytes int64) (err error) {
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	defer caught(&err)
-	return state.Encode(w, s)
+	return state.EncodeWithin(w, s, state.DecodeOptions{MaxMemory: maxBytes})
 }
 
 // Verify decodes a stream into the type of the instance's state, and forgets the result. The error is that of AcceptStream

@@ -180,7 +180,7 @@ func TestStream(t *testing.T) {
 	h := newHolder(nil)
 	in := instantiate(t, h, stateOf(&wider{}))
 	var stream bytes.Buffer
-	if err := Encode(&stream, given(&tally{7})); err != nil {
+	if err := Encode(&stream, given(&tally{7}), 0); err != nil {
 		t.Fatal(err)
 	}
 	whole := bytes.Clone(stream.Bytes())
@@ -198,7 +198,7 @@ func TestStream(t *testing.T) {
 	if _, err := in.AcceptStream(limited(t), bytes.NewReader(whole), state.Options{}); !errors.Is(err, errStep) {
 		t.Errorf("an Import that fails: %v", err)
 	}
-	if err := Encode(failing{}, given(&tally{1})); err == nil {
+	if err := Encode(failing{}, given(&tally{1}), 0); err == nil {
 		t.Error("a stream that can't be written succeeds")
 	}
 }

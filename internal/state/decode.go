@@ -40,6 +40,8 @@ type decoder struct {
 	live    map[liveKey]*op // the ops for objects of a shape
 	dynamic map[*shape]*op
 	codecs  map[*shape]*codec
+	format  uint64
+	texts   []string // the numbered strings
 	objects []decoded
 	later   []deref
 	maps    []unfilled
@@ -133,8 +135,8 @@ func (d *decoder) header() (s abi.State) {
 	if m := d.str(); d.err == nil && string(m) != magic {
 		d.corrupt("not a state")
 	}
-	if f := d.uint(); d.err == nil && f != format {
-		d.corrupt("format %d, want %d", f, format)
+	if d.format = d.uint(); d.err == nil && (d.format < firstFormat || d.format > format) {
+		d.corrupt("format %d, want %d at most", d.format, format)
 	}
 	s.Schema = string(d.str())
 	s.Version = int(d.int())

@@ -77,7 +77,7 @@ func (d *decoder) room(o *op, n int) unsafe.Pointer {
 		return d.alloc(o.target(), n)
 	}
 	d.entries += int64(n)
-	if !d.charge(1, 64) || !d.charge(int64(n), int64(o.key.to.typ.Size()+o.elem.to.typ.Size()+1)) || !d.charge(1, o.to.mapMemory(0)) {
+	if !d.charge(1, mapHead) || !d.charge(int64(n), int64(o.key.to.typ.Size()+o.elem.to.typ.Size()+1)) || !d.charge(1, o.to.mapMemory(0)) {
 		return nil
 	}
 	// Larger maps grow as their entries arrive, because a truncated stream may hold fewer than it says.

@@ -14,8 +14,8 @@ func (d *decoder) skip(s *shape) {
 	switch s.kind {
 	case reflect.Bool:
 		d.bool()
-	case reflect.String:
-		d.discard()
+	case reflect.String: // later ones may refer to it
+		d.shared()
 	case reflect.Pointer, reflect.Slice, reflect.Map:
 		d.object(nil, s)
 	case reflect.Array:

@@ -32,7 +32,7 @@ func (d *decoder) inline(o *op, dst unsafe.Pointer) {
 	case opNumber:
 		d.number(o.from.kind, o.to.kind, dst)
 	case opString:
-		*(*string)(dst) = d.string()
+		*(*string)(dst) = d.shared()
 	case opStd:
 		d.std(o.to, dst)
 	case opLock:

@@ -57,6 +57,7 @@ func (e *encoder) describe(s *shape) {
 	}
 	number(s)
 	e.head(majorArray, uint64(len(added)))
+	e.charge(int64(len(added)), shapeMemory)
 	for _, s := range added {
 		e.node(s)
 	}
@@ -82,8 +83,8 @@ func (e *encoder) node(s *shape) {
 		}
 	}
 	e.head(majorArray, uint64(size))
-	e.text(kind)
-	e.text(s.name)
+	e.name(kind)
+	e.name(s.name)
 	switch s.kind {
 	case reflect.Pointer, reflect.Slice:
 		e.uint(uint64(e.numbers[s.elem]))
@@ -95,8 +96,9 @@ func (e *encoder) node(s *shape) {
 		e.uint(uint64(e.numbers[s.elem]))
 	case reflect.Struct:
 		e.head(majorArray, uint64(2*len(s.fields)))
+		e.charge(int64(len(s.fields)), fieldMemory)
 		for _, f := range s.fields {
-			e.text(f.name)
+			e.name(f.name)
 			e.uint(uint64(e.numbers[f.shape]))
 		}
 		if len(renamed) == 0 {
@@ -107,7 +109,8 @@ func (e *encoder) node(s *shape) {
 			e.head(majorArray, uint64(1+len(s.fields[i].was)))
 			e.uint(uint64(i))
 			for _, was := range s.fields[i].was {
-				e.text(was)
+				e.charge(1, wasMemory)
+				e.name(was)
 			}
 		}
 	}
@@ -127,7 +130,7 @@ func (d *decoder) nodes() {
 		return
 	}
 	first := len(d.shapes)
-	if !d.charge(int64(n), int64(reflect.TypeFor[shape]().Size())+8) {
+	if !d.charge(int64(n), shapeMemory) {
 		return
 	}
 	for range n {
@@ -170,7 +173,7 @@ func (d *decoder) node(s *shape) {
 	case reflect.Struct:
 		want = 3
 		n := d.expect(majorArray)
-		if n%2 != 0 || !d.elements(n) || !d.charge(int64(n/2), int64(reflect.TypeFor[field]().Size())) {
+		if n%2 != 0 || !d.elements(n) || !d.charge(int64(n/2), fieldMemory) {
 			d.corrupt("fields of %q", s.name)
 			return
 		}
@@ -206,7 +209,7 @@ func (d *decoder) formerNames(s *shape) {
 			d.corrupt("former names of field %d of %q", at, s.name)
 		}
 		for ; names > 1; names-- {
-			if d.err != nil || !d.charge(1, 16) {
+			if d.err != nil || !d.charge(1, wasMemory) {
 				return
 			}
 			s.fields[at].was = append(s.fields[at].was, string(d.str()))

@@ -20,10 +20,18 @@ import (
 // counted from 1, or as null; the content of the object follows after that of all earlier objects. So sharing and cycles
 // are kept, and neither writing nor reading a long list needs a deep stack. An interface is [node, value], or null; node is
 // a number or an array of new nodes.
+//
+// Strings that are values are numbered as well, counted from 1, if they have sharedText bytes or more: one that is the same
+// memory as an earlier one is written as that one's number. In format 1, which is still read, each string is written anew.
 const (
-	magic  = "sohost state"
-	format = 1
+	magic       = "sohost state"
+	format      = 2
+	firstFormat = 1
 )
+
+// sharedText is the least length of strings that are written once, in bytes. To remember a shorter one would take about as much
+// memory as the string.
+const sharedText = 64
 
 // encoder holds, besides a buffer, only what identifies objects and the list of those still to be written.
 type encoder struct {
@@ -34,6 +42,8 @@ type encoder struct {
 	codecs  map[*shape]*codec
 	dynamic map[reflect.Type]*shape // of the values in interfaces; a nil shape can't be written
 	origins []foundIn               // where those shapes were first found
+	texts   map[span]uint64         // numbers of the strings written so far
+	memory  int64                   // what Decode may still allocate
 	memo    memo
 	kinds   map[*shape]*memoOf
 	queue   queue
@@ -42,22 +52,42 @@ type encoder struct {
 	err     error
 }
 
-// Encode writes s to w in pieces of 64 KiB. Besides such a piece it holds some tens of bytes for each pointer, slice and map
-// in the value, but no copy of the value. After an error the written part is useless, and Decode refuses it.
-func Encode(w io.Writer, s abi.State) error {
+// Encode is EncodeWithin the limits that Decode has by default.
+func Encode(w io.Writer, s abi.State) error { return EncodeWithin(w, s, DecodeOptions{}) }
+
+// EncodeWithin writes s to w in pieces of 64 KiB. Besides such a piece it holds some tens of bytes for each pointer, slice, map
+// and long string in the value, but no copy of the value. After an error the written part is useless, and Decode refuses it.
+//
+// The error is ErrLimit if Decode could not read the stream with the options o into a value of the same type: the encoder
+// counts what the decoder will count.
+func EncodeWithin(w io.Writer, s abi.State, o DecodeOptions) error {
+	_, err := encodeCounted(w, s, o)
+	return err
+}
+
+// encodeCounted is EncodeWithin, and returns the bytes that it has counted.
+func encodeCounted(w io.Writer, s abi.State, o DecodeOptions) (counted int64, err error) {
+	o = o.withDefaults()
+	e := &encoder{memory: o.MaxMemory}
+	err = e.encode(&capped{w, o.MaxBytes}, s)
+	return o.MaxMemory - e.memory, err
+}
+
+func (e *encoder) encode(w io.Writer, s abi.State) error {
 	t := reflect.TypeOf(s.Value)
 	if err := Encodable(t); err != nil {
 		return err
 	}
-	e := &encoder{
+	*e = encoder{
+		memory: e.memory, texts: map[span]uint64{},
 		writer: newWriter(w), shaper: shaper{}, numbers: map[*shape]int{}, codecs: map[*shape]*codec{},
 		dynamic: map[reflect.Type]*shape{}, kinds: map[*shape]*memoOf{},
 	}
 	e.head(majorTag, selfDescribed)
 	e.head(majorArray, 8)
-	e.text(magic)
+	e.name(magic)
 	e.uint(format)
-	e.text(s.Schema)
+	e.name(s.Schema)
 	e.int(int64(s.Version))
 	if t != nil {
 		e.root = e.shaper.of(t)
@@ -84,7 +114,8 @@ func Encode(w io.Writer, s abi.State) error {
 }
 
 func (e *encoder) values(value any) {
-	defer runtime.KeepAlive(value) // memo and extents hold addresses as numbers
+	defer runtime.KeepAlive(value) // memo, texts and extents hold addresses as numbers
+	e.charge(1, int64(e.root.typ.Size()))
 	e.inline(e.root, box(reflect.ValueOf(value)))
 	for o, ok := e.queue.pop(); ok && e.err == nil; o, ok = e.queue.pop() {
 		e.content(o)
@@ -99,7 +130,7 @@ func (e *encoder) inline(s *shape, p unsafe.Pointer) {
 	case reflect.Bool:
 		e.bool(*(*bool)(p))
 	case reflect.String:
-		e.text(*(*string)(p))
+		e.shared(*(*string)(p))
 	case reflect.Pointer:
 		e.object(s, *(*unsafe.Pointer)(p), 1)
 	case reflect.Slice:
@@ -177,6 +208,12 @@ func (e *encoder) object(s *shape, p unsafe.Pointer, n int) {
 	if s.kind != reflect.Map {
 		e.extents.add(p, uintptr(n)*s.elem.typ.Size(), s.kind == reflect.Slice, s)
 	}
+	e.charge(1, int64(unsafe.Sizeof(decoded{})))
+	if s.kind == reflect.Map {
+		e.charge(1, mapHead+s.mapMemory(n))
+	} else {
+		e.charge(int64(n), int64(s.elem.typ.Size()))
+	}
 	e.queue.push(pending{s, p, n})
 	e.head(majorArray, 1)
 	e.uint(uint64(n))
@@ -219,6 +256,7 @@ func (e *encoder) std(s *shape, p unsafe.Pointer) {
 	if err != nil {
 		e.fail(s, "%v", err)
 	}
+	e.charge(int64(len(b)), 1)
 	e.bytes(b)
 }
 
@@ -251,6 +289,7 @@ func (e *encoder) interfaceValue(s *shape, p unsafe.Pointer) {
 	} else {
 		e.describe(dynamic)
 	}
+	e.charge(1, int64(x.Type().Size()))
 	e.inline(dynamic, box(x))
 	e.depth--
 }

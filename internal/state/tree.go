@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"reflect"
+	"unicode/utf8"
 	"unsafe"
 
 	"github.com/sohost/sohost/abi"
@@ -122,10 +123,11 @@ func (d *treeReader) value(s *shape) any {
 
 // text returns a string as text, or as bytes if it isn't UTF-8.
 func (d *treeReader) text() any {
-	if d.need(1) && d.buf[d.pos]>>5 == majorBytes {
-		return d.str()
+	s := d.shared()
+	if utf8.ValidString(s) {
+		return s
 	}
-	return string(d.str())
+	return []byte(s)
 }
 
 func (d *treeReader) several(s *shape, n int) []any {

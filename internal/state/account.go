@@ -1,0 +1,89 @@
+package state
+
+import (
+	"fmt"
+	"io"
+	"unsafe"
+)
+
+// What a value takes is counted in one way by whoever copies, writes or reads it: memory is what is allocated for objects,
+// strings and interfaces, by the sizes of their types. The encoder counts what the decoder will count, so that nothing is
+// written that can't be read again. A mover counts the same but for strings, which copies share. TestAccount compares them.
+
+// mapHead is what is counted for a Go map besides its entries, in bytes.
+const mapHead = 64
+
+// What is counted for each type in a stream, each field, and each earlier name of one, besides their names, in bytes.
+const (
+	shapeMemory = int64(unsafe.Sizeof(shape{})) + 8
+	fieldMemory = int64(unsafe.Sizeof(field{}))
+	wasMemory   = 16
+)
+
+// numberedText is what the decoder holds for each numbered string besides its bytes.
+const numberedText = int64(unsafe.Sizeof(""))
+
+// charge counts n pieces of size bytes that the decoder will allocate.
+func (e *encoder) charge(n, size int64) {
+	if e.err != nil {
+		return
+	}
+	if size > 0 && n > e.memory/size {
+		e.err = fmt.Errorf("%w: to read it again would take more memory than that", ErrLimit)
+		return
+	}
+	e.memory -= n * size
+}
+
+// name writes a text that is no value.
+func (e *encoder) name(s string) {
+	e.charge(int64(len(s)), 1)
+	e.text(s)
+}
+
+// shared writes a string that is a value, or its number if it was written before.
+func (e *encoder) shared(s string) {
+	if len(s) >= sharedText {
+		at := span{uintptr(unsafe.Pointer(unsafe.StringData(s))), len(s)}
+		if n, met := e.texts[at]; met {
+			e.uint(n)
+			return
+		}
+		e.texts[at] = uint64(len(e.texts) + 1)
+		e.charge(1, numberedText)
+	}
+	e.charge(int64(len(s)), 1)
+	e.text(s)
+}
+
+// shared reads a string that is a value.
+func (d *decoder) shared() string {
+	if d.format > firstFormat && d.need(1) && d.buf[d.pos]>>5 == majorUint {
+		n := d.uint()
+		if d.err == nil && (n == 0 || n > uint64(len(d.texts))) {
+			d.corrupt("string %d of %d", n, len(d.texts))
+		}
+		if d.err != nil {
+			return ""
+		}
+		return d.texts[n-1]
+	}
+	s := d.string()
+	if d.format > firstFormat && len(s) >= sharedText && d.charge(1, numberedText) {
+		d.texts = append(d.texts, s)
+	}
+	return s
+}
+
+// capped is a writer that takes so many bytes.
+type capped struct {
+	w    io.Writer
+	left int64
+}
+
+func (c *capped) Write(p []byte) (int, error) {
+	if c.left -= int64(len(p)); c.left < 0 {
+		return 0, fmt.Errorf("%w: length of the stream", ErrLimit)
+	}
+	return c.w.Write(p)
+}
