@@ -390,6 +390,9 @@ func TestCheckpoints(t *testing.T) {
 	if s := r.pluginStatus("x"); !strings.Contains(s.Uncheckpointed, "names no type") || r.pluginStatus("a").Uncheckpointed != "" {
 		t.Errorf("uncheckpointed: %q", s.Uncheckpointed)
 	}
+	if s := r.pluginStatus("x").Last; s == nil || !strings.Contains(s.State.Uncheckpointed, "names no type") {
+		t.Errorf("the last reload is %+v", s)
+	}
 	if !w.logged("state has no checkpoints") {
 		t.Error("that x has no checkpoints isn't logged")
 	}

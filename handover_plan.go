@@ -10,7 +10,7 @@ import (
 
 // planFormat is the form of a plan and of the messages that follow. A taker refuses any other: a plan that it understands
 // only in part would end with a commit of plugins that serve nothing.
-const planFormat = 1
+const planFormat = 2
 
 // plan says what the taker is to serve.
 type plan struct {
@@ -24,10 +24,11 @@ type plan struct {
 type planEntry struct {
 	Plugin     Plugin            `json:"plugin"`
 	FileImage  generations.ID    `json:"file_image,omitzero"`
-	Serves     generations.ID    `json:"serves,omitzero"`    // what the giver serves; zero: nothing
-	Stateful   bool              `json:"stateful,omitempty"` // that has state
-	Next       generations.Entry `json:"next"`               // what the taker is to serve; nothing if its image is zero
-	Cause      string            `json:"cause,omitempty"`    // why Next is another image; empty if it is the same
+	Serves     generations.ID    `json:"serves,omitzero"`      // what the giver serves; zero: nothing
+	Stateful   bool              `json:"stateful,omitempty"`   // that has state
+	StateType  []byte            `json:"state_type,omitempty"` // of that state, see state.Describe; nil if it isn't known
+	Next       generations.Entry `json:"next"`                 // what the taker is to serve; nothing if its image is zero
+	Cause      string            `json:"cause,omitempty"`      // why Next is another image; empty if it is the same
 	RollbackOf int               `json:"rollback_of,omitempty"`
 	Kind       generations.Kind  `json:"kind,omitempty"`
 	Last       *Move             `json:"last,omitempty"`
@@ -45,6 +46,7 @@ func (g *giver) plan(ctx context.Context) (*plan, error) {
 		e.Next.Image = e.Serves
 		if serves := p.serving(); serves != nil {
 			e.Next.Skipped, e.Stateful = serves.Value().skipped, serves.Value().Stateful()
+			e.StateType = serves.Value().DescribeState()
 		}
 		p.mu.Lock()
 		e.Last, e.Refused = p.last, p.refused

@@ -174,6 +174,9 @@ func (t *taker) prepare(ctx context.Context) error {
 		}
 		switch {
 		case c.next.Stateful():
+			if err := c.losesDescribed(e.StateType); err != nil {
+				return &failure{candidate: c, phase: PhaseState, err: err}
+			}
 			s := c.next.Image().Wants()
 			ready.Wants[p.Name] = wantedState{Schema: s.Schema, Version: s.Version}
 		case e.Stateful && !e.LoseState:

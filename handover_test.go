@@ -380,15 +380,19 @@ func TestHandoverKeeps(t *testing.T) {
 	}
 }
 
-// TestHandoverEmpties goes to an image that keeps no field of the state, which only the new process can tell.
+// TestHandoverEmpties goes to an image that keeps no field of the state: that is refused before any gate is shut.
 func TestHandoverEmpties(t *testing.T) {
 	w := newWorld(t)
 	r, lock := w.giver("m1")
 	r.wants("/m", "m1 {1 map[/m:1]}")
+	w.done()
 	_, _, err, _ := r.handover(t.Context(), lock, GiveOptions{Images: map[string]string{"m": w.file("m", "m3")}})
 	var refused *Refusal
 	if !errors.As(err, &refused) || refused.Phase != PhaseState || !strings.Contains(refused.Message, "no field of state is left") {
 		t.Errorf("it is not refused: %v", err)
+	}
+	if got := w.done("Stop", "Export"); got != "" {
+		t.Errorf("the giver did %s", got)
 	}
 	r.wants("/m", "m1 {2 map[/m:2]}")
 }

@@ -50,6 +50,19 @@ func (c *candidate) losesState() error {
 	return emptiedError(plan.Emptied, plan.Changes)
 }
 
+// losesDescribed is losesState for the state of a generation in another process.
+func (c *candidate) losesDescribed(described []byte) error {
+	wants := c.next.Image().Wants()
+	if described == nil || wants.Value == nil {
+		return nil
+	}
+	plan, err := state.CompareDescribed(described, reflect.TypeOf(wants.Value))
+	if err != nil {
+		return err
+	}
+	return c.judgeLoss(state.Report{Emptied: plan.Emptied, Changes: plan.Changes})
+}
+
 // judgeLoss is losesState for what shows only when the state moves.
 func (c *candidate) judgeLoss(r state.Report) error {
 	if c.loseState || c.move.From.IsZero() || c.move.From == c.move.To || len(r.Emptied) == 0 || c.ownKept() != nil {

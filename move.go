@@ -147,6 +147,9 @@ type StateMove struct {
 	// Unrestored lists the kept states that could not be used to restore what they have, each with the reason.
 	Unrestored []string `json:"unrestored,omitempty"`
 
+	// Uncheckpointed says why the new generation's state can't be checkpointed, so that a restart loses it; empty if it can.
+	Uncheckpointed string `json:"uncheckpointed,omitempty"`
+
 	// Entries is the number of map entries and slice elements that were copied, and Bytes the approximate size of the
 	// copy. Both are zero if nothing was copied.
 	Entries int64 `json:"entries,omitempty"`

@@ -130,6 +130,7 @@ func (b *batch) finish() *Reload {
 			result.Warning = joinWarnings(result.Warning, c.keepState(result.Release))
 			c.move.State.Waited = c.old.waited(nil)
 			if err := c.next.Uncheckpointable(); err != nil {
+				c.move.State.Uncheckpointed = err.Error()
 				h.log.Warn("state has no checkpoints: a restart loses it", "plugin", c.plugin.Name, "generation", c.next.label, "why", err)
 			}
 			if c.old.serves != nil && c.next.Stateful() {

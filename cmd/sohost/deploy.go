@@ -136,6 +136,9 @@ func stateLines(s sohost.StateMove) (lines []string) {
 	if s.Unmatched > 0 {
 		lines = append(lines, fmt.Sprintf("not restored: the removed fields of %s, which have changed places", count(int(s.Unmatched), "slice element")))
 	}
+	if s.Uncheckpointed != "" {
+		lines = append(lines, "it gets no checkpoints, so a restart loses the state: "+s.Uncheckpointed)
+	}
 	if s.Age > 0 {
 		lines = append(lines, fmt.Sprintf("the state is %s old: what happened since is lost", short(s.Age)))
 	}

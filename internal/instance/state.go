@@ -344,3 +344,12 @@ func (in *Instance) Uncheckpointable() error {
 
 // errNoType is why a state can't be checkpointed of which only the plugin knows the type.
 var errNoType = errors.New("the plugin's Descriptor.State names no type")
+
+// DescribeState returns a description of the type of the instance's state, for state.CompareDescribed in another process. It
+// is nil if there is none or the type isn't known.
+func (in *Instance) DescribeState() []byte {
+	if !in.Stateful() {
+		return nil
+	}
+	return state.Describe(reflect.TypeOf(in.image.descriptor.State.Value))
+}

@@ -274,3 +274,35 @@ func BenchmarkFill(b *testing.B) {
 		}
 	}
 }
+
+// TestDescribed compares types of two processes: what is lost is the same as within one.
+func TestDescribed(t *testing.T) {
+	type newer struct {
+		count int64 `sohost:"was=hits"`
+		other int64
+	}
+	type older struct{ hits int64 }
+	for _, pair := range [][2]reflect.Type{
+		{reflect.TypeFor[*world1](), reflect.TypeFor[*world2]()}, {reflect.TypeFor[newer](), reflect.TypeFor[older]()},
+		{reflect.TypeFor[map[string]entry](), reflect.TypeFor[map[string]struct{ x int }]()},
+		{reflect.TypeFor[int64](), reflect.TypeFor[int32]()},
+	} {
+		got, err := CompareDescribed(Describe(pair[0]), pair[1])
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := Compare(pair[0], pair[1])
+		if !reflect.DeepEqual(got.Changes.Removed, want.Changes.Removed) || !slices.Equal(got.Emptied, want.Emptied) || got.Way != want.Way {
+			t.Errorf("%v → %v: %+v, want %+v", pair[0], pair[1], got, want)
+		}
+	}
+	if Describe(nil) != nil || Describe(reflect.TypeFor[func()]()) != nil {
+		t.Error("what can't be written is described")
+	}
+	whole := Describe(reflect.TypeFor[*world1]())
+	for i := range whole {
+		if _, err := CompareDescribed(whole[:i], reflect.TypeFor[*world2]()); !errors.Is(err, ErrCorrupt) && !errors.Is(err, ErrLimit) {
+			t.Fatalf("cut off after %d bytes: %v", i, err)
+		}
+	}
+}
