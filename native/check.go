@@ -57,7 +57,10 @@ func (c *checker) plugin() bool {
 	}
 	r := notPlugin(c.img.Kind)
 	if c.img.Kind == KindGoShared && c.img.Settings["-buildmode"] == "plugin" {
-		r.Remedy = "build it again without stripping the dynamic symbols"
+		if r.Remedy = "build it again without stripping the dynamic symbols"; len(c.img.Packages) > 0 {
+			// The linker calls the main package otherwise than its symbols, and the runtime would find none of them.
+			r.Remedy = "build it again without -ldflags=-pluginpath, or with `sohost build`, which gives each build its own path"
+		}
 	}
 	c.add(r)
 	return false
