@@ -83,6 +83,9 @@ type PluginStatus struct {
 	// what was lost. They are removed when their release is confirmed.
 	Kept []KeptState `json:"kept,omitempty"`
 
+	// Shares says what the plugin has in common with others. It is absent in StatusBrief.
+	Shares []Sharing `json:"shares,omitempty"`
+
 	// Last is the last reload that changed something. Refused says why the newest image was not taken; it is nil after
 	// a successful reload.
 	Last    *Move    `json:"last,omitempty"`
@@ -125,7 +128,9 @@ func (h *Host) Status() Status {
 	s := h.StatusBrief()
 	costs := h.loader.Measure(h.inUse)
 	s.Left = leftoversOf(costs)
-	for _, p := range s.Plugins {
+	shared := sharing(h.plugins())
+	for n, p := range s.Plugins {
+		s.Plugins[n].Shares = shared[p.Name]
 		for i := range p.Generations {
 			p.Generations[i].Memory = costs.Memory[p.Generations[i].path]
 		}
@@ -133,7 +138,8 @@ func (h *Host) Status() Status {
 	return s
 }
 
-// StatusBrief returns the same as Status without measuring anything: Left and each generation's Memory are zero.
+// StatusBrief returns the same as Status without measuring anything: Left, each generation's Memory and
+// each plugin's Shares are zero.
 func (h *Host) StatusBrief() Status {
 	s := Status{
 		PID: os.Getpid(), Started: h.started, Store: h.opts.Store, Release: h.CurrentRelease(), Plugins: []PluginStatus{},

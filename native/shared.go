@@ -10,16 +10,15 @@ import (
 // the same content: a process has one set of their variables and runs their init functions once. Sorted.
 func SharedPrivate(a, b *Info) []string {
 	var shared []string
-	if a.PluginPath == b.PluginPath {
+	if a.Seal == nil || b.Seal == nil || a.PluginPath == b.PluginPath {
 		return nil
 	}
-	for p := range a.Packages {
-		if _, ok := b.Packages[p]; ok && a.marked(p) && b.marked(p) {
+	for _, p := range a.Seal.Private {
+		if b.marked(p) {
 			shared = append(shared, a.importPath(p))
 		}
 	}
-	slices.Sort(shared)
-	return shared
+	return shared // in order, because those of the seal are
 }
 
 // A Collision explains a panic in a package that two images share. Such a package may be a registry, as of metrics, in which a name is

@@ -110,6 +110,14 @@ func (im *Image) SharedWith(other *Image) func(path string) bool {
 	}
 }
 
+// Private returns the import paths of the private packages that both images have with the same content, sorted.
+func (im *Image) Private(other *Image) []string {
+	if im.info == nil || other.info == nil {
+		return nil
+	}
+	return native.SharedPrivate(im.info, other.info)
+}
+
 // own reports whether the package is the image's alone: neither the program nor another opened image has it.
 func (im *Image) own(pkg string) bool {
 	if _, has := im.info.Packages[pkg]; !has && pkg != im.info.PluginPath || im.info.Standard(pkg) {
