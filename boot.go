@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"time"
 
 	"github.com/sohost/sohost/generations"
@@ -83,6 +84,8 @@ func (h *Host) add(config Plugin) *plugin {
 		cache:   cache.New(h.opts.CacheBytes),
 		owner:   make(chan struct{}, 1),
 		changed: newWake(),
+
+		fromDir: h.opts.Dir != "" && config.Image == filepath.Join(h.opts.Dir, config.Name+".so"), forgotten: make(chan struct{}),
 	}
 	p.findKept()
 	p.disown()

@@ -2,9 +2,6 @@ package sohost
 
 import (
 	"errors"
-	"os"
-	"path/filepath"
-	"strings"
 	"time"
 
 	"github.com/sohost/sohost/generations"
@@ -44,12 +41,14 @@ func (p *plugin) watch() {
 	h.tasks.Go(p.follow)
 }
 
-// follow reloads the plugin whenever its image has changed, until the host's lifetime ends. Each plugin in Dev mode has
+// follow reloads the plugin whenever its image has changed, until the plugin is forgotten or the host's lifetime ends. Each plugin in Dev mode has
 // one goroutine for it.
 func (p *plugin) follow() {
 	for {
 		select {
 		case <-p.changed:
+		case <-p.forgotten:
+			return
 		case <-p.host.lifetime.Done():
 			return
 		}
@@ -90,83 +89,4 @@ func (p *plugin) reloadChanged() (again bool) {
 func truncated(file string) bool {
 	_, err := native.InspectFile(file)
 	return errors.Is(err, native.ErrTruncated) || errors.Is(err, native.ErrDamaged)
-}
-
-// watchDir adds the plugins whose files appear in Options.Dir later, and loads them as it would a changed image.
-func (h *Host) watchDir() error {
-	if h.opts.Dir == "" {
-		return nil
-	}
-	changed := newWake()
-	if _, err := h.watcher.Dir(h.opts.Dir, isImageName, func(watch.Event) { changed.up() }); err != nil {
-		return err
-	}
-	changed.up() // a file may have appeared between the boot and the watch
-	h.tasks.Go(func() {
-		for {
-			select {
-			case <-changed:
-			case <-h.lifetime.Done():
-				return
-			}
-			configs, err := h.newInDir()
-			if err != nil {
-				h.log.Warn("read plugins directory", "err", err)
-			}
-			for _, config := range configs {
-				h.add(config).watch()
-			}
-		}
-	})
-	return nil
-}
-
-// newInDir returns the plugins that have a file in Options.Dir and that the host doesn't have yet.
-func (h *Host) newInDir() (configs []Plugin, err error) {
-	images, err := imagesIn(h.opts.Dir)
-	if err != nil {
-		return nil, err
-	}
-	for _, image := range images {
-		config, err := pluginOfFile(image).resolve()
-		table := h.table.Load()
-		_, known := table.Named(config.Name)
-		other, taken := table.At("/" + config.Name)
-		switch {
-		case known:
-		case err != nil:
-			h.log.Warn("file can't be a plugin", "file", image, "err", err)
-		case taken:
-			h.log.Warn("file can't be a plugin: another one has its route", "file", image, "route", "/"+config.Name, "plugin", other.Name)
-		default:
-			configs = append(configs, config)
-		}
-	}
-	return configs, nil
-}
-
-// pluginOfFile returns the configuration of the plugin that a file in Options.Dir makes.
-func pluginOfFile(file string) Plugin {
-	name := strings.TrimSuffix(filepath.Base(file), ".so")
-	return Plugin{Name: name, Image: file, Mode: Dev, Routes: []string{"/" + name}}
-}
-
-// imagesIn lists the *.so files of dir. A directory that doesn't exist is empty: it may appear later.
-func imagesIn(dir string) ([]string, error) {
-	entries, err := os.ReadDir(dir)
-	if err != nil && !errors.Is(err, os.ErrNotExist) {
-		return nil, err
-	}
-	var images []string
-	for _, e := range entries {
-		if isImageName(e.Name()) {
-			images = append(images, filepath.Join(dir, e.Name()))
-		}
-	}
-	return images, nil
-}
-
-// isImageName reports whether a file of that name in Options.Dir is a plugin. Hidden files are builds in progress.
-func isImageName(name string) bool {
-	return strings.HasSuffix(name, ".so") && !strings.HasPrefix(name, ".")
 }

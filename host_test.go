@@ -97,7 +97,7 @@ func TestOptions(t *testing.T) {
 func TestDirClashes(t *testing.T) {
 	dir := t.TempDir()
 	for _, name := range []string{"a.so", "b.so", "c.so", ".d.so", "e.so~", "no name.so"} {
-		if err := os.WriteFile(filepath.Join(dir, name), []byte("no image"), 0o644); err != nil {
+		if err := os.WriteFile(filepath.Join(dir, name), hollow(), 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}

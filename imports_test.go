@@ -35,6 +35,7 @@ var importRules = []importRule{
 	{"internal/self", "", "it starts this program again and does nothing else"},
 	{"internal/state", "abi", "it moves values and calls nothing of a plugin but their own methods"},
 	{"internal/wall", "golang.org/x/sys", "it runs programs of any kind and knows no images"},
+	{"internal/owners", "golang.org/x/sys", "it looks at files and doesn't know what they are for"},
 	{"internal/watch", "golang.org/x/sys", "it reports changed files and doesn't know what is in them"},
 	{"internal/build", "abi generations native", "it makes images and loads none"},
 
@@ -47,7 +48,7 @@ var importRules = []importRule{
 	{"internal/ledger", "generations", "it knows what is current on disk and runs no plugin"},
 
 	{".", "abi generations native internal/blame internal/cache internal/checkpoint internal/crash internal/inflight internal/instance internal/ledger " +
-		"internal/passing internal/pidfd internal/routes internal/state internal/watch golang.org/x/sys",
+		"internal/owners internal/passing internal/pidfd internal/routes internal/state internal/watch golang.org/x/sys",
 		"other programs embed it: no command line, no configuration, no build"},
 
 	{"internal/server/conns", "internal/fault golang.org/x/sys", "it moves connections and doesn't know the host"},

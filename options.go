@@ -29,7 +29,8 @@ type Options struct {
 
 	// Dir is a directory in which each *.so file is a plugin in Dev mode, named after the file and routed under /NAME.
 	// Hidden files are ignored, and so are files whose name or route a configured plugin has. A file that appears later
-	// is a new plugin. Removing a file has no effect until the next start. Default: no directory.
+	// is a new plugin. Removing a file has no effect until the next start, unless it never
+	// served. Default: no directory.
 	Dir string
 
 	// Logger receives one line for each reload and each refusal, besides warnings. Default: slog.Default().
@@ -72,6 +73,13 @@ type Options struct {
 	// Poll makes the host watch files by polling alone. Default: it polls only where the file system doesn't report
 	// changes.
 	Poll bool
+
+	// AnyOwner lets an image be loaded in Prod mode even if others than root and the user of this process may change its file, or put
+	// another in its place. Default: it is refused. In Dev mode there is a warning.
+	AnyOwner bool
+
+	// OutsideLinks lets a symbolic link in Dir lead to a file outside of Dir. Default: such a file is ignored.
+	OutsideLinks bool
 
 	// Keep is how many releases stay in the store. When a new one is published, older ones are removed, except for the
 	// last confirmed one. Default: 100. Negative: all stay.

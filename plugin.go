@@ -30,9 +30,12 @@ type plugin struct {
 	owner     chan struct{}
 	fileImage generations.ID // what was in the plugin's own file when it was last read; zero if it never was
 
-	changed wake // the image file may have changed
+	changed   wake          // the image file may have changed
+	fromDir   bool          // the file is one of Options.Dir
+	forgotten chan struct{} // closed, with the token held, when the host has the plugin no more
 
 	mu          sync.Mutex                         // guards the fields below; no other lock of the host is taken under it
+	others      string                             // by what others may change the file, as last seen
 	refused     *Refusal                           // why the newest image was not taken; nil after a success
 	kept        []*kept                            // for rollbacks, the newest first; the holder of the token may read it without mu
 	last        *Move                              // the last reload that changed something; nil if there was none

@@ -126,7 +126,7 @@ func (c *candidate) prepare(ctx context.Context) error {
 // the same file again, it returns the newest refusal.
 func (c *candidate) judgedByHead(err error) error {
 	f, ok := err.(*failure)
-	if !ok || !slices.ContainsFunc([]error{native.ErrEmpty, native.ErrNotELF, native.ErrTruncated, native.NotPlugin},
+	if !ok || !slices.ContainsFunc([]error{native.ErrEmpty, native.ErrNotELF, native.ErrTruncated, native.NotPlugin, ErrOthersWrite},
 		func(target error) bool { return errors.Is(err, target) }) {
 		return err
 	}
@@ -142,6 +142,9 @@ func (c *candidate) judgedByHead(err error) error {
 func (c *candidate) store(ctx context.Context) (path string, err error) {
 	h := c.plugin.host
 	if c.stored.IsZero() {
+		if err := errors.Join(h.leavesDir(c.file), c.plugin.trust(c.file)); err != nil {
+			return "", err
+		}
 		object, err := c.add(ctx)
 		if err != nil {
 			return "", err

@@ -75,6 +75,8 @@ type Host struct {
 
 	turnstile turnstile // what owns plugins passes it first
 
+	ignored ignoredFiles // in Options.Dir
+
 	adding    sync.Mutex     // held while a plugin is added, and for a whole handover; lock order: see plugin
 	pending   pendingList    // reloads that need a handover
 	retired   wake           // a generation has retired, or something else may make a handover possible

@@ -35,6 +35,9 @@ type Status struct {
 	// Tainted says what a refused image has changed in the process and can't be set back; empty if nothing.
 	Tainted string `json:"tainted,omitempty"`
 
+	// Ignored lists the *.so files in Options.Dir that are no plugins, by name.
+	Ignored []IgnoredFile `json:"ignored,omitempty"`
+
 	// Quarantine lists the images in quarantine, oldest first.
 	Quarantine []generations.Quarantine `json:"quarantine,omitempty"`
 }
@@ -54,6 +57,10 @@ type PluginStatus struct {
 	Generation generations.ID `json:"generation,omitzero"`
 	Version    string         `json:"version,omitempty"`
 	Since      time.Time      `json:"since,omitzero"`
+
+	// Others says by what others than root and the server's user may change the file; empty if they can't, and until the host has
+	// looked.
+	Others string `json:"others,omitempty"`
 
 	// Watch describes how changes of the file are noticed; nil in Prod mode.
 	Watch *WatchStatus `json:"watch,omitempty"`
@@ -148,6 +155,7 @@ func (h *Host) StatusBrief() Status {
 	if why := h.tainted.Load(); why != nil {
 		s.Tainted = *why
 	}
+	s.Ignored = h.ignored.all()
 	s.Quarantine, _ = h.store.Quarantines() // best effort: a record that can't be read is reported when it matters
 	if confirmed, err := h.store.Confirmed(); err == nil {
 		s.Confirmed = confirmed.Number
@@ -161,6 +169,7 @@ func (h *Host) StatusBrief() Status {
 func (p *plugin) status() PluginStatus {
 	s := PluginStatus{Name: p.Name, Mode: p.Mode, Image: p.Image, Routes: p.Routes, Generations: []GenerationStatus{}}
 	p.mu.Lock()
+	s.Others = p.others
 	s.Last, s.Refused, s.Checkpoint, s.Kept = p.last, p.refused, p.checkpointStatus(), p.keptStatesLocked()
 	old := slices.Clone(p.old)
 	if p.watched != nil {

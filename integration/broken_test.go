@@ -1,12 +1,14 @@
 package integration
 
 import (
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	"github.com/sohost/sohost/native"
 	"golang.org/x/sys/unix"
 )
 
@@ -49,6 +51,15 @@ func TestBrokenImages(t *testing.T) {
 	if targetArch() == "arm64" {
 		otherArch[18] = 62
 	}
+	sealed := filepath.Join(t.TempDir(), "sealed.so")
+	if err := errors.Join(os.WriteFile(sealed, otherArch, 0o644), native.SealFile(sealed, isolatedPath.MatchString)); err != nil {
+		t.Fatal(err)
+	}
+	if otherArch, err = os.ReadFile(sealed); err != nil {
+		t.Fatal(err)
+	}
+	flipped := append([]byte(nil), image...)
+	flipped[len(flipped)/2] ^= 1
 	tests := []struct {
 		name  string
 		act   func()
@@ -58,8 +69,9 @@ func TestBrokenImages(t *testing.T) {
 		{"empty file", put(nil), "empty"},
 		{"text file", put([]byte("this is no image\n")), "ELF"},
 		{"C shared library", func() { install(t, cLibrary(t), file) }, "C shared library"},
-		{"Go executable", func() { install(t, tool, file) }, "Go executable"},
+		{"Go executable", func() { install(t, tool, file) }, "executable"},
 		{"other architecture", put(otherArch), "platform"},
+		{"flipped bit", put(flipped), "damaged image: the content isn't what was built"},
 		{"directory", func() { replace(t, file, func() error { return os.Mkdir(file, 0o755) }) }, "directory"},
 		{"no symbol", plain("./integration/testdata/nosymbol"), "Plugin"},
 		{"symbol of another type", plain("./integration/testdata/othertype"), "found *github.com/sohost/sohost/abi.Descriptor"},

@@ -29,6 +29,8 @@ type config struct {
 
 	Keep            int
 	Poll            bool
+	AnyOwner        bool
+	OutsideLinks    bool
 	Settle          time.Duration
 	OpenTimeout     time.Duration
 	DrainTimeout    time.Duration

@@ -100,6 +100,8 @@ func (c *config) options() sohost.Options {
 		Dir:                c.Plugins,
 		Keep:               c.Keep,
 		Poll:               c.Poll,
+		AnyOwner:           c.AnyOwner,
+		OutsideLinks:       c.OutsideLinks,
 		Settle:             c.Settle,
 		OpenTimeout:        c.OpenTimeout,
 		DrainTimeout:       c.DrainTimeout,

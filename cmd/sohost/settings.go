@@ -51,6 +51,10 @@ func (c *config) bind() []setting {
 
 		{key: "poll", value: asBoolean(&c.Poll),
 			help: "watch files by polling only; without it, only those whose changes the kernel can't report are polled"},
+		{key: "any_owner", value: asBoolean(&c.AnyOwner),
+			help: "in prod mode, too, load images that others than root and the server's user may change"},
+		{key: "outside_links", value: asBoolean(&c.OutsideLinks),
+			help: "follow links in the plugins directory that lead out of it"},
 		{key: "settle", value: asDuration(&c.Settle, d.Settle),
 			help: "read a changed image once it has been quiet for this long"},
 		{key: "open_timeout", value: asDuration(&c.OpenTimeout, d.OpenTimeout),

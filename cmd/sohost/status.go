@@ -87,6 +87,9 @@ func printStatus(w io.Writer, s control.Status) error {
 			fmt.Fprintf(w, "\nrefused %s ago:\n%s\n", ago(p.Refused.Time), indent(p.Refused.Error()))
 		}
 	}
+	for _, f := range s.Ignored {
+		fmt.Fprintf(w, "\nno plugin since %s ago: %s\n%s\n", ago(f.Since), f.File, indent(f.Why))
+	}
 	for _, q := range s.Quarantine {
 		fmt.Fprintf(w, "\nin quarantine for %s: %s of %s; evidence: %s; next try: %s\n%s\n", ago(q.Time), q.Image.Short(), q.Plugin,
 			orDash(q.Evidence), nextTry(q), indent(q.Reason))

@@ -30,6 +30,16 @@ func (t *Table[T]) With(name string, routes []string, value T) *Table[T] {
 	return next
 }
 
+// Without returns a copy of the table without the value with that name, which has those routes.
+func (t *Table[T]) Without(name string, routes []string) *Table[T] {
+	next := &Table[T]{names: maps.Clone(t.names), prefixes: maps.Clone(t.prefixes)}
+	delete(next.names, name)
+	for _, r := range routes {
+		delete(next.prefixes, r)
+	}
+	return next
+}
+
 // Named returns the value with that name.
 func (t *Table[T]) Named(name string) (value T, ok bool) {
 	value, ok = t.names[name]
