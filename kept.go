@@ -20,7 +20,8 @@ import (
 // memory only if it can't.
 type kept struct {
 	checkpoint.Kept
-	given abi.State // Value is nil if the state is in the file
+	given  abi.State // Value is nil if the state is in the file
+	unsure bool      // nothing is known to be lost: an Import may have left something out
 }
 
 // KeptState describes a state that is kept for a rollback.
@@ -87,7 +88,7 @@ const mostKept = 8
 // touch the value until then. lost says that something is known to be lost. The caller owns the plugin. The result is a
 // warning, or empty.
 func (p *plugin) keep(k *kept, release int, of *instance.Instance, lost bool) (warning string) {
-	k.Release = release
+	k.Release, k.unsure = release, !lost
 	if k.File == "" {
 		err := errors.New("it has no type that can be written")
 		if of.Checkpointable() {
@@ -108,9 +109,21 @@ func (p *plugin) keep(k *kept, release int, of *instance.Instance, lost bool) (w
 	return warning
 }
 
-// addKept adds a kept state, in place of an earlier one of the same image and release.
+// addKept adds a kept state, in place of an earlier one of the same image and release. Of those of which nothing is known to
+// be lost only the newest stays: code whose Import runs at each reload would fill the disk with them.
 func (p *plugin) addKept(k *kept) {
-	all := slices.DeleteFunc(slices.Clone(p.kept), func(o *kept) bool { return o.Image == k.Image && o.Release == k.Release })
+	all := slices.DeleteFunc(slices.Clone(p.kept), func(o *kept) bool {
+		if o.Image == k.Image && o.Release == k.Release {
+			return true
+		}
+		superseded := k.unsure && o.unsure
+		if superseded && o.File != "" {
+			if err := p.host.checkpoints.Forget(o.Kept); err != nil {
+				p.host.log.Warn("remove a kept state that is no longer needed", "plugin", p.Name, "err", err)
+			}
+		}
+		return superseded
+	})
 	all = append(all, k)
 	slices.SortStableFunc(all, func(a, b *kept) int { return b.Time.Compare(a.Time) })
 	for len(all) > mostKept {
@@ -264,7 +277,9 @@ func (c *candidate) keepState(release int) (warning string) {
 	if c.kept == nil {
 		return ""
 	}
-	return c.plugin.keep(c.kept, release, c.old.serves.Value().Instance, len(c.move.State.Lost) > 0)
+	wants, given := c.next.Image().Wants(), c.kept.given
+	lost := len(c.move.State.Lost) > 0 || c.move.State.Way == WayKept || given.Schema != wants.Schema || given.Version != wants.Version
+	return c.plugin.keep(c.kept, release, c.old.serves.Value().Instance, lost)
 }
 
 // joinWarnings joins two warnings, each of which may be empty.

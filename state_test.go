@@ -477,3 +477,16 @@ func TestKeptFails(t *testing.T) {
 		t.Errorf("back: %+v", s)
 	}
 }
+
+// TestKeptImports keeps only the newest state of code whose Import runs at each reload, since nothing is known to be lost.
+func TestKeptImports(t *testing.T) {
+	w := newWorld(t)
+	r := w.boots("a1")
+	for _, image := range []string{"a2", "a3", "a4"} {
+		w.mustMove(r.deployAs("a", image, DeployOptions{}))
+	}
+	found, err := filepath.Glob(filepath.Join(w.store, "state", "a.cbor.kept-*"))
+	if k := r.pluginStatus("a").Kept; err != nil || len(k) != 1 || k[0].Image != w.imageID("a3") || len(found) != 1 {
+		t.Errorf("kept: %+v, %v, %v", k, found, err)
+	}
+}

@@ -21,13 +21,14 @@ func printCheckpoints(w io.Writer, plugins []sohost.PluginStatus) {
 			fmt.Fprintf(&troubles, "\nthe last reload of %s, %s ago, by way of %s:\n%s\n", p.Name, ago(p.Last.Time), p.Last.State.Way,
 				indent(strings.Join(stateLines(p.Last.State), "\n")))
 		}
-		for _, k := range p.Kept {
+		if len(p.Kept) > 0 {
+			k := p.Kept[0]
 			where := size(k.Bytes)
 			if k.MemoryOnly {
 				where = "in memory only, so a restart or a handover loses it"
 			}
-			fmt.Fprintf(&troubles, "\nkept for a rollback until release %d is confirmed: the state of %s %s, %s old, %s\n",
-				k.Release, p.Name, shortID(k.Image), ago(k.Time), where)
+			fmt.Fprintf(&troubles, "\nkept for a rollback until release %d is confirmed: %s of %s, the newest of %s, %s old, %s\n",
+				k.Release, count(len(p.Kept), "state"), p.Name, shortID(k.Image), ago(k.Time), where)
 		}
 		if c == nil {
 			if p.Uncheckpointed != "" {

@@ -54,7 +54,7 @@ func (x *extents) clash() (inner, outer any, found bool) {
 
 // risky reports whether values of a shape can have pointers into other objects: a pointer's target type is also part of
 // another type, or there are interfaces, which may hold any pointer. A pointer to an array may have been made from a slice
-// of its elements, and a slice from an array; so an array is looked at as its elements.
+// of its elements, and a slice from an array.
 func risky(s *shape) bool {
 	targets, parts := map[reflect.Type]bool{}, map[reflect.Type]bool{}
 	arrays, slices := map[reflect.Type]bool{}, map[reflect.Type]bool{} // by element type
@@ -63,10 +63,6 @@ func risky(s *shape) bool {
 		switch s.kind {
 		case reflect.Pointer:
 			targets[s.object] = true
-			for t := s.object; t.Kind() == reflect.Array; {
-				t = t.Elem()
-				targets[t] = true
-			}
 		case reflect.Slice:
 			parts[s.elem.typ] = true
 			slices[s.elem.typ] = true
