@@ -3,6 +3,7 @@ package sohost
 import (
 	"fmt"
 	"strings"
+	"sync"
 
 	"github.com/sohost/sohost/internal/instance"
 )
@@ -10,11 +11,50 @@ import (
 // Change is a setting of the process that a plugin's code has changed, such as GOGC. All plugins share these settings.
 type Change = instance.Change
 
+// comparisons are the comparisons of settings that run. The zero value is ready.
+type comparisons struct {
+	mu     sync.Mutex // guards active, and shared of its elements
+	active map[*comparison]bool
+}
+
+// comparison is one of them.
+type comparison struct {
+	before instance.Settings
+	shared bool // another one has run meanwhile
+}
+
+func (c *comparisons) begin() *comparison {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	one := &comparison{before: instance.ReadSettings(), shared: len(c.active) > 0}
+	for other := range c.active {
+		other.shared = true
+	}
+	if c.active == nil {
+		c.active = map[*comparison]bool{}
+	}
+	c.active[one] = true
+	return one
+}
+
+// end ends a comparison, and returns what has changed since it began.
+func (c *comparisons) end(one *comparison) []Change {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.active, one)
+	changes := one.before.Changes()
+	for i := range changes {
+		changes[i].Shared = one.shared
+	}
+	return changes
+}
+
 // watched is step for a phase that runs the plugin's code in this process: it notes which settings of the process change
 // meanwhile.
 func (c *candidate) watched(phase Phase, do func() error) error {
-	before := instance.ReadSettings()
-	defer func() { c.move.Changed = instance.Merged(c.move.Changed, before.Changes()) }()
+	running := &c.plugin.host.comparisons
+	one := running.begin()
+	defer func() { c.move.Changed = instance.Merged(c.move.Changed, running.end(one)) }()
 	return c.step(phase, do)
 }
 

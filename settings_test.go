@@ -66,6 +66,38 @@ func TestSettingsOfRefused(t *testing.T) {
 	}
 }
 
+// TestSettingsOfTwo loads two images at the same time, one of which changes a setting. Nobody knows which, so both are told, and the
+// refusal of one doesn't undo what may be the other's.
+func TestSettingsOfTwo(t *testing.T) {
+	w := newWorld(t)
+	w.file("a", "a1")
+	w.file("b", "b1")
+	asked := make(chan string, 10)
+	o := w.options("a", "b")
+	o.Process = &Process{Handover: func(_ context.Context, why string) error { asked <- why; return errFault }}
+	r := w.host(o)
+	defer debug.SetGCPercent(100)
+	begun, changed := make(chan struct{}), make(chan struct{})
+	w.fail("a2 New", func(context.Context) error { close(begun); <-changed; return nil })
+	w.fail("b2 New", func(context.Context) error { <-begun; debug.SetGCPercent(50); close(changed); return errFault })
+	done := make(chan *Reload)
+	go func() { done <- r.mustDeploy("a2") }()
+	_, err := r.deploy("b2")
+	moved := <-done
+	if err == nil || !strings.Contains(err.Error(), "GOGC: 100 → 50 (perhaps by another image that was loaded meanwhile)") {
+		t.Errorf("b2: %v", err)
+	}
+	if m := moved.Moves[0]; len(m.Changed) != 1 || !m.Changed[0].Shared {
+		t.Errorf("a2: %+v", m.Changed)
+	}
+	if now := debug.SetGCPercent(100); now != 50 {
+		t.Errorf("GOGC was set back to %d", now)
+	}
+	if why := <-asked; !strings.Contains(why, "GOGC") {
+		t.Errorf("a handover because of %q", why)
+	}
+}
+
 // TestSettingsOfTaken takes an image that changes a setting: that is its right, and is told.
 func TestSettingsOfTaken(t *testing.T) {
 	w := newWorld(t)

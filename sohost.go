@@ -73,7 +73,8 @@ type Host struct {
 	table   atomic.Pointer[routes.Table[*plugin]]
 	readied readied // written only by the boot, before anyone else reads it
 
-	turnstile turnstile // what owns plugins passes it first
+	comparisons comparisons // of the process's settings, those that run
+	turnstile   turnstile   // what owns plugins passes it first
 
 	ignored ignoredFiles // in Options.Dir
 

@@ -21,6 +21,10 @@ type Change struct {
 	Old     string `json:"old"`
 	New     string `json:"new"`
 
+	// Shared says that other images were being loaded at the same time, and one of them may have made the change. Such a change
+	// is never set back.
+	Shared bool `json:"shared,omitempty"`
+
 	// Restored says that it was set back. That happens after a refusal only.
 	Restored bool `json:"restored,omitempty"`
 
@@ -32,6 +36,9 @@ func (c Change) String() string {
 	text := fmt.Sprintf("%s: %s → %s", c.Setting, c.Old, c.New)
 	if c.Restored {
 		text += " (set back)"
+	}
+	if c.Shared {
+		text += " (perhaps by another image that was loaded meanwhile)"
 	}
 	return text
 }
@@ -115,6 +122,7 @@ func Merged(before, later []Change) []Change {
 			merged = slices.Delete(merged, i, i+1)
 		default:
 			merged[i].New, merged[i].still = c.New, c.still
+			merged[i].Shared = merged[i].Shared || c.Shared
 		}
 	}
 	return merged
@@ -132,7 +140,7 @@ func Restore(changes []Change) (left []Change) {
 		if !still[i] {
 			continue
 		}
-		if c.restore == nil || c.restore() != nil {
+		if c.Shared || c.restore == nil || c.restore() != nil {
 			left = append(left, *c)
 			continue
 		}
