@@ -536,7 +536,7 @@ func TestBudgetAfterEnd(t *testing.T) {
 
 func TestSpentBy(t *testing.T) {
 	b := Budget{}.withDefaults()
-	if b != (Budget{32, 256 << 20, 1000}) {
+	if b != (Budget{32, 256 << 20, 1000, 75}) {
 		t.Errorf("the defaults are %+v", b)
 	}
 	for _, test := range []struct {
@@ -552,7 +552,7 @@ func TestSpentBy(t *testing.T) {
 			t.Errorf("%+v: %q, want %q", test.left, got, test.want)
 		}
 	}
-	if got := (Budget{-1, -1, -1}).spentBy(Leftovers{99, 99, 99}); got != "" {
+	if got := (Budget{-1, -1, -1, -1}).spentBy(Leftovers{99, 99, 99}); got != "" {
 		t.Errorf("without bounds: %q", got)
 	}
 	if got := leftoversOf(instance.Costs{Images: 1, Resident: 2, Goroutines: 3}); got != (Leftovers{1, 2, 3}) {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/sohost/sohost/internal/files"
 	"github.com/sohost/sohost/internal/instance"
 )
 
@@ -21,12 +22,17 @@ type Budget struct {
 	// Goroutines is how many goroutines may remain that run code which only old generations have, or are calls into
 	// plugins that the host has given up. Default: 1000.
 	Goroutines int
+
+	// Files is how much of its limit of open files, in percent, the process may have open, not counting the connections of
+	// Process.Connections. A process that has more open from its beginning is left alone. Default: 75.
+	Files int
 }
 
 func (b Budget) withDefaults() Budget {
 	setDefault(&b.Generations, 32)
 	setDefault(&b.Memory, 256<<20)
 	setDefault(&b.Goroutines, 1000)
+	setDefault(&b.Files, 75)
 	return b
 }
 
@@ -57,6 +63,26 @@ func (b Budget) spentBy(left Leftovers) string {
 	}
 	return ""
 }
+
+// filesDue returns why a process with that many open files should be replaced, and "" if it need not be.
+func (b Budget) filesDue(u files.Usage, connections int) string {
+	if open := u.Open - connections; b.Files >= 0 && u.Limit > 0 && open*100 > u.Limit*b.Files {
+		return fmt.Sprintf("%d open files besides %d connections, the limit is %d and the budget %d %% of it", open, connections, u.Limit, b.Files)
+	}
+	return ""
+}
+
+// filesDue is Budget.filesDue for this process now.
+func (h *Host) filesDue() string {
+	connections := 0
+	if count := h.opts.Process.Connections; count != nil {
+		connections = count()
+	}
+	return h.opts.Budget.filesDue(files.Of(0), connections)
+}
+
+// filesInterval is how often the open files are counted.
+const filesInterval = 10 * time.Second
 
 // handoverDue returns why the plugins should move to another process, and "" if there is no reason to. It measures: see
 // instance.Measure for what that costs.
@@ -103,28 +129,48 @@ func (h *Host) noteDue(why string, err error) bool {
 }
 
 // watchBudget checks after each retirement whether a handover is due, and asks for one if so. It measures only then,
-// because that stops the world.
+// because that stops the world. Open files it counts regularly.
 func (h *Host) watchBudget() {
 	if h.opts.Process.Handover == nil {
 		return
 	}
 	h.tasks.Go(func() {
 		var notBefore time.Time
+		counts := time.NewTicker(filesInterval)
+		defer counts.Stop()
+		first := h.filesDue() // what the plugins need, they need in a new process, too
+		if first != "" {
+			h.log.Warn("many files are open: raise the limit (ulimit -n, LimitNOFILE)", "why", first)
+		}
 		for {
+			retired := false
 			select {
 			case <-h.retired:
+				retired = true
+			case <-counts.C:
+				if first != "" {
+					continue
+				}
 			case <-h.lifetime.Done():
 				return
 			}
 			if time.Now().Before(notBefore) {
 				continue
 			}
-			why := h.handoverDue()
+			why := ""
+			if retired {
+				why = h.handoverDue()
+			}
+			if why == "" && first == "" {
+				why = h.filesDue()
+			}
 			if h.Serving() != nil { // perhaps for a while: both channels were ready
 				return
 			}
 			if why == "" {
-				h.due.Store(nil)
+				if retired {
+					h.due.Store(nil)
+				}
 				continue
 			}
 			err := h.unwritable() // known from the last attempt: the outcome would be the same

@@ -31,6 +31,7 @@ var importRules = []importRule{
 	{"internal/inflight", "generations golang.org/x/sys", "it counts calls and makes none"},
 	{"internal/crash", "native internal/inflight", "it reads crash reports and decides nothing"},
 	{"internal/fault", "", "everything that can fail between processes asks it"},
+	{"internal/files", "golang.org/x/sys", "it counts files of any kind"},
 	{"internal/passing", "internal/fault golang.org/x/sys", "it carries messages and files without knowing what they mean"},
 	{"internal/self", "", "it starts this program again and does nothing else"},
 	{"internal/state", "abi", "it moves values and calls nothing of a plugin but their own methods"},
@@ -48,15 +49,15 @@ var importRules = []importRule{
 	{"internal/ledger", "generations", "it knows what is current on disk and runs no plugin"},
 
 	{".", "abi generations native internal/blame internal/cache internal/checkpoint internal/crash internal/inflight internal/instance internal/ledger " +
-		"internal/owners internal/passing internal/pidfd internal/routes internal/state internal/watch golang.org/x/sys",
+		"internal/files internal/owners internal/passing internal/pidfd internal/routes internal/state internal/watch golang.org/x/sys",
 		"other programs embed it: no command line, no configuration, no build"},
 
 	{"internal/server/conns", "internal/fault golang.org/x/sys", "it moves connections and doesn't know the host"},
 	{"internal/server/systemd", "golang.org/x/sys github.com/coreos/go-systemd/v22", "it speaks to systemd and doesn't know the host"},
-	{"internal/server/control", ". generations golang.org/x/sys", "it serves a Host, whichever process has it"},
-	{"internal/server/worker", ". generations internal/fault internal/passing internal/server/conns internal/server/control",
+	{"internal/server/control", ". generations golang.org/x/sys internal/files", "it serves a Host, whichever process has it"},
+	{"internal/server/worker", ". generations internal/fault internal/files internal/passing internal/server/conns internal/server/control",
 		"it doesn't know who started it"},
-	{"internal/server/supervisor", ". generations native internal/crash internal/fault internal/inflight internal/passing internal/self internal/server/control " +
+	{"internal/server/supervisor", ". generations native internal/crash internal/fault internal/inflight internal/passing internal/self internal/server/control internal/files " +
 		"internal/server/systemd internal/server/worker golang.org/x/sys", "it runs workers, and they load the plugins"},
 	{"cmd/sohost", ". generations native internal/build internal/checkpoint internal/instance internal/self internal/state internal/watch internal/server/control internal/server/supervisor " +
 		"internal/server/systemd internal/server/worker golang.org/x/sys github.com/lmittmann/tint github.com/pelletier/go-toml/v2 " +

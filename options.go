@@ -120,6 +120,10 @@ type Process struct {
 	// it. Default: nobody knows who was in a call when the process died, and only a stack shows which image ended it.
 	Calls *os.File
 
+	// Connections returns how many of the process's open files are its clients' connections, which move with a handover and
+	// are no reason for one. It may be called from any goroutine. Default: none are.
+	Connections func() int
+
 	// Crashes lists earlier processes that crashed while they served the plugins. New quarantines the images
 	// responsible and boots their fallbacks. Crash.Ended identifies a crash: a crash that an earlier New has judged is
 	// not judged again.

@@ -46,6 +46,7 @@ type config struct {
 	OldGenerations  int
 	OldMemory       int
 	OldGoroutines   int
+	OpenFiles       int
 	HandoverTimeout time.Duration
 
 	Plugin map[string]pluginConfig

@@ -109,7 +109,7 @@ func (c *config) options() sohost.Options {
 		CheckpointInterval: c.Checkpoints,
 		CheckpointPause:    c.CheckpointPause,
 		Probation:          c.Probation,
-		Budget:             sohost.Budget{Generations: c.OldGenerations, Memory: int64(c.OldMemory), Goroutines: c.OldGoroutines},
+		Budget:             sohost.Budget{Generations: c.OldGenerations, Memory: int64(c.OldMemory), Goroutines: c.OldGoroutines, Files: c.OpenFiles},
 	}
 	for _, name := range c.names() {
 		p := c.Plugin[name]

@@ -91,6 +91,8 @@ func (c *config) bind() []setting {
 			help: "hand over when old generations keep more memory than this resident"},
 		{key: "old_goroutines", value: asNumber(&c.OldGoroutines, d.Budget.Goroutines),
 			help: "hand over when more goroutines of old generations than this still run"},
+		{key: "open_files", value: asNumber(&c.OpenFiles, d.Budget.Files),
+			help: "hand over when a worker has more than this percentage of the files open that it may, clients' connections not counted"},
 	}
 }
 

@@ -135,6 +135,9 @@ func printProcesses(w io.Writer, s control.Status) {
 	} else {
 		fmt.Fprintf(w, "worker    pid %d, up %s, %s, %d images open, %d of them old (%s)\n",
 			s.Worker.PID, ago(s.Worker.Started), size(s.Worker.Memory), s.Generations, s.Left.Generations, size(s.Left.Memory))
+		if u := s.Worker.Files; 2*u.Open > u.Limit {
+			fmt.Fprintf(w, "files     the worker has %d open and may have %d\n", u.Open, u.Limit)
+		}
 	}
 	printPrograms(w, s)
 	printProbe(w, s.Probe)

@@ -24,6 +24,7 @@ import (
 	"time"
 
 	"github.com/sohost/sohost"
+	"github.com/sohost/sohost/internal/files"
 )
 
 // DeployRequest asks to make images current, all of them in one release.
@@ -73,6 +74,7 @@ type Status struct {
 	Started          time.Time        `json:"started"`
 	Memory           int64            `json:"memory"` // resident bytes of all processes
 	SupervisorMemory int64            `json:"supervisor_memory"`
+	SupervisorFiles  files.Usage      `json:"supervisor_files"`
 	Worker           *WorkerStatus    `json:"worker,omitempty"`          // absent while none serves
 	Draining         []WorkerStatus   `json:"draining,omitempty"`        // old workers that finish their requests
 	Handover         *sohost.Handover `json:"handover,omitempty"`        // the last one
@@ -111,6 +113,8 @@ type WorkerStatus struct {
 	PID     int       `json:"pid"`
 	Started time.Time `json:"started"`
 	Memory  int64     `json:"memory"` // resident bytes
+
+	Files files.Usage `json:"files"` // zero in a brief status
 }
 
 // FailedHandover is a handover that failed. The old worker kept serving.

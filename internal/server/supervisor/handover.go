@@ -79,6 +79,7 @@ func (s *Supervisor) exchange(ctx context.Context, giver *process, r *request) (
 	case <-giver.given: // of a handover before, if it reported that twice
 	default:
 	}
+	giver.link.Send(worker.Order{Room: true})
 	give := worker.Give{Why: r.Why, Program: r.Program, Images: r.Images, LoseState: r.LoseState}
 	if err := giver.link.Send(worker.Order{Give: &give}, ends[1], ends[3]); err != nil {
 		return fail(fmt.Errorf("the old worker has ended: %w", err))

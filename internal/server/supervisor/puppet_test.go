@@ -111,6 +111,7 @@ func bePuppet() {
 				if !deaf.Load() {
 					link.Send(worker.Word{Pong: o.Ping})
 				}
+			case o.Room:
 			case o.Control:
 				c, _ := net.FileConn(files[0])
 				queue.Push(c)

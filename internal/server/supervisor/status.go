@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/sohost/sohost"
+	"github.com/sohost/sohost/internal/files"
 	"github.com/sohost/sohost/internal/server/control"
 	"github.com/sohost/sohost/internal/server/worker"
 )
@@ -67,17 +68,17 @@ func (s *Supervisor) processes(brief bool) (status control.Status, current *proc
 	}
 	s.mu.Unlock()
 	status.Store, status.Plugins = s.opts.Start.Options.Store, []sohost.PluginStatus{}
-	measure := resident
+	measure, count := resident, files.Of
 	if brief {
-		measure = func(int) int64 { return 0 }
+		measure, count = func(int) int64 { return 0 }, func(int) (none files.Usage) { return none }
 	}
 	describe := func(p *process) control.WorkerStatus {
-		w := control.WorkerStatus{PID: p.pid, Started: p.started, Memory: measure(p.pid)}
+		w := control.WorkerStatus{PID: p.pid, Started: p.started, Memory: measure(p.pid), Files: count(p.pid)}
 		status.Memory += w.Memory
 		return w
 	}
 	status.SupervisorMemory = measure(status.PID)
-	status.Memory = status.SupervisorMemory
+	status.Memory, status.SupervisorFiles = status.SupervisorMemory, count(0)
 	if current != nil {
 		w := describe(current)
 		status.Worker = &w

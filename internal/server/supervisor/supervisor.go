@@ -19,6 +19,7 @@ import (
 
 	"github.com/sohost/sohost"
 	"github.com/sohost/sohost/generations"
+	"github.com/sohost/sohost/internal/files"
 	"github.com/sohost/sohost/internal/inflight"
 	"github.com/sohost/sohost/internal/self"
 	"github.com/sohost/sohost/internal/server/control"
@@ -157,7 +158,8 @@ func (s *Supervisor) Run(ctx context.Context) (err error) {
 func (s *Supervisor) answerOrders(on net.Listener) {
 	orders := control.NewProxy(s)
 	s.orders = orders
-	s.tasks.Go(func() { orders.Serve(control.Limited(on)) })
+	// Each connection has one to the worker, and for a moment both its ends.
+	s.tasks.Go(func() { orders.Serve(files.Listener(control.Limited(on), 3)) })
 }
 
 // fileOf returns a copy of the listener's open file.

@@ -25,6 +25,9 @@ type Order struct {
 	// Control passes a connection of the control socket, which is the file.
 	Control bool `json:"control,omitempty"`
 
+	// Room has the worker close the files that it holds in reserve: Give follows, with files.
+	Room bool `json:"room,omitempty"`
+
 	// Give starts a handover. The files are two sockets to the taker: the one for sohost.Give, and the one for connections.
 	Give *Give `json:"give,omitempty"`
 

@@ -15,6 +15,7 @@ import (
 	"github.com/sohost/sohost"
 	"github.com/sohost/sohost/generations"
 	"github.com/sohost/sohost/internal/fault"
+	"github.com/sohost/sohost/internal/files"
 	"github.com/sohost/sohost/internal/passing"
 	"github.com/sohost/sohost/internal/server/conns"
 	"github.com/sohost/sohost/internal/server/control"
@@ -58,6 +59,7 @@ func (w *worker) serve(files []*os.File) error {
 
 	idle := w.start.Clients.Idle
 	s := &server{accepted: conns.NewSet(idle), passedOn: conns.NewSet(idle), listener: listener}
+	options.Process.Connections = func() int { return s.accepted.Len() + s.passedOn.Len() }
 	if w.start.Takes {
 		if s.connections, err = passing.New(files[4]); err != nil {
 			return err
@@ -80,6 +82,7 @@ func (w *worker) serve(files []*os.File) error {
 			if w.give(s, g) {
 				return nil
 			}
+			w.reserve.Hold()
 		case <-w.finish.Done():
 			return w.stop(s)
 		case err := <-failed:
@@ -90,6 +93,7 @@ func (w *worker) serve(files []*os.File) error {
 
 // begin starts to serve on all listeners. The channel gets an error when one fails.
 func (s *server) begin(w *worker) (failed <-chan error) {
+	s.listener = files.Listener(s.listener, 1)
 	s.inherited, s.forwarded = conns.NewQueue(s.listener.Addr()), conns.NewQueue(s.listener.Addr())
 	errorLog := slog.NewLogLogger(w.log.Handler(), slog.LevelWarn)
 	s.public = &http.Server{

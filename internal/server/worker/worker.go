@@ -16,6 +16,7 @@ import (
 
 	"github.com/sohost/sohost"
 	"github.com/sohost/sohost/internal/fault"
+	"github.com/sohost/sohost/internal/files"
 	"github.com/sohost/sohost/internal/passing"
 	"github.com/sohost/sohost/internal/server/conns"
 )
@@ -33,6 +34,7 @@ type worker struct {
 	finish  context.Context // ends when the worker is to finish
 	end     context.CancelCauseFunc
 	serving atomic.Pointer[Serving] // once it serves; each pong repeats it
+	reserve files.Reserve           // for a handover
 	left    chan struct{}           // closed when nothing is left to do
 
 	asked atomic.Uint64
@@ -86,6 +88,7 @@ func Run(newLogger func(format string, verbose bool) (*slog.Logger, error)) erro
 	}
 	w.start.Clients = start.Clients.orDefault()
 	w.finish, w.end = context.WithCancelCause(context.Background())
+	w.reserve.Hold()
 	var obeying sync.WaitGroup
 	obeying.Go(w.obey)
 	if err = w.serve(files); err != nil {
@@ -150,6 +153,8 @@ func (w *worker) obey() {
 		case order.Control && len(files) == 1:
 			w.accept(files[0])
 			continue
+		case order.Room:
+			w.reserve.Release()
 		case order.Give != nil && len(files) != 2: // without an answer the supervisor would wait for its limit
 			w.link.Send(given(nil, errNoFiles))
 		case order.Give != nil:
