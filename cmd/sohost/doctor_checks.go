@@ -108,7 +108,7 @@ func sysctl(name string) (int, error) {
 func checkTemporary(*config) []finding {
 	dir, err := os.MkdirTemp("", "sohost-doctor-")
 	if err != nil {
-		return one(bad, err.Error(), "each probe needs a folder there", "let the user write to "+os.TempDir()+", or set TMPDIR")
+		return one(note, err.Error(), "in a probe, init functions can't write temporary files, and not every build works", "let the user write to "+os.TempDir()+", or set TMPDIR")
 	}
 	os.Remove(dir)
 	return one(good, os.TempDir(), "", "")

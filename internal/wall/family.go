@@ -9,8 +9,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// markEnv is the environment variable by which processes are found that a child has started. It names the child's scratch folder.
-const markEnv = "SOHOST_PROBE_SCRATCH"
+// markEnv is the environment variable by which processes are found that a child has started. Its value is another one for each child.
+const markEnv = "SOHOST_PROBE_MARK"
 
 // endFamily ends processes that have left the child's group. Where the child had a process namespace they ended with it, and where
 // it had the filter it could start none; then nothing is searched.

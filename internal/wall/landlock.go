@@ -43,8 +43,8 @@ func landlockRules(abi int) (rules unix.LandlockRulesetAttr) {
 	return rules
 }
 
-// landlockThread restricts the calling thread, and every process that it starts, for good: they write only below scratch
-// and to /dev/null.
+// landlockThread restricts the calling thread, and every process that it starts, for good: they write only below scratch,
+// if that is set, and to /dev/null.
 func landlockThread(scratch string) Layer {
 	abi, err := landlockABI()
 	if err != nil {
@@ -57,8 +57,10 @@ func landlockThread(scratch string) Layer {
 	}
 	ruleset := os.NewFile(fd, "landlock ruleset")
 	defer ruleset.Close()
-	err = errors.Join(
-		landlockAllow(ruleset, scratch, rules.Handled_access_fs),
+	if scratch != "" {
+		err = landlockAllow(ruleset, scratch, rules.Handled_access_fs)
+	}
+	err = errors.Join(err,
 		landlockAllow(ruleset, os.DevNull, unix.LANDLOCK_ACCESS_FS_WRITE_FILE|rules.Handled_access_fs&unix.LANDLOCK_ACCESS_FS_TRUNCATE),
 	)
 	if err != nil {

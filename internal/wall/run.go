@@ -2,6 +2,7 @@ package wall
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -71,10 +72,9 @@ var ErrOpen = errors.New("no layer keeps a child from reaching this process")
 // could be started; the outcome holds what is known even so.
 func (w *Wall) Run(ctx context.Context, o Options, command func() *exec.Cmd) (Outcome, error) {
 	scratch, err := os.MkdirTemp("", "sohost-probe-")
-	if err != nil {
-		return Outcome{}, fmt.Errorf("make a folder for the child: %w", err)
-	}
-	defer os.RemoveAll(scratch)
+	if err == nil {
+		defer os.RemoveAll(scratch)
+	} // otherwise the child can write nowhere
 	c, err := w.start(scratch, o, command)
 	if err != nil {
 		return Outcome{}, err
@@ -145,10 +145,13 @@ func startIn(scratch string, in *namespaces, lacks error, command func() *exec.C
 	if err != nil {
 		return nil, fmt.Errorf("link to the child: %w", err)
 	}
-	c := &child{cmd: command(), link: conn.(*net.UnixConn), scratch: scratch, mark: markEnv + "=" + scratch,
+	c := &child{cmd: command(), link: conn.(*net.UnixConn), scratch: scratch, mark: markEnv + "=" + rand.Text(),
 		waited: waitedForCPU}
 	c.cmd.ExtraFiles = []*os.File{theirs}
-	c.cmd.Env = append(inherited(c.cmd.Environ()), "TMPDIR="+scratch, c.mark)
+	c.cmd.Env = append(inherited(c.cmd.Environ()), c.mark)
+	if scratch != "" {
+		c.cmd.Env = append(c.cmd.Env, "TMPDIR="+scratch)
+	}
 	c.cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Pdeathsig: syscall.SIGKILL}
 	c.cmd.WaitDelay = time.Second // in case something that can't be found holds its output open
 	c.thread = onThread(func() {

@@ -345,6 +345,18 @@ func tasks(t *testing.T) []os.DirEntry {
 	return entries
 }
 
+// TestNoTemporaryFolder has nowhere to put a child's files. The child runs all the same, and can write nowhere.
+func TestNoTemporaryFolder(t *testing.T) {
+	t.Setenv("TMPDIR", filepath.Join(t.TempDir(), "none"))
+	var w Wall
+	if out, failed := act(t, &w, "nothing", "", Options{}); out.Report == nil || failed != "" {
+		t.Errorf("it got %q, %v", failed, out.Status)
+	}
+	if _, failed := act(t, &w, "temporary", "", Options{}); failed == "" {
+		t.Error("it wrote a file")
+	}
+}
+
 // TestEnds shows how children end.
 func TestEnds(t *testing.T) {
 	var w Wall
