@@ -490,3 +490,34 @@ func TestKeptImports(t *testing.T) {
 		t.Errorf("kept: %+v, %v, %v", k, found, err)
 	}
 }
+
+// TestRestoreByOrder goes from code without state to code that doesn't take the state that is there. That is refused, and by
+// order it begins with none; the state stays kept until the release is confirmed.
+func TestRestoreByOrder(t *testing.T) {
+	w := newWorld(t)
+	r := w.boots("a9")
+	r.wants("/a", "a9 1")
+	w.mustMove(r.deployAs("a", "s1", DeployOptions{LoseState: true}))
+	r.confirm() // from here on the state is a checkpoint
+	_, err := r.deployAs("a", "a1", DeployOptions{})
+	if refused := r.refusal(err, "a", PhaseState); !strings.Contains(refused.Message, "begin with none") {
+		t.Errorf("refused: %v", err)
+	}
+	if s := w.mustMove(r.deployAs("a", "a1", DeployOptions{LoseState: true})); s.Way != WayDropped || !slices.Equal(s.Lost, []string{"everything"}) {
+		t.Errorf("by order: %+v", s)
+	}
+	r.wants("/a", "a1 1")
+	if k := r.pluginStatus("a").Kept; len(k) != 1 || !k[0].Image.IsZero() {
+		t.Fatalf("kept: %+v", k)
+	}
+	for range 2 { // which replace both checkpoints
+		if err := r.plugins()[0].checkpoint(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if k := r.pluginStatus("a").Kept; len(k) != 1 {
+		t.Errorf("after two checkpoints: %+v", k)
+	} else if _, err := os.Stat(r.plugins()[0].kept[0].File); err != nil {
+		t.Error(err)
+	}
+}
