@@ -13,6 +13,9 @@
 //	   └─ compile, asm, link ─▶ Toolexec   gives private packages their own paths        (toolexec.go, compile.go, asm.go, link.go)
 //	the image ── seal, check ─▶ Output     sealed, read again, and renamed into place    (seal.go, check.go, place.go)
 //
+// An image in Output that is up to date is found so by the go command and not linked again (reuse.go). Messages about the sources get
+// back the paths that the sources know (rename.go, diagnostics.go).
+//
 // # Identity
 //
 // The go command identifies each package by an action id, a hash of everything that goes into compiling it: sources, flags,
