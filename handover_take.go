@@ -164,7 +164,10 @@ func (t *taker) prepare(ctx context.Context) error {
 		if err := p.own(ctx); err != nil {
 			return err
 		}
-		onTrial := e.Next.Image == e.Serves || e.Cause == triedAgain // it may be in quarantine, see retry.go
+		var onTrial generations.ID // in quarantine perhaps, see retry.go
+		if e.Next.Image == e.Serves || e.Cause == triedAgain {
+			onTrial = e.Next.Image
+		}
 		c := newCandidate(target{plugin: p, file: e.Next.Source, stored: e.Next.Image, skipped: e.Next.Skipped, trusted: true, retry: onTrial,
 			loseState: e.LoseState, back: e.RollbackOf != 0})
 		t.candidates, t.of[p.Name] = append(t.candidates, c), c

@@ -19,7 +19,7 @@ type target struct {
 	file     string         // where the image comes from; only for reports if stored is set
 	stored   generations.ID // set if the image is in the store already
 	onChange bool           // asked for only by a change event of the file
-	retry    bool           // the image is in quarantine, and tried again all the same
+	retry    generations.ID // the image that is loaded even if it is in quarantine; zero if none is
 	rollback bool           // the image in the plugin's own file is skipped from now on
 
 	loseState bool // the order says that state may be lost
@@ -182,7 +182,7 @@ func (c *candidate) add(ctx context.Context) (generations.Object, error) {
 func (c *candidate) judge(ctx context.Context, path string) error {
 	h := c.plugin.host
 	rejected := c.step(PhaseCheck, func() error {
-		if err := h.judge.Quarantined(c.move.To); err != nil && !c.retry {
+		if err := h.judge.Quarantined(c.move.To); err != nil && c.move.To != c.retry {
 			return err
 		}
 		return h.loader.Check(path)

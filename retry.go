@@ -114,7 +114,13 @@ func (h *Host) retry(r retry) error {
 		if _, wanted := h.wanted(r.plugin, r.image); !wanted {
 			return order{}, errNotDue
 		}
-		t := target{plugin: r.plugin, file: r.file, stored: r.image, retry: r.quarantined}
+		t := target{plugin: r.plugin, file: r.file, stored: r.image}
+		if r.quarantined {
+			t.retry = r.image
+		}
+		if _, err := h.store.Object(r.image); err != nil { // no release has named it, and the store has forgotten it
+			t.stored = generations.ID{}
+		}
 		return order{cause{kind: generations.KindDeploy, by: triedAgain}, []target{t}}, nil
 	})
 	return nil

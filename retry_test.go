@@ -71,6 +71,23 @@ func TestTriedAgain(t *testing.T) {
 	}
 }
 
+// TestTriedAgainFromFile tries an image again that no release has ever named, because it ended the process in its New.
+func TestTriedAgainFromFile(t *testing.T) {
+	w := newWorld(t)
+	w.file("a", "a1")
+	s, err := generations.OpenStore(w.store, generations.StoreOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	due := generations.Quarantine{Image: w.imageID("a1"), Plugin: "a", Time: time.Now(), Next: time.Now().Add(time.Second)}
+	if err := s.Quarantine(due); err != nil {
+		t.Fatal(err)
+	}
+	s.Close()
+	r := w.host(w.options("a"))
+	eventually(t, "the image serves", func() bool { return r.pluginStatus("a").Generation == due.Image })
+}
+
 // TestTriedAgainInVain has an image end the process again when it is tried again: if there is another one, that is the last time.
 func TestTriedAgainInVain(t *testing.T) {
 	w := newWorld(t)
