@@ -9,6 +9,8 @@ FUZZTIME    ?= 30s
 SOAK        ?= 2000
 KILLS       ?= 150
 REPEATS     ?= 10
+WAITFOR     ?= 10m
+ENTRIES     ?= 1000000
 MUTANTS     ?= 100000
 PKGS        ?= . ./internal/blame ./internal/checkpoint ./internal/instance ./internal/ledger ./internal/pidfd ./internal/routes
 
@@ -18,7 +20,7 @@ TESTFLAGS    = -trimpath -short -timeout 30m
 INTEGRATION  = $(GO) test -trimpath -count=1 -timeout 90m ./integration
 SOURCES      = $(shell git ls-files --cached --others --exclude-standard '*.go' 2>/dev/null)
 
-.PHONY: help run build plugins test test-arm64 race soak kills mutants load long fuzz mutate lint bench clean
+.PHONY: help run build plugins test test-arm64 race soak kills mutants load long waits fuzz mutate lint bench clean
 
 help: ## print this
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -54,6 +56,9 @@ mutants: ## damage an image in MUTANTS (100,000) ways, and open what the check t
 load: ## reload and hand over under load REPEATS (10) times as often as make test does
 	$(INTEGRATION) -run 'UnderLoad|BackAndForth|TestPlainImages|TestOrders|TestVanishing|TestHandoverState|TestHost/hammer' -v -args -pause 2ms -repeats $(REPEATS)
 
+waits: ## measure how long callers wait beside checkpoints of ENTRIES (1,000,000) for WAITFOR (10m): keep.Map, Go map
+	$(INTEGRATION) -run TestCheckpointWaits -v -args -wait-for $(WAITFOR) -wait-entries $(ENTRIES)
+
 long: ## run what make test shortens or skips outside of ./integration
 	$(GO) test -trimpath -timeout 30m ./generations ./internal/build ./internal/state
 	$(GO) test -trimpath -timeout 30m -run 'TestSweep|TestModel|Faults' . ./internal/server/supervisor
@@ -71,7 +76,7 @@ lint: ## gofmt, go vet, staticcheck, and whether the picture in ARCHITECTURE.md 
 	$(GO) run ./scripts/imports -check ARCHITECTURE.md
 
 bench: ## run the benchmarks behind the figures in the README
-	$(GO) test -run '^$$' -bench . -benchmem ./generations ./internal/state
+	$(GO) test -run '^$$' -bench . -benchmem ./abi/keep ./generations ./internal/state
 	$(GO) test -run '^$$' -bench . -benchtime 20x ./integration -args -pause 2ms
 
 clean: ## remove what was built

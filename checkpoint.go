@@ -161,8 +161,13 @@ func (c *candidate) restoreCheckpoint(ctx context.Context) error {
 		return nil
 	}
 	var taken instance.Taken
+	hooks := c.hooks(ctx)
+	// A large state takes its time to be decoded, and nobody can be served without it. So only the plugin's part is limited.
+	hooks.Limit = func() (context.Context, context.CancelFunc) {
+		return h.limit(context.WithoutCancel(ctx), h.opts.DrainTimeout)
+	}
 	restored, err := h.checkpoints.Restore(c.plugin.Name, c.next.Image().Wants(), c.move.Time, func(r io.Reader) (err error) {
-		taken, err = c.next.AcceptStreamWith(ctx, r, c.moveOptions(), c.hooks(ctx))
+		taken, err = c.next.AcceptStreamWith(ctx, r, c.moveOptions(), hooks)
 		return err
 	})
 	c.plugin.noteRestored(restored)

@@ -43,6 +43,10 @@ type Hooks struct {
 
 	// Fill puts back what a converted value lacks.
 	Fill func(*state.Part) (state.Filled, error)
+
+	// Limit returns the context for what the plugin does with a state once it was decoded. Default: the one that the
+	// decoding had.
+	Limit func() (context.Context, context.CancelFunc)
 }
 
 func (h Hooks) judge(r state.Report) error {
@@ -242,6 +246,14 @@ func (in *Instance) AcceptStreamWith(ctx context.Context, r io.Reader, o state.O
 	s, part, report, err := in.Decode(r, o)
 	if err != nil {
 		return Taken{}, err
+	}
+	if hooks.Limit != nil {
+		var cancel context.CancelFunc
+		ctx, cancel = hooks.Limit()
+		defer cancel()
+	}
+	if ctx.Err() != nil { // or Adopt or Import would be called too slow
+		return Taken{}, fmt.Errorf("reading of the state, %d entries: %w", report.Entries, context.Cause(ctx))
 	}
 	if err := hooks.judge(report); err != nil {
 		return Taken{}, err
