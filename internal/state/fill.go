@@ -103,8 +103,11 @@ func (f *refill) inline(s *shape, c covering, dst, src unsafe.Pointer) {
 		if d == nil || o == nil {
 			return
 		}
-		f.same(s, o, d, -1)
-		f.push(meeting{s, c, d, o, 1})
+		if at := (meeting{s, c, d, o, 1}); f.copies {
+			f.push(at)
+		} else if f.same(s, o, d, -1) {
+			f.queue = append(f.queue, at) // the memo knows what was met
+		}
 	case reflect.Slice:
 		d, o := *(*sliceHeader)(dst), *(*sliceHeader)(src)
 		if d.data == nil || o.data == nil {
@@ -141,10 +144,11 @@ func (f *refill) structure(s *shape, c covering, dst, src unsafe.Pointer) {
 	}
 }
 
-// same records that a copy of what refers to src is to refer to dst. n is -1 for everything but slices.
-func (f *refill) same(s *shape, src, dst unsafe.Pointer, n int) {
+// same records that a copy of what refers to src is to refer to dst, and reports whether src is met for the first time. n is
+// -1 for everything but slices.
+func (f *refill) same(s *shape, src, dst unsafe.Pointer, n int) (first bool) {
 	if f.copies {
-		return
+		return false
 	}
 	k := f.mover.memo.kind(s.object, s.object)
 	var i int
@@ -157,6 +161,7 @@ func (f *refill) same(s *shape, src, dst unsafe.Pointer, n int) {
 	if !met && i == len(f.mover.made) {
 		f.mover.made = append(f.mover.made, dst)
 	}
+	return !met
 }
 
 func (f *refill) push(m meeting) {
@@ -219,11 +224,13 @@ func (f *refill) entries(m meeting) {
 	s := m.shape
 	get, set := s.getter(m.dst), s.setter(m.dst)
 	changes := f.copies && !f.lacksNothing(m.at.inner().dst)
+	here := reflect.New(s.elem.typ) // reused: inline keeps neither address, as that of a mover doesn't
+	d := here.UnsafePointer()
 	s.entries(m.src, func(key, elem unsafe.Pointer) bool {
 		f.step()
-		d := reflect.New(s.elem.typ).UnsafePointer()
+		here.Elem().SetZero()
 		if f.mover.err == nil && get(key, d) {
-			f.inline(s.elem, m.at.inner(), d, box(reflect.NewAt(s.elem.typ, elem).Elem()))
+			f.inline(s.elem, m.at.inner(), d, elem)
 			if changes {
 				set(key, d)
 			}
