@@ -71,10 +71,8 @@ var ErrOpen = errors.New("no layer keeps a child from reaching this process")
 // When Run returns, the child and all that it has started are gone. The error is ErrLimit, the cause of ctx's end, or why no child
 // could be started; the outcome holds what is known even so.
 func (w *Wall) Run(ctx context.Context, o Options, command func() *exec.Cmd) (Outcome, error) {
-	scratch, err := os.MkdirTemp("", "sohost-probe-")
-	if err == nil {
-		defer os.RemoveAll(scratch)
-	} // otherwise the child can write nowhere
+	scratch, remove := newScratch() // without one the child can write nowhere
+	defer remove()
 	c, err := w.start(scratch, o, command)
 	if err != nil {
 		return Outcome{}, err
