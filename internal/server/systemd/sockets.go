@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"strconv"
 	"strings"
 
 	"github.com/coreos/go-systemd/v22/activation"
@@ -13,6 +14,9 @@ import (
 
 // firstFD is the number of the first descriptor that systemd passes.
 const firstFD = 3
+
+// maxFiles is how many descriptors systemd may pass. Two are of use.
+const maxFiles = 100
 
 // What a socket is for. These are also the names to give it with FileDescriptorName=.
 const (
@@ -33,6 +37,12 @@ const (
 //
 // Closing a listener leaves the file of a unix socket in place: it belongs to systemd.
 func Sockets() (http, control net.Listener, err error) {
+	if n, err := strconv.Atoi(os.Getenv("LISTEN_FDS")); err == nil && n > maxFiles { // each is believed to be open
+		for _, name := range []string{"LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"} {
+			os.Unsetenv(name)
+		}
+		return nil, nil, fmt.Errorf("LISTEN_FDS=%d: more sockets than anybody passes; at most %d are expected", n, maxFiles)
+	}
 	files := activation.Files(true)
 	found := map[string]net.Listener{}
 	var errs []error

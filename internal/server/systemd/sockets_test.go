@@ -227,3 +227,16 @@ func TestSocketErrorMatches(t *testing.T) {
 		t.Errorf("%v is ErrUnusable: %t, is os.ErrClosed: %t", err, errors.Is(err, ErrUnusable), errors.Is(err, os.ErrClosed))
 	}
 }
+
+// TestTooManySockets has a number of sockets that can't be meant.
+func TestTooManySockets(t *testing.T) {
+	for name, value := range map[string]string{"LISTEN_PID": strconv.Itoa(os.Getpid()), "LISTEN_FDS": "2000000000", "LISTEN_FDNAMES": "http"} {
+		t.Setenv(name, value)
+	}
+	if _, _, err := Sockets(); err == nil || !strings.Contains(err.Error(), "LISTEN_FDS=2000000000") {
+		t.Errorf("the sockets are %v", err)
+	}
+	if _, has := os.LookupEnv("LISTEN_FDS"); has {
+		t.Error("children inherit the number")
+	}
+}
