@@ -257,11 +257,18 @@ func TestKilled(t *testing.T) {
 		killed(s, i+1, nil, "", map[bool]string{true: "a"}[i >= 10])
 	}
 	s = newStory(t).publish("a1", "b1").pass().publish("a2", "b1")
-	if f := killed(s, 1, []string{"a2"}, "", ""); f.Strength != Weak || name(f.Image) != "a2" {
+	if f := killed(s, 1, []string{"a2@0"}, "", ""); f.Strength != Weak || name(f.Image) != "a2" {
 		t.Errorf("found %+v", f)
 	}
-	if f := killed(s, 1, []string{"a2", "b1"}, "a2", ""); f.Strength != Strong {
+	if f := killed(s, 1, []string{"a2@0", "b1@50"}, "a2", ""); f.Strength != Strong {
 		t.Errorf("found %+v", f)
+	}
+	// Whoever kills workers finds an image in a call that is always in one, or in a step that takes long.
+	for _, running := range []string{"a2@90", "a2", "a2:New", "a2:bg"} {
+		s = newStory(t).publish("a1", "b1").pass().publish("a2", "b1")
+		for range 8 {
+			killed(s, 1, []string{running}, "", "")
+		}
 	}
 	s = newStory(t).publish("a1", "b1").pass().publish("a2", "b1")
 	s.diesOf(crash.Report{Exit: "exit status 2", Why: "it didn't answer for 10s", Ended: s.end(), Calls: calls("a2")}, 1, nil, "", "")

@@ -59,20 +59,25 @@ func (r *Record) Find(report crash.Report, tried []Suspect) Finding {
 	if report.Program != "" {
 		return Finding{}
 	}
-	f, doubt := r.suspected(report, tried)
+	others := 0.0
+	if report.Exit == crash.Killed && !report.Memory || report.Why != "" {
+		others = outsiders
+	}
+	f, doubt := r.suspected(report, tried, others)
 	if len(f.Suspects) == 0 {
 		return f
 	}
-	// Whoever sends SIGKILL, or stops a process so that it hangs, most often had no plugin in mind.
-	if report.Exit == crash.Killed || report.Why != "" {
-		doubt = true
-	}
-	return r.narrow(f, doubt, report.Ended)
+	return r.narrow(f, doubt || others > 0, report.Ended)
 }
 
-// suspected returns the images that may have ended a process without a word. doubt is set if even a single one need not have
-// done it.
-func (r *Record) suspected(report crash.Report, tried []Suspect) (f Finding, doubt bool) {
+// outsiders is how much likelier than one image somebody outside has sent SIGKILL, or has stopped a process so that it hangs. They
+// most often had no plugin in mind, so which images were in calls just then is chance: an image that is in one most of the time never
+// becomes the likelier for it, however often it happens.
+const outsiders = 2
+
+// suspected returns the images that may have ended a process without a word; others is the weight of all others that may have.
+// doubt is set if even a single image need not have done it.
+func (r *Record) suspected(report crash.Report, tried []Suspect, others float64) (f Finding, doubt bool) {
 	if report.Calls == nil {
 		f.Evidence = "while this image was being tried"
 		if len(tried) == 0 {
@@ -81,11 +86,11 @@ func (r *Record) suspected(report crash.Report, tried []Suspect) (f Finding, dou
 				return r.confirmed(s) || r.Quarantined(s.Image) || !r.hasFallback(s)
 			})
 		}
-		f.Suspects = evenly(tried)
+		f.Suspects = evenly(tried, others)
 		return f, true
 	}
 	if inside := report.Calls.Inside(); len(inside) > 0 {
-		f.Suspects = byUse(inside)
+		f.Suspects = byUse(inside, others)
 		if f.Evidence = fmt.Sprintf("while %d images were in calls", len(inside)); len(inside) == 1 {
 			f.Evidence = "while no other image was in a call (" + running(inside[0]) + ")"
 		}
@@ -96,7 +101,7 @@ func (r *Record) suspected(report crash.Report, tried []Suspect) (f Finding, dou
 			tried = append(tried, s)
 		}
 	}
-	f.Suspects = evenly(tried)
+	f.Suspects = evenly(tried, others)
 	if f.Evidence = "while no image was in a call"; len(tried) > 0 {
 		f.Evidence += fmt.Sprintf(", and %d had work in the background or were being tried", len(tried))
 	}
@@ -109,20 +114,24 @@ func running(im inflight.Image) string {
 	return what
 }
 
-// evenly suspects all images equally.
-func evenly(suspects []Suspect) (found []generations.Suspicion) {
+// evenly suspects all images equally, beside others of that weight.
+func evenly(suspects []Suspect, others float64) (found []generations.Suspicion) {
 	for _, s := range suspects {
-		found = append(found, generations.Suspicion{Plugin: s.Plugin, Image: s.Image, Share: 1 / float64(len(suspects))})
+		found = append(found, generations.Suspicion{Plugin: s.Plugin, Image: s.Image, Share: 1 / (float64(len(suspects)) + others)})
 	}
 	return found
 }
 
 // byUse suspects images by how surprising it is that they were in calls. The one that ended the process was in one, and the
-// others were by chance; so an image is the likelier the seldomer it is in a call.
-func byUse(images []inflight.Image) (found []generations.Suspicion) {
-	var sum float64
+// others were by chance; so an image is the likelier the seldomer it is in a call. others is the weight of whoever is in no call.
+func byUse(images []inflight.Image, others float64) (found []generations.Suspicion) {
+	sum := others
 	for _, im := range images {
-		s := generations.Suspicion{Plugin: im.Plugin, Image: im.Image, Share: 1 / chance(im)}
+		by := chance(im)
+		if others > 0 && im.Calls == 0 { // who waits long for such a step may kill the process for it
+			by = 1
+		}
+		s := generations.Suspicion{Plugin: im.Plugin, Image: im.Image, Share: 1 / by}
 		sum += s.Share
 		found = append(found, s)
 	}
@@ -193,11 +202,11 @@ func (r *Record) named(trace *crash.Trace, tried []Suspect) Finding {
 	switch {
 	case ok && hosts:
 		return Finding{
-			Strength: Weak, Suspects: evenly([]Suspect{of[id]}),
+			Strength: Weak, Suspects: evenly([]Suspect{of[id]}, 0),
 			Evidence: fmt.Sprintf("in the host's own %s, called in %s", inHost, frame),
 		}
 	case ok && strings.Contains(trace.Reason, "out of memory"): // it asked for the last bit; others may have more
-		return Finding{Suspect: of[id], Strength: Strong, Evidence: "in " + frame.String(), Suspects: evenly([]Suspect{of[id]}), deaths: 1}
+		return Finding{Suspect: of[id], Strength: Strong, Evidence: "in " + frame.String(), Suspects: evenly([]Suspect{of[id]}, 0), deaths: 1}
 	case ok:
 		return Finding{Suspect: of[id], Strength: Certain, Evidence: "in " + frame.String(), deaths: 1}
 	case hosts:
