@@ -159,27 +159,38 @@ func (s *Store) writable() error {
 	return s.err
 }
 
-// sweep removes what crashed writes left: the temporary names described in temp.go, and nothing else. Dot files of an
-// operator or a network filesystem stay.
+// sweep removes what crashed writes left in all folders of the store.
 func (s *Store) sweep() error {
 	// state belongs to the store's user, who writes it with WriteFile while the store is open, and only then.
 	for _, dir := range []string{s.dir, s.objects(), s.releases(), s.quarantine(), filepath.Join(s.dir, "state")} {
-		entries, err := s.disk.readDir(dir)
-		if errors.Is(err, fs.ErrNotExist) {
-			continue
-		}
-		if err != nil {
+		if err := sweep(s.disk, dir, s.opts.Log); err != nil {
 			return err
 		}
-		for _, entry := range entries {
-			if !isTemp(entry.Name()) {
-				continue
-			}
-			path := filepath.Join(dir, entry.Name())
-			if err := s.disk.removeAll(path); err != nil {
-				// It wastes space and does no harm.
-				s.opts.Log.Warn("cannot remove the leftover of a crashed write", "path", path, "err", err)
-			}
+	}
+	return nil
+}
+
+// Sweep removes what crashed calls of WriteFile left in a folder, which need not exist. Nobody may be writing there.
+func Sweep(dir string, log *slog.Logger) error { return sweep(realDisk(), dir, log) }
+
+// sweep removes the temporary names described in temp.go, and nothing else. Dot files of an operator or a network filesystem
+// stay.
+func sweep(d *disk, dir string, log *slog.Logger) error {
+	entries, err := d.readDir(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	for _, entry := range entries {
+		if !isTemp(entry.Name()) {
+			continue
+		}
+		path := filepath.Join(dir, entry.Name())
+		if err := d.removeAll(path); err != nil {
+			// It wastes space and does no harm.
+			log.Warn("cannot remove the leftover of a crashed write", "path", path, "err", err)
 		}
 	}
 	return nil

@@ -116,7 +116,7 @@ func (k *losses) round(victim []string) {
 			k.handed++
 		}
 	})
-	k.pause(300 * time.Millisecond)
+	k.pause(time.Second)
 	killed := time.Now()
 	restart := false
 	for _, name := range victim {

@@ -94,12 +94,15 @@ func calls(s *inflight.Snapshot) string {
 	return cmp.Or(text, "no image was in a call\n")
 }
 
+// crashFiles returns the folder of what crashed workers have left.
+func (s *Supervisor) crashFiles() string { return filepath.Join(s.opts.Start.Options.Store, "crashes") }
+
 // keep writes what a crashed worker has left, most often stacks, to a file in the store, and removes the oldest such files.
 func (s *Supervisor) keep(report *crash.Report) (string, error) {
 	if report.Output == "" && report.Calls == nil {
 		return "", nil
 	}
-	dir := filepath.Join(s.opts.Start.Options.Store, "crashes")
+	dir := s.crashFiles()
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return "", err
 	}
