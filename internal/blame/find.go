@@ -60,8 +60,11 @@ func (r *Record) Find(report crash.Report, tried []Suspect) Finding {
 		return Finding{}
 	}
 	others := 0.0
-	if report.Exit == crash.Killed && !report.Memory || report.Why != "" {
-		others = outsiders
+	switch {
+	case report.Why != "":
+		others = stoppers
+	case report.Exit == crash.Killed && !report.Memory:
+		others = killers
 	}
 	f, doubt := r.suspected(report, tried, others)
 	if len(f.Suspects) == 0 {
@@ -70,10 +73,13 @@ func (r *Record) Find(report crash.Report, tried []Suspect) Finding {
 	return r.narrow(f, doubt || others > 0, report.Ended)
 }
 
-// outsiders is how much likelier than one image somebody outside has sent SIGKILL, or has stopped a process so that it hangs. They
-// most often had no plugin in mind, so which images were in calls just then is chance: an image that is in one most of the time never
-// becomes the likelier for it, however often it happens.
-const outsiders = 2
+// How much likelier than one image somebody outside has sent SIGKILL, or has stopped a process so that it hangs. They most often had
+// no plugin in mind, so which images were in calls just then is chance: an image that is in one most of the time never becomes the
+// likelier for it, however often it happens.
+const (
+	killers  = 2
+	stoppers = 1
+)
 
 // suspected returns the images that may have ended a process without a word; others is the weight of all others that may have.
 // doubt is set if even a single image need not have done it.
