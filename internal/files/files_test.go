@@ -104,14 +104,12 @@ func TestListener(t *testing.T) {
 		t.Fatal(err)
 	}
 	const clients = 30
-	var dialed []net.Conn
 	for range clients {
 		c, err := net.Dial("tcp", inner.Addr().String())
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer c.Close()
-		dialed = append(dialed, c)
 	}
 	most := Of(0).Open + 20
 	restore := limit(t, most)

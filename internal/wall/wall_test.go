@@ -129,6 +129,7 @@ var acts = map[string]func() error{
 				b[i] = 1
 			}
 			all = append(all, b)
+			runtime.KeepAlive(all)
 		}
 	},
 	"hang": func() error { select {} },
