@@ -124,7 +124,7 @@ func (h *Host) noImage(file string) error {
 		return err
 	}
 	if !fi.Mode().IsRegular() {
-		return &generations.NotRegularError{Path: file, Mode: fi.Mode()}
+		return &generations.NotRegularError{Mode: fi.Mode()}
 	}
 	if err := h.leavesDir(file); err != nil {
 		return err

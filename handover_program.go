@@ -76,10 +76,7 @@ func (g *giver) fits(process *native.Process, e *planEntry) (*native.Process, er
 	if err != nil {
 		return nil, e.refusal(err)
 	}
-	info, err := native.InspectFile(object.Path)
-	if err == nil {
-		err = native.Check(info, process, instance.Requirements())
-	}
+	info, err := instance.CheckFor(object.Path, process)
 	if err != nil {
 		return nil, e.refusal(err)
 	}

@@ -1,6 +1,7 @@
 package generations
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -104,16 +105,17 @@ func (e *WrongLockError) Is(target error) bool { return target == ErrWrongLock }
 
 // NotRegularError reports what is at a path where a file was wanted. It matches ErrNotRegular.
 type NotRegularError struct {
-	Path  string
+	Path  string // empty if whoever reports the error has named it
 	Mode  fs.FileMode
 	Found string // what is there, if the mode doesn't say it
 }
 
 func (e *NotRegularError) Error() string {
-	if e.Found != "" {
-		return fmt.Sprintf("add %s: want a regular file, found %s", e.Path, e.Found)
+	text := "want a regular file, found " + cmp.Or(e.Found, kindOf(e.Mode))
+	if e.Path == "" {
+		return text
 	}
-	return fmt.Sprintf("add %s: want a regular file, found %s", e.Path, kindOf(e.Mode))
+	return "add " + e.Path + ": " + text
 }
 
 func (e *NotRegularError) Is(target error) bool { return target == ErrNotRegular }

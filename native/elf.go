@@ -42,7 +42,7 @@ func readELF(r io.ReaderAt, size int64) (*elfFile, error) {
 		return nil, ErrNotELF // without a quotation: the file may be anybody's
 	}
 	if len(head) < 64 { // a 32-bit header is shorter, but no file ends after it
-		return nil, fmt.Errorf("%w: it has only %d bytes", ErrTruncated, size)
+		return nil, fmt.Errorf("%w: it has only %d bytes; build or copy it again", ErrTruncated, size)
 	}
 	header, tables, err := checkTables(r, head, size)
 	if err != nil {
@@ -55,12 +55,12 @@ func readELF(r io.ReaderAt, size int64) (*elfFile, error) {
 	f := &elfFile{File: file, r: r, size: size, head: header, tables: tables}
 	for _, p := range f.Progs {
 		if !fits(p.Off, p.Filesz, size) {
-			return nil, fmt.Errorf("%w: a segment extends to byte %d of %d", ErrTruncated, p.Off+p.Filesz, size)
+			return nil, fmt.Errorf("%w: a segment extends to byte %d of %d; build or copy it again", ErrTruncated, p.Off+p.Filesz, size)
 		}
 	}
 	for _, s := range f.Sections {
 		if s.Type != elf.SHT_NOBITS && s.Type != elf.SHT_NULL && !fits(s.Offset, s.FileSize, size) {
-			return nil, fmt.Errorf("%w: section %q extends to byte %d of %d", ErrTruncated, s.Name, s.Offset+s.FileSize, size)
+			return nil, fmt.Errorf("%w: section %q extends to byte %d of %d; build or copy it again", ErrTruncated, s.Name, s.Offset+s.FileSize, size)
 		}
 	}
 	return f, nil
@@ -83,10 +83,10 @@ func checkTables(r io.ReaderAt, head []byte, size int64) (h elf.Header64, end in
 		h.Shoff, h.Shnum, h.Shentsize, h.Shstrndx = uint64(h32.Shoff), h32.Shnum, h32.Shentsize, h32.Shstrndx
 	}
 	if !fits(h.Phoff, uint64(h.Phnum)*uint64(h.Phentsize), size) {
-		return h, 0, fmt.Errorf("%w: its program headers would be at byte %d of %d", ErrTruncated, h.Phoff, size)
+		return h, 0, fmt.Errorf("%w: its program headers would be at byte %d of %d; build or copy it again", ErrTruncated, h.Phoff, size)
 	}
 	if !fits(h.Shoff, uint64(h.Shnum)*uint64(h.Shentsize), size) {
-		return h, 0, fmt.Errorf("%w: its section headers would be at byte %d of %d", ErrTruncated, h.Shoff, size)
+		return h, 0, fmt.Errorf("%w: its section headers would be at byte %d of %d; build or copy it again", ErrTruncated, h.Shoff, size)
 	}
 	if h.Shnum > maxSections || h.Shoff > 0 && h.Shnum == 0 { // 0 stands for more than 65,279
 		return h, 0, fmt.Errorf("%w: too many sections", ErrMalformed)

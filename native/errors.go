@@ -24,6 +24,15 @@ var (
 	ErrMalformed = errors.New("malformed ELF file")
 )
 
+// FileError is what is wrong with the content of a file, or that it is no regular one. It wraps one of the errors above.
+type FileError struct {
+	Path string
+	Err  error
+}
+
+func (e *FileError) Error() string { return "inspect " + e.Path + ": " + e.Err.Error() }
+func (e *FileError) Unwrap() error { return e.Err }
+
 // Errors of Open.
 var (
 	// ErrPending is returned, with the context's error, when the context ends before Open does. If the attempt has begun, it

@@ -77,7 +77,8 @@ func inspect(r io.ReaderAt, size int64, seal *Seal) (*Info, error) {
 	return i, nil
 }
 
-// InspectFile inspects the file at path. If that isn't a regular file, it returns ErrNotRegular and never blocks.
+// InspectFile inspects the file at path. If that isn't a regular file, the error matches ErrNotRegular; InspectFile never blocks. An
+// error that isn't about access to the file is a *FileError.
 func InspectFile(path string) (*Info, error) {
 	i, _, err := inspectFile(path, true)
 	return i, err
@@ -88,7 +89,7 @@ func inspectFile(path string, whole bool) (*Info, os.FileInfo, error) {
 	// Without O_NONBLOCK, opening a pipe would wait for a writer.
 	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK|unix.O_NOCTTY, 0)
 	if errors.Is(err, unix.ENXIO) || errors.Is(err, unix.ENODEV) { // a socket, or a missing device
-		return nil, nil, fmt.Errorf("inspect %s: %w", path, ErrNotRegular)
+		return nil, nil, &FileError{path, ErrNotRegular}
 	}
 	if err != nil {
 		return nil, nil, fmt.Errorf("inspect image: %w", err)
@@ -99,11 +100,11 @@ func inspectFile(path string, whole bool) (*Info, os.FileInfo, error) {
 		return nil, nil, fmt.Errorf("inspect image: %w", err)
 	}
 	if !st.Mode().IsRegular() {
-		return nil, nil, fmt.Errorf("inspect %s: %w", path, ErrNotRegular)
+		return nil, nil, &FileError{path, ErrNotRegular}
 	}
 	i, err := inspectVerified(f, st.Size(), whole)
 	if err != nil {
-		return nil, nil, fmt.Errorf("inspect %s: %w", path, err)
+		return nil, nil, &FileError{path, err}
 	}
 	return i, st, nil
 }

@@ -21,10 +21,10 @@ PACKAGE is the directory of a package main in any module, or an import path; the
 built with the toolchain and the flags of the server that will load it: this executable, or the one that --host names. If that
 server could not load the image, the file is left unchanged.
 
-The plugin's own packages, those in its directory and below, are new in every generation: their variables are initialized again
-and their init functions run. All other packages are shared, variables included, by all plugins and generations that have them with the
-same content. A line //sohost:fresh PATTERN in a Go file of package main gives the plugin its own copy of those that match, in every
-generation, and so does --fresh; --share does the opposite.`,
+The plugin's own packages, those in its directory and below, are new in every generation: their variables are initialized
+again and their init functions run. All other packages are shared, variables included, by all plugins and generations that
+have them with the same content. A line //sohost:fresh PATTERN in a Go file of package main gives the plugin its own copy of
+those that match, in every generation, and so does --fresh; --share does the opposite.`,
 		Example: `  sohost build ./plugins/counter
   sohost build ./plugins/*
   sohost build --host ./myserver -o /srv/plugins/ ../shop/cmd/prices

@@ -110,10 +110,7 @@ func hostProcess(binary string) (*native.Process, error) {
 
 func checkImage(file, host string, process *native.Process) checkResult {
 	r := checkResult{File: file, Host: host}
-	info, err := native.InspectFile(file)
-	if err == nil {
-		err = native.Check(info, process, instance.Requirements())
-	}
+	_, err := instance.CheckFor(file, process)
 	if r.OK = err == nil; !r.OK {
 		r.Message = err.Error()
 	}

@@ -58,12 +58,23 @@ func checkState(cmd *cobra.Command, files []string, asJSON bool) error {
 	return err
 }
 
+// unnamed says which of the images doesn't name the type of its state.
+func (r checkedState) unnamed() string {
+	switch {
+	case r.Old == "" && r.New == "":
+		return "neither image names the type of a state"
+	case r.New == "":
+		return "the new image names no type of a state"
+	}
+	return "the old image names no type of a state"
+}
+
 func (r checkedState) print(w io.Writer) error {
 	says := map[instance.Outcome]string{
 		instance.Adopted:   "adopt: the state is passed on as it is",
 		instance.Converted: "convert: the state is copied, field by field",
 		instance.Imported:  "import: the new code's Import decides; code that takes only its own type, such as with abi/keep, refuses",
-		instance.Unknown:   "unknown: not both images name the type of a state in Descriptor.State; only a deploy can tell",
+		instance.Unknown:   "unknown: " + r.unnamed() + " in Descriptor.State; only a deploy can tell",
 		instance.Emptied:   "refuse: state would be lost",
 	}
 	lines := []string{says[r.Outcome]}
@@ -82,7 +93,7 @@ func (r checkedState) print(w io.Writer) error {
 	}
 	list("why", why)
 	if r.Uncheckpointable != "" {
-		lines = append(lines, "the new state gets no checkpoints, so a restart loses it: "+r.Uncheckpointable)
+		lines = append(lines, "a state of the new code gets no checkpoints, so a restart loses it: "+r.Uncheckpointable)
 	}
 	_, err := fmt.Fprintln(w, strings.Join(lines, "\n"))
 	return err

@@ -16,6 +16,11 @@ func TestHelp(t *testing.T) {
 		if cmd.Short == "" || cmd.Long == "" {
 			t.Errorf("%s: no description", cmd.CommandPath())
 		}
+		for line := range strings.Lines(cmd.Long) {
+			if n := len(strings.TrimSuffix(line, "\n")); n > 132 {
+				t.Errorf("%s: a line of %d columns: %s", cmd.CommandPath(), n, line)
+			}
+		}
 		if cmd.Example == "" {
 			t.Errorf("%s: no example", cmd.CommandPath())
 		}
@@ -30,6 +35,27 @@ func TestHelp(t *testing.T) {
 				t.Errorf("%s: flag --%s is not explained", cmd.CommandPath(), f.Name)
 			}
 		})
+	}
+}
+
+// TestPluginFlagHelp names every setting of a plugin in the help of --plugin and in what it says of an unknown one.
+func TestPluginFlagHelp(t *testing.T) {
+	root := newRootCommand()
+	run, _, err := root.Find([]string{"run"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, _, unknown := parsePlugin("p=p.so,unknown=x")
+	for _, s := range new(pluginConfig).bind("p") {
+		if s.option == "" {
+			continue
+		}
+		if usage := run.Flags().Lookup("plugin").Usage; !strings.Contains(usage, ","+s.option+"=") {
+			t.Errorf("--plugin: %s: no %s", usage, s.option)
+		}
+		if unknown == nil || !strings.Contains(unknown.Error(), s.option) {
+			t.Errorf("an unknown setting: %v: no %s", unknown, s.option)
+		}
 	}
 }
 

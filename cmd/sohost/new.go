@@ -121,16 +121,16 @@ func (p newPlugin) printNext(w io.Writer) error {
 	if p.Contract != nil {
 		root := filepath.Dir(p.Contract.GoMod)
 		if _, err := os.Stat(filepath.Join(root, "vendor/modules.txt")); err == nil {
-			rows = append(rows, []string{"  go -C " + dotted(relative(root)) + " mod vendor", "# go.mod has changed: it requires the contract, in " +
+			rows = append(rows, []string{"  go -C " + quoted(dotted(relative(root))) + " mod vendor", "# go.mod has changed: it requires the contract, in " +
 				relative(p.Contract.Dir)})
 		} else {
 			fmt.Fprintf(w, "  %s requires the contract now, from the copy in %s; commit both\n", relative(p.Contract.GoMod), relative(p.Contract.Dir))
 		}
 	}
 	return table(w, nil, append(rows, [][]string{
-		{"  sohost build " + dotted(p.Dir), "# build it into " + defaultPlugins + "/" + plugin + ".so"},
+		{"  sohost build " + quoted(dotted(p.Dir)), "# build it into " + defaultPlugins + "/" + plugin + ".so"},
 		{"  sohost run", "# serve it on http://" + defaultListen + "/" + plugin},
-		{"  sohost dev " + dotted(p.Dir), "# in another terminal: rebuild and reload on save"},
+		{"  sohost dev " + quoted(dotted(p.Dir)), "# in another terminal: rebuild and reload on save"},
 	}...))
 }
 
@@ -192,3 +192,13 @@ func dotted(dir string) string {
 	}
 	return "./" + dir
 }
+
+// quoted returns an argument as a shell takes it.
+func quoted(arg string) string {
+	if plainArgument.MatchString(arg) {
+		return arg
+	}
+	return "'" + strings.ReplaceAll(arg, "'", `'\''`) + "'"
+}
+
+var plainArgument = regexp.MustCompile(`^[\w@%+=:,./-]+$`)

@@ -50,7 +50,8 @@ func (f *stateFile) printHeader(w io.Writer) error {
 		rows = append([][]string{{"plugin", f.Plugin}}, rows...)
 	}
 	if f.last != nil {
-		rows = append(rows, []string{"way", strings.Join(append([]string{string(f.last.State.Way)}, stateLines(f.last.State)...), "; ")})
+		state := append([]string{fmt.Sprintf("%s ago, state %s", ago(f.last.Time), f.last.State.Way)}, stateLines(f.last.State)...)
+		rows = append(rows, []string{"reload", strings.Join(state, "; ")})
 	}
 	for _, k := range f.kept {
 		rows = append(rows, []string{"kept", fmt.Sprintf("%s, %s, from before release %d, %s ago", k.File, size(k.Size), k.Release, ago(k.Time))})

@@ -17,8 +17,8 @@ func newStatusCommand() *cobra.Command {
 		Short: "Show what the running server serves",
 		Long: `Status shows the server's processes and their memory, the last handover and the reason for it, recent crashes, and for each
 plugin its current generation, what that costs, and its last reload. Below the table are the checkpoints of plugins with state,
-and why one could not be taken; which packages plugins share; refused images, each with every reason, while the plugin's current generation keeps serving; and
-the images in quarantine.`,
+and why one could not be taken; which packages plugins share; refused images, each with every reason, while the plugin's
+current generation keeps serving; files in the plugins directory that are no plugins; and the images in quarantine.`,
 		Example: `  sohost status
   sohost status --json | jq '.plugins[] | {name, generation}'`,
 		Args: cobra.NoArgs,
@@ -135,7 +135,7 @@ func printProcesses(w io.Writer, s control.Status) {
 	} else {
 		fmt.Fprintf(w, "worker    pid %d, up %s, %s, %d images open, %d of them old (%s)\n",
 			s.Worker.PID, ago(s.Worker.Started), size(s.Worker.Memory), s.Generations, s.Left.Generations, size(s.Left.Memory))
-		if u := s.Worker.Files; 2*u.Open > u.Limit {
+		if u := s.Worker.Files; u.Limit > 0 && 2*u.Open > u.Limit { // 0: the supervisor may not read it
 			fmt.Fprintf(w, "files     the worker has %d open and may have %d\n", u.Open, u.Limit)
 		}
 	}

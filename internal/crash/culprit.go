@@ -45,6 +45,16 @@ func (t *Trace) Host(images []Image, is func(pkg string) bool) (frame Frame, ok 
 	return Frame{}, false
 }
 
+// Innermost returns the innermost call of the crashed goroutine whose package fits, or the zero Frame.
+func (t *Trace) Innermost(fits func(pkg string) bool) Frame {
+	for _, f := range t.frames() {
+		if fits(f.Package) {
+			return f
+		}
+	}
+	return Frame{}
+}
+
 // frames returns the calls of the crashed goroutine, the innermost first and finally the one that created it.
 func (t *Trace) frames() []Frame {
 	g := t.crashed()

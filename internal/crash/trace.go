@@ -12,6 +12,8 @@ type Trace struct {
 	// "SIGSEGV: segmentation violation during cgo execution". It is empty if the output doesn't show it.
 	Reason string
 
+	Head string // what was printed before the first goroutine
+
 	Goroutines []Goroutine // in the order of the output
 
 	sent bool // the signal came from another process: nothing crashed
@@ -60,7 +62,7 @@ func Parse(output string) *Trace {
 	if len(t.Goroutines) == 0 {
 		head = output
 	}
-	t.sent = sent(head)
+	t.Head, t.sent = head, sent(head)
 	t.Reason = oneLine(reason(head, t.Goroutines))
 	return t
 }

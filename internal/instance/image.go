@@ -28,15 +28,25 @@ func Requirements() native.Requirements {
 // Check compares what can be read from an image's file with this process, and runs none of the image's code. The error
 // is a *native.Rejection with every reason, or says why the file can't be read.
 func Check(path string) error {
-	info, err := native.InspectFile(path)
-	if err != nil {
-		return err
-	}
 	process, err := native.Self()
 	if err != nil {
 		return err
 	}
-	return native.Check(info, process, Requirements())
+	_, err = CheckFor(path, process)
+	return err
+}
+
+// CheckFor does what Check does, for any process, and returns the facts of the image. Whoever asks has named the file, and it may be
+// a copy in a store, which means nothing to anyone: what is wrong with its content comes without the path.
+func CheckFor(path string, process *native.Process) (*native.Info, error) {
+	info, err := native.InspectFile(path)
+	if err == nil {
+		err = native.Check(info, process, Requirements())
+	}
+	if fault, ok := errors.AsType[*native.FileError](err); ok {
+		err = fault.Err
+	}
+	return info, err
 }
 
 // Image is an opened image with its plugin's descriptor.

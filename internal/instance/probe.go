@@ -13,6 +13,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/sohost/sohost/internal/crash"
 	"github.com/sohost/sohost/internal/self"
 	"github.com/sohost/sohost/internal/wall"
 )
@@ -154,7 +155,7 @@ func (p *Prober) Probe(ctx context.Context, o ProbeOptions, images ...string) (P
 	case r.Refused != "":
 		err = errors.New(r.Refused)
 	}
-	return probed, walled(err, out, output.String())
+	return probed, walled(err, out, output.b.String())
 }
 
 // walled adds to a refusal what part the wall may have had in it.
@@ -197,15 +198,30 @@ type firstOutput struct{ b bytes.Buffer }
 // maxOutput is how much of a child's output an error quotes, in bytes.
 const maxOutput = 2 << 10
 
+// maxStack is how much of it is kept, in bytes: where the program died stands behind the text.
+const maxStack = 64 << 10
+
 func (w *firstOutput) Write(p []byte) (int, error) {
-	w.b.Write(p[:min(len(p), max(0, maxOutput-w.b.Len()))])
+	w.b.Write(p[:min(len(p), max(0, maxStack-w.b.Len()))])
 	return len(p), nil
 }
 
+// String returns what the process has printed. Where the Go runtime has printed stacks, only the call that led to the crash is left of
+// them: the rest are those of the host and the runtime.
 func (w *firstOutput) String() string {
 	text := strings.TrimSpace(w.b.String())
 	if text == "" {
 		return ""
 	}
-	return "; it printed:\n" + text
+	if t := crash.Parse(text + "\n"); len(t.Goroutines) > 0 {
+		text = strings.TrimSpace(t.Head)
+		where := t.Innermost(func(pkg string) bool {
+			return pkg != "" && pkg != "runtime" && !strings.HasPrefix(pkg, "internal/runtime/")
+		})
+		if where.Func != "" {
+			text = text[:min(len(text), maxOutput)] + "\nin " + where.String()
+		}
+		return "; it printed:\n" + text
+	}
+	return "; it printed:\n" + text[:min(len(text), maxOutput)]
 }

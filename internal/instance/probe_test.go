@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -41,6 +42,10 @@ func actAsImage() (none struct{}) {
 	case "exit":
 		fmt.Fprintln(os.Stderr, "  the words of an image  ")
 		os.Exit(3)
+	case "die": // of a lack of memory, or of whatever else ends a goroutine
+		done := make(chan struct{})
+		go func() { defer close(done); divide(0) }()
+		<-done
 	case "quiet":
 		os.Exit(0)
 	case "talk":
@@ -135,6 +140,20 @@ func TestProbe(t *testing.T) {
 		t.Errorf("a child that prints much: %.100v", err)
 	}
 }
+
+// TestProbeDies quotes of a crash the reason and the call of the image, and none of the stacks.
+func TestProbeDies(t *testing.T) {
+	_, err := probe(t, ProbeOptions{}, filepath.Join(t.TempDir(), "die"))
+	want := regexp.MustCompile(`^opening it ended the child process that tried: exit status 2; it printed:
+panic: runtime error: integer divide by zero
+(?:\[signal .*\]\n)?\s*in github\.com/sohost/sohost/internal/instance\.divide \(.*probe_test\.go:\d+\)$`)
+	if err == nil || !want.MatchString(err.Error()) {
+		t.Errorf("%v, want %s", err, want)
+	}
+}
+
+//go:noinline
+func divide(by int) int { return 1 / by }
 
 // TestProbeTakesTooLong kills the child when its time is over.
 func TestProbeTakesTooLong(t *testing.T) {

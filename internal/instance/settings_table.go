@@ -50,7 +50,7 @@ func readStatus() status {
 func line(name string) func(status) any {
 	return func(s status) any {
 		if text, has := s[name]; has {
-			return text
+			return strings.Join(strings.Fields(text), " ")
 		}
 		return nil
 	}
