@@ -3,6 +3,7 @@ package sohost
 import (
 	"context"
 	"errors"
+	"io/fs"
 	"slices"
 	"time"
 
@@ -95,6 +96,10 @@ func (c *candidate) prepare(ctx context.Context) error {
 		path, err = c.store(ctx)
 		return err
 	})
+	if c.onChange && errors.Is(err, fs.ErrNotExist) { // gone since the event: if it comes back there will be another
+		c.move.Unchanged, c.move.To = true, c.move.From
+		return nil
+	}
 	if err != nil {
 		return c.judgedByHead(err)
 	}

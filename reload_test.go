@@ -3,6 +3,7 @@ package sohost
 import (
 	"context"
 	"errors"
+	"io/fs"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -724,5 +725,22 @@ func TestCall(t *testing.T) {
 	}
 	if err := r.Call(t.Context(), "a", nil); !errors.Is(err, ErrClosed) {
 		t.Errorf("after Close: %v", err)
+	}
+}
+
+// TestGoneSinceItChanged removes an image's file between the change and the reload: that is no refusal. A deploy of it is.
+func TestGoneSinceItChanged(t *testing.T) {
+	w := newWorld(t)
+	r := w.boots("a1")
+	p := r.plugins()[0]
+	if err := os.Remove(p.Image); err != nil {
+		t.Fatal(err)
+	}
+	if p.reloadChanged(); p.refusal() != nil || w.logged("refused") {
+		t.Errorf("refused: %v", p.refusal())
+	}
+	r.wants("/a", "a1 1")
+	if _, err := r.Deploy(t.Context(), map[string]string{"a": ""}); !errors.Is(err, fs.ErrNotExist) || p.refusal() == nil {
+		t.Errorf("a deploy: %v, refusal %v", err, p.refusal())
 	}
 }
