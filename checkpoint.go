@@ -21,6 +21,11 @@ func (p *plugin) checkpoint(ctx context.Context) error {
 		return err
 	}
 	defer disown()
+	return p.checkpointOwned(ctx)
+}
+
+// checkpointOwned is checkpoint for a plugin that the caller owns.
+func (p *plugin) checkpointOwned(ctx context.Context) error {
 	g := newGated(p)
 	if g.serves == nil || !g.serves.Value().Checkpointable() {
 		return nil
@@ -34,6 +39,9 @@ func (p *plugin) checkpoint(ctx context.Context) error {
 	}
 	p.noteAttempt(a, err)
 	p.tellMismatch(a.of)
+	if err == nil {
+		p.forgetConfirmed()
+	}
 	return err
 }
 
@@ -155,17 +163,15 @@ func (p *plugin) writeCheckpoint(s abi.State, verify func(io.Reader) error) (che
 }
 
 // restoreCheckpoint gives the candidate's instance the state of the last checkpoint that can be read, if there is one.
-func (c *candidate) restoreCheckpoint(ctx context.Context) error {
+// limit is Hooks.Limit.
+func (c *candidate) restoreCheckpoint(ctx context.Context, limit limiter) error {
 	h := c.plugin.host
 	if h.opts.CheckpointInterval < 0 || !c.next.Checkpointable() {
 		return nil
 	}
 	var taken instance.Taken
 	hooks := c.hooks(ctx)
-	// A large state takes its time to be decoded, and nobody can be served without it. So only the plugin's part is limited.
-	hooks.Limit = func() (context.Context, context.CancelFunc) {
-		return h.limit(context.WithoutCancel(ctx), h.opts.DrainTimeout)
-	}
+	hooks.Limit = limit
 	restored, err := h.checkpoints.Restore(c.plugin.Name, c.next.Image().Wants(), c.move.Time, func(r io.Reader) (err error) {
 		taken, err = c.next.AcceptStreamWith(ctx, r, c.moveOptions(), hooks)
 		return err

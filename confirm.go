@@ -30,7 +30,7 @@ func (h *Host) confirm() {
 	switch {
 	case release != 0:
 		h.log.Info("confirmed", "release", release)
-		h.forgetKept(release)
+		h.forgetKept()
 	case err != nil && h.Serving() == nil: // else another process may have the store
 		h.log.Warn("confirm release", "err", err)
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/sohost/sohost/internal/cache"
 	"github.com/sohost/sohost/internal/instance"
 	"github.com/sohost/sohost/internal/passing"
+	"github.com/sohost/sohost/internal/state"
 )
 
 // taker is the taker's end of a handover.
@@ -177,7 +178,7 @@ func (t *taker) prepare(ctx context.Context) error {
 		}
 		switch {
 		case c.next.Stateful():
-			if err := c.losesDescribed(e.StateType); err != nil {
+			if err := c.losesDescribed(ctx, e.StateType); err != nil {
 				return &failure{candidate: c, phase: PhaseState, err: err}
 			}
 			s := c.next.Image().Wants()
@@ -254,13 +255,24 @@ func (t *taker) takeState(ctx context.Context, c *candidate, pipe *os.File) erro
 			c.move.State.Unkept = ""
 			return err
 		}
-		taken, err := c.next.AcceptStreamWith(ctx, stream, c.moveOptions(), c.hooks(ctx))
-		if own := c.ownKept(); err != nil && own != nil && c.ordered() && unmovable(err) {
-			t.host.log.Warn("the newer state can't be moved back", "plugin", c.plugin.Name, "err", err)
-			if _, err := io.Copy(io.Discard, stream); err != nil { // the giver still writes, and what it writes is kept
+		own := c.ownKept()
+		if !isNew || !c.ordered() {
+			own = nil
+		}
+		if own != nil { // as in moveState, Import isn't asked about a version that it can't know
+			if _, err := io.Copy(io.Discard, stream); err != nil {
 				return err
 			}
-			return c.takeKept(ctx, own)
+			given, err := state.ReadHeader(io.NewSectionReader(t.copies[c], 0, math.MaxInt64))
+			if wants := c.next.Image().Wants(); err == nil && (given.Schema != wants.Schema || given.Version != wants.Version) {
+				return c.takeKept(ctx, own, nil)
+			}
+			stream = io.NewSectionReader(t.copies[c], 0, math.MaxInt64)
+		}
+		taken, err := c.next.AcceptStreamWith(ctx, stream, c.moveOptions(), c.hooks(ctx))
+		if err != nil && own != nil && unmovable(err) {
+			t.host.log.Warn("the newer state can't be moved back", "plugin", c.plugin.Name, "err", err)
+			return c.takeKept(ctx, own, nil)
 		}
 		if err == nil {
 			c.move.State = c.moved(taken)

@@ -1,7 +1,6 @@
 package sohost
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -12,7 +11,6 @@ import (
 	"github.com/sohost/sohost/generations"
 	"github.com/sohost/sohost/internal/checkpoint"
 	"github.com/sohost/sohost/internal/instance"
-	"github.com/sohost/sohost/internal/state"
 )
 
 // kept is the state of a generation from before a flip that lost some of it, or may have. It stays until the release of
@@ -58,16 +56,41 @@ func (p *plugin) findKept() {
 	if err != nil {
 		h.log.Warn("states kept for a rollback can't be found", "plugin", p.Name, "err", err)
 	}
-	confirmed, err := h.store.Confirmed()
 	var all []*kept
 	for _, k := range found {
-		if err == nil && k.Release <= confirmed.Number {
-			p.forget(&kept{Kept: k})
-			continue
-		}
 		all = append(all, &kept{Kept: k})
 	}
 	p.setKept(all)
+	if !p.needsKept() {
+		p.forgetConfirmed()
+	}
+}
+
+// needsKept reports whether a restart would have to go back to what is kept: no checkpoint is newer. What is kept stays then,
+// even if its release is confirmed, because the newest alone may lack what the others have.
+func (p *plugin) needsKept() bool {
+	return p.host.opts.CheckpointInterval >= 0 && len(p.kept) > 0 && p.kept[0].Time.After(p.host.checkpoints.Written(p.Name))
+}
+
+// forgetConfirmed removes what is kept for rollbacks of releases up to the confirmed one. The caller owns the plugin, or
+// nobody else knows it yet.
+func (p *plugin) forgetConfirmed() {
+	if len(p.kept) == 0 {
+		return
+	}
+	confirmed, err := p.host.store.Confirmed()
+	if err != nil {
+		return
+	}
+	var rest []*kept
+	for _, k := range p.kept {
+		if k.Release <= confirmed.Number {
+			p.forget(k)
+		} else {
+			rest = append(rest, k)
+		}
+	}
+	p.setKept(rest)
 }
 
 // keepLast is keep for a state that the plugin was booted with: its last checkpoint, by whatever code.
@@ -154,119 +177,25 @@ func (p *plugin) forget(k *kept) {
 	}
 }
 
-// forgetKept removes what is kept for rollbacks of releases up to a confirmed one.
-func (h *Host) forgetKept(confirmed int) {
+// forgetKept removes what is kept for rollbacks of releases up to the one that was confirmed just now. Where a restart would
+// need it, a checkpoint is taken first. If none can be had, all of it stays until there is one.
+func (h *Host) forgetKept() {
 	for _, p := range h.plugins() {
 		disown, err := h.own(h.lifetime, []*plugin{p})
 		if err != nil { // the next process forgets them
 			return
 		}
-		var rest []*kept
-		for _, k := range p.kept {
-			if k.Release <= confirmed {
-				p.forget(k)
-			} else {
-				rest = append(rest, k)
+		if g := p.serving(); g != nil && g.Value().Checkpointable() && p.needsKept() {
+			if !p.overdue() {
+				if err := p.checkpointOwned(h.lifetime); err != nil && h.lifetime.Err() == nil {
+					h.log.Warn("checkpoint: what is kept for a rollback stays", "plugin", p.Name, "err", err)
+				}
 			}
+		} else {
+			p.forgetConfirmed()
 		}
-		p.setKept(rest)
 		disown()
 	}
-}
-
-// ownKept returns the kept state of the candidate's own image, or nil.
-func (c *candidate) ownKept() *kept {
-	for _, k := range c.plugin.kept {
-		if k.Image == c.move.To {
-			return k
-		}
-	}
-	return nil
-}
-
-// goesBack reports whether the candidate is to get back what moves since it served have lost.
-func (c *candidate) goesBack() bool { return c.rollback || c.back || c.ownKept() != nil }
-
-// hooks returns what is to happen to a state on its way to the candidate.
-func (c *candidate) hooks(ctx context.Context) instance.Hooks {
-	hooks := instance.Hooks{Judge: c.judgeLoss}
-	if c.goesBack() {
-		hooks.Fill = func(p *state.Part) (state.Filled, error) { return c.fill(ctx, p) }
-	}
-	return hooks
-}
-
-// fill puts back what the value lacks, from all kept states that have it, the newest first. A kept state that can't be
-// used is left out, and the report says so: the move itself doesn't depend on it. Only a lack of time refuses the move,
-// because another attempt may have more.
-func (c *candidate) fill(ctx context.Context, p *state.Part) (all state.Filled, _ error) {
-	h := c.plugin.host
-	o := state.Options{MaxBytes: h.opts.StateLimit}
-	o.Deadline, _ = ctx.Deadline()
-	for _, k := range c.plugin.kept {
-		if p.Complete() {
-			break
-		}
-		from, err := c.partOf(k)
-		var filled state.Filled
-		if err == nil {
-			filled, err = p.Fill(from, o)
-		}
-		if ctx.Err() != nil || errors.Is(err, state.ErrDeadline) {
-			return all, fmt.Errorf("restore what was lost: %w; allow more with the drain timeout", err)
-		}
-		if err != nil {
-			c.unrestored = append(c.unrestored, fmt.Sprintf("%s: %v", k.Image.Short(), err))
-			h.log.Warn("what was lost can't be restored from a kept state", "plugin", c.plugin.Name, "kept", k.Image.Short(), "err", err)
-			continue
-		}
-		all.Restored = append(all.Restored, filled.Restored...)
-		all.Unmatched += filled.Unmatched
-	}
-	return all, nil
-}
-
-// partOf returns a kept state as a value of the candidate's type.
-func (c *candidate) partOf(k *kept) (part state.Part, err error) {
-	o := state.Options{MaxBytes: c.plugin.host.opts.StateLimit}
-	if k.File == "" {
-		return c.next.Convert(k.given.Value, o)
-	}
-	err = k.Read(func(r io.Reader) (err error) {
-		_, part, _, err = c.next.Decode(r, o)
-		return err
-	})
-	return part, err
-}
-
-// takeKept gives the candidate a kept state as it is, because no newer state can be moved to it. It gives a copy: the
-// move may still fail, and the kept state is needed again then.
-func (c *candidate) takeKept(ctx context.Context, k *kept) error {
-	h := c.plugin.host
-	hooks := c.hooks(ctx)
-	hooks.Judge = nil // whatever is lost by this stays kept
-	var taken instance.Taken
-	var err error
-	if k.File != "" {
-		err = k.Read(func(r io.Reader) (err error) {
-			taken, err = c.next.AcceptStreamWith(ctx, r, c.moveOptions(), hooks)
-			return err
-		})
-	} else {
-		var given abi.State
-		if given, err = instance.CopyState(k.given, state.Options{MaxBytes: h.opts.StateLimit}); err != nil {
-			return fmt.Errorf("copy the state kept from before: %w", err)
-		}
-		taken, err = c.next.AcceptWith(ctx, given, c.moveOptions(), false, hooks)
-	}
-	if err != nil {
-		return err
-	}
-	c.move.State = c.moved(taken)
-	c.move.State.Way, c.move.State.Age = WayKept, max(0, time.Since(k.Time))
-	h.log.Warn("restored the state from before; what happened since is lost",
-		"plugin", c.plugin.Name, "generation", c.move.To.Short(), "age", c.move.State.Age)
-	return nil
 }
 
 // keepState keeps what the candidate's move has lost, once it has flipped. The result is a warning, or empty.

@@ -19,13 +19,17 @@ const lostEverything = "everything"
 
 const loseRemedy = "; mend the code, or order the loss with --lose-state (until the release is confirmed, a rollback brings the state back)"
 
-// refuseLoss refuses candidates that would lose state without an order to, before any gate is shut.
+// refuseLoss refuses candidates that would lose state without an order to, and reads what others are to get back, before any
+// gate is shut.
 func (b *batch) refuseLoss(ctx context.Context) error {
 	for _, c := range b.changed() {
 		if err := c.step(PhaseState, c.losesState); err != nil {
 			b.abandon(ctx)
 			return err
 		}
+	}
+	for _, c := range b.changed() {
+		c.readKept(ctx, c.addedFields())
 	}
 	return nil
 }
@@ -51,7 +55,8 @@ func (c *candidate) losesState() error {
 }
 
 // losesDescribed is losesState for the state of a generation in another process.
-func (c *candidate) losesDescribed(described []byte) error {
+// Otherwise it reads what the candidate is to get back.
+func (c *candidate) losesDescribed(ctx context.Context, described []byte) error {
 	wants := c.next.Image().Wants()
 	if described == nil || wants.Value == nil {
 		return nil
@@ -59,6 +64,9 @@ func (c *candidate) losesDescribed(described []byte) error {
 	plan, err := state.CompareDescribed(described, reflect.TypeOf(wants.Value))
 	if err != nil {
 		return err
+	}
+	if c.move.To != c.move.From {
+		c.readKept(ctx, plan.Changes.Added)
 	}
 	return c.judgeLoss(state.Report{Emptied: plan.Emptied, Changes: plan.Changes})
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/sohost/sohost/internal/blame"
 	"github.com/sohost/sohost/internal/inflight"
 	"github.com/sohost/sohost/internal/instance"
+	"github.com/sohost/sohost/internal/state"
 	"github.com/sohost/sohost/native"
 )
 
@@ -43,10 +44,11 @@ type candidate struct {
 	pinned generations.ID // pinned in the ledger; zero if the image never came into the store
 	next   *loaded        // nil until New has returned
 
-	kept       *kept    // the old generation's state, if a rollback may need it
-	keepsLast  bool     // the last checkpoint is kept for a rollback: the candidate didn't take all of it
-	unrestored []string // kept states that could not be used, each with the reason
-	undrained  error    // why the calls of a generation whose state is dropped have not ended
+	kept       *kept                // the old generation's state, if a rollback may need it
+	keepsLast  bool                 // the last checkpoint is kept for a rollback: the candidate didn't take all of it
+	read       map[*kept]state.Part // kept states that were read before any gate was shut
+	unrestored []string             // kept states that could not be used, each with the reason
+	undrained  error                // why the calls of a generation whose state is dropped have not ended
 }
 
 // newCandidate returns the candidate of a target. The caller owns the plugin, so what it serves stays the same.

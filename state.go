@@ -87,7 +87,7 @@ func unmovable(err error) bool {
 
 // takeOwn gives the candidate its own kept state, and keeps the newer one, which it replaces.
 func (c *candidate) takeOwn(ctx context.Context, own *kept) error {
-	if err := c.takeKept(ctx, own); err != nil {
+	if err := c.takeKept(ctx, own, nil); err != nil {
 		return err
 	}
 	given, _, err := c.old.serves.Value().Export(ctx, abi.State{})
@@ -133,23 +133,27 @@ func (c *candidate) dropState(ctx context.Context) error {
 // with state serves. If there is none, the instance starts with the state that New gave it.
 func (c *candidate) restore(ctx context.Context) error {
 	h := c.plugin.host
+	// A large state takes its time to be decoded, and nobody can be served without it; what is older must not be taken in its
+	// place for that. So only the plugin's part is limited.
+	ctx = context.WithoutCancel(ctx)
+	limit := func() (context.Context, context.CancelFunc) { return h.limit(ctx, h.opts.DrainTimeout) }
 	if h.opts.CheckpointInterval >= 0 || c.old.serves != nil {
 		written := h.checkpoints.Written(c.plugin.Name)
 		for _, k := range c.plugin.kept {
 			if !k.Time.After(written) {
 				break
 			}
-			err := c.takeKept(ctx, k)
-			if err == nil {
-				return nil
+			err := c.takeKept(ctx, k, limit)
+			if err == nil || errors.Is(err, ErrTooSlow) {
+				return err
 			}
 			h.log.Warn("a kept state isn't taken: an older one is tried", "plugin", c.plugin.Name, "kept", k.Image.Short(), "err", err)
 		}
 	}
-	err := c.restoreCheckpoint(ctx)
+	err := c.restoreCheckpoint(ctx, limit)
 	if own := c.ownKept(); err != nil && own != nil && unmovable(err) {
 		h.log.Warn("the last checkpoint isn't taken", "plugin", c.plugin.Name, "err", err)
-		return c.takeKept(ctx, own)
+		return c.takeKept(ctx, own, limit)
 	}
 	if err != nil && c.loseState {
 		h.log.Warn("the last checkpoint isn't taken, and its loss was ordered", "plugin", c.plugin.Name, "err", err)

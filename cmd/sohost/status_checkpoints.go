@@ -27,7 +27,7 @@ func printCheckpoints(w io.Writer, plugins []sohost.PluginStatus) {
 			if k.MemoryOnly {
 				where = "in memory only, so a restart or a handover loses it"
 			}
-			fmt.Fprintf(&troubles, "\nkept for a rollback until release %d is confirmed: %s of %s, the newest of %s, %s old, %s\n",
+			fmt.Fprintf(&troubles, "\nkept for a rollback until release %d is confirmed and a checkpoint is newer: %s of %s, the newest of %s, %s old, %s\n",
 				k.Release, count(len(p.Kept), "state"), p.Name, shortID(k.Image), ago(k.Time), where)
 		}
 		if c == nil {
@@ -48,8 +48,15 @@ func printCheckpoints(w io.Writer, plugins []sohost.PluginStatus) {
 		}
 		if f := c.Failed; f != nil {
 			row[6] = count(f.Attempts, "attempt")
-			fmt.Fprintf(&troubles, "\nno checkpoint of %s for %s, last tried %s ago; the one before stays:\n%s\n",
-				p.Name, ago(f.Since), ago(f.Last), indent(f.Reason))
+			stays := "the one before stays"
+			switch {
+			case c.Written.IsZero() && len(p.Kept) > 0:
+				stays = "a restart goes back to what is kept for a rollback"
+			case c.Written.IsZero():
+				stays = "there is none, so a restart loses its state"
+			}
+			fmt.Fprintf(&troubles, "\nno checkpoint of %s for %s, last tried %s ago; %s:\n%s\n",
+				p.Name, ago(f.Since), ago(f.Last), stays, indent(f.Reason))
 		}
 		if c.Lost != "" {
 			fmt.Fprintf(&troubles, "\nstate of %s is lost:\n%s\n", p.Name, indent(c.Lost))
