@@ -149,6 +149,9 @@ func checkStore(c *config) (found []finding) {
 	if free := int64(in.Bavail) * in.Bsize; free < littleSpace {
 		add(note, fmt.Sprintf("%s has %s left", dir, size(free)), "images and checkpoints need space", "free some, or keep fewer releases with --keep")
 	}
+	if text := storeOfAnother(c.Store); text != "" {
+		add(bad, text, "what this user's server writes there, the other one's can't read", "start the server as that user, or name another directory with --store")
+	}
 	if info, err := os.Stat(c.Store); err == nil && info.Mode().Perm()&0o022 != 0 {
 		add(bad, fmt.Sprintf("others may write to %s (mode %v)", c.Store, info.Mode().Perm()), "whoever can write there can run code as the server's user",
 			"chmod go-w "+c.Store)

@@ -43,6 +43,9 @@ func serve(ctx context.Context, r *runFlags, log *slog.Logger) error {
 		return errors.Join(err, locked)
 	}
 	defer lock.Close()
+	if text := storeOfAnother(r.Store); text != "" {
+		log.Warn("the store belongs to another user, whose server can't read what this one writes there", "why", text)
+	}
 	if err != nil {
 		open, err = listen(r)
 	}

@@ -83,6 +83,9 @@ func printStatus(w io.Writer, s control.Status) error {
 			}
 		}
 		printRunning(w, p)
+		if p.Others != "" && p.Mode == sohost.Dev {
+			fmt.Fprintf(w, "\n%s: others may change its image, which is refused in prod mode: %s\n", p.Name, p.Others)
+		}
 		if p.Refused != nil {
 			fmt.Fprintf(w, "\nrefused %s ago:\n%s\n", ago(p.Refused.Time), indent(p.Refused.Error()))
 		}

@@ -220,8 +220,11 @@ func (d *Dir) restoreVersion(plugin, other string, wants abi.State, accept func(
 			return Restored{From: BeforeVersion, Time: info.ModTime(), Bytes: info.Size()}, nil
 		}
 	}
-	return Restored{}, fmt.Errorf("restore %s: %w; deploy an image that takes this state, or move the file away to begin with none",
-		other, refused)
+	remedy := "deploy an image that takes this state"
+	if errors.Is(refused, fs.ErrPermission) {
+		remedy = "a server of another user has written it: give it to this server's user (chown)"
+	}
+	return Restored{}, fmt.Errorf("restore %s: %w; %s, or move the file away to begin with none", other, refused, remedy)
 }
 
 // setAside renames a checkpoint that can't be read, and returns its new name.

@@ -314,6 +314,18 @@ func TestUnreadable(t *testing.T) {
 	}
 }
 
+// TestOfAnotherUser has a checkpoint that a server of another user has written: the error says what to do about that.
+func TestOfAnotherUser(t *testing.T) {
+	d := newDir(t)
+	d.write(1, "one")
+	_, err := d.Restore("p", abi.State{Schema: "p", Version: 1}, now, func(io.Reader) error { // as when it is opened; root may open all
+		return &fs.PathError{Op: "open", Path: "p.cbor", Err: fs.ErrPermission}
+	})
+	if !errors.Is(err, fs.ErrPermission) || !strings.Contains(err.Error(), "give it to this server's user (chown)") {
+		t.Errorf("%v", err)
+	}
+}
+
 // TestWriteFails fails in each step: what was there before is still there, and the next write succeeds.
 func TestWriteFails(t *testing.T) {
 	d := newDir(t)
