@@ -1,12 +1,15 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/sohost/sohost/internal/self"
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 )
 
 func newRootCommand() *cobra.Command {
@@ -27,7 +30,7 @@ configuration is wrong.`,
 		SilenceUsage:       true,
 		DisableSuggestions: true, // unknownCommand makes them
 	}
-	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return seeHelp(cmd, err) })
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return seeHelp(cmd, plainFlagError(err)) })
 	root.AddCommand(
 		newRunCommand(), newBuildCommand(), newDevCommand(), newNewCommand(), newInspectCommand(), newCheckCommand(),
 		newDeployCommand(), newRollbackCommand(), newStatusCommand(), newHistoryCommand(), newPruneCommand(),
@@ -49,6 +52,19 @@ configuration is wrong.`,
 		}
 	}
 	return root
+}
+
+// plainFlagError says what a flag wants, where the error would name the function that has parsed its value.
+func plainFlagError(err error) error {
+	invalid, ok := errors.AsType[*pflag.InvalidValueError](err)
+	if !ok || !errors.As(err, new(*strconv.NumError)) {
+		return err
+	}
+	want := wantNumber
+	if invalid.GetFlag().Value.Type() == "bool" {
+		want = wantBoolean
+	}
+	return fmt.Errorf("--%s %s: want %s", invalid.GetFlag().Name, invalid.GetValue(), want)
 }
 
 // explained returns check with an error that shows what the arguments should be.
@@ -81,6 +97,7 @@ func adjustHelp(root, help *cobra.Command) {
 // adjustCompletion adds examples to cobra's completion command, and removes what is of no use on Linux.
 func adjustCompletion(completion *cobra.Command) {
 	completion.Short = "Print a shell completion script"
+	completion.Long = "Completion prints a script that lets a shell complete commands, flags, and names of plugins and images."
 	completion.Example = `  source <(sohost completion bash)
   sohost completion zsh > "${fpath[1]}/_sohost"
   sohost completion fish > ~/.config/fish/completions/sohost.fish`

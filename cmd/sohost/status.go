@@ -143,7 +143,9 @@ func printProcesses(w io.Writer, s control.Status) {
 		}
 	}
 	printPrograms(w, s)
-	printProbe(w, s.Probe)
+	if s.Worker != nil {
+		printProbe(w, s.Probe)
+	}
 	if s.Tainted != "" {
 		fmt.Fprintf(w, "settings  %s; `sohost handover` moves the plugins to a process that has them as they were\n", s.Tainted)
 	}
@@ -202,6 +204,7 @@ func printProbe(w io.Writer, layers []sohost.ProbeLayer) {
 		}
 	}
 	if len(layers) == 0 {
+		fmt.Fprintln(w, "probe     none in this worker yet (`sohost doctor` says what it would be behind)")
 		return
 	}
 	if len(has) == 0 {
