@@ -68,6 +68,7 @@ func (h *Host) reports() (reports []crash.Report) {
 	for _, c := range h.opts.Process.Crashes {
 		reports = append(reports, crash.Report{
 			Ended: c.Ended, Exit: c.Exit, Why: c.Why, Output: c.Output, Program: c.Program, Calls: c.Calls, Memory: c.Memory,
+			Stopped: c.Stopped,
 		})
 	}
 	return reports

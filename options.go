@@ -145,7 +145,7 @@ type Crash struct {
 	Why    string    // why the supervisor ended the process; empty if it didn't
 	Output string    // what the Go runtime wrote to the file of debug.SetCrashOutput
 
-	// Program is the path of the program that the process ran, if that was in probation. Then only an image that the output names
+	// Program names the program that the process ran, if that was in probation. Then only an image that the output names
 	// is blamed. Default: the program was not new.
 	Program string
 
@@ -155,6 +155,9 @@ type Crash struct {
 
 	// Memory is set if the kernel killed a process of this server because memory ran out, see cgroups(7).
 	Memory bool
+
+	// Stopped is set if Why is that it didn't answer, because somebody had stopped it, as with SIGSTOP. Then no image is blamed.
+	Stopped bool
 }
 
 // Calls are the images in calls at one moment. It is for supervisors only.

@@ -40,6 +40,10 @@ func serve(ctx context.Context, r *runFlags, log *slog.Logger) error {
 		if err == nil {
 			err = errors.Join(open.public.Close(), open.control.Close())
 		}
+		if ctx.Err() != nil && errors.Is(locked, context.Cause(ctx)) {
+			log.Info("stopped")
+			return err
+		}
 		return errors.Join(err, locked)
 	}
 	defer lock.Close()

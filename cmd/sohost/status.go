@@ -188,7 +188,7 @@ func printPrograms(w io.Writer, s control.Status) {
 			p.Path, p.SHA256, short(max(0, time.Until(*p.Probation)).Round(time.Second)))
 	}
 	if f := s.FailedProgram; f != nil {
-		fmt.Fprintf(w, "program   %s (%.12s) failed its probation %s ago, and the one before serves: %s\n",
+		fmt.Fprintf(w, "program   %s (%.12s) failed its probation %s ago, and the one before was run again: %s\n",
 			f.Path, f.SHA256, ago(f.Time), f.Reason)
 	}
 }

@@ -274,6 +274,21 @@ func TestKilled(t *testing.T) {
 	s.diesOf(crash.Report{Exit: "exit status 2", Why: "it didn't answer for 10s", Ended: s.end(), Calls: calls("a2")}, 1, nil, "", "")
 }
 
+// TestStopped stops workers from outside again and again, always while one image is in a call: none is blamed, whatever the stacks
+// say, and none is left out before the eleventh time.
+func TestStopped(t *testing.T) {
+	s := newStory(t).publish("a1", "b1").pass().publish("a2", "b1")
+	for i := range 11 {
+		report := crash.Report{
+			Exit: "exit status 2", Why: "it didn't answer for 10s", Stopped: true, Ended: s.end(), Calls: calls("a2"), Output: stack("p/a2"),
+		}
+		f := s.diesOf(report, i+1, []string{"a2"}, "", map[bool]string{true: "a"}[i >= 10])
+		if f.Strength != Outside || !f.Image.IsZero() || len(f.Suspects) > 0 {
+			t.Errorf("found %+v", f)
+		}
+	}
+}
+
 // TestTried lets workers die while they try images, under a supervisor that keeps no table of calls.
 func TestTried(t *testing.T) {
 	deployed := newStory(t).publish("a1", "b1").pass().publish("a1", "b2")

@@ -76,8 +76,8 @@ func (r *Record) Next(f Finding, ended time.Time, tries int) time.Time {
 //
 //   - those whose image was blamed more than once in the present row of crashes
 //   - with the third crash in the row that nobody is to blame for, the plugin that was suspected most; with the fourth, the next
-//     one, and so on. Of plugins that were suspected equally the one whose image came last is the first. If the workers were killed
-//     from outside, or died of the host's own code, this begins with the eleventh. Once every plugin has had its turn, the first
+//     one, and so on. Of plugins that were suspected equally the one whose image came last is the first. If the workers were killed or
+//     stopped from outside, or died of the host's own code, this begins with the eleventh. Once every plugin has had its turn, the first
 //     two are left out together, then the first three, until all are.
 //
 // inARow is how many crashes the row has. Those more than relapse ago are not counted.
@@ -93,7 +93,7 @@ func (r *Record) LeftOut(inARow int, now time.Time) map[string]bool {
 			if !r.liftedSince(e) {
 				blamed[e.From]++
 			}
-		case strings.HasPrefix(e.Detail, crash.Killed), Strength(e.Evidence) == Host:
+		case strings.HasPrefix(e.Detail, crash.Killed), Strength(e.Evidence) == Host, Strength(e.Evidence) == Outside:
 			others++
 		default:
 			nobody++

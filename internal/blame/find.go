@@ -25,6 +25,9 @@ const (
 
 	// Host: the stack names the host's own code, and no image's.
 	Host Strength = "host"
+
+	// Outside: somebody had stopped the process, and no image.
+	Outside Strength = "outside"
 )
 
 // Finding says which image is to blame for a crash. The zero Finding means that nothing is known.
@@ -47,8 +50,13 @@ type Finding struct {
 //
 // If the program itself was in probation, only the stack counts: otherwise the program is the likeliest reason.
 //
+// If somebody had stopped the process, nothing counts: what ran then, it ran by chance.
+//
 // tried are the images that were being tried when the process ended, the one that began last first.
 func (r *Record) Find(report crash.Report, tried []Suspect) Finding {
+	if report.Stopped {
+		return Finding{Strength: Outside}
+	}
 	trace := crash.Parse(report.Output)
 	if f := r.named(trace, tried); f.Strength != "" {
 		if f.Strength == Weak {
@@ -73,7 +81,7 @@ func (r *Record) Find(report crash.Report, tried []Suspect) Finding {
 	return r.narrow(f, doubt || others > 0, report.Ended)
 }
 
-// How much likelier than one image somebody outside has sent SIGKILL, or has stopped a process so that it hangs. They most often had
+// How much likelier than one image somebody outside has sent SIGKILL, or has frozen a process so that it hangs. They most often had
 // no plugin in mind, so which images were in calls just then is chance: an image that is in one most of the time never becomes the
 // likelier for it, however often it happens.
 const (

@@ -168,6 +168,8 @@ func (j *Judge) act(r *Record, report crash.Report, f Finding) (err error) {
 			"evidence", f.Strength)
 	case len(f.Suspects) > 0:
 		j.Logger.Error("the worker died, and several images may be the reason", "why", why, "suspects", names(f.Suspects))
+	case f.Strength == Outside:
+		j.Logger.Error("the worker was ended because somebody had stopped it, and no image is blamed", "why", why)
 	case f.Strength == Host:
 		j.Logger.Error("the worker died of the server's own code, and no image is blamed", "why", why)
 	}

@@ -25,13 +25,16 @@ type Report struct {
 	// Why says why the process was ended on purpose. It is empty if it wasn't.
 	Why string `json:"why,omitempty"`
 
-	// Program is the path of the program that the process ran, if that was in probation.
+	// Program names the program that the process ran, if that was in probation.
 	Program string `json:"program,omitempty"`
 	// Calls are the images that were in calls when the process ended; nil if that isn't known.
 	Calls *inflight.Snapshot `json:"calls,omitempty"`
 
 	// Memory is set if the kernel has killed a process of this server because memory ran out.
 	Memory bool `json:"memory,omitempty"`
+
+	// Stopped is set if the process was ended because it didn't answer, and somebody had stopped it.
+	Stopped bool `json:"stopped,omitempty"`
 
 	// Output is what the Go runtime wrote to the file of debug.SetCrashOutput, up to MaxOutput.
 	Output string `json:"output,omitempty"`

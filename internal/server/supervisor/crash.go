@@ -41,7 +41,7 @@ func (s *Supervisor) crashed(p *process) {
 	if p.failed.Load() == nil { // otherwise it said itself why it gives up, and no image is to blame
 		s.pend(sohost.Crash{
 			Ended: report.Ended, Exit: report.Exit, Why: report.Why, Output: report.Output, Program: s.onTrial(p),
-			Calls: report.Calls, Memory: report.Memory,
+			Calls: report.Calls, Memory: report.Memory, Stopped: report.Stopped,
 		})
 	}
 	if s.onTrial(p) != "" {
@@ -59,10 +59,10 @@ func (s *Supervisor) crashed(p *process) {
 		"output", file)
 }
 
-// onTrial returns the path of the process's program if that is in probation.
+// onTrial returns the path and the hash of the process's program if that is in probation.
 func (s *Supervisor) onTrial(p *process) string {
 	if s.trial != nil && p.program == s.trial.program {
-		return p.program.path
+		return fmt.Sprintf("%s (%.12s)", p.program.path, p.program.sum)
 	}
 	return ""
 }

@@ -78,9 +78,12 @@ func (s *Supervisor) kill(ps ...*process) {
 
 // endHung ends a process that doesn't do what it must, and makes it write its stacks first.
 func (s *Supervisor) endHung(p *process, why string) {
+	if p.stopped = stopped(p.pid); p.stopped {
+		why += ": somebody had stopped it (SIGSTOP, or a debugger)"
+	}
 	p.hung = why
 	p.proc.Signal(syscall.SIGQUIT)
-	p.proc.Signal(syscall.SIGCONT) // it may be stopped
+	p.proc.Signal(syscall.SIGCONT) // if it is stopped
 	select {
 	case <-p.exited:
 	case <-time.After(s.limits.grace):

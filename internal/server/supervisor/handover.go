@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/sohost/sohost"
@@ -20,9 +21,7 @@ func (s *Supervisor) handover(ctx context.Context, giver *process, r *request) (
 	taker, report, err := s.exchange(ctx, giver, r)
 	if err != nil {
 		s.log.Error("handover failed; the old worker still serves", "why", r.Why, "err", err)
-		s.mu.Lock()
-		s.failure = &control.FailedHandover{Time: time.Now(), Why: r.Why, Error: err.Error()}
-		s.mu.Unlock()
+		s.noteFailure(r.Why, err)
 		return giver, answer{err: err}
 	}
 	if r.Program != "" {
@@ -37,6 +36,13 @@ func (s *Supervisor) handover(ctx context.Context, giver *process, r *request) (
 	return taker, answer{handover: report}
 }
 
+// noteFailure makes the status show why a handover has failed.
+func (s *Supervisor) noteFailure(why string, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.failure = &control.FailedHandover{Time: time.Now(), Why: why, Error: err.Error()}
+}
+
 // logHandover logs a handover that succeeded.
 func (s *Supervisor) logHandover(h *sohost.Handover) {
 	p := h.Phases
@@ -46,7 +52,7 @@ func (s *Supervisor) logHandover(h *sohost.Handover) {
 
 // exchange starts a new worker, the taker, and lets the giver hand over to it. After an error the giver still serves, or has died.
 func (s *Supervisor) exchange(ctx context.Context, giver *process, r *request) (*process, *sohost.Handover, error) {
-	taker, err := s.newTaker(r.Program)
+	taker, err := s.newTaker(r)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -96,20 +102,17 @@ func (s *Supervisor) exchange(ctx context.Context, giver *process, r *request) (
 	return taker, given.Handover, nil
 }
 
-// newTaker starts a worker of the program at a path, or, if there is none, of the one that workers run.
-func (s *Supervisor) newTaker(path string) (*process, error) {
-	if path == "" {
+// newTaker starts a worker of the program that a request names, or, if it names none, of the one that workers run.
+func (s *Supervisor) newTaker(r *request) (*process, error) {
+	if r.Program == "" {
 		return s.spawn()
 	}
-	program, err := openProgram(path)
+	p, err := spawn(r.program, &s.children)
 	if err != nil {
-		return nil, err
+		r.program.close()
+		return nil, fmt.Errorf("%w; name a program with --binary that is a sohost", err)
 	}
-	p, err := spawn(program, &s.children)
-	if err != nil {
-		program.close()
-	}
-	return p, err
+	return p, nil
 }
 
 // whyFailed returns why the giver has kept the plugins. Of a taker that died the giver knows only that it is gone.
@@ -122,7 +125,9 @@ func (s *Supervisor) whyFailed(given worker.Given, taker *process) error {
 		select {
 		case <-taker.exited:
 			if !taker.succeeded() {
-				message = fmt.Sprintf("%s (why: %s)", message, taker.why())
+				if why := taker.why(); !strings.HasSuffix(why, strings.TrimPrefix(message, "handover: ")) { // that the taker has said already
+					message = fmt.Sprintf("%s (why: %s)", message, why)
+				}
 			}
 		case <-time.After(s.limits.last): // it lives
 		}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"path/filepath"
 	"reflect"
 	"strings"
 	"sync"
@@ -17,6 +18,7 @@ import (
 	"github.com/sohost/sohost"
 	"github.com/sohost/sohost/internal/server/control"
 	"github.com/sohost/sohost/internal/server/worker"
+	"golang.org/x/sys/unix"
 )
 
 // TestHandover hands over from one worker to another, which get both ends of two sockets.
@@ -340,11 +342,9 @@ func TestTimeout(t *testing.T) {
 func TestAbortIgnored(t *testing.T) {
 	t.Parallel()
 	for _, serves := range []bool{false, true} {
-		grace := 100 * time.Millisecond
-		if serves { // it must say so before it is killed, on a busy machine as well
-			grace = time.Second
-		}
-		st := newStage(t, func(o *Options, l *limits) { o.HandoverTimeout, l.grace = 10*time.Millisecond, grace })
+		st := newStage(t, func(o *Options, l *limits) {
+			o.HandoverTimeout, l.grace = 10*time.Millisecond, time.Second // to say something, on a busy machine as well
+		})
 		giver := st.start()
 		handing := st.handover(control.HandoverRequest{})
 		taker := st.worker()
@@ -554,6 +554,25 @@ func TestProgram(t *testing.T) {
 	}
 	if s := st.status(); s.Worker.PID != giver.pid || s.Failed == nil {
 		t.Errorf("the status is %+v", s)
+	}
+	text, pipe := filepath.Join(st.dir, "text"), filepath.Join(st.dir, "pipe")
+	if err := errors.Join(os.WriteFile(text, []byte("no program"), 0o755), unix.Mkfifo(pipe, 0o755)); err != nil {
+		t.Fatal(err)
+	}
+	for path, want := range map[string]string{
+		text: "exec " + text + ": exec format error", pipe: pipe + " is no regular file", st.dir: st.dir + " is no regular file",
+		"/dev/zero": "/dev/zero is no regular file",
+	} {
+		handing := st.handover(control.HandoverRequest{Program: path})
+		if a, _ := receive(t, handing, "answer"); a.err == nil || !strings.Contains(a.err.Error(), want) ||
+			!strings.HasSuffix(a.err.Error(), "name a program with --binary that is a sohost") {
+			t.Errorf("%s: %v", path, a.err)
+		}
+	}
+	stopped, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := openProgram(stopped, text); !errors.Is(err, context.Canceled) {
+		t.Errorf("a program is read when nobody waits for it: %v", err)
 	}
 	// Workers' own program can become one that can't be started. Then the supervisor's serves.
 	f, err := os.Open(os.DevNull)

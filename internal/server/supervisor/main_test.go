@@ -20,6 +20,8 @@ import (
 // The test binary is its own workers (see puppet), and for tests of upgrades a server as well.
 func TestMain(m *testing.M) {
 	switch {
+	case os.Getenv(rehearsalEnv) != "" && os.Getenv(refuseEnv) == "late":
+		time.Sleep(time.Hour)
 	case os.Getenv(rehearsalEnv) != "":
 		if _, err := Inherit(); err != ErrRehearsal || os.Getenv(refuseEnv) != "" {
 			fmt.Fprintln(os.Stderr, "not this one", err)
@@ -44,7 +46,7 @@ func TestMain(m *testing.M) {
 	}
 }
 
-// refuseEnv makes a program fail its rehearsal.
+// refuseEnv makes a program fail its rehearsal; "late" makes it never end.
 const refuseEnv = "SUPERVISOR_TEST_REFUSE"
 
 // runServer is a supervisor in dir, in a process of its own, until SIGTERM.

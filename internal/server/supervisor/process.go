@@ -29,7 +29,7 @@ type process struct {
 	proc     *os.Process
 	pid      int
 	among    *children         // has it until its end
-	lock     *generations.Lock // the store\'s, which it was given
+	lock     *generations.Lock // the store's, which it was given
 	watched  time.Time         // since when this process watches it; unlike started, it has a clock that nobody sets
 	program  *program          // nil: that of this process, or it was started by the one before
 	started  time.Time
@@ -46,6 +46,7 @@ type process struct {
 	booting atomic.Pointer[worker.Booting] // how far it is, before it serves
 	asked   atomic.Int64                   // when it was sent the first ping that it hasn't answered, as time since watched; 0: it owes none
 	hung    string                         // for how long it didn't answer, set before it is ended for that
+	stopped bool                           // by somebody, and so it didn't; set with hung
 
 	pings  chan uint64
 	paused chan struct{} // gets one for each pause of the link, once nobody listens
@@ -84,6 +85,9 @@ func spawn(program *program, among *children) (*process, error) {
 		return nil, err
 	}
 	cmd := self.Command(context.Background(), program.executable(), "worker")
+	if program != nil && os.Getenv(self.LauncherEnv) == "" {
+		cmd.Args[0] = program.path // for people who look at the processes
+	}
 	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
 	cmd.ExtraFiles = []*os.File{theirs} // becomes worker.LinkFile
 	// A worker that is stopped when this process is killed would keep the lock and the port forever, since nobody is left to
@@ -96,6 +100,9 @@ func spawn(program *program, among *children) (*process, error) {
 		link.Close()
 		output.Close()
 		calls.Close()
+		if failed := (*os.PathError)(nil); program != nil && errors.As(err, &failed) {
+			failed.Path = program.path // not the descriptor by which it was executed
+		}
 		if errors.Is(err, syscall.ENOEXEC) {
 			err = fmt.Errorf("%w; if an emulator runs this program, name it in %s", err, self.LauncherEnv)
 		}
@@ -293,6 +300,7 @@ func (p *process) report() *crash.Report {
 		r = &crash.Report{Exit: "ended while the supervisor was replaced"}
 	}
 	r.PID, r.Started, r.Ended, r.Output, r.Why = p.pid, p.started, p.ended, string(output), p.hung
+	r.Stopped = p.stopped
 	r.Memory = r.Signal == syscall.SIGKILL && oomKills() > p.oomKills
 	if p.calls != nil {
 		r.Calls, _ = inflight.Read(p.calls) // none if it has died before it made the table

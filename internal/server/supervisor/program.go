@@ -1,6 +1,8 @@
 package supervisor
 
 import (
+	"cmp"
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
@@ -13,6 +15,7 @@ import (
 	"github.com/sohost/sohost"
 	"github.com/sohost/sohost/internal/self"
 	"github.com/sohost/sohost/internal/server/control"
+	"golang.org/x/sys/unix"
 )
 
 // program is an executable for workers, and later for the supervisor. It is held open: what is run again after a crash, and what
@@ -24,10 +27,15 @@ type program struct {
 }
 
 // openProgram opens a program. It returns nil for the one that this process runs, which needs neither a probation nor an upgrade.
-func openProgram(path string) (*program, error) {
-	f, err := os.Open(path)
+// It takes as long as it takes to read the file, or until ctx ends.
+func openProgram(ctx context.Context, path string) (*program, error) {
+	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK, 0) // a pipe would wait for somebody who writes to it
 	if err != nil {
 		return nil, fmt.Errorf("program: %w", err)
+	}
+	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
+		f.Close()
+		return nil, cmp.Or(err, fmt.Errorf("program: %s is no regular file; name a program with --binary that is a sohost", path))
 	}
 	if own, err := os.Stat(self.Executable); err == nil {
 		if info, err := f.Stat(); err == nil && os.SameFile(own, info) {
@@ -35,11 +43,24 @@ func openProgram(path string) (*program, error) {
 		}
 	}
 	hash := sha256.New()
-	if _, err := io.Copy(hash, f); err != nil {
+	if _, err := io.Copy(hash, heeding{ctx, f}); err != nil {
 		f.Close()
 		return nil, fmt.Errorf("program: %w", err)
 	}
 	return &program{path: path, sum: hex.EncodeToString(hash.Sum(nil)), file: f}, nil
+}
+
+// heeding reads until its context ends.
+type heeding struct {
+	ctx context.Context
+	io.Reader
+}
+
+func (h heeding) Read(b []byte) (int, error) {
+	if err := context.Cause(h.ctx); err != nil {
+		return 0, err
+	}
+	return h.Reader.Read(b)
 }
 
 // executable returns a path by which this process and its children can execute the program.
@@ -106,12 +127,15 @@ func (s *Supervisor) probation() <-chan time.Time {
 }
 
 // confirmProgram ends the probation of a program, whose worker is p, and makes it the supervisor's as well.
-func (s *Supervisor) confirmProgram(p *process) {
+func (s *Supervisor) confirmProgram(ctx context.Context, p *process) {
 	s.confirmed.close()
 	s.confirmed, s.trial = s.trial.program, nil
+	s.mu.Lock()
+	s.failedProgram = nil // what has failed before it is history
+	s.mu.Unlock()
 	s.log.Info("the new program has passed its probation", "program", s.confirmed.path)
 	s.tellPrograms(nil)
-	s.upgrade(p)
+	s.upgrade(ctx, p)
 }
 
 // goBack ends the probation of a program because a worker of it has died. The next worker runs the program before.

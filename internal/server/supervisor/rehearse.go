@@ -27,14 +27,14 @@ var ErrRehearsal = errors.New("this is only a rehearsal")
 
 // rehearse has a child process do what the program will do first in this process: understand its command line and read what is left
 // to it. Once it is executed here there is no way back.
-func (s *Supervisor) rehearse(program *program) error {
+func (s *Supervisor) rehearse(stopped context.Context, program *program) error {
 	l := s.legacy()
 	will, err := l.write()
 	if err != nil {
 		return err
 	}
 	defer will.Close()
-	ctx, cancel := context.WithTimeout(context.Background(), rehearsalTimeout)
+	ctx, cancel := context.WithTimeout(stopped, rehearsalTimeout)
 	defer cancel()
 	cmd := self.Command(ctx, program.executable(), os.Args[1:]...)
 	cmd.Env = append(os.Environ(), resumeEnv+"=3", rehearsalEnv+"=1")
@@ -46,6 +46,9 @@ func (s *Supervisor) rehearse(program *program) error {
 	if err == nil {
 		err = cmd.Wait()
 		s.children.forget(cmd.Process.Pid)
+	}
+	if stop := context.Cause(stopped); stop != nil {
+		return stop
 	}
 	switch text := strings.TrimSpace(output.String()); {
 	case err != nil:

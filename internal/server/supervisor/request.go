@@ -11,8 +11,9 @@ import (
 // request is a wish for a handover that waits.
 type request struct {
 	control.HandoverRequest
-	from *process    // the worker that asks; nil: somebody else
-	done chan answer // takes one without blocking
+	program *program    // at the path Program, open; nil also if that is this process's own
+	from    *process    // the worker that asks; nil: somebody else
+	done    chan answer // takes one without blocking
 }
 
 // special reports whether the request wants more than any new worker.
@@ -27,7 +28,16 @@ type answer struct {
 // still serves. There is one handover at a time. A request that arrives during one is answered with its result, unless the
 // request names a program or images: those get a handover of their own afterwards.
 func (s *Supervisor) Handover(ctx context.Context, r control.HandoverRequest) (*sohost.Handover, error) {
-	return s.request(ctx, &request{HandoverRequest: r, done: make(chan answer, 1)})
+	asked := &request{HandoverRequest: r, done: make(chan answer, 1)}
+	if r.Program != "" {
+		var err error // here, since Run's goroutine mustn't wait for a file
+		if asked.program, err = openProgram(ctx, r.Program); err != nil {
+			s.log.Error("handover failed; the old worker still serves", "why", r.Why, "err", err)
+			s.noteFailure(r.Why, err)
+			return nil, err
+		}
+	}
+	return s.request(ctx, asked)
 }
 
 // request lets Run's goroutine carry out a request, and waits for the answer.
@@ -35,8 +45,10 @@ func (s *Supervisor) request(ctx context.Context, r *request) (*sohost.Handover,
 	select {
 	case s.requests <- r:
 	case <-ctx.Done():
+		r.program.close()
 		return nil, context.Cause(ctx)
 	case <-s.stopped:
+		r.program.close()
 		return nil, control.ErrStopping
 	}
 	select {

@@ -86,7 +86,9 @@ func TestStopsInTime(t *testing.T) {
 				st.run()
 				st.worker()
 				st.stop()
-				st.end()
+				if err := st.end(); err != nil {
+					t.Errorf("the server ends with %v", err)
+				}
 				return
 			}
 			giver := st.start()

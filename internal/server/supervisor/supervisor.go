@@ -146,6 +146,10 @@ func (s *Supervisor) Run(ctx context.Context) (err error) {
 	p := s.resumed
 	if p == nil {
 		if p, err = s.first(ctx); err != nil {
+			if ctx.Err() != nil { // then the worker was told to finish, as at any other time
+				s.finishDraining()
+				return nil
+			}
 			return err
 		}
 	}
@@ -212,7 +216,7 @@ func (s *Supervisor) supervise(ctx context.Context, p *process) error {
 			}
 		case <-s.probation():
 			if !p.gone() {
-				s.confirmProgram(p)
+				s.confirmProgram(ctx, p)
 			}
 		case <-p.exited:
 			s.serve(nil)

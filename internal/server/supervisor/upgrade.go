@@ -84,21 +84,22 @@ func (s *Supervisor) obeySignals(ctx context.Context) {
 func (s *Supervisor) notifySignals() { signal.Notify(s.signals, syscall.SIGUSR2, syscall.SIGHUP) }
 
 // upgrade replaces the program of this process by the confirmed one, and doesn't return if that works. Otherwise all goes on as
-// before, workers run the new program, and it isn't tried again.
-func (s *Supervisor) upgrade(p *process) {
+// before, workers run the new program, and it isn't tried again. When ctx ends it gives up: the new program would know nothing of
+// that.
+func (s *Supervisor) upgrade(ctx context.Context, p *process) {
 	program := s.confirmed
-	if err := s.rehearse(program); err != nil {
+	if err := s.rehearse(ctx, program); err != nil {
 		s.log.Error("upgrade the supervisor: the program before stays; the worker runs the new one", "program", program.path, "err", err)
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), upgradeTimeout)
+	answering, cancel := context.WithTimeout(ctx, upgradeTimeout)
 	defer cancel()
 	copied, err := copyListener(s.opts.Control)
 	if err != nil {
 		s.log.Error("upgrade the supervisor: the program before stays", "err", err)
 		return
 	}
-	s.orders.Shutdown(ctx) // new connections wait in the backlog; what isn't answered in time is cut off
+	s.orders.Shutdown(answering) // new connections wait in the backlog; what isn't answered in time is cut off
 	s.links.Lock()
 	defer s.links.Unlock()
 	s.mu.Lock() // lock order: links, mu
@@ -110,7 +111,7 @@ func (s *Supervisor) upgrade(p *process) {
 			paused = append(paused, l)
 		}
 	}
-	err = s.exec(program, copied, links)
+	err = s.exec(ctx, program, copied, links)
 	s.log.Error("upgrade the supervisor: the program before stays; the worker runs the new one", "program", program.path, "err", err)
 	for _, l := range paused {
 		l.resume()
@@ -134,7 +135,7 @@ func copyListener(l net.Listener) (*os.File, error) {
 }
 
 // exec runs the program in this process and leaves everything to it. It returns only if that fails.
-func (s *Supervisor) exec(program *program, orders *os.File, links []*process) error {
+func (s *Supervisor) exec(ctx context.Context, program *program, orders *os.File, links []*process) error {
 	var kept []int
 	defer func() {
 		for _, fd := range kept {
@@ -179,6 +180,9 @@ func (s *Supervisor) exec(program *program, orders *os.File, links []*process) e
 	fd := keep(will, nil)
 	if failed != nil {
 		return failed
+	}
+	if err := context.Cause(ctx); err != nil {
+		return err
 	}
 	env := append(os.Environ(), s.opts.Notifier.Environ()...)
 	signal.Ignore(syscall.SIGUSR2, syscall.SIGHUP) // otherwise an early one would end the new program

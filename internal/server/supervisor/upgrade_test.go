@@ -2,7 +2,9 @@ package supervisor
 
 import (
 	"bufio"
+	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"os"
@@ -217,6 +219,55 @@ func TestUpgradeFails(t *testing.T) {
 	}
 }
 
+// TestStopInUpgrade stops the server when its new program is about to take its place. That would know nothing of the stop: the
+// supervisor stays, and ends.
+func TestStopInUpgrade(t *testing.T) {
+	t.Setenv(refuseEnv, "late")
+	st := newStage(t, func(o *Options, l *limits) { o.Start.Options.Probation, l.last = time.Millisecond, 0 })
+	giver := st.start()
+	handing := st.handover(control.HandoverRequest{Program: copyProgram(t, st.dir)})
+	taker := st.worker()
+	giver.give()
+	taker.serve(2)
+	giver.given(taker)
+	receive(t, handing, "answer")
+	giver.exit(0)
+	st.log.await("the new program has passed its probation")
+	st.stop()
+	if line := st.log.await("upgrade the supervisor: the program before stays"); !strings.Contains(line, context.Canceled.Error()) {
+		t.Errorf("logged: %s", line)
+	}
+	if !taker.order().Finish {
+		t.Error("the worker is not told to finish")
+	}
+	taker.exit(0)
+	if err := st.end(); err != nil {
+		t.Errorf("the server ends with %v", err)
+	}
+	// Nor does it take its place if the stop comes later, in the last moment.
+	text := filepath.Join(st.dir, "text")
+	if err := os.WriteFile(text, []byte("no program"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	program, err := openProgram(t.Context(), text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer program.close()
+	stopped, cancel := context.WithCancel(t.Context())
+	cancel()
+	orders, err := os.Open(os.DevNull)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer orders.Close()
+	other := newStage(t, nil)
+	other.s.public = orders
+	if err := other.s.exec(stopped, program, orders, nil); !errors.Is(err, context.Canceled) {
+		t.Errorf("exec: %v", err)
+	}
+}
+
 // exeOf returns the program that a process runs.
 func exeOf(t *testing.T, pid int) string {
 	t.Helper()
@@ -268,7 +319,7 @@ func TestProbation(t *testing.T) {
 		t.Errorf("after the crash a worker runs %s, want %s", runs, self)
 	}
 	start := third.began.Order.Start
-	if len(start.Crashes) != 1 || start.Crashes[0].Program != path || start.CrashesInARow != 0 {
+	if len(start.Crashes) != 1 || start.Crashes[0].Program != fmt.Sprintf("%s (%.12s)", path, s.Program.SHA256) || start.CrashesInARow != 0 {
 		t.Errorf("it is told of %+v, %d in a row", start.Crashes, start.CrashesInARow)
 	}
 	third.serve(4)

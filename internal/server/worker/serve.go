@@ -155,7 +155,11 @@ func (w *worker) stop(s *server) error {
 	if context.Cause(w.finish) == errOrphan { // the next server is waiting
 		s.accepted.Move(toNobody)
 	}
-	return errors.Join(s.public.Shutdown(ctx), s.forward.Shutdown(ctx), s.control.Shutdown(ctx), s.host.Close(ctx))
+	err := errors.Join(s.public.Shutdown(ctx), s.forward.Shutdown(ctx), s.control.Shutdown(ctx))
+	if errors.Is(err, context.DeadlineExceeded) {
+		err = fmt.Errorf("the requests that still ran after %v were cut off (--shutdown-timeout)", w.limit())
+	}
+	return errors.Join(err, s.host.Close(ctx))
 }
 
 // give hands everything over to the taker and finishes the requests that are left. It reports whether that worked; then the worker

@@ -242,6 +242,22 @@ func TestLife(t *testing.T) {
 	}
 }
 
+// TestCutOff finishes while a client is in the middle of a request, and says what became of that.
+func TestCutOff(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t)
+	c := p.start(func(s *Start) { s.ShutdownTimeout = 50 * time.Millisecond })
+	c.serving()
+	slow := dial(t, p)
+	io.WriteString(slow, "GET /slow HTTP/1.1\r\nHost: example.com\r\n")
+	get(t, p.url+"/x") // accepted after that
+	c.order(Order{Finish: true})
+	if w := receive(t, c.words, "word"); w.Failed != "the requests that still ran after 50ms were cut off (--shutdown-timeout)" {
+		t.Errorf("the worker says %+v", w)
+	}
+	c.ends(1)
+}
+
 // TestFailed has a worker that can't serve. It says why and ends.
 func TestFailed(t *testing.T) {
 	t.Parallel()
