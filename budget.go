@@ -175,6 +175,12 @@ func (h *Host) watchBudget() {
 			}
 			err := h.unwritable() // known from the last attempt: the outcome would be the same
 			if err == nil {
+				var wait time.Duration
+				if wait, err = h.keptInMemory(); err != nil {
+					time.AfterFunc(wait, h.retired.up)
+				}
+			}
+			if err == nil {
 				// If the reason for its failure is a state that can't be written, the next is due when that can, which
 				// noteVerdict tells.
 				if err = h.opts.Process.Handover(h.lifetime, why); err != nil && h.unwritable() == nil {

@@ -196,6 +196,24 @@ func (h *Host) forgetKept() {
 		}
 		disown()
 	}
+	h.retired.up() // a handover that was held up by what was kept in memory is possible now
+}
+
+// keptInMemory returns why a handover that nobody has ordered is to wait, and how long: a state that has lost something is kept in
+// memory only, and its release is in probation. A release that is never confirmed holds nothing up.
+func (h *Host) keptInMemory() (wait time.Duration, why error) {
+	for _, p := range h.plugins() {
+		p.mu.Lock()
+		for _, k := range p.kept {
+			if left := h.opts.Probation - time.Since(k.Time); k.File == "" && !k.unsure && left > wait {
+				wait = left
+				why = fmt.Errorf("plugin %s: it would lose the state that is kept for a rollback in memory only; it waits until release %d "+
+					"is confirmed, and `sohost handover` doesn't wait", p.Name, k.Release)
+			}
+		}
+		p.mu.Unlock()
+	}
+	return wait, why
 }
 
 // keepState keeps what the candidate's move has lost, once it has flipped. The result is a warning, or empty.

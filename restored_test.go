@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 )
@@ -94,6 +95,41 @@ func TestHandoverBackToVersion(t *testing.T) {
 	taker.wants("/a", "a1 2")
 	if s := w.mustMove(taker.deploy("a9")); s.Way != WayImport {
 		t.Errorf("forth again: %+v", s)
+	}
+}
+
+// TestBudgetWaitsForKept spends the budget while what a deploy has lost is kept in memory only. The handover would lose it, so it
+// waits for the confirmation.
+func TestBudgetWaitsForKept(t *testing.T) {
+	w := newWorld(t)
+	w.file("m", "m5")
+	w.file("s", "s1")
+	o, lock := w.giverOptions("m", "s")
+	o.Budget = Budget{Generations: 1, Memory: -1}
+	given := make(chan *rig, 1)
+	ready := make(chan *rig, 1)
+	o.Process.Handover = func(ctx context.Context, why string) error {
+		r := <-ready
+		taker, _, err, _ := r.handover(ctx, lock, GiveOptions{Why: why})
+		given <- taker
+		return err
+	}
+	r := w.host(o)
+	ready <- r
+	r.wants("/m", "m5 {1 map[/m:1] <nil>}")
+	if _, err := r.deployAs("m", "m2", DeployOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	r.mustDeploy("s2")
+	eventually(t, "it is told", func() bool { return r.StatusBrief().HandoverDue != nil })
+	if due := r.StatusBrief().HandoverDue; !strings.Contains(due.Reason, "in memory only") {
+		t.Errorf("due is %+v", due)
+	}
+	if r.confirm(); len(given) > 0 && r.pluginStatus("m").Kept != nil {
+		t.Error("it has not waited")
+	}
+	if taker := <-given; taker == nil {
+		t.Error("no handover")
 	}
 }
 
