@@ -21,10 +21,6 @@ const lockFile = "lock"
 // waiter gets the lock.
 const lookAgain = 250 * time.Millisecond
 
-// dying is how long a killed process and its threads may take to be gone. A server started in its place immediately must not
-// be told that the old one is still alive.
-const dying = 100 * time.Millisecond
-
 // A Lock holds a store's directory, by an flock of STORE/lock. The kernel ties it to the open file and not to a process. So
 // processes that pass the file on share one lock, which is free when the last of them has closed the file or exited, for
 // whatever reason: a lock is never stale. Only the pid in the file may be that of an earlier holder.
@@ -37,7 +33,8 @@ type Lock struct {
 
 // AcquireLock takes the lock of the store in dir, and creates the directory if needed.
 //
-// If a live process has taken the lock, it returns a *LockedError within a tenth of a second. If the process that took it is
+// If a live process has taken the lock, it returns a *LockedError within a tenth of a second; one that was killed just now gets more time
+// to be gone. If the process that took it is
 // gone, the lock is held by processes that it passed the lock to, which are finishing. AcquireLock waits for them; if ctx
 // ends first, it returns a *LockedError that wraps the cause. A process in another pid namespace counts as gone.
 //
@@ -52,7 +49,7 @@ func AcquireLock(ctx context.Context, dir string) (*Lock, error) {
 	}
 	lock, err := tryLock(dir)
 	var locked *LockedError
-	if !errors.As(err, &locked) || alive(locked.PID, dying) {
+	if !errors.As(err, &locked) || alive(locked.PID, grace) {
 		return lock, err
 	}
 	return waitLock(ctx, dir, locked.PID)
@@ -197,26 +194,4 @@ func holder(f *os.File) int {
 		return 0
 	}
 	return max(pid, 0)
-}
-
-// alive reports whether a process runs and does not exit within the given time. Unlike kill(2), it counts a zombie as gone.
-func alive(pid int, within time.Duration) bool {
-	if pid <= 0 {
-		return false
-	}
-	fd, err := unix.PidfdOpen(pid, 0)
-	if err != nil { // no such process, or a sandbox that forbids the call
-		return !errors.Is(unix.Kill(pid, 0), unix.ESRCH)
-	}
-	defer unix.Close(fd)
-	for begin := time.Now(); ; {
-		left := max(within-time.Since(begin), 0)
-		n, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, int(left.Milliseconds()))
-		if n > 0 {
-			return false
-		}
-		if !errors.Is(err, unix.EINTR) || left == 0 {
-			return true
-		}
-	}
 }
