@@ -1,6 +1,7 @@
 package sohost
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -47,7 +48,8 @@ func (h *Host) reload(ctx context.Context, plugins []*plugin, choose func() (ord
 		var refused *Refusal
 		failed.phase, failed.err = PhaseHandover, err
 		if errors.As(err, &refused) && refused.Plugin == failed.candidate.plugin.Name {
-			failed.phase = refused.Phase
+			failed.phase = refused.Phase // and the refusal to come names the rest
+			failed.err = fmt.Errorf("in a new worker, too: %w", cmp.Or(refused.Err, errors.New(refused.Message)))
 		}
 	}
 	return nil, h.refuse(ctx, failed)

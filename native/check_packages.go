@@ -101,7 +101,11 @@ func version(i *Info, p, hash string) string {
 func (c *checker) identity() {
 	for _, l := range c.loaded {
 		if l.Info.PluginPath == c.img.PluginPath {
-			c.add(Reason{Code: Duplicate, Subject: c.img.PluginPath, Want: "an identity that is not open yet", Found: "open from " + l.Path,
+			found := "open from " + l.Path
+			if l.Broken {
+				found = "what is left of an image of this identity that could not be opened"
+			}
+			c.add(Reason{Code: Duplicate, Subject: c.img.PluginPath, Want: "an identity that is not open yet", Found: found,
 				Remedy: "build it with `sohost build`, which gives each build its own identity", NeedsNewProcess: true})
 			return
 		}

@@ -114,7 +114,11 @@ func (r *registry) poisoned() error {
 	defer r.mu.Unlock()
 	for _, a := range r.attempts {
 		if a.broken() {
-			return fmt.Errorf("the process should be replaced: %s: %w", a.path, cmp.Or(a.err, ErrPending))
+			name := a.path
+			if a.info != nil && a.info.Path != "" { // the path is most often that of a copy in a store
+				name = a.info.Path
+			}
+			return fmt.Errorf("the process should be replaced: %s stays mapped: %w", name, cmp.Or(a.err, ErrPending))
 		}
 	}
 	return nil

@@ -35,7 +35,8 @@ func (c *Collision) String() string {
 }
 
 // taken are words in panics of registries about a name that is taken.
-var taken = []string{"duplicate", "already", "twice", "redefin", "re-register", "multiple registrations"}
+var taken = []string{"duplicate", "already", "twice", "redefin", "re-register", "multiple registrations",
+	"is taken", "exists", "in use", "conflict"}
 
 // FindCollision explains a panic of the image, whose value and stack, in the form of debug.Stack, are given. It returns nil if the panic
 // isn't about a name that is taken, or didn't come from a package that an open image shares.

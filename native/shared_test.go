@@ -48,6 +48,9 @@ func TestFindCollision(t *testing.T) {
 	if text := want.String(); !strings.Contains(text, "//sohost:fresh example.com/metrics.v2/... into its package main") {
 		t.Errorf("got %s", text)
 	}
+	if c := findCollision("name m is taken", []byte(stack), image, others); c == nil {
+		t.Error("a registry of one's own has other words")
+	}
 	if c := findCollision("index out of range", []byte(stack), image, others); c != nil {
 		t.Errorf("another panic: %v", c)
 	}
