@@ -202,7 +202,11 @@ func (c *candidate) judge(ctx context.Context, path string) error {
 	// An image that needs a new process is probed as well: the handover is not the time to find out that it crashes.
 	h.trials.Begin(c.suspect(), blame.InProbe)
 	err := c.step(PhaseProbe, func() error {
-		probed, err := h.loader.Probe(ctx, h.probeOptions(c.plugin.Probe == Unwalled), path)
+		o := h.probeOptions(c.plugin.Probe == Unwalled)
+		if !needsHandover && !native.IsSealed(path) { // nothing shows that it is what was built
+			o.Beside = h.served()
+		}
+		probed, err := h.loader.Probe(ctx, o, path)
 		c.move.Tried = probed.Tried
 		return err
 	})
@@ -215,6 +219,16 @@ func (c *candidate) judge(ctx context.Context, path string) error {
 // probeOptions returns how images are probed.
 func (h *Host) probeOptions(unwalled bool) instance.ProbeOptions {
 	return instance.ProbeOptions{Limit: h.opts.OpenTimeout, Unwalled: unwalled}
+}
+
+// served returns the paths of the images that serve.
+func (h *Host) served() (paths []string) {
+	for _, p := range h.plugins() {
+		if g := p.serving(); g != nil && !slices.Contains(paths, g.Value().Image().Path()) {
+			paths = append(paths, g.Value().Image().Path())
+		}
+	}
+	return paths
 }
 
 // handoverFor sets on a failure whether a handover may help.

@@ -133,6 +133,21 @@ func findSeal(r io.ReaderAt, size int64) (s *Seal, at int64, err error) {
 	return s, at, nil
 }
 
+// IsSealed reports whether a file ends like a sealed image. It reads only the end of the file.
+func IsSealed(path string) bool {
+	f, err := os.Open(path)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return false
+	}
+	s, _, err := findSeal(f, info.Size())
+	return s != nil || err != nil
+}
+
 // verify compares the digest of a seal that begins at an offset with what stands before it.
 func (s *Seal) verify(r io.ReaderAt, size int64) error {
 	sum := sha256.New()

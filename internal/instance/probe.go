@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"os"
 	"os/exec"
+	"runtime"
 	"strings"
 	"syscall"
 	"time"
@@ -18,9 +19,14 @@ import (
 	"github.com/sohost/sohost/internal/wall"
 )
 
-// probeEnv is the environment variable that makes a process the child of a probe. Its value lists the images to open,
-// as JSON.
+// probeEnv is the environment variable that makes a process the child of a probe. Its value is a probeOrder, as JSON.
 const probeEnv = "SOHOST_PROBE"
+
+// probeOrder is what a child is to open.
+type probeOrder struct {
+	Beside []string `json:"beside,omitempty"` // first; whether they open doesn't matter
+	Images []string `json:"images"`
+}
 
 // In the child of a probe, this init function is all of the program that runs: neither main nor the init functions of
 // packages that import this one do.
@@ -40,7 +46,7 @@ type probeResult struct {
 // message of the wall.
 const maxRefused = 8 << 10
 
-func probeChild(list string) int {
+func probeChild(text string) int {
 	os.Unsetenv(probeEnv) // programs that an image starts must not be probes
 	inside, err := wall.Enter()
 	if err != nil {
@@ -48,12 +54,15 @@ func probeChild(list string) int {
 		return 1
 	}
 	var r probeResult
-	var images []string
-	if err := json.Unmarshal([]byte(list), &images); err != nil {
+	var order probeOrder
+	if err := json.Unmarshal([]byte(text), &order); err != nil {
 		return 1
 	}
+	for _, image := range order.Beside {
+		Open(context.Background(), image)
+	}
 	before := ReadSettings()
-	for _, image := range images {
+	for _, image := range order.Images {
 		if _, err := Open(context.Background(), image); err != nil {
 			r.Refused = err.Error()
 			if len(r.Refused) > maxRefused {
@@ -63,6 +72,9 @@ func probeChild(list string) int {
 		}
 	}
 	r.Changed = before.Changes()
+	// What the runtime believes of an image only when it collects garbage or unwinds a stack.
+	runtime.GC()
+	runtime.Stack(make([]byte, 1<<16), true)
 	if inside.Report(r) != nil {
 		return 1
 	}
@@ -92,6 +104,10 @@ type ProbeOptions struct {
 
 	// Unwalled gives the child all the rights of this process.
 	Unwalled bool
+
+	// Beside lists images that are open in this process. After all has gone well, a second child opens them before the others: what
+	// ends a process in which others are open need not end one of its own. Default: there is no second child.
+	Beside []string
 }
 
 // Probed is what is known of images that could be opened in a child process.
@@ -123,12 +139,29 @@ func (p *Prober) Layers() []WallLayer { return p.wall.Layers() }
 // child and all that it has started are gone. The error says what the child reported, or how the image ended it, and what
 // part the wall may have had in it. If this program can't start itself, Probe logs that and returns nil.
 func (p *Prober) Probe(ctx context.Context, o ProbeOptions, images ...string) (Probed, error) {
-	list, err := json.Marshal(images)
+	probed, err := p.probe(ctx, o, probeOrder{Images: images})
+	if err != nil || len(o.Beside) == 0 {
+		return probed, err
+	}
+	// Only an end counts. Whether this process would refuse the image is no longer a matter of its safety.
+	if _, err := p.probe(ctx, o, probeOrder{Beside: o.Beside, Images: images}); errors.Is(err, errEnded) {
+		return probed, fmt.Errorf("alone it can be opened, but beside the images that this process has open %w", err)
+	}
+	return probed, nil
+}
+
+// errEnded is returned when an image has ended the child of its probe.
+var errEnded = errors.New("opening it ended the child process that tried")
+
+// probe is Probe for one child.
+func (p *Prober) probe(ctx context.Context, o ProbeOptions, order probeOrder) (Probed, error) {
+	list, err := json.Marshal(order)
 	if err != nil {
 		return Probed{}, fmt.Errorf("probe: %w", err)
 	}
 	var output firstOutput
-	out, err := p.wall.Run(ctx, wall.Options(o), func() *exec.Cmd {
+	options := wall.Options{Limit: o.Limit, Memory: o.Memory, MustHold: o.MustHold, Unwalled: o.Unwalled}
+	out, err := p.wall.Run(ctx, options, func() *exec.Cmd {
 		cmd := self.Command(context.Background(), "")
 		cmd.Env = append(os.Environ(), probeEnv+"="+string(list))
 		cmd.Stdout, cmd.Stderr = &output, &output
@@ -151,7 +184,7 @@ func (p *Prober) Probe(ctx context.Context, o ProbeOptions, images ...string) (P
 	case err != nil:
 		err = fmt.Errorf("opening it in a child process has not returned: %w", err)
 	case !reported:
-		err = fmt.Errorf("opening it ended the child process that tried: %s%s", exitStatus(out.Status), output.String())
+		err = fmt.Errorf("%w: %s%s", errEnded, exitStatus(out.Status), output.String())
 	case r.Refused != "":
 		err = errors.New(r.Refused)
 	}

@@ -28,10 +28,11 @@ import (
 var _ = actAsImage()
 
 func actAsImage() (none struct{}) {
-	var images []string
-	if json.Unmarshal([]byte(os.Getenv(probeEnv)), &images) != nil || len(images) != 1 {
+	var order probeOrder
+	if json.Unmarshal([]byte(os.Getenv(probeEnv)), &order) != nil || len(order.Images) != 1 {
 		return
 	}
+	images := order.Images
 	inside, err := wall.Enter()
 	if err != nil {
 		os.Exit(8)
@@ -71,6 +72,19 @@ func actAsImage() (none struct{}) {
 	case "needs": // what the wall doesn't permit
 		_, err := net.Listen("tcp", "127.0.0.1:0")
 		inside.Report(probeResult{Refused: fmt.Sprint("init of p panicked: ", err)})
+		os.Exit(0)
+	case "beside": // others it ends the process
+		if len(order.Beside) > 0 {
+			os.Exit(3)
+		}
+		inside.Report(probeResult{})
+		os.Exit(0)
+	case "fussy": // is refused beside others
+		var r probeResult
+		if len(order.Beside) > 0 {
+			r.Refused = "already loaded"
+		}
+		inside.Report(r)
 		os.Exit(0)
 	case "tries":
 		os.WriteFile(file, nil, 0o600)
@@ -263,4 +277,21 @@ func openFiles(t *testing.T) int {
 		t.Fatal(err)
 	}
 	return len(entries)
+}
+
+// TestProbeBeside has an image that only ends a process in which others are open.
+func TestProbeBeside(t *testing.T) {
+	dir := t.TempDir()
+	alone, other := filepath.Join(dir, "beside"), filepath.Join(dir, "other")
+	if _, err := probe(t, ProbeOptions{}, alone); err != nil {
+		t.Errorf("alone: %v", err)
+	}
+	if _, err := probe(t, ProbeOptions{Beside: []string{other}}, alone); err == nil || !strings.Contains(err.Error(), "beside the images that this process has open") ||
+		!strings.Contains(err.Error(), "exit status 3") {
+		t.Errorf("beside another: %v", err)
+	}
+	// That an image is refused beside others is for the one that opens it in the end.
+	if _, err := probe(t, ProbeOptions{Beside: []string{other}}, filepath.Join(dir, "fussy")); err != nil {
+		t.Error(err)
+	}
 }
