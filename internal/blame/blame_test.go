@@ -134,7 +134,7 @@ func (s *story) diesOf(report crash.Report, inARow int, tried []string, quaranti
 		s.quarantined[name(f.Image)] = true
 	}
 	s.Events = append(s.Events, generations.Event{
-		Kind: generations.KindCrash, Time: report.Ended, From: f.Image, Detail: report.Reason() + ", " + f.Evidence,
+		Kind: generations.KindCrash, Time: report.Ended, From: f.Image, Release: s.Current.Number, Detail: report.Reason() + ", " + f.Evidence,
 		Evidence: string(f.Strength), Suspects: f.Suspects,
 	})
 	if got := strings.Join(slices.Sorted(maps.Keys(s.LeftOut(inARow, report.Ended))), " "); got != leftOut {
@@ -287,6 +287,23 @@ func TestStopped(t *testing.T) {
 			t.Errorf("found %+v", f)
 		}
 	}
+}
+
+// TestSuspected names the image that a plugin is left out for: not one that was replaced before the last crashes.
+func TestSuspected(t *testing.T) {
+	s := newStory(t).publish("a1", "b1").pass().publish("a2", "b1")
+	suspected := func(want string) {
+		t.Helper()
+		if got := name(s.Suspected("a", 10, s.end())); got != want {
+			t.Errorf("suspected is %q, want %q", got, want)
+		}
+	}
+	s.exits(1, []string{"a2", "b1"}, "", "")
+	suspected("a2")
+	s.publish("a3", "b1")
+	suspected("")
+	s.exits(2, []string{"a4", "b1"}, "", "") // which was being deployed
+	suspected("a4")
 }
 
 // TestTried lets workers die while they try images, under a supervisor that keeps no table of calls.

@@ -124,9 +124,13 @@ func (r *Record) liftedSince(crashed generations.Event) bool {
 }
 
 // Suspected returns the plugin's image that was suspected last in a row of crashes, which need not be the one that the current
-// release names; the zero ID if none was.
+// release names; the zero ID if none was since that one came.
 func (r *Record) Suspected(plugin string, inARow int, now time.Time) (image generations.ID) {
+	since := r.first(Suspect{plugin, r.Current.Plugins[plugin].Image}).Number
 	for _, e := range r.lastCrashes(inARow, now) {
+		if e.Release < since { // of an image that was replaced meanwhile
+			continue
+		}
 		for _, s := range e.Suspects {
 			if s.Plugin == plugin {
 				image = s.Image
