@@ -68,6 +68,7 @@ type Supervisor struct {
 	tasks    sync.WaitGroup // the goroutines that Run waits for
 	children children
 	refusing sync.Once // see stopListening
+	halt     func()    // ends Run as its context does
 	origin   string    // the path that the server was started from
 	adopts   bool      // orphans
 
@@ -126,6 +127,8 @@ func New(opts Options) *Supervisor {
 // SIGUSR2 replaces the program by the one that is now at the path that the server was started from, as Handover with that Program
 // does.
 func (s *Supervisor) Run(ctx context.Context) (err error) {
+	ctx, s.halt = context.WithCancel(ctx)
+	defer s.halt()
 	if s.public, err = fileOf(s.opts.Public); err != nil {
 		return err
 	}

@@ -136,6 +136,9 @@ func copyListener(l net.Listener) (*os.File, error) {
 
 // exec runs the program in this process and leaves everything to it. It returns only if that fails.
 func (s *Supervisor) exec(ctx context.Context, program *program, orders *os.File, links []*process) error {
+	arrived := make(chan os.Signal, 1)
+	signal.Notify(arrived, stops...)
+	defer signal.Stop(arrived)
 	var kept []int
 	defer func() {
 		for _, fd := range kept {
@@ -181,7 +184,7 @@ func (s *Supervisor) exec(ctx context.Context, program *program, orders *os.File
 	if failed != nil {
 		return failed
 	}
-	if err := context.Cause(ctx); err != nil {
+	if err := s.lastStop(ctx, arrived); err != nil {
 		return err
 	}
 	env := append(os.Environ(), s.opts.Notifier.Environ()...)
@@ -189,8 +192,42 @@ func (s *Supervisor) exec(ctx context.Context, program *program, orders *os.File
 	s.log.Info("upgrade: the new program takes this process's place", "program", program.path)
 	err = syscall.Exec(program.executable(), os.Args, append(env, resumeEnv+"="+strconv.Itoa(fd)))
 	s.notifySignals()
+	s.heedStops()
 	return err
 }
+
+// lastStop is called in the last moment before this process becomes another program. It returns an error if ctx has ended, or if a
+// signal to stop has arrived by then, which whoever else listens may hear of only later. Those that arrive after that would be lost
+// with this program: they end the process, as they end the new one until that listens, and the workers finish on their own.
+func (s *Supervisor) lastStop(ctx context.Context, arrived <-chan os.Signal) error {
+	signal.Reset(stops...) // returns when all that were received are in their channels
+	select {
+	case <-arrived:
+		s.halt()
+		return errStopped
+	default:
+		return context.Cause(ctx)
+	}
+}
+
+// heedStops ends Run at a signal to stop, which after a lastStop nobody else hears of.
+func (s *Supervisor) heedStops() {
+	arrived := make(chan os.Signal, 1)
+	signal.Notify(arrived, stops...)
+	s.tasks.Go(func() {
+		select {
+		case <-arrived:
+			signal.Reset(stops...) // a second one ends this process
+			s.halt()
+		case <-s.stopped:
+		}
+	})
+}
+
+// stops are the signals that end the context of Run.
+var stops = []os.Signal{syscall.SIGTERM, syscall.SIGINT}
+
+var errStopped = errors.New("the server stops")
 
 // legacy returns what this supervisor leaves, without open files.
 func (s *Supervisor) legacy() Legacy {

@@ -266,6 +266,23 @@ func TestStopInUpgrade(t *testing.T) {
 	if err := other.s.exec(stopped, program, orders, nil); !errors.Is(err, context.Canceled) {
 		t.Errorf("exec: %v", err)
 	}
+	// A signal may be in one channel already, and not yet in another one.
+	arrived := make(chan os.Signal, 1)
+	arrived <- syscall.SIGTERM
+	halted := make(chan struct{}, 1)
+	other.s.halt = func() { halted <- struct{}{} }
+	if err := other.s.lastStop(t.Context(), arrived); err != errStopped {
+		t.Errorf("after a signal: %v", err)
+	}
+	receive(t, halted, "end")
+	// If the program can't be executed, signals are heard as before.
+	if err := other.s.exec(t.Context(), program, orders, nil); !errors.Is(err, syscall.ENOEXEC) {
+		t.Errorf("exec: %v", err)
+	}
+	if err := syscall.Kill(os.Getpid(), syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	receive(t, halted, "end")
 }
 
 // exeOf returns the program that a process runs.
