@@ -134,11 +134,11 @@ func (h *Host) watchBudget() {
 	if h.opts.Process.Handover == nil {
 		return
 	}
+	first := h.filesDue() // now: what the plugins need from the beginning, they need in a new process, too
 	h.tasks.Go(func() {
 		var notBefore time.Time
 		counts := time.NewTicker(filesInterval)
 		defer counts.Stop()
-		first := h.filesDue() // what the plugins need, they need in a new process, too
 		if first != "" {
 			h.log.Warn("many files are open: raise the limit (ulimit -n, LimitNOFILE)", "why", first)
 		}
