@@ -109,17 +109,21 @@ func (f *stateFile) find(cmd *cobra.Command, store, plugin string, server client
 const maxTree = 128
 
 func (f *stateFile) read() error {
+	info, err := os.Stat(f.File)
+	if err != nil {
+		return err
+	}
+	if !info.Mode().IsRegular() { // opening a pipe would block
+		return fmt.Errorf("%s is no regular file; copy what it gives to one", f.File)
+	}
 	file, err := os.Open(f.File)
 	if err != nil {
 		return err
 	}
 	defer file.Close()
-	info, err := file.Stat()
-	if err != nil {
-		return err
-	}
 	f.Written, f.Bytes = info.ModTime(), info.Size()
-	o := state.DecodeOptions{MaxBytes: max(1, info.Size()), MaxMemory: 1<<20 + maxTree*info.Size()}
+	// The length isn't limited, or a file that was cut off would be one that is too large.
+	o := state.DecodeOptions{MaxMemory: 1<<20 + maxTree*info.Size()}
 	if f.tree, err = state.ReadTree(file, o); err != nil {
 		return fmt.Errorf("read %s: %w", f.File, err)
 	}

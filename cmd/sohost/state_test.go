@@ -1,0 +1,38 @@
+package main
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/sohost/sohost/abi"
+	"github.com/sohost/sohost/internal/state"
+	"golang.org/x/sys/unix"
+)
+
+// TestStateFileOdd reads files that are no whole states: one that was cut off is corrupt, and a pipe isn't waited for.
+func TestStateFileOdd(t *testing.T) {
+	dir := t.TempDir()
+	var whole bytes.Buffer
+	if err := state.Encode(&whole, abi.State{Schema: "s", Version: 1, Value: []map[string]int{{"a": 1}}}); err != nil {
+		t.Fatal(err)
+	}
+	cut := filepath.Join(dir, "cut")
+	for n := range whole.Len() {
+		if err := os.WriteFile(cut, whole.Bytes()[:n], 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := (&stateFile{File: cut}).read(); err == nil || !strings.Contains(err.Error(), "corrupt") {
+			t.Fatalf("the first %d bytes: %v", n, err)
+		}
+	}
+	pipe := filepath.Join(dir, "pipe")
+	if err := unix.Mkfifo(pipe, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := (&stateFile{File: pipe}).read(); err == nil || !strings.Contains(err.Error(), "no regular file") {
+		t.Errorf("a pipe: %v", err)
+	}
+}
