@@ -36,6 +36,9 @@ func (p *Part) Fill(from Part, o Options) (Filled, error) {
 	f.mover.steps = f.fits.fit(f.root, f.root, false)
 	dst, src := box(reflect.ValueOf(p.Value)), box(reflect.ValueOf(from.Value))
 	for _, f.copies = range []bool{false, true} { // first who is who, then what is missing
+		if !f.copies && !f.refers(p.has) {
+			continue
+		}
 		f.seen = map[meeting]bool{}
 		f.inline(f.root, covering{p.has, from.has}, dst, src)
 		for len(f.queue) > 0 && f.mover.err == nil {
@@ -77,6 +80,19 @@ type refill struct {
 	unmatched int64
 	steps     int64
 	done      map[*cover]bool
+}
+
+// refers reports whether what is missing may refer to something, so that it matters who is who. It goes by the names of fields,
+// whichever struct they are in.
+func (f *refill) refers(has *cover) (refers bool) {
+	missing := map[string]bool{}
+	has.missing(map[*cover]bool{}, missing)
+	f.root.follow(root, func(s *shape, _ string) {
+		for _, x := range s.fields {
+			refers = refers || missing[x.name] && !x.shape.plain()
+		}
+	})
+	return refers
 }
 
 // covering is what the two sides have of the same part of the type.

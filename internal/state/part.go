@@ -73,6 +73,21 @@ func (c *cover) complete(seen map[*cover]bool) bool {
 	return true
 }
 
+// missing adds the names of all fields that are missing to names. seen has the covers that were looked at.
+func (c *cover) missing(seen map[*cover]bool, names map[string]bool) {
+	if c == nil || seen[c] {
+		return
+	}
+	seen[c] = true
+	for _, name := range c.names {
+		names[name] = true
+	}
+	c.elem.missing(seen, names)
+	for _, f := range c.fields {
+		f.missing(seen, names)
+	}
+}
+
 // field returns the cover of a field, and whether the field is there.
 func (c *cover) field(name string) (*cover, bool) {
 	if c == nil || !c.partial {

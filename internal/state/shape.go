@@ -136,6 +136,24 @@ func (s *shape) find(what *shape) (path string, ok bool) {
 	return path, ok
 }
 
+// plain reports whether a value of this shape is numbers and strings only.
+func (s *shape) plain() bool {
+	switch s.kind {
+	case reflect.Struct:
+		for _, f := range s.fields {
+			if !f.shape.plain() {
+				return false
+			}
+		}
+		return true
+	case reflect.Array:
+		return s.elem.plain()
+	case reflect.Bool, reflect.String:
+		return true
+	}
+	return reflect.Int <= s.kind && s.kind <= reflect.Complex128
+}
+
 // leaf reports whether a value of this shape refers to no other memory, so that copying its bytes is enough.
 func (s *shape) leaf() bool {
 	if s.kind == lockKind || s.typ == nil || pointers(s.typ) {
