@@ -18,7 +18,10 @@ func TestHandoverFirst(t *testing.T) {
 	running, goOn := make(chan struct{}), make(chan struct{})
 	var once sync.Once // the taker opens it, too
 	w.fail("b2 open", func(context.Context) error { once.Do(func() { close(running) }); <-goOn; return nil })
-	w.fail("b2 Export", fails) // so that the handover fails, and the reloads can go on
+	w.fail("b2 Export", func(context.Context) error { // once: the reload that waits may go on before the handover's error is here
+		w.fail("b2 Export", nil)
+		return errFault
+	}) // so that the handover fails, and the reloads can go on
 	var reloads sync.WaitGroup
 	deploy := func(images ...string) {
 		files := map[string]string{}
@@ -52,7 +55,6 @@ func TestHandoverFirst(t *testing.T) {
 	if err := <-given; err == nil || !strings.Contains(err.Error(), "fault") {
 		t.Errorf("the handover ends with %v", err)
 	}
-	w.fail("b2 Export", nil)
 	reloads.Wait()
 	all := w.done()
 	for _, later := range []string{"a2 open", "b3 open", "c2 open"} {
