@@ -119,8 +119,9 @@ func (k *losses) round(victim []string) {
 	k.pause(time.Second)
 	killed := time.Now()
 	restart := false
+	workers := children(k.supervisor()) // which are nobody's children any more when that is dead
 	for _, name := range victim {
-		k.kills(name)
+		k.kills(name, workers)
 		restart = restart || name == "supervisor"
 	}
 	running.Wait()
@@ -134,8 +135,7 @@ func (k *losses) round(victim []string) {
 }
 
 // kills kills one process of the server, or all its workers.
-func (k *losses) kills(name string) {
-	workers := children(k.supervisor())
+func (k *losses) kills(name string, workers []int) {
 	switch {
 	case name == "supervisor":
 		k.cmd.Process.Kill()
