@@ -45,7 +45,7 @@ func actAsImage() (none struct{}) {
 		os.Exit(3)
 	case "die": // of a lack of memory, or of whatever else ends a goroutine
 		done := make(chan struct{})
-		go func() { defer close(done); divide(0) }()
+		go func() { defer close(done); fmt.Fprint(os.Stderr, divide(0)) }()
 		<-done
 	case "quiet":
 		os.Exit(0)
