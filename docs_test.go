@@ -10,6 +10,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"unicode/utf8"
 )
 
 // documents returns the text of each document by its path.
@@ -30,6 +31,21 @@ func documents(t *testing.T) map[string]string {
 		}
 	}
 	return texts
+}
+
+// TestDocumentWidth finds lines of running text that an editor would have to break. Tables, code and links can't be.
+func TestDocumentWidth(t *testing.T) {
+	for file, text := range documents(t) {
+		code := false
+		for n, line := range strings.Split(text, "\n") {
+			if strings.HasPrefix(line, "```") {
+				code = !code
+			}
+			if width := utf8.RuneCountInString(line); width > 132 && !code && !strings.HasPrefix(line, "|") {
+				t.Errorf("%s:%d: %d columns; wrap it at 130", file, n+1, width)
+			}
+		}
+	}
 }
 
 var docLink = regexp.MustCompile(`\]\(([^)\s]+)\)`)
