@@ -184,61 +184,6 @@ func (c *candidate) add(ctx context.Context) (generations.Object, error) {
 	return h.ledger.Add(ctx, c.file)
 }
 
-// judge refuses an image that this process hasn't opened, either for what can be read from the file (PhaseCheck) or for
-// what happens when a child process opens it (PhaseProbe).
-func (c *candidate) judge(ctx context.Context, path string) error {
-	h := c.plugin.host
-	rejected := c.step(PhaseCheck, func() error {
-		if err := h.judge.Quarantined(c.move.To); err != nil && c.move.To != c.retry {
-			return err
-		}
-		return h.loader.Check(path)
-	})
-	var rejection *native.Rejection
-	needsHandover := errors.As(rejected, &rejection) && rejection.NeedsNewProcess()
-	if rejected != nil && !needsHandover || c.trusted || h.readied.rehearsed[c.move.To] {
-		return handoverFor(rejected, needsHandover)
-	}
-	// An image that needs a new process is probed as well: the handover is not the time to find out that it crashes.
-	h.trials.Begin(c.suspect(), blame.InProbe)
-	err := c.step(PhaseProbe, func() error {
-		o := h.probeOptions(c.plugin.Probe == Unwalled)
-		if !needsHandover && !native.IsSealed(path) { // nothing shows that it is what was built
-			o.Beside = h.served()
-		}
-		probed, err := h.loader.Probe(ctx, o, path)
-		c.move.Tried = probed.Tried
-		return err
-	})
-	if err != nil {
-		return err
-	}
-	return handoverFor(rejected, needsHandover)
-}
-
-// probeOptions returns how images are probed.
-func (h *Host) probeOptions(unwalled bool) instance.ProbeOptions {
-	return instance.ProbeOptions{Limit: h.opts.OpenTimeout, Unwalled: unwalled}
-}
-
-// served returns the paths of the images that serve.
-func (h *Host) served() (paths []string) {
-	for _, p := range h.plugins() {
-		if g := p.serving(); g != nil && !slices.Contains(paths, g.Value().Image().Path()) {
-			paths = append(paths, g.Value().Image().Path())
-		}
-	}
-	return paths
-}
-
-// handoverFor sets on a failure whether a handover may help.
-func handoverFor(err error, needsHandover bool) error {
-	if f, ok := err.(*failure); ok {
-		f.needsHandover = needsHandover
-	}
-	return err
-}
-
 // open opens the image and creates an instance of it.
 func (c *candidate) open(ctx context.Context, path string) error {
 	h := c.plugin.host

@@ -1,0 +1,179 @@
+package supervisor
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"strconv"
+	"time"
+
+	"github.com/sohost/sohost"
+	"github.com/sohost/sohost/generations"
+	"github.com/sohost/sohost/internal/passing"
+	"github.com/sohost/sohost/internal/server/control"
+	"github.com/sohost/sohost/internal/server/worker"
+	"golang.org/x/sys/unix"
+)
+
+// Legacy is what a supervisor leaves to the program that replaces it in the same process. Open files are given by their numbers.
+type Legacy struct {
+	Form            int           `json:"form"`   // legacyForm
+	Origin          string        `json:"origin"` // the path that the server was started from
+	Start           worker.Start  `json:"start"`
+	HangTimeout     time.Duration `json:"hang_timeout"`
+	HandoverTimeout time.Duration `json:"handover_timeout"`
+	Started         time.Time     `json:"started"`
+	Public          int           `json:"public"`
+	PublicStays     bool          `json:"public_stays,omitempty"` // see Options
+	Control         int           `json:"control"`
+	ControlPath     string        `json:"control_path,omitempty"` // see Options
+	Lock            int           `json:"lock"`
+	Worker          childLegacy   `json:"worker"`
+	Draining        []childLegacy `json:"draining,omitempty"`
+
+	Handover      *sohost.Handover       `json:"handover,omitempty"`
+	Crashes       []control.Crash        `json:"crashes,omitempty"`
+	FailedProgram *control.FailedProgram `json:"failed_program,omitempty"`
+}
+
+// childLegacy describes a worker.
+type childLegacy struct {
+	PID     int       `json:"pid"`
+	Started time.Time `json:"started"`
+	Link    int       `json:"link"`
+	Output  int       `json:"output"`
+	Calls   int       `json:"calls,omitempty"` // 0: there is no such file
+}
+
+// legacy returns what this supervisor leaves, without open files.
+func (s *Supervisor) legacy() Legacy {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return Legacy{
+		Form: legacyForm, Origin: s.origin,
+		Start: s.opts.Start, HangTimeout: s.opts.HangTimeout, HandoverTimeout: s.opts.HandoverTimeout,
+		Started: s.started, ControlPath: s.opts.ControlPath, PublicStays: s.opts.PublicStays,
+		Handover: s.last, Crashes: s.crashes, FailedProgram: s.failedProgram,
+	}
+}
+
+// write returns a file with the legacy.
+func (l *Legacy) write() (*os.File, error) {
+	will, err := passing.MemoryFile("legacy")
+	if err != nil {
+		return nil, err
+	}
+	if err := json.NewEncoder(will).Encode(l); err != nil {
+		will.Close()
+		return nil, err
+	}
+	return will, nil
+}
+
+// inheritable returns the number of a copy of an open file that survives exec.
+func inheritable(f *os.File) (fd int, err error) {
+	raw, err := f.SyscallConn()
+	if err != nil {
+		return -1, err
+	}
+	controlErr := raw.Control(func(n uintptr) { fd, err = unix.FcntlInt(n, unix.F_DUPFD, 3) })
+	return fd, errors.Join(controlErr, err)
+}
+
+// Inherit returns what the program before has left; nil if there was none. The error is ErrRehearsal if this process has only to
+// show that it can read it: then it should exit with 0.
+func Inherit() (*Legacy, error) {
+	number, has := os.LookupEnv(resumeEnv)
+	if !has {
+		return nil, nil
+	}
+	os.Unsetenv(resumeEnv)
+	fd, err := strconv.Atoi(number)
+	if err != nil {
+		return nil, fmt.Errorf("%s=%s: %w", resumeEnv, number, err)
+	}
+	will := fileAt(fd, "legacy")
+	defer will.Close()
+	if _, err := will.Seek(0, 0); err != nil {
+		return nil, err
+	}
+	l, err := readLegacy(will)
+	if err == nil && os.Getenv(rehearsalEnv) != "" {
+		fmt.Println(rehearsed)
+		return nil, ErrRehearsal
+	}
+	return l, err
+}
+
+func readLegacy(r io.Reader) (*Legacy, error) {
+	l := new(Legacy)
+	err := json.NewDecoder(r).Decode(l)
+	if err == nil && l.Form != legacyForm {
+		err = fmt.Errorf("it has form %d, and this program knows form %d", l.Form, legacyForm)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read what the program before has left: %w", err)
+	}
+	return l, nil
+}
+
+// fileAt returns an inherited file and makes it close-on-exec, so that no child inherits it.
+func fileAt(fd int, name string) *os.File {
+	unix.CloseOnExec(fd)
+	return os.NewFile(uintptr(fd), name)
+}
+
+// Resume returns a Supervisor that goes on where the program before stopped. Of opts it needs Log and Notifier.
+func Resume(l *Legacy, opts Options) (*Supervisor, error) {
+	var err error
+	public, lock, orders := fileAt(l.Public, "http"), fileAt(l.Lock, "lock"), fileAt(l.Control, "control")
+	if opts.Public, err = net.FileListener(public); err != nil {
+		return nil, fmt.Errorf("listen for HTTP: %w", err)
+	}
+	public.Close()
+	if opts.Control, err = net.FileListener(orders); err != nil {
+		return nil, fmt.Errorf("listen on the control socket: %w", err)
+	}
+	orders.Close()
+	opts.Lock, opts.Start, opts.HangTimeout, opts.ControlPath = generations.InheritLock(lock), l.Start, l.HangTimeout, l.ControlPath
+	opts.HandoverTimeout, opts.PublicStays = l.HandoverTimeout, l.PublicStays
+	s := New(opts)
+	s.started, s.last, s.crashes, s.origin, s.failedProgram = l.Started, l.Handover, l.Crashes, l.Origin, l.FailedProgram
+	if s.resumed, err = s.adopt(l.Worker); err != nil {
+		return nil, err
+	}
+	// The new program doesn't know what the worker has asked the old one for.
+	s.resumed.link.Send(worker.Order{Answer: &worker.Answer{Error: "the supervisor was replaced meanwhile"}})
+	for _, c := range l.Draining {
+		d, err := s.adopt(c)
+		if err != nil {
+			return nil, err
+		}
+		s.draining[d] = struct{}{}
+		s.tasks.Go(func() { s.drain(d) })
+	}
+	return s, nil
+}
+
+// adopt returns the process of a worker that the program before has started.
+func (s *Supervisor) adopt(c childLegacy) (*process, error) {
+	proc, err := os.FindProcess(c.PID)
+	if err != nil {
+		return nil, err
+	}
+	link, err := passing.New(fileAt(c.Link, "link"))
+	if err != nil {
+		return nil, err
+	}
+	s.children.add(c.PID)
+	var calls *os.File
+	if c.Calls != 0 {
+		calls = fileAt(c.Calls, "calls")
+	}
+	p := watch(proc, c.Started, link, fileAt(c.Output, "crash output"), calls, &s.children)
+	p.lock = s.opts.Lock
+	return p, nil
+}
