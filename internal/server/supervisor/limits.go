@@ -19,6 +19,7 @@ type limits struct {
 	maxPause   time.Duration // between two starts: a mended configuration or store is tried soon
 
 	lean               int64         // resident bytes from which the supervisor gives memory back
+	fat                int64         // … whether it has work or not
 	slimFirst, slimMax time.Duration // between two times that it does so while it has no work
 }
 
@@ -34,6 +35,7 @@ func defaultLimits() limits {
 		firstPause: 100 * time.Millisecond,
 		maxPause:   5 * time.Second,
 		lean:       14 << 20,
+		fat:        17 << 20,
 		slimFirst:  5 * time.Second,
 		slimMax:    10 * time.Minute,
 	}

@@ -21,9 +21,11 @@ func (s *Supervisor) slim() {
 }
 
 // slimIfFat gives memory back if there is much. If that helps only for a moment, it is done less and less often: to collect garbage
-// is work, and an idle supervisor shouldn't have any.
+// is work, and an idle supervisor shouldn't have any. An idle one doesn't become fat; one that does has work, such as requests for
+// its status, and gives memory back at once.
 func (s *Supervisor) slimIfFat(now time.Time) {
-	if now.Before(s.slimNext) || resident(os.Getpid()) <= s.limits.lean {
+	has := resident(os.Getpid())
+	if has <= s.limits.lean || now.Before(s.slimNext) && has <= s.limits.fat {
 		return
 	}
 	s.slim()

@@ -570,7 +570,9 @@ func TestResident(t *testing.T) {
 
 // TestIdle gives memory back less and less often while nothing happens, and at once after a handover.
 func TestIdle(t *testing.T) {
-	st := newStage(t, func(_ *Options, l *limits) { l.lean, l.slimFirst, l.slimMax = 1, 5*time.Second, 10*time.Minute })
+	st := newStage(t, func(_ *Options, l *limits) {
+		l.lean, l.fat, l.slimFirst, l.slimMax = 1, 1<<40, 5*time.Second, 10*time.Minute
+	})
 	slimmed := func() int { return strings.Count(st.log.String(), "memory given back") }
 	now := time.Now()
 	for range 3600 {
@@ -585,6 +587,13 @@ func TestIdle(t *testing.T) {
 	st.s.slimIfFat(now)
 	if n := slimmed() - before; n != 1 {
 		t.Errorf("after work memory was given back %d times more, want once", n)
+	}
+	st.s.limits.fat, before = 1, slimmed()
+	for range 3 {
+		st.s.slimIfFat(now)
+	}
+	if n := slimmed() - before; n != 3 {
+		t.Errorf("when there is far too much, memory was given back %d times of 3", n)
 	}
 }
 
