@@ -22,7 +22,7 @@ var soakReloads = flag.Int("soak", 14, "reloads of TestSoak; the budget of old g
 // durations twice soakWindow.
 const (
 	soakSettled     = 50       // reloads after which memory has come to its level, in a long soak
-	soakSupervisor  = 20 << 20 // bytes that the supervisor stays below
+	soakSupervisor  = 24 << 20 // bytes that the supervisor stays below
 	soakMemory      = 1.5      // times that level is allowed at the end
 	soakWindow      = 200      // reloads at the beginning and at the end whose median durations are compared
 	soakSlower      = 1.3      // times the first median is allowed for the last

@@ -35,7 +35,7 @@ func defaultLimits() limits {
 		firstPause: 100 * time.Millisecond,
 		maxPause:   5 * time.Second,
 		lean:       14 << 20,
-		fat:        17 << 20,
+		fat:        20 << 20,
 		slimFirst:  5 * time.Second,
 		slimMax:    10 * time.Minute,
 	}
