@@ -15,7 +15,7 @@ const markEnv = "SOHOST_PROBE_MARK"
 // endFamily ends processes that have left the child's group. Where the child had a process namespace they ended with it, and where
 // it had the filter it could start none; then nothing is searched.
 func (c *child) endFamily() {
-	if Holds(append(c.layers, c.inside...)) {
+	if Holds(c.all()) {
 		return
 	}
 	mark := []byte(c.mark + "\x00")

@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -100,6 +101,7 @@ type child struct {
 
 	report []byte // this and the rest are filled in by receive
 
+	mu     sync.Mutex // guards inside until the link is closed
 	inside []Layer
 	open   bool // it must not be able to reach this process, and is
 	judge  *judge
@@ -223,11 +225,18 @@ func (c *child) run(ctx context.Context, o Options) (out Outcome, err error) {
 	if c.open && err == nil {
 		err = ErrOpen
 	}
-	out.Report, out.Layers = c.report, append(c.layers, c.inside...)
+	out.Report, out.Layers = c.report, c.all()
 	if c.judge != nil {
 		out.Tried = c.judge.tried
 	}
 	return out, err
+}
+
+// all returns the layers that are known of by now.
+func (c *child) all() []Layer {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.Concat(c.layers, c.inside)
 }
 
 // await waits for the child and leaves it a zombie, so that the number of its group isn't used again before the group is ended.
@@ -253,9 +262,11 @@ func (c *child) receive(harm chan<- string, mustHold bool) {
 		}
 		var e entered
 		if json.Unmarshal(text[:n], &e) == nil {
+			c.mu.Lock()
 			c.inside = e.Layers
+			c.mu.Unlock()
 		}
-		if mustHold && Holds(append(c.layers, c.inside...)) {
+		if mustHold && Holds(c.all()) {
 			c.link.Write([]byte("go")) // otherwise the child ends without it
 		} else if mustHold {
 			c.open = true
