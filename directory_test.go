@@ -45,11 +45,7 @@ func (l *lines) count(text string) int {
 // until waits until the status of a host is as wanted.
 func until(t *testing.T, h *Host, what string, ok func(Status) bool) {
 	t.Helper()
-	for end := time.Now().Add(time.Minute); !ok(h.StatusBrief()); time.Sleep(5 * time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatalf("%s: the status is still %+v", what, h.StatusBrief())
-		}
-	}
+	eventually(t, what, func() bool { return ok(h.StatusBrief()) })
 }
 
 // TestIgnored puts files into the plugins directory that are no plugins. Each is told once, and listed until it is gone.

@@ -44,13 +44,25 @@ const (
 
 // follow calls visit once for the op and each op that can be reached from it, with the first path found, in the receiver's
 // names.
-func (o *op) follow(path string, visit func(o *op, path string)) {
-	seen := map[*op]bool{}
+func (o *op) follow(path string, visit func(o *op, path string)) { o.walk(path, false, visit) }
+
+// mostPlaces bounds the places that everywhere visits: types that hold each other in many ways have more paths than anyone
+// reads.
+const mostPlaces = 1 << 12
+
+// everywhere calls visit for the op and each op that can be reached from it, at every path that leads there, in the
+// receiver's names. A path ends where it would repeat itself.
+func (o *op) everywhere(path string, visit func(o *op, path string)) { o.walk(path, true, visit) }
+
+// walk is follow, or everywhere if all paths count.
+func (o *op) walk(path string, all bool, visit func(o *op, path string)) {
+	seen, places := map[*op]bool{}, 0 // if all paths count, seen are the ops on the present one
 	var rec func(o *op, path string)
 	rec = func(o *op, path string) {
-		if o == nil || seen[o] {
+		if o == nil || seen[o] || all && places == mostPlaces {
 			return
 		}
+		places++
 		seen[o] = true
 		visit(o, path)
 		rec(o.key, path+"[key]")
@@ -63,37 +75,9 @@ func (o *op) follow(path string, visit func(o *op, path string)) {
 		for _, f := range o.fields {
 			rec(f.op, path+"."+f.name)
 		}
-	}
-	rec(o, path)
-}
-
-// mostPlaces bounds the places that everywhere visits: types that hold each other in many ways have more paths than anyone
-// reads.
-const mostPlaces = 1 << 12
-
-// everywhere calls visit for the op and each op that can be reached from it, at every path that leads there, in the
-// receiver's names. A path ends where it would repeat itself.
-func (o *op) everywhere(path string, visit func(o *op, path string)) {
-	on, places := map[*op]bool{}, 0
-	var rec func(o *op, path string)
-	rec = func(o *op, path string) {
-		if o == nil || on[o] || places == mostPlaces {
-			return
+		if all {
+			delete(seen, o)
 		}
-		places++
-		on[o] = true
-		visit(o, path)
-		rec(o.key, path+"[key]")
-		switch o.code {
-		case opSlice, opArray, opMap:
-			rec(o.elem, path+"[]")
-		default:
-			rec(o.elem, path)
-		}
-		for _, f := range o.fields {
-			rec(f.op, path+"."+f.name)
-		}
-		delete(on, o)
 	}
 	rec(o, path)
 }
