@@ -99,7 +99,12 @@ func startServer(t testing.TB, p place, program string, args ...string) *daemon 
 		cmd.Wait()
 		close(d.exited)
 	}()
-	t.Cleanup(d.kill)
+	t.Cleanup(func() {
+		d.kill()
+		if t.Failed() {
+			t.Log("errors in the server's log:\n" + d.errors())
+		}
+	})
 	d.url = d.await(0, func(l line) bool { return l.text("msg") == "serving" }).text("url")
 	return d
 }
@@ -164,11 +169,22 @@ func (d *daemon) await(from int, match func(line) bool) line {
 	}
 }
 
-func (d *daemon) log() string {
+func (d *daemon) log() string { return d.text(func(line) bool { return true }) }
+
+// errors returns what the server has logged as an error, and what isn't a log, such as a crash.
+func (d *daemon) errors() string {
+	return d.text(func(l line) bool { return l.text("level") == "ERROR" || l.text("level") == "" })
+}
+
+// text returns the lines of the log that match.
+func (d *daemon) text(match func(line) bool) string {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	var b strings.Builder
 	for _, l := range d.lines {
+		if !match(l) {
+			continue
+		}
 		text, _ := json.Marshal(l)
 		fmt.Fprintf(&b, "%s\n", text)
 	}
