@@ -17,7 +17,7 @@ func (h *Host) checkpointRegularly() {
 					continue
 				}
 				if err := p.checkpoint(h.lifetime); err != nil && h.lifetime.Err() == nil {
-					h.log.Warn("checkpoint: the one before stays", "plugin", p.Name, "err", err)
+					h.log.Warn("checkpoint: "+p.stays(), "plugin", p.Name, "err", err)
 				}
 				next = earlier(next, p.checkpointDue())
 			}

@@ -2,6 +2,7 @@ package sohost
 
 import (
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/sohost/sohost/generations"
@@ -102,9 +103,24 @@ func (p *plugin) noteAttempt(a attempt, err error) {
 	}
 	e := generations.Event{Kind: generations.KindCheckpoint, Plugin: p.Name, To: a.of.id, Detail: "written again"}
 	if err != nil {
-		e.Detail = "the one before stays: " + err.Error()
+		e.Detail = p.stays() + ": " + err.Error()
 	}
 	h.ledger.Note(e)
+}
+
+// stays says what a restart goes back to after a checkpoint that failed.
+func (p *plugin) stays() string {
+	p.mu.Lock()
+	written := !p.checkpoints.status.Written.IsZero()
+	kept := slices.ContainsFunc(p.kept, func(k *kept) bool { return k.File != "" })
+	p.mu.Unlock()
+	switch {
+	case written, p.host.checkpoints.File(p.Name) != "":
+		return "the one before stays"
+	case kept:
+		return "there is none before, and a restart goes back to what is kept for a rollback"
+	}
+	return "there is none before, so a restart loses the state"
 }
 
 // noteVerdict records whether the state of a generation can be written, as far as err, of an attempt, tells.

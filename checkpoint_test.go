@@ -200,3 +200,38 @@ func TestCheckpointLost(t *testing.T) {
 		t.Errorf("%v, %s", err, mustJSON(t, s))
 	}
 }
+
+// TestCheckpointNone lets the first checkpoint of a plugin fail, which has none before: neither log, history nor Close say that one stays.
+func TestCheckpointNone(t *testing.T) {
+	w := newWorld(t)
+	w.file("a", "a1")
+	h, err := newHost(t.Context(), w.options("a"), w.loader())
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := &rig{h, w}
+	w.fail("a1 Export", fails)
+	if err := r.plugins()[0].checkpoint(t.Context()); err == nil {
+		t.Fatal("a checkpoint has succeeded")
+	}
+	const none = "there is none before, so a restart loses the state"
+	if e := r.history(generations.KindCheckpoint); len(e) != 1 || !strings.HasPrefix(e[0].Detail, none) {
+		t.Errorf("the history has %+v", e)
+	}
+	if err := r.Close(t.Context()); err == nil || !strings.Contains(err.Error(), none) {
+		t.Errorf("Close gives %v", err)
+	}
+	r = w.host(w.options("a"))
+	w.fail("a1 Export", nil)
+	if err := r.plugins()[0].checkpoint(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	w.fail("a1 Export", fails)
+	if r.plugins()[0].checkpoint(t.Context()) == nil {
+		t.Fatal("a checkpoint has succeeded")
+	}
+	if e := r.history(generations.KindCheckpoint); !strings.HasPrefix(e[len(e)-1].Detail, "the one before stays: ") {
+		t.Errorf("the history has %+v", e)
+	}
+	w.fail("a1 Export", nil)
+}

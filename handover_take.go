@@ -251,7 +251,7 @@ func (t *taker) write(c *candidate, copied *io.SectionReader, release int) {
 		return
 	}
 	if err := c.plugin.checkpointCopy(c.move.State, copied); err != nil {
-		h.log.Warn("checkpoint: the one before stays", "plugin", c.plugin.Name, "err", err)
+		h.log.Warn("checkpoint: "+c.plugin.stays(), "plugin", c.plugin.Name, "err", err)
 	}
 }
 

@@ -230,7 +230,7 @@ func (p *plugin) closeOwned(ctx context.Context) error {
 	ctx = context.WithoutCancel(ctx) // from here on the options bound the plugin's code
 	in := last.Value().Instance
 	if err = p.checkpointLast(ctx, in); err != nil {
-		err = fmt.Errorf("plugin %s: checkpoint: %w; the one before stays", p.Name, err)
+		err = fmt.Errorf("plugin %s: checkpoint: %w; %s", p.Name, err, p.stays())
 	}
 	err = errors.Join(err, p.host.end(ctx, in))
 	in.Row().Release()
