@@ -72,7 +72,7 @@ func (p *plugin) verifier(of *loaded) func(io.Reader) error {
 func (g *gated) copyState(ctx context.Context) (s abi.State, end func(), err error) {
 	h, in := g.plugin.host, g.serves.Value()
 	o := state.Options{MaxBytes: h.opts.StateLimit}
-	plugins, cancel := h.limit(ctx, h.opts.DrainTimeout)
+	plugins, cancel := h.limit(ctx, h.opts.DrainTimeout, drainTimeout)
 	defer cancel()
 	left := h.opts.CheckpointPause
 	if !in.ConcurrentExport() && !in.NeedsNoPause() {
@@ -80,7 +80,7 @@ func (g *gated) copyState(ctx context.Context) (s abi.State, end func(), err err
 			return s, nil, err
 		}
 		defer func() {
-			ctx, cancel := h.limit(context.WithoutCancel(ctx), h.opts.OpenTimeout)
+			ctx, cancel := h.limit(context.WithoutCancel(ctx), h.opts.OpenTimeout, openTimeout)
 			defer cancel()
 			g.reopen(ctx)
 		}()
@@ -112,7 +112,7 @@ const copyShare = 90
 
 // drainBriefly waits for the running calls, while new callers wait for them.
 func (g *gated) drainBriefly(ctx context.Context, pause time.Duration) error {
-	limited, cancel := g.plugin.host.limit(ctx, pause)
+	limited, cancel := g.plugin.host.limit(ctx, pause, checkpointPause)
 	defer cancel()
 	err := g.serves.Drain(limited)
 	if err != nil && limited.Err() != nil && ctx.Err() == nil {
@@ -144,7 +144,7 @@ func (p *plugin) checkpointLast(ctx context.Context, in *instance.Instance) erro
 	if h.opts.CheckpointInterval < 0 || !in.Checkpointable() {
 		return nil
 	}
-	ctx, cancel := h.limit(ctx, h.opts.DrainTimeout)
+	ctx, cancel := h.limit(ctx, h.opts.DrainTimeout, drainTimeout)
 	defer cancel()
 	if err := in.Pause(ctx); err != nil {
 		return err

@@ -41,13 +41,14 @@ func (b *batch) ready(ctx context.Context) error {
 		phase Phase
 		do    func(context.Context, *candidate) error
 		limit time.Duration
+		by    string
 	}{
-		{PhaseDrain, shut, opts.DrainTimeout},
-		{PhaseDrain, drain, opts.DrainTimeout},
-		{PhaseState, takeState, opts.DrainTimeout},
-		{PhaseStart, start, opts.OpenTimeout},
+		{PhaseDrain, shut, opts.DrainTimeout, drainTimeout},
+		{PhaseDrain, drain, opts.DrainTimeout, drainTimeout},
+		{PhaseState, takeState, opts.DrainTimeout, drainTimeout},
+		{PhaseStart, start, opts.OpenTimeout, openTimeout},
 	} {
-		limited, cancel := b.host.limit(ctx, step.limit)
+		limited, cancel := b.host.limit(ctx, step.limit, step.by)
 		defer cancel()
 		for _, c := range b.changed() {
 			if err := step.do(limited, c); err != nil {
@@ -91,7 +92,7 @@ func start(ctx context.Context, c *candidate) error {
 // abandon closes the instances of candidates that won't flip.
 func (b *batch) abandon(ctx context.Context) {
 	h := b.host
-	ctx, cancel := h.limit(context.WithoutCancel(ctx), h.opts.DrainTimeout)
+	ctx, cancel := h.limit(context.WithoutCancel(ctx), h.opts.DrainTimeout, drainTimeout)
 	defer cancel()
 	for _, c := range b.candidates {
 		if c.next == nil {
@@ -111,14 +112,21 @@ func (b *batch) abandon(ctx context.Context) {
 
 // reopen opens the gates that are shut, so that callers go on with the old generations.
 func (b *batch) reopen(ctx context.Context) {
-	ctx, cancel := b.host.limit(context.WithoutCancel(ctx), b.host.opts.OpenTimeout)
+	ctx, cancel := b.host.limit(context.WithoutCancel(ctx), b.host.opts.OpenTimeout, openTimeout)
 	defer cancel()
 	for _, c := range b.candidates {
 		c.old.reopen(ctx)
 	}
 }
 
-// limit returns ctx with a timeout of d. The timeout's cause is ErrTooSlow.
-func (h *Host) limit(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
-	return context.WithTimeoutCause(ctx, d, fmt.Errorf("%w of %v", ErrTooSlow, d))
+// The settings that limit gets, by their names in sohost.toml.
+const (
+	openTimeout     = "open_timeout"
+	drainTimeout    = "drain_timeout"
+	checkpointPause = "checkpoint_pause"
+)
+
+// limit returns ctx with a timeout of d. The timeout's cause is ErrTooSlow, and names the setting that allows more.
+func (h *Host) limit(ctx context.Context, d time.Duration, setting string) (context.Context, context.CancelFunc) {
+	return context.WithTimeoutCause(ctx, d, fmt.Errorf("%w of %v (%s allows more)", ErrTooSlow, d, setting))
 }

@@ -45,13 +45,9 @@ func (g *gated) drain(ctx context.Context) error {
 	if !errors.As(err, &held) || !errors.Is(err, ErrTooSlow) && !errors.As(err, &selfCall) {
 		return err
 	}
-	advice := "try again when they have, or raise the drain timeout"
-	if selfCall != nil {
-		advice = "try again when they have"
-	}
 	which := inBrackets(g.serves.Value().requests.inWords(held.Leases))
-	return fmt.Errorf("%d calls of plugin %s in generation %s have not returned%s: %w; %s",
-		held.Leases, g.plugin.Name, g.serves.ID().Short(), which, held.Err, advice)
+	return fmt.Errorf("%d calls of plugin %s in generation %s have not returned%s: %w; try again when they have",
+		held.Leases, g.plugin.Name, g.serves.ID().Short(), which, held.Err)
 }
 
 // reopen opens the gate, so that callers go on with the generation that served when it was shut, and resumes that

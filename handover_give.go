@@ -198,7 +198,7 @@ func (g *giver) drain(ctx context.Context) error {
 		}
 		g.moving = append(g.moving, next)
 	}
-	ctx, cancel := g.host.limit(ctx, g.host.opts.DrainTimeout)
+	ctx, cancel := g.host.limit(ctx, g.host.opts.DrainTimeout, drainTimeout)
 	defer cancel()
 	for _, m := range g.moving {
 		if err := m.drain(ctx); err != nil {
@@ -217,7 +217,7 @@ func (g *giver) goOn(ctx context.Context) {
 	if g.started {
 		g.endTaker()
 	}
-	ctx, cancel := g.host.limit(context.WithoutCancel(ctx), g.host.opts.OpenTimeout)
+	ctx, cancel := g.host.limit(context.WithoutCancel(ctx), g.host.opts.OpenTimeout, openTimeout)
 	defer cancel()
 	for _, m := range g.moving {
 		m.reopen(ctx)

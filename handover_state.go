@@ -18,7 +18,7 @@ import (
 // instances.
 func (g *giver) sendStates(ctx context.Context) error {
 	h := g.host
-	limited, cancel := h.limit(ctx, h.opts.DrainTimeout)
+	limited, cancel := h.limit(ctx, h.opts.DrainTimeout, drainTimeout)
 	defer cancel()
 	for _, m := range g.moving {
 		wants, takes := g.wants[m.plugin.Name]
@@ -49,7 +49,7 @@ func (g *giver) sendStates(ctx context.Context) error {
 // awaitAccepted waits for the taker to accept all states. The wait is limited, because a Start that hangs there must
 // not hold up callers for longer than a reload may.
 func (g *giver) awaitAccepted(ctx context.Context) error {
-	limited, cancel := g.host.limit(ctx, g.host.opts.acceptTimeout())
+	limited, cancel := g.host.limit(ctx, g.host.opts.acceptTimeout(), drainTimeout+", "+openTimeout)
 	defer cancel()
 	defer context.AfterFunc(limited, func() { g.taker.Close() })()
 	m, err := g.receive()

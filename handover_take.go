@@ -206,7 +206,7 @@ func (t *taker) verify(ctx context.Context) {
 
 // start starts the background work of all plugins.
 func (t *taker) start(ctx context.Context) error {
-	ctx, cancel := t.host.limit(ctx, t.host.opts.OpenTimeout)
+	ctx, cancel := t.host.limit(ctx, t.host.opts.OpenTimeout, openTimeout)
 	defer cancel()
 	for _, c := range t.candidates {
 		if err := start(ctx, c); err != nil {

@@ -14,7 +14,7 @@ import (
 
 // takeStates gives each instance the state that arrives for it.
 func (t *taker) takeStates(ctx context.Context) error {
-	ctx, cancel := t.host.limit(ctx, t.host.opts.DrainTimeout*2) // the giver enforces a shorter limit; this one is in case it hangs
+	ctx, cancel := t.host.limit(ctx, t.host.opts.DrainTimeout*2, drainTimeout) // the giver enforces a shorter limit; this one is in case it hangs
 	defer cancel()
 	for {
 		m, pipe, err := t.receive()

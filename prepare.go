@@ -187,7 +187,7 @@ func (c *candidate) add(ctx context.Context) (generations.Object, error) {
 // open opens the image and creates an instance of it.
 func (c *candidate) open(ctx context.Context, path string) error {
 	h := c.plugin.host
-	limited, cancel := h.limit(ctx, h.opts.OpenTimeout)
+	limited, cancel := h.limit(ctx, h.opts.OpenTimeout, openTimeout)
 	defer cancel()
 	row := h.calls.Claim(c.plugin.Name, c.move.To)
 	var image *instance.Image

@@ -744,3 +744,25 @@ func TestGoneSinceItChanged(t *testing.T) {
 		t.Errorf("a deploy: %v, refusal %v", err, p.refusal())
 	}
 }
+
+// TestTooSlow lets each step of the plugin's code take too long: the refusal names the setting that allows more.
+func TestTooSlow(t *testing.T) {
+	w := newWorld(t)
+	w.file("a", "a1")
+	o := w.options("a")
+	r := w.host(o)
+	r.opts.OpenTimeout, r.opts.DrainTimeout = 100*time.Millisecond, 100*time.Millisecond
+	ended := make(chan struct{})
+	defer close(ended)
+	for _, step := range []struct{ event, remedy string }{
+		{"a2 New", "over its time limit of 100ms (open_timeout allows more)"},
+		{"a3 Import 0", "over its time limit of 100ms (drain_timeout allows more)"},
+		{"a4 Start", "over its time limit of 100ms (open_timeout allows more)"},
+	} {
+		w.fail(step.event, func(context.Context) error { <-ended; return nil })
+		_, err := r.deploy(step.event[:2])
+		if !errors.Is(err, ErrTooSlow) || !strings.Contains(err.Error(), step.remedy) {
+			t.Errorf("%s: %v", step.event, err)
+		}
+	}
+}

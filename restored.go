@@ -52,7 +52,7 @@ func (c *candidate) fill(ctx context.Context, p *state.Part) (all state.Filled, 
 			filled, err = p.Fill(from, o)
 		}
 		if ctx.Err() != nil || errors.Is(err, state.ErrDeadline) {
-			return all, fmt.Errorf("restore what was lost: %w; allow more with the drain timeout", err)
+			return all, fmt.Errorf("restore what was lost: %w", err)
 		}
 		if err != nil {
 			c.unrestored = append(c.unrestored, fmt.Sprintf("%s: %v", k.Image.Short(), err))

@@ -37,7 +37,7 @@ func (h *Host) retireLater(p *plugin, g *generations.Generation[*loaded]) {
 
 // end stops and closes an instance that nobody calls any more.
 func (h *Host) end(ctx context.Context, in *instance.Instance) error {
-	ctx, cancel := h.limit(ctx, h.opts.DrainTimeout)
+	ctx, cancel := h.limit(ctx, h.opts.DrainTimeout, drainTimeout)
 	defer cancel()
 	return in.End(ctx)
 }

@@ -136,7 +136,7 @@ func (c *candidate) restore(ctx context.Context) error {
 	// A large state takes its time to be decoded, and nobody can be served without it; what is older must not be taken in its
 	// place for that. So only the plugin's part is limited.
 	ctx = context.WithoutCancel(ctx)
-	limit := func() (context.Context, context.CancelFunc) { return h.limit(ctx, h.opts.DrainTimeout) }
+	limit := func() (context.Context, context.CancelFunc) { return h.limit(ctx, h.opts.DrainTimeout, drainTimeout) }
 	if h.opts.CheckpointInterval >= 0 || c.old.serves != nil {
 		written := h.checkpoints.Written(c.plugin.Name)
 		for _, k := range c.plugin.kept {

@@ -181,6 +181,9 @@ func (p *Prober) probe(ctx context.Context, o ProbeOptions, order probeOrder) (P
 			"an image that does this can't be loaded", out.Harm)
 	case err != nil && !out.Started:
 		return probed, fmt.Errorf("probe: start a child: %w", err)
+	case errors.Is(err, ErrTooSlow):
+		err = fmt.Errorf("opening it in a child process has not returned: %w; let New or Start do what takes its init functions long, "+
+			"or allow more with open_timeout", err)
 	case err != nil:
 		err = fmt.Errorf("opening it in a child process has not returned: %w", err)
 	case !reported:

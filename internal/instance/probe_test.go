@@ -172,7 +172,8 @@ func divide(by int) int { return 1 / by }
 // TestProbeTakesTooLong kills the child when its time is over.
 func TestProbeTakesTooLong(t *testing.T) {
 	_, err := probe(t, ProbeOptions{Limit: 50 * time.Millisecond}, filepath.Join(t.TempDir(), "hang"))
-	if !errors.Is(err, ErrTooSlow) || !strings.Contains(err.Error(), "has not returned") {
+	if !errors.Is(err, ErrTooSlow) || !strings.Contains(err.Error(), "has not returned") ||
+		!strings.Contains(err.Error(), "or allow more with open_timeout") {
 		t.Errorf("it says %v", err)
 	}
 }
