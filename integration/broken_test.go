@@ -52,7 +52,7 @@ func TestBrokenImages(t *testing.T) {
 		otherArch[18] = 62
 	}
 	sealed := filepath.Join(t.TempDir(), "sealed.so")
-	if err := errors.Join(os.WriteFile(sealed, otherArch, 0o644), native.SealFile(sealed, isolatedPath.MatchString)); err != nil {
+	if err := errors.Join(os.WriteFile(sealed, otherArch, 0o644), native.SealFile(sealed, isolatedPath.MatchString, native.Seal{})); err != nil {
 		t.Fatal(err)
 	}
 	if otherArch, err = os.ReadFile(sealed); err != nil {

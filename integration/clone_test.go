@@ -53,7 +53,7 @@ func (c *cloner) clone(t testing.TB) string {
 		if err := os.WriteFile(file, bytes.ReplaceAll(c.image, append([]byte("_g"), c.id...), append([]byte("_g"), id...)), 0o644); err != nil {
 			t.Fatal(err)
 		}
-		if err := native.SealFile(file, isolatedPath.MatchString); err != nil {
+		if err := native.SealFile(file, isolatedPath.MatchString, native.Seal{}); err != nil {
 			t.Fatal(err)
 		}
 		return file

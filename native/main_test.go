@@ -143,7 +143,7 @@ func buildImages(dir string) error {
 		return err
 	}
 	for _, name := range []string{"first", "second"} {
-		err := SealFile(filepath.Join(dir, name+".so"), func(pkg string) bool { return strings.HasSuffix(pkg, "_g0123456789ab") })
+		err := SealFile(filepath.Join(dir, name+".so"), func(pkg string) bool { return strings.HasSuffix(pkg, "_g0123456789ab") }, Seal{})
 		if err != nil {
 			return err
 		}

@@ -21,6 +21,14 @@ type Seal struct {
 	// Private lists the private packages, by the content-addressed import paths that they were compiled under,
 	// <import path>_g<12 characters>. Sorted.
 	Private []string `json:"private,omitempty"`
+
+	// Slim says that the image takes packages from the host: those that it has a hash of, but for its own, the private ones and
+	// those in Along.
+	Slim bool `json:"slim,omitempty"`
+
+	// Along lists the shared packages that a slim image brings nevertheless, because the host that it was built for lacks something
+	// of them, or because its exported variable needs them. Sorted.
+	Along []string `json:"along,omitempty"`
 }
 
 // SealedSetting and its value in the build settings say that an image is sealed, so that one that has lost its seal isn't taken for
@@ -42,14 +50,15 @@ const (
 )
 
 // SealFile seals the image in the file, in place of an earlier seal. private reports which of the image's packages have a
-// content-addressed path. After an error the file is unchanged, or has half a seal and is refused as truncated.
-func SealFile(path string, private func(pkg string) bool) error {
+// content-addressed path; of s, Slim and Along count. After an error the file is unchanged, or has half a seal and is refused as
+// truncated.
+func SealFile(path string, private func(pkg string) bool, s Seal) error {
 	f, err := os.OpenFile(path, os.O_RDWR, 0)
 	if err != nil {
 		return fmt.Errorf("seal: %w", err)
 	}
 	defer f.Close()
-	if err := sealImage(f, private); err != nil {
+	if err := sealImage(f, private, s); err != nil {
 		return fmt.Errorf("seal %s: %w", path, err)
 	}
 	if err := f.Close(); err != nil {
@@ -58,7 +67,7 @@ func SealFile(path string, private func(pkg string) bool) error {
 	return nil
 }
 
-func sealImage(f *os.File, private func(pkg string) bool) error {
+func sealImage(f *os.File, private func(pkg string) bool, given Seal) error {
 	st, err := f.Stat()
 	if err != nil {
 		return err
@@ -71,7 +80,7 @@ func sealImage(f *os.File, private func(pkg string) bool) error {
 	if err != nil {
 		return err
 	}
-	var s Seal
+	s := Seal{Slim: given.Slim, Along: slices.Sorted(slices.Values(given.Along))}
 	for p := range info.Packages {
 		if private(p) {
 			s.Private = append(s.Private, p)

@@ -17,7 +17,7 @@ func sealed(t *testing.T) []byte {
 	path := copyFile(t, image("alpha"), func(b []byte) []byte {
 		return bytes.Replace(b, []byte("build\tCGO_ENABLED=1"), []byte("build\tsohost=sealed"), 1) // as long as that
 	})
-	if err := SealFile(path, func(pkg string) bool { return strings.HasPrefix(pkg, "example.com/app/p") }); err != nil {
+	if err := SealFile(path, func(pkg string) bool { return strings.HasPrefix(pkg, "example.com/app/p") }, Seal{}); err != nil {
 		t.Fatal(err)
 	}
 	b, err := os.ReadFile(path)
@@ -40,13 +40,13 @@ func TestSeal(t *testing.T) {
 		t.Fatalf("%+v, %v", i.Seal, err)
 	}
 	path := copyFile(t, image("alpha"), func([]byte) []byte { return b })
-	if err := SealFile(path, func(string) bool { return false }); err != nil {
+	if err := SealFile(path, func(string) bool { return false }, Seal{Slim: true, Along: []string{"b", "a"}}); err != nil {
 		t.Fatal(err)
 	}
-	if i := facts(t, path); len(i.Seal.Private) != 0 || i.Size >= int64(len(b)) {
+	if i := facts(t, path); len(i.Seal.Private) != 0 || !i.Seal.Slim || !slices.Equal(i.Seal.Along, []string{"a", "b"}) || i.Size >= int64(len(b)) {
 		t.Errorf("sealed once more: %+v", i.Seal)
 	}
-	if err := SealFile(copyFile(t, image("alpha"), func(b []byte) []byte { return b[:1000] }), nil); !errors.Is(err, ErrTruncated) {
+	if err := SealFile(copyFile(t, image("alpha"), func(b []byte) []byte { return b[:1000] }), nil, Seal{}); !errors.Is(err, ErrTruncated) {
 		t.Errorf("half an image was sealed: %v", err)
 	}
 }
