@@ -23,7 +23,7 @@ func TestFewFiles(t *testing.T) {
 	d := startServer(t, p, "sh", "-c", `ulimit -n 64; exec "$0" "$@"`, server, "run", "--listen", "127.0.0.1:0", "--store", p.store,
 		"--control", p.control, "--log-format", "json", "--plugins", p.plugins, "--shutdown-timeout", "2s")
 	var waiting []net.Conn
-	for range 110 {
+	for range 170 {
 		c, err := net.Dial("tcp", d.url[len("http://"):])
 		if err != nil {
 			t.Fatal(err)
@@ -47,7 +47,7 @@ func TestFewFiles(t *testing.T) {
 	}
 	for range 3 {
 		if _, err := d.client.Handover(patient(t), control.HandoverRequest{}); err != nil {
-			t.Errorf("a handover with 110 clients and 64 files: %v", err)
+			t.Errorf("a handover with 170 clients and 64 files: %v", err)
 		}
 	}
 	for _, c := range waiting {

@@ -13,15 +13,16 @@ import (
 // backlog. A connection takes as many files as each says in the end, itself among them. Whatever the limit, half of what is free now
 // may be used.
 func Listener(l net.Listener, each int) net.Listener {
-	return &listener{Listener: l, each: each, base: Of(0).Open, closed: make(chan struct{})}
+	return &listener{Listener: l, each: each, room: NewRoom(), closed: make(chan struct{})}
 }
 
 type listener struct {
 	net.Listener
-	each, base int
-	closed     chan struct{}
-	once       sync.Once
-	full       bool // the last connection was the last that fits; only Accept has it
+	each   int
+	room   Room
+	closed chan struct{}
+	once   sync.Once
+	full   bool // the last connection was the last that fits; only Accept has it
 }
 
 // look is how often a full listener looks whether files have become free.
@@ -29,7 +30,7 @@ const look = 20 * time.Millisecond
 
 // Accept accepts the next connection.
 func (l *listener) Accept() (net.Conn, error) {
-	for l.full && !l.room() {
+	for l.full && !l.free() {
 		select {
 		case <-l.closed:
 			return nil, net.ErrClosed
@@ -49,19 +50,11 @@ func (l *listener) Close() error {
 	return l.Listener.Close()
 }
 
-// mark returns the first number of a file that connections may not have. The kernel gives each file the lowest number that is free,
-// so a file with that number shows that all below are taken.
-func (l *listener) mark() int {
-	var limit unix.Rlimit
-	if unix.Getrlimit(unix.RLIMIT_NOFILE, &limit) != nil {
-		return 1<<31 - 1
-	}
-	most := int(min(limit.Cur, 1<<31-1))
-	return max((most-reserve(most))/l.each, l.base+(most-l.base)/(2*l.each))
-}
+// mark returns the first number of a file that connections may not have.
+func (l *listener) mark() int { return l.room.mark(Clients, l.each) }
 
-// room reports whether the next file has a number below the mark.
-func (l *listener) room() bool {
+// free reports whether the next file has a number below the mark.
+func (l *listener) free() bool {
 	fd, err := unix.Open("/dev/null", unix.O_RDONLY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return false

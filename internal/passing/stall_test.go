@@ -6,8 +6,6 @@ import (
 	"runtime"
 	"testing"
 	"time"
-
-	"golang.org/x/sys/unix"
 )
 
 // TestStall has a peer that stops in the middle of a message. A pause doesn't wait for it without end, and a pause that begins before
@@ -28,7 +26,7 @@ func TestStall(t *testing.T) {
 	begin := func(part ...byte) {
 		theirs.Write(part)
 		go func() { _, err := c.Receive(&text); received <- err }()
-		for buffered(t, c) > 0 { // until it is in the message
+		for c.Waiting() { // until it is in the message
 			runtime.Gosched()
 		}
 	}
@@ -46,17 +44,4 @@ func TestStall(t *testing.T) {
 	if err := <-received; !errors.Is(err, os.ErrDeadlineExceeded) {
 		t.Errorf("a message that doesn't go on is received with %v", err)
 	}
-}
-
-// buffered returns how many bytes wait to be read.
-func buffered(t *testing.T, c *Conn) (n int) {
-	t.Helper()
-	raw, err := c.socket.SyscallConn()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if controlErr := raw.Control(func(fd uintptr) { n, err = unix.IoctlGetInt(int(fd), unix.SIOCINQ) }); errors.Join(controlErr, err) != nil {
-		t.Fatal(controlErr, err)
-	}
-	return n
 }

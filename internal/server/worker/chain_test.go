@@ -17,6 +17,7 @@ func (p *place) handOver(c *child) *child {
 	states, theirStates := pair(p.t)
 	connections, theirConnections := pair(p.t)
 	taker := p.start(nil, theirStates, theirConnections)
+	c.order(Order{Room: true})
 	c.order(Order{Give: &Give{}}, states, connections)
 	for _, f := range []*os.File{states, connections, theirStates, theirConnections} {
 		f.Close()
@@ -91,12 +92,16 @@ func TestThrough(t *testing.T) {
 
 	before := conn(t, ours)
 	var led passed
+	if _, err := before.Receive(&led); err != nil || !led.Answers { // an older program ignores that
+		t.Fatalf("the old worker is told %+v, %v", led, err)
+	}
+	led = passed{}
 	files, err := before.Receive(&led)
 	if err != nil || !led.Onward || len(files) != 1 {
 		t.Fatalf("the old worker is told %+v with %d files, %v", led, len(files), err)
 	}
 	passing.Close(files) // it doesn't follow
-	c, err := connectBy(before, passed{Forward: true})
+	c, err := connectTo(t.Context(), newOffers(before))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -105,7 +110,7 @@ func TestThrough(t *testing.T) {
 		fmt.Fprintf(c, "GET /x HTTP/1.1\r\nHost: example.com\r\n%s: 192.0.2.7:1\r\n\r\n", clientHeader)
 		(&client{c, bufio.NewReader(c)}).read(t, "/x")
 	}
-	passedOn, err := connectBy(before, passed{})
+	passedOn, err := connect(func(f *os.File) error { return before.Send(passed{}, f) })
 	if err != nil {
 		t.Fatal(err)
 	}

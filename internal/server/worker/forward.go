@@ -2,13 +2,18 @@ package worker
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httputil"
+	"os"
+	"time"
 
 	"github.com/sohost/sohost/internal/fault"
+	"github.com/sohost/sohost/internal/files"
 	"github.com/sohost/sohost/internal/passing"
+	"golang.org/x/sys/unix"
 )
 
 const (
@@ -26,12 +31,10 @@ type proxy struct {
 	transport *http.Transport
 }
 
-func newProxy(connections *passing.Conn, log *slog.Logger) *proxy {
+func newProxy(to *offers, log *slog.Logger) *proxy {
 	transport := &http.Transport{
-		DialContext: func(context.Context, string, string) (net.Conn, error) {
-			return connectBy(connections, passed{Forward: true})
-		},
-		MaxIdleConnsPerHost: maxForwarding,
+		DialContext:         func(ctx context.Context, _, _ string) (net.Conn, error) { return connectTo(ctx, to) },
+		MaxIdleConnsPerHost: max(1, min(maxForwarding, files.Of(0).Limit/64)), // several givers may have some with one taker
 		DisableCompression:  true,
 	}
 	return &proxy{transport: transport, ReverseProxy: &httputil.ReverseProxy{
@@ -53,15 +56,34 @@ func newProxy(connections *passing.Conn, log *slog.Logger) *proxy {
 
 func (p *proxy) close() { p.transport.CloseIdleConnections() }
 
-// connectBy opens a connection to the process at the other end, by passing it one end of a socket pair.
-func connectBy(to *passing.Conn, message any) (net.Conn, error) {
+// noRoom is how often connectTo tries again.
+const noRoom = 20 * time.Millisecond
+
+// connectTo opens a connection to the process that serves. It waits while that has no room for one, or this process has none, which
+// is full of connections that end. Meanwhile another request's connection may become free.
+func connectTo(ctx context.Context, to *offers) (net.Conn, error) {
+	for {
+		c, err := connect(func(theirs *os.File) error { return to.make(passed{Forward: true}, theirs) })
+		if !errors.Is(err, errLeft) && !errors.Is(err, unix.EMFILE) && !errors.Is(err, unix.ETOOMANYREFS) {
+			return c, err
+		}
+		select {
+		case <-time.After(noRoom):
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		}
+	}
+}
+
+// connect opens a connection to another process, to which pass passes one end of a socket pair.
+func connect(pass func(theirs *os.File) error) (net.Conn, error) {
 	mine, theirs, err := passing.Pair()
 	if err != nil {
 		return nil, err
 	}
 	defer mine.Close() // FileConn returns a copy
 	defer theirs.Close()
-	if err := to.Send(message, theirs); err != nil {
+	if err := pass(theirs); err != nil {
 		return nil, err
 	}
 	if err := fault.Error("connection", "of ours"); err != nil {
@@ -72,7 +94,7 @@ func connectBy(to *passing.Conn, message any) (net.Conn, error) {
 
 // ConnectControl opens a connection to the control server of the worker at the other end of the link.
 func ConnectControl(link *passing.Conn) (net.Conn, error) {
-	return connectBy(link, Order{Control: true})
+	return connect(func(theirs *os.File) error { return link.Send(Order{Control: true}, theirs) })
 }
 
 // onBehalf serves a proxy's requests as those of the proxy's clients.

@@ -44,7 +44,7 @@ func TestForward(t *testing.T) {
 		}
 	}()
 	giver := conn(t, a)
-	p := newProxy(giver, slog.New(slog.DiscardHandler))
+	p := newProxy(newOffers(giver), slog.New(slog.DiscardHandler))
 	for range 2 {
 		w := httptest.NewRecorder()
 		r := httptest.NewRequest("GET", "http://example.com/path?q=1", nil)
@@ -55,7 +55,7 @@ func TestForward(t *testing.T) {
 			t.Errorf("the taker sees %q, want %q", got, want)
 		}
 	}
-	p.close()
+	p.transport.CloseIdleConnections()
 	server.Close()
 	<-done
 	giver.Close()

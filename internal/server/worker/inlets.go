@@ -8,6 +8,7 @@ import (
 	"os"
 	"sync"
 
+	"github.com/sohost/sohost/internal/files"
 	"github.com/sohost/sohost/internal/passing"
 )
 
@@ -15,8 +16,9 @@ import (
 // the plugins to it.
 type inlets struct {
 	log   *slog.Logger
-	serve func(passed, *os.File) error // serves a connection; the file is the caller's
-	tasks sync.WaitGroup               // a goroutine for each
+	serve func(passed, *os.File) error     // serves a connection; the file is the caller's
+	room  func(*os.File, files.Share) bool // whether one more file may be open
+	tasks sync.WaitGroup                   // a goroutine for each
 
 	mu     sync.Mutex // guards what follows
 	open   map[*passing.Conn]struct{}
@@ -26,7 +28,7 @@ type inlets struct {
 }
 
 func newInlets(serve func(passed, *os.File) error, log *slog.Logger) *inlets {
-	return &inlets{log: log, serve: serve, open: map[*passing.Conn]struct{}{}}
+	return &inlets{log: log, serve: serve, room: files.NewRoom().Has, open: map[*passing.Conn]struct{}{}}
 }
 
 // add takes connections from a process until it passes no more.
@@ -61,24 +63,35 @@ func (i *inlets) remove(from *passing.Conn) {
 func (i *inlets) take(from *passing.Conn) {
 	for {
 		var p passed
-		files, err := from.Receive(&p)
-		if errors.Is(err, passing.ErrFilesLost) {
-			i.log.Error("a connection of an old worker is lost", "err", err)
-			continue
-		}
-		if err != nil {
+		received, err := from.Receive(&p)
+		lost := errors.Is(err, passing.ErrFilesLost)
+		switch {
+		case err != nil && !lost:
 			return // the process has ended or passes no more, or close was called
+		case len(received) == 1:
+			err = i.handle(p, received[0])
 		}
-		for _, f := range files {
-			if err := i.handle(p, f); err != nil {
-				i.log.Warn("take over a connection of an old worker", "err", err)
-			}
-			f.Close()
+		passing.Close(received) // before the answer: there is room for the next
+		if p.Offer != 0 {
+			from.Send(passed{Answer: &offerAnswer{Offer: p.Offer, Taken: err == nil && len(received) == 1}}) // fails if nobody waits
+		} else if err != nil {
+			i.log.Warn("take over a connection of an old worker", "err", err)
 		}
 	}
 }
 
+// handle takes what an earlier process passes, or offers. Without an offer it has to be taken, whether or not there is room.
 func (i *inlets) handle(p passed, f *os.File) error {
+	share := files.Clients // unless it is one of these
+	switch {
+	case p.Forward:
+		share = files.Requests
+	case p.Giver:
+		share = files.Sockets
+	}
+	if p.Offer != 0 && !i.room(f, share) {
+		return errLeft
+	}
 	if !p.Giver {
 		return i.serve(p, f)
 	}
@@ -104,10 +117,11 @@ func (i *inlets) leadOn(to *outlet) {
 func (i *inlets) lead(from *passing.Conn) {
 	mine, theirs, err := passing.Pair()
 	if err == nil {
-		err = i.outlet.introduce(theirs)
+		var answers bool
+		answers, err = i.outlet.introduce(theirs)
 		theirs.Close()
 		if err == nil {
-			err = from.Send(passed{Onward: true}, mine)
+			err = from.Send(passed{Onward: true, Answers: answers}, mine)
 		}
 		mine.Close()
 	}

@@ -149,6 +149,22 @@ type passed struct {
 	// Giver says that on the socket an earlier giver will pass its connections.
 	Giver bool `json:"giver,omitempty"`
 
+	// Offer is a number for the answer, if one is wanted.
+	Offer uint64 `json:"offer,omitempty"`
+
 	// Onward, from taker to giver, says that the taker has given its plugins on, and that the socket leads to where they are.
 	Onward bool `json:"onward,omitempty"`
+
+	// Answers, from taker to giver, says that whoever the socket leads to answers offers: with Onward the socket that comes with it,
+	// otherwise this one.
+	Answers bool `json:"answers,omitempty"`
+
+	// Answer, from taker to giver, answers an offer.
+	Answer *offerAnswer `json:"answer,omitempty"`
+}
+
+// offerAnswer says whether the taker has taken what it was offered. What it hasn't taken it has closed.
+type offerAnswer struct {
+	Offer uint64 `json:"offer"`
+	Taken bool   `json:"taken"`
 }

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"os"
 	"sync"
+	"time"
 
 	"github.com/sohost/sohost/internal/passing"
 )
@@ -16,58 +17,114 @@ import (
 // lives on only for those before it. A socket that can't be taken changes nothing: then they go by way of the taker, for as long
 // as that lives.
 //
+// A connection that the process that serves has no room for stays, and its requests are forwarded, until there is room.
+//
 // Requests that are still running on a step before keep it open, and with it the worker at its end.
 type outlet struct {
-	log   *slog.Logger
-	tasks sync.WaitGroup // the goroutine that follows
+	log    *slog.Logger
+	gone   chan struct{}  // closed when the process that serves is gone
+	closed chan struct{}  // closed by close
+	tasks  sync.WaitGroup // a goroutine for each step, and the one that passes again
 
-	mu   sync.Mutex // guards step, and users and left of every step
-	step *step
+	mu    sync.Mutex // guards what follows, and users and left of every step
+	step  *step      // the one to take
+	steps []*step    // all there ever were
 }
 
 // step is one socket of an outlet.
 type step struct {
 	*proxy
-	conn  *passing.Conn
-	users int  // requests and connections on their way
-	left  bool // there is a newer one: the last user closes it
+	offers *offers
+	users  int  // requests and connections on their way
+	left   bool // there is a newer one: the last user closes it
 }
 
 func newOutlet(to *passing.Conn, log *slog.Logger) *outlet {
-	return &outlet{log: log, step: newStep(to, log)}
+	first := newStep(to, log)
+	return &outlet{log: log, closed: make(chan struct{}), gone: make(chan struct{}), step: first, steps: []*step{first}}
 }
 
 func newStep(to *passing.Conn, log *slog.Logger) *step {
-	return &step{conn: to, proxy: newProxy(to, log)}
+	o := newOffers(to)
+	return &step{offers: o, proxy: newProxy(o, log)}
 }
 
-// follow begins to watch for the taker's own handover. When the process that serves is gone, and nothing can be passed on any
-// more, it calls gone. close ends it, too.
-func (o *outlet) follow(gone func()) {
+// again is how often connections are passed that could not be passed before.
+const again = 250 * time.Millisecond
+
+// begin has move pass all connections, to the process that serves and, once that is gone and nothing can be passed on any more, to
+// nobody. close ends that. Nothing may be passed before.
+func (o *outlet) begin(move func(pass func(*os.File) error)) {
+	first := o.step
+	if first.offers.to.Waiting() { // a taker that answers has said so before anything else
+		var p passed
+		if received, err := first.offers.to.Receive(&p); err == nil {
+			o.handle(first, p, received)
+		}
+	}
+	o.follow(first)
+	move(o.pass)
 	o.tasks.Go(func() {
-		defer gone()
-		for conn := o.step.conn; ; {
-			var p passed
-			files, err := conn.Receive(&p)
-			switch {
-			case errors.Is(err, passing.ErrFilesLost): // too many are open here
-				o.log.Warn("the new worker has handed over; what is left here goes by way of it", "err", err)
-				continue
-			case err != nil:
+		tick := time.NewTicker(again)
+		defer tick.Stop()
+		for {
+			select {
+			case <-tick.C:
+				move(o.pass)
+			case <-o.gone:
+				move(toNobody)
 				return
-			case !p.Onward || len(files) != 1:
-				passing.Close(files)
-				continue
+			case <-o.closed:
+				return
 			}
-			next, err := passing.New(files[0])
-			if err != nil {
-				o.log.Warn("the new worker has handed over; what is left here goes by way of it", "err", err)
-				continue
-			}
-			conn = next
-			o.turn(newStep(next, o.log))
 		}
 	})
+}
+
+// follow receives what comes back on a step.
+func (o *outlet) follow(s *step) {
+	o.tasks.Go(func() {
+		for {
+			var p passed
+			received, err := s.offers.to.Receive(&p)
+			if errors.Is(err, passing.ErrFilesLost) { // too many are open here
+				o.log.Warn("the new worker has handed over; what is left here goes by way of it", "err", err)
+				continue
+			}
+			if err != nil {
+				break
+			}
+			o.handle(s, p, received)
+		}
+		s.offers.end()
+		o.mu.Lock()
+		defer o.mu.Unlock()
+		if s == o.step {
+			close(o.gone)
+		}
+	})
+}
+
+// handle handles what has come back on a step.
+func (o *outlet) handle(s *step, p passed, received []*os.File) {
+	switch {
+	case p.Answer != nil:
+		s.offers.answer(*p.Answer)
+	case p.Onward && len(received) == 1:
+		next, err := passing.New(received[0])
+		if err != nil {
+			o.log.Warn("the new worker has handed over; what is left here goes by way of it", "err", err)
+			return
+		}
+		step := newStep(next, o.log)
+		step.offers.answered.Store(p.Answers)
+		o.turn(step)
+		o.follow(step)
+		return
+	case p.Answers:
+		s.offers.answered.Store(true)
+	}
+	passing.Close(received)
 }
 
 // turn makes a step the one to take.
@@ -76,6 +133,7 @@ func (o *outlet) turn(to *step) {
 	defer o.mu.Unlock()
 	from := o.step
 	o.step, from.left = to, true
+	o.steps = append(o.steps, to)
 	if from.users == 0 {
 		from.close()
 	}
@@ -99,21 +157,21 @@ func (o *outlet) release(s *step) {
 
 func (s *step) close() {
 	s.transport.CloseIdleConnections()
-	s.conn.Close()
+	s.offers.to.Close()
 }
 
 // pass passes a client's connection on.
 func (o *outlet) pass(f *os.File) error {
 	s := o.take()
 	defer o.release(s)
-	return s.conn.Send(passed{}, f)
+	return s.offers.make(passed{}, f)
 }
 
-// introduce passes on a socket by which an earlier process will pass its connections.
-func (o *outlet) introduce(f *os.File) error {
+// introduce passes on a socket by which an earlier process will pass its connections. It reports whether offers on it are answered.
+func (o *outlet) introduce(f *os.File) (answers bool, err error) {
 	s := o.take()
 	defer o.release(s)
-	return s.conn.Send(passed{Giver: true}, f)
+	return s.offers.answered.Load(), s.offers.make(passed{Giver: true}, f)
 }
 
 // ServeHTTP forwards a request.
@@ -125,8 +183,11 @@ func (o *outlet) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // close ends the outlet, and what is still on its way.
 func (o *outlet) close() {
+	close(o.closed)
 	o.mu.Lock()
-	o.step.close()
+	for _, s := range o.steps {
+		s.close()
+	}
 	o.mu.Unlock()
 	o.tasks.Wait()
 }

@@ -65,6 +65,7 @@ func (w *worker) serve(files []*os.File) error {
 			return err
 		}
 		defer s.connections.Close()
+		s.connections.Send(passed{Answers: true}) // if that fails the giver is gone, and Take says so
 		s.host, err = sohost.Take(w.finish, options, files[3])
 	} else {
 		s.host, err = sohost.New(w.finish, options)
@@ -181,19 +182,21 @@ func (w *worker) give(s *server, g give) (gone bool) {
 		w.link.Send(given(nil, err))
 		return false
 	}
-	s.listener.Close() // only here: other processes have the socket open
-	s.accepted.Move(out.pass)
-	s.passedOn.Move(out.pass)
+	s.listener.Close()                          // only here: other processes have the socket open
+	out.begin(func(pass func(*os.File) error) { // to nobody in the end: it could answer no more requests
+		s.accepted.Move(pass)
+		s.passedOn.Move(pass)
+	})
 	s.inlets.leadOn(out)
 	w.link.Send(given(report, nil))
-	w.leave(s, out)
+	w.leave(s)
 	return true
 }
 
 // leave finishes the requests that are left after a handover. They have the whole shutdown timeout, whatever becomes of the
 // taker: it may hand over in its turn, or die. Earlier workers had their handovers before, so they end before, too, and whatever
 // can't be led around this one may pass through it until then.
-func (w *worker) leave(s *server, out *outlet) {
+func (w *worker) leave(s *server) {
 	ctx, cancel := context.WithTimeout(context.Background(), w.start.ShutdownTimeout)
 	defer cancel()
 	orphaned := context.AfterFunc(w.finish, func() {
@@ -202,10 +205,6 @@ func (w *worker) leave(s *server, out *outlet) {
 		}
 	})
 	defer orphaned()
-	out.follow(func() { // a connection between two requests is closed: nobody here could answer the next one
-		s.accepted.Move(toNobody)
-		s.passedOn.Move(toNobody)
-	})
 	err := s.inlets.wait(ctx) // first: what comes from there is served by the others
 	if err = errors.Join(err, s.accepted.Wait(ctx), s.passedOn.Wait(ctx)); err != nil {
 		w.log.Warn("cut off the old worker's last requests", "connections", s.accepted.Len()+s.passedOn.Len(), "why", err)

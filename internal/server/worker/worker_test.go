@@ -54,6 +54,7 @@ type place struct {
 	lock     *generations.Lock
 	listener *net.TCPListener
 	url      string
+	files    int // how many a worker may have open, unless it is 0
 }
 
 func newPlace(t *testing.T) *place {
@@ -89,6 +90,9 @@ func (p *place) start(change func(*Start), more ...*os.File) *child {
 	p.t.Helper()
 	mine, theirs := pair(p.t)
 	cmd := exec.Command(os.Args[0], "worker")
+	if p.files != 0 {
+		cmd = exec.Command("sh", "-c", fmt.Sprintf(`ulimit -n %d; exec "$0" worker`, p.files), os.Args[0])
+	}
 	cmd.ExtraFiles = []*os.File{theirs}
 	c := &child{t: p.t, words: make(chan Word, 100), pongs: make(chan uint64,
 		100), exited: make(chan error, 1), stderr: new(strings.Builder)}
