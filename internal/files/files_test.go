@@ -151,3 +151,30 @@ func TestListener(t *testing.T) {
 		c.Close()
 	}
 }
+
+// TestRoom serves copies of files until there is no room for more. What is more urgent has more room, and something is always left.
+func TestRoom(t *testing.T) {
+	most := Of(0).Open + 64
+	r := NewRoom()
+	defer limit(t, most)()
+	f, err := os.Open(os.DevNull)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	left := most
+	for _, share := range []Share{Clients, Requests, Sockets} {
+		for r.Has(f, share) {
+			fd, err := unix.FcntlInt(f.Fd(), unix.F_DUPFD_CLOEXEC, 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer unix.Close(fd)
+		}
+		now := most - Of(0).Open
+		if now >= left || now < 2 {
+			t.Errorf("share %d leaves %d files free, the one before %d", share, now, left)
+		}
+		left = now
+	}
+}

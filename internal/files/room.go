@@ -21,14 +21,21 @@ type Room struct{ base int }
 // NewRoom returns the room of this process. Whatever the limit, half of what is free now may be used.
 func NewRoom() Room { return Room{base: Of(0).Open} }
 
-// Has reports whether there is room for an open file that has come from another process. One for which there is none is to be closed.
+// Has reports whether there is room for a file that has come from another process. It looks where a copy would be: package net serves
+// copies, whose numbers are higher.
 func (r Room) Has(f *os.File, share Share) bool {
 	raw, err := f.SyscallConn()
 	if err != nil {
 		return false
 	}
 	fits := false
-	return raw.Control(func(fd uintptr) { fits = int(fd) < r.mark(share, 1) }) == nil && fits
+	err = raw.Control(func(fd uintptr) {
+		if copied, err := unix.FcntlInt(fd, unix.F_DUPFD_CLOEXEC, 0); err == nil {
+			unix.Close(copied)
+			fits = copied < r.mark(share, 1)
+		}
+	})
+	return err == nil && fits
 }
 
 // mark returns the first number of a file that a share may not have, if every connection takes as many files as each says. The kernel

@@ -8,12 +8,12 @@ import (
 	"net/http"
 	"net/http/httputil"
 	"os"
+	"syscall"
 	"time"
 
 	"github.com/sohost/sohost/internal/fault"
 	"github.com/sohost/sohost/internal/files"
 	"github.com/sohost/sohost/internal/passing"
-	"golang.org/x/sys/unix"
 )
 
 const (
@@ -64,7 +64,7 @@ const noRoom = 20 * time.Millisecond
 func connectTo(ctx context.Context, to *offers) (net.Conn, error) {
 	for {
 		c, err := connect(func(theirs *os.File) error { return to.make(passed{Forward: true}, theirs) })
-		if !errors.Is(err, errLeft) && !errors.Is(err, unix.EMFILE) && !errors.Is(err, unix.ETOOMANYREFS) {
+		if !errors.Is(err, errLeft) && !errors.Is(err, syscall.EMFILE) && !errors.Is(err, syscall.ETOOMANYREFS) {
 			return c, err
 		}
 		select {
