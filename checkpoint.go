@@ -108,7 +108,7 @@ func (g *gated) copyState(ctx context.Context) (s abi.State, end func(), err err
 }
 
 // copyShare is the part of the time left, in percent, that a copy may take. The rest is for letting the callers go on.
-const copyShare = 90
+const copyShare = 80
 
 // drainBriefly waits for the running calls, while new callers wait for them.
 func (g *gated) drainBriefly(ctx context.Context, pause time.Duration) error {

@@ -120,7 +120,7 @@ func (e *encoder) values(value any) {
 	for o, ok := e.queue.pop(); ok && e.err == nil; o, ok = e.queue.pop() {
 		e.content(o)
 	}
-	if inner, outer, ok := e.extents.clash(); ok {
+	if inner, outer, ok := e.extents.clash(new(clock)); ok {
 		e.fail(inner.(*shape), "refers to memory that %s refers to as well, wholly or in part", e.pathOf(outer.(*shape)))
 	}
 }

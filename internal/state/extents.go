@@ -30,9 +30,16 @@ func (x *extents) add(p unsafe.Pointer, size uintptr, slice bool, what any) {
 	}
 }
 
-// clash returns two extents that overlap and are not both slices, if there are any.
-func (x *extents) clash() (inner, outer any, found bool) {
-	slices.SortStableFunc(x.list, func(a, b extent) int { return cmp.Compare(a.start, b.start) })
+// clash returns two extents that overlap and are not both slices, if there are any. Once the clock's time is up it only
+// comes to an end, with any result.
+func (x *extents) clash(c *clock) (inner, outer any, found bool) {
+	late := false
+	slices.SortStableFunc(x.list, func(a, b extent) int {
+		if late = late || c.late(); late {
+			return 0
+		}
+		return cmp.Compare(a.start, b.start)
+	})
 	var single, any extent // those that reach furthest so far: without slices, and of all
 	for _, e := range x.list {
 		before := any

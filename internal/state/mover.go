@@ -60,13 +60,13 @@ func (m *mover) move(steps *op, value any) (any, error) {
 		m.maps = m.maps[:len(m.maps)-1]
 		m.entriesOf(f)
 	}
-	if m.err == nil && m.clock.hopelessMap(len(m.extents.list)) { // sorting them takes as long as filling a map
-		m.overdue()
-	}
 	if m.err != nil {
 		return nil, m.err
 	}
-	if inner, outer, ok := m.extents.clash(); ok {
+	inner, outer, ok := m.extents.clash(&m.clock)
+	if m.clock.lateNow() {
+		m.overdue()
+	} else if ok {
 		m.fail(inner.(*op), "refers to memory that %s refers to as well, wholly or in part", m.pathOf(outer.(*op)))
 	}
 	runtime.KeepAlive(value) // extents hold addresses as numbers
@@ -85,9 +85,6 @@ func (m *mover) drain() {
 	}
 }
 
-// pieceBytes is how many bytes are copied between two looks at the time.
-const pieceBytes = 1 << 20
-
 // step reports whether the move goes on. It fails once the deadline has passed.
 func (m *mover) step() bool {
 	if m.err == nil && m.clock.late() {
@@ -104,19 +101,21 @@ func (m *mover) overdue() {
 	}
 }
 
+// batch is how many elements of a slice are filled before what they refer to, or the list of that would grow as large as the
+// slice.
+const batch = 256
+
 func (m *mover) fill(f fill) {
 	elem := f.op.elem
 	if elem.code == opBytes {
-		n := uintptr(f.n) * elem.from.typ.Size()
-		from, to := unsafe.Slice((*byte)(f.src), n), unsafe.Slice((*byte)(f.dst), n)
-		for len(from) > 0 && m.step() {
-			n := copy(to[:min(len(to), pieceBytes)], from)
-			from, to = from[n:], to[n:]
-			m.clock.steps += n >> 8
-		}
+		m.bytesOf(f.src, f.dst, uintptr(f.n)*elem.from.typ.Size())
 		return
 	}
 	from, to := elem.from.typ.Size(), elem.to.typ.Size()
+	if f.n > batch {
+		m.queue = append(m.queue, fill{f.op, unsafe.Add(f.src, batch*from), unsafe.Add(f.dst, batch*to), f.n - batch})
+		f.n = batch
+	}
 	for i := range uintptr(f.n) {
 		if !m.step() {
 			return
@@ -125,10 +124,21 @@ func (m *mover) fill(f fill) {
 	}
 }
 
+// bytesOf copies n bytes, in pieces.
+func (m *mover) bytesOf(src, dst unsafe.Pointer, n uintptr) {
+	from, to := unsafe.Slice((*byte)(src), n), unsafe.Slice((*byte)(dst), n)
+	for len(from) > 0 && m.step() {
+		n := copy(to[:min(len(to), pieceBytes)], from)
+		from, to = from[n:], to[n:]
+		m.clock.passed(uintptr(n))
+	}
+}
+
 func (m *mover) entriesOf(f fill) {
 	o := f.op
 	set := o.to.setter(f.dst)
 	newKey, newElem := reflect.New(o.key.to.typ), reflect.New(o.elem.to.typ)
+	size := o.key.from.typ.Size() + o.elem.from.typ.Size()
 	o.from.entries(f.src, func(key, elem unsafe.Pointer) bool {
 		newKey.Elem().SetZero()
 		newElem.Elem().SetZero()
@@ -136,6 +146,7 @@ func (m *mover) entriesOf(f fill) {
 		m.inline(o.elem, elem, newElem.UnsafePointer())
 		set(newKey.UnsafePointer(), newElem.UnsafePointer())
 		m.drain() // or the list would grow as large as the map
+		m.clock.passed(size)
 		return m.step()
 	})
 }
@@ -146,7 +157,12 @@ func (m *mover) inline(o *op, src, dst unsafe.Pointer) {
 	switch o.code {
 	case opBytes:
 		n := o.from.typ.Size()
+		if n > pieceBytes {
+			m.bytesOf(src, dst, n)
+			return
+		}
 		copy(unsafe.Slice((*byte)(dst), n), unsafe.Slice((*byte)(src), n))
+		m.clock.passed(n)
 	case opBool:
 		*(*bool)(dst) = *(*bool)(src)
 	case opNumber:
@@ -162,9 +178,10 @@ func (m *mover) inline(o *op, src, dst unsafe.Pointer) {
 			*(*unsafe.Pointer)(dst) = m.object(o, p, 1)
 		}
 	case opAddress:
-		p := m.alloc(o.elem.to.typ, 1)
-		m.inline(o.elem, src, p)
-		*(*unsafe.Pointer)(dst) = p
+		if p := m.alloc(o.elem.to.typ, 1, false); p != nil {
+			m.inline(o.elem, src, p)
+			*(*unsafe.Pointer)(dst) = p
+		}
 	case opDeref:
 		if p := *(*unsafe.Pointer)(src); p != nil {
 			m.extents.add(p, o.elem.from.typ.Size(), false, o)
@@ -178,6 +195,9 @@ func (m *mover) inline(o *op, src, dst unsafe.Pointer) {
 	case opArray:
 		from, to := o.elem.from.typ.Size(), o.elem.to.typ.Size()
 		for i := range uintptr(o.from.len) {
+			if !m.step() {
+				return
+			}
 			m.inline(o.elem, unsafe.Add(src, i*from), unsafe.Add(dst, i*to))
 		}
 	case opMap:
