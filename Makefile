@@ -11,6 +11,7 @@ KILLS       ?= 150
 REPEATS     ?= 10
 WAITFOR     ?= 10m
 ENTRIES     ?= 1000000
+SIZE        ?= 0
 MUTANTS     ?= 100000
 PKGS        ?= . ./internal/blame ./internal/checkpoint ./internal/instance ./internal/ledger ./internal/pidfd ./internal/routes
 
@@ -56,8 +57,8 @@ mutants: ## damage an image in MUTANTS (100,000) ways, and open what the check t
 load: ## reload and hand over under load REPEATS (10) times as often as make test does
 	$(INTEGRATION) -run 'UnderLoad|BackAndForth|TestPlainImages|TestOrders|TestVanishing|TestHandoverState|TestHost/hammer' -v -args -pause 2ms -repeats $(REPEATS)
 
-waits: ## measure how long callers wait beside checkpoints of ENTRIES (1,000,000) for WAITFOR (10m): keep.Map, Go map
-	$(INTEGRATION) -run TestCheckpointWaits -v -args -wait-for $(WAITFOR) -wait-entries $(ENTRIES)
+waits: ## measure how long callers wait beside checkpoints of ENTRIES (1,000,000), SIZE (0) bytes more each, for WAITFOR (10m)
+	$(INTEGRATION) -run TestCheckpointWaits -v -args -wait-for $(WAITFOR) -wait-entries $(ENTRIES) -wait-size $(SIZE)
 
 long: ## run what make test shortens or skips outside of ./integration
 	$(GO) test -trimpath -timeout 30m ./generations ./internal/build ./internal/state
