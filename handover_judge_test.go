@@ -97,7 +97,8 @@ func TestHandoverUnwritableLate(t *testing.T) {
 }
 
 // TestBudgetUnwritable spends the budget while one of ten plugins has a state that can't be written. That is asked for and told
-// once, and made up for when the state can be written again.
+// once, and made up for when the state can be written again. Callers of the others are never held back for it, and those of the one
+// no longer than for a checkpoint: the gates' own account says so, because how long the callers here take depends on the machine.
 func TestBudgetUnwritable(t *testing.T) {
 	w := newWorld(t)
 	images := []string{"a1", "b1", "c1", "d1", "f1", "g1", "h1", "i1", "s1", "v1"}
@@ -157,8 +158,11 @@ func TestBudgetUnwritable(t *testing.T) {
 	close(stop)
 	callers.Wait()
 	t.Logf("the longest call took %v", time.Duration(longest.Load()))
-	if time.Duration(longest.Load()) > 10*time.Second { // the two ends would have waited for each other for a minute
-		t.Errorf("a call took %v", time.Duration(longest.Load()))
+	for _, p := range plugins {
+		held := r.pluginStatus(p).Held
+		if p != "v" && held.Times != 0 || p == "v" && (held.Times != 1 || held.Longest > r.opts.CheckpointPause) {
+			t.Errorf("callers of %s were held back: %+v", p, held)
+		}
 	}
 	due := r.StatusBrief().HandoverDue
 	if !strings.Contains(due.Reason, "state.Value") || strings.Contains(due.Reason, "reported back") || asked.Load() != 1 {

@@ -74,6 +74,10 @@ type PluginStatus struct {
 	Gated   bool  `json:"gated,omitempty"`
 	Waiting int64 `json:"waiting,omitempty"`
 
+	// Held describes for how long new calls had to wait in this process, for whatever reason: reloads, checkpoints, handovers that
+	// failed and attempts to write the state before one. All is zero if they never had to.
+	Held Held `json:"held,omitzero"`
+
 	// Uncheckpointed says why the plugin's state can't be checkpointed, so that a restart loses it. It is empty if the
 	// state can be checkpointed, whatever Options.CheckpointInterval says, and if there is none.
 	Uncheckpointed string `json:"uncheckpointed,omitempty"`
@@ -98,6 +102,9 @@ type PluginStatus struct {
 	Last    *Move    `json:"last,omitempty"`
 	Refused *Refusal `json:"refused,omitempty"`
 }
+
+// Held describes for how long a plugin's new calls were held back.
+type Held = generations.Held
 
 // WatchStatus describes how a file is watched.
 type WatchStatus struct {
@@ -178,6 +185,7 @@ func (p *plugin) status() PluginStatus {
 	}
 	p.mu.Unlock()
 	s.Waiting, s.Gated = p.slot.Waiting()
+	s.Held = p.slot.Held()
 	if g := p.serving(); g != nil {
 		l := g.Value()
 		s.Generation, s.Version, s.Since = l.id, l.Image().Version(), l.since

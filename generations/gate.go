@@ -65,8 +65,28 @@ func (g *Gate[T]) Open(next *Generation[T]) error {
 	}
 	s.current.Store(next)
 	s.gate = nil
-	g.waiters.release() // after the store: released callers must find the generation and not the gate
+	s.held.add(g.waiters.release()) // after the store: released callers must find the generation and not the gate
 	return nil
+}
+
+// Held describes for how long a slot's gates were shut. A caller who arrived just when one shut has waited for as long.
+type Held struct {
+	Times   int64         `json:"times"` // how many gates there were
+	Longest time.Duration `json:"longest"`
+	Total   time.Duration `json:"total"`
+}
+
+func (h *Held) add(shut time.Duration) {
+	h.Times++
+	h.Longest = max(h.Longest, shut)
+	h.Total += shut
+}
+
+// Held describes all gates of the slot that have opened again.
+func (s *Slot[T]) Held() Held {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.held
 }
 
 // Stats describes the callers that waited so far. It may be called at any time. Once the gate is open and Waiting is 0, the

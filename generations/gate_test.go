@@ -84,6 +84,9 @@ func TestGate(t *testing.T) {
 				wantWithin(t, "p99", st.P99, 99*time.Millisecond, 13*time.Millisecond)
 				wantState(t, next, StateLive)
 				wantIs(t, gate.Open(nil), ErrGateOpen)
+				if h := s.Held(); h != (Held{Times: 1, Longest: st.Shut, Total: st.Shut}) {
+					t.Errorf("the slot has held callers: %+v", h)
+				}
 				acquired := acquire(t, &s, want)
 				acquired.Release()
 			})
@@ -135,6 +138,29 @@ func TestGateLimits(t *testing.T) {
 		wantIs(t, <-done, ErrGateTimeout)
 		if waited := time.Since(start); waited != time.Second {
 			t.Errorf("waited %v at several gates, the limit is 1s", waited)
+		}
+	})
+}
+
+// TestHeld adds up the gates of a slot, without one that is still shut.
+func TestHeld(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var s Slot[int]
+		for _, shut := range []time.Duration{2 * time.Millisecond, 5 * time.Millisecond, 3 * time.Millisecond} {
+			gate, err := s.Gate()
+			if err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(shut)
+			if err := gate.Open(nil); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if _, err := s.Gate(); err != nil {
+			t.Fatal(err)
+		}
+		if h := s.Held(); h != (Held{Times: 3, Longest: 5 * time.Millisecond, Total: 10 * time.Millisecond}) {
+			t.Errorf("%+v", h)
 		}
 	})
 }

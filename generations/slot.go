@@ -43,10 +43,11 @@ type Slot[T any] struct {
 	current atomic.Pointer[Generation[T]]
 	limit   time.Duration // for one caller at a gate; 0 means DefaultGateLimit
 
-	mu   sync.Mutex // guards stores to current, and gate; Generation.mu is taken while it is held
+	mu   sync.Mutex // guards stores to current, gate and held; Generation.mu is taken while it is held
 	gate *Gate[T]   // shut, or nil
+	held Held
 
-	_ [96]byte // fills two cache lines: a neighbour that is often written would slow down every Acquire
+	_ [72]byte // fills two cache lines: a neighbour that is often written would slow down every Acquire
 }
 
 // NewSlot returns an empty slot.

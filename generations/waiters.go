@@ -23,9 +23,12 @@ func newWaiters() *waiters {
 	return &waiters{shutAt: time.Now(), opened: make(chan struct{}), idle: make(chan struct{}, 1)}
 }
 
-func (ws *waiters) release() {
-	ws.shutFor.Store(int64(max(time.Since(ws.shutAt), 1)))
+// release lets the callers go on, and returns how long they were held back.
+func (ws *waiters) release() time.Duration {
+	shut := max(time.Since(ws.shutAt), 1)
+	ws.shutFor.Store(int64(shut))
 	close(ws.opened)
+	return shut
 }
 
 func (ws *waiters) stats() GateStats {
