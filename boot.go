@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
-	"time"
 
 	"github.com/sohost/sohost/generations"
 	"github.com/sohost/sohost/internal/blame"
@@ -67,7 +66,7 @@ func (h *Host) boot(ctx context.Context) error {
 func (h *Host) reports() (reports []crash.Report) {
 	for _, c := range h.opts.Process.Crashes {
 		reports = append(reports, crash.Report{
-			Ended: c.Ended, Exit: c.Exit, Why: c.Why, Output: c.Output, Program: c.Program, Calls: c.Calls, Memory: c.Memory,
+			Ended: c.Ended, Uptime: c.Uptime, Exit: c.Exit, Why: c.Why, Output: c.Output, Program: c.Program, Calls: c.Calls, Memory: c.Memory,
 			Stopped: c.Stopped,
 		})
 	}
@@ -178,16 +177,16 @@ func (b booting) target(ctx context.Context, t target) []*candidate {
 // leaveOut leaves the plugin's slot empty, because processes keep crashing and the plugin may be the reason. It is tried again
 // later: see retryLater.
 func (h *Host) leaveOut(p *plugin, record *blame.Record) {
-	now, inARow := time.Now(), h.opts.Process.CrashesInARow
+	now, inARow := generations.Now(), h.opts.Process.CrashesInARow
 	entry := record.Current.Plugins[p.Name]
 	before := record.LeftOutBefore(p.Name, now)
-	h.ledger.Note(generations.Event{Kind: generations.KindLeaveOut, Plugin: p.Name, From: entry.Image, Release: record.Current.Number})
+	h.ledger.Note(generations.Event{Kind: generations.KindLeaveOut, Plugin: p.Name, From: entry.Image, Release: record.Current.Number, Uptime: now.Uptime})
 	c := newCandidate(target{plugin: p, file: entry.Source})
 	// With PhaseCheck, which keeps a change event from loading the same image again.
 	if c.move.To = record.Suspected(p.Name, inARow, now); c.move.To.IsZero() {
 		c.move.To = entry.Image
 	}
-	again := now.Add(blame.Cooldown(before))
+	again := now.Add(blame.Cooldown(before)).Time
 	f := &failure{candidate: c, phase: PhaseCheck, err: fmt.Errorf(
 		"%w after %d crashes in a row, as it may be the reason; it is tried again at %s, or at once by `sohost deploy %s`",
 		ErrLeftOut, inARow, again.Local().Format("15:04:05"), p.Name)}

@@ -29,7 +29,7 @@ var importRules = []importRule{
 
 	{"internal/cache", "abi", "it only stores values"},
 	{"internal/inflight", "generations golang.org/x/sys", "it counts calls and makes none"},
-	{"internal/crash", "native internal/inflight", "it reads crash reports and decides nothing"},
+	{"internal/crash", "generations native internal/inflight", "it reads crash reports and decides nothing"},
 	{"internal/fault", "", "everything that can fail between processes asks it"},
 	{"internal/files", "golang.org/x/sys", "it counts files of any kind"},
 	{"internal/passing", "internal/fault golang.org/x/sys", "it carries messages and files without knowing what they mean"},

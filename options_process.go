@@ -51,6 +51,7 @@ type Process struct {
 // Crash describes how a process ended. It is for supervisors only.
 type Crash struct {
 	Ended  time.Time // when the process ended; New tells crashes apart by it
+	Uptime Uptime    // the same moment; zero if it isn't known, and then a clock that was set makes crashes seem unrelated
 	Exit   string    // as os.ProcessState prints it, such as "exit status 3" and "signal: killed"
 	Why    string    // why the supervisor ended the process; empty if it didn't
 	Output string    // what the Go runtime wrote to the file of debug.SetCrashOutput
@@ -69,6 +70,10 @@ type Crash struct {
 	// Stopped is set if Why is that it didn't answer, because somebody had stopped it, as with SIGSTOP. Then no image is blamed.
 	Stopped bool
 }
+
+// Uptime is how long after a boot of the machine something was, which no clock that is set changes. generations.Now returns the
+// present one.
+type Uptime = generations.Uptime
 
 // Calls are the images in calls at one moment. It is for supervisors only.
 type Calls = inflight.Snapshot

@@ -13,7 +13,8 @@ type retry struct {
 	plugin      *plugin
 	image       generations.ID
 	file        string
-	at          time.Time
+	at          time.Time // as status says
+	in          time.Duration
 	quarantined bool
 }
 
@@ -32,7 +33,7 @@ func (h *Host) retryLater() {
 			next, waiting := h.nextRetry()
 			var due <-chan time.Time // nil, and never ready, if none is waiting
 			if waiting {
-				due = time.After(time.Until(next.at))
+				due = time.After(next.in)
 			}
 			select {
 			case <-due:
@@ -55,7 +56,7 @@ func (h *Host) retryLater() {
 // nextRetry returns what is to be tried again first.
 func (h *Host) nextRetry() (next retry, waiting bool) {
 	add := func(r retry) {
-		if !waiting || r.at.Before(next.at) {
+		if !waiting || r.in < next.in {
 			next, waiting = r, true
 		}
 	}
@@ -66,7 +67,7 @@ func (h *Host) nextRetry() (next retry, waiting bool) {
 			continue
 		}
 		if file, wanted := h.wanted(p, q.Image); wanted {
-			add(retry{plugin: p, image: q.Image, file: file, at: q.Next, quarantined: true})
+			add(retry{plugin: p, image: q.Image, file: file, at: q.Next, in: pause(q.Due(), q.Tries), quarantined: true})
 		}
 	}
 	for _, p := range h.plugins() {
@@ -76,11 +77,17 @@ func (h *Host) nextRetry() (next retry, waiting bool) {
 		}
 		if _, is, _ := h.store.Quarantined(r.Image); !is {
 			if e := h.ledger.Current().Plugins[p.Name]; !e.Image.IsZero() {
-				add(retry{plugin: p, image: e.Image, file: e.Source, at: r.Retry})
+				add(retry{plugin: p, image: e.Image, file: e.Source, at: r.Retry, in: pause(generations.Moment{Time: r.Retry}, r.Tries)})
 			}
 		}
 	}
 	return next, waiting
+}
+
+// pause returns how long it is until an image is due. It is never longer than it has been from the beginning: a clock that was set back
+// between two boots of the machine, or while the process was replaced, holds nothing up.
+func pause(due generations.Moment, tries int) time.Duration {
+	return min(due.Sub(generations.Now()), blame.Cooldown(tries))
 }
 
 // wanted reports whether a plugin would serve an image in quarantine if that were none: the current release names it, or what
@@ -149,7 +156,8 @@ func (h *Host) postpone(r retry) error {
 		return errNotDue
 	}
 	q.Tries++
-	q.Next = time.Now().Add(blame.Cooldown(q.Tries))
+	next := generations.Now().Add(blame.Cooldown(q.Tries))
+	q.Next, q.NextUptime = next.Time, next.Uptime
 	return h.store.UpdateQuarantine(q)
 }
 

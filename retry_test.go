@@ -49,7 +49,7 @@ func TestTriedAgain(t *testing.T) {
 		}
 		r.Close(t.Context())
 
-		q[0].Next = time.Now() // a minute later
+		q[0].Next, q[0].NextUptime = time.Now(), Uptime{} // a minute later
 		s, err := generations.OpenStore(w.store, generations.StoreOptions{})
 		if err != nil {
 			t.Fatal(err)
@@ -148,5 +148,22 @@ func TestHandedOverOnTrial(t *testing.T) {
 	to.confirm()
 	if q, err := to.Quarantines(); err != nil || len(q) != 0 {
 		t.Errorf("after its probation in quarantine are %+v, %v", q, err)
+	}
+}
+
+// TestPause waits for an image as long as from the beginning, whatever somebody sets the clock to.
+func TestPause(t *testing.T) {
+	due := generations.Now().Add(time.Minute)
+	for what, change := range map[string]func(*generations.Moment){
+		"set back":                      func(m *generations.Moment) { m.Time = m.Time.Add(24 * time.Hour) },
+		"set forward":                   func(m *generations.Moment) { m.Time = m.Time.Add(-24 * time.Hour) },
+		"set back and booted":           func(m *generations.Moment) { m.Time, m.Uptime = m.Time.Add(24*time.Hour), Uptime{} },
+		"set back and booted by itself": func(m *generations.Moment) { m.Time, m.Uptime.Boot = m.Time.Add(24*time.Hour), "another" },
+	} {
+		m := due
+		change(&m)
+		if in := pause(m, 0); in > time.Minute || in < time.Second {
+			t.Errorf("with the clock %s an image is due in %v", what, in)
+		}
 	}
 }

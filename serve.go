@@ -84,7 +84,7 @@ func (p *plugin) unavailable(w http.ResponseWriter, err error) {
 	case r.Retry.IsZero():
 		text, retry = "it can't be loaded", 30*time.Second
 	default:
-		retry = max(time.Until(r.Retry).Truncate(time.Second)+time.Second, time.Second)
+		retry = max(pause(generations.Moment{Time: r.Retry}, r.Tries).Truncate(time.Second)+time.Second, time.Second)
 		text = fmt.Sprintf("it has failed, and is tried again in %v", retry)
 	}
 	w.Header().Set("Retry-After", strconv.Itoa(int(retry/time.Second)))

@@ -48,7 +48,12 @@ type Event struct {
 	// Of a crash: how much the evidence against From is worth, and the images that may have caused it, if more than one may.
 	Evidence string      `json:"evidence,omitempty"`
 	Suspects []Suspicion `json:"suspects,omitempty"`
+
+	Uptime Uptime `json:"uptime,omitzero"` // the same moment as Time; of crashes and of plugins left out
 }
+
+// When returns when it happened.
+func (e Event) When() Moment { return Moment{e.Time, e.Uptime} }
 
 // Suspicion is how likely it is that an image has ended a process, as far as that process shows. The shares of all images that may
 // have done it add up to 1.

@@ -26,7 +26,12 @@ type Quarantine struct {
 	Evidence string    `json:"evidence,omitempty"` // how much the evidence is worth
 	Next     time.Time `json:"next,omitzero"`      // when the image is tried again; zero: not before the quarantine is lifted
 	Tries    int       `json:"tries,omitempty"`    // how often it was tried again so far
+
+	NextUptime Uptime `json:"next_uptime,omitzero"` // the same moment as Next
 }
+
+// Due returns the moment of Next.
+func (q Quarantine) Due() Moment { return Moment{q.Next, q.NextUptime} }
 
 const (
 	quarantineSuffix    = ".json"

@@ -22,6 +22,7 @@ type story struct {
 	gone        map[string]bool // plugins that the host doesn't have any more
 	died        int
 	began       time.Time
+	boot        string // of the machine; empty if nobody knows how long that is up
 }
 
 func newStory(t *testing.T) *story {
@@ -124,20 +125,24 @@ func (s *story) exits(inARow int, running []string, quarantined, leftOut string)
 // dies is exits for a supervisor that has no table of calls, while images were tried.
 func (s *story) dies(inARow int, tried []string, quarantined, leftOut string) Finding {
 	s.t.Helper()
-	return s.diesOf(crash.Report{Exit: "exit status 3", Ended: s.end()}, inARow, tried, quarantined, leftOut)
+	report := crash.Report{Exit: "exit status 3", Ended: s.end()}
+	if s.boot != "" {
+		report.Uptime = generations.Uptime{Boot: s.boot, Since: time.Duration(s.died) * time.Second}
+	}
+	return s.diesOf(report, inARow, tried, quarantined, leftOut)
 }
 
 func (s *story) diesOf(report crash.Report, inARow int, tried []string, quarantined, leftOut string) Finding {
 	s.t.Helper()
 	f := s.Find(report, suspects(tried...))
-	if s.Condemns(f, report.Ended) {
+	if s.Condemns(f, report.When()) {
 		s.quarantined[name(f.Image)] = true
 	}
 	s.Events = append(s.Events, generations.Event{
-		Kind: generations.KindCrash, Time: report.Ended, From: f.Image, Release: s.Current.Number, Detail: report.Reason() + ", " + f.Evidence,
+		Kind: generations.KindCrash, Time: report.Ended, Uptime: report.Uptime, From: f.Image, Release: s.Current.Number, Detail: report.Reason() + ", " + f.Evidence,
 		Evidence: string(f.Strength), Suspects: f.Suspects,
 	})
-	if got := strings.Join(slices.Sorted(maps.Keys(s.LeftOut(inARow, report.Ended))), " "); got != leftOut {
+	if got := strings.Join(slices.Sorted(maps.Keys(s.LeftOut(inARow, report.When()))), " "); got != leftOut {
 		s.t.Errorf("after crash %d left out are %q, want %q", s.died, got, leftOut)
 	}
 	if got := strings.Join(slices.Sorted(maps.Keys(s.quarantined)), " "); got != quarantined {
@@ -294,7 +299,7 @@ func TestSuspected(t *testing.T) {
 	s := newStory(t).publish("a1", "b1").pass().publish("a2", "b1")
 	suspected := func(want string) {
 		t.Helper()
-		if got := name(s.Suspected("a", 10, s.end())); got != want {
+		if got := name(s.Suspected("a", 10, generations.Moment{Time: s.end()})); got != want {
 			t.Errorf("suspected is %q, want %q", got, want)
 		}
 	}
@@ -410,7 +415,7 @@ func TestFind(t *testing.T) {
 // TestNext tries images again that may be innocent, or that are all there is.
 func TestNext(t *testing.T) {
 	s := newStory(t).publish("a1", "b1").pass().publish("a2", "b1")
-	now := s.end()
+	now := generations.Moment{Time: s.end()}
 	for _, test := range []struct {
 		image    string
 		strength Strength
@@ -421,7 +426,7 @@ func TestNext(t *testing.T) {
 		{"a2", Strong, 1, 2 * time.Minute}, {"a2", Strong, 5, 32 * time.Minute}, {"a2", Strong, 6, time.Hour}, {"a2", Strong, 60, time.Hour},
 	} {
 		next := s.Next(Finding{Suspect: suspects(test.image)[0], Strength: test.strength}, now, test.tries)
-		if test.after == 0 != next.IsZero() || test.after > 0 && next.Sub(now) != test.after {
+		if test.after == 0 != next.Time.IsZero() || test.after > 0 && next.Sub(now) != test.after {
 			t.Errorf("%s, %s, tried %d times: %v, want %v later", test.image, test.strength, test.tries, next, test.after)
 		}
 	}
@@ -481,8 +486,26 @@ func TestConfirmed(t *testing.T) {
 	}
 }
 
-// TestClockSetBack has crashes that seem to lie ahead, since the clock was set back. They are as unrelated as those long ago.
-func TestClockSetBack(t *testing.T) {
+// TestClockSet has the clock set, forward and back, between crashes that are seconds apart. They are one row all the same.
+func TestClockSet(t *testing.T) {
+	s := newStory(t).publish("a1").pass()
+	s.boot = "one"
+	for i, leftOut := range []string{"", "", "a", "a"} {
+		s.dies(i+1, nil, "", leftOut)
+		s.began = s.began.Add([]time.Duration{24, -48}[i%2] * time.Hour)
+	}
+	s = newStory(t).publish("a1").pass() // and an image that relapses is one that is to blame
+	s.boot = "one"
+	for i, quarantined := range []string{"", "a1"} {
+		report := crash.Report{Output: stack("p/a1"), Ended: s.end(), Uptime: generations.Uptime{Boot: "one", Since: time.Duration(i) * time.Minute}}
+		s.diesOf(report, 1, nil, quarantined, "")
+		s.began = s.began.Add(-24 * time.Hour)
+	}
+}
+
+// TestClockSetAcrossBoots has crashes that seem to lie ahead, since the clock was set back and the machine booted. They are as
+// unrelated as those long ago.
+func TestClockSetAcrossBoots(t *testing.T) {
 	s := newStory(t).publish("a1").pass()
 	s.began = s.began.Add(24 * time.Hour)
 	for i, leftOut := range []string{"", "", "a"} {

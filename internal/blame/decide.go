@@ -41,7 +41,7 @@ func Cooldown(n int) time.Duration {
 //   - if it is in probation and there is another image to go back to
 //   - if there is none, or the image has passed its probation, and it has crashed once before within relapse. Until
 //     then it is started again, because it is the best there is or has proved itself.
-func (r *Record) Condemns(f Finding, ended time.Time) bool {
+func (r *Record) Condemns(f Finding, ended generations.Moment) bool {
 	if f.Image.IsZero() || f.Strength == Weak || r.Quarantined(f.Image) {
 		return false
 	}
@@ -49,25 +49,25 @@ func (r *Record) Condemns(f Finding, ended time.Time) bool {
 }
 
 // relapsed reports whether the image's last crash was less than relapse ago, and its quarantine was not lifted since.
-func (r *Record) relapsed(s Suspect, now time.Time) bool {
+func (r *Record) relapsed(s Suspect, now generations.Moment) bool {
 	for _, e := range slices.Backward(r.Events) {
 		switch {
 		case e.From != s.Image:
 		case e.Kind == generations.KindLift:
 			return false
 		case e.Kind == generations.KindCrash:
-			return within(relapse, e.Time, now)
+			return within(relapse, e.When(), now)
 		}
 	}
 	return false
 }
 
-// Next returns when the image of a finding that goes into quarantine is tried again; the zero time if only a person may lift its
+// Next returns when the image of a finding that goes into quarantine is tried again; the zero Moment if only a person may lift its
 // quarantine. That is if the evidence is certain, and there is another image to go back to. tries is how often it was tried again
 // before.
-func (r *Record) Next(f Finding, ended time.Time, tries int) time.Time {
+func (r *Record) Next(f Finding, ended generations.Moment, tries int) generations.Moment {
 	if f.Strength == Certain && r.hasFallback(f.Suspect) {
-		return time.Time{}
+		return generations.Moment{}
 	}
 	return ended.Add(Cooldown(tries))
 }
@@ -81,7 +81,7 @@ func (r *Record) Next(f Finding, ended time.Time, tries int) time.Time {
 //     two are left out together, then the first three, until all are.
 //
 // inARow is how many crashes the row has. Those more than relapse ago are not counted.
-func (r *Record) LeftOut(inARow int, now time.Time) map[string]bool {
+func (r *Record) LeftOut(inARow int, now generations.Moment) map[string]bool {
 	out := map[string]bool{}
 	blamed, suspicion, nobody, others := map[generations.ID]int{}, map[string]float64{}, 0, 0
 	for _, e := range r.lastCrashes(inARow, now) {
@@ -118,14 +118,21 @@ func (r *Record) LeftOut(inARow int, now time.Time) map[string]bool {
 
 // liftedSince reports whether the quarantine of the image to blame for a crash was lifted later.
 func (r *Record) liftedSince(crashed generations.Event) bool {
-	return slices.ContainsFunc(r.Events, func(e generations.Event) bool {
-		return e.Kind == generations.KindLift && e.From == crashed.From && e.Time.After(crashed.Time)
-	})
+	for _, e := range slices.Backward(r.Events) {
+		switch {
+		case e.From != crashed.From:
+		case e.Kind == generations.KindLift:
+			return true
+		case e.Kind == generations.KindCrash && e.Time.Equal(crashed.Time):
+			return false
+		}
+	}
+	return false
 }
 
 // Suspected returns the plugin's image that was suspected last in a row of crashes, which need not be the one that the current
 // release names; the zero ID if none was since that one came.
-func (r *Record) Suspected(plugin string, inARow int, now time.Time) (image generations.ID) {
+func (r *Record) Suspected(plugin string, inARow int, now generations.Moment) (image generations.ID) {
 	since := r.first(Suspect{plugin, r.Current.Plugins[plugin].Image}).Number
 	for _, e := range r.lastCrashes(inARow, now) {
 		if e.Release < since { // of an image that was replaced meanwhile
@@ -150,11 +157,11 @@ func turn(suspects []Suspect, n int) []Suspect {
 }
 
 // lastCrashes returns the last n crashes, without those too long ago to be related to the others.
-func (r *Record) lastCrashes(n int, now time.Time) []generations.Event {
+func (r *Record) lastCrashes(n int, now generations.Moment) []generations.Event {
 	all := r.crashes()
-	return slices.DeleteFunc(all[max(0, len(all)-n):], func(e generations.Event) bool { return !within(relapse, e.Time, now) })
+	return slices.DeleteFunc(all[max(0, len(all)-n):], func(e generations.Event) bool { return !within(relapse, e.When(), now) })
 }
 
-// within reports whether no more than limit lies between two times, whichever is the later: the clock may have been set back in
-// between, and a crash that seems to lie far ahead is as unrelated as one long ago.
-func within(limit time.Duration, a, b time.Time) bool { return a.Sub(b).Abs() <= limit }
+// within reports whether no more than limit lies between two moments, whichever is the later: where only the time of day is known the
+// clock may have been set back in between, and a crash that seems to lie far ahead is as unrelated as one long ago.
+func within(limit time.Duration, a, b generations.Moment) bool { return a.Sub(b).Abs() <= limit }

@@ -60,7 +60,7 @@ func (r *Record) Find(report crash.Report, tried []Suspect) Finding {
 	trace := crash.Parse(report.Output)
 	if f := r.named(trace, tried); f.Strength != "" {
 		if f.Strength == Weak {
-			return r.narrow(f, true, report.Ended)
+			return r.narrow(f, true, report.When())
 		}
 		return f
 	}
@@ -78,7 +78,7 @@ func (r *Record) Find(report crash.Report, tried []Suspect) Finding {
 	if len(f.Suspects) == 0 {
 		return f
 	}
-	return r.narrow(f, doubt || others > 0, report.Ended)
+	return r.narrow(f, doubt || others > 0, report.When())
 }
 
 // How much likelier than one image somebody outside has sent SIGKILL, or has frozen a process so that it hangs. They most often had

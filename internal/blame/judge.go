@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
-	"time"
 
 	"github.com/sohost/sohost/generations"
 	"github.com/sohost/sohost/internal/crash"
@@ -140,7 +139,7 @@ func (j *Judge) Judge(r *Record, reports []crash.Report, inARow int, tried []Sus
 			loose[f.Plugin] = true
 		}
 	}
-	leftOut = r.LeftOut(inARow, time.Now())
+	leftOut = r.LeftOut(inARow, generations.Now())
 	for plugin := range loose {
 		leftOut[plugin] = true
 	}
@@ -154,12 +153,13 @@ func (j *Judge) act(r *Record, report crash.Report, f Finding) (err error) {
 		why += ", " + f.Evidence
 	}
 	switch {
-	case r.Condemns(f, report.Ended):
+	case r.Condemns(f, report.When()):
+		next := r.Next(f, report.When(), 0)
 		j.Logger.Error("quarantine", "plugin", f.Plugin, "image", f.Image.Short(), "why", why, "evidence", f.Strength)
 		err = j.Store.Quarantine(generations.Quarantine{
 			Image: f.Image, Plugin: f.Plugin, Release: r.Current.Number, Time: report.Ended, Detail: report.Output,
 			Reason:   "it ended the worker: " + why,
-			Evidence: string(f.Strength), Next: r.Next(f, report.Ended, 0),
+			Evidence: string(f.Strength), Next: next.Time, NextUptime: next.Uptime,
 		})
 	case !f.Image.IsZero() && r.Quarantined(f.Image):
 		j.again(r, report, f, why)
@@ -176,7 +176,7 @@ func (j *Judge) act(r *Record, report crash.Report, f Finding) (err error) {
 	// Recorded with the time of the crash, by which judged recognizes it: if this process dies while it boots, the next
 	// one gets the same report, and one crash must not count twice.
 	crashed := generations.Event{
-		Time: report.Ended, Kind: generations.KindCrash, Plugin: f.Plugin, From: f.Image, Release: r.Current.Number,
+		Time: report.Ended, Uptime: report.Uptime, Kind: generations.KindCrash, Plugin: f.Plugin, From: f.Image, Release: r.Current.Number,
 		Detail: why, Evidence: string(f.Strength), Suspects: f.Suspects[:min(len(f.Suspects), maxSuspects)],
 	}
 	if report.Program != "" {
@@ -209,7 +209,8 @@ func (j *Judge) again(r *Record, report crash.Report, f Finding, why string) {
 	}
 	f.Strength = Certain
 	q.Reason, q.Detail = fmt.Sprintf("it ended the worker again, when it was tried for the %s time: %s", ordinal(q.Tries+1), why), report.Output
-	q.Evidence, q.Next = string(Certain), r.Next(f, report.Ended, q.Tries)
+	next := r.Next(f, report.When(), q.Tries)
+	q.Evidence, q.Next, q.NextUptime = string(Certain), next.Time, next.Uptime
 	if err := j.Store.UpdateQuarantine(q); err != nil {
 		j.Logger.Error("write quarantine", "plugin", f.Plugin, "image", f.Image.Short(), "err", err)
 	}

@@ -3,7 +3,6 @@ package blame
 import (
 	"fmt"
 	"slices"
-	"time"
 
 	"github.com/sohost/sohost/generations"
 )
@@ -20,7 +19,7 @@ const (
 // before that nobody is to blame for yet: whoever did it was a suspect each time. Of n crashes, an image did all of them with
 // the product of its shares, and several images did them with another times what no image alone explains. doubt says that one
 // crash alone proves nothing.
-func (r *Record) narrow(f Finding, doubt bool, ended time.Time) Finding {
+func (r *Record) narrow(f Finding, doubt bool, ended generations.Moment) Finding {
 	f.Strength = Weak
 	product := slices.Clone(f.Suspects)
 	try := func(deaths int) bool {
@@ -53,7 +52,7 @@ func (r *Record) narrow(f Finding, doubt bool, ended time.Time) Finding {
 		if e.Kind != generations.KindCrash || Strength(e.Evidence) != Weak || len(e.Suspects) == 0 {
 			continue
 		}
-		if !within(relapse, e.Time, ended) {
+		if !within(relapse, e.When(), ended) {
 			break
 		}
 		both := multiply(product, e.Suspects)

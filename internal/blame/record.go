@@ -3,7 +3,6 @@ package blame
 import (
 	"maps"
 	"slices"
-	"time"
 
 	"github.com/sohost/sohost/generations"
 	"github.com/sohost/sohost/internal/crash"
@@ -58,9 +57,9 @@ func (r *Record) earlier(release generations.Release, visit func(generations.Rel
 func (r *Record) RolledBack(s Suspect) bool { return r.first(s).RollbackOf != 0 }
 
 // LeftOutBefore returns how often the plugin was left out not long ago.
-func (r *Record) LeftOutBefore(plugin string, now time.Time) (n int) {
+func (r *Record) LeftOutBefore(plugin string, now generations.Moment) (n int) {
 	for _, e := range r.Events {
-		if e.Kind == generations.KindLeaveOut && e.Plugin == plugin && within(2*maxCooldown, e.Time, now) {
+		if e.Kind == generations.KindLeaveOut && e.Plugin == plugin && within(2*maxCooldown, e.When(), now) {
 			n++
 		}
 	}

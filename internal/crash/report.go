@@ -6,6 +6,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/sohost/sohost/generations"
 	"github.com/sohost/sohost/internal/inflight"
 )
 
@@ -17,6 +18,9 @@ type Report struct {
 	PID     int       `json:"pid"`
 	Started time.Time `json:"started"`
 	Ended   time.Time `json:"ended"`
+
+	// Uptime is the same moment as Ended, if that is known.
+	Uptime generations.Uptime `json:"uptime,omitzero"`
 
 	Exit     string         `json:"exit"`             // as os.ProcessState prints it, such as "exit status 3" or "signal: killed"
 	ExitCode int            `json:"exit_code"`        // -1 after a signal
@@ -50,6 +54,11 @@ func NewReport(state *os.ProcessState, started, ended time.Time, output string) 
 		r.Signal = s.Signal()
 	}
 	return r
+}
+
+// When returns when the process ended.
+func (r *Report) When() generations.Moment {
+	return generations.Moment{Time: r.Ended, Uptime: r.Uptime}
 }
 
 // Killed is the Reason of a process that was ended with SIGKILL, if nothing else is known.

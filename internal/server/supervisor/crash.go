@@ -40,7 +40,7 @@ func (s *Supervisor) crashed(p *process) {
 	}
 	if p.failed.Load() == nil { // otherwise it said itself why it gives up, and no image is to blame
 		s.pend(sohost.Crash{
-			Ended: report.Ended, Exit: report.Exit, Why: report.Why, Output: report.Output, Program: s.onTrial(p),
+			Ended: report.Ended, Uptime: report.Uptime, Exit: report.Exit, Why: report.Why, Output: report.Output, Program: s.onTrial(p),
 			Calls: report.Calls, Memory: report.Memory, Stopped: report.Stopped,
 		})
 	}

@@ -57,6 +57,7 @@ type process struct {
 	state  *os.ProcessState // nil if it is lost, or if the program before an upgrade has waited for it
 	lost   bool             // it was killed and doesn't end: it hangs in the kernel
 	ended  time.Time
+	uptime generations.Uptime // the same moment
 }
 
 // spawn starts a worker, which waits for its Start order. A nil program is this one.
@@ -199,7 +200,8 @@ func (p *process) wait() {
 // end notes that the process is gone, or lost, and reports whether that wasn't known yet.
 func (p *process) end(state *os.ProcessState, lost bool) (news bool) {
 	p.once.Do(func() {
-		p.state, p.lost, p.ended, news = state, lost, time.Now(), true
+		now := generations.Now()
+		p.state, p.lost, p.ended, p.uptime, news = state, lost, now.Time, now.Uptime, true
 		close(p.exited)
 	})
 	return news

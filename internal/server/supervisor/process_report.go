@@ -32,7 +32,7 @@ func (p *process) report() *crash.Report {
 	default:
 		r = &crash.Report{Exit: "ended while the supervisor was replaced"}
 	}
-	r.PID, r.Started, r.Ended, r.Output, r.Why = p.pid, p.started, p.ended, string(output), p.hung
+	r.PID, r.Started, r.Ended, r.Uptime, r.Output, r.Why = p.pid, p.started, p.ended, p.uptime, string(output), p.hung
 	r.Stopped = p.stopped
 	r.Memory = r.Signal == syscall.SIGKILL && oomKills() > p.oomKills
 	if p.calls != nil {
