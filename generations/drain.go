@@ -67,6 +67,7 @@ func (g *Generation[T]) awaitShards(ctx context.Context, entered int) error {
 			}
 		}
 	}
+	g.order.drained()
 	return nil
 }
 

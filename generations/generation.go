@@ -37,6 +37,7 @@ type Generation[T any] struct {
 	gate   *Gate[T] // set only in the placeholder for a shut gate
 	id     ID
 	drain  drain
+	order  order
 	value  T
 
 	mu       sync.Mutex // guards state, entered and draining; taken after Slot.mu

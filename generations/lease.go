@@ -26,6 +26,7 @@ func (l *Lease[T]) Release() {
 
 // leave subtracts one from a shard's count.
 func (g *Generation[T]) leave(c *shard) {
+	g.order.release()
 	if n := c.leases.Add(-1); n <= 0 {
 		g.emptied(n)
 	}

@@ -289,3 +289,34 @@ func BenchmarkAcquire(b *testing.B) {
 	b.ReportMetric(2*mapped/float64(b.N)/turn, "ns/table")
 	b.ReportMetric(mapped/memory, "ratio")
 }
+
+// TestOrder uses a value as callers and the host do: callers within leases, the host after the drain. The counters of a table order
+// the two, which the race detector has to know.
+func TestOrder(t *testing.T) {
+	table, _ := newTable(t)
+	var slot generations.Slot[*int]
+	g := NewGeneration(table.Claim("a", id("a1")), id("a1"), new(int))
+	if _, err := slot.Swap(g); err != nil {
+		t.Fatal(err)
+	}
+	lease, err := slot.Acquire(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	go func() {
+		*lease.Value() = 7
+		lease.Release()
+	}()
+	if _, err := slot.Swap(nil); err != nil {
+		t.Fatal(err)
+	}
+	for g.Leases() > 0 { // a drain that waits would be woken, which orders the two as well
+		runtime.Gosched()
+	}
+	if err := g.Drain(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if *g.Value() != 7 {
+		t.Error("the drain ended before the caller did")
+	}
+}
