@@ -201,6 +201,7 @@ func walled(err error, out wall.Outcome, output string) error {
 		part = append(part, "the probe did not let it "+strings.Join(out.Tried, ", nor "))
 	}
 	if strings.Contains(output, "out of memory") || strings.Contains(output, "cannot allocate memory") ||
+		strings.Contains(output, "ThreadSanitizer failed to allocate") ||
 		strings.Contains(output, "pthread_create failed") { // for want of memory for the thread
 		for _, l := range out.Layers {
 			if l.Name == wall.Limits && l.InForce {
