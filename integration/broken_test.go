@@ -156,17 +156,13 @@ func TestVanishingImage(t *testing.T) {
 }
 
 // goBuildPlain builds a plugin as people do without sohost.
-func goBuildPlain(t *testing.T, output string, args ...string) {
+func goBuildPlain(t *testing.T, output, pkg string, flags ...string) {
 	t.Helper()
-	flags := []string{"build", "-buildmode=plugin", "-trimpath", "-o", output}
-	if raceEnabled {
-		flags = append(flags, "-race")
-	}
 	var env []string
 	if *arm64 {
 		env = crossEnv()
 	}
-	if err := run(repository, env, "go", append(flags, args...)...); err != nil {
+	if err := goBuild(repository, output, pkg, env, append(flags, "-buildmode=plugin")...); err != nil {
 		t.Fatal(err)
 	}
 }

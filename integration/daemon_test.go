@@ -101,6 +101,9 @@ func startServer(t testing.TB, p place, program string, args ...string) *daemon 
 	}()
 	t.Cleanup(func() {
 		d.kill()
+		if report := d.raceReport(); report != "" {
+			t.Errorf("in the server is a race:\n%s", report)
+		}
 		if t.Failed() {
 			t.Log("errors in the server's log:\n" + d.errors())
 		}
@@ -123,6 +126,22 @@ func (d *daemon) read(logs io.Reader) {
 		d.woken = make(chan struct{})
 		d.mu.Unlock()
 	}
+}
+
+// raceReport returns what the race detector has said of the server's processes, from its first report on.
+func (d *daemon) raceReport() string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	var report strings.Builder
+	for _, l := range d.lines {
+		if len(l) > 1 { // the server's own
+			continue
+		}
+		if said := l.text("msg"); report.Len() > 0 || strings.Contains(said, "DATA RACE") || strings.Contains(said, "ThreadSanitizer") {
+			fmt.Fprintln(&report, said)
+		}
+	}
+	return report.String()
 }
 
 // mark returns the present end of the log, for await.

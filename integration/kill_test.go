@@ -130,9 +130,6 @@ func process(pid int) *os.Process {
 // the next server, one worker is left, and every process belongs to a server. A server whose supervisor alone was killed has
 // lost nothing.
 func TestKillHandover(t *testing.T) {
-	if raceEnabled {
-		t.Skip("ThreadSanitizer can't tell what it finds in a server under this load, and ends it; see docs/facts.md")
-	}
 	t.Parallel()
 	s := startLoaded(t, 15*time.Millisecond)
 	var usual durations

@@ -58,9 +58,6 @@ func (a *acknowledged) forget() {
 // TestKillsLoseLittle kills the processes of a server at random moments, alone and together, while images are deployed, handovers
 // run, and clients count. A kill costs at most what was answered since the last checkpoint, a handover nothing.
 func TestKillsLoseLittle(t *testing.T) {
-	if raceEnabled {
-		t.Skip("ThreadSanitizer can't tell what it finds in a server under this load, and ends it; see docs/facts.md")
-	}
 	t.Parallel()
 	// The counter goes on where it was, so that what is lost can be counted. The probation is long: images deployed in a round
 	// are young when it ends.

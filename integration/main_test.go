@@ -82,9 +82,9 @@ func crossEnv() []string {
 	return []string{"GOARCH=arm64", "CGO_ENABLED=1", "CC=aarch64-linux-gnu-gcc"}
 }
 
-// goBuild builds a program as the README says, and with the race detector if these tests have it.
-func goBuild(dir, output, pkg string, env []string) error {
-	args := []string{"build", "-trimpath", "-o", output}
+// goBuild builds a program or, with flags for it, a plugin as the README says, and with the race detector if these tests have it.
+func goBuild(dir, output, pkg string, env []string, flags ...string) error {
+	args := append([]string{"build", "-trimpath", "-o", output}, flags...)
 	if raceEnabled {
 		args = append(args, "-race")
 	}

@@ -14,9 +14,6 @@ import (
 // TestReloadUnderLoad changes two stateful plugins in every way a file can change, while clients keep them busy.
 // No request may fail, and none may be counted twice or not at all.
 func TestReloadUnderLoad(t *testing.T) {
-	if raceEnabled {
-		t.Skip("ThreadSanitizer can't tell what it finds in a server under this load, and ends it; see docs/facts.md")
-	}
 	t.Parallel()
 	counter, wordfreq := newSource(t, "counter"), newSource(t, "wordfreq")
 	wordfreq.require("gopkg.in/yaml.v3@v3.0.0")

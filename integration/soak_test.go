@@ -49,10 +49,7 @@ type soak struct {
 // TestSoak reloads two plugins with state under a steady load, far more often than one process may: the server goes from
 // worker to worker. No request may fail, no count may be lost, and neither memory nor reloads may grow.
 func TestSoak(t *testing.T) {
-	switch {
-	case raceEnabled:
-		t.Skip("ThreadSanitizer can't tell what it finds in a server under this load, and ends it; see docs/facts.md")
-	case *arm64:
+	if *arm64 {
 		t.Skip("the memory that it watches would be the emulator's")
 	}
 	t.Parallel()
