@@ -38,7 +38,9 @@ var importRules = []importRule{
 	{"internal/wall", "golang.org/x/sys", "it runs programs of any kind and knows no images"},
 	{"internal/owners", "golang.org/x/sys", "it looks at files and doesn't know what they are for"},
 	{"internal/watch", "golang.org/x/sys", "it reports changed files and doesn't know what is in them"},
-	{"internal/build", "abi generations native", "it makes images and loads none"},
+	{"internal/goobj", "", "it reads what the compiler writes and decides nothing"},
+	{"internal/slim", "internal/goobj", "it rewrites files for linkers and knows no images"},
+	{"internal/build", "abi generations native internal/goobj internal/slim", "it makes images and loads none"},
 
 	{"internal/pidfd", "internal/fault golang.org/x/sys", "it waits for processes of any kind"},
 	{"internal/routes", "", "it finds values of any kind"},
@@ -76,6 +78,8 @@ var importRules = []importRule{
 var privateImports = []struct{ what, from, why string }{
 	{"internal/server", "internal/server cmd", "nobody below the server may depend on it"},
 	{"internal/build", "cmd", "a host loads images and builds none"},
+	{"internal/slim", "internal/build cmd", "a host loads images and builds none"},
+	{"internal/goobj", "internal/slim internal/build cmd", "a host loads images and builds none"},
 	{"github.com/spf13", "cmd", "only a command has a command line"},
 	{"github.com/pelletier/go-toml/v2", "cmd", "only a command reads a configuration file"},
 	{"github.com/lmittmann/tint", "cmd", "only a command colours its log"},

@@ -43,6 +43,7 @@ those that match, in every generation, and so does --fresh; --share does the opp
 	f.StringVar(&opts.LDFlags, "ldflags", "", "linker `flags`, such as '-X main.version=1.2'")
 	f.StringVar(&opts.PGO, "pgo", "", "the `profile` that the server was built with, if any")
 	f.BoolVar(&opts.DWARF, "dwarf", false, "keep debug information")
+	f.BoolVar(&opts.Full, "full", false, "make an image with all of its packages, also those that the server has")
 	f.BoolVarP(&opts.Verbose, "verbose", "v", false, "print the packages that are compiled")
 	asJSON := jsonFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {

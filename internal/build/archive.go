@@ -15,9 +15,17 @@ const (
 	archiveHeader = 60 // bytes before each member
 )
 
-// archiveID reads the id of a compiled package from its archive. The archive begins with a text that has a line such as:
-// build id "…".
+// archiveID reads the id of a compiled package from its archive.
 func archiveID(name string) (string, error) {
+	id, err := buildID(name)
+	if err != nil {
+		return "", err
+	}
+	return shortID(id)
+}
+
+// buildID reads the build id from an archive. The archive begins with a text that has a line such as: build id "…".
+func buildID(name string) (string, error) {
 	f, err := os.Open(name)
 	if err != nil {
 		return "", err
@@ -31,7 +39,7 @@ func archiveID(name string) (string, error) {
 			if err != nil {
 				return "", fmt.Errorf("read the build id of %s: %w", name, err)
 			}
-			return shortID(id)
+			return id, nil
 		}
 		if err != nil {
 			return "", fmt.Errorf("%s has no build id", name)

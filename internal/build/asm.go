@@ -36,6 +36,13 @@ func asmArgs(args []string) ([]string, error) {
 		return nil, err
 	}
 	args[at] = path
+	p, err := readPlan()
+	if err != nil {
+		return nil, err
+	}
+	if p.Slim {
+		args = append([]string{slimFlag}, args...)
+	}
 	e := asmEditor{paths: paths, work: args[argument(args, "-o")] + ".sohost", edited: make(map[string]string)}
 	for i, a := range args {
 		if i > 0 && args[i-1] == "-I" {

@@ -25,6 +25,12 @@ type Result struct {
 	Changed    bool          `json:"changed"`    // false: Output already held the same bytes and was not written
 	Fresh      []string      `json:"fresh"`      // packages that are new in each generation
 	Private    []string      `json:"private"`    // packages that generations share while their content is the same
+
+	// Slim says that the image takes packages from the host. Along lists the shared packages that it brings nevertheless; WhyFull says
+	// why an image isn't slim, if that wasn't asked for.
+	Slim    bool     `json:"slim"`
+	Along   []string `json:"along,omitempty"`
+	WhyFull string   `json:"why_full,omitempty"`
 }
 
 // Build makes an isolated image and renames it into place, so that a watcher of Output never sees half a file. It blocks
@@ -70,6 +76,9 @@ func build(ctx context.Context, opts Options) (*Result, error) {
 	}
 	r := newResult(info, p)
 	r.Output = output
+	if p.why != "" {
+		fmt.Fprintf(opts.Log, "%s: the image is full: %s\n", p.Main, p.why)
+	}
 	if err := place(image, r); err != nil {
 		return nil, err
 	}
@@ -110,6 +119,9 @@ func prepare(ctx context.Context, opts Options) (*surveyed, *plan, error) {
 // newResult returns what the image and the plan determine of a result.
 func newResult(info *native.Info, p *plan) *Result {
 	r := &Result{Package: p.Main, PluginPath: info.PluginPath, Toolchain: info.Toolchain, Fresh: []string{}, Private: []string{}}
+	if r.WhyFull = p.why; info.Seal != nil {
+		r.Slim, r.Along = info.Seal.Slim, info.Seal.Along
+	}
 	for path, role := range p.Roles {
 		switch role {
 		case roleFresh:
@@ -215,20 +227,12 @@ func (s *surveyed) compile(ctx context.Context, opts Options, p *plan, tmp, imag
 	if err != nil {
 		return err
 	}
-	flags := slices.Concat([]string{"-buildmode=plugin", "-toolexec=" + wrapper}, s.commonFlags())
-	if opts.PGO != "" {
-		flags = append(flags, "-pgo="+opts.PGO)
-	} else {
-		flags = append(flags, "-pgo=off") // even if the package has its own profile
-	}
-	all := ""
-	if pattern, value, ok := strings.Cut(s.host.gcflags, "="); ok && (pattern == "all" || pattern == "std") {
+	flags := slices.Concat([]string{"-buildmode=plugin", "-toolexec=" + wrapper}, s.commonFlags(), opts.pgoFlag())
+	all, std := s.host.patternFlags()
+	if std != "" {
 		flags = append(flags, "-gcflags="+s.host.gcflags)
-		if pattern == "all" {
-			all = value
-		}
 	}
-	flags = append(flags, p.gcflags(all, strings.Join(s.flags.gcflags, " "))...)
+	flags = append(flags, p.gcflags(all, std, strings.Join(s.flags.gcflags, " "))...)
 	args := slices.Concat([]string{"build", "-o", image}, flags)
 	if opts.LDFlags != "" {
 		args = append(args, "-ldflags="+opts.LDFlags)
@@ -246,7 +250,7 @@ func (s *surveyed) compile(ctx context.Context, opts Options, p *plan, tmp, imag
 		if same, err := untouched(image, offered); same || err != nil {
 			return err
 		}
-		return seal(image, p)
+		return s.finish(ctx, opts, p, planFile, image)
 	}
 	if !errors.As(err, &failed) {
 		return err

@@ -7,13 +7,14 @@ import (
 	"strings"
 )
 
-// gcflags returns the -gcflags that carry the marks. all holds compiler flags for every package, main those for package main.
+// gcflags returns the -gcflags that carry the marks. all holds compiler flags for every package, std those for the
+// standard library, main those for package main.
 //
 // The flag for package main comes last, because the go command records the last one in the build info. One flag for each
 // package would be enough, but the go command matches every pattern with every package, compiling a regular expression
 // each time: with some hundred packages that takes seconds. So modules are marked as a whole, and then the packages that
 // differ.
-func (p *plan) gcflags(all, main string) []string {
+func (p *plan) gcflags(all, std, main string) []string {
 	patterns := p.modulePatterns()
 	for _, path := range slices.Sorted(maps.Keys(p.marks)) {
 		if path != p.Main && effective(patterns, path) != p.marks[path] {
@@ -21,8 +22,14 @@ func (p *plan) gcflags(all, main string) []string {
 		}
 	}
 	var out []string
+	if p.Slim {
+		out = append(out, "-gcflags=std="+strings.TrimSpace(std+" "+slimFlag), "-asmflags=std="+slimFlag)
+	}
 	for _, m := range append(patterns, markPattern{p.Main, p.marks[p.Main]}) {
 		flags := []string{m.mark.String()}
+		if p.Slim {
+			flags = append(flags, slimFlag)
+		}
 		if all != "" {
 			flags = append(flags, all)
 		}

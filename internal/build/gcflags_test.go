@@ -21,7 +21,7 @@ func TestGcflags(t *testing.T) {
 		"example.com/lib/v2": "example.com/lib/v2", "example.com/lib/v2/b": "example.com/lib/v2", "text/mine": "text",
 		abiModule + "/abi/x": abiModule, abiModule + "/abi/y": abiModule,
 	}
-	flags := p.gcflags("-N", "-l")
+	flags := p.gcflags("-N", "-N", "-l")
 	given := func(path string) string {
 		got := ""
 		for _, f := range flags {

@@ -86,6 +86,17 @@ func hostOf(name string, info *debug.BuildInfo) (host, error) {
 	return h, nil
 }
 
+// patternFlags returns the compiler flags that the host was built with for all packages, and for those of the standard library.
+func (h host) patternFlags() (all, std string) {
+	switch pattern, value, _ := strings.Cut(h.gcflags, "="); pattern {
+	case "all":
+		return value, value
+	case "std":
+		return "", value
+	}
+	return "", ""
+}
+
 // release returns a Go version without its experiments, which follow a dash or, in earlier releases, a space.
 func release(version string) string {
 	version, _, _ = strings.Cut(version, " X:")

@@ -23,6 +23,9 @@ func modinfo(quoted string, p *plan) (string, error) {
 			}
 			continue
 		}
+		if p.Slim && line == "build\t-asmflags=std="+slimFlag+"\n" {
+			continue
+		}
 		if strings.HasPrefix(line, "build\t") && !sealed {
 			sealed = true
 			out.WriteString("build\t" + sealedSetting + "\n")

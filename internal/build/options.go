@@ -49,6 +49,10 @@ type Options struct {
 	// Stack traces and profiles don't need it.
 	DWARF bool
 
+	// Full makes an image that has all of its packages. Default: it takes those of the host from there, where that is possible;
+	// Result says whether it was.
+	Full bool
+
 	// Env is the environment of the go command. Default: the process's own.
 	Env []string
 
@@ -112,6 +116,14 @@ func (o Options) withDefaults() (Options, error) {
 		o.PGO = o.abs(o.PGO)
 	}
 	return o, nil
+}
+
+// pgoFlag returns the flag of the go command for the profile. Without it, package main's own profile would count.
+func (o Options) pgoFlag() []string {
+	if o.PGO != "" {
+		return []string{"-pgo=" + o.PGO}
+	}
+	return []string{"-pgo=off"}
 }
 
 func (o Options) abs(name string) string {

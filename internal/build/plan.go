@@ -18,6 +18,11 @@ type plan struct {
 	DWARF   bool                // whether the image gets debugging information
 	Aliases map[string][]string // by import path: symbols named by go:linkname directives of other packages
 	Hide    []string            // symbols to keep inside the image, besides those of C code
+	Slim    bool                // whether packages are compiled so that the image can leave out what the host has
+	Host    string              // the host's file, for a slim image
+	Wrapper string              // the program that the linker calls for the C linker, for a slim image
+
+	why string // why the image is full, if it is known before it is linked
 
 	marks   map[string]mark   // by import path
 	modules map[string]string // by import path: the path of the module, if there is one
@@ -65,6 +70,9 @@ func makePlan(ctx context.Context, s *surveyed, opts Options) (*plan, error) {
 	if p.Roles[abiPath] != roleShared {
 		return nil, &Refusal{Kind: ErrPackage, Reason: fmt.Sprintf("%s doesn't import %s", p.Main, abiPath),
 			Remedy: "declare var Plugin = abi.Descriptor{…} in it"}
+	}
+	if err := p.decideSlim(s, opts); err != nil {
+		return nil, err
 	}
 	standard := make(map[string]bool)
 	for _, pkg := range s.listing.all {

@@ -7,8 +7,8 @@ const sealedSetting = native.SealedSetting + "=" + native.SealedValue
 
 // seal appends the seal to a linked image: a digest of its content, and which of its packages were renamed. It comes after all
 // that changes the file.
-func seal(image string, p *plan) error {
-	return native.SealFile(image, p.isRenamed, native.Seal{})
+func seal(image string, p *plan, s native.Seal) error {
+	return native.SealFile(image, p.isRenamed, s)
 }
 
 // isRenamed reports whether a package of the image is a private one. Packages that keep their paths are in the plan under those.

@@ -39,7 +39,14 @@ func Toolexec(args []string) error {
 	case "asm":
 		args, err = asmArgs(args)
 	case "link":
-		args, err = linkArgs(args)
+		if args, err = linkArgs(args); err == nil {
+			var done bool
+			if done, err = linkSlim(tool, args); done && err == nil {
+				return nil
+			}
+		}
+	case extldCommand:
+		tool, args, err = extldArgs(args)
 	}
 	if err != nil {
 		return fmt.Errorf("%s %s: %w", name, os.Getenv("TOOLEXEC_IMPORTPATH"), err)

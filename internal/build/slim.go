@@ -1,0 +1,117 @@
+package build
+
+import (
+	"debug/elf"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/sohost/sohost/internal/slim"
+)
+
+// slimFlag makes compiler and assembler refer to symbols of all packages by name, so that the host can have them.
+const slimFlag = "-linkshared"
+
+// slimReleases lists the Go releases whose objects and linker package slim knows.
+var slimReleases = []string{"go1.26", "go1.27"}
+
+// decideSlim decides whether packages are compiled for a slim image.
+func (p *plan) decideSlim(s *surveyed, opts Options) error {
+	if opts.Full {
+		return nil
+	}
+	if p.why = s.unfit(opts); p.why != "" {
+		return nil
+	}
+	h, err := slim.ReadHost(opts.Host)
+	if err != nil {
+		p.why = err.Error()
+		return nil
+	}
+	defer h.Close() // read only
+	if p.why = h.Unfit(); p.why != "" {
+		return nil
+	}
+	id, err := hostID(opts.Host)
+	if err != nil {
+		return err
+	}
+	p.Slim, p.Host, p.Wrapper = true, opts.Host, opts.Wrapper
+	s.settings = append(s.settings, "slim for "+id) // what the image brings depends on the host
+	return nil
+}
+
+// unfit returns why slim images can't be built for the host with these options, as far as its build info shows, or "".
+func (s *surveyed) unfit(opts Options) string {
+	known := func(release string) bool {
+		return s.host.toolchain == release || strings.HasPrefix(s.host.toolchain, release+".")
+	}
+	if !slices.ContainsFunc(slimReleases, known) {
+		return fmt.Sprintf("slim images were never tried with %s", s.host.toolchain)
+	}
+	for _, f := range s.host.flags {
+		if name, ok := strings.CutSuffix(f, "=true"); ok {
+			return fmt.Sprintf("the host was built with %s", name)
+		}
+	}
+	if opts.DWARF {
+		return "with debugging information, images are full"
+	}
+	return ""
+}
+
+// hostID returns what identifies the content of a host: the id that the go command has given it, or its hash.
+func hostID(file string) (string, error) {
+	f, err := elf.Open(file)
+	if err != nil {
+		return "", fmt.Errorf("read the host: %w", err)
+	}
+	defer f.Close() // read only
+	if s := f.Section(".note.go.buildid"); s != nil {
+		if b, err := s.Data(); err == nil && len(b) > 16 {
+			return fmt.Sprintf("%q", b[16:]), nil
+		}
+	}
+	sum, _, err := hashFile(file)
+	return hex.EncodeToString(sum), err
+}
+
+// slimNote is what the wrapper of the linker tells Build. It lies next to the plan.
+type slimNote struct {
+	Slim     bool
+	Why      string            // why the image isn't slim
+	Along    []string          // packages that came along, as compiled
+	Packages map[string]string // build ids of the packages that aren't the plugin's own, by import path
+}
+
+const slimNoteFile = "slim.json"
+
+func (n *slimNote) write(planFile string) error {
+	b, err := json.Marshal(n)
+	if err != nil {
+		return fmt.Errorf("note what is slim: %w", err)
+	}
+	return os.WriteFile(filepath.Join(filepath.Dir(planFile), slimNoteFile), b, 0o600)
+}
+
+// readSlimNote returns nil if the linker hasn't run.
+func readSlimNote(planFile string) (*slimNote, error) {
+	b, err := os.ReadFile(filepath.Join(filepath.Dir(planFile), slimNoteFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read what is slim: %w", err)
+	}
+	var n slimNote
+	if err := json.Unmarshal(b, &n); err != nil {
+		return nil, fmt.Errorf("read what is slim: %w", err)
+	}
+	return &n, nil
+}

@@ -1,0 +1,190 @@
+package build
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/sohost/sohost/internal/slim"
+)
+
+// linkSlim links a slim image if the plan asks for one and the host allows it. args are the linker's for a full one. It reports whether
+// the image is linked; if not, a full one is to be.
+func linkSlim(tool string, args []string) (done bool, err error) {
+	p, err := readPlan()
+	if err != nil || !p.Slim {
+		return false, err
+	}
+	l := &slimLink{plan: p, tool: tool, args: args, cfg: args[argument(args, "-importcfg")]}
+	l.work = filepath.Dir(l.cfg)
+	if err := l.readPackages(); err != nil {
+		return false, err
+	}
+	err = l.run()
+	if unslim := (*slim.Unslim)(nil); errors.As(err, &unslim) {
+		l.note.Why = unslim.Reason
+	} else if err != nil {
+		return false, err
+	}
+	return l.note.Slim, l.note.write(os.Getenv(planEnv))
+}
+
+// slimLink is one run of the linker.
+type slimLink struct {
+	plan     *plan
+	tool     string
+	args     []string
+	cfg      string // import configuration
+	work     string // directory
+	packages []slim.Package
+	note     slimNote
+}
+
+// readPackages reads which packages the image consists of.
+func (l *slimLink) readPackages() error {
+	b, err := os.ReadFile(l.cfg)
+	if err != nil {
+		return err
+	}
+	l.note.Packages = make(map[string]string)
+	for line := range strings.Lines(string(b)) {
+		rest, ok := strings.CutPrefix(strings.TrimSpace(line), "packagefile ")
+		path, file, _ := strings.Cut(rest, "=")
+		if !ok {
+			continue
+		}
+		// The host and the plugin both export variables of the contract's types. The plugin's table of exports needs their descriptors.
+		own := l.plan.isRenamed(path)
+		l.packages = append(l.packages, slim.Package{Path: path, Archive: file, Own: own || l.plan.Roles[path] == roleShared})
+		if own {
+			continue
+		}
+		if l.note.Packages[path], err = buildID(file); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// run links. The error is a *slim.Unslim if the image must be full.
+func (l *slimLink) run() error {
+	h, err := slim.ReadHost(l.plan.Host)
+	if err != nil {
+		return err
+	}
+	defer h.Close() // read only
+	c, err := slim.Close(h, l.packages, l.args[argument(l.args, "-pluginpath")])
+	if err != nil {
+		return err
+	}
+	stub, marker := filepath.Join(l.work, slim.StubName), filepath.Join(l.work, markerName)
+	if err := os.WriteFile(stub, c.Stub(h), 0o600); err != nil {
+		return err
+	}
+	if err := os.WriteFile(marker, slim.Marker(h.Machine), 0o600); err != nil {
+		return err
+	}
+	main := filepath.Join(l.work, "sohost_main.a")
+	if err := h.AddStart(l.args[len(l.args)-1], main, filepath.Dir(l.tool), l.work); err != nil {
+		return err
+	}
+	args, err := l.slimArgs(c, stub, main)
+	if err != nil {
+		return err
+	}
+	// Not the go command's group: this process waits for the linker, and both end with the go command.
+	cmd := exec.CommandContext(context.Background(), l.tool, args...)
+	var out bytes.Buffer
+	cmd.Stdout, cmd.Stderr = os.Stdout, &out
+	if err := cmd.Run(); err != nil {
+		first, _, _ := strings.Cut(strings.TrimSpace(out.String()), "\n")
+		return &slim.Unslim{Reason: fmt.Sprintf("the linker gave up: %v: %s", err, first)}
+	}
+	os.Stderr.Write(out.Bytes()) // warnings
+	l.note.Slim = true
+	for _, path := range c.Along {
+		if !l.plan.isRenamed(path) {
+			l.note.Along = append(l.note.Along, path)
+		}
+	}
+	return nil
+}
+
+// slimArgs returns the linker's arguments for a slim image.
+func (l *slimLink) slimArgs(c *slim.Closure, stub, main string) ([]string, error) {
+	args := slices.Clone(l.args)
+	cfg, err := l.slimConfig(c, stub)
+	if err != nil {
+		return nil, err
+	}
+	args[argument(args, "-importcfg")] = cfg
+	extld, args, ok := flagValue(args, "-extld")
+	if !ok {
+		return nil, errors.New("no -extld")
+	}
+	ld, err := splitQuoted(extld)
+	if err != nil {
+		return nil, fmt.Errorf("-extld: %w", err)
+	}
+	wrapped, err := joinQuoted(append([]string{l.plan.Wrapper, ToolexecCommand, extldCommand, l.work}, ld...))
+	if err != nil {
+		return nil, fmt.Errorf("-extld: %w", err)
+	}
+	args[len(args)-1] = main
+	return slices.Insert(args, len(args)-1, "-linkshared", "-E="+slim.EntryName, "-extld="+wrapped), nil
+}
+
+// slimConfig writes a copy of the import configuration in which packages come from the stub.
+func (l *slimLink) slimConfig(c *slim.Closure, stub string) (string, error) {
+	b, err := os.ReadFile(l.cfg)
+	if err != nil {
+		return "", err
+	}
+	var out strings.Builder
+	for line := range strings.Lines(string(b)) {
+		rest, ok := strings.CutPrefix(strings.TrimSpace(line), "packagefile ")
+		path, _, _ := strings.Cut(rest, "=")
+		if _, shared := slices.BinarySearch(c.Shared, path); ok && shared {
+			line = "packageshlib " + path + "=" + stub + "\n"
+		}
+		out.WriteString(line)
+	}
+	name := l.cfg + ".slim"
+	return name, os.WriteFile(name, []byte(out.String()), 0o600)
+}
+
+// extldCommand is the tool that Toolexec knows as the C linker of a slim image. Its arguments are a directory, the real C linker, and
+// the arguments that the Go linker has for that.
+const extldCommand = "extld"
+
+// markerName is the object that stands for the stub.
+const markerName = "sohost_marker.o"
+
+// extldArgs prepares the object of a slim image for the C linker, and returns the C linker with its arguments. The stub isn't for it: a
+// shared object may have undefined symbols.
+func extldArgs(args []string) (tool string, rest []string, err error) {
+	if len(args) < 2 {
+		return "", nil, errors.New("no C linker")
+	}
+	work, tool := args[0], args[1]
+	object := ""
+	for _, a := range args[2:] {
+		switch {
+		case a == "-l"+strings.TrimSuffix(strings.TrimPrefix(slim.StubName, "lib"), ".so"), a == "-L"+work+"/", a == "-Wl,-rpath="+work+"/":
+			continue
+		case filepath.Base(a) == "go.o":
+			object = a
+		}
+		rest = append(rest, a)
+	}
+	if object == "" {
+		return tool, rest, nil // it asks the C linker about itself
+	}
+	return tool, append(rest, filepath.Join(work, markerName)), slim.Rename(object)
+}

@@ -1,0 +1,71 @@
+package build
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/sohost/sohost/native"
+)
+
+// TestSlim loads slim and full images of one plugin beside each other.
+func TestSlim(t *testing.T) {
+	f := unpack(t, "versions")
+	first := f.buildWith(f.options("./plugin"))
+	f.edit("plugin/main.go", "first", "second")
+	opts := f.options("./plugin")
+	opts.Full = true
+	second := f.buildWith(opts)
+	f.edit("plugin/main.go", "second", "third")
+	third := f.buildWith(f.options("./plugin"))
+	want := []string{
+		"first sub=a yaml=v3.0.0 own=1 lib=1",
+		"second sub=a yaml=v3.0.0 own=1 lib=1", // what is compiled for full images is another package
+		"third sub=a yaml=v3.0.0 own=1 lib=2",
+		"first sub=a yaml=v3.0.0 own=2 lib=3",
+	}
+	if diff := cmp.Diff(want, load(t, first.Output, second.Output, third.Output, "0")); diff != "" {
+		t.Errorf("answers (-want +got):\n%s", diff)
+	}
+	if !first.Slim || second.Slim || !third.Slim || first.WhyFull != "" || second.WhyFull != "" || first.Size > second.Size/7 {
+		t.Errorf("got %+v, %+v and %+v", first, second, third)
+	}
+	if !slices.Contains(first.Along, abiPath) || slices.Contains(first.Along, "fmt") {
+		t.Errorf("brings %v", first.Along)
+	}
+	info := must(native.InspectFile(first.Output))
+	full := must(native.InspectFile(second.Output))
+	for pkg, hash := range info.Packages {
+		if want := full.Packages[pkg]; !info.Seal.Slim || want != "" && hash != want {
+			t.Errorf("%s has the hash %s, and %s in a full image", pkg, hash, want)
+		}
+	}
+}
+
+// TestSlimOfAnotherContract has another source of the contract than the host. That it is compiled for a slim image hides nothing.
+func TestSlimOfAnotherContract(t *testing.T) {
+	f := unpack(t, "versions")
+	copyContract(t, f)
+	_, err := Build(context.Background(), f.options("./plugin"))
+	if rejected := (*ImageError)(nil); !errors.As(err, &rejected) || !errors.Is(err, native.WrongPackage) {
+		t.Errorf("got %v", err)
+	}
+}
+
+// copyContract gives the module a contract of its own, with another line in it.
+func copyContract(t *testing.T, f *fixture) {
+	t.Helper()
+	root := must(filepath.Abs("../.."))
+	for _, file := range must(filepath.Glob("../../abi/*.go")) {
+		if !strings.HasSuffix(file, "_test.go") {
+			write(t, filepath.Join(f.dir, "contract/abi", filepath.Base(file)), "// Another line.\n\n"+string(must(os.ReadFile(file))))
+		}
+	}
+	write(t, filepath.Join(f.dir, "contract/go.mod"), "module "+abiModule+"\n\ngo 1.26.0\n")
+	f.edit("go.mod", "=> "+root, "=> ./contract")
+}

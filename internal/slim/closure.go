@@ -1,0 +1,289 @@
+package slim
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/sohost/sohost/internal/goobj"
+)
+
+// Closure is what a slim image consists of.
+type Closure struct {
+	// Along lists the packages that are in the image, sorted.
+	Along []string
+
+	// Shared lists the packages that the image takes from the host, sorted.
+	Shared []string
+
+	needed map[name]string // what the linker asks the host for: the host's names
+}
+
+// Unslim is the error for a plugin that can't take anything from this host.
+type Unslim struct{ Reason string }
+
+// Error describes why.
+func (e *Unslim) Error() string { return e.Reason }
+
+// Close finds out which packages a plugin brings, and what it needs of the host. Main is the plugin's path. The error is an *Unslim if
+// only a full image is possible.
+//
+// A package comes along if the host lacks it, or anything of it that is needed by what is in the image. What that refers to is needed
+// in turn. The result is what the linker keeps or a little more: methods count as needed with their types.
+func Close(host *Host, packages []Package, main string) (*Closure, error) {
+	if why := host.Unfit(); why != "" {
+		return nil, &Unslim{why}
+	}
+	w := &walk{host: host, library: newLibrary(packages), along: make(map[string]bool), defined: make(map[name]place),
+		needed: make(map[name]string), seen: make(map[place]bool), layouts: make(map[place]bool)}
+	for _, path := range slices.Sorted(maps.Keys(w.library.packages)) {
+		if p := w.library.packages[path]; p.Own || !host.HasPackage(p.Path) {
+			if err := w.bring(path, "the host doesn't have the package"); err != nil {
+				return nil, err
+			}
+		}
+	}
+	for _, n := range roots(main) {
+		if err := w.visit(n, true); err != nil {
+			return nil, err
+		}
+	}
+	if err := w.run(); err != nil {
+		return nil, err
+	}
+	return w.result(), nil
+}
+
+// roots returns the names that the linker begins with, besides those of initialisation (cmd/link, deadcode).
+func roots(main string) []name {
+	prefix := escape(main)
+	return []name{
+		{"go:plugin.tabs", goobj.ABI0}, {"go:plugin.exports", goobj.ABI0}, {prefix + ".main", goobj.ABIInternal}, {"runtime.unreachableMethod", goobj.ABIInternal},
+		{"runtime.lastmoduledatap", goobj.ABI0}, {"runtime.tlsg", goobj.ABI0}, {"type:runtime.moduledata", goobj.ABI0},
+	}
+}
+
+// walk follows references from symbol to symbol, as the linker does to find what is reachable.
+type walk struct {
+	host    *Host
+	library *library
+	along   map[string]bool // escaped paths
+	defined map[name]place  // in packages that are in the image
+	needed  map[name]string
+	seen    map[place]bool
+	layouts map[place]bool // type descriptors of which the linker reads where the pointers are
+	todo    []place
+}
+
+// bring adds a package to the image.
+func (w *walk) bring(path, why string) error {
+	if w.along[path] {
+		return nil
+	}
+	p := w.library.packages[path]
+	if isRuntime(path) {
+		return &Unslim{fmt.Sprintf("%s would have to come along (%s), but the runtime can't", p.Path, why)}
+	}
+	archive, symbols, err := w.library.open(path)
+	if err != nil {
+		return err
+	}
+	if archive.HasC && !p.Own {
+		return &Unslim{fmt.Sprintf("%s would have to come along (%s), but packages with C code can't", p.Path, why)}
+	}
+	w.along[path] = true
+	for n, at := range symbols {
+		if _, ok := w.defined[n]; ok {
+			continue
+		}
+		w.defined[n] = at
+		// C code may refer to anything. What counted as the host's is the image's from now on.
+		if _, ok := w.needed[n]; ok || archive.HasC {
+			delete(w.needed, n)
+			w.push(at)
+		}
+	}
+	if at, ok := symbols[name{path + "..inittask", goobj.ABI0}]; ok {
+		w.push(at)
+	}
+	return nil
+}
+
+// isRuntime reports whether a package can't be in a process twice, not even in part.
+func isRuntime(path string) bool {
+	return path == "runtime" || strings.HasPrefix(path, "runtime/") || strings.HasPrefix(path, "internal/runtime/")
+}
+
+func (w *walk) push(at place) {
+	if !w.seen[at] {
+		w.seen[at] = true
+		w.todo = append(w.todo, at)
+	}
+}
+
+func (w *walk) run() error {
+	for len(w.todo) > 0 {
+		at := w.todo[len(w.todo)-1]
+		w.todo = w.todo[:len(w.todo)-1]
+		for _, r := range at.object.Relocs(at.index) {
+			if err := w.follow(at.object, r); err != nil {
+				return err
+			}
+		}
+		if ref, ok := at.object.GoType(at.index); ok && at.object.Symbol(at.index).Kind.HasPointers() {
+			if err := w.layout(at.object, ref.Index); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// follow follows one relocation.
+func (w *walk) follow(o *goobj.Object, r goobj.Reloc) error {
+	local := false
+	switch r.Type {
+	case goobj.RelocUseType, goobj.RelocUseIfaceMethod, goobj.RelocUseNamedMethod:
+		return nil
+	case goobj.RelocAddrOffset, goobj.RelocMethodOffset:
+		local = true
+	case goobj.RelocAddrOffset | goobj.Weak:
+		return nil
+	}
+	switch i := r.To.Index; {
+	case i == goobj.None:
+		return nil
+	case i == goobj.Foreign:
+		return &Unslim{"a package refers to another by the indices of symbols: it was compiled for full images"}
+	case i < o.Defined() && !o.Named(i):
+		w.push(place{o, i})
+		return nil
+	default:
+		s := o.Symbol(i)
+		return w.visit(name{s.Name, s.ABI}, local)
+	}
+}
+
+// visit follows a reference by name. A local one can't be to the host.
+func (w *walk) visit(n name, local bool) error {
+	if at, ok := w.defined[n]; ok {
+		w.push(at)
+		return nil
+	}
+	if _, ok := w.needed[n]; ok && !local {
+		return nil
+	}
+	theirs, err := w.theirs(n)
+	if err != nil {
+		return err
+	}
+	if theirs != "" && (!local || isRoot(n)) {
+		w.needed[n] = theirs
+		return nil
+	}
+	if strings.HasSuffix(n.text, "..inittask") {
+		return nil // the host has initialised its packages, and has none of this one if there is nothing to initialise
+	}
+	path, err := w.library.find(n)
+	if err != nil {
+		return err
+	}
+	if path == "" {
+		return nil // it is the linker's own, or C code's
+	}
+	why := "the host lacks " + n.text
+	if theirs != "" {
+		why = "the image needs its own " + n.text
+	}
+	if err := w.bring(path, why); err != nil {
+		return err
+	}
+	w.push(w.defined[n])
+	return nil
+}
+
+// isRoot reports whether a name is one of those that the linker asks for by itself.
+func isRoot(n name) bool {
+	return strings.HasPrefix(n.text, "runtime.") || n.text == "type:runtime.moduledata"
+}
+
+// theirs returns the name under which the host has a symbol, or "" if it hasn't. Of functions that exist for both ABIs, the linker
+// gives those for ABI0 a suffix (cmd/link, mangleABIName).
+func (w *walk) theirs(n name) (string, error) {
+	text := mangled(n.text)
+	s, ok := w.host.symbols[text]
+	if n.abi != goobj.ABI0 {
+		if ok && isFunction(s) {
+			return text, nil
+		}
+		return "", nil
+	}
+	if _, ok := w.host.symbols[text+".abi0"]; ok {
+		return text + ".abi0", nil
+	}
+	if !ok || !isFunction(s) || strings.HasPrefix(text, typePrefix) {
+		if ok {
+			return text, nil
+		}
+		return "", nil
+	}
+	// If there is a function for the other ABI, the host's is that one.
+	path, err := w.library.find(n)
+	if path == "" || err != nil {
+		return text, err
+	}
+	if other, err := w.library.defines(path, name{n.text, goobj.ABIInternal}); other || err != nil {
+		return "", err
+	}
+	return text, nil
+}
+
+// layout makes sure that the linker can read where a type has pointers. It asks for that of the types of variables, and so of the
+// types that arrays and structs consist of.
+func (w *walk) layout(o *goobj.Object, i int) error {
+	if i < 0 {
+		return nil
+	}
+	s := o.Symbol(i)
+	n := name{s.Name, s.ABI}
+	at, ok := w.defined[n]
+	if !ok {
+		if err := w.visit(n, false); err != nil {
+			return err
+		}
+		if at, ok = w.defined[n]; !ok {
+			return nil
+		}
+	}
+	if w.layouts[at] {
+		return nil
+	}
+	w.layouts[at] = true
+	if data := at.object.Data(at.index); len(data) <= kindOffset || !isComposite(data) {
+		return nil
+	}
+	for _, r := range at.object.Relocs(at.index) {
+		if r.Type != goobj.RelocAddr || r.To.Index < 0 || !isDescriptor(at.object.Symbol(r.To.Index).Name) {
+			continue
+		}
+		if err := w.layout(at.object, r.To.Index); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (w *walk) result() *Closure {
+	c := &Closure{needed: w.needed}
+	for path, p := range w.library.packages {
+		if w.along[path] {
+			c.Along = append(c.Along, p.Path)
+		} else {
+			c.Shared = append(c.Shared, p.Path)
+		}
+	}
+	slices.Sort(c.Along)
+	slices.Sort(c.Shared)
+	return c
+}
