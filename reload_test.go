@@ -747,21 +747,19 @@ func TestGoneSinceItChanged(t *testing.T) {
 
 // TestTooSlow lets each step of the plugin's code take too long: the refusal names the setting that allows more.
 func TestTooSlow(t *testing.T) {
-	w := newWorld(t)
-	w.file("a", "a1")
-	o := w.options("a")
-	r := w.host(o)
-	r.opts.OpenTimeout, r.opts.DrainTimeout = 100*time.Millisecond, 100*time.Millisecond
 	ended := make(chan struct{})
 	defer close(ended)
-	for _, step := range []struct{ event, remedy string }{
-		{"a2 New", "over its time limit of 100ms (open_timeout allows more)"},
-		{"a3 Import 0", "over its time limit of 100ms (drain_timeout allows more)"},
-		{"a4 Start", "over its time limit of 100ms (open_timeout allows more)"},
-	} {
+	for _, step := range []struct{ event, by string }{{"a2 New", openTimeout}, {"a2 Import 0", drainTimeout}, {"a2 Start", openTimeout}} {
+		w := newWorld(t)
+		r := w.boots("a1")
+		if step.by == openTimeout {
+			r.opts.OpenTimeout = 100 * time.Millisecond
+		} else {
+			r.opts.DrainTimeout = 100 * time.Millisecond
+		}
 		w.fail(step.event, func(context.Context) error { <-ended; return nil })
-		_, err := r.deploy(step.event[:2])
-		if !errors.Is(err, ErrTooSlow) || !strings.Contains(err.Error(), step.remedy) {
+		_, err := r.deploy("a2")
+		if !errors.Is(err, ErrTooSlow) || !strings.Contains(err.Error(), "over its time limit of 100ms ("+step.by+" allows more)") {
 			t.Errorf("%s: %v", step.event, err)
 		}
 	}

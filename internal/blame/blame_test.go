@@ -514,3 +514,31 @@ func TestClockSetAcrossBoots(t *testing.T) {
 	s.began = s.began.Add(-24 * time.Hour)
 	s.dies(4, nil, "", "")
 }
+
+// TestExitsLater ends workers by a goroutine that an image has left behind, while no image is in a call: the one in probation is
+// suspected, although it isn't known to have work in the background.
+func TestExitsLater(t *testing.T) {
+	s := newStory(t).publish("a1", "b1", "c1").pass().publish("a2", "b1", "c1")
+	s.exits(1, nil, "", "")
+	s.exits(2, nil, "a2", "")
+
+	s = newStory(t).publish("a1", "b1", "c1").pass().publish("a2", "b1", "c1") // among others that have
+	s.exits(1, []string{"b1:bg", "c1:bg"}, "", "")
+	s.exits(2, []string{"b1:bg", "c1:bg"}, "", "")
+	f := s.exits(3, []string{"b1:bg", "c1:bg"}, "", "a")
+	if entry, ok := s.LastGood(Suspect{"a", image("a2")}); !ok || entry.Image != image("a1") {
+		t.Errorf("the last good one is %v, %v", entry, ok)
+	}
+	if entry, ok := s.LastGood(Suspect{"b", image("b1")}); ok {
+		t.Errorf("what is confirmed has %v as the last good one", entry)
+	}
+	if len(f.Suspects) != 3 || s.InVain(3, generations.Moment{Time: s.began}) || s.InVain(5, generations.Moment{Time: s.began}) {
+		t.Errorf("suspected are %v, and others have had no turn yet", f.Suspects)
+	}
+	for inARow, leftOut := range []string{"b", "c", "a b"} {
+		s.exits(4+inARow, []string{"b1:bg", "c1:bg"}, "", leftOut)
+	}
+	if !s.InVain(6, generations.Moment{Time: s.began}) {
+		t.Error("all had their turn, and fallbacks are still thought to help")
+	}
+}

@@ -82,7 +82,26 @@ func (r *Record) Next(f Finding, ended generations.Moment, tries int) generation
 //
 // inARow is how many crashes the row has. Those more than relapse ago are not counted.
 func (r *Record) LeftOut(inARow int, now generations.Moment) map[string]bool {
-	out := map[string]bool{}
+	out, suspects, n := r.turns(inARow, now)
+	if n > 0 && len(suspects) > 0 {
+		for _, s := range turn(suspects, n) {
+			out[s.Plugin] = true
+		}
+	}
+	return out
+}
+
+// InVain reports whether workers keep crashing although every plugin has had its turn of being left out alone. Then fallbacks don't
+// help, either.
+func (r *Record) InVain(inARow int, now generations.Moment) bool {
+	_, suspects, n := r.turns(inARow, now)
+	return n > len(suspects)
+}
+
+// turns returns the plugins whose image was blamed more than once in a row of crashes, and the suspects that take turns at being left
+// out for the others, with the number of the present turn. There is none if it is not positive.
+func (r *Record) turns(inARow int, now generations.Moment) (out map[string]bool, suspects []Suspect, n int) {
+	out = map[string]bool{}
 	blamed, suspicion, nobody, others := map[generations.ID]int{}, map[string]float64{}, 0, 0
 	for _, e := range r.lastCrashes(inARow, now) {
 		for _, s := range e.Suspects {
@@ -99,7 +118,6 @@ func (r *Record) LeftOut(inARow int, now generations.Moment) map[string]bool {
 			nobody++
 		}
 	}
-	var suspects []Suspect
 	for _, s := range r.byAge() {
 		if blamed[s.Image] > 1 && !r.Quarantined(s.Image) {
 			out[s.Plugin] = true
@@ -108,12 +126,7 @@ func (r *Record) LeftOut(inARow int, now generations.Moment) map[string]bool {
 		}
 	}
 	slices.SortStableFunc(suspects, func(a, b Suspect) int { return cmp.Compare(suspicion[b.Plugin], suspicion[a.Plugin]) })
-	if n := max(nobody-patienceWithCrashes, others-patienceWithOthers); n > 0 && len(suspects) > 0 {
-		for _, s := range turn(suspects, n) {
-			out[s.Plugin] = true
-		}
-	}
-	return out
+	return out, suspects, max(nobody-patienceWithCrashes, others-patienceWithOthers)
 }
 
 // liftedSince reports whether the quarantine of the image to blame for a crash was lifted later.

@@ -25,6 +25,12 @@ func (r *Record) Fallback(from Suspect) (entry generations.Entry, ok bool) {
 	return entry, ok
 }
 
+// LastGood returns the entry that the confirmed release has for the plugin, if that is another usable image: see Fallback.
+func (r *Record) LastGood(from Suspect) (entry generations.Entry, ok bool) {
+	entry, ok = r.Fallback(from)
+	return entry, ok && entry.Image == r.Confirmed.Plugins[from.Plugin].Image
+}
+
 // hasFallback reports whether the plugin has another image to go back to.
 func (r *Record) hasFallback(s Suspect) bool {
 	_, ok := r.Fallback(s)

@@ -46,7 +46,7 @@ type Finding struct {
 //
 //   - the image whose code crashed, according to the process's stack
 //   - the images whose code was running, according to the process's table of calls
-//   - the images that have work in the background, or were being tried
+//   - the images that were being tried, or else are in probation, and those that have work in the background
 //
 // If the program itself was in probation, only the stack counts: otherwise the program is the likeliest reason.
 //
@@ -96,9 +96,7 @@ func (r *Record) suspected(report crash.Report, tried []Suspect, others float64)
 		f.Evidence = "while this image was being tried"
 		if len(tried) == 0 {
 			f.Evidence = "while this image was in probation"
-			tried = slices.DeleteFunc(r.byAge(), func(s Suspect) bool {
-				return r.confirmed(s) || r.Quarantined(s.Image) || !r.hasFallback(s)
-			})
+			tried = r.onProbation()
 		}
 		f.Suspects = evenly(tried, others)
 		return f, true
@@ -110,6 +108,9 @@ func (r *Record) suspected(report crash.Report, tried []Suspect, others float64)
 		}
 		return f, report.Calls.Partial
 	}
+	if len(tried) == 0 { // an image may have goroutines that nobody knows of, most likely a new one
+		tried = r.onProbation()
+	}
 	for _, im := range report.Calls.InBackground() {
 		if s := (Suspect{im.Plugin, im.Image}); !slices.Contains(tried, s) {
 			tried = append(tried, s)
@@ -117,9 +118,16 @@ func (r *Record) suspected(report crash.Report, tried []Suspect, others float64)
 	}
 	f.Suspects = evenly(tried, others)
 	if f.Evidence = "while no image was in a call"; len(tried) > 0 {
-		f.Evidence += fmt.Sprintf(", and %d had work in the background or were being tried", len(tried))
+		f.Evidence += fmt.Sprintf(", and %d had work in the background, were being tried or in probation", len(tried))
 	}
 	return f, true
+}
+
+// onProbation returns the images that haven't passed their probation, and to which there is an alternative; the newest first.
+func (r *Record) onProbation() []Suspect {
+	return slices.DeleteFunc(r.byAge(), func(s Suspect) bool {
+		return r.confirmed(s) || r.Quarantined(s.Image) || !r.hasFallback(s)
+	})
 }
 
 // running returns in words what of an image ran.
