@@ -10,7 +10,6 @@ import (
 	"github.com/sohost/sohost/internal/blame"
 	"github.com/sohost/sohost/internal/cache"
 	"github.com/sohost/sohost/internal/crash"
-	"github.com/sohost/sohost/native"
 )
 
 // boot boots every configured plugin from the current release, and publishes one release with whatever came out
@@ -41,11 +40,7 @@ func (h *Host) boot(ctx context.Context) error {
 		if h.opts.Process.Booting != nil {
 			h.opts.Process.Booting(i, len(plugins))
 		}
-		if leftOut[p.Name] {
-			h.leaveOut(p, record)
-			continue
-		}
-		b := booting{p, release, record}
+		b := booting{plugin: p, release: release, record: record, leftOut: leftOut[p.Name]}
 		candidates, refused := b.boot(ctx)
 		booted.candidates = append(booted.candidates, candidates...)
 		if refused != nil {
@@ -57,7 +52,9 @@ func (h *Host) boot(ctx context.Context) error {
 	}
 	booted.finish()
 	for p, r := range fallenBack { // noteSuccess has cleared it; Status shows it beside the fallback
-		p.setRefusal(r)
+		beside := *r
+		beside.Serves = p.servingID()
+		p.setRefusal(&beside)
 	}
 	return nil
 }
@@ -99,31 +96,43 @@ type booting struct {
 	*plugin
 	release generations.Release
 	record  *blame.Record
+	leftOut bool
+
+	refused []generations.ID // images that this boot has refused
 }
 
-// boot boots the plugin from the current release, or from its fallback if the release's image is in quarantine or doesn't
-// fit this program; fellBack is then the refusal of that image. If neither can be used, or if the release doesn't name the plugin, it
-// boots the plugin's file. It returns the candidates to publish. Failures are recorded for Status.
-func (b booting) boot(ctx context.Context) (booted []*candidate, fellBack *Refusal) {
+// boot boots the plugin from the current release. If the release's image can't be used, it boots what fallback returns; fellBack is
+// then the refusal of that image. If neither can be used, or if the release doesn't name the plugin, it boots the plugin's file. It
+// returns the candidates that serve. Failures are recorded for Status.
+func (b *booting) boot(ctx context.Context) (booted []*candidate, fellBack *Refusal) {
 	entry, known := b.release.Plugins[b.Name]
 	if b.fileImage = entry.Skipped; b.fileImage.IsZero() && entry.Source == b.Image {
 		b.fileImage = entry.Image
 	}
-	if !known {
+	switch {
+	case b.leftOut:
+		b.host.leaveOut(b.plugin, b.record)
+	case !known:
 		return b.target(ctx, target{file: b.Image}), nil
-	}
-	if booted = b.entry(ctx, entry); booted != nil || ctx.Err() != nil {
-		return booted, nil
+	default:
+		if booted = b.entry(ctx, entry, false); booted == nil && ctx.Err() == nil && b.restoreObject(ctx, entry) {
+			booted = b.entry(ctx, entry, false)
+		}
+		if booted != nil || ctx.Err() != nil {
+			return booted, nil
+		}
 	}
 	refused := b.refusal()
-	quarantined := b.host.judge.Quarantined(entry.Image) != nil
-	fallback, has := b.fallback(entry, quarantined)
+	fallback, has := b.fallback(entry, refused)
 	if has {
 		fallback.Skipped = entry.Image
-		if booted = b.entry(ctx, fallback); booted != nil || ctx.Err() != nil {
+		if booted = b.entry(ctx, fallback, !b.quarantined(entry)); booted != nil || ctx.Err() != nil {
 			return booted, refused
 		}
 		refused = b.refusal()
+	}
+	if b.leftOut {
+		return nil, nil
 	}
 	b.host.log.Error("the current release's image can't be booted; trying the image file", "plugin", b.Name, "file", b.Image)
 	booted = b.target(ctx, target{file: b.Image})
@@ -133,33 +142,14 @@ func (b booting) boot(ctx context.Context) (booted []*candidate, fellBack *Refus
 	return booted, nil
 }
 
-// fallback returns the entry that the plugin goes back to, if it does: its image is in quarantine, or it was refused because
-// it doesn't fit this program. It may have been made for another program, which this one has replaced again.
-func (b booting) fallback(entry generations.Entry, quarantined bool) (generations.Entry, bool) {
-	suspect := blame.Suspect{Plugin: b.Name, Image: entry.Image}
-	var rejection *native.Rejection
-	switch refused := b.refusal(); {
-	case quarantined:
-		return b.record.Fallback(suspect)
-	case refused == nil || !errors.As(refused.Err, &rejection) || rejection.NeedsNewProcess():
-		return generations.Entry{}, false
-	}
-	fitting := *b.record
-	fitting.Quarantined = func(id generations.ID) bool {
-		object, err := b.host.store.Object(id)
-		return err != nil || b.record.Quarantined(id) || b.host.loader.Check(object.Path) != nil
-	}
-	return fitting.Fallback(suspect)
-}
-
-// entry boots the image that a release's entry names.
-func (b booting) entry(ctx context.Context, e generations.Entry) []*candidate {
-	return b.target(ctx, target{file: e.Source, stored: e.Image, skipped: e.Skipped})
+// entry boots the image that a release's entry names. unpublished is target.unpublished.
+func (b *booting) entry(ctx context.Context, e generations.Entry, unpublished bool) []*candidate {
+	return b.target(ctx, target{file: e.Source, stored: e.Image, skipped: e.Skipped, unpublished: unpublished})
 }
 
 // target boots one image. A failure becomes the plugin's refusal, and target returns nil.
-func (b booting) target(ctx context.Context, t target) []*candidate {
-	t.plugin = b.plugin
+func (b *booting) target(ctx context.Context, t target) []*candidate {
+	t.plugin, t.known = b.plugin, b.refused
 	one := &batch{host: b.host}
 	err := one.prepareAndFlip(ctx, []target{t})
 	one.endTrials() // now: this image must not be blamed for a crash of the next one
@@ -170,27 +160,8 @@ func (b booting) target(ctx context.Context, t target) []*candidate {
 	var failed *failure
 	if errors.As(err, &failed) {
 		b.host.refuse(ctx, failed)
+		b.refused = append(b.refused, failed.candidate.move.To)
+		b.tryAgain(failed)
 	}
 	return nil
-}
-
-// leaveOut leaves the plugin's slot empty, because processes keep crashing and the plugin may be the reason. It is tried again
-// later: see retryLater.
-func (h *Host) leaveOut(p *plugin, record *blame.Record) {
-	now, inARow := generations.Now(), h.opts.Process.CrashesInARow
-	entry := record.Current.Plugins[p.Name]
-	before := record.LeftOutBefore(p.Name, now)
-	h.ledger.Note(generations.Event{Kind: generations.KindLeaveOut, Plugin: p.Name, From: entry.Image, Release: record.Current.Number, Uptime: now.Uptime})
-	c := newCandidate(target{plugin: p, file: entry.Source})
-	// With PhaseCheck, which keeps a change event from loading the same image again.
-	if c.move.To = record.Suspected(p.Name, inARow, now); c.move.To.IsZero() {
-		c.move.To = entry.Image
-	}
-	again := now.Add(blame.Cooldown(before)).Time
-	f := &failure{candidate: c, phase: PhaseCheck, err: fmt.Errorf(
-		"%w after %d crashes in a row, as it may be the reason; it is tried again at %s, or at once by `sohost deploy %s`",
-		ErrLeftOut, inARow, again.Local().Format("15:04:05"), p.Name)}
-	r := f.refusal()
-	r.Retry, r.Tries = again, before
-	h.noteRefusal(p, r)
 }

@@ -42,8 +42,9 @@ var (
 	// ErrQuarantined is returned when an image is in quarantine because it has crashed a process. See LiftQuarantine.
 	ErrQuarantined = blame.ErrQuarantined
 
-	// ErrLeftOut is why a plugin was not booted: processes keep crashing, and it may be the reason. It is tried
-	// again at Refusal.Retry, or when it is deployed. See Process.CrashesInARow.
+	// ErrLeftOut is why a plugin's current image was not booted: processes keep crashing, and it may be the reason. It is tried
+	// again at Refusal.Retry, or when it is deployed. Until then the confirmed image serves, if that is another. See
+	// Process.CrashesInARow.
 	ErrLeftOut = errors.New("left out")
 
 	// ErrUnwritable is returned when a plugin's state can't be written to a stream, so that no handover can move it to
@@ -73,8 +74,8 @@ type Refusal struct {
 	Message string          `json:"message"`
 	Err     error           `json:"-"`
 
-	// Retry is when the host tries the image again by itself, because it ended a process or was left out for having perhaps
-	// done so; zero if it doesn't. Tries is how often it has done so already.
+	// Retry is when the host tries the image again by itself, because it ended a process, was left out for having perhaps
+	// done so, or failed at the boot; zero if it doesn't. Tries is how often it has done so already.
 	Retry time.Time `json:"retry,omitzero"`
 	Tries int       `json:"tries,omitempty"`
 

@@ -44,6 +44,7 @@ func (p *plugin) watch() {
 // follow reloads the plugin whenever its image has changed, until the plugin is forgotten or the host's lifetime ends. Each plugin in Dev mode has
 // one goroutine for it.
 func (p *plugin) follow() {
+	first := true
 	for {
 		select {
 		case <-p.changed:
@@ -52,7 +53,9 @@ func (p *plugin) follow() {
 		case <-p.host.lifetime.Done():
 			return
 		}
-		for p.reloadChanged() {
+		again := p.reloadChanged(first)
+		first = false
+		for ; again; again = p.reloadChanged(false) {
 			select { // it is being written to
 			case <-p.changed:
 			case <-time.After(p.host.opts.Settle):
@@ -64,8 +67,8 @@ func (p *plugin) follow() {
 }
 
 // reloadChanged loads the plugin's image as it is now. It reports whether to try again because the image was still
-// being written.
-func (p *plugin) reloadChanged() (again bool) {
+// being written. first is target.first.
+func (p *plugin) reloadChanged(first bool) (again bool) {
 	h := p.host
 	for truncated(p.Image) {
 		select {
@@ -79,7 +82,7 @@ func (p *plugin) reloadChanged() (again bool) {
 	}
 	_, err := h.reload(h.lifetime, []*plugin{p}, func() (order, error) {
 		return order{
-			cause{kind: generations.KindDeploy, by: "image changed"}, []target{{plugin: p, file: p.Image, onChange: true}},
+			cause{kind: generations.KindDeploy, by: "image changed"}, []target{{plugin: p, file: p.Image, onChange: true, first: first}},
 		}, nil
 	})
 	return errors.Is(err, generations.ErrChanged)

@@ -268,7 +268,7 @@ func (t *taker) publish() *Reload {
 			why = cause{kind: e.Kind, by: e.Cause, rollbackOf: e.RollbackOf}
 		}
 	}
-	result.Release, result.Warning = h.publish(why, changed)
+	result.Release, result.Warning = h.publish(why, changed, nil)
 	for _, c := range t.candidates {
 		isNew := c.move.To != c.move.From
 		move := c.move.clone()

@@ -41,7 +41,7 @@ type Process struct {
 
 	// CrashesInARow is the number of processes that have crashed one soon after the other. From the second on, New
 	// leaves out a plugin that was blamed more than once; from the third on, it may leave out others as well (see
-	// ErrLeftOut).
+	// ErrLeftOut). It boots their confirmed images if those are others, until that has proved to be in vain.
 	CrashesInARow int
 
 	// Booting is told by New how many of the plugins have booted or failed, before each of them. Default: nobody is told.

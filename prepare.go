@@ -21,6 +21,7 @@ type target struct {
 	file     string         // where the image comes from; only for reports if stored is set
 	stored   generations.ID // set if the image is in the store already
 	onChange bool           // asked for only by a change event of the file
+	first    bool           // by the first one of a watch, so the file need not have changed at all
 	retry    generations.ID // the image that is loaded even if it is in quarantine; zero if none is
 	rollback bool           // the image in the plugin's own file is skipped from now on
 
@@ -30,6 +31,9 @@ type target struct {
 	// skipped is what loaded.skipped becomes. It is used only for stored images that are not a rollback's; for all
 	// others, skips determines it.
 	skipped generations.ID
+
+	known       []generations.ID // images that were refused a moment ago
+	unpublished bool             // the release goes on naming another image, which the next boot tries again
 
 	// trusted images need no probe and no trial, because this process is itself a throwaway: a taker before its
 	// handover's commit.
@@ -108,8 +112,8 @@ func (c *candidate) prepare(ctx context.Context) error {
 	if c.move.Unchanged = c.move.To == c.move.From; c.move.Unchanged {
 		return nil
 	}
-	if r := c.plugin.refusal(); c.onChange && r != nil && r.Image == c.move.To && r.Phase == PhaseCheck {
-		return r // the check would only find the same facts again
+	if r := c.plugin.refusal(); r != nil && c.refusedAlready(r) {
+		return r
 	}
 	h := c.plugin.host
 	if c.onChange && c.old.serves != nil && c.move.To == c.old.serves.Value().skipped {
@@ -129,18 +133,27 @@ func (c *candidate) prepare(ctx context.Context) error {
 	return c.open(ctx, path)
 }
 
-// judgedByHead makes the failure of a file that can't be an image, as its first bytes show, one of the check. If a change event brings
-// the same file again, it returns the newest refusal.
+// refusedAlready reports whether the image was refused before, and nothing is to be gained by another try: a check would only find the
+// same facts again, and what happens when the plugin's code runs was found out just now.
+func (c *candidate) refusedAlready(r *Refusal) bool {
+	return slices.Contains(c.known, c.move.To) || c.onChange && r.Image == c.move.To && (r.Phase == PhaseCheck || c.first)
+}
+
+// judgedByHead makes the failure of a file that can't be an image, as its first bytes show, one of the check. If a change event finds
+// the same failure again, it returns the newest refusal.
 func (c *candidate) judgedByHead(err error) error {
 	f, ok := err.(*failure)
-	if !ok || !slices.ContainsFunc([]error{native.ErrEmpty, native.ErrNotELF, native.ErrTruncated, native.NotPlugin, ErrOthersWrite},
+	if !ok {
+		return err
+	}
+	if r := c.plugin.refusal(); c.onChange && r != nil && r.Image.IsZero() && r.Message == f.err.Error() {
+		return r
+	}
+	if !slices.ContainsFunc([]error{native.ErrEmpty, native.ErrNotELF, native.ErrTruncated, native.NotPlugin, ErrOthersWrite},
 		func(target error) bool { return errors.Is(err, target) }) {
 		return err
 	}
 	f.phase = PhaseCheck
-	if r := c.plugin.refusal(); c.onChange && r != nil && r.Image.IsZero() && r.Message == f.err.Error() {
-		return r
-	}
 	return f
 }
 

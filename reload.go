@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -133,7 +134,7 @@ func (b *batch) changed() []*candidate {
 func (b *batch) finish() *Reload {
 	h := b.host
 	result := &Reload{Moves: []Move{}}
-	result.Release, result.Warning = h.publish(b.cause, b.changed())
+	result.Release, result.Warning = h.publish(b.cause, b.changed(), b.unnamed())
 	for _, c := range b.candidates {
 		if !c.move.Unchanged {
 			result.Warning = joinWarnings(result.Warning, c.keepState(result.Release))
@@ -156,14 +157,32 @@ func (b *batch) finish() *Reload {
 	return result
 }
 
-// publish writes a release that names the changed candidates beside what the current one names for all other plugins,
-// and records it in the history. It returns the number of the release that a restart boots, and a warning if that isn't
+// unnamed returns the entries of images that were ordered and serve already, although the release names others: see
+// target.unpublished.
+func (b *batch) unnamed() map[string]generations.Entry {
+	named, unnamed := b.host.ledger.Entries(), map[string]generations.Entry{}
+	for _, c := range b.candidates {
+		if e, has := named[c.plugin.Name]; has && c.move.Unchanged && !c.onChange && e.Image != c.move.To {
+			unnamed[c.plugin.Name] = c.entry(c.old.serves.Value())
+		}
+	}
+	return unnamed
+}
+
+// entry returns the entry of a release for what serves of the candidate's image.
+func (c *candidate) entry(l *loaded) generations.Entry {
+	return generations.Entry{Image: c.move.To, Source: c.file, Version: l.Image().Version(), Skipped: l.skipped}
+}
+
+// publish writes a release that names the changed candidates, and has the entries, beside what the current one names for all other
+// plugins, and records it in the history. It returns the number of the release that a restart boots, and a warning if that isn't
 // the new one.
-func (h *Host) publish(why cause, changed []*candidate) (release int, warning string) {
+func (h *Host) publish(why cause, changed []*candidate, more map[string]generations.Entry) (release int, warning string) {
 	entries := map[string]generations.Entry{}
+	maps.Copy(entries, more)
 	for _, c := range changed {
-		entries[c.plugin.Name] = generations.Entry{
-			Image: c.move.To, Source: c.file, Version: c.next.Image().Version(), Skipped: c.next.skipped,
+		if !c.unpublished {
+			entries[c.plugin.Name] = c.entry(c.next)
 		}
 	}
 	release, err := h.ledger.Publish(why.by, why.rollbackOf, entries, func(release int, took time.Duration) {

@@ -571,7 +571,7 @@ func TestKnownRefusal(t *testing.T) {
 			t.Fatal(err)
 		}
 		disown()
-		p.reloadChanged()
+		p.reloadChanged(false)
 	}
 	if n := len(r.history(generations.KindRefuse)); n != 1 {
 		t.Errorf("it was refused %d times", n)
@@ -736,7 +736,7 @@ func TestGoneSinceItChanged(t *testing.T) {
 	if err := os.Remove(p.Image); err != nil {
 		t.Fatal(err)
 	}
-	if p.reloadChanged(); p.refusal() != nil || w.logged("refused") {
+	if p.reloadChanged(false); p.refusal() != nil || w.logged("refused") {
 		t.Errorf("refused: %v", p.refusal())
 	}
 	r.wants("/a", "a1 1")

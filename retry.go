@@ -72,11 +72,11 @@ func (h *Host) nextRetry() (next retry, waiting bool) {
 	}
 	for _, p := range h.plugins() {
 		r := p.refusal()
-		if r == nil || r.Retry.IsZero() || p.serving() != nil {
+		if r == nil || r.Retry.IsZero() {
 			continue
 		}
 		if _, is, _ := h.store.Quarantined(r.Image); !is {
-			if e := h.ledger.Current().Plugins[p.Name]; !e.Image.IsZero() {
+			if e := h.ledger.Current().Plugins[p.Name]; !e.Image.IsZero() && e.Image != p.servingID() {
 				add(retry{plugin: p, image: e.Image, file: e.Source, at: r.Retry, in: pause(generations.Moment{Time: r.Retry}, r.Tries)})
 			}
 		}
@@ -97,8 +97,10 @@ func (h *Host) wanted(p *plugin, image generations.ID) (file string, ok bool) {
 	entry, named := release.Plugins[p.Name]
 	serves := p.serving()
 	switch {
+	case named && entry.Image == image:
+		return entry.Source, p.servingID() != image
 	case serves == nil && named:
-		return entry.Source, entry.Image == image
+		return "", false
 	case serves == nil:
 		return p.Image, true
 	}
@@ -116,6 +118,11 @@ func (h *Host) retry(r retry) error {
 		}
 		return err
 	}
+	var next time.Time
+	var tries int
+	if postponed := r.plugin.refusal(); postponed != nil {
+		next, tries = postponed.Retry, postponed.Tries
+	}
 	h.log.Info("an image is tried again", "plugin", r.plugin.Name, "image", r.image.Short())
 	h.reload(h.lifetime, []*plugin{r.plugin}, func() (order, error) { // which logs and records a refusal
 		if _, wanted := h.wanted(r.plugin, r.image); !wanted {
@@ -130,7 +137,21 @@ func (h *Host) retry(r retry) error {
 		}
 		return order{cause{kind: generations.KindDeploy, by: triedAgain}, []target{t}}, nil
 	})
+	if !r.quarantined {
+		r.plugin.keepTrying(r.image, next, tries)
+	}
 	return nil
+}
+
+// keepTrying has an image that was tried again and refused tried once more.
+func (p *plugin) keepTrying(image generations.ID, next time.Time, tries int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.refused != nil && p.refused.Image == image && p.refused.Retry.IsZero() {
+		later := *p.refused
+		later.Retry, later.Tries = next, tries
+		p.refused = &later
+	}
 }
 
 // postpone notes when the image is tried the next time after this one.

@@ -180,7 +180,7 @@ func TestDropRefused(t *testing.T) {
 	}
 	r.wants("/m", "m1 {2 map[/m:2]}")
 	r.plugins()[0].setRefusal(nil)
-	r.plugins()[0].reloadChanged() // m3, which is in its file
+	r.plugins()[0].reloadChanged(false) // m3, which is in its file
 	if refused := r.pluginStatus("m").Refused; refused == nil || !errors.Is(refused, ErrLosesState) {
 		t.Errorf("on a change: %v", refused)
 	}
