@@ -61,7 +61,8 @@ waits: ## measure how long callers wait beside checkpoints of ENTRIES (1,000,000
 	$(INTEGRATION) -run TestCheckpointWaits -v -args -wait-for $(WAITFOR) -wait-entries $(ENTRIES) -wait-size $(SIZE)
 
 long: ## run what make test shortens or skips outside of ./integration
-	$(GO) test -trimpath -timeout 30m ./generations ./internal/build ./internal/state
+	$(GO) test -trimpath -timeout 30m ./generations ./internal/build ./internal/state ./scripts/keep
+	$(GO) test -trimpath -timeout 30m -run TestKeep ./native
 	$(GO) test -trimpath -timeout 30m -run 'TestSweep|TestModel|Faults' . ./internal/server/supervisor
 
 fuzz: ## fuzz each parser for FUZZTIME (30s)

@@ -25,6 +25,7 @@ var importRules = []importRule{
 	{"abi", "", "plugins and host must agree on the exact version of every package that it imports"},
 	{"abi/keep", "abi", "it is compiled into plugins"},
 	{"native", "golang.org/x/sys", "any host of Go plugins can use it"},
+	{"native/std", "", "any program can import it: it adds nothing but the standard library"},
 	{"generations", "golang.org/x/sys github.com/google/renameio/v2", "it stores bytes and counts references"},
 
 	{"internal/cache", "abi", "it only stores values"},
@@ -61,7 +62,7 @@ var importRules = []importRule{
 		"it doesn't know who started it"},
 	{"internal/server/supervisor", ". generations native internal/crash internal/fault internal/inflight internal/passing internal/self internal/server/control internal/files " +
 		"internal/server/systemd internal/server/worker golang.org/x/sys", "it runs workers, and they load the plugins"},
-	{"cmd/sohost", ". generations native internal/build internal/checkpoint internal/instance internal/self internal/state internal/watch internal/server/control internal/server/supervisor " +
+	{"cmd/sohost", ". generations native native/std internal/build internal/checkpoint internal/instance internal/self internal/state internal/watch internal/server/control internal/server/supervisor " +
 		"internal/server/systemd internal/server/worker golang.org/x/sys github.com/lmittmann/tint github.com/pelletier/go-toml/v2 " +
 		"github.com/spf13 github.com/inconshreveable/mousetrap", "the only place for flags, configuration files and terminal output"},
 
@@ -71,6 +72,7 @@ var importRules = []importRule{
 	{"plugins/wordfreq/count", "", "it shows a package that only a plugin uses"},
 	{"plugins/wordfreq", "abi abi/keep plugins/wordfreq/count gopkg.in/yaml.v3", "it shows a plugin that has dependencies"},
 	{"scripts/imports", "", "tools for developers add no dependency"},
+	{"scripts/keep", "", "tools for developers add no dependency"},
 	{"scripts/mutate", "", "tools for developers add no dependency"},
 }
 

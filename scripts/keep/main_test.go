@@ -1,0 +1,89 @@
+package main
+
+import (
+	"debug/elf"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// written are the files that this program writes, and what they are written from.
+var written = [][2]string{{"../../native/keep.go", "../../native/keep_api.go"}, {"../../native/std/std.go", "../../native/std/api.go"}}
+
+// TestCurrent compares the files with the packages of the release that they are for, on this architecture: what only another one lacks
+// is in package syscall.
+func TestCurrent(t *testing.T) {
+	if v, err := oldest(); err != nil || !strings.HasPrefix(runtime.Version(), "go"+v+".") {
+		t.Skipf("the files are for go%s (%v)", v, err)
+	}
+	for _, w := range written {
+		source, err := os.ReadFile(w[0])
+		if err != nil {
+			t.Fatal(err)
+		}
+		is, err := os.ReadFile(w[1])
+		if err != nil {
+			t.Fatal(err)
+		}
+		name, packages := listed(source)
+		want, err := generate(name, packages, []string{runtime.GOARCH})
+		if err != nil {
+			t.Fatal(err)
+		}
+		lines := strings.Split(string(is), "\n")
+		inSyscall := false
+		for line := range strings.Lines(string(want)) {
+			line = strings.TrimSuffix(line, "\n")
+			if strings.HasPrefix(line, "\t// ") {
+				inSyscall = line == "\t// syscall"
+			}
+			if !inSyscall && !strings.HasPrefix(line, "//go:build") && !slices.Contains(lines, line) {
+				t.Errorf("%s lacks %q: run go generate ./native/...", w[1], line)
+			}
+		}
+	}
+}
+
+// What cmd/sohost grows by for packages that it doesn't use. The README's figures rest on it.
+const (
+	maxGrowth  = 6 << 20 // bytes
+	minSymbols = 8000
+)
+
+// TestGrowth bounds what cmd/sohost grows by for packages that only plugins use, and shows that it has them.
+func TestGrowth(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it links two programs of 30 MB")
+	}
+	size, symbols := built(t, "")
+	thinSize, thinSymbols := built(t, "sohost_thin")
+	t.Logf("%d bytes and %d symbols; without native/std %d and %d", size, symbols, thinSize, thinSymbols)
+	if size-thinSize > maxGrowth || symbols-thinSymbols < minSymbols {
+		t.Errorf("it grows by %d bytes and %d symbols, at most %d and at least %d are expected", size-thinSize, symbols-thinSymbols, maxGrowth, minSymbols)
+	}
+}
+
+func built(t *testing.T, tags string) (size int64, symbols int) {
+	program := filepath.Join(t.TempDir(), "sohost")
+	if out, err := exec.Command("go", "build", "-trimpath", "-tags", tags, "-o", program, "../../cmd/sohost").CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	info, err := os.Stat(program)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := elf.Open(program)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	all, err := f.DynamicSymbols()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return info.Size(), len(all)
+}
