@@ -35,6 +35,10 @@ var (
 	// Descriptor has no New.
 	ErrNoHandler = instance.ErrNoHandler
 
+	// ErrNotImplemented is returned when an instance doesn't implement what Options.Require demands of it, or what the function
+	// Call asks for. The error names the methods that it lacks.
+	ErrNotImplemented = instance.ErrNotImplemented
+
 	// ErrTooSlow is returned when a plugin's code, or the calls that a stateful reload waits for, took longer than
 	// Options allow.
 	ErrTooSlow = instance.ErrTooSlow

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"path"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"time"
 
@@ -36,6 +37,26 @@ type Options struct {
 	// Emit receives the points that plugins emit through abi.Host. It may be called from any goroutine. Default: a
 	// plugin's Emit returns an error.
 	Emit func(ctx context.Context, plugin string, points []abi.Point) error `json:"-"`
+
+	// Contracts names the packages that the program shares with its plugins, besides package abi and the standard library, by
+	// their import paths. They and what they import are the program's in every plugin, so that their types, errors and variables
+	// are the same on both sides. It must be a variable that is declared at package level as
+	//
+	//	var SohostContracts = []string{"example.com/app/contract"}
+	//
+	// because `sohost build --host` reads it from the program's file. New fails if it can't be read from there, or if
+	// the program doesn't contain one of the packages. Default: none.
+	Contracts []string
+
+	// Require returns the interface that the instances of a plugin must implement, most often one of a contract; another plugin
+	// is refused before it serves. Implements makes one for all plugins. Default, and for a plugin for which it returns nil:
+	// an instance must be one of the handlers that package abi names.
+	Require func(plugin string) reflect.Type `json:"-"`
+
+	// Services returns what a plugin gets from abi.Host.Services. It may be called from any goroutine, first by the plugin's New.
+	// An image that is opened in a child process first has no services there, and needs none: New isn't called there.
+	// Default: nothing.
+	Services func(plugin string) any `json:"-"`
 
 	// OpenTimeout is the time limit for each of three steps: probing an image, not counting time in which the probe waits
 	// for a CPU, up to six times the limit in all; opening it and calling New; and Start, for all plugins of a deploy
@@ -189,6 +210,7 @@ func (o Options) resolve() (Options, error) {
 	if o.Process == nil {
 		o.Process = &Process{}
 	}
+	errs = append(errs, o.checkContracts())
 
 	names, routes := map[string]bool{}, map[string]string{}
 	plugins := make([]Plugin, 0, len(o.Plugins))
@@ -201,6 +223,7 @@ func (o Options) resolve() (Options, error) {
 			errs = append(errs, fmt.Errorf("plugin %s: named twice", p.Name))
 		}
 		names[p.Name] = true
+		errs = append(errs, o.checkRequire(p.Name))
 		for _, r := range p.Routes {
 			if other, taken := routes[r]; taken {
 				errs = append(errs, fmt.Errorf("plugin %s: route %s is %s's already", p.Name, r, other))

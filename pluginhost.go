@@ -27,6 +27,13 @@ func (o *pluginHost) Logger() *slog.Logger    { return o.log }
 func (o *pluginHost) Cache() abi.Cache        { return o.plugin.cache }
 func (o *pluginHost) SharedCache() abi.Cache  { return o.plugin.host.sharedCache }
 
+func (o *pluginHost) Services() any {
+	if services := o.plugin.host.opts.Services; services != nil {
+		return services(o.plugin.Name)
+	}
+	return nil
+}
+
 func (o *pluginHost) Emit(ctx context.Context, points []abi.Point) error {
 	emit := o.plugin.host.opts.Emit
 	if emit == nil {

@@ -218,7 +218,8 @@ func (c *candidate) open(ctx context.Context, path string) error {
 	}
 	next := &loaded{id: c.move.To, label: c.move.To.Short(), since: c.move.Time, skipped: c.skips()}
 	err = c.watched(PhaseNew, func() (err error) {
-		next.Instance, err = instance.New(limited, image, newPluginHost(c.plugin, c.move.To), row, c.closeLate)
+		required := c.plugin.required()
+		next.Instance, err = instance.New(limited, image, newPluginHost(c.plugin, c.move.To), required, row, c.closeLate)
 		return err
 	})
 	if next.Instance != nil { // even after an error: abandon closes it

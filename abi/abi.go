@@ -1,5 +1,6 @@
 // Package abi is the contract between a sohost server and the plugins that it loads. Besides the standard library it is the
-// only package that both share, so its types are the only ones that are the same on both sides.
+// only package that every server shares with its plugins, so its types are the same on both sides. A program that embeds
+// sohost can share packages of its own.
 //
 // The package is frozen. The Go linker compares a hash of it that covers even the positions of its declarations. After any
 // edit, even of a comment, plugins built before can't be loaded until they are rebuilt. The package holds only types and
@@ -91,8 +92,8 @@ type Descriptor struct {
 	ConcurrentExport bool
 }
 
-// Instance is one generation's instance of a plugin. It may be any value that implements at least one handler; the interfaces
-// it implements define what it can do.
+// Instance is one generation's instance of a plugin. It may be any value that implements at least one handler, or what a program
+// that embeds sohost requires instead; the interfaces it implements define what it can do.
 //
 // Handlers:
 //   - net/http.Handler answers requests for the plugin's routes; the path still has the route's prefix

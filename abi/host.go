@@ -27,6 +27,10 @@ type Host interface {
 	// SharedCache returns the cache that all plugins of the server share.
 	SharedCache() Cache
 
+	// Services returns what the program that embeds sohost offers to this plugin: a value of a type that it shares with its
+	// plugins, to be got by a type assertion. It is nil if there is none; that is always so with `sohost run`.
+	Services() any
+
 	// Emit hands points to the server for storing. It blocks until the server has accepted them or ctx ends. If the server
 	// has nowhere to put them, it accepts none and returns an error; that is always so with `sohost run`. The caller keeps
 	// the slice.

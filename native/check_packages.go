@@ -37,6 +37,7 @@ func (c *checker) programPackages() {
 				Remedy: fmt.Sprintf("import %q in the plugin", p)})
 		}
 	}
+	c.privateContracts()
 	common, differ := 0, c.standardDiffers()
 	for p := range c.img.Packages {
 		if _, ok := c.exe.Packages[p]; ok && c.img.Standard(p) {
@@ -67,6 +68,8 @@ func (c *checker) wrongPackage(p, want, found string) Reason {
 	switch {
 	case c.shared(p):
 		r.Remedy = "build the plugin again with the host's version of the package: `sohost build --host HOST`"
+	case c.contract(p):
+		r.Remedy = c.contractRemedy(p)
 	case c.img.Standard(p):
 		r.Remedy = "build the plugin with the same Go installation and flags as the host"
 	default:
@@ -85,8 +88,12 @@ func (c *checker) otherModule(p string) (Reason, bool) {
 	if w == nil || f == nil || w.Sum == "" || f.Sum == "" || w.Sum == f.Sum {
 		return Reason{}, false
 	}
-	return Reason{Code: WrongPackage, Subject: p, Want: w.Path + " " + w.Version, Found: f.Path + " " + f.Version,
-		Remedy: "build it with `sohost build`, which gives the plugin its own copy of the package, or use the host's version"}, true
+	r := Reason{Code: WrongPackage, Subject: p, Want: w.Path + " " + w.Version, Found: f.Path + " " + f.Version,
+		Remedy: "build it with `sohost build`, which gives the plugin its own copy of the package, or use the host's version"}
+	if c.contract(p) {
+		r.Remedy = c.contractRemedy(p)
+	}
+	return r, true
 }
 
 // version describes the build of a package: its module's version, if known, and its hash.

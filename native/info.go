@@ -78,6 +78,13 @@ type Info struct {
 	// executables that can load plugins, have any.
 	Packages map[string]string `json:"packages,omitempty"`
 
+	// Contracts are the packages that a host program shares with its plugins besides package abi, as it names them itself: see
+	// ContractsVariable. Sorted. Only executables that can load plugins have any.
+	Contracts []string `json:"contracts,omitempty"`
+
+	// ContractsFault says why the contracts can't be read.
+	ContractsFault string `json:"contracts_fault,omitempty"`
+
 	// Symbols are the exported variables and functions of the main package, sorted.
 	Symbols []string `json:"symbols,omitempty"`
 

@@ -74,6 +74,11 @@ func inspect(r io.ReaderAt, size int64, seal *Seal) (*Info, error) {
 	if isGo {
 		i.CSymbols, i.CPackages = i.foreign(syms)
 	}
+	if i.CanLoadPlugins() {
+		if i.Contracts, i.ContractsFault, err = table.contracts(); err != nil {
+			return nil, err
+		}
+	}
 	return i, nil
 }
 

@@ -13,7 +13,7 @@ func newBuildCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "build [PACKAGE...]",
 		Short: "Build plugins into images that a server can reload",
-		Long: `Build makes isolated images: an image shares only the standard library and the sohost contract with the server. Every other
+		Long: `Build makes isolated images: an image shares only the standard library and contracts with the server. Every other
 package gets a content-addressed import path, so an image can have its own version of any dependency and can be loaded next to
 every earlier build.
 
@@ -24,7 +24,9 @@ server could not load the image, the file is left unchanged.
 The plugin's own packages, those in its directory and below, are new in every generation: their variables are initialized
 again and their init functions run. All other packages are shared, variables included, by all plugins and generations that
 have them with the same content. A line //sohost:fresh PATTERN in a Go file of package main gives the plugin its own copy of
-those that match, in every generation, and so does --fresh; --share does the opposite.`,
+those that match, in every generation, and so does --fresh; --not-fresh does the opposite.
+
+Packages that the server names as its contracts, and what these import, are the server's in every image.`,
 		Example: `  sohost build ./plugins/counter
   sohost build ./plugins/*
   sohost build --host ./myserver -o /srv/plugins/ ../shop/cmd/prices
@@ -38,7 +40,7 @@ those that match, in every generation, and so does --fresh; --share does the opp
 	jobs := f.IntP("jobs", "j", runtime.NumCPU(), "`number` of plugins to build at once")
 	f.StringVar(&opts.Host, "host", "", "`executable` of the server that will load the images (default: this one)")
 	f.StringSliceVar(&opts.Fresh, "fresh", nil, "`patterns` of more packages that are new in every generation")
-	f.StringSliceVar(&opts.Share, "share", nil, "`patterns` of packages that generations share while their content is the same")
+	f.StringSliceVar(&opts.NotFresh, "not-fresh", nil, "`patterns` of packages that generations have in common while they are the same")
 	f.StringSliceVar(&opts.Tags, "tags", nil, "build `tags` to add to those of the server")
 	f.StringVar(&opts.LDFlags, "ldflags", "", "linker `flags`, such as '-X main.version=1.2'")
 	f.StringVar(&opts.PGO, "pgo", "", "the `profile` that the server was built with, if any")

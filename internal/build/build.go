@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -23,6 +24,7 @@ type Result struct {
 	Size       int64         `json:"size"`       // in bytes
 	Elapsed    time.Duration `json:"elapsed_ns"` // in nanoseconds
 	Changed    bool          `json:"changed"`    // false: Output already held the same bytes and was not written
+	Contracts  []string      `json:"contracts"`  // packages that are the host's, besides abi and the standard library
 	Fresh      []string      `json:"fresh"`      // packages that are new in each generation
 	Private    []string      `json:"private"`    // packages that generations share while their content is the same
 
@@ -71,7 +73,7 @@ func build(ctx context.Context, opts Options) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := check(info, opts.Host, s.host, p, s.listing.find(abiPath)); err != nil {
+	if err := s.check(info, p); err != nil {
 		return nil, err
 	}
 	r := newResult(info, p)
@@ -112,13 +114,20 @@ func prepare(ctx context.Context, opts Options) (*surveyed, *plan, error) {
 	if err := s.listing.check(s.target, s.relative); err != nil {
 		return nil, nil, err
 	}
+	if s.exe, err = native.InspectFile(opts.Host); err != nil {
+		return nil, nil, fmt.Errorf("read the host: %w", err)
+	}
+	if err := checkHost(filepath.Base(hostName(opts.Host)), s.exe); err != nil {
+		return nil, nil, err
+	}
 	p, err := makePlan(ctx, s, opts)
 	return s, p, err
 }
 
 // newResult returns what the image and the plan determine of a result.
 func newResult(info *native.Info, p *plan) *Result {
-	r := &Result{Package: p.Main, PluginPath: info.PluginPath, Toolchain: info.Toolchain, Fresh: []string{}, Private: []string{}}
+	r := &Result{Package: p.Main, PluginPath: info.PluginPath, Toolchain: info.Toolchain,
+		Contracts: slices.Sorted(maps.Keys(p.Contracts)), Fresh: []string{}, Private: []string{}}
 	if r.WhyFull = p.why; info.Seal != nil {
 		r.Slim, r.Along = info.Seal.Slim, info.Seal.Along
 	}
@@ -141,6 +150,7 @@ type surveyed struct {
 	all      map[string]string // all that was asked of go env
 	flags    buildFlags
 	host     host
+	exe      *native.Info // the host's file
 	target   target
 	listing  *listing
 	command  goCommand

@@ -11,16 +11,16 @@ import (
 
 // check refuses an image that the host could not load. The runtime may refuse what compiler and linker accept, and it is best
 // reported at build time.
-func check(image *native.Info, hostFile string, h host, p *plan, contract *listed) error {
-	process, err := native.ProcessOf(hostFile)
-	if err != nil {
-		return fmt.Errorf("read the host: %w", err)
-	}
-	err = native.Check(image, process, native.Requirements{Symbol: abi.Symbol, Shared: []string{abiPath}})
+func (s *surveyed) check(image *native.Info, p *plan) error {
+	err := native.Check(image, &native.Process{Executable: s.exe}, native.Requirements{Symbol: abi.Symbol, Shared: []string{abiPath}})
 	if rejection := (*native.Rejection)(nil); errors.As(err, &rejection) {
 		for i, r := range rejection.Reasons {
-			if r.Code == native.WrongPackage && r.Subject == abiPath {
-				rejection.Reasons[i].Remedy = abiRemedy(h, contract)
+			switch {
+			case r.Code != native.WrongPackage:
+			case r.Subject == abiPath:
+				rejection.Reasons[i].Remedy = abiRemedy(s.host, s.listing.find(abiPath))
+			case p.Contracts[r.Subject] != "":
+				rejection.Reasons[i].Remedy = contractRemedy(s.host, s.exe, s.listing.find(r.Subject))
 			}
 		}
 		return &ImageError{Package: p.Main, Rejection: rejection}

@@ -36,12 +36,12 @@ func freshPatterns(main *listed) ([]string, error) {
 }
 
 // checkPatterns refuses a directive with a pattern that matches no package: after a slip the package would still be shared.
-func checkPatterns(patterns []string, main *listed, all []*listed) error {
+func checkPatterns(patterns []string, main *listed, all, hosts []*listed) error {
 	for _, p := range patterns {
 		m := newMatcher([]string{p}, main.Dir)
-		if !slices.ContainsFunc(all, func(l *listed) bool { return !l.Standard && l.ImportPath != abiPath && m.match(l) }) {
+		if !slices.ContainsFunc(all, func(l *listed) bool { return m.match(l) && !slices.Contains(hosts, l) }) {
 			return &Refusal{Kind: ErrPackage, Reason: fmt.Sprintf("%s %s matches no package that %s imports, directly or not", freshDirective, p, main.ImportPath),
-				Remedy: "correct the pattern, or remove it; packages of the standard library and of the contract are shared in any case"}
+				Remedy: "correct the pattern, or remove it; packages of the standard library and of contracts are the server's in any case"}
 		}
 	}
 	return nil

@@ -24,6 +24,10 @@ var (
 	// ErrNoTool is returned when a program that the build needs isn't there: the go command or the C compiler.
 	ErrNoTool = errors.New("missing tool")
 
+	// ErrContract is returned when the plugin has other versions of packages that it shares with the host. The error is a
+	// *ContractError.
+	ErrContract = errors.New("another contract")
+
 	// ErrFlags is returned when GOFLAGS has flags that an isolated image can't be built with.
 	ErrFlags = errors.New("conflicting build flags")
 )
@@ -75,6 +79,24 @@ func (e *CompileError) Error() string { return fmt.Sprintf("compile %s:\n%s", e.
 
 // Is makes errors.Is(err, ErrCompile) true.
 func (e *CompileError) Is(target error) bool { return target == ErrCompile }
+
+// ContractError holds every package of the host's contracts of which the plugin has another version. Nothing was compiled.
+type ContractError struct {
+	Package   string // import path of the plugin
+	Rejection *native.Rejection
+}
+
+func (e *ContractError) Error() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%v: %s can't be built for this host:", ErrContract, e.Package)
+	for _, r := range e.Rejection.Reasons {
+		fmt.Fprintf(&b, "\n  %v", r)
+	}
+	return b.String()
+}
+
+// Unwrap makes errors.Is true for ErrContract and for each reason's native.Code.
+func (e *ContractError) Unwrap() []error { return []error{ErrContract, e.Rejection} }
 
 // ImageError holds every reason why the host can't load the image that was built.
 type ImageError struct {

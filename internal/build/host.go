@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// abiModule and abiPath name the one package besides the standard library that host and plugins share.
+// abiModule and abiPath name the one package besides the standard library that every host shares with its plugins.
 const (
 	abiModule = "github.com/sohost/sohost"
 	abiPath   = abiModule + "/abi"
@@ -38,11 +38,15 @@ func readHost(file string) (host, error) {
 		return host{}, &Refusal{Kind: ErrHost, Reason: fmt.Sprintf("read the build info of %s: %v", file, err),
 			Remedy: "name a Go binary that the go command built from a module"}
 	}
-	name := file
+	return hostOf(hostName(file), info)
+}
+
+// hostName returns the name of the host's file for messages.
+func hostName(file string) string {
 	if link, err := os.Readlink(file); err == nil && strings.HasPrefix(file, "/proc/") {
-		name = link
+		return link
 	}
-	return hostOf(name, info)
+	return file
 }
 
 // hostOf interprets the build info of the binary called name.
@@ -75,7 +79,7 @@ func hostOf(name string, info *debug.BuildInfo) (host, error) {
 			h.env = append(h.env, k+"="+v)
 		}
 	}
-	dir, ok := abiDir(info)
+	dir, ok := recordedDir(info, abiPath)
 	if !ok {
 		return host{}, &Refusal{Kind: ErrHost, Reason: fmt.Sprintf("%s doesn't contain %s", name, abiModule),
 			Remedy: "name a host that contains it with --host"}
@@ -102,29 +106,4 @@ func release(version string) string {
 	version, _, _ = strings.Cut(version, " X:")
 	version, _, _ = strings.Cut(version, "-X:")
 	return version
-}
-
-// abiDir returns the directory under which a build with -trimpath records the files of package abi. The linker's package hash
-// covers it, so a plugin must record the same one.
-func abiDir(info *debug.BuildInfo) (dir string, ok bool) {
-	const below = "/abi"
-	if info.Main.Path == abiModule {
-		// A version here doesn't mean that abi was recorded as module@version: the go command also derives versions from the
-		// repository's tags. It knows the checksum only of a downloaded main module.
-		if info.Main.Sum != "" {
-			return abiModule + "@" + info.Main.Version + below, true
-		}
-		return abiPath, true
-	}
-	for _, m := range info.Deps {
-		if m.Path != abiModule {
-			continue
-		}
-		if m.Version == "" || m.Version == "(devel)" { // another main module of a workspace
-			return abiPath, true
-		}
-		// A replacement doesn't matter: the required version counts.
-		return abiModule + "@" + m.Version + below, true
-	}
-	return "", false
 }

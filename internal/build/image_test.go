@@ -37,17 +37,17 @@ func TestVersions(t *testing.T) {
 	}
 }
 
-// TestFreshAndShare reverses the defaults that TestVersions shows: which packages generations share.
-func TestFreshAndShare(t *testing.T) {
+// TestFreshAndNotFresh reverses the defaults that TestVersions shows: which packages generations share.
+func TestFreshAndNotFresh(t *testing.T) {
 	f := unpack(t, "versions")
 	for _, test := range []struct {
-		name         string
-		fresh, share []string
-		directive    string
-		second       string
+		name            string
+		fresh, notFresh []string
+		directive       string
+		second          string
 	}{
 		{"fresh", []string{"example.com/lib/..."}, nil, "", "second sub=a yaml=v3.0.0 own=1 lib=1"},
-		{"share", nil, []string{"./plugin/..."}, "", "second sub=a yaml=v3.0.0 own=2 lib=2"},
+		{"not fresh", nil, []string{"./plugin/..."}, "", "second sub=a yaml=v3.0.0 own=2 lib=2"},
 		{"directive", nil, nil, "//sohost:fresh example.com/lib/... ../sub\n", "second sub=a yaml=v3.0.0 own=1 lib=1"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -55,7 +55,7 @@ func TestFreshAndShare(t *testing.T) {
 			defer func() { f.edit("plugin/main.go", test.directive+"func main() {}", "func main() {}") }()
 			build := func() string {
 				opts := f.options("./plugin")
-				opts.Fresh, opts.Share = test.fresh, test.share
+				opts.Fresh, opts.NotFresh = test.fresh, test.notFresh
 				return f.buildWith(opts).Output
 			}
 			first := build()

@@ -2,6 +2,7 @@ package build
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -24,14 +25,14 @@ func checkLDFlags(lists []string) error {
 	return nil
 }
 
-// stringVariables makes the packages fresh whose string variables the linker sets with -X. Otherwise generations would share
-// such a package, and with it the value that the first of them was linked with. For the same reason it refuses to set
-// variables of packages that belong to the host.
-func (p *plan) stringVariables(lists []string, standard map[string]bool) error {
+// stringVariables returns the import paths of packages whose string variables the linker sets with -X. They have to be fresh:
+// otherwise generations would share such a package, and with it the value that the first of them was linked with. For the same
+// reason it refuses to set variables of packages that belong to the host.
+func stringVariables(lists []string, hosts []*listed) (paths []string, err error) {
 	for _, list := range lists {
 		items, err := splitQuoted(list)
 		if err != nil {
-			return err // checkLDFlags has refused it
+			return nil, err // checkLDFlags has refused it
 		}
 		for i, item := range items {
 			text, ok := xFlag(items, i)
@@ -39,17 +40,17 @@ func (p *plan) stringVariables(lists []string, standard map[string]bool) error {
 				continue
 			}
 			path, _, ok := variable(text)
-			switch {
-			case !ok || path == "main": // the linker reports the former
-			case p.private(path):
-				p.Roles[path] = roleFresh
-			case standard[path] || path == abiPath:
-				return &Refusal{Kind: ErrFlags, Reason: fmt.Sprintf("-ldflags has %s %s: this package belongs to the server, whose value counts", item, text),
+			if !ok || path == "main" { // the linker reports the former
+				continue
+			}
+			if slices.ContainsFunc(hosts, func(p *listed) bool { return p.ImportPath == path }) {
+				return nil, &Refusal{Kind: ErrFlags, Reason: fmt.Sprintf("-ldflags has %s %s: this package belongs to the server, whose value counts", item, text),
 					Remedy: "set it when the server is built"}
 			}
+			paths = append(paths, path)
 		}
 	}
-	return nil
+	return paths, nil
 }
 
 // xFlag returns the value of a linker flag -X, which is part of an argument or the one after it.

@@ -30,9 +30,9 @@ type Options struct {
 	// directory and below. Patterns are import paths, or directories if they begin with a dot; "..." matches any string.
 	Fresh []string
 
-	// Share holds patterns of packages that generations share while their content is the same, even if they are the
-	// plugin's own or match Fresh. Package main itself is always new.
-	Share []string
+	// NotFresh holds patterns of packages that aren't new in every generation, even if they are the plugin's own or match Fresh:
+	// generations have one copy of them while their content is the same. Package main itself is always new.
+	NotFresh []string
 
 	// Tags holds build tags, in addition to the host's and those of GOFLAGS.
 	Tags []string

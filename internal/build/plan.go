@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"slices"
 	"strings"
 )
@@ -24,6 +25,10 @@ type plan struct {
 
 	why string // why the image is full, if it is known before it is linked
 
+	// Contracts has the packages that are the host's because of its contracts, by import path, each with the contract that it
+	// belongs to. All of them are shared.
+	Contracts map[string]string
+
 	marks   map[string]mark   // by import path
 	modules map[string]string // by import path: the path of the module, if there is one
 }
@@ -33,53 +38,42 @@ const planEnv = "SOHOST_BUILD_PLAN"
 
 // makePlan decides the role of every package.
 func makePlan(ctx context.Context, s *surveyed, opts Options) (*plan, error) {
-	p := &plan{Main: s.listing.main.ImportPath, Roles: make(map[string]role), GCFlags: s.host.gcflags, DWARF: opts.DWARF,
-		Aliases: make(map[string][]string), marks: make(map[string]mark), modules: make(map[string]string)}
 	main := s.listing.main
-	written, err := freshPatterns(main)
-	if err != nil {
-		return nil, err
-	}
-	if err := checkPatterns(written, main, s.listing.all); err != nil {
-		return nil, err
-	}
-	share := newMatcher(opts.Share, opts.Dir)
-	fresh := slices.Concat(newMatcher(opts.Fresh, opts.Dir), newMatcher(written, main.Dir))
-	var private []*listed
-	for _, pkg := range s.listing.all {
-		switch {
-		case pkg.Standard:
-			continue
-		case pkg.ImportPath == abiPath:
-			p.Roles[abiPath] = roleShared
-			continue
-		case pkg == s.listing.main:
-			p.Roles[pkg.ImportPath] = roleFresh
-		case share.match(pkg):
-			p.Roles[pkg.ImportPath] = rolePrivate
-		case ownTree(pkg, s.listing.main) || fresh.match(pkg):
-			p.Roles[pkg.ImportPath] = roleFresh
-		default:
-			p.Roles[pkg.ImportPath] = rolePrivate
-		}
-		private = append(private, pkg)
-		if pkg.Module != nil {
-			p.modules[pkg.ImportPath] = pkg.Module.Path
-		}
-	}
-	if p.Roles[abiPath] != roleShared {
+	p := &plan{Main: main.ImportPath, Roles: make(map[string]role), GCFlags: s.host.gcflags, DWARF: opts.DWARF,
+		Aliases: make(map[string][]string), Contracts: contractPackages(s.exe.Contracts, s.listing),
+		marks: make(map[string]mark), modules: make(map[string]string)}
+	if s.listing.find(abiPath) == nil {
 		return nil, &Refusal{Kind: ErrPackage, Reason: fmt.Sprintf("%s doesn't import %s", p.Main, abiPath),
 			Remedy: "declare var Plugin = abi.Descriptor{…} in it"}
 	}
 	if err := p.decideSlim(s, opts); err != nil {
 		return nil, err
 	}
-	standard := make(map[string]bool)
-	for _, pkg := range s.listing.all {
-		standard[pkg.ImportPath] = pkg.Standard
-	}
-	if err := p.stringVariables(s.flags.ldflags, standard); err != nil {
+	if err := checkContracts(p.Main, s.exe, p.Contracts, s.listing); err != nil {
 		return nil, err
+	}
+	from, err := s.origins(opts, p.Contracts)
+	if err != nil {
+		return nil, err
+	}
+	var private []*listed
+	for _, pkg := range s.listing.all {
+		switch role := from.of(pkg).role(); role {
+		case "":
+		case roleShared:
+			p.Roles[pkg.ImportPath] = role
+			dir := ""
+			if s.host.trimpath {
+				dir, _ = recordedDir(&debug.BuildInfo{Main: s.exe.Main, Deps: s.exe.Deps}, pkg.ImportPath)
+			}
+			p.marks[pkg.ImportPath] = mark{role: role, value: dir}
+		default:
+			p.Roles[pkg.ImportPath] = role
+			private = append(private, pkg)
+			if pkg.Module != nil {
+				p.modules[pkg.ImportPath] = pkg.Module.Path
+			}
+		}
 	}
 	slices.SortFunc(private, func(a, b *listed) int { return strings.Compare(a.ImportPath, b.ImportPath) })
 	if err := p.linkNames(private); err != nil {
@@ -88,7 +82,6 @@ func makePlan(ctx context.Context, s *surveyed, opts Options) (*plan, error) {
 	if err := p.bareSymbols(private); err != nil {
 		return nil, err
 	}
-	p.marks[abiPath] = mark{role: roleShared, value: s.host.abiDir}
 	cKeys := make(map[string]string)
 	for _, pkg := range private {
 		var err error
@@ -100,6 +93,28 @@ func makePlan(ctx context.Context, s *surveyed, opts Options) (*plan, error) {
 		return nil, err // the keys lack what couldn't be asked
 	}
 	return p, p.mark(private, append(slices.Clone(s.settings), fmt.Sprintf("dwarf=%t", p.DWARF)), cKeys, s.env.GOMODCACHE)
+}
+
+// origins returns what decides where packages come from. It refuses directives and flags that contradict that.
+func (s *surveyed) origins(opts Options, contracts map[string]string) (*origins, error) {
+	main := s.listing.main
+	written, err := freshPatterns(main)
+	if err != nil {
+		return nil, err
+	}
+	from := &origins{main: main, contracts: contracts, notFresh: newMatcher(opts.NotFresh, opts.Dir),
+		fresh: slices.Concat(newMatcher(opts.Fresh, opts.Dir), newMatcher(written, main.Dir))}
+	var hosts []*listed // packages that the host has
+	for _, pkg := range s.listing.all {
+		if r := from.of(pkg).role(); r == "" || r == roleShared {
+			hosts = append(hosts, pkg)
+		}
+	}
+	if err := checkPatterns(written, main, s.listing.all, hosts); err != nil {
+		return nil, err
+	}
+	from.variables, err = stringVariables(s.flags.ldflags, hosts)
+	return from, err
 }
 
 // mark sets the mark of each private package.

@@ -32,7 +32,11 @@ type Instance struct {
 // Even with an error, such as ErrNoHandler, New may return an instance, which the caller must close.
 //
 // In row, which may be nil, the instance notes which calls of the plugin's code run. Its owner releases it.
-func New(ctx context.Context, image *Image, host abi.Host, row *inflight.Row, late func(*Instance)) (*Instance, error) {
+//
+// required is the interface that the instance must implement. If it is nil, that is one of the handlers that package abi names.
+func New(
+	ctx context.Context, image *Image, host abi.Host, required reflect.Type, row *inflight.Row, late func(*Instance),
+) (*Instance, error) {
 	in := &Instance{image: image, row: row}
 	var made error
 	var decided atomic.Bool // by whichever comes first: New's return, or the end of the wait
@@ -56,7 +60,12 @@ func New(ctx context.Context, image *Image, host abi.Host, row *inflight.Row, la
 		return in, fmt.Errorf("%w: New returned a nil %T and no error", ErrNoHandler, in.value)
 	}
 	in.handler, _ = in.value.(http.Handler)
-	if !handlesSomething(in.value) {
+	switch {
+	case required != nil:
+		if err := Lacks(in.value, required); err != nil {
+			return in, fmt.Errorf("%w; correct what New returns and build the plugin again", err)
+		}
+	case !handlesSomething(in.value):
 		return in, fmt.Errorf("%w: New returned a %T, which is neither an http.Handler nor an abi.BatchHandler or abi.ScheduleHandler",
 			ErrNoHandler, in.value)
 	}

@@ -67,7 +67,7 @@ func notLate(t *testing.T) func(*Instance) {
 
 func instantiate(t *testing.T, value abi.Instance, d abi.Descriptor) *Instance {
 	t.Helper()
-	in, err := New(limited(t), imageOf(value, nil, d), nil, nil, notLate(t))
+	in, err := New(limited(t), imageOf(value, nil, d), nil, nil, nil, notLate(t))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -144,10 +144,10 @@ func TestWithoutMethods(t *testing.T) {
 }
 
 func TestNewFails(t *testing.T) {
-	if in, err := New(limited(t), imageOf(nil, errStep, abi.Descriptor{}), nil, nil, notLate(t)); in != nil || !errors.Is(err, errStep) {
+	if in, err := New(limited(t), imageOf(nil, errStep, abi.Descriptor{}), nil, nil, nil, notLate(t)); in != nil || !errors.Is(err, errStep) {
 		t.Errorf("an error: %v, %v", in, err)
 	}
-	if in, err := New(limited(t), imageOf(7, nil, abi.Descriptor{}), nil, nil, notLate(t)); in == nil || !errors.Is(err, ErrNoHandler) ||
+	if in, err := New(limited(t), imageOf(7, nil, abi.Descriptor{}), nil, nil, nil, notLate(t)); in == nil || !errors.Is(err, ErrNoHandler) ||
 		!strings.Contains(err.Error(), "returned a int") {
 		t.Errorf("nothing to call: %v, %v", in, err)
 	}
@@ -156,7 +156,7 @@ func TestNewFails(t *testing.T) {
 // TestNewNil refuses an instance that can't be called, however well its type fits.
 func TestNewNil(t *testing.T) {
 	for _, value := range []abi.Instance{nil, (*steps)(nil)} {
-		in, err := New(limited(t), imageOf(value, nil, abi.Descriptor{}), nil, nil, notLate(t))
+		in, err := New(limited(t), imageOf(value, nil, abi.Descriptor{}), nil, nil, nil, notLate(t))
 		if !errors.Is(err, ErrNoHandler) || !strings.Contains(err.Error(), "nil") {
 			t.Errorf("%T: %v", value, err)
 		}
@@ -190,7 +190,7 @@ func TestNewLate(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 			defer cancel()
 			var late *Instance
-			in, err := New(ctx, image, nil, nil, func(in *Instance) { late = in })
+			in, err := New(ctx, image, nil, nil, nil, func(in *Instance) { late = in })
 			time.Sleep(time.Hour)
 			synctest.Wait()
 			if (in != nil) != test.made || (late != nil) != test.late || !errors.Is(err, test.failed) {

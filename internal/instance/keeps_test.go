@@ -50,7 +50,7 @@ func TestLiveExport(t *testing.T) {
 		"two keep.Maps":    {&twoKeeper{}, keep.Prototype[twoStates]("s", 1), false, false},
 		"no state":         {&steps{}, abi.State{}, false, false},
 	} {
-		_, err := New(limited(t), imageOf(c.value, nil, abi.Descriptor{State: c.state, ConcurrentExport: true}), nil, nil, notLate(t))
+		_, err := New(limited(t), imageOf(c.value, nil, abi.Descriptor{State: c.state, ConcurrentExport: true}), nil, nil, nil, notLate(t))
 		if errors.Is(err, ErrLiveExport) != c.refused || (err != nil) != c.refused {
 			t.Errorf("%s: %v", name, err)
 		}

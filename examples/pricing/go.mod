@@ -1,0 +1,15 @@
+module example.com/pricing
+
+go 1.26.0
+
+require (
+	github.com/google/uuid v1.6.0
+	github.com/sohost/sohost v0.0.0
+)
+
+require (
+	github.com/google/renameio/v2 v2.0.2 // indirect
+	golang.org/x/sys v0.49.0 // indirect
+)
+
+replace github.com/sohost/sohost => ../..
