@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// TestContract runs the program in examples/pricing, which calls its plugin by an interface of its own, and reloads the plugin, which
+// TestContract runs the program in testdata/contract/pricing, which calls its plugin by an interface of its own, and reloads the plugin, which
 // is of another module, under load. The plugin takes no requests, and is given a service.
 func TestContract(t *testing.T) {
 	t.Parallel()
@@ -51,7 +51,7 @@ func TestContract(t *testing.T) {
 	d.terminate()
 }
 
-// example has the modules of examples, to be edited by a test.
+// example has the modules in testdata/contract, to be edited by a test.
 type example struct {
 	dir     string
 	program string // of the module pricing
@@ -61,7 +61,7 @@ type example struct {
 func newExample(t *testing.T) *example {
 	t.Helper()
 	e := &example{dir: t.TempDir()}
-	if err := os.CopyFS(e.dir, os.DirFS(filepath.Join(repository, "examples"))); err != nil {
+	if err := os.CopyFS(e.dir, os.DirFS("testdata/contract")); err != nil {
 		t.Fatal(err)
 	}
 	e.plugin = &source{t: t, name: "flat", dir: filepath.Join(e.dir, "flat")}

@@ -12,4 +12,4 @@ require (
 	golang.org/x/sys v0.49.0 // indirect
 )
 
-replace github.com/sohost/sohost => ../..
+replace github.com/sohost/sohost => ../../../..

@@ -1,4 +1,4 @@
-// Flat is a plugin of the program in examples/pricing: every order costs what its items cost, and a flat charge.
+// Flat is a plugin of the program in ../pricing: every order costs what its items cost, and a flat charge.
 package main
 
 import (

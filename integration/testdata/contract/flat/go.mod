@@ -11,5 +11,5 @@ require github.com/google/uuid v1.6.0 // indirect
 
 replace (
 	example.com/pricing => ../pricing
-	github.com/sohost/sohost => ../..
+	github.com/sohost/sohost => ../../../..
 )
