@@ -21,7 +21,7 @@ func TestFewFiles(t *testing.T) {
 	p := newPlace(t)
 	install(t, newSource(t, "hello").build(), filepath.Join(p.plugins, "hello.so"))
 	d := startServer(t, p, "sh", "-c", `ulimit -n 64; exec "$0" "$@"`, server, "run", "--listen", "127.0.0.1:0", "--store", p.store,
-		"--control", p.control, "--log-format", "json", "--plugins", p.plugins, "--shutdown-timeout", "2s")
+		"--control", p.control, "--log-format", "json", "--plugins", p.plugins, "--shutdown-timeout", patience.String()) // old workers answer until then
 	var waiting []net.Conn
 	for range 170 {
 		c, err := net.Dial("tcp", d.url[len("http://"):])
