@@ -11,6 +11,7 @@ KILLS       ?= 150
 REPEATS     ?= 10
 WAITFOR     ?= 10m
 ENTRIES     ?= 1000000
+RACE        ?= ./...
 SIZE        ?= 0
 MUTANTS     ?= 100000
 PKGS        ?= . ./internal/blame ./internal/checkpoint ./internal/instance ./internal/ledger ./internal/pidfd ./internal/routes
@@ -42,8 +43,8 @@ test: ## run every test that needs nothing but Go and a C compiler; prints what 
 test-arm64: ## load, reload, hand over and crash on arm64, under qemu-user
 	scripts/test-arm64.sh
 
-race: ## run the tests under the race detector, servers and plugins too
-	$(GO) test -race $(TESTFLAGS) ./...
+race: ## run the tests of RACE (./...) under the race detector, servers and plugins too
+	$(GO) test -race $(TESTFLAGS) -vet=off $(RACE)
 
 soak: ## reload SOAK (2,000) times under load, from worker to worker; takes some minutes and 1 GB of disk
 	$(INTEGRATION) -run TestSoak -v -args -pause 2ms -soak $(SOAK)

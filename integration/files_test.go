@@ -20,8 +20,9 @@ func TestFewFiles(t *testing.T) {
 	}
 	p := newPlace(t)
 	install(t, newSource(t, "hello").build(), filepath.Join(p.plugins, "hello.so"))
+	// The shutdown timeout is also how long an old worker waits for requests that have begun.
 	d := startServer(t, p, "sh", "-c", `ulimit -n 64; exec "$0" "$@"`, server, "run", "--listen", "127.0.0.1:0", "--store", p.store,
-		"--control", p.control, "--log-format", "json", "--plugins", p.plugins, "--shutdown-timeout", patience.String()) // old workers answer until then
+		"--control", p.control, "--log-format", "json", "--plugins", p.plugins, "--shutdown-timeout", patience.String())
 	var waiting []net.Conn
 	for range 170 {
 		c, err := net.Dial("tcp", d.url[len("http://"):])
