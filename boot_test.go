@@ -266,15 +266,15 @@ func TestConfirm(t *testing.T) {
 	if _, err := h.store.Confirmed(); !errors.Is(err, generations.ErrNoRelease) {
 		t.Errorf("confirmed with a plugin that doesn't serve: %v", err)
 	}
-	if err := h.store.Close(); err != nil {
-		t.Fatal(err)
-	}
 	slow2 := newWorld(t)
 	h2 := slow2.boots("a1")
 	h2.store.Close()
 	h2.confirm()
 	if !slow2.logged("confirm release") {
 		t.Error("that it can't be confirmed isn't logged")
+	}
+	if err := h2.Close(t.Context()); !errors.Is(err, generations.ErrStoreClosed) {
+		t.Errorf("the end of a host without its store: %v", err)
 	}
 }
 

@@ -235,3 +235,23 @@ func TestCheckpointNone(t *testing.T) {
 	}
 	w.fail("a1 Export", nil)
 }
+
+// TestCheckpointWithoutLock writes no checkpoint and keeps no state while the store's lock is lost, and says so.
+func TestCheckpointWithoutLock(t *testing.T) {
+	w := newWorld(t)
+	r := w.boots("a1")
+	r.wants("/a", "a1 1")
+	if err := os.Remove(filepath.Join(w.store, "lock")); err != nil {
+		t.Fatal(err)
+	}
+	s, err := r.checkpoint("a")
+	if !errors.Is(err, generations.ErrWrongLock) || s.Failed == nil || !strings.Contains(s.Failed.Reason, "another server may have taken the store") {
+		t.Errorf("%v, %s", err, mustJSON(t, s))
+	}
+	if err := r.Close(t.Context()); !errors.Is(err, generations.ErrWrongLock) {
+		t.Errorf("the end without the lock: %v", err)
+	}
+	if files, err := filepath.Glob(filepath.Join(w.store, "state", "*")); err != nil || len(files) > 0 {
+		t.Errorf("written were %v, %v", files, err)
+	}
+}

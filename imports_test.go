@@ -4,7 +4,10 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"os"
 	"os/exec"
+	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -142,6 +145,40 @@ func TestImportRules(t *testing.T) {
 	want := "low may import mid, which isn't above it in importRules"
 	if faults := checkImports(upward, []importedPackage{low, mid, cmd}); !slices.Contains(faults, want) {
 		t.Errorf("got %q, want %q", faults, want)
+	}
+}
+
+// writers are the files that may change files without a generations.Folder or Store, besides those in generations and in packages that
+// have no store. What is in the store is changed by its owner alone, and only while that has its lock.
+var writers = map[string]string{
+	"internal/instance/settings_table.go":      "a file of the kernel",
+	"internal/server/control/listen.go":        "the control socket, outside the store",
+	"internal/server/supervisor/supervisor.go": "the control socket",
+}
+
+// TestWriters keeps all changes in the store behind the rule that nothing is written while the lock is lost.
+func TestWriters(t *testing.T) {
+	changes := regexp.MustCompile(`\b(os\.(Create|CreateTemp|WriteFile|Rename|Remove|RemoveAll|Mkdir|MkdirAll|Link|Symlink|Truncate|Chmod)|generations\.WriteFile)\(`)
+	var files []string
+	for _, pattern := range []string{"*.go", "internal/*/*.go", "internal/server/*/*.go"} {
+		found, err := filepath.Glob(pattern)
+		if err != nil {
+			t.Fatal(err)
+		}
+		files = append(files, found...)
+	}
+	storeless := []string{"internal/build", "internal/wall", "internal/watch", "internal/systemd"}
+	for _, file := range files {
+		if strings.HasSuffix(file, "_test.go") || slices.Contains(storeless, filepath.Dir(file)) || writers[file] != "" {
+			continue
+		}
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if call := changes.Find(text); call != nil {
+			t.Errorf("%s calls %s…): what is in the store is changed through a generations.Folder", file, call)
+		}
 	}
 }
 

@@ -7,6 +7,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"golang.org/x/sys/unix"
 )
 
 // WriteFile writes the file at path completely or not at all. Other processes, and anyone after a power failure, find
@@ -103,7 +105,7 @@ func (d *disk) mkdirs(dir string) error {
 			return statErr
 		}
 		if !fi.IsDir() {
-			return err
+			return &fs.PathError{Op: "mkdir", Path: dir, Err: unix.ENOTDIR}
 		}
 		return nil
 	}

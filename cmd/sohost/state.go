@@ -90,7 +90,7 @@ func (f *stateFile) find(cmd *cobra.Command, store, plugin string, server client
 		}
 		store = c.Store
 	}
-	dir := checkpoint.New(filepath.Join(store, "state"), slog.New(slog.DiscardHandler))
+	dir := checkpoint.New(generations.ReadFolder(filepath.Join(store, "state")), slog.New(slog.DiscardHandler))
 	kept, err := dir.Kept(plugin)
 	if err != nil {
 		return err

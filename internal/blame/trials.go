@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"log/slog"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 
@@ -26,32 +25,28 @@ const (
 //
 // The files must survive the process, but need not survive a power failure, so they are not synced.
 type Trials struct {
-	Dir    string
+	Folder *generations.Folder
 	Logger *slog.Logger
 }
 
-func (t *Trials) file(s Suspect) string { return filepath.Join(t.Dir, s.Plugin+"@"+s.Image.String()) }
+func trial(s Suspect) string { return s.Plugin + "@" + s.Image.String() }
 
 // Begin records that an image is being tried; again when its code runs elsewhere from now on. A failure to record it is only
 // logged.
 func (t *Trials) Begin(s Suspect, where Where) {
-	err := os.MkdirAll(t.Dir, 0o700)
-	if err == nil {
-		err = os.WriteFile(t.file(s), []byte(where), 0o600)
-	}
-	if err != nil {
+	if err := t.Folder.Mark(trial(s), string(where)); err != nil {
 		t.Logger.Warn("can't note which image is being tried: if it ends the process, another one may be blamed",
 			"plugin", s.Plugin, "err", err)
 	}
 }
 
 // End ends a trial, if there is one. A file that can't be removed is removed by the next Collect.
-func (t *Trials) End(s Suspect) { os.Remove(t.file(s)) }
+func (t *Trials) End(s Suspect) { t.Folder.Remove(trial(s)) }
 
 // Collect returns the trials that the last process has not ended, and removes them: first those in the process itself,
 // then those in a probe; of each the one that began last first.
 func (t *Trials) Collect() (tried []Suspect) {
-	entries, err := os.ReadDir(t.Dir)
+	entries, err := os.ReadDir(t.Folder.Path(""))
 	if err != nil {
 		return nil // no trial was ever begun
 	}
@@ -63,12 +58,12 @@ func (t *Trials) Collect() (tried []Suspect) {
 		if err == nil && statErr == nil {
 			s := Suspect{plugin, id}
 			began[s] = info.ModTime().UnixNano()
-			if where, _ := os.ReadFile(t.file(s)); Where(where) == InProbe {
+			if where, _ := os.ReadFile(t.Folder.Path(trial(s))); Where(where) == InProbe {
 				probed[s] = 1
 			}
 			tried = append(tried, s)
 		}
-		if err := os.Remove(filepath.Join(t.Dir, e.Name())); err != nil {
+		if err := t.Folder.Remove(e.Name()); err != nil {
 			t.Logger.Warn("forget which image was being tried", "err", err)
 		}
 	}

@@ -3,17 +3,30 @@ package blame
 import (
 	"log/slog"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/sohost/sohost/generations"
 )
+
+// newFolder returns the folder for trials in a new store.
+func newFolder(t *testing.T) *generations.Folder {
+	t.Helper()
+	store := t.TempDir()
+	lock, err := generations.AcquireLock(t.Context(), store)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { lock.Close() })
+	return lock.Folder(store, "trials")
+}
 
 // TestTrials begins some trials and ends some: those that are left are what the process may have died of.
 func TestTrials(t *testing.T) {
 	var log strings.Builder
-	trials := &Trials{Dir: filepath.Join(t.TempDir(), "trials"), Logger: slog.New(slog.NewTextHandler(&log, nil))}
+	trials := &Trials{Folder: newFolder(t), Logger: slog.New(slog.NewTextHandler(&log, nil))}
 	if tried := trials.Collect(); tried != nil {
 		t.Errorf("in the beginning left are %v", tried)
 	}
@@ -25,13 +38,13 @@ func TestTrials(t *testing.T) {
 			trials.Begin(all[i], InProcess)
 		}
 		begun := time.Unix(1_000_000+int64(i), 0)
-		if err := os.Chtimes(trials.file(all[i]), begun, begun); err != nil {
+		if err := os.Chtimes(trials.Folder.Path(trial(all[i])), begun, begun); err != nil {
 			t.Fatal(err)
 		}
 	}
 	trials.End(all[0])
 	trials.End(suspects("x")[0]) // one that was never begun
-	foreign := filepath.Join(trials.Dir, "README")
+	foreign := trials.Folder.Path("README")
 	if err := os.WriteFile(foreign, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -44,7 +57,7 @@ func TestTrials(t *testing.T) {
 	if log.Len() > 0 {
 		t.Errorf("the log has %s", &log)
 	}
-	if info, err := os.Stat(trials.Dir); err != nil || info.Mode().Perm() != 0o700 {
+	if info, err := os.Stat(trials.Folder.Path("")); err != nil || info.Mode().Perm() != 0o700 {
 		t.Errorf("the directory is %v, %v", info.Mode(), err)
 	}
 }
@@ -52,25 +65,24 @@ func TestTrials(t *testing.T) {
 // TestTrialsFail has a directory that can't be used, and checks that the log says so.
 func TestTrialsFail(t *testing.T) {
 	var log strings.Builder
-	file := filepath.Join(t.TempDir(), "file")
-	if err := os.WriteFile(file, nil, 0o600); err != nil {
+	trials := &Trials{Folder: newFolder(t), Logger: slog.New(slog.NewTextHandler(&log, nil))}
+	if err := os.WriteFile(trials.Folder.Path(""), nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	trials := &Trials{Dir: filepath.Join(file, "trials"), Logger: slog.New(slog.NewTextHandler(&log, nil))}
 	trials.Begin(suspects("a")[0], InProcess)
 	if !strings.Contains(log.String(), "can't note") {
 		t.Errorf("the log has %s", &log)
 	}
 	log.Reset()
-	trials.Dir = t.TempDir()
-	if err := os.MkdirAll(filepath.Join(trials.Dir, "x", "y"), 0o700); err != nil {
+	trials.Folder = newFolder(t)
+	if err := os.MkdirAll(trials.Folder.Path("x/y"), 0o700); err != nil {
 		t.Fatal(err)
 	}
 	if tried := trials.Collect(); len(tried) != 0 || !strings.Contains(log.String(), "forget") {
 		t.Errorf("left are %v, the log has %s", tried, &log)
 	}
 	blocked := suspects("b")[0]
-	if err := os.Mkdir(trials.file(blocked), 0o700); err != nil {
+	if err := os.Mkdir(trials.Folder.Path(trial(blocked)), 0o700); err != nil {
 		t.Fatal(err)
 	}
 	log.Reset()

@@ -13,7 +13,6 @@ import (
 	"io/fs"
 	"log/slog"
 	"os"
-	"path/filepath"
 	"strings"
 	"time"
 
@@ -25,14 +24,16 @@ import (
 // Dir is a directory of checkpoints. Names of plugins must be valid, see generations.ValidName. Calls for the same
 // plugin must not overlap.
 type Dir struct {
-	path string
-	log  *slog.Logger
+	folder *generations.Folder
+	log    *slog.Logger
 }
 
-// New returns the checkpoints in the directory at path. The first Write creates the directory.
-func New(path string, log *slog.Logger) *Dir { return &Dir{path, log} }
+// New returns the checkpoints in a folder. The first Write creates it.
+func New(folder *generations.Folder, log *slog.Logger) *Dir { return &Dir{folder, log} }
 
-func (d *Dir) last(plugin string) string { return filepath.Join(d.path, plugin+".cbor") }
+// What follows are names of files in the folder.
+
+func last(plugin string) string { return plugin + ".cbor" }
 
 func before(last string) string { return last + ".1" }
 
@@ -49,29 +50,26 @@ func (d *Dir) Write(plugin string, s abi.State, write func(io.Writer) error, ver
 			err = fmt.Errorf("write checkpoint: %w", err)
 		}
 	}()
-	last := d.last(plugin)
-	if err := os.MkdirAll(d.path, 0o700); err != nil {
-		return w, err
-	}
+	last := last(plugin)
 	newest := last
-	had, found, err := readHeader(newest)
+	had, found, err := d.readHeader(newest)
 	if !found { // a process may have died further down, between the rename and the write
 		newest = before(last)
-		had, found, err = readHeader(newest)
+		had, found, err = d.readHeader(newest)
 	}
 	if found && err == nil && had.Schema == s.Schema && had.Version != s.Version {
-		if err := stash(newest, ofVersion(last, had.Version)); err != nil {
+		if err := d.folder.Link(newest, ofVersion(last, had.Version)); err != nil {
 			return w, err
 		}
 	}
-	err = generations.WriteFile(last, 0o600, func(f io.Writer) error {
+	err = d.folder.WriteFile(last, 0o600, func(f io.Writer) error {
 		counted := &counter{Writer: f}
 		if err := verified(counted, write, verify); err != nil {
 			return err
 		}
 		w = Written{counted.n, verify != nil}
 		// Only now, so that the last one stays the last if the new one can't be written.
-		if err := os.Rename(last, before(last)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		if err := d.folder.Rename(last, before(last)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
 		return nil
@@ -129,19 +127,9 @@ func verified(w io.Writer, write func(io.Writer) error, verify func(io.Reader) e
 	return err
 }
 
-// stash gives a checkpoint a second name, which replaces what had that name. A link can't replace a file, so it is made
-// under a temporary name and renamed.
-func stash(file, name string) error {
-	os.Remove(name + ".new") // left by an attempt that was interrupted
-	if err := os.Link(file, name+".new"); err != nil {
-		return err
-	}
-	return os.Rename(name+".new", name)
-}
-
 // readHeader returns the schema and version of a checkpoint if the file exists.
-func readHeader(file string) (s abi.State, found bool, err error) {
-	_, found, err = read(file, func(r io.Reader) (err error) {
+func (d *Dir) readHeader(name string) (s abi.State, found bool, err error) {
+	_, found, err = read(d.folder.Path(name), func(r io.Reader) (err error) {
 		s, err = state.ReadHeader(r)
 		return err
 	})
@@ -178,13 +166,13 @@ const (
 //
 // If there is no checkpoint, or none that is whole, Restored.From is None and the error is nil.
 func (d *Dir) Restore(plugin string, wants abi.State, now time.Time, accept func(io.Reader) error) (Restored, error) {
-	last := d.last(plugin)
+	last := last(plugin)
 	var aside []string
 	for _, c := range []struct {
 		file string
 		from From
 	}{{last, Last}, {before(last), Before}} {
-		info, found, err := read(c.file, accept)
+		info, found, err := read(d.folder.Path(c.file), accept)
 		switch {
 		case !found && err == nil:
 		case err == nil:
@@ -207,16 +195,16 @@ func (d *Dir) Restore(plugin string, wants abi.State, now time.Time, accept func
 
 // restoreVersion restores the last checkpoint of the wanted version after a newer one of another version was refused.
 func (d *Dir) restoreVersion(plugin, other string, wants abi.State, accept func(io.Reader) error, refused error) (Restored, error) {
-	had, _, err := readHeader(other)
+	had, _, err := d.readHeader(other)
 	if err == nil && had.Schema == wants.Schema && had.Version != wants.Version {
-		last := d.last(plugin)
-		if info, found, err := read(ofVersion(last, wants.Version), accept); found && err == nil {
+		last := last(plugin)
+		if info, found, err := read(d.folder.Path(ofVersion(last, wants.Version)), accept); found && err == nil {
 			kept := ofVersion(last, had.Version)
-			if err := stash(other, kept); err != nil {
+			if err := d.folder.Link(other, kept); err != nil {
 				kept = other // the next Write tries again
 			}
 			d.log.Error("restored the last checkpoint of this version; the newer one, which this generation can't take, is kept",
-				"plugin", plugin, "version", wants.Version, "age", time.Since(info.ModTime()), "kept", kept, "err", refused)
+				"plugin", plugin, "version", wants.Version, "age", time.Since(info.ModTime()), "kept", d.folder.Path(kept), "err", refused)
 			return Restored{From: BeforeVersion, Time: info.ModTime(), Bytes: info.Size()}, nil
 		}
 	}
@@ -224,14 +212,18 @@ func (d *Dir) restoreVersion(plugin, other string, wants abi.State, accept func(
 	if errors.Is(refused, fs.ErrPermission) {
 		remedy = "a server of another user has written it: give it to this server's user (chown)"
 	}
-	return Restored{}, fmt.Errorf("restore %s: %w; %s, or move the file away to begin with none", other, refused, remedy)
+	return Restored{}, fmt.Errorf("restore %s: %w; %s, or move the file away to begin with none", d.folder.Path(other), refused, remedy)
 }
 
 // setAside renames a checkpoint that can't be read, and returns its new name.
 func (d *Dir) setAside(plugin, file string, now time.Time, why error) (string, error) {
 	aside := file + ".corrupt-" + now.UTC().Format("20060102T150405")
+	if err := d.folder.Rename(file, aside); err != nil {
+		return "", fmt.Errorf("set a corrupt checkpoint aside: %w", err)
+	}
+	aside = d.folder.Path(aside)
 	d.log.Error("checkpoint is corrupt and was set aside", "plugin", plugin, "file", aside, "err", why)
-	return aside, os.Rename(file, aside)
+	return aside, nil
 }
 
 // read passes a checkpoint to accept if the file exists. info is nil after an error that isn't accept's.

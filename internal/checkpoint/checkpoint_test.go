@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/sohost/sohost/abi"
+	"github.com/sohost/sohost/generations"
 	"github.com/sohost/sohost/internal/state"
 )
 
@@ -26,7 +27,18 @@ type aDir struct {
 }
 
 func newDir(t *testing.T) aDir {
-	return aDir{New(filepath.Join(t.TempDir(), "state"), slog.New(slog.DiscardHandler)), t}
+	return aDir{New(newFolder(t, t.TempDir()), slog.New(slog.DiscardHandler)), t}
+}
+
+// newFolder returns the folder for checkpoints in a new store.
+func newFolder(t *testing.T, store string) *generations.Folder {
+	t.Helper()
+	lock, err := generations.AcquireLock(t.Context(), store)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { lock.Close() })
+	return lock.Folder(store, "state")
 }
 
 func (d aDir) write(version int, text string) {
@@ -40,7 +52,7 @@ func (d aDir) write(version int, text string) {
 // files returns the names in the directory.
 func (d aDir) files() string {
 	d.t.Helper()
-	entries, err := os.ReadDir(d.path)
+	entries, err := os.ReadDir(d.folder.Path(""))
 	if err != nil {
 		d.t.Fatal(err)
 	}
@@ -54,7 +66,7 @@ func (d aDir) files() string {
 // text reads one of the files.
 func (d aDir) text(name string) string {
 	d.t.Helper()
-	f, err := os.Open(filepath.Join(d.path, name))
+	f, err := os.Open(d.folder.Path(name))
 	if err != nil {
 		d.t.Fatal(err)
 	}
@@ -104,7 +116,7 @@ func (d aDir) wantRestored(version int, want string, from From) {
 // damage overwrites the middle of a file.
 func (d aDir) damage(name string) {
 	d.t.Helper()
-	file := filepath.Join(d.path, name)
+	file := d.folder.Path(name)
 	b, err := os.ReadFile(file)
 	if err != nil {
 		d.t.Fatal(err)
@@ -126,10 +138,10 @@ func TestLastAndBefore(t *testing.T) {
 		t.Errorf("files are %s", d.files())
 	}
 	d.wantRestored(1, "three", Last)
-	if info, err := os.Stat(filepath.Join(d.path, "p.cbor")); err != nil || info.Mode() != 0o600 {
+	if info, err := os.Stat(d.folder.Path("p.cbor")); err != nil || info.Mode() != 0o600 {
 		t.Errorf("mode is %v, %v", info.Mode(), err)
 	}
-	if info, err := os.Stat(d.path); err != nil || info.Mode().Perm() != 0o700 {
+	if info, err := os.Stat(d.folder.Path("")); err != nil || info.Mode().Perm() != 0o700 {
 		t.Errorf("mode of the directory is %v, %v", info.Mode(), err)
 	}
 }
@@ -156,7 +168,7 @@ func TestNotSetAside(t *testing.T) {
 	d := newDir(t)
 	d.write(1, "one")
 	d.damage("p.cbor")
-	aside := filepath.Join(d.path, "p.cbor.corrupt-20240229T120000")
+	aside := d.folder.Path("p.cbor.corrupt-20240229T120000")
 	if err := os.MkdirAll(filepath.Join(aside, "in the way"), 0o700); err != nil {
 		t.Fatal(err)
 	}
@@ -189,8 +201,8 @@ func TestVersions(t *testing.T) {
 	if d.text("p.cbor.v1") != "four" || d.text("p.cbor.v2") != "third" {
 		t.Error("the last one of a version isn't the newest")
 	}
-	if _, _, err := d.restore(3); !errors.Is(err, errVersion) || !strings.Contains(err.Error(), filepath.Join(d.path, "p.cbor;")) &&
-		!strings.Contains(err.Error(), filepath.Join(d.path, "p.cbor:")) {
+	if _, _, err := d.restore(3); !errors.Is(err, errVersion) || !strings.Contains(err.Error(), d.folder.Path("p.cbor;")) &&
+		!strings.Contains(err.Error(), d.folder.Path("p.cbor:")) {
 		t.Errorf("a version that never was: %v", err)
 	}
 }
@@ -200,7 +212,7 @@ func TestVersions(t *testing.T) {
 func TestKilledBetween(t *testing.T) {
 	d := newDir(t)
 	d.write(2, "second")
-	if err := os.Rename(filepath.Join(d.path, "p.cbor"), filepath.Join(d.path, "p.cbor.1")); err != nil {
+	if err := os.Rename(d.folder.Path("p.cbor"), d.folder.Path("p.cbor.1")); err != nil {
 		t.Fatal(err)
 	}
 	d.write(1, "one")
@@ -213,20 +225,20 @@ func TestStash(t *testing.T) {
 	var log strings.Builder
 	for _, blocked := range []bool{false, true} {
 		log.Reset()
-		d := aDir{New(t.TempDir(), slog.New(slog.NewTextHandler(&log, nil))), t}
+		d := aDir{New(newFolder(t, t.TempDir()), slog.New(slog.NewTextHandler(&log, nil))), t}
 		d.write(1, "one")
 		d.write(2, "second")
-		left := filepath.Join(d.path, "p.cbor.v2.new")
+		left := d.folder.Path("p.cbor.v2.new")
 		if err := os.WriteFile(left, nil, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		want := "kept=" + filepath.Join(d.path, "p.cbor.v2")
+		want := "kept=" + d.folder.Path("p.cbor.v2")
 		if blocked {
 			os.Remove(left)
 			if err := os.MkdirAll(filepath.Join(left, "x"), 0o700); err != nil {
 				t.Fatal(err)
 			}
-			want = "kept=" + filepath.Join(d.path, "p.cbor")
+			want = "kept=" + d.folder.Path("p.cbor")
 		}
 		d.wantRestored(1, "one", BeforeVersion)
 		if !strings.Contains(log.String(), want+" ") {
@@ -271,7 +283,7 @@ func TestOtherSchema(t *testing.T) {
 	if want := "p.cbor p.cbor.1"; d.files() != want {
 		t.Errorf("files are %s, want %s", d.files(), want)
 	}
-	if err := os.Rename(filepath.Join(d.path, "p.cbor.1"), filepath.Join(d.path, "p.cbor.v1")); err != nil {
+	if err := os.Rename(d.folder.Path("p.cbor.1"), d.folder.Path("p.cbor.v1")); err != nil {
 		t.Fatal(err)
 	}
 	if _, _, err := d.restore(1); !errors.Is(err, errVersion) {
@@ -302,10 +314,10 @@ func TestRefusedBefore(t *testing.T) {
 // TestUnreadable has checkpoints that can't be opened or aren't files.
 func TestUnreadable(t *testing.T) {
 	d := newDir(t)
-	if err := os.MkdirAll(d.path, 0o700); err != nil {
+	if err := os.MkdirAll(d.folder.Path(""), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	loop := filepath.Join(d.path, "p.cbor")
+	loop := d.folder.Path("p.cbor")
 	if err := os.Symlink(loop, loop); err != nil {
 		t.Fatal(err)
 	}
@@ -346,7 +358,7 @@ func TestWriteFails(t *testing.T) {
 	for _, blocked := range []string{"p.cbor.v1.new/x", "p.cbor.v1/x"} {
 		d := newDir(t)
 		d.write(1, "one")
-		if err := os.MkdirAll(filepath.Join(d.path, blocked), 0o700); err != nil {
+		if err := os.MkdirAll(d.folder.Path(blocked), 0o700); err != nil {
 			t.Fatal(err)
 		}
 		s := abi.State{Schema: "p", Version: 2, Value: "x"}
@@ -358,7 +370,7 @@ func TestWriteFails(t *testing.T) {
 
 	d = newDir(t)
 	d.write(1, "one")
-	if err := os.MkdirAll(filepath.Join(d.path, "p.cbor.1", "x"), 0o700); err != nil {
+	if err := os.MkdirAll(d.folder.Path("p.cbor.1/x"), 0o700); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := d.Write("p", s, func(w io.Writer) error { return state.Encode(w, s) }, nil); err == nil {
@@ -366,11 +378,11 @@ func TestWriteFails(t *testing.T) {
 	}
 	d.wantRestored(1, "one", Last)
 
-	file := filepath.Join(t.TempDir(), "file")
-	if err := os.WriteFile(file, nil, 0o600); err != nil {
+	d = newDir(t)
+	if err := os.WriteFile(d.folder.Path(""), nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := New(filepath.Join(file, "state"), slog.New(slog.DiscardHandler)).Write("p", s, nil, nil); err == nil {
+	if _, err := d.Write("p", s, nil, nil); err == nil {
 		t.Error("no directory can be made, and nothing is said")
 	}
 }
@@ -407,7 +419,7 @@ func TestVerify(t *testing.T) {
 // TestLog checks which events an operator is told about.
 func TestLog(t *testing.T) {
 	var log strings.Builder
-	d := aDir{New(t.TempDir(), slog.New(slog.NewTextHandler(&log, nil))), t}
+	d := aDir{New(newFolder(t, t.TempDir()), slog.New(slog.NewTextHandler(&log, nil))), t}
 	told := func() map[string]bool {
 		words := map[string]bool{}
 		for _, w := range []string{"corrupt", "restored"} {

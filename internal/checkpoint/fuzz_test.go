@@ -6,7 +6,6 @@ import (
 	"io"
 	"log/slog"
 	"os"
-	"path/filepath"
 	"testing"
 	"time"
 
@@ -26,13 +25,16 @@ func FuzzRestore(f *testing.F) {
 	f.Add([]byte("\xbf\xff"))
 	log := slog.New(slog.DiscardHandler)
 	f.Fuzz(func(t *testing.T, data []byte) {
-		dir := t.TempDir()
-		file := filepath.Join(dir, "a.cbor")
+		d := New(newFolder(t, t.TempDir()), log)
+		file := d.folder.Path("a.cbor")
+		if err := os.MkdirAll(d.folder.Path(""), 0o700); err != nil {
+			t.Fatal(err)
+		}
 		if err := os.WriteFile(file, data, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		readHeader(file)
-		r, err := New(dir, log).Restore("a", abi.State{Schema: "s", Version: 1}, time.Unix(0, 0), func(r io.Reader) error {
+		d.readHeader("a.cbor")
+		r, err := d.Restore("a", abi.State{Schema: "s", Version: 1}, time.Unix(0, 0), func(r io.Reader) error {
 			_, err := state.ReadHeader(r)
 			return err
 		})

@@ -28,37 +28,35 @@ type Kept struct {
 // keptMark stands in a file's name between the checkpoint's name, and release and image.
 const keptMark = ".kept-"
 
-func (d *Dir) keptFile(plugin string, release int, image generations.ID) string {
-	return fmt.Sprintf("%s%s%06d-%s", d.last(plugin), keptMark, release, image)
+func keptName(plugin string, release int, image generations.ID) string {
+	return fmt.Sprintf("%s%s%06d-%s", last(plugin), keptMark, release, image)
 }
 
 // Keep writes a state that a rollback of the release can bring back, with the contents that write writes. It blocks
 // until everything is durable. After an error the other files are as they were.
 func (d *Dir) Keep(plugin string, release int, image generations.ID, write func(io.Writer) error) (Kept, error) {
-	if err := os.MkdirAll(d.path, 0o700); err != nil {
+	name := keptName(plugin, release, image)
+	if err := d.folder.WriteFile(name, 0o600, write); err != nil {
 		return Kept{}, fmt.Errorf("keep state: %w", err)
 	}
-	file := d.keptFile(plugin, release, image)
-	if err := generations.WriteFile(file, 0o600, write); err != nil {
-		return Kept{}, fmt.Errorf("keep state: %w", err)
-	}
-	return d.keptAt(file, release, image)
+	return d.keptAt(name, release, image)
 }
 
 // KeepLast keeps the plugin's last checkpoint, of code that isn't known, for a rollback of the release. It costs no copy.
 func (d *Dir) KeepLast(plugin string, release int) (Kept, error) {
-	last := d.last(plugin)
-	if _, err := os.Stat(last); err != nil {
+	last := last(plugin)
+	if _, err := os.Stat(d.folder.Path(last)); err != nil {
 		last = before(last)
 	}
-	file := d.keptFile(plugin, release, generations.ID{})
-	if err := stash(last, file); err != nil {
+	name := keptName(plugin, release, generations.ID{})
+	if err := d.folder.Link(last, name); err != nil {
 		return Kept{}, fmt.Errorf("keep state: %w", err)
 	}
-	return d.keptAt(file, release, generations.ID{})
+	return d.keptAt(name, release, generations.ID{})
 }
 
-func (d *Dir) keptAt(file string, release int, image generations.ID) (Kept, error) {
+func (d *Dir) keptAt(name string, release int, image generations.ID) (Kept, error) {
+	file := d.folder.Path(name)
 	info, err := os.Stat(file)
 	if err != nil {
 		return Kept{}, fmt.Errorf("keep state: %w", err)
@@ -68,7 +66,7 @@ func (d *Dir) keptAt(file string, release int, image generations.ID) (Kept, erro
 
 // Kept returns the plugin's states that are kept for a rollback, the newest first. Files with other names are left alone.
 func (d *Dir) Kept(plugin string) ([]Kept, error) {
-	entries, err := os.ReadDir(d.path)
+	entries, err := os.ReadDir(d.folder.Path(""))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
@@ -77,14 +75,14 @@ func (d *Dir) Kept(plugin string) ([]Kept, error) {
 	}
 	var all []Kept
 	for _, e := range entries {
-		name, found := strings.CutPrefix(e.Name(), filepath.Base(d.last(plugin))+keptMark)
+		name, found := strings.CutPrefix(e.Name(), last(plugin)+keptMark)
 		number, image, ok := strings.Cut(name, "-")
 		release, err := strconv.Atoi(number)
 		id, idErr := generations.ParseID(image)
 		if !found || !ok || err != nil || idErr != nil {
 			continue
 		}
-		k, err := d.keptAt(filepath.Join(d.path, e.Name()), release, id)
+		k, err := d.keptAt(e.Name(), release, id)
 		if err != nil {
 			return nil, err
 		}
@@ -96,7 +94,7 @@ func (d *Dir) Kept(plugin string) ([]Kept, error) {
 
 // Forget removes a kept state. That its file is gone already is no error.
 func (d *Dir) Forget(k Kept) error {
-	if err := os.Remove(k.File); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := d.folder.Remove(filepath.Base(k.File)); err != nil {
 		return fmt.Errorf("forget kept state: %w", err)
 	}
 	return nil
@@ -104,11 +102,11 @@ func (d *Dir) Forget(k Kept) error {
 
 // Promote makes a kept state the plugin's last checkpoint, in place of an older one, which becomes the one before.
 func (d *Dir) Promote(plugin string, k Kept) error {
-	last := d.last(plugin)
-	if err := os.Rename(last, before(last)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	last := last(plugin)
+	if err := d.folder.Rename(last, before(last)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("promote kept state: %w", err)
 	}
-	if err := os.Rename(k.File, last); err != nil {
+	if err := d.folder.Rename(filepath.Base(k.File), last); err != nil {
 		return fmt.Errorf("promote kept state: %w", err)
 	}
 	return nil
@@ -133,7 +131,8 @@ func (d *Dir) Written(plugin string) time.Time {
 
 // File returns the path of the plugin's newest checkpoint, or "" if there is none.
 func (d *Dir) File(plugin string) string {
-	for _, file := range []string{d.last(plugin), before(d.last(plugin))} {
+	for _, name := range []string{last(plugin), before(last(plugin))} {
+		file := d.folder.Path(name)
 		if _, err := os.Stat(file); err == nil {
 			return file
 		}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -95,18 +94,17 @@ func calls(s *inflight.Snapshot) string {
 }
 
 // crashFiles returns the folder of what crashed workers have left.
-func (s *Supervisor) crashFiles() string { return filepath.Join(s.opts.Start.Options.Store, "crashes") }
+func (s *Supervisor) crashFiles() *generations.Folder {
+	return s.opts.Lock.Folder(s.opts.Start.Options.Store, "crashes")
+}
 
 // keep writes what a crashed worker has left, most often stacks, to a file in the store, and removes the oldest such files.
 func (s *Supervisor) keep(report *crash.Report) (string, error) {
 	if report.Output == "" && report.Calls == nil {
 		return "", nil
 	}
-	dir := s.crashFiles()
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return "", err
-	}
-	kept, err := keptFiles(dir)
+	folder := s.crashFiles()
+	kept, err := keptFiles(folder.Path(""))
 	if err != nil {
 		return "", err
 	}
@@ -114,10 +112,10 @@ func (s *Supervisor) keep(report *crash.Report) (string, error) {
 	if len(kept) > 0 {
 		next = keptNumber(kept[len(kept)-1]) + 1
 	}
-	file := filepath.Join(dir, fmt.Sprintf("%06d-%s-%d.txt", next, report.Ended.UTC().Format("20060102T150405.000"), report.PID))
+	name := fmt.Sprintf("%06d-%s-%d.txt", next, report.Ended.UTC().Format("20060102T150405.000"), report.PID)
 	text := fmt.Sprintf("worker %d, started %v, ended %v: %s\n%s\n%s",
 		report.PID, report.Started, report.Ended, report.Reason(), calls(report.Calls), report.Output)
-	err = generations.WriteFile(file, 0o600, func(w io.Writer) error {
+	err = folder.WriteFile(name, 0o600, func(w io.Writer) error {
 		_, err := io.WriteString(w, text)
 		return err
 	})
@@ -125,9 +123,9 @@ func (s *Supervisor) keep(report *crash.Report) (string, error) {
 		return "", err
 	}
 	for _, old := range kept[:max(0, len(kept)+1-keptCrashes)] {
-		err = errors.Join(err, os.Remove(old))
+		err = errors.Join(err, folder.Remove(filepath.Base(old)))
 	}
-	return file, err
+	return folder.Path(name), err
 }
 
 // keptFiles returns the files of earlier crashes, oldest first. Their numbers say which those are: a clock can be set.
