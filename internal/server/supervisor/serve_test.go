@@ -312,6 +312,11 @@ func TestPending(t *testing.T) {
 func TestOutputs(t *testing.T) {
 	s := New(Options{Start: worker.Start{}})
 	s.opts.Start.Options.Store = t.TempDir()
+	var err error
+	if s.opts.Lock, err = generations.AcquireLock(t.Context(), s.opts.Start.Options.Store); err != nil {
+		t.Fatal(err)
+	}
+	defer s.opts.Lock.Close()
 	begin := time.Now()
 	var files []string
 	for i := range keptCrashes + 3 {
