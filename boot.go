@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 
 	"github.com/sohost/sohost/generations"
 	"github.com/sohost/sohost/internal/blame"
@@ -12,8 +13,7 @@ import (
 	"github.com/sohost/sohost/internal/crash"
 )
 
-// boot boots every configured plugin from the current release, and publishes one release with whatever came out
-// differently.
+// boot adds the plugins, and has them booted in the background. After an error nothing runs.
 func (h *Host) boot(ctx context.Context) error {
 	for _, config := range h.opts.Plugins {
 		h.add(config)
@@ -30,33 +30,41 @@ func (h *Host) boot(ctx context.Context) error {
 	release := h.ledger.Current()
 	record := h.judge.Record(release, func(plugin string) bool { _, has := h.table.Load().Named(plugin); return has })
 	leftOut := h.judge.Judge(record, h.reports(), h.opts.Process.CrashesInARow, h.trials.Collect())
-	h.ready(ctx, release, leftOut)
+	b := newBoots(h, release, record, leftOut)
+	h.boots = b
+	h.checkpointRegularly()
+	h.tasks.Go(func() {
+		ctx, cancel := context.WithCancelCause(ctx)
+		defer cancel(nil)
+		defer context.AfterFunc(h.lifetime, func() { cancel(h.Serving()) })()
+		b.end(b.run(ctx))
+	})
+	return nil
+}
+
+// run boots every plugin from the current release, and publishes one release with whatever came out differently. Then what reloads the
+// plugins later begins.
+func (b *boots) run(ctx context.Context) error {
+	h := b.host
 	defer h.unready()
-	booted := &batch{host: h, cause: cause{kind: generations.KindBoot, by: "boot"}}
-	defer booted.unpin()
-	fallenBack := map[*plugin]*Refusal{}
-	plugins := h.plugins()
-	for i, p := range plugins {
-		if h.opts.Process.Booting != nil {
-			h.opts.Process.Booting(i, len(plugins))
-		}
-		b := booting{plugin: p, release: release, record: record, leftOut: leftOut[p.Name]}
-		candidates, refused := b.boot(ctx)
-		booted.candidates = append(booted.candidates, candidates...)
-		if refused != nil {
-			fallenBack[p] = refused
-		}
+	defer b.booted.unpin()
+	b.inTurn(ctx)
+	disown, err := b.ownAll(ctx)
+	defer disown()
+	if err == nil && ctx.Err() != nil {
+		err = context.Cause(ctx)
 	}
-	if ctx.Err() != nil { // plugins are missing only for lack of time: don't publish a release without them
-		return fmt.Errorf("boot: %w", context.Cause(ctx))
+	if err != nil { // plugins are missing only for lack of time: don't publish a release without them
+		return fmt.Errorf("boot: %w", err)
 	}
-	booted.finish()
-	for p, r := range fallenBack { // noteSuccess has cleared it; Status shows it beside the fallback
+	slices.SortFunc(b.booted.candidates, func(x, y *candidate) int { return byName(x.plugin, y.plugin) })
+	b.booted.finish()
+	for p, r := range b.fellBack { // noteSuccess has cleared it; Status shows it beside the fallback
 		beside := *r
 		beside.Serves = p.servingID()
 		p.setRefusal(&beside)
 	}
-	return nil
+	return h.begin()
 }
 
 // reports returns Process.Crashes in the form that package blame takes.
@@ -90,10 +98,10 @@ func (h *Host) add(config Plugin) *plugin {
 	return p
 }
 
-// booting is the boot of one plugin. The boot takes no owner tokens: New has not returned, so nobody else can reload
-// the plugin yet.
+// booting is the boot of one plugin, which it owns.
 type booting struct {
 	*plugin
+	boots   *boots
 	release generations.Release
 	record  *blame.Record
 	leftOut bool
@@ -149,7 +157,8 @@ func (b *booting) entry(ctx context.Context, e generations.Entry, unpublished bo
 
 // target boots one image. A failure becomes the plugin's refusal, and target returns nil.
 func (b *booting) target(ctx context.Context, t target) []*candidate {
-	t.plugin, t.known = b.plugin, b.refused
+	t.plugin, t.known, t.lane = b.plugin, b.refused, &b.boots.lane
+	t.before = b.host.readied.take(b.Name)
 	one := &batch{host: b.host}
 	err := one.prepareAndFlip(ctx, []target{t})
 	one.endTrials() // now: this image must not be blamed for a crash of the next one

@@ -22,7 +22,7 @@ func (c *candidate) judge(ctx context.Context, path string) error {
 	})
 	var rejection *native.Rejection
 	needsHandover := errors.As(rejected, &rejection) && rejection.NeedsNewProcess()
-	if rejected != nil && !needsHandover || c.trusted || h.readied.rehearsed[c.move.To] {
+	if rejected != nil && !needsHandover || c.trusted || h.readied.isRehearsed(c.move.To) {
 		return handoverFor(rejected, needsHandover)
 	}
 	// An image that needs a new process is probed as well: the handover is not the time to find out that it crashes.

@@ -11,6 +11,9 @@ func (h *Host) checkpointRegularly() {
 		for {
 			next := time.Now().Add(h.opts.CheckpointInterval)
 			for _, p := range h.plugins() {
+				if p.isBooting() { // it has nothing to write, and the boot owns it
+					continue
+				}
 				due := p.checkpointDue()
 				if due.After(time.Now()) {
 					next = earlier(next, due)

@@ -56,6 +56,9 @@ func (h *Host) Give(ctx context.Context, taker *os.File, opts GiveOptions) (*Han
 	g := &giver{
 		host: h, opts: opts, taker: conn, extra: batch{host: h}, report: &Handover{Why: opts.Why, Time: time.Now(), Giver: os.Getpid()},
 	}
+	if err := h.booted(ctx); err != nil {
+		return nil, err
+	}
 	if err := g.own(ctx); err != nil {
 		return nil, err
 	}

@@ -64,6 +64,7 @@ func takeHost(ctx context.Context, opts Options, from *os.File, loader *instance
 	}
 	h := t.host
 	h.tasks.Go(t.finish)
+	h.checkpointRegularly()
 	if err := h.begin(); err != nil { // no reason to fail: no other process could serve in this one's place
 		h.log.Error("watch for new images", "err", err)
 	}

@@ -44,8 +44,9 @@ type Process struct {
 	// ErrLeftOut). It boots their confirmed images if those are others, until that has proved to be in vain.
 	CrashesInARow int
 
-	// Booting is told by New how many of the plugins have booted or failed, before each of them. Default: nobody is told.
-	Booting func(done, total int)
+	// Booting is told by New how far the boot is, at its beginning and after each plugin. It is called by one goroutine at a time.
+	// Default: nobody is told.
+	Booting func(BootProgress)
 }
 
 // Crash describes how a process ended. It is for supervisors only.

@@ -26,10 +26,11 @@ type plugin struct {
 	cache *cache.Cache
 
 	// owner holds one token. Only its holder may change what the slot serves, use the field below, and set kept. Several
-	// tokens are taken in the order of the plugins' names. The boot needs none, see booting.
+	// tokens are taken in the order of the plugins' names. The boot has them at first, see boots.
 	owner     chan struct{}
 	fileImage generations.ID // what was in the plugin's own file when it was last read; zero if it never was
 
+	up        chan struct{} // closed when its boot has ended; nil if it was added later
 	changed   wake          // the image file may have changed
 	fromDir   bool          // the file is one of Options.Dir
 	forgotten chan struct{} // closed, with the token held, when the host has the plugin no more

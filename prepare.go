@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"maps"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/sohost/sohost/generations"
@@ -32,6 +34,8 @@ type target struct {
 	// others, skips determines it.
 	skipped generations.ID
 
+	lane        *lane            // where its image waits for its turn to be opened; nil: it has it
+	before      Phases           // what was done for it beforehand
 	known       []generations.ID // images that were refused a moment ago
 	unpublished bool             // the release goes on naming another image, which the next boot tries again
 
@@ -57,8 +61,10 @@ type candidate struct {
 
 // newCandidate returns the candidate of a target. The caller owns the plugin, so what it serves stays the same.
 func newCandidate(t target) *candidate {
+	phases := Phases{}
+	maps.Copy(phases, t.before)
 	return &candidate{target: t, old: newGated(t.plugin), move: Move{
-		Plugin: t.plugin.Name, From: t.plugin.servingID(), State: StateMove{Way: WayNone}, Phases: Phases{}, Time: time.Now(),
+		Plugin: t.plugin.Name, From: t.plugin.servingID(), State: StateMove{Way: WayNone}, Phases: phases, Time: time.Now(),
 	}}
 }
 
@@ -181,7 +187,7 @@ func (c *candidate) store(ctx context.Context) (path string, err error) {
 	if err != nil {
 		return "", err
 	}
-	if h.readied.verified[c.stored] {
+	if h.readied.isVerified(c.stored) {
 		return object.Path, nil
 	}
 	return object.Path, h.store.Verify(ctx, c.stored)
@@ -190,7 +196,7 @@ func (c *candidate) store(ctx context.Context) (path string, err error) {
 // add stores the image in the candidate's file, unless the boot has just done that, and pins it.
 func (c *candidate) add(ctx context.Context) (generations.Object, error) {
 	h := c.plugin.host
-	if object, has := h.readied.added[c.plugin.Name]; has && c.file == c.plugin.Image {
+	if object, has := h.readied.stored(c.plugin.Name); has && c.file == c.plugin.Image {
 		h.ledger.Pin(object.ID)
 		return object, nil
 	}
@@ -200,15 +206,22 @@ func (c *candidate) add(ctx context.Context) (generations.Object, error) {
 // open opens the image and creates an instance of it.
 func (c *candidate) open(ctx context.Context, path string) error {
 	h := c.plugin.host
+	leave, err := c.lane.enter(ctx, c.plugin, c.move.Phases[PhaseProbe] >= slowProbe)
+	if err != nil {
+		return &failure{candidate: c, phase: PhaseOpen, err: err}
+	}
+	left := sync.OnceFunc(leave)
+	defer left()
 	limited, cancel := h.limit(ctx, h.opts.OpenTimeout, openTimeout)
 	defer cancel()
 	row := h.calls.Claim(c.plugin.Name, c.move.To)
 	var image *instance.Image
-	err := c.watched(PhaseOpen, func() (err error) {
+	err = c.watched(PhaseOpen, func() (err error) {
 		defer row.Enter(inflight.Open)()
 		image, err = h.loader.Open(limited, path)
 		return err
 	})
+	left()
 	if err != nil {
 		row.SetBackground(errors.Is(err, native.ErrPending)) // its init goes on
 		if !errors.Is(err, native.ErrPending) {

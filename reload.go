@@ -35,6 +35,9 @@ type order struct {
 // Some refusals say nothing about the image: they wrap the cause of ctx's end, or generations.ErrChanged if a file was
 // written while it was read.
 func (h *Host) reload(ctx context.Context, plugins []*plugin, choose func() (order, error)) (*Reload, error) {
+	if err := h.booted(ctx); err != nil {
+		return nil, err
+	}
 	b := &batch{host: h}
 	defer b.unpin()
 	result, err := b.reload(ctx, plugins, choose)
@@ -91,8 +94,7 @@ func (b *batch) reload(ctx context.Context, plugins []*plugin, choose func() (or
 	return b.finish(), nil
 }
 
-// prepareAndFlip prepares the candidates of the targets and makes them current. The caller owns the plugins, or is the
-// boot, which needs no tokens. After an error nothing has changed.
+// prepareAndFlip prepares the candidates of the targets and makes them current. The caller owns the plugins. After an error nothing has changed.
 func (b *batch) prepareAndFlip(ctx context.Context, targets []target) error {
 	h := b.host
 	if err := h.Serving(); err != nil {

@@ -69,7 +69,17 @@ func (p *plugin) acquire(r *http.Request) (generations.Lease[*loaded], error) {
 		return lease, nil
 	}
 	defer p.host.waiting.begin(r).end()
-	return p.slot.Acquire(r.Context())
+	return p.lease(r.Context())
+}
+
+// lease takes a lease. While the plugin boots it waits for that, see bootWait.
+func (p *plugin) lease(ctx context.Context) (generations.Lease[*loaded], error) {
+	for {
+		lease, err := p.slot.Acquire(ctx)
+		if !errors.Is(err, generations.ErrEmpty) || !p.awaitUp(ctx) {
+			return lease, err
+		}
+	}
 }
 
 // unavailable answers a request that got no lease, in words for clients: what went wrong inside is for status and the log.
@@ -79,6 +89,8 @@ func (p *plugin) unavailable(w http.ResponseWriter, err error) {
 	case !errors.Is(err, generations.ErrEmpty):
 	case p.host.Serving() != nil:
 		text = "the server is stopping"
+	case p.isBooting():
+		text = "it still boots"
 	case r == nil:
 		text = "it is not loaded yet"
 	case r.Retry.IsZero():
@@ -127,7 +139,7 @@ func (h *Host) Call(ctx context.Context, name string, fn func(abi.Instance) erro
 	if err != nil {
 		return err
 	}
-	lease, err := p.slot.Acquire(ctx)
+	lease, err := p.lease(ctx)
 	// An empty slot may mean that the host has ended since the plugin was looked up.
 	if ended := h.Serving(); ended != nil && errors.Is(err, generations.ErrEmpty) {
 		err = ended

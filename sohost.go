@@ -71,7 +71,8 @@ type Host struct {
 	waiting     requests        // at the plugins' gates
 
 	table   atomic.Pointer[routes.Table[*plugin]]
-	readied readied // written only by the boot, before anyone else reads it
+	readied readied
+	boots   *boots // set before the host is used; nil if it is a taker
 
 	comparisons comparisons // of the process's settings, those that run
 	turnstile   turnstile   // what owns plugins passes it first
@@ -106,16 +107,32 @@ func New(ctx context.Context, opts Options) (*Host, error) {
 	return newHost(ctx, opts, nil)
 }
 
+// Start is New without the wait for the plugins: each serves as soon as it is up, however long others take. While a plugin boots its
+// callers wait, and get 503 or generations.ErrEmpty from 3 s after the beginning of the boot. Deploy, Rollback and Give wait for the
+// end of the boot, and Close ends it. ctx is the boot's; Booted waits for its end and returns what became of it.
+func Start(ctx context.Context, opts Options) (*Host, error) {
+	return startHost(ctx, opts, nil)
+}
+
 // newHost is New with a loader that replaces the usual one unless it is nil.
 func newHost(ctx context.Context, opts Options, loader *instance.Loader) (*Host, error) {
+	h, err := startHost(ctx, opts, loader)
+	if err != nil {
+		return nil, err
+	}
+	if err := h.Booted(context.WithoutCancel(ctx)); err != nil { // which ctx ends
+		return nil, errors.Join(err, h.Close(ctx))
+	}
+	return h, nil
+}
+
+// startHost is Start with a loader that replaces the usual one unless it is nil.
+func startHost(ctx context.Context, opts Options, loader *instance.Loader) (*Host, error) {
 	h, err := openHost(opts, loader, false)
 	if err != nil {
 		return nil, err
 	}
 	if err := h.boot(ctx); err != nil {
-		return nil, errors.Join(err, h.Close(ctx))
-	}
-	if err := h.begin(); err != nil {
 		return nil, errors.Join(err, h.Close(ctx))
 	}
 	return h, nil
@@ -168,14 +185,13 @@ func openHost(opts Options, loader *instance.Loader, shared bool) (*Host, error)
 	return h, nil
 }
 
-// begin starts the host's background work, once its plugins serve.
+// begin starts the host's background work, once its plugins serve, except for the checkpoints.
 func (h *Host) begin() error {
 	for _, p := range h.plugins() {
 		if p.Mode == Dev {
 			p.watch()
 		}
 	}
-	h.checkpointRegularly()
 	h.confirmLater()
 	h.retryLater()
 	h.watchBudget()

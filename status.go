@@ -18,6 +18,9 @@ type Status struct {
 	Release int            `json:"release"` // the current one; 0 if there is none
 	Plugins []PluginStatus `json:"plugins"` // ordered by name
 
+	// Booting says how far the boot is; nil if it is over. See Start.
+	Booting *BootProgress `json:"booting,omitempty"`
+
 	// Confirmed is the number of the last release that has passed its probation; 0 if there is none.
 	Confirmed int `json:"confirmed,omitempty"`
 
@@ -51,6 +54,9 @@ type PluginStatus struct {
 	Mode   Mode     `json:"mode"`
 	Image  string   `json:"image"`
 	Routes []string `json:"routes"`
+
+	// Booting is set until the plugin is up or refused at the boot.
+	Booting bool `json:"booting,omitempty"`
 
 	// Generation is the image that serves, Version the plugin's own version of it, and Since the time when the reload
 	// that loaded it began. All are zero if nothing serves.
@@ -157,7 +163,7 @@ func (h *Host) Status() Status {
 func (h *Host) StatusBrief() Status {
 	s := Status{
 		PID: os.Getpid(), Started: h.started, Store: h.opts.Store, Release: h.CurrentRelease(), Plugins: []PluginStatus{},
-		Generations: len(h.loader.Opened()), HandoverDue: h.due.Load(), Probe: h.loader.Wall(),
+		Generations: len(h.loader.Opened()), HandoverDue: h.due.Load(), Probe: h.loader.Wall(), Booting: h.booting(),
 	}
 	if why := h.tainted.Load(); why != nil {
 		s.Tainted = *why
@@ -174,7 +180,7 @@ func (h *Host) StatusBrief() Status {
 }
 
 func (p *plugin) status() PluginStatus {
-	s := PluginStatus{Name: p.Name, Mode: p.Mode, Image: p.Image, Routes: p.Routes, Generations: []GenerationStatus{}}
+	s := PluginStatus{Name: p.Name, Mode: p.Mode, Image: p.Image, Routes: p.Routes, Generations: []GenerationStatus{}, Booting: p.isBooting()}
 	p.mu.Lock()
 	s.Others = p.others
 	s.Last, s.Refused, s.Checkpoint, s.Kept = p.last, p.refused, p.checkpointStatus(), p.keptStatesLocked()

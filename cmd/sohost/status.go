@@ -132,7 +132,7 @@ func printProcesses(w io.Writer, s control.Status) {
 	if s.Worker == nil {
 		fmt.Fprint(w, "worker    none; the next one is starting")
 		if b := s.Booting; b != nil {
-			fmt.Fprintf(w, ": it has booted %d of %d plugins", b.Done, b.Total)
+			fmt.Fprintf(w, ": %v; those that are up serve", *b)
 		}
 		fmt.Fprintln(w)
 	} else {

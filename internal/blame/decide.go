@@ -160,6 +160,20 @@ func (r *Record) Suspected(plugin string, inARow int, now generations.Moment) (i
 	return image
 }
 
+// Doubtful returns the plugins that the last crash made suspect by at least a share, without evidence against one of them.
+func (r *Record) Doubtful(share float64) (plugins []string) {
+	crashes := r.crashes()
+	if len(crashes) == 0 || Strength(crashes[len(crashes)-1].Evidence) != Weak {
+		return nil
+	}
+	for _, s := range crashes[len(crashes)-1].Suspects {
+		if s.Share >= share {
+			plugins = append(plugins, s.Plugin)
+		}
+	}
+	return plugins
+}
+
 // turn returns the plugins that are left out at the n-th time, n counted from 1: each alone, and then more and more
 // together.
 func turn(suspects []Suspect, n int) []Suspect {

@@ -67,8 +67,8 @@ type Status struct {
 	// Unknown says why nothing is known of what the worker serves; empty if it is known.
 	Unknown string `json:"unknown,omitempty"`
 
-	// Booting says how far a worker is that doesn't serve yet.
-	Booting *BootStatus `json:"booting,omitempty"`
+	// Booting says how far a worker is that doesn't serve all plugins yet. It isn't the Worker before that.
+	Booting *sohost.BootProgress `json:"booting,omitempty"`
 
 	PID              int              `json:"pid"` // the supervisor's, which never changes
 	Started          time.Time        `json:"started"`
@@ -83,12 +83,6 @@ type Status struct {
 	StoreFault       string           `json:"store_fault,omitempty"`     // why nothing can be published; what serves goes on
 	Program          *ProgramStatus   `json:"program,omitempty"`         // what workers run
 	FailedProgram    *FailedProgram   `json:"failed_program,omitempty"`  // the last that has not passed its probation
-}
-
-// BootStatus says how many plugins have booted or failed.
-type BootStatus struct {
-	Done  int `json:"done"`
-	Total int `json:"total"`
 }
 
 // ProgramStatus is the program that workers run.

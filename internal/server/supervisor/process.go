@@ -10,6 +10,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/sohost/sohost"
 	"github.com/sohost/sohost/generations"
 	"github.com/sohost/sohost/internal/fault"
 	"github.com/sohost/sohost/internal/passing"
@@ -35,15 +36,15 @@ type process struct {
 	output   *os.File // gets what the Go runtime says when it crashes
 	calls    *os.File // has which images are in calls, see sohost.Process; nil if the program before an upgrade knew of no such file
 
-	served  chan struct{}                  // closed once it serves
-	serving atomic.Pointer[worker.Serving] // what it said then
-	given   chan worker.Given              // one for each Give
-	asks    chan worker.Ask                // closed with silent
-	failed  atomic.Pointer[string]         // why it ended without having served
-	booting atomic.Pointer[worker.Booting] // how far it is, before it serves
-	asked   atomic.Int64                   // when it was sent the first ping that it hasn't answered, as time since watched; 0: it owes none
-	hung    string                         // for how long it didn't answer, set before it is ended for that
-	stopped bool                           // by somebody, and so it didn't; set with hung
+	served  chan struct{}                       // closed once it serves
+	serving atomic.Pointer[worker.Serving]      // what it said then
+	given   chan worker.Given                   // one for each Give
+	asks    chan worker.Ask                     // closed with silent
+	failed  atomic.Pointer[string]              // why it ended without having served
+	booting atomic.Pointer[sohost.BootProgress] // how far it is, before it serves
+	asked   atomic.Int64                        // when it was sent the first ping that it hasn't answered, as time since watched; 0: it owes none
+	hung    string                              // for how long it didn't answer, set before it is ended for that
+	stopped bool                                // by somebody, and so it didn't; set with hung
 
 	pings  chan uint64
 	paused chan struct{} // gets one for each pause of the link, once nobody listens

@@ -665,9 +665,9 @@ func TestBooting(t *testing.T) {
 	st := newStage(t, nil)
 	st.run()
 	p := st.worker()
-	p.say(worker.Word{Booting: &worker.Booting{Done: 40, Total: 110}})
+	p.say(worker.Word{Booting: &sohost.BootProgress{Done: 108, Total: 110, Pending: []string{"a", "b"}}})
 	s := st.await(func(s control.Status) bool { return s.Booting != nil })
-	if *s.Booting != (control.BootStatus{Done: 40, Total: 110}) || s.Unknown != "no worker serves yet" {
+	if s.Booting.String() != "booted 108 of 110 plugins; pending: a, b" || s.Unknown != "no worker serves yet" {
 		t.Errorf("the status says %+v, %q", s.Booting, s.Unknown)
 	}
 	p.do(command{Status: 500, Body: "no JSON"})

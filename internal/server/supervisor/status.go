@@ -62,9 +62,7 @@ func (s *Supervisor) processes(brief bool) (status control.Status, current *proc
 	}
 	draining := s.drainingLocked()
 	if s.starting != nil {
-		if b := s.starting.booting.Load(); b != nil {
-			status.Booting = &control.BootStatus{Done: b.Done, Total: b.Total}
-		}
+		status.Booting = s.starting.booting.Load()
 	}
 	s.mu.Unlock()
 	status.Store, status.Plugins = s.opts.Start.Options.Store, []sohost.PluginStatus{}

@@ -13,7 +13,7 @@ func FuzzMessages(f *testing.F) {
 	for _, m := range []any{
 		Order{Start: &Start{Options: sohost.Options{Store: "/s"}, Takes: true, Crashes: []sohost.Crash{{Exit: "x"}}}}, Order{Ping: 1},
 		Order{Give: &Give{Why: "x", Images: map[string]string{"a": ""}}}, Order{Answer: &Answer{ID: 1, Error: "no"}},
-		Word{Pong: 1, Serving: &Serving{Release: 2}}, Word{Ask: &Ask{ID: 3}}, Word{Booting: &Booting{Done: 1, Total: 2}},
+		Word{Pong: 1, Serving: &Serving{Release: 2}}, Word{Ask: &Ask{ID: 3}}, Word{Booting: &sohost.BootProgress{Done: 1, Total: 2}},
 		Word{Given: &Given{Error: "no", Refusal: &sohost.Refusal{Plugin: "a"}}},
 	} {
 		text, err := json.Marshal(m)

@@ -101,8 +101,8 @@ type Word struct {
 	// worker that serves already.
 	Serving *Serving `json:"serving,omitempty"`
 
-	// Booting says how far a worker is that doesn't serve yet.
-	Booting *Booting `json:"booting,omitempty"`
+	// Booting says how far a worker is that doesn't serve all plugins yet.
+	Booting *sohost.BootProgress `json:"booting,omitempty"`
 
 	// Failed is the error with which the worker ends.
 	Failed string `json:"failed,omitempty"`
@@ -117,12 +117,6 @@ type Word struct {
 // Serving describes what a worker has started to serve.
 type Serving struct {
 	Release int `json:"release"`
-}
-
-// Booting says how many plugins have booted or failed.
-type Booting struct {
-	Done  int `json:"done"`
-	Total int `json:"total"`
 }
 
 // Ask asks for a handover and for an Answer.

@@ -51,7 +51,7 @@ func (w *worker) serve(files []*os.File) error {
 	options.Logger = w.log
 	options.Process = &sohost.Process{
 		Lock: generations.InheritLock(files[1]), Handover: w.ask, Crashes: w.start.Crashes, CrashesInARow: w.start.CrashesInARow,
-		Booting: func(done, total int) { w.link.Send(Word{Booting: &Booting{Done: done, Total: total}}) },
+		Booting: func(p sohost.BootProgress) { w.link.Send(Word{Booting: &p}) },
 	}
 	if n := w.start.files(); len(files) > n {
 		options.Process.Calls = files[n]
@@ -68,13 +68,16 @@ func (w *worker) serve(files []*os.File) error {
 		s.connections.Send(passed{Answers: true}) // if that fails the giver is gone, and Take says so
 		s.host, err = sohost.Take(w.finish, options, files[3])
 	} else {
-		s.host, err = sohost.New(w.finish, options)
+		s.host, err = sohost.Start(w.finish, options)
 	}
 	if err != nil {
 		return err
 	}
 	failed := s.begin(w)
 	defer s.end()
+	if err := w.boot(s, failed); err != nil || w.finish.Err() != nil {
+		return errors.Join(err, w.stop(s))
+	}
 	w.serving.Store(&Serving{Release: s.host.CurrentRelease()})
 	w.link.Send(Word{Serving: w.serving.Load()}) // obey notices when the supervisor is gone
 	for {
@@ -89,6 +92,24 @@ func (w *worker) serve(files []*os.File) error {
 		case err := <-failed:
 			return errors.Join(err, w.stop(s))
 		}
+	}
+}
+
+// boot waits until all plugins are up or refused. Those that are up serve meanwhile, but only afterwards does the supervisor hear that
+// the worker serves, so it is given no order before.
+func (w *worker) boot(s *server, failed <-chan error) error {
+	ctx, cancel := context.WithCancelCause(w.finish)
+	defer cancel(nil)
+	booted := make(chan error, 1)
+	s.tasks.Go(func() { booted <- s.host.Booted(ctx) })
+	select {
+	case err := <-booted:
+		if w.finish.Err() != nil { // which ends the boot
+			return nil
+		}
+		return err
+	case err := <-failed:
+		return err
 	}
 }
 
