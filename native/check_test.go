@@ -28,6 +28,23 @@ func TestCheckAccepts(t *testing.T) {
 	}
 }
 
+// TestContractRemedies says for each way in which a host has its contract what to do about another one in the image.
+func TestContractRemedies(t *testing.T) {
+	img := &Info{Seal: &Seal{}, Deps: []*debug.Module{{Path: "example.com/a", Version: "v1.0.0", Sum: "h1:x"}}}
+	exe := &Info{Contracts: []string{"example.com/a", "example.com/b"}, Deps: []*debug.Module{
+		{Path: "example.com/a", Version: "v1.1.0", Sum: "h1:y"}, {Path: "example.com/b", Version: "v0.0.0", Replace: &debug.Module{Path: "../b"}}}}
+	c := &checker{img: img, exe: exe}
+	for p, want := range map[string]string{
+		"example.com/a": "run `go get example.com/a@v1.1.0` in the plugin's module and build the plugin again with `sohost build --host HOST`",
+		"example.com/b": "let the plugin's source of it be the one that the host was built from, and build the plugin again with " +
+			"`sohost build --host HOST`",
+	} {
+		if r := c.wrongPackage(p, "00", "01"); r.Remedy != want {
+			t.Errorf("%s: %s, want %s", p, r.Remedy, want)
+		}
+	}
+}
+
 // Each case changes one fact of an image or of its host, and names the reasons that must come of it, and no others.
 func TestCheckReasons(t *testing.T) {
 	self, err := Self()
@@ -101,6 +118,18 @@ func TestCheckReasons(t *testing.T) {
 			exe.Packages["example.com/app/contract"] = "00"
 			want.Shared = []string{"example.com/app/contract"}
 		}, []want{{WrongPackage, "example.com/app/contract"}}},
+		{"own copy of a contract", "first", func(_, exe *Info, _ *Requirements) {
+			exe.Contracts = []string{"example.com/app/first"}
+		}, []want{{NoContract, "example.com/app/first"}}},
+		{"contract of another source", "alpha", func(_, exe *Info, _ *Requirements) {
+			exe.Contracts, exe.Packages["example.com/app/contract"] = []string{"example.com/app/contract"}, "00"
+		}, []want{{WrongPackage, "example.com/app/contract"}}},
+		{"contract's dependency of another release", "first", func(img, exe *Info, _ *Requirements) {
+			exe.Contracts = []string{"example.com/app/contract"}
+			img.Packages["golang.org/x/sys/unix"] = exe.Packages["golang.org/x/sys/unix"]
+			img.Deps = []*debug.Module{{Path: "golang.org/x/sys", Version: "v0.1.0", Sum: "h1:one="}}
+			exe.Deps = []*debug.Module{{Path: "golang.org/x/sys", Version: "v0.2.0", Sum: "h1:two="}}
+		}, []want{{WrongPackage, "golang.org/x/sys/unix"}}},
 		{"dependency of another version", "foreign", nil, []want{{WrongPackage, "golang.org/x/sys/unix"}}},
 		{"dependency of another version behind the same interface", "foreign", func(img, exe *Info, _ *Requirements) {
 			exe.Packages["golang.org/x/sys/unix"] = img.Packages["golang.org/x/sys/unix"]
