@@ -1,0 +1,102 @@
+package slim
+
+import (
+	"bytes"
+	"debug/elf"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"testing"
+)
+
+func TestRename(t *testing.T) {
+	f := newFile(elf.ET_REL, elf.EM_X86_64)
+	f.symbol("fmt.Println.abiinternal", elf.STT_NOTYPE, 0, 0, 0)
+	f.symbol("runtime.lastmoduledatap", elf.STT_NOTYPE, 0, 0, 0)
+	f.symbol("p.own.abiinternal", elf.STT_FUNC, 0, 8, 1)
+	f.symbol("runtime.addmoduledata", elf.STT_FUNC, 0, 8, 1)
+	b, err := rename(f.object(make([]byte, 16)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	object, err := elf.NewFile(bytes.NewReader(b))
+	if err != nil {
+		t.Fatal(err)
+	}
+	symbols, err := object.Symbols()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, s := range symbols {
+		names = append(names, s.Name)
+	}
+	want := []string{"fmt.Println", "runtime.lastmoduledatap", "p.own.abiinternal", "sohost:runtime.addmoduledata"}
+	if !slices.Equal(names, want) || elf.ST_VISIBILITY(symbols[3].Other) != elf.STV_HIDDEN || elf.ST_VISIBILITY(symbols[2].Other) != elf.STV_DEFAULT {
+		t.Errorf("got %v", names)
+	}
+	if _, err := rename(f.library(nil, 0, nil)); err == nil {
+		t.Error("a library was taken for an object")
+	}
+}
+
+// TestDropSymbols drops the symbols of what the C compiler makes, and runs it.
+func TestDropSymbols(t *testing.T) {
+	dir := t.TempDir()
+	program := filepath.Join(dir, "program")
+	if err := os.WriteFile(filepath.Join(dir, "p.c"), []byte("int f(void) { return 7; }\nint main(void) { return f(); }\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := exec.Command("gcc", "-rdynamic", "-o", program, filepath.Join(dir, "p.c")).CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	before, err := os.ReadFile(program)
+	if err != nil {
+		t.Fatal(err)
+	}
+	after, err := DropSymbols(before)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(program, after, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := exec.Command(program).Run(); err == nil || err.Error() != "exit status 7" {
+		t.Errorf("it ended with %v", err)
+	}
+	old, err := elf.NewFile(bytes.NewReader(before))
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := elf.NewFile(bytes.NewReader(after))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.Symbols(); err == nil || len(after) >= len(before) {
+		t.Errorf("%d of %d bytes are left, with symbols", len(after), len(before))
+	}
+	for _, s := range old.Sections {
+		if s.Type == elf.SHT_SYMTAB || s.Name == ".strtab" || s.Name == ".shstrtab" || s.Type == elf.SHT_NULL || s.Type == elf.SHT_NOBITS {
+			continue
+		}
+		want, err := s.Data()
+		if err != nil {
+			t.Fatal(err)
+		}
+		kept := f.Section(s.Name)
+		if kept == nil {
+			t.Errorf("%s is gone", s.Name)
+			continue
+		}
+		if got, err := kept.Data(); err != nil || !bytes.Equal(got, want) {
+			t.Errorf("%s differs, %v", s.Name, err)
+		}
+		if linked := old.Sections[s.Link]; s.Link > 0 && f.Sections[kept.Link].Name != linked.Name {
+			t.Errorf("%s belongs to %s, not to %s", s.Name, f.Sections[kept.Link].Name, linked.Name)
+		}
+	}
+	if again, err := DropSymbols(after); err != nil || !bytes.Equal(again, after) {
+		t.Errorf("it has symbols to drop again, %v", err)
+	}
+}
