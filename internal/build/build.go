@@ -78,7 +78,7 @@ func build(ctx context.Context, opts Options) (*Result, error) {
 	}
 	r := newResult(info, p)
 	r.Output = output
-	if p.why != "" {
+	if p.why != "" && opts.Verbose {
 		fmt.Fprintf(opts.Log, "%s: the image is full: %s\n", p.Main, p.why)
 	}
 	if err := place(image, r); err != nil {

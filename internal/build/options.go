@@ -66,7 +66,7 @@ type Options struct {
 	// Log gets the go command's messages other than errors, such as what it downloads. Default: they are discarded.
 	Log io.Writer
 
-	// Verbose makes the go command name the packages it compiles, to Log.
+	// Verbose makes the go command name the packages it compiles, and Build why an image is full, to Log.
 	Verbose bool
 }
 

@@ -69,3 +69,45 @@ func copyContract(t *testing.T, f *fixture) {
 	write(t, filepath.Join(f.dir, "contract/go.mod"), "module "+abiModule+"\n\ngo 1.26.0\n")
 	f.edit("go.mod", "=> "+root, "=> ./contract")
 }
+
+// TestFullInstead builds what can't be slim.
+func TestFullInstead(t *testing.T) {
+	f := unpack(t, "versions")
+	for _, test := range []struct {
+		name   string
+		change func(*Options)
+		why    string
+	}{
+		{"the C linker fails", func(o *Options) {
+			o.Wrapper = script(t, "[ \"$2\" != extld ] || exit 1\nexec "+must(os.Executable())+" \"$@\"")
+		}, "the linker gave up"},
+		{"debugging information", func(o *Options) { o.DWARF = true }, "with debugging information"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			var log strings.Builder
+			opts := f.options("./plugin")
+			opts.Verbose, opts.Log = true, &log
+			test.change(&opts)
+			r := f.buildWith(opts)
+			if r.Slim || !strings.Contains(r.WhyFull, test.why) || !strings.Contains(log.String(), "the image is full: "+r.WhyFull) {
+				t.Errorf("slim: %t, %q; it told\n%s", r.Slim, r.WhyFull, log.String())
+			}
+			if diff := cmp.Diff([]string{"first sub=a yaml=v3.0.0 own=1 lib=1"}, load(t, r.Output)); diff != "" {
+				t.Errorf("answers (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// TestSlimExports exports a variable of a type that only the host has otherwise. The table of exports needs its descriptor.
+func TestSlimExports(t *testing.T) {
+	f := unpack(t, "versions")
+	write(t, filepath.Join(f.dir, "plugin/extra.go"), "package main\n\nimport \"text/tabwriter\"\n\nvar Extra tabwriter.Writer\n\nfunc Func() *tabwriter.Writer { return &Extra }\n")
+	r := f.buildWith(f.options("./plugin"))
+	if !r.Slim || !slices.Contains(r.Along, "text/tabwriter") {
+		t.Errorf("brings %v: %s", r.Along, r.WhyFull)
+	}
+	if diff := cmp.Diff([]string{"first sub=a yaml=v3.0.0 own=1 lib=1"}, load(t, r.Output)); diff != "" {
+		t.Errorf("answers (-want +got):\n%s", diff)
+	}
+}
