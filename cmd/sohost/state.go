@@ -1,13 +1,17 @@
 package main
 
 import (
+	"bytes"
 	"context"
+	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/sohost/sohost"
 	"github.com/sohost/sohost/generations"
@@ -121,6 +125,14 @@ func (f *stateFile) read() error {
 		return err
 	}
 	defer file.Close()
+	head := make([]byte, 16)
+	n, err := file.ReadAt(head, 0)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return err
+	}
+	if what := foreign(head[:n]); what != "" {
+		return fmt.Errorf("%s is %s, and no state of a plugin; those are in a store's folder state", f.File, what)
+	}
 	f.Written, f.Bytes = info.ModTime(), info.Size()
 	// The length isn't limited, or a file that was cut off would be one that is too large.
 	o := state.DecodeOptions{MaxMemory: 1<<20 + maxTree*info.Size()}
@@ -129,4 +141,23 @@ func (f *stateFile) read() error {
 	}
 	f.Schema, f.Version, f.Type = f.tree.Schema, f.tree.Version, f.tree.Type
 	return nil
+}
+
+// stateMark is how every state begins: the tag by which CBOR describes itself.
+var stateMark = []byte{0xd9, 0xd9, 0xf7}
+
+// foreign says in words what a file is that begins otherwise than a state. It returns "" for a state, even if only its beginning is
+// left.
+func foreign(head []byte) string {
+	switch {
+	case bytes.HasPrefix(head, stateMark), bytes.HasPrefix(stateMark, head):
+		return ""
+	case bytes.HasPrefix(head, []byte("\x7fELF")):
+		return "a program or a shared library"
+	case bytes.HasPrefix(bytes.TrimSpace(head), []byte("{")), bytes.HasPrefix(bytes.TrimSpace(head), []byte("[")):
+		return "JSON, such as what `sohost state export` writes"
+	case utf8.Valid(head) && !bytes.ContainsRune(head, 0):
+		return "a text"
+	}
+	return "something else"
 }

@@ -36,3 +36,15 @@ func TestStateFileOdd(t *testing.T) {
 		t.Errorf("a pipe: %v", err)
 	}
 }
+
+// TestForeign says what a file is that is no state. One that was cut off is still a state.
+func TestForeign(t *testing.T) {
+	for head, want := range map[string]string{
+		"": "", "\xd9": "", "\xd9\xd9\xf7\x88": "", "\x7fELF\x02": "a program or a shared library", " {\"a\"": "JSON, such as what `sohost state export` writes",
+		"hello": "a text", "\x00\x01": "something else",
+	} {
+		if got := foreign([]byte(head)); got != want {
+			t.Errorf("%q is %q, want %q", head, got, want)
+		}
+	}
+}
