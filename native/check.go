@@ -19,7 +19,7 @@ type Requirements struct {
 // Check compares an image with a host process. It returns nil if the process can open the image, and otherwise a *Rejection
 // with every reason why not. It leaves out differences that another one explains: with another toolchain every package differs.
 func Check(img *Info, host *Process, want Requirements) error {
-	c := &checker{img: img, exe: host.Executable, loaded: host.Loaded, want: want}
+	c := &checker{img: img, exe: host.Executable, program: host.program, loaded: host.Loaded, want: want}
 	if c.host() && c.plugin() {
 		c.symbol()
 		c.faults()
@@ -28,6 +28,7 @@ func Check(img *Info, host *Process, want Requirements) error {
 			if c.exe.CanLoadPlugins() {
 				c.programPackages()
 				c.programSymbols()
+				c.supplied()
 			}
 			c.loadedPackages()
 			c.loadedSymbols()
@@ -42,6 +43,7 @@ func Check(img *Info, host *Process, want Requirements) error {
 // checker collects the reasons against one image. Methods that later ones depend on report whether they found nothing.
 type checker struct {
 	img, exe *Info
+	program  *program
 	loaded   []Loaded
 	want     Requirements
 	reasons  []Reason

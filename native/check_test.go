@@ -228,7 +228,7 @@ func TestCheckLoadedPackages(t *testing.T) {
 		}
 		// With proof that the source is the same there is nothing against it: a commit, or the sum of a module.
 		img := facts(t, image("beta"))
-		process := &Process{self.Executable, []Loaded{{Path: self.Loaded[0].Path, Info: clone(self.Loaded[0].Info)}}}
+		process := &Process{Executable: self.Executable, Loaded: []Loaded{{Path: self.Loaded[0].Path, Info: clone(self.Loaded[0].Info)}}}
 		open := process.Loaded[0].Info
 		for _, i := range []*Info{img, open} {
 			i.Settings["vcs.revision"], i.Settings["vcs.modified"] = "abc", "false"

@@ -88,6 +88,10 @@ type Info struct {
 	// Symbols are the exported variables and functions of the main package, sorted.
 	Symbols []string `json:"symbols,omitempty"`
 
+	// Takes are the symbols of Go packages that a plugin refers to and doesn't have, sorted: a slim image takes them from the host.
+	// An image that is open has given them up.
+	Takes []string `json:"takes,omitempty"`
+
 	// CSymbols are the symbols that the file defines for the whole process and that belong neither to a Go package nor to the
 	// Go runtime: those of C code, and of assembly with unqualified names. Sorted.
 	CSymbols []string `json:"c_symbols,omitempty"`

@@ -62,6 +62,9 @@ func inspect(r io.ReaderAt, size int64, seal *Seal) (*Info, error) {
 	i.Kind = f.kind(isGo, i)
 	if i.Kind == KindPlugin {
 		i.Faults = f.faults()
+		if i.Takes, err = table.takes(); err != nil {
+			return nil, err
+		}
 	} else {
 		i.PluginPath = ""
 	}

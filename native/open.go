@@ -127,6 +127,7 @@ func judge(ctx context.Context, path string) (*attempt, error) {
 	if err := Check(info, self, Requirements{}); err != nil {
 		return nil, err
 	}
+	info.Takes = nil // nobody asks again, and an image may have thousands
 	return &attempt{path: path, file: file, info: info, done: make(chan struct{})}, nil
 }
 

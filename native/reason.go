@@ -41,6 +41,9 @@ const (
 	// HostSymbol: C code of the image would run the host program's function of the same name instead of its own.
 	HostSymbol Code = "host-symbol"
 
+	// MissingSymbols: a slim image takes something from the host program that this doesn't have.
+	MissingSymbols Code = "missing-symbols"
+
 	// HostCannotLoad: the host program has no plugin support linked in.
 	HostCannotLoad Code = "host-cannot-load"
 )

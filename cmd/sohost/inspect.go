@@ -34,7 +34,8 @@ func newInspectCommand() *cobra.Command {
 		Use:   "inspect FILE [OTHER...]",
 		Short: "Show what an image is made of, without running it",
 		Long: `Inspect reads a plugin image, or any Go program, and shows its identity, toolchain, build settings and modules, and its
-packages with the link-time hashes that the Go runtime compares before it loads an image. With other images it shows which private
+packages with the link-time hashes that the Go runtime compares before it loads an image; of a slim image, what it brings along
+and how much it takes of each of the host's packages (--json names the symbols). With other images it shows which private
 packages these have with the same content: a server has one set of the variables of such a package, for all plugins.`,
 		Example: `  sohost inspect build/plugins/counter.so
   sohost inspect build/plugins/counter.so build/plugins/wordfreq.so
@@ -90,6 +91,7 @@ func printInspection(w io.Writer, in inspection) error {
 		rows = append(rows, []string{"identity", in.PluginPath}, []string{"", identity},
 			[]string{"exports", orDash(strings.Join(in.Symbols, " "))}, []string{"C symbols", orDash(strings.Join(in.CSymbols, " "))})
 	}
+	rows = append(rows, contents(in.Info)...)
 	for _, key := range slices.Sorted(maps.Keys(in.Settings)) {
 		rows = append(rows, []string{"build " + key, in.Settings[key]})
 	}
@@ -110,6 +112,9 @@ func printInspection(w io.Writer, in inspection) error {
 		if err := table(w, []string{"SHARES WITH", "PACKAGES"}, rows); err != nil {
 			return err
 		}
+	}
+	if err := printTakes(w, in.Info); err != nil {
+		return err
 	}
 	if len(in.Packages) == 0 {
 		return nil
