@@ -114,9 +114,10 @@ func prepare(ctx context.Context, opts Options) (*surveyed, *plan, error) {
 	if err := s.listing.check(s.target, s.relative); err != nil {
 		return nil, nil, err
 	}
-	if s.exe, err = native.InspectFile(opts.Host); err != nil {
+	if s.process, err = native.ProcessOf(opts.Host); err != nil {
 		return nil, nil, fmt.Errorf("read the host: %w", err)
 	}
+	s.exe = s.process.Executable
 	if err := checkHost(filepath.Base(hostName(opts.Host)), s.exe); err != nil {
 		return nil, nil, err
 	}
@@ -150,7 +151,8 @@ type surveyed struct {
 	all      map[string]string // all that was asked of go env
 	flags    buildFlags
 	host     host
-	exe      *native.Info // the host's file
+	process  *native.Process // a new process of the host
+	exe      *native.Info    // the host's file
 	target   target
 	listing  *listing
 	command  goCommand

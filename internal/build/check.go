@@ -12,7 +12,7 @@ import (
 // check refuses an image that the host could not load. The runtime may refuse what compiler and linker accept, and it is best
 // reported at build time.
 func (s *surveyed) check(image *native.Info, p *plan) error {
-	err := native.Check(image, &native.Process{Executable: s.exe}, native.Requirements{Symbol: abi.Symbol, Shared: []string{abiPath}})
+	err := native.Check(image, s.process, native.Requirements{Symbol: abi.Symbol, Shared: []string{abiPath}})
 	if rejection := (*native.Rejection)(nil); errors.As(err, &rejection) {
 		for i, r := range rejection.Reasons {
 			switch {
