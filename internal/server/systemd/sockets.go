@@ -8,7 +8,6 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/coreos/go-systemd/v22/activation"
 	"golang.org/x/sys/unix"
 )
 
@@ -37,19 +36,25 @@ const (
 //
 // Closing a listener leaves the file of a unix socket in place: it belongs to systemd.
 func Sockets() (http, control net.Listener, err error) {
-	if n, err := strconv.Atoi(os.Getenv("LISTEN_FDS")); err == nil && n > maxFiles { // each is believed to be open
-		for _, name := range []string{"LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"} {
-			os.Unsetenv(name)
-		}
-		return nil, nil, fmt.Errorf("LISTEN_FDS=%d: more sockets than anybody passes; at most %d are expected", n, maxFiles)
+	names, err := passed(os.Getenv("LISTEN_PID"), os.Getenv("LISTEN_FDS"), os.Getenv("LISTEN_FDNAMES"), os.Getpid())
+	for _, name := range []string{"LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"} {
+		os.Unsetenv(name)
 	}
-	files := activation.Files(true)
+	if err != nil {
+		return nil, nil, err
+	}
 	found := map[string]net.Listener{}
 	var errs []error
-	for i, f := range files {
-		s, err := inspect(f, firstFD+i)
+	for i, name := range names {
+		unix.CloseOnExec(firstFD + i)
+		s, err := inspect(firstFD+i, name)
+		if s.family == 0 { // no socket, and if it isn't from systemd after all, it is the runtime's: it stays open
+			errs = append(errs, err)
+			continue
+		}
+		f := os.NewFile(uintptr(s.fd), name)
 		if err == nil {
-			err = s.listen(f, len(files) == 1, found)
+			err = s.listen(f, len(names) == 1, found)
 		}
 		if err != nil {
 			errs = append(errs, err)
@@ -65,6 +70,24 @@ func Sockets() (http, control net.Listener, err error) {
 	return found[forHTTP], found[forControl], nil
 }
 
+// passed returns the names of the descriptors that were passed, "" for one without, by the values of LISTEN_PID, LISTEN_FDS and
+// LISTEN_FDNAMES.
+func passed(pid, fds, names string, self int) ([]string, error) {
+	if to, err := strconv.Atoi(pid); err != nil || to != self {
+		return nil, nil
+	}
+	n, err := strconv.Atoi(fds)
+	if err != nil || n < 0 {
+		return nil, fmt.Errorf("LISTEN_FDS is %.40q, and should be how many sockets were passed", fds)
+	}
+	if n > maxFiles { // each is believed to be open
+		return nil, fmt.Errorf("LISTEN_FDS=%d: more sockets than anybody passes; at most %d are expected", n, maxFiles)
+	}
+	named := make([]string, n)
+	copy(named, strings.Split(names, ":"))
+	return named, nil
+}
+
 // socket describes a listening stream socket.
 type socket struct {
 	name   string
@@ -72,32 +95,24 @@ type socket struct {
 	family int // AF_UNIX, AF_INET or AF_INET6
 }
 
-// inspect asks the kernel what f is. It returns an error unless f is a listening stream socket.
-func inspect(f *os.File, fd int) (socket, error) {
-	s := socket{name: f.Name(), fd: fd}
-	// go-systemd makes up such a name where systemd gave none.
-	if strings.HasPrefix(s.name, "LISTEN_FD_") {
-		s.name = ""
-	}
+// inspect asks the kernel what a descriptor is. It returns an error unless that is a listening stream socket, and leaves the
+// family zero if it is no socket at all.
+func inspect(fd int, name string) (socket, error) {
+	s := socket{name: name, fd: fd}
 	options := map[int]int{unix.SO_TYPE: 0, unix.SO_ACCEPTCONN: 0, unix.SO_DOMAIN: 0}
-	raw, err := f.SyscallConn()
-	if err != nil {
-		return s, fmt.Errorf("inspect descriptor %d from systemd: %w", fd, err)
-	}
 	var failed error
-	if err := raw.Control(func(fd uintptr) {
-		for option := range options {
-			if options[option], err = unix.GetsockoptInt(int(fd), unix.SOL_SOCKET, option); err != nil {
-				failed = err
-			}
+	for option := range options {
+		var err error
+		if options[option], err = unix.GetsockoptInt(fd, unix.SOL_SOCKET, option); err != nil {
+			failed = err
 		}
-	}); err != nil {
-		failed = err
 	}
 	s.family = options[unix.SO_DOMAIN]
 	switch kind := options[unix.SO_TYPE]; {
 	case errors.Is(failed, unix.ENOTSOCK):
 		return s, s.refused("is not a socket", "say ListenStream= and have no other setting that begins with Listen")
+	case errors.Is(failed, unix.EBADF):
+		return s, fmt.Errorf("descriptor %d from systemd is not open: LISTEN_FDS counts more sockets than were passed", fd)
 	case failed != nil:
 		return s, fmt.Errorf("inspect descriptor %d from systemd: %w", fd, failed)
 	case kind == unix.SOCK_DGRAM:

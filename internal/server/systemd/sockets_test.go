@@ -240,3 +240,19 @@ func TestTooManySockets(t *testing.T) {
 		t.Error("children inherit the number")
 	}
 }
+
+// TestSocketsThatAreNot says that more sockets were passed than there are. What is open under those numbers is the process's own,
+// such as the file with which its runtime waits for all others, and goes on to work.
+func TestSocketsThatAreNot(t *testing.T) {
+	f, _ := pass(t, "tcp")
+	cmd := wrapper(t, "LISTEN_PID", "sockets", "LISTEN_FDS=40", "LISTEN_FDNAMES=http")
+	cmd.ExtraFiles = []*os.File{f}
+	out, err := cmd.Output()
+	var got report
+	if err := errors.Join(err, json.Unmarshal(out, &got)); err != nil {
+		t.Fatal(err)
+	}
+	if len(got.Errors) != 39 || got.HTTP != "" || !strings.Contains(got.Errors[38], "descriptor 42 from systemd is not open") {
+		t.Errorf("http is %q, and the errors are %q", got.HTTP, got.Errors)
+	}
+}
