@@ -160,6 +160,10 @@ func (c *child) receive(harm chan<- string, mustHold bool) {
 	text, rights := make([]byte, maxMessage), make([]byte, unix.CmsgSpace(4))
 	for first := true; ; first = false {
 		n, rn, _, _, err := c.link.ReadMsgUnix(text, rights)
+		file := receivedFile(rights[:rn])
+		if file != nil && (!first || err != nil || n == 0) { // later messages are an image's
+			file.Close()
+		}
 		if err != nil || n == 0 {
 			break
 		}
@@ -179,7 +183,7 @@ func (c *child) receive(harm chan<- string, mustHold bool) {
 			c.open = true
 			c.link.CloseWrite()
 		}
-		if listener = receivedFile(rights[:rn]); listener != nil {
+		if listener = file; listener != nil {
 			c.judge = newJudge(c.writable(), harm)
 			serving.Go(func() { c.judge.serve(listener) })
 		}
@@ -201,17 +205,20 @@ func (c *child) writable() string {
 }
 
 func receivedFile(rights []byte) *os.File {
-	messages, err := unix.ParseSocketControlMessage(rights)
-	if err != nil || len(messages) == 0 {
-		return nil
+	var files []int
+	messages, _ := unix.ParseSocketControlMessage(rights)
+	for i := range messages {
+		some, _ := unix.ParseUnixRights(&messages[i])
+		files = append(files, some...)
 	}
-	files, err := unix.ParseUnixRights(&messages[0])
-	if err != nil || len(files) == 0 {
-		return nil
+	for i, file := range files {
+		unix.CloseOnExec(file)
+		if i > 0 || unix.SetNonblock(file, true) != nil { // so that a closed file ends the wait for it
+			unix.Close(file)
+			files[i] = -1
+		}
 	}
-	unix.CloseOnExec(files[0])
-	if unix.SetNonblock(files[0], true) != nil { // so that a closed file ends the wait for it
-		unix.Close(files[0])
+	if len(files) == 0 || files[0] < 0 {
 		return nil
 	}
 	return os.NewFile(uintptr(files[0]), "system calls of a child")
