@@ -55,10 +55,10 @@ func (t *Trials) Collect() (tried []Suspect) {
 		plugin, image, _ := strings.Cut(e.Name(), "@")
 		id, err := generations.ParseID(image)
 		info, statErr := e.Info()
-		if err == nil && statErr == nil {
-			s := Suspect{plugin, id}
+		s := Suspect{plugin, id}
+		if err == nil && statErr == nil && info.Mode().IsRegular() && generations.ValidName(plugin) {
 			began[s] = info.ModTime().UnixNano()
-			if where, _ := os.ReadFile(t.Folder.Path(trial(s))); Where(where) == InProbe {
+			if info.Size() == int64(len(InProbe)) {
 				probed[s] = 1
 			}
 			tried = append(tried, s)

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/sohost/sohost/generations"
+	"golang.org/x/sys/unix"
 )
 
 // newFolder returns the folder for trials in a new store.
@@ -90,4 +91,36 @@ func TestTrialsFail(t *testing.T) {
 	if !strings.Contains(log.String(), "can't note") {
 		t.Errorf("the log has %s", &log)
 	}
+}
+
+// FuzzTrials finds files with any names where trials are recorded. Only what Begin writes names a suspect, and nothing stays.
+func FuzzTrials(f *testing.F) {
+	id := suspects("a")[0].Image.String()
+	for _, name := range []string{"a@" + id, "@" + id, "a@b@" + id, "a@" + strings.ToUpper(id), "..@" + id, "\xff@" + id, "a@", "README"} {
+		f.Add(name, true)
+		f.Add(name, false)
+	}
+	f.Fuzz(func(t *testing.T, name string, file bool) {
+		trials := &Trials{newFolder(t), slog.New(slog.DiscardHandler)}
+		path := trials.Folder.Path(filepath.Base(name))
+		err := os.MkdirAll(trials.Folder.Path(""), 0o700)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if file {
+			err = os.WriteFile(path, []byte(InProbe), 0o600)
+		} else {
+			err = unix.Mkfifo(path, 0o600) // reading it would take for ever
+		}
+		if err != nil {
+			return // no name for a file
+		}
+		tried := trials.Collect()
+		if len(tried) > 1 || len(tried) == 1 && (!file || trials.Folder.Path(trial(tried[0])) != path || !generations.ValidName(tried[0].Plugin)) {
+			t.Errorf("%q is the trial of %v", name, tried)
+		}
+		if left, _ := os.ReadDir(trials.Folder.Path("")); len(left) > 0 {
+			t.Errorf("%v is left", left)
+		}
+	})
 }

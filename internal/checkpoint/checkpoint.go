@@ -19,6 +19,7 @@ import (
 	"github.com/sohost/sohost/abi"
 	"github.com/sohost/sohost/generations"
 	"github.com/sohost/sohost/internal/state"
+	"golang.org/x/sys/unix"
 )
 
 // Dir is a directory of checkpoints. Names of plugins must be valid, see generations.ValidName. Calls for the same
@@ -228,7 +229,7 @@ func (d *Dir) setAside(plugin, file string, now time.Time, why error) (string, e
 
 // read passes a checkpoint to accept if the file exists. info is nil after an error that isn't accept's.
 func read(file string, accept func(io.Reader) error) (info fs.FileInfo, found bool, err error) {
-	f, err := os.Open(file)
+	f, err := os.OpenFile(file, os.O_RDONLY|unix.O_NONBLOCK, 0) // a FIFO would block
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, false, nil
 	}
@@ -239,6 +240,9 @@ func read(file string, accept func(io.Reader) error) (info fs.FileInfo, found bo
 	info, err = f.Stat()
 	if err != nil {
 		return nil, true, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, true, fmt.Errorf("%w: %s is no regular file", state.ErrCorrupt, file)
 	}
 	return info, true, accept(f)
 }

@@ -75,11 +75,8 @@ func (d *Dir) Kept(plugin string) ([]Kept, error) {
 	}
 	var all []Kept
 	for _, e := range entries {
-		name, found := strings.CutPrefix(e.Name(), last(plugin)+keptMark)
-		number, image, ok := strings.Cut(name, "-")
-		release, err := strconv.Atoi(number)
-		id, idErr := generations.ParseID(image)
-		if !found || !ok || err != nil || idErr != nil {
+		release, id, ok := parseKept(plugin, e.Name())
+		if !ok || !e.Type().IsRegular() {
 			continue
 		}
 		k, err := d.keptAt(e.Name(), release, id)
@@ -90,6 +87,15 @@ func (d *Dir) Kept(plugin string) ([]Kept, error) {
 	}
 	slices.SortStableFunc(all, func(a, b Kept) int { return b.Time.Compare(a.Time) })
 	return all, nil
+}
+
+// parseKept returns what the name of a file says, if it is one that keptName makes.
+func parseKept(plugin, name string) (release int, image generations.ID, ok bool) {
+	rest, found := strings.CutPrefix(name, last(plugin)+keptMark)
+	number, id, _ := strings.Cut(rest, "-")
+	release, err := strconv.Atoi(number)
+	image, idErr := generations.ParseID(id)
+	return release, image, found && err == nil && idErr == nil && keptName(plugin, release, image) == name
 }
 
 // Forget removes a kept state. That its file is gone already is no error.
