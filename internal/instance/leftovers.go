@@ -115,13 +115,13 @@ func countGoroutines(profile string, packages map[string]bool) (n int) {
 			head, stack, _ = strings.Cut(stack, "\n")
 		}
 		count, _, _ := strings.Cut(head, " @")
-		times, err := strconv.Atoi(count)
+		times, err := strconv.ParseUint(count, 10, 31)
 		if err != nil {
 			continue
 		}
 		for line := range strings.Lines(stack) {
 			if f := strings.Fields(line); len(f) > 2 && packages[crash.PackageOf(f[2])] {
-				n += times
+				n += int(times)
 				break
 			}
 		}

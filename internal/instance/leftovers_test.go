@@ -1,8 +1,11 @@
 package instance
 
 import (
+	"bytes"
 	"maps"
+	"runtime/pprof"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/sohost/sohost/native"
@@ -81,4 +84,20 @@ func TestCosts(t *testing.T) {
 	if c := costsOf(nil, inUse); c.Images != 0 || c.Memory != nil {
 		t.Errorf("without images they are %+v", c)
 	}
+}
+
+// FuzzCountGoroutines counts in profiles with any text: names of functions in them are the plugins' own.
+func FuzzCountGoroutines(f *testing.F) {
+	var profile bytes.Buffer
+	if err := pprof.Lookup("goroutine").WriteTo(&profile, 1); err != nil {
+		f.Fatal(err)
+	}
+	f.Add(profile.String())
+	f.Add("goroutine profile: total 3\n2 @ 0x1\n#\t0x1\tp.f+0x1\tx.go:1\n\n1 @\n")
+	f.Add("-1 @ 0x1\n#\t0x1\tp.f+0x1\n\n99999999999999999999 @\n#\t0x1\tp.f\n")
+	f.Fuzz(func(t *testing.T, profile string) {
+		if n := countGoroutines(profile, map[string]bool{"p": true}); n < 0 || n > 0 && !strings.Contains(profile, "p.") {
+			t.Errorf("%d goroutines are counted", n)
+		}
+	})
 }
