@@ -14,12 +14,12 @@ import (
 	"log/slog"
 	"os"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/sohost/sohost/abi"
 	"github.com/sohost/sohost/generations"
 	"github.com/sohost/sohost/internal/state"
-	"golang.org/x/sys/unix"
 )
 
 // Dir is a directory of checkpoints. Names of plugins must be valid, see generations.ValidName. Calls for the same
@@ -229,7 +229,7 @@ func (d *Dir) setAside(plugin, file string, now time.Time, why error) (string, e
 
 // read passes a checkpoint to accept if the file exists. info is nil after an error that isn't accept's.
 func read(file string, accept func(io.Reader) error) (info fs.FileInfo, found bool, err error) {
-	f, err := os.OpenFile(file, os.O_RDONLY|unix.O_NONBLOCK, 0) // a FIFO would block
+	f, err := os.OpenFile(file, os.O_RDONLY|syscall.O_NONBLOCK, 0) // a FIFO would block
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, false, nil
 	}

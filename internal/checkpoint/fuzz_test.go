@@ -6,13 +6,21 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"path/filepath"
+	"syscall"
 	"testing"
 	"time"
 
 	"github.com/sohost/sohost/abi"
 	"github.com/sohost/sohost/generations"
 	"github.com/sohost/sohost/internal/state"
-	"golang.org/x/sys/unix"
+)
+	"testing"
+	"time"
+
+	"github.com/sohost/sohost/abi"
+	"github.com/sohost/sohost/generations"
+	"github.com/sohost/sohost/internal/state"
 )
 
 // FuzzRestore restores checkpoints with any content. One that can't be read is set aside, and the plugin begins empty.
@@ -78,7 +86,7 @@ func FuzzKeptName(f *testing.F) {
 // TestRestoreStrange restores a checkpoint that is no file that anybody wrote: it is set aside like any other that can't be read.
 func TestRestoreStrange(t *testing.T) {
 	for what, put := range map[string]func(file string) error{
-		"FIFO":      func(file string) error { return unix.Mkfifo(file, 0o600) },
+		"FIFO":      func(file string) error { return syscall.Mkfifo(file, 0o600) },
 		"directory": func(file string) error { return os.Mkdir(file, 0o700) },
 	} {
 		d := New(newFolder(t, t.TempDir()), slog.New(slog.DiscardHandler))
