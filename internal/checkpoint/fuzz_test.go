@@ -15,13 +15,6 @@ import (
 	"github.com/sohost/sohost/generations"
 	"github.com/sohost/sohost/internal/state"
 )
-	"testing"
-	"time"
-
-	"github.com/sohost/sohost/abi"
-	"github.com/sohost/sohost/generations"
-	"github.com/sohost/sohost/internal/state"
-)
 
 // FuzzRestore restores checkpoints with any content. One that can't be read is set aside, and the plugin begins empty.
 func FuzzRestore(f *testing.F) {
