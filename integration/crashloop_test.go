@@ -66,6 +66,17 @@ func TestCrashLoops(t *testing.T) {
 		s.awaitWorkerAfter(0, isAbout("refused", "crasher"))
 		s.check(4, "crasher", "", "left out after 4 crashes in a row") // counter had its turn before
 	})
+	t.Run("without a word soon after a deploy", func(t *testing.T) {
+		t.Parallel()
+		s := c.start(t, "crasher", c.first, nil)
+		s.onStep("new-2", "exit later")
+		mark := s.mark()
+		if err := s.deploy("crasher", second); err != nil {
+			t.Fatal(err)
+		}
+		s.awaitWorkerAfter(mark, isAbout("quarantine", "crasher"))
+		s.check(2, "crasher", first, "in quarantine for", "--lift "+short(t, second))
+	})
 	for _, action := range []string{"exit now", "panic"} {
 		t.Run("at each deploy, in dev mode: "+action, func(t *testing.T) {
 			t.Parallel()

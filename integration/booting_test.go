@@ -1,0 +1,45 @@
+package integration
+
+import (
+	"io"
+	"net/http"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+// TestServesWhileBooting restarts a worker while the New of one plugin hangs: the others serve all the same, and status says
+// what is missing. The server stops as at any other time.
+func TestServesWhileBooting(t *testing.T) {
+	t.Parallel()
+	s := newCrashServer(t)
+	install(t, newSourceOf(t, "crasher", filepath.Join("testdata", "crasher")).build(), filepath.Join(s.place.plugins, "crasher.so"))
+	install(t, newSource(t, "counter").build(), filepath.Join(s.place.plugins, "later.so")) // which boots after it
+	s.daemon = s.place.start(t, "--plugins", s.place.plugins, "--open-timeout", "5m")
+	_, generation := s.get("/later")
+	s.onStep("new", "hang")
+	if err := syscall.Kill(s.status().Worker.PID, syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	if _, same := s.get("/later"); same != generation {
+		t.Errorf("while another plugin boots %s answers, want %s", same, generation)
+	}
+	status := s.status()
+	for status.Booting == nil || status.Booting.Done == 0 { // the worker's word may be on its way
+		status = s.status()
+	}
+	if b := status.Booting; b.Done != 1 || !slices.Equal(b.Pending, []string{"crasher"}) || status.Worker != nil {
+		t.Errorf("the status says %+v, of worker %+v", b, status.Worker)
+	}
+	resp, err := http.Get(s.url + "/crasher")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if text, _ := io.ReadAll(resp.Body); resp.StatusCode != 503 || !strings.Contains(string(text), "it still boots") || resp.Header.Get("Retry-After") == "" {
+		t.Errorf("the one that boots answers %s %q", resp.Status, text)
+	}
+	s.terminate()
+}
