@@ -66,8 +66,12 @@ func compileArgs(args []string) ([]string, error) {
 	if err := note(os.Getenv(planEnv), paths); err != nil {
 		return nil, err
 	}
-	return p.directives(args, importPath, paths, filepath.Dir(file))
+	return p.directives(append([]string{wholeMaps}, args...), importPath, paths, filepath.Dir(file))
 }
+
+// wholeMaps makes the compiler initialise all maps of a package together. Otherwise the linker leaves out the initialisation of large
+// maps that an image doesn't use. The package isn't initialised again when another image does, which would find its map empty.
+const wholeMaps = "-d=wrapglobalmapctl=1"
 
 // packagePath returns the import path for the value of -p. The two differ for a plugin that was given as files.
 func packagePath(p *plan, flag string) string {

@@ -23,7 +23,7 @@ func (p *plan) gcflags(all, std, main string) []string {
 	}
 	var out []string
 	if p.Slim {
-		out = append(out, "-gcflags=std="+strings.TrimSpace(std+" "+slimFlag), "-asmflags=std="+slimFlag)
+		out = append(out, "-gcflags=std="+strings.TrimSpace(std+" "+slimFlag+" "+wholeMaps), "-asmflags=std="+slimFlag)
 	}
 	for _, m := range append(patterns, markPattern{p.Main, p.marks[p.Main]}) {
 		flags := []string{m.mark.String()}

@@ -3,6 +3,7 @@ package build
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -67,6 +68,28 @@ func TestFreshAndNotFresh(t *testing.T) {
 				t.Errorf("answers (-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+// TestMapThatOnlyTheSecondUses has a map in a package that generations share, and in the standard library. The linker leaves out the
+// initialisation of maps that an image doesn't use, and the package isn't initialised again when another image does.
+func TestMapThatOnlyTheSecondUses(t *testing.T) {
+	f := unpack(t, "versions")
+	entries := ""
+	for i := range 50 {
+		entries += fmt.Sprintf("%q: %d,", fmt.Sprint(i), i)
+	}
+	write(t, filepath.Join(f.dir, "lib/table.go"), "package lib\n\nvar table = map[string]int{"+entries+"}\n\nfunc Table(s string) int { return table[s] }\n")
+	write(t, filepath.Join(f.dir, "plugin/table.go"), "package main\n\nimport _ \"html/template\"\n\nfunc init() { table = \"none\" }\n\nvar table string\n")
+	f.edit("plugin/main.go", "\"first\"", "table")
+	first := f.build("./plugin")
+	write(t, filepath.Join(f.dir, "plugin/table.go"), "package main\n\nimport (\n\t\"fmt\"\n\t\"html/template\"\n\t\"strings\"\n\n\t\"example.com/lib\"\n)\n\n"+
+		"func init() {\n\tvar b strings.Builder\n\tt := template.Must(template.New(\"\").Parse(`<a href={{.}}>`))\n\t_ = t.Execute(&b, \"javascript:x\")\n"+
+		"\ttable = fmt.Sprint(lib.Table(\"7\"), b.String())\n}\n\nvar table string\n")
+	second := f.build("./plugin")
+	want := []string{"none sub=a yaml=v3.0.0 own=1 lib=1", "7<a href=#ZgotmplZ> sub=a yaml=v3.0.0 own=1 lib=2"}
+	if diff := cmp.Diff(want, load(t, first, second)); diff != "" {
+		t.Errorf("answers (-want +got):\n%s", diff)
 	}
 }
 

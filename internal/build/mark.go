@@ -7,7 +7,7 @@ import (
 
 // scheme is the version of everything that the wrapper does to a package. It is part of every mark, and so of the build
 // cache's keys. Increment it with every change that makes an image differ.
-const scheme = "5"
+const scheme = "6"
 
 // role is how host and generations share a package.
 type role string
