@@ -17,7 +17,7 @@ func TestGiverSilent(t *testing.T) {
 		st := newStage(t, func(o *Options, l *limits) {
 			l.grace, l.death = 20*time.Millisecond, never
 			if !takerEnds {
-				o.HandoverTimeout = 20 * time.Millisecond
+				o.HandoverTimeout = time.Second // the giver has given by then
 			}
 		})
 		giver := st.start()
