@@ -31,7 +31,8 @@ Packages that the server names as its contracts, and what these import, are the 
   sohost build ./plugins/*
   sohost build --host ./myserver -o /srv/plugins/ ../shop/cmd/prices
   sohost build --ldflags "-X main.version=$(git describe)" ./cmd/prices
-  sohost build --fresh example.com/shop/... ./cmd/prices`,
+  sohost build --fresh example.com/shop/... ./cmd/prices
+  sohost build --explain ./cmd/prices`,
 		ValidArgsFunction: completeDirectories,
 	}
 	var opts build.Options
@@ -47,6 +48,7 @@ Packages that the server names as its contracts, and what these import, are the 
 	f.BoolVar(&opts.DWARF, "dwarf", false, "keep debug information")
 	f.BoolVar(&opts.Full, "full", false, "make an image with all of its packages, also those that the server has")
 	f.BoolVarP(&opts.Verbose, "verbose", "v", false, "print the packages that are compiled")
+	f.BoolVar(&opts.Explain, "explain", false, "print where each package comes from: the server or the image")
 	asJSON := jsonFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if len(args) == 0 {

@@ -159,7 +159,17 @@ func printBuilt(w io.Writer, built []*build.Result) error {
 		plugin := strings.TrimSuffix(filepath.Base(r.Output), ".so")
 		rows = append(rows, []string{plugin, image, size(r.Size), short(r.Elapsed), relative(r.Output)})
 	}
-	return table(w, []string{"PLUGIN", "IMAGE", "SIZE", "TIME", "FILE"}, rows)
+	if err := table(w, []string{"PLUGIN", "IMAGE", "SIZE", "TIME", "FILE"}, rows); err != nil {
+		return err
+	}
+	for _, r := range built {
+		if r.Packages != nil {
+			if err := printExplained(w, r); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // relative returns the name relative to the working directory if that is shorter.

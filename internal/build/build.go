@@ -30,9 +30,13 @@ type Result struct {
 
 	// Slim says that the image takes packages from the host. Along lists the shared packages that it brings nevertheless; WhyFull says
 	// why an image isn't slim, if that wasn't asked for.
-	Slim    bool     `json:"slim"`
-	Along   []string `json:"along,omitempty"`
-	WhyFull string   `json:"why_full,omitempty"`
+	Slim  bool     `json:"slim"`
+	Along []string `json:"along,omitempty"`
+
+	// Packages says of each package where it comes from, if Options.Explain is set.
+	Packages []PackageOrigin `json:"packages,omitempty"`
+
+	WhyFull string `json:"why_full,omitempty"`
 }
 
 // Build makes an isolated image and renames it into place, so that a watcher of Output never sees half a file. It blocks
@@ -78,6 +82,11 @@ func build(ctx context.Context, opts Options) (*Result, error) {
 	}
 	r := newResult(info, p)
 	r.Output = output
+	if opts.Explain {
+		if r.Packages, err = s.explain(p, info, image); err != nil {
+			return nil, err
+		}
+	}
 	if p.why != "" && opts.Verbose {
 		fmt.Fprintf(opts.Log, "%s: the image is full: %s\n", p.Main, p.why)
 	}

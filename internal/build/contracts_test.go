@@ -95,8 +95,10 @@ func TestContract(t *testing.T) {
 		}
 		s.edit("flat/main.go", "len(order.Notes.Value)", "len(order.Notes.Value)+10") // an image of its own
 		opts := s.options()
+		opts.Explain = true
 		test.prep(&opts)
 		r := s.buildWith(opts)
+		checkExplained(t, r)
 		if want := []string{"example.com/shop/contract", "gopkg.in/yaml.v3"}; !cmp.Equal(r.Contracts, want) {
 			t.Errorf("%s: the contracts are %v, want %v", test.name, r.Contracts, want)
 		}
@@ -104,6 +106,28 @@ func TestContract(t *testing.T) {
 		if got := s.load(r.Output); !regexp.MustCompile(`^1 1\d4 <nil> true\n$`).MatchString(got) {
 			t.Errorf("%s: the host says %q", test.name, got)
 		}
+	}
+}
+
+// checkExplained checks what is said of the plugin's packages, one of each origin but private.
+func checkExplained(t *testing.T, r *Result) {
+	t.Helper()
+	want := map[string]string{"example.com/flat": "fresh", "example.com/shop/contract": "contract", "gopkg.in/yaml.v3": "contract",
+		abiPath: "abi", "fmt": "standard"}
+	for _, p := range r.Packages {
+		if w, ok := want[p.Package]; ok && p.Origin != w {
+			t.Errorf("%s comes from %s, want %s", p.Package, p.Origin, w)
+		}
+		delete(want, p.Package)
+		switch {
+		case p.Package == "example.com/flat" && (p.Named != r.PluginPath || p.Size < 100 || p.Size > 1<<14):
+			t.Errorf("the plugin's own: %+v", p)
+		case p.Package == "gopkg.in/yaml.v3" && (p.Contract != "example.com/shop/contract" || p.Module != "gopkg.in/yaml.v3 v3.0.1" || p.Named != ""):
+			t.Errorf("what the contract imports: %+v", p)
+		}
+	}
+	if len(want) > 0 {
+		t.Errorf("nothing is said of %v", want)
 	}
 }
 

@@ -66,6 +66,9 @@ type Options struct {
 	// Log gets the go command's messages other than errors, such as what it downloads. Default: they are discarded.
 	Log io.Writer
 
+	// Explain makes Build say of each package where it comes from, in Result.Packages.
+	Explain bool
+
 	// Verbose makes the go command name the packages it compiles, and Build why an image is full, to Log.
 	Verbose bool
 }

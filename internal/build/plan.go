@@ -29,6 +29,7 @@ type plan struct {
 	// belongs to. All of them are shared.
 	Contracts map[string]string
 
+	from    *origins
 	marks   map[string]mark   // by import path
 	modules map[string]string // by import path: the path of the module, if there is one
 }
@@ -52,13 +53,13 @@ func makePlan(ctx context.Context, s *surveyed, opts Options) (*plan, error) {
 	if err := checkContracts(p.Main, s.exe, p.Contracts, s.listing); err != nil {
 		return nil, err
 	}
-	from, err := s.origins(opts, p.Contracts)
-	if err != nil {
+	var err error
+	if p.from, err = s.origins(opts, p.Contracts); err != nil {
 		return nil, err
 	}
 	var private []*listed
 	for _, pkg := range s.listing.all {
-		switch role := from.of(pkg).role(); role {
+		switch role := p.from.of(pkg).role(); role {
 		case "":
 		case roleShared:
 			p.Roles[pkg.ImportPath] = role
