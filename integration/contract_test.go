@@ -2,9 +2,12 @@ package integration
 
 import (
 	"os"
+	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
+	"strings"
 	"testing"
 )
 
@@ -83,4 +86,98 @@ func (e *example) build(t *testing.T) {
 	if err := goBuild(filepath.Join(e.dir, "pricing"), e.program, ".", env); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// TestContractChanged changes the contract in three ways, and shows what the author of a plugin and the one who runs the program are
+// told. The program that has the changed contract serves as soon as the plugin was rebuilt for it.
+func TestContractChanged(t *testing.T) {
+	if testing.Short() {
+		t.Skip("builds the program four times; TestContractChanged of internal/build has what a build says")
+	}
+	t.Parallel()
+	e := newExample(t)
+	p := newPlace(t)
+	file := filepath.Join(p.plugins, "pricer.so")
+	first := e.plugin.buildFor(e.program)
+	install(t, first, file)
+	d := startServer(t, p, e.program, p.store, file)
+	if answer, _ := d.get("/?item=apple"); answer != "130" {
+		t.Errorf("the price is %s", answer)
+	}
+	d.terminate()
+
+	// Another contract: the image that was built for the one before is refused by name.
+	e.edit("pricing/contract/contract.go", "Cents int64\n", "Cents int64\n\tDiscount int64\n")
+	e.build(t)
+	const changed = `wrong package: example.com/pricing/contract: want [0-9a-f]{16}, found [0-9a-f]{16}; ` +
+		"let the plugin's source of it be the one that the host was built from, and build the plugin again with `sohost build --host HOST`"
+	if out := e.check(t, first); !regexp.MustCompile(`pricer.so would be refused:\n  ` + changed + `\n`).MatchString(out) {
+		t.Errorf("a field was added: %s", out)
+	}
+	d = startServer(t, p, e.program, p.store, file)
+	refused := d.await(0, func(l line) bool { return strings.Contains(l.text("why"), "wrong package") })
+	if !regexp.MustCompile(changed).MatchString(refused.text("why")) {
+		t.Errorf("a field was added: the program logs %v", refused)
+	}
+	mark := d.mark()
+	rebuilt := e.rebuild(t)
+	install(t, rebuilt, file)
+	if to := d.awaitReload(mark, "pricer"); to != short(t, rebuilt) {
+		t.Errorf("reload to %s, want %s", to, short(t, rebuilt))
+	}
+	if answer, _ := d.get("/?item=apple"); answer != "130" {
+		t.Errorf("the price is %s", answer)
+	}
+
+	// A plugin without the new method can be built, and is refused before it serves.
+	d.terminate()
+	e.edit("pricing/contract/contract.go", "(Price, error)\n", "(Price, error)\n\n\t// Name says how prices are made.\n\tName() string\n")
+	e.build(t)
+	install(t, e.rebuild(t), file)
+	d = startServer(t, p, e.program, p.store, file)
+	refused = d.await(0, func(l line) bool { return strings.Contains(l.text("why"), "instance lacks what the host requires") })
+	if want := "a *main.pricer is no contract.Pricer; it lacks Name() string"; !strings.Contains(refused.text("why"), want) {
+		t.Errorf("a method was added: the program logs %v", refused)
+	}
+	mark = d.mark()
+	e.edit("flat/flat.go", "func main() {}", "func (p *pricer) Name() string { return \"flat\" }\n\nfunc main() {}")
+	install(t, e.rebuild(t), file)
+	d.awaitReload(mark, "pricer")
+	d.terminate()
+
+	// The program has another version of what the contract imports: the build says so before it compiles.
+	e.plugin.run(filepath.Join(e.dir, "pricing"), "go", "mod", "edit", "-require=github.com/google/uuid@v1.5.0")
+	e.plugin.run(filepath.Join(e.dir, "pricing"), "go", "mod", "tidy")
+	e.build(t)
+	out, err := exec.Command(tool, "build", "--host", e.program, "-o", filepath.Join(e.dir, "x.so"), filepath.Join(e.dir, "flat")).CombinedOutput()
+	const want = "github.com/google/uuid: want github.com/google/uuid v1.5.0, because the contract example.com/pricing/contract imports it, " +
+		"found github.com/google/uuid v1.6.0; run `go get github.com/google/uuid@v1.5.0` in the plugin's module; " +
+		"or build the host with the plugin's version"
+	if err == nil || !strings.Contains(string(out), want) {
+		t.Errorf("a dependency was changed: %v, %s, want %s", err, out, want)
+	}
+}
+
+// edit replaces a text in a file of the modules.
+func (e *example) edit(file, from, to string) {
+	module, rest, _ := strings.Cut(file, "/")
+	(&source{t: e.plugin.t, dir: filepath.Join(e.dir, module)}).edit(rest, from, to)
+}
+
+// rebuild builds the plugin for the program as it is now.
+func (e *example) rebuild(t *testing.T) string {
+	t.Helper()
+	out := filepath.Join(t.TempDir(), "pricer.so")
+	e.plugin.run(e.plugin.dir, tool, "build", "--host", e.program, "-o", out, ".")
+	return out
+}
+
+// check returns what `sohost check` prints of an image that the program would refuse.
+func (e *example) check(t *testing.T, image string) string {
+	t.Helper()
+	out, err := exec.Command(tool, "check", "--host", e.program, image).CombinedOutput()
+	if err == nil {
+		t.Errorf("%s would load: %s", image, out)
+	}
+	return strings.ReplaceAll(string(out), "flat.so", "pricer.so")
 }
