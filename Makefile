@@ -52,8 +52,10 @@ soak: ## reload SOAK (2,000) times under load, from worker to worker; takes some
 kills: ## kill -9 old worker, new worker and supervisor KILLS (150) times in handovers; stop and end them in each phase
 	$(INTEGRATION) -run 'TestKill|InHandover|TestHandoversLeaveNothing' -v -args -pause 2ms -kills $(KILLS) -repeats $(REPEATS)
 
-mutants: ## damage an image in MUTANTS (100,000) ways, and open what the check takes; takes half an hour
+mutants: build ## damage a full and a slim image in MUTANTS (100,000) ways, and open what the check takes; takes half an hour
 	$(GO) test -trimpath -count=1 -timeout 90m -run Mutants -v ./native -mutants $(MUTANTS)
+	build/sohost build -o build/mutant.so ./plugins/hello
+	$(GO) test -trimpath -count=1 -timeout 90m -run 'TestMutants$$' -v ./native -mutants $(MUTANTS) -mutant-image $(CURDIR)/build/mutant.so
 
 load: ## reload and hand over under load REPEATS (10) times as often as make test does
 	$(INTEGRATION) -run 'UnderLoad|BackAndForth|TestPlainImages|TestOrders|TestVanishing|TestHandoverState|TestHost/hammer' -v -args -pause 2ms -repeats $(REPEATS)

@@ -43,7 +43,7 @@ func MemoryOf(images ...*Image) ([]Memory, error) {
 			return nil, fmt.Errorf("account for %s: %w", path, ErrNotMapped)
 		}
 		m := &memories[i]
-		for _, p := range maps[path] {
+		for _, p := range ofImage(maps[path], images[i].info.MemSize) {
 			m.Mapped += int64(p.end - p.start)
 			m.Resident += p.resident
 			m.PrivateDirty += p.changed
@@ -51,6 +51,29 @@ func MemoryOf(images ...*Image) ([]Memory, error) {
 		}
 	}
 	return memories, nil
+}
+
+// ofImage returns the mappings of an image that takes size bytes from the first on. What follows it may be anything, and the kernel
+// makes one mapping of the image's zeroed variables and anonymous memory behind them: of such a one at most the image's part counts.
+func ofImage(maps []mapping, size int64) []mapping {
+	end := maps[0].start
+	for _, m := range maps {
+		end = min(end, m.start)
+	}
+	page := uintptr(os.Getpagesize())
+	end = (end + uintptr(size) + page - 1) &^ (page - 1)
+	var own []mapping
+	for _, m := range maps {
+		if m.file || m.end <= end {
+			own = append(own, m)
+		} else if m.start < end {
+			m.end = end
+			part := int64(end - m.start)
+			m.resident, m.changed, m.swapped = min(m.resident, part), min(m.changed, part), min(m.swapped, part)
+			own = append(own, m)
+		}
+	}
+	return own
 }
 
 // Cool returns the image's unchanged pages to the kernel and reports how many bytes that was. The image stays callable: its code

@@ -3,6 +3,7 @@ package native
 import (
 	"errors"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -84,6 +85,23 @@ Swap:                  4 kB
 	}
 	if _, err := parseMaps(strings.NewReader("what\n"), nil); err == nil {
 		t.Error("no error for what is no map")
+	}
+}
+
+// TestOfImage: behind a small image anything can be mapped, such as the heap.
+func TestOfImage(t *testing.T) {
+	page := uintptr(os.Getpagesize())
+	file := mapping{start: 10 * page, end: 12 * page, file: true, resident: 2 << 20}
+	behind := mapping{start: 12 * page, end: 1000 * page, resident: 500 * int64(page), changed: 400 * int64(page), swapped: 1}
+	if got := ofImage([]mapping{file, behind}, 2*int64(page)); !slices.Equal(got, []mapping{file}) {
+		t.Errorf("without variables: %+v", got)
+	}
+	part := mapping{start: 12 * page, end: 13 * page, resident: int64(page), changed: int64(page), swapped: 1}
+	if got := ofImage([]mapping{file, behind}, 2*int64(page)+8); !slices.Equal(got, []mapping{file, part}) {
+		t.Errorf("with variables: %+v", got)
+	}
+	if got := ofImage([]mapping{file, part}, 3*int64(page)); !slices.Equal(got, []mapping{file, part}) {
+		t.Errorf("with nothing behind them: %+v", got)
 	}
 }
 

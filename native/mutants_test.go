@@ -2,6 +2,7 @@ package native
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"debug/elf"
 	"errors"
@@ -23,6 +24,7 @@ import (
 
 var (
 	mutantCount = flag.Int("mutants", 120, "how many mutants to make of an image, and how many of a sealed one")
+	mutantImage = flag.String("mutant-image", "", "an `image`, such as a slim one, of which to make mutants instead of a plain one of the test's own")
 	mutantSeed  = flag.Uint64("seed", 0, "where the mutants begin; 0: anywhere")
 )
 
@@ -160,10 +162,7 @@ func TestMutants(t *testing.T) {
 	if runtime.GOARCH != "amd64" {
 		t.Skip("the mutants' areas are those of amd64")
 	}
-	original, err := os.ReadFile(image("alpha"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	original, seal := toMutate(t)
 	self, err := Self()
 	if err != nil {
 		t.Fatal(err)
@@ -184,7 +183,7 @@ func TestMutants(t *testing.T) {
 			for range *mutantCount / 2 {
 				a := all[r.IntN(len(all))]
 				m := mutate(r, a, e.b)
-				f.judge(t, e.b, m, self, path)
+				f.judge(t, e.b, seal, m, self, path)
 				copy(e.b[m.at:], m.was)
 			}
 		})
@@ -202,10 +201,29 @@ func TestMutants(t *testing.T) {
 	}
 }
 
+// toMutate returns the image of which mutants are made, without its seal: damage is to be found by what is left.
+func toMutate(t *testing.T) ([]byte, *Seal) {
+	b, err := os.ReadFile(cmp.Or(*mutantImage, image("alpha")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	seal, at, err := findSeal(bytes.NewReader(b), int64(len(b)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if seal != nil {
+		b = b[:at]
+	}
+	if code, why := openIn(t, openEnv+"="+cmp.Or(*mutantImage, image("alpha"))); code != exitOpened {
+		t.Fatalf("the image itself doesn't open: %s", why)
+	}
+	return b, seal
+}
+
 // judge decides on a mutant as a host would.
-func (f *fates) judge(t *testing.T, b []byte, m mutant, self *Process, path string) {
+func (f *fates) judge(t *testing.T, b []byte, seal *Seal, m mutant, self *Process, path string) {
 	begin := time.Now()
-	info, err := read(b)
+	info, err := inspect(bytes.NewReader(b), int64(len(b)), seal)
 	if err == nil {
 		err = Check(info, self, Requirements{Symbol: "Plugin"})
 	}
