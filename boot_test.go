@@ -543,19 +543,20 @@ func TestSpentBy(t *testing.T) {
 		left Leftovers
 		want string
 	}{
-		{Leftovers{32, 256 << 20, 1000}, ""},
-		{Leftovers{33, 256 << 20, 1000}, "33 old generations, the budget is 32"},
-		{Leftovers{0, 256<<20 + 1, 1000}, "268435457 bytes of old generations' memory, the budget is 268435456"},
-		{Leftovers{0, 0, 1001}, "1001 goroutines of old generations, the budget is 1000"},
+		{Leftovers{128, 256 << 20, 1000, 128}, ""},
+		{Leftovers{129, 256 << 20, 1000, 129}, "129 old generations, the budget is 128"},
+		{Leftovers{33, 256 << 20, 1000, 4 * 33}, "132 old generations, a full image counted as four, the budget is 128"},
+		{Leftovers{0, 256<<20 + 1, 1000, 0}, "268435457 bytes of old generations' memory, the budget is 268435456"},
+		{Leftovers{0, 0, 1001, 0}, "1001 goroutines of old generations, the budget is 1000"},
 	} {
 		if got := b.spentBy(test.left); got != test.want {
 			t.Errorf("%+v: %q, want %q", test.left, got, test.want)
 		}
 	}
-	if got := (Budget{-1, -1, -1, -1}).spentBy(Leftovers{99, 99, 99}); got != "" {
+	if got := (Budget{-1, -1, -1, -1}).spentBy(Leftovers{99, 99, 99, 99}); got != "" {
 		t.Errorf("without bounds: %q", got)
 	}
-	if got := leftoversOf(instance.Costs{Images: 1, Resident: 2, Goroutines: 3}); got != (Leftovers{1, 2, 3}) {
+	if got := leftoversOf(instance.Costs{Images: 1, Weight: 4, Resident: 2, Goroutines: 3}); got != (Leftovers{1, 2, 3, 4}) {
 		t.Errorf("leftovers are %+v", got)
 	}
 }
@@ -585,7 +586,7 @@ func TestStatus(t *testing.T) {
 	w.costs = instance.Costs{Resident: 5, Goroutines: 6}
 	w.mu.Unlock()
 	s, brief := r.Status(), r.StatusBrief()
-	if s.Left != (Leftovers{1, 5, 6}) || s.Generations != 2 || s.Plugins[0].Generations[0].Memory.Resident != 7 {
+	if s.Left != (Leftovers{1, 5, 6, 0}) || s.Generations != 2 || s.Plugins[0].Generations[0].Memory.Resident != 7 {
 		t.Errorf("the status is %s", mustJSON(t, s))
 	}
 	if brief.Left != (Leftovers{}) || brief.Generations != 2 || brief.Plugins[0].Generations[0].Memory.Resident != 0 {

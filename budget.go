@@ -12,7 +12,8 @@ import (
 // the host asks for a handover (Process.Handover). A field that is zero has its default; a negative one is no limit.
 type Budget struct {
 	// Generations is the number of images that may stay open though no plugin uses them any more. Each of them makes
-	// opening the next one, stack traces and garbage collections slower. Default: 32.
+	// opening the next one, stack traces and garbage collections slower, a full one as much as four slim ones and so it is counted.
+	// Default: 128.
 	Generations int
 
 	// Memory is how many bytes those images may keep resident, after the host has returned what it can to the kernel.
@@ -29,7 +30,7 @@ type Budget struct {
 }
 
 func (b Budget) withDefaults() Budget {
-	setDefault(&b.Generations, 32)
+	setDefault(&b.Generations, 128)
 	setDefault(&b.Memory, 256<<20)
 	setDefault(&b.Goroutines, 1000)
 	setDefault(&b.Files, 75)
@@ -41,10 +42,11 @@ type Leftovers struct {
 	Generations int   `json:"generations"` // open images that no plugin uses any more
 	Memory      int64 `json:"memory"`      // resident bytes
 	Goroutines  int   `json:"goroutines"`  // that run those images' code, or were given up
+	Weight      int   `json:"weight"`      // the images again, with a full one counted as four
 }
 
 func leftoversOf(c instance.Costs) Leftovers {
-	return Leftovers{Generations: c.Images, Memory: c.Resident, Goroutines: c.Goroutines}
+	return Leftovers{Generations: c.Images, Weight: c.Weight, Memory: c.Resident, Goroutines: c.Goroutines}
 }
 
 // spentBy describes the first limit that left exceeds, and returns "" if there is none.
@@ -53,7 +55,7 @@ func (b Budget) spentBy(left Leftovers) string {
 		has, may int64
 		what     string
 	}{
-		{int64(left.Generations), int64(b.Generations), "old generations"},
+		{int64(max(left.Generations, left.Weight)), int64(b.Generations), left.generations()},
 		{left.Memory, b.Memory, "bytes of old generations' memory"},
 		{int64(left.Goroutines), int64(b.Goroutines), "goroutines of old generations"},
 	} {
@@ -62,6 +64,14 @@ func (b Budget) spentBy(left Leftovers) string {
 		}
 	}
 	return ""
+}
+
+// generations describes what is counted.
+func (l Leftovers) generations() string {
+	if l.Weight > l.Generations {
+		return "old generations, a full image counted as four"
+	}
+	return "old generations"
 }
 
 // filesDue returns why a process with that many open files should be replaced, and "" if it need not be.

@@ -19,6 +19,7 @@ type cloner struct {
 	id    []byte
 	rnd   *rand.Rand
 	made  map[string]bool
+	seal  native.Seal // of the image
 }
 
 const idAlphabet = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
@@ -37,7 +38,11 @@ func newCloner(t testing.TB, image, mainPackage string) *cloner {
 	if m == nil {
 		t.Fatalf("%s is not an isolated image of %s", image, mainPackage)
 	}
-	return &cloner{image: b, id: m[1], rnd: rand.New(rand.NewPCG(1, 2)), made: map[string]bool{string(m[1]): true}}
+	info, err := native.InspectFile(image)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &cloner{seal: *info.Seal, image: b, id: m[1], rnd: rand.New(rand.NewPCG(1, 2)), made: map[string]bool{string(m[1]): true}}
 }
 
 // clone writes one more image.
@@ -53,7 +58,7 @@ func (c *cloner) clone(t testing.TB) string {
 		if err := os.WriteFile(file, bytes.ReplaceAll(c.image, append([]byte("_g"), c.id...), append([]byte("_g"), id...)), 0o644); err != nil {
 			t.Fatal(err)
 		}
-		if err := native.SealFile(file, isolatedPath.MatchString, native.Seal{}); err != nil {
+		if err := native.SealFile(file, isolatedPath.MatchString, c.seal); err != nil {
 			t.Fatal(err)
 		}
 		return file

@@ -16,7 +16,7 @@ import (
 )
 
 // soakReloads is how long TestSoak runs. `make soak` sets it.
-var soakReloads = flag.Int("soak", 14, "reloads of TestSoak; the budget of old generations is 4, from 80 reloads on 14, from 1,000 on 32")
+var soakReloads = flag.Int("soak", 14, "reloads of TestSoak; the budget of old generations is 4, from 80 reloads on 14, from 1,000 on 128")
 
 // What the soak asserts besides that nothing fails and nothing is lost. What is compared needs some reloads: memory 80 of them,
 // durations twice soakWindow.
@@ -56,12 +56,12 @@ func TestSoak(t *testing.T) {
 	reloads, budget := *soakReloads, 4
 	switch {
 	case reloads >= 1000:
-		budget = 32
+		budget = 128
 	case reloads >= 80:
 		budget = 14
 	}
-	var args []string // the default is 32
-	if budget != 32 {
+	var args []string // the default is 128
+	if budget != 128 {
 		args = []string{"--old-generations", strconv.Itoa(budget)}
 	}
 	if least := 2*budget + 4; reloads < least {

@@ -105,6 +105,14 @@ func TestOfImage(t *testing.T) {
 	}
 }
 
+// TestCoolSmall: a small image isn't even looked for.
+func TestCoolSmall(t *testing.T) {
+	im := &Image{path: "/none", info: &Info{MemSize: minCool - 1}}
+	if n, err := im.Cool(); n != 0 || err != nil {
+		t.Errorf("%d bytes, %v", n, err)
+	}
+}
+
 func TestMemoryNotMapped(t *testing.T) {
 	im := &Image{path: "/none"}
 	if _, err := im.Memory(); !errors.Is(err, ErrNotMapped) {

@@ -86,7 +86,7 @@ func (c *config) bind() []setting {
 		{key: "handover_timeout", value: asDuration(&c.HandoverTimeout, 2*time.Minute),
 			help: "limit for a handover to a new worker"},
 		{key: "old_generations", value: asNumber(&c.OldGenerations, d.Budget.Generations),
-			help: "hand over to a new worker when more old generations than this are loaded"},
+			help: "hand over to a new worker when more old generations than this are loaded; a full image counts as four"},
 		{key: "old_memory", value: asBytes(&c.OldMemory, int(d.Budget.Memory)),
 			help: "hand over when old generations keep more memory than this resident"},
 		{key: "old_goroutines", value: asNumber(&c.OldGoroutines, d.Budget.Goroutines),

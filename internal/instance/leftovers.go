@@ -16,6 +16,7 @@ type Costs struct {
 
 	// The other fields are about images that aren't in use.
 	Images     int   // how many there are
+	Weight     int   // the same, with a full image counted as fullWeight
 	Resident   int64 // bytes
 	Goroutines int   // that run their code, or calls that were given up: see Measure
 }
@@ -58,6 +59,7 @@ func costsOf(opened []openedImage, inUse func(path string) bool) (c Costs) {
 		old := !inUse(im.path)
 		if old {
 			c.Images++
+			c.Weight += weight(im.info)
 		}
 		if im.memory == nil {
 			continue
@@ -71,6 +73,17 @@ func costsOf(opened []openedImage, inUse func(path string) bool) (c Costs) {
 		}
 	}
 	return c
+}
+
+// fullWeight is how many slim images cost a process as much as a full one: opening the next image and collecting garbage take as long
+// beside 32 full ones as beside 128 slim ones, and memory matters less than that.
+const fullWeight = 4
+
+func weight(info *native.Info) int {
+	if info != nil && info.Seal != nil && info.Seal.Slim {
+		return 1
+	}
+	return fullWeight
 }
 
 // oldPackages returns the packages that only images not in use have.

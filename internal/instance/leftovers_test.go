@@ -71,9 +71,10 @@ func TestCosts(t *testing.T) {
 		image("b", &native.Memory{Resident: 10}, "host", "shared", "only b", "of old ones"),
 		image("c", nil, "of old ones"),
 	}
+	opened[2].info.Seal = &native.Seal{Slim: true}
 	inUse := func(path string) bool { return path == "a" }
 	c := costsOf(opened, inUse)
-	if c.Images != 2 || c.Resident != 10 || len(c.Memory) != 2 || c.Memory["a"].Resident != 1 || c.Memory["b"].Resident != 10 || c.Goroutines != 0 {
+	if c.Images != 2 || c.Weight != fullWeight+1 || c.Resident != 10 || len(c.Memory) != 2 || c.Memory["a"].Resident != 1 || c.Memory["b"].Resident != 10 || c.Goroutines != 0 {
 		t.Errorf("the costs are %+v", c)
 	}
 	program := &native.Info{Packages: map[string]string{"host": "hash"}}
