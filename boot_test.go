@@ -536,7 +536,7 @@ func TestBudgetAfterEnd(t *testing.T) {
 
 func TestSpentBy(t *testing.T) {
 	b := Budget{}.withDefaults()
-	if b != (Budget{32, 256 << 20, 1000, 75}) {
+	if b != (Budget{128, 256 << 20, 1000, 75}) {
 		t.Errorf("the defaults are %+v", b)
 	}
 	for _, test := range []struct {
