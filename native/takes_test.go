@@ -115,7 +115,12 @@ func TestSupplied(t *testing.T) {
 	if err := check(self, "runtime.newobject", "os/signal.Notify", "type:*os.File"); err != nil {
 		t.Error(err)
 	}
-	err = check(self, "runtime.newobject", "strings.Nothing", "strings.Void", "type:*example.com/p.T")
+	if err := check(self.With("another.so", facts(t, image("cone"))), "runtime.newobject"); err != nil {
+		t.Errorf("once another image is open: %v", err)
+	}
+	without := &Process{Executable: clone(self.Executable), program: self.program}
+	delete(without.Executable.Packages, stdPath)
+	err = check(without, "runtime.newobject", "strings.Nothing", "strings.Void", "type:*example.com/p.T")
 	r := rejection(t, err)
 	if err := err.Error(); !strings.Contains(err, "--full, which") || !strings.Contains(err, stdPath) {
 		t.Error(err)
