@@ -13,6 +13,13 @@ import (
 	"github.com/sohost/sohost/internal/crash"
 )
 
+// Start is New without the wait for the plugins: each serves as soon as it is up, however long others take. While a plugin boots its
+// callers wait, and get 503 or generations.ErrEmpty from 3 s after the beginning of the boot. Deploy, Rollback and Give wait for the
+// end of the boot, and Close ends it. ctx is the boot's; Booted waits for its end and returns what became of it.
+func Start(ctx context.Context, opts Options) (*Host, error) {
+	return startHost(ctx, opts, nil)
+}
+
 // boot adds the plugins, and has them booted in the background. After an error nothing runs.
 func (h *Host) boot(ctx context.Context) error {
 	for _, config := range h.opts.Plugins {

@@ -107,13 +107,6 @@ func New(ctx context.Context, opts Options) (*Host, error) {
 	return newHost(ctx, opts, nil)
 }
 
-// Start is New without the wait for the plugins: each serves as soon as it is up, however long others take. While a plugin boots its
-// callers wait, and get 503 or generations.ErrEmpty from 3 s after the beginning of the boot. Deploy, Rollback and Give wait for the
-// end of the boot, and Close ends it. ctx is the boot's; Booted waits for its end and returns what became of it.
-func Start(ctx context.Context, opts Options) (*Host, error) {
-	return startHost(ctx, opts, nil)
-}
-
 // newHost is New with a loader that replaces the usual one unless it is nil.
 func newHost(ctx context.Context, opts Options, loader *instance.Loader) (*Host, error) {
 	h, err := startHost(ctx, opts, loader)
