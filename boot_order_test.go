@@ -127,8 +127,10 @@ func TestSlowInit(t *testing.T) {
 	inOpen, opened := w.holds("a1 open")
 	r := w.starts(w.options("a", "b", "s"))
 	<-inProbe
+	slow := time.After(slowProbe)
 	r.wants("/b", "b1 1")
 	r.wants("/s", "s1 1")
+	<-slow // from here on the probe has taken long
 	probed()
 	<-inOpen
 	opened()
