@@ -29,6 +29,9 @@ type Seal struct {
 	// Along lists the shared packages that a slim image brings nevertheless, because the host that it was built for lacks something
 	// of them, or because its exported variable needs them. Sorted.
 	Along []string `json:"along,omitempty"`
+
+	// WhyFull says why an image is full that was to be slim.
+	WhyFull string `json:"why_full,omitempty"`
 }
 
 // SealedSetting and its value in the build settings say that an image is sealed, so that one that has lost its seal isn't taken for
@@ -50,7 +53,7 @@ const (
 )
 
 // SealFile seals the image in the file, in place of an earlier seal. private reports which of the image's packages have a
-// content-addressed path; of s, Slim and Along count. After an error the file is unchanged, or has half a seal and is refused as
+// content-addressed path; of s, Slim, Along and WhyFull count. After an error the file is unchanged, or has half a seal and is refused as
 // truncated.
 func SealFile(path string, private func(pkg string) bool, s Seal) error {
 	f, err := os.OpenFile(path, os.O_RDWR, 0)
@@ -80,7 +83,7 @@ func sealImage(f *os.File, private func(pkg string) bool, given Seal) error {
 	if err != nil {
 		return err
 	}
-	s := Seal{Slim: given.Slim, Along: slices.Sorted(slices.Values(given.Along))}
+	s := Seal{Slim: given.Slim, WhyFull: given.WhyFull, Along: slices.Sorted(slices.Values(given.Along))}
 	for p := range info.Packages {
 		if private(p) {
 			s.Private = append(s.Private, p)

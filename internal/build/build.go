@@ -87,8 +87,8 @@ func build(ctx context.Context, opts Options) (*Result, error) {
 			return nil, err
 		}
 	}
-	if p.why != "" && opts.Verbose {
-		fmt.Fprintf(opts.Log, "%s: the image is full: %s\n", p.Main, p.why)
+	if r.WhyFull != "" && opts.Verbose {
+		fmt.Fprintf(opts.Log, "%s: the image is full: %s\n", p.Main, r.WhyFull)
 	}
 	if err := place(image, r); err != nil {
 		return nil, err
@@ -138,8 +138,8 @@ func prepare(ctx context.Context, opts Options) (*surveyed, *plan, error) {
 func newResult(info *native.Info, p *plan) *Result {
 	r := &Result{Package: p.Main, PluginPath: info.PluginPath, Toolchain: info.Toolchain,
 		Contracts: slices.Sorted(maps.Keys(p.Contracts)), Fresh: []string{}, Private: []string{}}
-	if r.WhyFull = p.why; info.Seal != nil {
-		r.Slim, r.Along = info.Seal.Slim, info.Seal.Along
+	if s := info.Seal; s != nil {
+		r.Slim, r.Along, r.WhyFull = s.Slim, s.Along, s.WhyFull
 	}
 	for path, role := range p.Roles {
 		switch role {

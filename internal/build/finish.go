@@ -13,7 +13,7 @@ import (
 // sealed.
 func (s *surveyed) finish(ctx context.Context, opts Options, p *plan, planFile, image string) error {
 	if !p.Slim {
-		return seal(image, p, native.Seal{})
+		return seal(image, p, native.Seal{WhyFull: p.why})
 	}
 	note, err := readSlimNote(planFile)
 	if err != nil {
@@ -22,7 +22,6 @@ func (s *surveyed) finish(ctx context.Context, opts Options, p *plan, planFile, 
 	if note == nil {
 		return fmt.Errorf("the linker left no note")
 	}
-	p.why = note.Why
 	hashes, err := s.ordinaryHashes(ctx, opts, p, planFile, note.Packages)
 	if err != nil {
 		return err
@@ -32,9 +31,9 @@ func (s *surveyed) finish(ctx context.Context, opts Options, p *plan, planFile, 
 		return fmt.Errorf("read the image: %w", err)
 	}
 	if _, err := slim.SetHashes(b, hashes); err != nil {
-		return fmt.Errorf("set the hashes of packages: %w", err)
+		return fmt.Errorf("set the hashes of packages: %w; with --full that isn't needed", err)
 	}
-	if note.Slim {
+	if note.Slim || note.Stripped {
 		if b, err = slim.DropSymbols(b); err != nil {
 			return fmt.Errorf("drop the symbols: %w", err)
 		}
@@ -42,5 +41,5 @@ func (s *surveyed) finish(ctx context.Context, opts Options, p *plan, planFile, 
 	if err := os.WriteFile(image, b, 0o755); err != nil {
 		return fmt.Errorf("write the image: %w", err)
 	}
-	return seal(image, p, native.Seal{Slim: note.Slim, Along: note.Along})
+	return seal(image, p, native.Seal{Slim: note.Slim, Along: note.Along, WhyFull: note.Why})
 }

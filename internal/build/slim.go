@@ -11,8 +11,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-
-	"github.com/sohost/sohost/internal/slim"
 )
 
 // slimFlag makes compiler and assembler refer to symbols of all packages by name, so that the host can have them.
@@ -27,15 +25,6 @@ func (p *plan) decideSlim(s *surveyed, opts Options) error {
 		return nil
 	}
 	if p.why = s.unfit(opts); p.why != "" {
-		return nil
-	}
-	h, err := slim.ReadHost(opts.Host)
-	if err != nil {
-		p.why = err.Error()
-		return nil
-	}
-	defer h.Close() // read only
-	if p.why = h.Unfit(); p.why != "" {
 		return nil
 	}
 	id, err := hostID(opts.Host)
@@ -86,6 +75,7 @@ func hostID(file string) (string, error) {
 type slimNote struct {
 	Slim     bool
 	Why      string            // why the image isn't slim
+	Stripped bool              // whether the linker was asked to leave out symbols
 	Along    []string          // packages that came along, as compiled
 	Packages map[string]string // build ids of the packages that aren't the plugin's own, by import path
 }

@@ -15,24 +15,73 @@ import (
 )
 
 // linkSlim links a slim image if the plan asks for one and the host allows it. args are the linker's for a full one. It reports whether
-// the image is linked; if not, a full one is to be.
-func linkSlim(tool string, args []string) (done bool, err error) {
+// the image is linked; if not, a full one is to be, with the arguments that it returns.
+func linkSlim(tool string, args []string) (rest []string, done bool, err error) {
 	p, err := readPlan()
 	if err != nil || !p.Slim {
-		return false, err
+		return args, false, err
 	}
-	l := &slimLink{plan: p, tool: tool, args: args, cfg: args[argument(args, "-importcfg")]}
+	args, stripped, err := keepSymbols(args)
+	if err != nil {
+		return nil, false, err
+	}
+	l := &slimLink{plan: p, tool: tool, args: args, cfg: args[argument(args, "-importcfg")], note: slimNote{Stripped: stripped}}
 	l.work = filepath.Dir(l.cfg)
 	if err := l.readPackages(); err != nil {
-		return false, err
+		return nil, false, err
 	}
 	err = l.run()
 	if unslim := (*slim.Unslim)(nil); errors.As(err, &unslim) {
 		l.note.Why = unslim.Reason
 	} else if err != nil {
-		return false, err
+		return nil, false, err
 	}
-	return l.note.Slim, l.note.write(os.Getenv(planEnv))
+	return args, l.note.Slim, l.note.write(os.Getenv(planEnv))
+}
+
+// keepSymbols removes what makes the linkers leave out symbols, which finish needs and then leaves out itself.
+func keepSymbols(args []string) (rest []string, stripped bool, err error) {
+	isStrip := func(s string) bool { return s == "-s" || s == "--strip-all" }
+	for _, a := range args {
+		switch a {
+		case "-s", "--s", "-s=true", "--s=true":
+			stripped = true
+		default:
+			rest = append(rest, a)
+		}
+	}
+	flags, others, ok := flagValue(rest, "-extldflags")
+	if !ok {
+		return rest, stripped, nil
+	}
+	items, err := splitQuoted(flags)
+	if err != nil {
+		return nil, false, fmt.Errorf("-extldflags: %w", err)
+	}
+	var kept []string
+	for _, item := range items {
+		if isStrip(item) {
+			stripped = true
+			continue
+		}
+		if parts, ok := strings.CutPrefix(item, "-Wl,"); ok {
+			list := strings.Split(parts, ",")
+			without := slices.DeleteFunc(slices.Clone(list), isStrip)
+			if len(without) < len(list) {
+				stripped = true
+				item = "-Wl," + strings.Join(without, ",")
+			}
+			if len(without) == 0 {
+				continue
+			}
+		}
+		kept = append(kept, item)
+	}
+	joined, err := joinQuoted(kept)
+	if err != nil {
+		return nil, false, fmt.Errorf("-extldflags: %w", err)
+	}
+	return slices.Insert(others, len(others)-1, "-extldflags="+joined), stripped, nil
 }
 
 // slimLink is one run of the linker.
@@ -105,6 +154,9 @@ func (l *slimLink) run() error {
 	if err := cmd.Run(); err != nil {
 		first, _, _ := strings.Cut(strings.TrimSpace(out.String()), "\n")
 		return &slim.Unslim{Reason: fmt.Sprintf("the linker gave up: %v: %s", err, first)}
+	}
+	if missing, err := h.Missing(l.args[argument(l.args, "-o")]); err != nil || len(missing) > 0 {
+		return &slim.Unslim{Reason: fmt.Sprintf("the linked image would need what the host lacks: %v: %v", missing, err)}
 	}
 	os.Stderr.Write(out.Bytes()) // warnings
 	l.note.Slim = true

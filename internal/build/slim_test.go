@@ -95,7 +95,43 @@ func TestFullInstead(t *testing.T) {
 			if diff := cmp.Diff([]string{"first sub=a yaml=v3.0.0 own=1 lib=1"}, load(t, r.Output)); diff != "" {
 				t.Errorf("answers (-want +got):\n%s", diff)
 			}
+			opts.Verbose = false
+			if again := f.buildWith(opts); again.Changed || again.WhyFull != r.WhyFull {
+				t.Errorf("built again: changed is %t, %q", again.Changed, again.WhyFull)
+			}
 		})
+	}
+}
+
+// TestSlimStripped asks the linkers in every way to leave out symbols, which are needed until the image is complete.
+func TestSlimStripped(t *testing.T) {
+	f := unpack(t, "versions")
+	opts := f.options("./plugin")
+	opts.LDFlags = "-s -w -extldflags '-s -Wl,--strip-all,-O1'"
+	r := f.buildWith(opts)
+	if !r.Slim {
+		t.Error(r.WhyFull)
+	}
+	if diff := cmp.Diff([]string{"first sub=a yaml=v3.0.0 own=1 lib=1"}, load(t, r.Output)); diff != "" {
+		t.Errorf("answers (-want +got):\n%s", diff)
+	}
+}
+
+func TestKeepSymbols(t *testing.T) {
+	for _, test := range []struct {
+		args, want string
+		stripped   bool
+	}{
+		{"-w main.a", "-w main.a", false},
+		{"-s -w main.a", "-w main.a", true},
+		{"-extldflags=-static-libgcc main.a", "-extldflags=-static-libgcc main.a", false},
+		{"-extldflags=-Wl,-s,-O1 main.a", "-extldflags=-Wl,-O1 main.a", true},
+		{"-extldflags=-Wl,--strip-all main.a", "-extldflags= main.a", true},
+	} {
+		got, stripped, err := keepSymbols(strings.Fields(test.args))
+		if err != nil || strings.Join(got, " ") != test.want || stripped != test.stripped {
+			t.Errorf("%s: %v, %t, %v", test.args, got, stripped, err)
+		}
 	}
 }
 

@@ -41,7 +41,7 @@ func Toolexec(args []string) error {
 	case "link":
 		if args, err = linkArgs(args); err == nil {
 			var done bool
-			if done, err = linkSlim(tool, args); done && err == nil {
+			if args, done, err = linkSlim(tool, args); done && err == nil {
 				return nil
 			}
 		}
