@@ -52,7 +52,7 @@ func TestCompileArgs(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := []string{"-o", filepath.Join(dir, "pkg.a"), "-p", "example.com/app/sub_g0123456789ab", "-buildid", "0123456789abcdef/x",
+	want := []string{wholeMaps, "-o", filepath.Join(dir, "pkg.a"), "-p", "example.com/app/sub_g0123456789ab", "-buildid", "0123456789abcdef/x",
 		"-symabis", abis, "-importcfg", cfg + ".sohost", "-trimpath", "a=>b", source}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
@@ -69,7 +69,7 @@ func TestCompileArgs(t *testing.T) {
 
 	// The assembler gets the same path; before the package is compiled it keeps the old one.
 	asm, err := asmArgs([]string{"-p", "example.com/app/sub", "-o", filepath.Join(dir, "x.o")})
-	if err != nil || asm[1] != want[3] {
+	if err != nil || asm[1] != want[4] {
 		t.Errorf("the assembler gets %q, %v", asm, err)
 	}
 	asm, err = asmArgs([]string{"-p", "example.com/app/sub", "-gensymabis", "-o", filepath.Join(t.TempDir(), "symabis")})
