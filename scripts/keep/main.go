@@ -5,6 +5,11 @@
 //
 // The packages are those of the //keep: lines in the first file; the second one is written. It is for the Go release that go.mod
 // names, since what a later one adds wouldn't compile with that.
+//
+//	go run ./scripts/keep -linknames native
+//
+// writes the files that refer to the functions of the runtime that modules use by linkname, for the release that it runs with. A release
+// without them works all the same: a plugin that uses such a function then is a full image.
 package main
 
 import (
@@ -32,8 +37,11 @@ func main() {
 }
 
 func run(args []string) error {
+	if len(args) == 2 && args[0] == "-linknames" {
+		return writeLinknames(args[1])
+	}
 	if len(args) != 2 {
-		return errors.New("usage: keep SOURCE FILE")
+		return errors.New("usage: keep SOURCE FILE, or keep -linknames FOLDER")
 	}
 	source, err := os.ReadFile(args[0])
 	if err != nil {

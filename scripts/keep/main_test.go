@@ -48,6 +48,24 @@ func TestCurrent(t *testing.T) {
 	}
 }
 
+// TestLinknames compares the file of this release with its sources. A release without a file is fine.
+func TestLinknames(t *testing.T) {
+	minor, _, _ := strings.Cut(strings.TrimPrefix(runtime.Version(), "go1."), ".")
+	is, err := os.ReadFile("../../native/keep_linkname_go1" + minor + ".s")
+	if err != nil {
+		t.Skip("this release has no file")
+	}
+	names, err := linknames([]string{runtime.GOARCH})
+	if err != nil || len(names) < 50 {
+		t.Fatal(names, err)
+	}
+	for _, n := range names {
+		if !strings.Contains(string(is), "$runtime·"+n+"(SB)") {
+			t.Errorf("the file lacks runtime.%s: run go run ./scripts/keep -linknames native", n)
+		}
+	}
+}
+
 // What cmd/sohost grows by for packages that it doesn't use. The README's figures rest on it.
 const (
 	maxGrowth  = 6 << 20 // bytes
