@@ -151,3 +151,25 @@ func TestGlossary(t *testing.T) {
 		}
 	}
 }
+
+// TestEmbeddingDocument finds the code of docs/embedding.md in the program and the plugin that the document is about, which the tests
+// of package integration build and run.
+func TestEmbeddingDocument(t *testing.T) {
+	var code string
+	for _, file := range []string{"pricing/contract/contract.go", "pricing/main.go", "flat/flat.go"} {
+		text, err := os.ReadFile(filepath.Join("integration/testdata/contract", file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		code += string(text)
+	}
+	blocks := regexp.MustCompile("(?s)```go\n(.*?)```").FindAllStringSubmatch(documents(t)["docs/embedding.md"], -1)
+	if len(blocks) < 5 {
+		t.Errorf("the document has %d pieces of code", len(blocks))
+	}
+	for _, b := range blocks {
+		if !strings.Contains(code, b[1]) {
+			t.Errorf("it isn't in the example:\n%s", b[1])
+		}
+	}
+}
