@@ -11,7 +11,8 @@
 //	                  makePlan ▶ plan      shared, private or fresh, for each package    (plan.go, key.go, linkname.go, bare.go)
 //	go build -toolexec "sohost toolexec" -gcflags=<package>=<mark> …                     (gcflags.go, mark.go)
 //	   └─ compile, asm, link ─▶ Toolexec   gives private packages their own paths        (toolexec.go, compile.go, asm.go, link.go)
-//	the image ── seal, check ─▶ Output     sealed, read again, and renamed into place    (seal.go, check.go, place.go)
+//	              link ─▶ package slim     leaves out what the host has                  (slim.go, slim_link.go)
+//	the image ── finish, check ▶ Output    sealed, read again, and renamed into place    (finish.go, check.go, place.go)
 //
 // An image in Output that is up to date is found so by the go command and not linked again (reuse.go). Messages about the sources get
 // back the paths that the sources know (rename.go, diagnostics.go).
@@ -24,6 +25,12 @@
 // same; otherwise their packages are unrelated.
 //
 // The marks that decide which package is renamed are compiler flags of just that package. They are therefore part of its
-// action id, so the go command's build cache keeps such packages apart from those of ordinary builds. The packages of the
-// standard library are the same in both and never compiled twice.
+// action id, so the go command's build cache keeps such packages apart from those of ordinary builds. Those of the standard library
+// are kept apart by the flags that make packages refer to each other by name, in builds of slim images.
+//
+// # Slim images
+//
+// What the host has isn't in the image. Package slim decides what that is, in the wrapper of the linker (slim_link.go). There is a full
+// image in place of a slim one where the host doesn't allow that, where the options don't, or where the linker fails
+// (slim.go). Afterwards the image gets the hashes that its packages have in ordinary builds (hashes.go, finish.go).
 package build
