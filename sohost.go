@@ -20,7 +20,8 @@
 //	defer host.Close(ctx)
 //	http.ListenAndServe("127.0.0.1:8181", host)
 //
-// Build the embedding program with `go build -trimpath` and its plugins with `sohost build --host PROGRAM`.
+// Build the embedding program with `go build -trimpath` and its plugins with `sohost build --host PROGRAM`. To call plugins by
+// interfaces of the program's own see Options.Contracts, Options.Require and the function Call.
 //
 // New, Deploy, Rollback, Status and Close are all that most programs need. Some of the API is for supervisors only,
 // that is, for programs that move their plugins from process to process as `sohost run` does: Take, Give,

@@ -181,3 +181,51 @@ func (e *example) check(t *testing.T, image string) string {
 	}
 	return strings.ReplaceAll(string(out), "flat.so", "pricer.so")
 }
+
+// TestContractState moves a state of the contract's types to the next generation as it is, without a copy.
+func TestContractState(t *testing.T) {
+	if testing.Short() {
+		t.Skip("builds a program and two images for what the unit tests of package state show with types of their own")
+	}
+	t.Parallel()
+	e := newExample(t)
+	e.edit("flat/flat.go", "type pricer struct{ services contract.Services }", `type pricer struct {
+	services contract.Services
+	sold     map[uuid.UUID]*contract.Price
+}
+
+func (p *pricer) Export(context.Context) (abi.State, error) {
+	return abi.State{Schema: "sold", Version: 1, Value: p.sold}, nil
+}
+
+func (p *pricer) Adopt(value any) { p.sold = value.(map[uuid.UUID]*contract.Price) }
+
+func (p *pricer) Import(_ context.Context, s abi.State) error {
+	p.Adopt(s.Value)
+	return nil
+}
+`)
+	e.edit("flat/flat.go", "New: func(", "State: abi.State{Schema: \"sold\", Version: 1, Value: map[uuid.UUID]*contract.Price(nil)},\n\tNew: func(")
+	e.edit("flat/flat.go", "&pricer{host.Services().(contract.Services)}", "&pricer{host.Services().(contract.Services), map[uuid.UUID]*contract.Price{}}")
+	e.edit("flat/flat.go", "return price, nil", "p.sold[order.ID] = &price\n\tprice.Cents = int64(len(p.sold))\n\treturn price, nil")
+	e.edit("flat/flat.go", "\"github.com/sohost/sohost/abi\"", "\"github.com/google/uuid\"\n\t\"github.com/sohost/sohost/abi\"")
+	p := newPlace(t)
+	file := filepath.Join(p.plugins, "pricer.so")
+	install(t, e.rebuild(t), file)
+	d := startServer(t, p, e.program, p.store, file)
+	for i := range 3 {
+		if i == 2 {
+			e.edit("flat/flat.go", "charge = 100", "charge = 200")
+			mark := d.mark()
+			install(t, e.rebuild(t), file)
+			moved := d.await(mark, func(l line) bool { return l.text("msg") == "reloaded" })
+			if way := moved.text("state"); way != "reference" {
+				t.Errorf("the state moved by %s: %v", way, moved)
+			}
+		}
+		if answer, _ := d.get("/"); answer != strconv.Itoa(i+1) {
+			t.Errorf("%s orders are known, want %d", answer, i+1)
+		}
+	}
+	d.terminate()
+}

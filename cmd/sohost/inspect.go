@@ -91,6 +91,12 @@ func printInspection(w io.Writer, in inspection) error {
 		rows = append(rows, []string{"identity", in.PluginPath}, []string{"", identity},
 			[]string{"exports", orDash(strings.Join(in.Symbols, " "))}, []string{"C symbols", orDash(strings.Join(in.CSymbols, " "))})
 	}
+	for _, c := range in.Contracts {
+		rows = append(rows, []string{"contract", c})
+	}
+	if in.ContractsFault != "" {
+		rows = append(rows, []string{"contract", in.ContractsFault})
+	}
 	rows = append(rows, contents(in.Info)...)
 	for _, key := range slices.Sorted(maps.Keys(in.Settings)) {
 		rows = append(rows, []string{"build " + key, in.Settings[key]})

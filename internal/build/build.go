@@ -43,7 +43,7 @@ type Result struct {
 // until the image is on disk or ctx ends; the end of ctx also ends the compilers that Build has started. Any number of
 // calls may run at once, even for the same package.
 //
-// The error is a *Refusal, a *CompileError, an *ImageError, or a system error. After an error Output is unchanged.
+// The error is a *Refusal, a *ContractError, a *CompileError, an *ImageError, or a system error. After an error Output is unchanged.
 func Build(ctx context.Context, opts Options) (*Result, error) {
 	start := time.Now()
 	r, err := build(ctx, opts)

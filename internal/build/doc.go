@@ -1,14 +1,14 @@
 // Package build makes isolated images: plugins in which every package that host and plugin don't share has a
 // content-addressed import path. Such an image can be loaded beside any other, whatever packages and versions they hold.
 //
-// It can't build for a Go release other than the host's, or for a host with another version of package abi. It refuses
-// both, the first before anything is compiled.
+// It can't build for a Go release other than the host's, or for a host with another version of package abi or of a contract. It
+// refuses all of these, and before anything is compiled where modules tell.
 //
 // One build, step by step:
 //
-//	host binary ── readHost ──▶ host       toolchain, flags and how abi was recorded     (host.go)
+//	host binary ── readHost ──▶ host       toolchain, flags, and which packages it shares (host.go, contracts.go)
 //	go env, go list ──────────▶ listing    every package of the plugin                   (goenv.go, list.go)
-//	                  makePlan ▶ plan      shared, private or fresh, for each package    (plan.go, key.go, linkname.go, bare.go)
+//	                  makePlan ▶ plan      where each package comes from                 (origin.go, plan.go, key.go, linkname.go, bare.go)
 //	go build -toolexec "sohost toolexec" -gcflags=<package>=<mark> …                     (gcflags.go, mark.go)
 //	   └─ compile, asm, link ─▶ Toolexec   gives private packages their own paths        (toolexec.go, compile.go, asm.go, link.go)
 //	              link ─▶ package slim     leaves out what the host has                  (slim.go, slim_link.go)
