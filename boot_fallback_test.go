@@ -14,6 +14,36 @@ import (
 	"github.com/sohost/sohost/native"
 )
 
+// TestEventKeepsRefusal has a plugin serve its confirmed image because the current one can't be booted. An event of its file that
+// brings nothing new doesn't hide that.
+func TestEventKeepsRefusal(t *testing.T) {
+	w := newWorld(t)
+	r := w.boots("a1")
+	r.confirm()
+	r.mustDeploy("a2")
+	r.Close(t.Context())
+	w.fail("a2 New", fails)
+	r = w.host(w.options("a"))
+	p := r.plugins()[0]
+	for what, happens := range map[string]func(){
+		"the file is gone":       func() { os.Remove(p.Image) },
+		"it has what serves":     func() { w.file("a", "a1") },
+		"it has what is to come": func() { w.file("a", "a2") },
+	} {
+		happens()
+		p.reloadChanged(false)
+		if got := r.get("/a"); !strings.HasPrefix(got, "a1 ") {
+			t.Errorf("%s: %s answers", what, got)
+		}
+		if refused := r.pluginStatus("a").Refused; refused == nil || refused.Image != w.imageID("a2") || refused.Retry.IsZero() {
+			t.Errorf("%s: refused is %s", what, mustJSON(t, refused))
+		}
+	}
+	if _, err := r.deploy("a1"); err != nil || r.pluginStatus("a").Refused != nil {
+		t.Errorf("after a deploy of what serves, %v: %+v", err, r.pluginStatus("a").Refused)
+	}
+}
+
 // TestOutServesLastGood gets the current image out in every way that there is: its plugin serves the confirmed one, whatever its file
 // has become, and says why. What isn't in quarantine serves again after the next boot.
 func TestOutServesLastGood(t *testing.T) {

@@ -48,6 +48,7 @@ func TestMissingImage(t *testing.T) {
 		h := testHost(t, Options{Plugins: []Plugin{
 			{Name: "gone", Image: filepath.Join(t.TempDir(), "gone.so"), Mode: mode, Routes: []string{"/"}},
 		}})
+		h.plugins()[0].reloadChanged(true) // as the watch does at its beginning, when there is nothing to load
 		status := h.Status().Plugins[0]
 		if r := status.Refused; r == nil || r.Phase != "store" || !errors.Is(r, fs.ErrNotExist) || !r.Image.IsZero() {
 			t.Errorf("%s: refused is %+v", mode, r)

@@ -57,6 +57,7 @@ type candidate struct {
 	read       map[*kept]state.Part // kept states that were read before any gate was shut
 	unrestored []string             // kept states that could not be used, each with the reason
 	undrained  error                // why the calls of a generation whose state is dropped have not ended
+	fileGone   bool                 // a change event found no file
 }
 
 // newCandidate returns the candidate of a target. The caller owns the plugin, so what it serves stays the same.
@@ -109,7 +110,7 @@ func (c *candidate) prepare(ctx context.Context) error {
 		return err
 	})
 	if c.onChange && errors.Is(err, fs.ErrNotExist) { // gone since the event: if it comes back there will be another
-		c.move.Unchanged, c.move.To = true, c.move.From
+		c.fileGone, c.move.Unchanged, c.move.To = true, true, c.move.From
 		return nil
 	}
 	if err != nil {
@@ -143,6 +144,17 @@ func (c *candidate) prepare(ctx context.Context) error {
 // same facts again, and what happens when the plugin's code runs was found out just now.
 func (c *candidate) refusedAlready(r *Refusal) bool {
 	return slices.Contains(c.known, c.move.To) || c.onChange && r.Image == c.move.To && (r.Phase == PhaseCheck || c.first)
+}
+
+// settles reports whether the plugin's newest refusal is history now that the candidate serves, or that nothing was to be done for it.
+// A change event that brought nothing is no success: what was refused is still what the plugin ought to have, if its file is gone, or if
+// the current release names the refused image, which is to be tried again.
+func (c *candidate) settles() bool {
+	if !c.move.Unchanged || !c.onChange {
+		return true
+	}
+	r := c.plugin.refusal()
+	return r == nil || !c.fileGone && (r.Image.IsZero() || r.Image != c.plugin.host.ledger.Current().Plugins[c.plugin.Name].Image)
 }
 
 // judgedByHead makes the failure of a file that can't be an image, as its first bytes show, one of the check. If a change event finds

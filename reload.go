@@ -152,7 +152,9 @@ func (b *batch) finish() *Reload {
 		}
 		move := c.move.clone()
 		result.Moves = append(result.Moves, move)
-		c.plugin.noteSuccess(move)
+		if c.settles() {
+			c.plugin.noteSuccess(move)
+		}
 		h.logMove(b.cause, move, result.Release)
 		h.warn(move)
 	}
