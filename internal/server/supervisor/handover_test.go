@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"reflect"
 	"strings"
@@ -556,11 +557,17 @@ func TestProgram(t *testing.T) {
 		t.Errorf("the status is %+v", s)
 	}
 	text, pipe := filepath.Join(st.dir, "text"), filepath.Join(st.dir, "pipe")
-	if err := errors.Join(os.WriteFile(text, []byte("no program"), 0o755), unix.Mkfifo(pipe, 0o755)); err != nil {
+	ran := filepath.Join(st.dir, "ran")
+	if err := errors.Join(os.WriteFile(text, []byte("#!/bin/sh\ntouch "+ran), 0o755), unix.Mkfifo(pipe, 0o755)); err != nil {
+		t.Fatal(err)
+	}
+	goCommand, err := exec.LookPath("go")
+	if err != nil {
 		t.Fatal(err)
 	}
 	for path, want := range map[string]string{
-		text: "exec " + text + ": exec format error", pipe: pipe + " is no regular file", st.dir: st.dir + " is no regular file",
+		text: text + " is no sohost, nor does it embed one: it was not built by the go command", "/bin/ls": "/bin/ls is no sohost",
+		goCommand: "cmd/go is not built from " + library, pipe: pipe + " is no regular file", st.dir: st.dir + " is no regular file",
 		"/dev/zero": "/dev/zero is no regular file",
 	} {
 		handing := st.handover(control.HandoverRequest{Program: path})
@@ -569,9 +576,12 @@ func TestProgram(t *testing.T) {
 			t.Errorf("%s: %v", path, a.err)
 		}
 	}
+	if _, err := os.Stat(ran); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("what is no server has run: %v", err)
+	}
 	stopped, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := openProgram(stopped, text); !errors.Is(err, context.Canceled) {
+	if _, err := openProgram(stopped, copyProgram(t, st.dir)); !errors.Is(err, context.Canceled) {
 		t.Errorf("a program is read when nobody waits for it: %v", err)
 	}
 	// Workers' own program can become one that can't be started. Then the supervisor's serves.

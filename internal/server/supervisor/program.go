@@ -27,7 +27,7 @@ type program struct {
 }
 
 // openProgram opens a program. It returns nil for the one that this process runs, which needs neither a probation nor an upgrade.
-// It takes as long as it takes to read the file, or until ctx ends.
+// It takes as long as it takes to read the file, or until ctx ends. A file that can't be a server is refused, and nothing of it runs.
 func openProgram(ctx context.Context, path string) (*program, error) {
 	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK, 0) // a pipe would wait for somebody who writes to it
 	if err != nil {
@@ -41,6 +41,10 @@ func openProgram(ctx context.Context, path string) (*program, error) {
 		if info, err := f.Stat(); err == nil && os.SameFile(own, info) {
 			return nil, f.Close()
 		}
+	}
+	if err := isServer(f); err != nil {
+		f.Close()
+		return nil, fmt.Errorf("program: %s is no sohost, nor does it embed one: %w; name a program with --binary that is a sohost", path, err)
 	}
 	hash := sha256.New()
 	if _, err := io.Copy(hash, heeding{ctx, f}); err != nil {
