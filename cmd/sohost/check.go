@@ -28,7 +28,8 @@ func newCheckCommand() *cobra.Command {
 reports every reason at once, each with what to do about it. It exits with 1 if an image would be refused.
 
 With --state, two images of a plugin are opened, in a process of its own that is thrown away, and the types of their states are
-compared: whether a deploy would adopt or convert the state, or be refused, and which fields would be lost.
+compared: whether a deploy would adopt or convert the state, or be refused, and which fields would be lost. New of both is called
+there, and Export of the second one.
 
 Check ignores what a running server has already loaded. "sohost deploy" takes that into account.`,
 		Example: `  sohost check build/plugins/*.so

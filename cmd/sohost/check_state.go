@@ -75,6 +75,7 @@ func (r checkedState) print(w io.Writer) error {
 		instance.Converted: "convert: the state is copied, field by field",
 		instance.Imported:  "import: the new code's Import decides; code that takes only its own type, such as with abi/keep, refuses",
 		instance.Unknown:   "unknown: " + r.unnamed() + " in Descriptor.State; only a deploy can tell",
+		instance.Stateless: "none: the old code has no state",
 		instance.Emptied:   "refuse: state would be lost",
 	}
 	lines := []string{says[r.Outcome]}
@@ -94,6 +95,12 @@ func (r checkedState) print(w io.Writer) error {
 	list("why", why)
 	if r.Uncheckpointable != "" {
 		lines = append(lines, "a state of the new code gets no checkpoints, so a restart loses it: "+r.Uncheckpointable)
+	}
+	if r.Mismatch != "" {
+		lines = append(lines, r.Mismatch)
+	}
+	if r.Unmade != "" {
+		lines = append(lines, "only what the images declare was compared: "+r.Unmade)
 	}
 	_, err := fmt.Fprintln(w, strings.Join(lines, "\n"))
 	return err

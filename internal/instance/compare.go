@@ -15,8 +15,15 @@ import (
 	"github.com/sohost/sohost/internal/wall"
 )
 
-// compareEnv makes a process the child of a comparison, as probeEnv that of a probe. Its value lists the two images.
+// compareEnv makes a process the child of a comparison, as probeEnv that of a probe. Its value is a compareOrder, as JSON.
 const compareEnv = "SOHOST_COMPARE"
+
+// compareOrder is what a child is to compare.
+type compareOrder struct {
+	Old  string `json:"old"`
+	New  string `json:"new"`
+	Bare bool   `json:"bare,omitempty"` // by what they declare: no instance is made
+}
 
 func init() {
 	if images := os.Getenv(compareEnv); images != "" {
@@ -31,12 +38,13 @@ const (
 	Adopted   Outcome = "adopt"   // the memory is passed on, or the same type is copied if the plugin has no Adopt
 	Converted Outcome = "convert" // it is copied, field by field
 	Imported  Outcome = "import"  // the new code's Import alone decides: Schema or Version differs, or types can't be converted
-	Unknown   Outcome = "unknown" // an image's Descriptor doesn't name the type of its state, or it has none
+	Unknown   Outcome = "unknown" // an image's Descriptor doesn't name the type of its state
+	Stateless Outcome = "none"    // the old code has no state
 	Emptied   Outcome = "refuse"  // it would be refused without an order to lose state
 )
 
-// Comparison is what the types of two images say about a move of state from the old to the new. It can't know whether the code
-// takes state at all, and what values hold.
+// Comparison is what the types of two images, and a fresh instance of each, say about a move of state from the old to the new. It
+// can't know what values hold.
 type Comparison struct {
 	Outcome Outcome `json:"outcome"`
 	Old     string  `json:"old,omitempty"` // type, schema and version
@@ -49,6 +57,13 @@ type Comparison struct {
 
 	// Uncheckpointable says why the new state can't be written to a checkpoint; empty if it can.
 	Uncheckpointable string `json:"uncheckpointable,omitempty"`
+
+	// Mismatch says how what the new code's Export returns differs from what its Descriptor says; empty if it doesn't, or if that
+	// isn't known.
+	Mismatch string `json:"mismatch,omitempty"`
+
+	// Unmade says why there is no instance of the new code: then its Descriptor alone was looked at. It is empty if there is one.
+	Unmade string `json:"unmade,omitempty"`
 }
 
 // compare compares the states that two images declare.
@@ -96,29 +111,33 @@ type comparison struct {
 	Error      string     `json:"error,omitempty"`
 }
 
-func compareChild(list string) int {
+func compareChild(text string) int {
 	os.Unsetenv(compareEnv)
 	inside, err := wall.Enter()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
-	var images [2]string
-	if err := json.Unmarshal([]byte(list), &images); err != nil {
+	var order compareOrder
+	if err := json.Unmarshal([]byte(text), &order); err != nil {
 		return 1
 	}
 	var r comparison
-	var states [2]abi.State
-	for i, file := range images {
+	var images []*Image
+	for _, file := range []string{order.Old, order.New} {
 		image, err := Open(context.Background(), file)
 		if err != nil {
 			r.Error = fmt.Sprintf("%s: %v", file, err)
 			break
 		}
-		states[i] = image.Wants()
+		images = append(images, image)
 	}
 	if r.Error == "" {
-		r.Comparison = compare(states[0], states[1]).short()
+		r.Comparison = compare(images[0].Wants(), images[1].Wants())
+		if !order.Bare {
+			r.Comparison.meet(images[0], images[1])
+		}
+		r.Comparison = r.Comparison.short()
 	}
 	if inside.Report(r) != nil {
 		return 1
@@ -139,33 +158,50 @@ func (c Comparison) short() Comparison {
 	return c
 }
 
-// CompareStates opens two images in a child process of the same program, behind a wall as in a probe, and compares the
-// states that they declare. The init functions of both run there, but no New. CompareStates blocks until the child has
-// ended, and kills it when ctx ends. The error says why an image can't be opened, or how it has ended the child.
+// CompareStates opens two images in a child process of the same program, behind a wall as in a probe, and compares the states that they
+// declare. The init functions of both run there, and New of both, and Export of the new one. If New ends the child, a second one only
+// opens them. CompareStates blocks until the child has ended, and kills it when ctx ends. The error says why an image can't be opened, or
+// how it has ended the child.
 func CompareStates(ctx context.Context, old, next string) (Comparison, error) {
-	list, err := json.Marshal([2]string{old, next})
+	c, ended, err := compareInChild(ctx, compareOrder{Old: old, New: next})
+	if ended && ctx.Err() == nil {
+		why := err.Error()
+		if c, _, err = compareInChild(ctx, compareOrder{Old: old, New: next, Bare: true}); err == nil {
+			c.Unmade = why
+		}
+	}
+	return c, err
+}
+
+// compareInChild is CompareStates for one child. ended reports whether the plugins' code is the reason for the error.
+func compareInChild(ctx context.Context, order compareOrder) (c Comparison, ended bool, err error) {
+	text, err := json.Marshal(order)
 	if err != nil {
-		return Comparison{}, err
+		return Comparison{}, false, err
 	}
 	var output firstOutput
 	var behind wall.Wall
 	out, err := behind.Run(ctx, wall.Options{}, func() *exec.Cmd {
 		cmd := self.Command(context.Background(), "")
-		cmd.Env = append(os.Environ(), compareEnv+"="+string(list))
+		cmd.Env = append(os.Environ(), compareEnv+"="+string(text))
 		cmd.Stdout, cmd.Stderr = &output, &output
 		return cmd
 	})
 	var r comparison
 	reported := out.Report != nil && json.Unmarshal(out.Report, &r) == nil
+	does := "opening them"
+	if !order.Bare {
+		does = "opening them and calling New"
+	}
 	switch {
 	case out.Harm != "":
-		return Comparison{}, fmt.Errorf("the images' init functions tried to %s", out.Harm)
+		return Comparison{}, true, fmt.Errorf("%s, they tried to %s", does, out.Harm)
 	case err != nil:
-		return Comparison{}, fmt.Errorf("open them in a child process: %w", err)
+		return Comparison{}, false, fmt.Errorf("%s in a child process: %w", does, err)
 	case !reported:
-		return Comparison{}, fmt.Errorf("opening them ended the child process that tried: %s%s", exitStatus(out.Status), output.String())
+		return Comparison{}, true, fmt.Errorf("%s ended the child process that tried: %s%s", does, exitStatus(out.Status), output.String())
 	case r.Error != "":
-		return Comparison{}, errors.New(r.Error)
+		return Comparison{}, false, errors.New(r.Error)
 	}
-	return r.Comparison, nil
+	return r.Comparison, false, nil
 }

@@ -1,6 +1,7 @@
 package instance
 
 import (
+	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -44,5 +45,38 @@ func TestCompare(t *testing.T) {
 	c := Comparison{Lost: make([]string, mostReported+7)}.short()
 	if len(c.Lost) != mostReported+1 || !slices.Contains(c.Lost, "and 7 more") {
 		t.Errorf("it lists %d", len(c.Lost))
+	}
+}
+
+// TestCompareInstances compares images of which one has no state, or has another one than it declares.
+func TestCompareInstances(t *testing.T) {
+	declares := abi.Descriptor{State: abi.State{Schema: "s", Version: 2, Value: 0}}
+	stateful := func(exports any) *Image {
+		return imageOf(newHolder(exports), nil, declares)
+	}
+	stateless := imageOf(&steps{}, nil, declares)
+	silent := imageOf(&steps{}, nil, abi.Descriptor{})
+	broken := imageOf(nil, errors.New("no port is free"), declares)
+	for name, test := range map[string]struct {
+		old, next              *Image
+		outcome                Outcome
+		lost, mismatch, unmade string
+	}{
+		"both have state":           {stateful(0), stateful(0), Adopted, "", "", ""},
+		"the new one lost it":       {stateful(0), stateless, Emptied, "everything", "", ""},
+		"and declares none":         {stateful(0), silent, Emptied, "everything", "", ""},
+		"the old one has none":      {stateless, stateful(0), Stateless, "", "", ""},
+		"neither has":               {silent, silent, Stateless, "", "", ""},
+		"exports another type":      {stateful(0), stateful("a"), Adopted, "", "Export returns a string", ""},
+		"New of the new one fails":  {stateful(0), broken, Adopted, "", "", "New: no port is free"},
+		"New of the old one fails":  {broken, stateless, Emptied, "everything", "", ""},
+		"New of both of them fails": {broken, broken, Adopted, "", "", "New: no port is free"},
+	} {
+		c := compare(test.old.Wants(), test.next.Wants())
+		c.meet(test.old, test.next)
+		if c.Outcome != test.outcome || strings.Join(c.Lost, ",") != test.lost || !strings.HasPrefix(c.Mismatch, test.mismatch) ||
+			(c.Mismatch == "") != (test.mismatch == "") || c.Unmade != test.unmade {
+			t.Errorf("%s: %+v", name, c)
+		}
 	}
 }
