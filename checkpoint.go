@@ -28,6 +28,7 @@ func (p *plugin) checkpoint(ctx context.Context) error {
 func (p *plugin) checkpointOwned(ctx context.Context) error {
 	g := newGated(p)
 	if g.serves == nil || !g.serves.Value().Checkpointable() {
+		p.noteNothing()
 		return nil
 	}
 	a := attempt{of: g.serves.Value(), begun: time.Now()}

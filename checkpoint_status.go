@@ -108,6 +108,14 @@ func (p *plugin) noteAttempt(a attempt, err error) {
 	h.ledger.Note(e)
 }
 
+// noteNothing records that there was nothing to write, and puts the next attempt off as after any other.
+func (p *plugin) noteNothing() {
+	p.mu.Lock()
+	p.checkpoints.calls, p.checkpoints.overs = false, 0
+	p.checkpoints.status.Due = time.Now().Add(p.host.checkpointPause(0))
+	p.mu.Unlock()
+}
+
 // stays says what a restart goes back to after a checkpoint that failed.
 func (p *plugin) stays() string {
 	p.mu.Lock()

@@ -165,6 +165,20 @@ func TestCheckpointDue(t *testing.T) {
 	}
 }
 
+// TestCheckpointOfNothing has a plugin without state that is due. It is put off, or the host would look at it all the time.
+func TestCheckpointOfNothing(t *testing.T) {
+	w := newWorld(t)
+	r := w.boots("s1")
+	p, _ := r.plugin("s")
+	for _, calls := range []bool{false, true} { // of an earlier generation with state
+		p.mu.Lock()
+		p.checkpoints.status.Due, p.checkpoints.calls = time.Now().Add(-time.Second), calls
+		p.mu.Unlock()
+		r.dueSooner.up()
+		eventually(t, "it is put off", func() bool { return time.Until(p.checkpointDue()) > r.opts.CheckpointInterval/2 })
+	}
+}
+
 // TestCheckpointLost boots a plugin whose checkpoints are both damaged: it is said that the state is lost, until there is a new
 // checkpoint.
 func TestCheckpointLost(t *testing.T) {
