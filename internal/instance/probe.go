@@ -190,6 +190,9 @@ func (p *Prober) probe(ctx context.Context, o ProbeOptions, order probeOrder) (P
 		err = fmt.Errorf("%w: %s%s", errEnded, exitStatus(out.Status), output.String())
 	case r.Refused != "":
 		err = errors.New(r.Refused)
+	case len(barred(r.Changed)) > 0:
+		return probed, fmt.Errorf("its init functions took from the process what the server needs (%s); an image that does this can't be loaded: "+
+			"run the server as that user, or do it in a process of its own", strings.Join(barred(r.Changed), "; "))
 	}
 	return probed, walled(err, out, output.b.String())
 }

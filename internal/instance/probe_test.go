@@ -49,6 +49,9 @@ func actAsImage() (none struct{}) {
 		<-done
 	case "quiet":
 		os.Exit(0)
+	case "changes": // who it is
+		inside.Report(probeResult{Changed: []Change{{Setting: "GOGC", Old: "100", New: "off"}, {Setting: "user", Old: "0 0 0 0", New: "9 9 9 9"}}})
+		os.Exit(0)
 	case "talk":
 		fmt.Print(strings.Repeat("x", 3*maxOutput))
 		os.Exit(1)
@@ -134,6 +137,8 @@ func TestProbe(t *testing.T) {
 		{file, "open image: "},
 		{filepath.Join(dir, "exit"), "opening it ended the child process that tried: exit status 3; it printed:\nthe words of an image"},
 		{filepath.Join(dir, "quiet"), "opening it ended the child process that tried: exit status 0"},
+		{filepath.Join(dir, "changes"), "its init functions took from the process what the server needs (user: 0 0 0 0 → 9 9 9 9); an image that " +
+			"does this can't be loaded: run the server as that user, or do it in a process of its own"},
 		{filepath.Join(dir, "kill"), "opening it ended the child process that tried: it "},
 	} {
 		_, err := probe(t, ProbeOptions{}, test.image)

@@ -110,6 +110,16 @@ func changedVariables(before, now map[string]string) (changes []Change) {
 	return changes
 }
 
+// barred returns the changes after which the server could no longer do its own work, such as writing to its store.
+func barred(changes []Change) (bars []string) {
+	for _, c := range changes {
+		if slices.ContainsFunc(settings, func(row setting) bool { return row.bars && row.name == c.Setting }) {
+			bars = append(bars, c.String())
+		}
+	}
+	return bars
+}
+
 // Merged returns the changes before and then those that were made later as one list, with one change for each setting.
 func Merged(before, later []Change) []Change {
 	merged := slices.Clone(before)

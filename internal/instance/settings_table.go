@@ -30,6 +30,7 @@ type setting struct {
 	read     func(s status) any // a value that can be compared by ==; nil if it can't be read
 	describe func(v any) string // default: fmt.Sprint
 	restore  func(v any) error  // sets it back; nil where the process can't
+	bars     bool               // an image whose init functions change it is refused: afterwards the server isn't who it was
 }
 
 // status is /proc/self/status, by the names of its lines. One read serves several settings.
@@ -170,11 +171,11 @@ var settings = slices.Concat([]setting{
 		},
 	},
 	{name: "working directory", read: func(status) any { return linkText("/proc/self/cwd") }, restore: func(v any) error { return os.Chdir(v.(string)) }},
-	{name: "root directory", read: func(status) any { return linkText("/proc/self/root") }},
-	{name: "user", read: line("Uid")},
-	{name: "group", read: line("Gid")},
-	{name: "groups", read: line("Groups")},
-	{name: "capabilities", read: line("CapEff")},
+	{name: "root directory", read: func(status) any { return linkText("/proc/self/root") }, bars: true},
+	{name: "user", read: line("Uid"), bars: true},
+	{name: "group", read: line("Gid"), bars: true},
+	{name: "groups", read: line("Groups"), bars: true},
+	{name: "capabilities", read: line("CapEff"), bars: true},
 	{name: "no_new_privs", read: line("NoNewPrivs")},
 	{name: "ignored signals", read: line("SigIgn"), describe: describeSignals},
 	{name: "caught signals", read: line("SigCgt"), describe: describeSignals},

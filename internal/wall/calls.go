@@ -25,6 +25,8 @@ var (
 	tracing  = &kind{does: "read or change another process", errno: unix.EPERM, harm: true}
 	mounting = &kind{does: "mount or unmount", errno: unix.EPERM, harm: true}
 	leaving  = &kind{does: "change its namespaces or root directory", errno: unix.EPERM, harm: true}
+	becoming = &kind{does: "become another user or group", errno: unix.EPERM, harm: true}
+	rights   = &kind{does: "change its capabilities", errno: unix.EPERM, harm: true}
 	loading  = &kind{does: "load code into the kernel", errno: unix.EPERM, harm: true}
 	stopping = &kind{does: "change or stop the machine", errno: unix.EPERM, harm: true}
 )
@@ -135,6 +137,16 @@ func calls() []call {
 		{unix.SYS_CHROOT, "chroot", leaving, always, none},
 		{unix.SYS_UNSHARE, "unshare", leaving, always, none},
 		{unix.SYS_SETNS, "setns", leaving, always, none},
+		{unix.SYS_SETUID, "setuid", becoming, always, none},
+		{unix.SYS_SETGID, "setgid", becoming, always, none},
+		{unix.SYS_SETREUID, "setreuid", becoming, always, none},
+		{unix.SYS_SETREGID, "setregid", becoming, always, none},
+		{unix.SYS_SETRESUID, "setresuid", becoming, always, none},
+		{unix.SYS_SETRESGID, "setresgid", becoming, always, none},
+		{unix.SYS_SETGROUPS, "setgroups", becoming, always, none},
+		{unix.SYS_SETFSUID, "setfsuid", becoming, otherThan(0, ^uint32(0)), none}, // that only asks
+		{unix.SYS_SETFSGID, "setfsgid", becoming, otherThan(0, ^uint32(0)), none},
+		{unix.SYS_CAPSET, "capset", rights, always, none},
 		{unix.SYS_BPF, "bpf", loading, always, none},
 		{unix.SYS_INIT_MODULE, "init_module", loading, always, none},
 		{unix.SYS_FINIT_MODULE, "finit_module", loading, always, none},

@@ -104,9 +104,12 @@ func unflagged(arg int, bits uint32) condition {
 }
 
 // nonzero refuses the call unless the argument is 0.
-func nonzero(arg int) condition {
+func nonzero(arg int) condition { return otherThan(arg, 0) }
+
+// otherThan refuses the call unless the lower half of the argument has the value.
+func otherThan(arg int, value uint32) condition {
 	return func(_ *filter, refuse unix.SockFilter) []unix.SockFilter {
-		return []unix.SockFilter{argument(arg), jump(unix.BPF_JEQ, 0, 1, 0), refuse, allow}
+		return []unix.SockFilter{argument(arg), jump(unix.BPF_JEQ, value, 1, 0), refuse, allow}
 	}
 }
 

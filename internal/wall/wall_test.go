@@ -72,11 +72,19 @@ var acts = map[string]func() error{
 	},
 	"own limit": func() error { return unix.Setrlimit(unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: 100, Max: 100}) },
 	"priority":  func() error { return unix.Setpriority(unix.PRIO_USER, 0, 19) },
-	"mount":     func() error { return unix.Mount("none", "/mnt", "tmpfs", 0, "") },
-	"unshare":   func() error { return unix.Unshare(unix.CLONE_NEWNS) },
-	"reboot":    func() error { return unix.Reboot(0) },
-	"run":       func() error { return exec.Command("/bin/true").Run() },
-	"exec":      func() error { return syscall.Exec("/bin/true", []string{"true"}, nil) },
+	"user":      func() error { return syscall.Setuid(65534) },
+	"group":     func() error { return syscall.Setgid(65534) },
+	"groups":    func() error { return syscall.Setgroups(nil) },
+	"file user": func() error { return unix.Setfsuid(65534) },
+	"drop": func() error {
+		var none [2]unix.CapUserData
+		return unix.Capset(&unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}, &none[0])
+	},
+	"mount":   func() error { return unix.Mount("none", "/mnt", "tmpfs", 0, "") },
+	"unshare": func() error { return unix.Unshare(unix.CLONE_NEWNS) },
+	"reboot":  func() error { return unix.Reboot(0) },
+	"run":     func() error { return exec.Command("/bin/true").Run() },
+	"exec":    func() error { return syscall.Exec("/bin/true", []string{"true"}, nil) },
 	"daemon": func() error { // as a C constructor would
 		return daemon(unix.SYS_CLONE, uintptr(syscall.SIGCHLD))
 	},
@@ -264,6 +272,11 @@ func TestNothingGoesOut(t *testing.T) {
 		{"trace", parent, "read or change another process (ptrace)", ""},
 		{"mount", "", "mount or unmount (mount)", ""},
 		{"unshare", "", "change its namespaces or root directory (unshare)", ""},
+		{"user", "", "become another user or group (setuid)", ""},
+		{"group", "", "become another user or group (setgid)", ""},
+		{"groups", "", "become another user or group (setgroups)", ""},
+		{"file user", "", "become another user or group (setfsuid)", ""},
+		{"drop", "", "change its capabilities (capset)", ""},
 		{"reboot", "", "change or stop the machine (reboot)", ""},
 		{"limit", parent, "", "change limits or priority of another process (prlimit64)"},
 		{"priority", "", "", "change limits or priority of another process (setpriority)"},
