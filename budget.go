@@ -145,22 +145,23 @@ func (h *Host) watchBudget() {
 		return
 	}
 	first := h.filesDue() // now: what the plugins need from the beginning, they need in a new process, too
+	if first != "" {
+		h.log.Warn("many files are open: raise the limit (ulimit -n, LimitNOFILE)", "why", first)
+	}
 	h.tasks.Go(func() {
-		var notBefore time.Time
-		counts := time.NewTicker(filesInterval)
-		defer counts.Stop()
-		if first != "" {
-			h.log.Warn("many files are open: raise the limit (ulimit -n, LimitNOFILE)", "why", first)
+		var count <-chan time.Time // nil if files are not counted
+		if first == "" {
+			ticker := time.NewTicker(filesInterval)
+			defer ticker.Stop()
+			count = ticker.C
 		}
+		var notBefore time.Time
 		for {
 			retired := false
 			select {
 			case <-h.retired:
 				retired = true
-			case <-counts.C:
-				if first != "" {
-					continue
-				}
+			case <-count:
 			case <-h.lifetime.Done():
 				return
 			}
@@ -171,35 +172,40 @@ func (h *Host) watchBudget() {
 			if retired {
 				why = h.handoverDue()
 			}
-			if why == "" && first == "" {
+			if why == "" && count != nil {
 				why = h.filesDue()
 			}
 			if h.Serving() != nil { // perhaps for a while: both channels were ready
 				return
 			}
-			if why == "" {
-				if retired {
-					h.due.Store(nil)
-				}
-				continue
-			}
-			err := h.unwritable() // known from the last attempt: the outcome would be the same
-			if err == nil {
-				var wait time.Duration
-				if wait, err = h.keptInMemory(); err != nil {
-					time.AfterFunc(wait, h.retired.up)
-				}
-			}
-			if err == nil {
-				// If the reason for its failure is a state that can't be written, the next is due when that can, which
-				// noteVerdict tells.
-				if err = h.opts.Process.Handover(h.lifetime, why); err != nil && h.unwritable() == nil {
-					notBefore = time.Now().Add(handoverPause)
-				}
-			}
-			if h.lifetime.Err() == nil && h.noteDue(why, err) {
-				h.log.Warn("a handover is due and could not be made", "why", why, "err", err)
+			switch {
+			case why != "":
+				notBefore = h.askFor(why)
+			case retired:
+				h.due.Store(nil)
 			}
 		}
 	})
+}
+
+// askFor asks for a handover that is due, unless it is known to fail or has to wait. It returns when the next one may be asked for.
+func (h *Host) askFor(why string) (notBefore time.Time) {
+	err := h.unwritable() // known from the last attempt: the outcome would be the same
+	if err == nil {
+		var wait time.Duration
+		if wait, err = h.keptInMemory(); err != nil {
+			time.AfterFunc(wait, h.retired.up)
+		}
+	}
+	if err == nil {
+		// If the reason for its failure is a state that can't be written, the next is due when that can, which
+		// noteVerdict tells.
+		if err = h.opts.Process.Handover(h.lifetime, why); err != nil && h.unwritable() == nil {
+			notBefore = time.Now().Add(handoverPause)
+		}
+	}
+	if h.lifetime.Err() == nil && h.noteDue(why, err) {
+		h.log.Warn("a handover is due and could not be made", "why", why, "err", err)
+	}
+	return notBefore
 }

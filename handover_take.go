@@ -241,7 +241,7 @@ func (t *taker) finish() {
 func (t *taker) write(c *candidate, copied *io.SectionReader, release int) {
 	h := t.host
 	if c.move.To != c.move.From {
-		err := c.plugin.keepCopy(c.move.From, release, copied)
+		err := c.keepCopy(release, copied)
 		if err != nil {
 			h.log.Error("the state from before can't be kept: a rollback won't bring back what was lost of it",
 				"plugin", c.plugin.Name, "lost", several(c.move.State.Lost), "err", err)

@@ -18,8 +18,7 @@ import (
 // memory only if it can't.
 type kept struct {
 	checkpoint.Kept
-	given  abi.State // Value is nil if the state is in the file
-	unsure bool      // nothing is known to be lost: an Import may have left something out
+	given abi.State // Value is nil if the state is in the file
 }
 
 // KeptState describes a state that is kept for a rollback.
@@ -108,20 +107,18 @@ func (p *plugin) keepLast(release int) {
 const mostKept = 8
 
 // keep keeps a state that the release has lost something of. It blocks until the state is on disk: nothing else may
-// touch the value until then. lost says that something is known to be lost. The caller owns the plugin. The result is a
-// warning, or empty.
-func (p *plugin) keep(k *kept, release int, of *instance.Instance, lost bool) (warning string) {
-	k.Release, k.unsure = release, !lost
+// touch the value until then. The caller owns the plugin. The result is a warning, or empty.
+func (p *plugin) keep(k *kept, of *instance.Instance) (warning string) {
 	if k.File == "" {
 		err := errors.New("it has no type that can be written")
 		if of.Checkpointable() {
 			var written checkpoint.Kept
-			written, err = p.host.checkpoints.Keep(p.Name, release, k.Image, func(w io.Writer) error { return instance.Encode(w, k.given, p.host.opts.StateLimit) })
+			written, err = p.host.checkpoints.Keep(p.Name, k.Kept, func(w io.Writer) error { return instance.Encode(w, k.given, p.host.opts.StateLimit) })
 			if err == nil {
 				k.Kept, k.given.Value = written, nil
 			}
 		}
-		if err != nil && lost {
+		if err != nil && !k.Unsure {
 			warning = fmt.Sprintf("the state of generation %s is kept for a rollback in memory only, and a restart or a handover loses it: %v",
 				k.Image.Short(), err)
 			p.host.log.Warn("state is kept in memory only: a restart or a handover loses it", "plugin", p.Name,
@@ -136,11 +133,8 @@ func (p *plugin) keep(k *kept, release int, of *instance.Instance, lost bool) (w
 // be lost only the newest stays: code whose Import runs at each reload would fill the disk with them.
 func (p *plugin) addKept(k *kept) {
 	all := slices.DeleteFunc(slices.Clone(p.kept), func(o *kept) bool {
-		if o.Image == k.Image && o.Release == k.Release {
-			return true
-		}
-		superseded := k.unsure && o.unsure
-		if superseded && o.File != "" {
+		superseded := k.Unsure && o.Unsure || o.Image == k.Image && o.Release == k.Release
+		if superseded && o.File != "" && o.File != k.File {
 			if err := p.host.checkpoints.Forget(o.Kept); err != nil {
 				p.host.log.Warn("remove a kept state that is no longer needed", "plugin", p.Name, "err", err)
 			}
@@ -205,7 +199,7 @@ func (h *Host) keptInMemory() (wait time.Duration, why error) {
 	for _, p := range h.plugins() {
 		p.mu.Lock()
 		for _, k := range p.kept {
-			if left := h.opts.Probation - time.Since(k.Time); k.File == "" && !k.unsure && left > wait {
+			if left := h.opts.Probation - time.Since(k.Time); k.File == "" && !k.Unsure && left > wait {
 				wait = left
 				why = fmt.Errorf("plugin %s: it would lose the state that is kept for a rollback in memory only; it waits until release %d "+
 					"is confirmed, and `sohost handover` doesn't wait", p.Name, k.Release)
@@ -224,9 +218,15 @@ func (c *candidate) keepState(release int) (warning string) {
 	if c.kept == nil {
 		return ""
 	}
-	wants, given := c.next.Image().Wants(), c.kept.given
-	lost := len(c.move.State.Lost) > 0 || c.move.State.Way == WayKept || given.Schema != wants.Schema || given.Version != wants.Version
-	return c.plugin.keep(c.kept, release, c.old.serves.Value().Instance, lost)
+	c.kept.Release, c.kept.Unsure = release, !c.surelyLost(c.kept.given.Schema, c.kept.given.Version)
+	return c.plugin.keep(c.kept, c.old.serves.Value().Instance)
+}
+
+// surelyLost reports whether something of a state of that schema and version is known to be lost by the candidate's move, or to be another
+// thing now.
+func (c *candidate) surelyLost(schema string, version int) bool {
+	wants := c.next.Image().Wants()
+	return len(c.move.State.Lost) > 0 || c.move.State.Way == WayKept || schema != wants.Schema || version != wants.Version
 }
 
 // joinWarnings joins two warnings, each of which may be empty.
@@ -238,13 +238,14 @@ func joinWarnings(a, b string) string {
 }
 
 // keepCopy keeps a state that was received from another process.
-func (p *plugin) keepCopy(image generations.ID, release int, copied io.Reader) error {
-	k, err := p.host.checkpoints.Keep(p.Name, release, image, func(w io.Writer) error {
+func (c *candidate) keepCopy(release int, copied io.Reader) error {
+	k := checkpoint.Kept{Image: c.move.From, Release: release, Unsure: !c.surelyLost(c.move.State.Schema, c.move.State.Version)}
+	k, err := c.plugin.host.checkpoints.Keep(c.plugin.Name, k, func(w io.Writer) error {
 		_, err := io.Copy(w, copied)
 		return err
 	})
 	if err == nil {
-		p.addKept(&kept{Kept: k})
+		c.plugin.addKept(&kept{Kept: k})
 	}
 	return err
 }

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/sohost/sohost/abi"
+	"github.com/sohost/sohost/generations"
 )
 
 // The states of the images m1 to m5. Each request counts N up and puts the path into Seen, as far as they are there.
@@ -478,17 +479,41 @@ func TestKeptFails(t *testing.T) {
 	}
 }
 
-// TestKeptImports keeps only the newest state of code whose Import runs at each reload, since nothing is known to be lost.
+// TestKeptImports keeps only the newest state of code whose Import runs at each reload, since nothing is known to be lost. A new
+// process knows that, too. What has lost something stays beside it.
 func TestKeptImports(t *testing.T) {
 	w := newWorld(t)
 	r := w.boots("a1")
+	kept := func(images ...string) {
+		t.Helper()
+		var have, want []generations.ID
+		for _, k := range r.pluginStatus("a").Kept {
+			have = append(have, k.Image)
+		}
+		for _, image := range images {
+			want = append(want, w.imageID(image))
+		}
+		found, err := filepath.Glob(filepath.Join(w.store, "state", "a.cbor.kept-*"))
+		if err != nil || !slices.Equal(have, want) || len(found) != len(images) {
+			t.Errorf("kept: %v, %v, want %v; %v", have, found, want, err)
+		}
+	}
 	for _, image := range []string{"a2", "a3", "a4"} {
 		w.mustMove(r.deployAs("a", image, DeployOptions{}))
 	}
-	found, err := filepath.Glob(filepath.Join(w.store, "state", "a.cbor.kept-*"))
-	if k := r.pluginStatus("a").Kept; err != nil || len(k) != 1 || k[0].Image != w.imageID("a3") || len(found) != 1 {
-		t.Errorf("kept: %+v, %v, %v", k, found, err)
-	}
+	kept("a3")
+	r.Close(t.Context())
+	r = w.host(w.options("a"))
+	kept("a3")
+	w.mustMove(r.deployAs("a", "a5", DeployOptions{}))
+	kept("a4")
+	w.mustMove(r.deployAs("a", "s1", DeployOptions{LoseState: true}))
+	kept("a5", "a4")
+	r.Close(t.Context())
+	r = w.host(w.options("a"))
+	w.mustMove(r.deployAs("a", "a6", DeployOptions{}))
+	w.mustMove(r.deployAs("a", "a7", DeployOptions{}))
+	kept("a6", "a5")
 }
 
 // TestRestoreByOrder goes from code without state to code that doesn't take the state that is there. That is refused, and by

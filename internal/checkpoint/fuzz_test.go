@@ -55,6 +55,7 @@ func FuzzKeptName(f *testing.F) {
 	for _, name := range []string{"a.cbor.kept-000012-", "a.cbor.kept-+12-", "a.cbor.kept--00012-", "a.cbor.kept-12-", "b.cbor.kept-000012-",
 		"a.cbor.kept-99999999999999999999-", "a.cbor.kept-1234567-", "a.cbor", "a.cbor.1", ""} {
 		f.Add(name + generations.ID{1, 2}.String())
+		f.Add(name + generations.ID{1, 2}.String() + unsureMark)
 	}
 	f.Fuzz(func(t *testing.T, name string) {
 		d := New(newFolder(t, t.TempDir()), slog.New(slog.DiscardHandler))
@@ -69,7 +70,7 @@ func FuzzKeptName(f *testing.F) {
 			t.Fatalf("%q: %v, %v", name, all, err)
 		}
 		for _, k := range all {
-			if want := keptName("a", k.Release, k.Image); name != want || k.File != d.folder.Path(name) {
+			if want := k.name("a"); name != want || k.File != d.folder.Path(name) {
 				t.Errorf("%q is %+v, which Keep calls %q", name, k, want)
 			}
 		}

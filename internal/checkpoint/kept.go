@@ -20,26 +20,36 @@ import (
 type Kept struct {
 	Release int            // the release that lost it: once that is confirmed, nobody goes back
 	Image   generations.ID // the code whose state it is; zero if that isn't known
+	Unsure  bool           // nothing is known to be lost: an Import may have left something out
 	Time    time.Time      // when it was written
 	Size    int64
 	File    string
 }
 
-// keptMark stands in a file's name between the checkpoint's name, and release and image.
-const keptMark = ".kept-"
+const (
+	// keptMark stands in a file's name between the checkpoint's name, and release and image.
+	keptMark = ".kept-"
 
-func keptName(plugin string, release int, image generations.ID) string {
-	return fmt.Sprintf("%s%s%06d-%s", last(plugin), keptMark, release, image)
+	// unsureMark ends the file's name of a state of which nothing is known to be lost.
+	unsureMark = "-unsure"
+)
+
+// name returns the name of the file.
+func (k Kept) name(plugin string) string {
+	name := fmt.Sprintf("%s%s%06d-%s", last(plugin), keptMark, k.Release, k.Image)
+	if k.Unsure {
+		name += unsureMark
+	}
+	return name
 }
 
-// Keep writes a state that a rollback of the release can bring back, with the contents that write writes. It blocks
-// until everything is durable. After an error the other files are as they were.
-func (d *Dir) Keep(plugin string, release int, image generations.ID, write func(io.Writer) error) (Kept, error) {
-	name := keptName(plugin, release, image)
-	if err := d.folder.WriteFile(name, 0o600, write); err != nil {
+// Keep writes a state that a rollback of k.Release can bring back, with the contents that write writes. It returns k as it is on disk. It
+// blocks until everything is durable. After an error the other files are as they were.
+func (d *Dir) Keep(plugin string, k Kept, write func(io.Writer) error) (Kept, error) {
+	if err := d.folder.WriteFile(k.name(plugin), 0o600, write); err != nil {
 		return Kept{}, fmt.Errorf("keep state: %w", err)
 	}
-	return d.keptAt(name, release, image)
+	return d.found(plugin, k)
 }
 
 // KeepLast keeps the plugin's last checkpoint, of code that isn't known, for a rollback of the release. It costs no copy.
@@ -48,20 +58,22 @@ func (d *Dir) KeepLast(plugin string, release int) (Kept, error) {
 	if _, err := os.Stat(d.folder.Path(last)); err != nil {
 		last = before(last)
 	}
-	name := keptName(plugin, release, generations.ID{})
-	if err := d.folder.Link(last, name); err != nil {
+	k := Kept{Release: release}
+	if err := d.folder.Link(last, k.name(plugin)); err != nil {
 		return Kept{}, fmt.Errorf("keep state: %w", err)
 	}
-	return d.keptAt(name, release, generations.ID{})
+	return d.found(plugin, k)
 }
 
-func (d *Dir) keptAt(name string, release int, image generations.ID) (Kept, error) {
-	file := d.folder.Path(name)
-	info, err := os.Stat(file)
+// found adds what the file's system knows of it.
+func (d *Dir) found(plugin string, k Kept) (Kept, error) {
+	k.File = d.folder.Path(k.name(plugin))
+	info, err := os.Stat(k.File)
 	if err != nil {
 		return Kept{}, fmt.Errorf("keep state: %w", err)
 	}
-	return Kept{Release: release, Image: image, Time: info.ModTime(), Size: info.Size(), File: file}, nil
+	k.Time, k.Size = info.ModTime(), info.Size()
+	return k, nil
 }
 
 // Kept returns the plugin's states that are kept for a rollback, the newest first. Files with other names are left alone.
@@ -75,11 +87,11 @@ func (d *Dir) Kept(plugin string) ([]Kept, error) {
 	}
 	var all []Kept
 	for _, e := range entries {
-		release, id, ok := parseKept(plugin, e.Name())
+		k, ok := parseKept(plugin, e.Name())
 		if !ok || !e.Type().IsRegular() {
 			continue
 		}
-		k, err := d.keptAt(e.Name(), release, id)
+		k, err := d.found(plugin, k)
 		if err != nil {
 			return nil, err
 		}
@@ -89,13 +101,15 @@ func (d *Dir) Kept(plugin string) ([]Kept, error) {
 	return all, nil
 }
 
-// parseKept returns what the name of a file says, if it is one that keptName makes.
-func parseKept(plugin, name string) (release int, image generations.ID, ok bool) {
+// parseKept returns what the name of a file says, if it is one that Kept.name makes.
+func parseKept(plugin, name string) (k Kept, ok bool) {
 	rest, found := strings.CutPrefix(name, last(plugin)+keptMark)
+	rest, k.Unsure = strings.CutSuffix(rest, unsureMark)
 	number, id, _ := strings.Cut(rest, "-")
-	release, err := strconv.Atoi(number)
-	image, idErr := generations.ParseID(id)
-	return release, image, found && err == nil && idErr == nil && keptName(plugin, release, image) == name
+	var err, idErr error
+	k.Release, err = strconv.Atoi(number)
+	k.Image, idErr = generations.ParseID(id)
+	return k, found && err == nil && idErr == nil && k.name(plugin) == name
 }
 
 // Forget removes a kept state. That its file is gone already is no error.
