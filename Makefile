@@ -60,8 +60,8 @@ mutants: build ## damage a full and a slim image in MUTANTS (100,000) ways, and 
 load: ## reload and hand over under load REPEATS (10) times as often as make test does
 	$(INTEGRATION) -run 'UnderLoad|BackAndForth|TestPlainImages|TestOrders|TestVanishing|TestHandoverState|TestHost/hammer' -v -args -pause 2ms -repeats $(REPEATS)
 
-waits: ## measure how long callers wait beside checkpoints of ENTRIES (1,000,000), SIZE (0) bytes more each, for WAITFOR (10m)
-	$(INTEGRATION) -run TestCheckpointWaits -v -args -wait-for $(WAITFOR) -wait-entries $(ENTRIES) -wait-size $(SIZE)
+waits: ## measure how long callers wait beside checkpoints of ENTRIES (1,000,000), SIZE (0) bytes more each, for WAITFOR (10m), and for a rollback
+	$(INTEGRATION) -run 'TestCheckpointWaits|TestRollbackWaits' -v -args -wait-for $(WAITFOR) -wait-entries $(ENTRIES) -wait-size $(SIZE)
 
 long: ## run what make test shortens or skips outside of ./integration
 	$(GO) test -trimpath -timeout 30m ./generations ./internal/build ./internal/state ./scripts/keep

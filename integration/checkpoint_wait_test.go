@@ -18,7 +18,7 @@ import (
 
 var (
 	waitFor     = flag.Duration("wait-for", 2*time.Second, "how long TestCheckpointWaits measures the waits of callers, for each kind of state")
-	waitEntries = flag.Int("wait-entries", 20_000, "how many entries the states of TestCheckpointWaits have")
+	waitEntries = flag.Int("wait-entries", 20_000, "how many entries the states of TestCheckpointWaits and TestRollbackWaits have")
 	waitSize    = flag.Int("wait-size", 0, "how many bytes of a []byte each entry has besides, in TestCheckpointWaits")
 )
 
