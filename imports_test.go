@@ -47,6 +47,7 @@ var importRules = []importRule{
 	{"internal/build", "abi generations native internal/goobj internal/slim", "it makes images and loads none"},
 
 	{"internal/pidfd", "internal/fault golang.org/x/sys", "it waits for processes of any kind"},
+	{"internal/ratio", "", "it measures, for benchmarks"},
 	{"internal/routes", "", "it finds values of any kind"},
 	{"internal/instance", "abi native internal/crash internal/inflight internal/self internal/state internal/wall golang.org/x/sys",
 		"it is the border to plugin code, and decides nothing about releases"},

@@ -78,7 +78,7 @@ func BenchmarkAcquire(b *testing.B) {
 	})
 }
 
-// BenchmarkPick compares ways to choose a shard: see Generation.shard.
+// BenchmarkPick compares ways to choose a shard: see counted.shard.
 func BenchmarkPick(b *testing.B) {
 	var tokens atomic.Uint64
 	pool := sync.Pool{New: func() any { n := tokens.Add(1); return &n }}

@@ -23,12 +23,12 @@ func (d *drain) signal() {
 // generation stays draining, and Drain may be called again. The error is ErrLive if the generation is in a slot or is put
 // into one meanwhile, and ErrDraining while another Drain of it runs. A generation that was never in a slot drains at once.
 //
-// Invariant: once the generation has left its slot, a shard that has read zero has no leases and gets none. No lease is
-// handed out from then on (see Slot); a late Acquire adds one for a moment and takes it back. So Drain can look at one shard
-// after the other, and at each only until it reads zero once.
+// Invariant: once the generation has left its slot, a shard that has shown no leases has none and gets none. It is barred (see
+// Slot); a late Acquire adds one for a moment and takes it back. So Drain can look at one shard after the other, and at each only
+// until it shows none once.
 //
 // No wake-up is lost: Drain announces that it waits before it reads a shard, and Release subtracts its lease before it asks
-// whether anyone waits. Whichever comes first in the order of the atomic operations, either Drain reads zero or Release
+// whether anyone waits. Whichever comes first in the order of the atomic operations, either Drain sees none or Release
 // signals. TestHammer and TestDrainWakes race the two.
 func (g *Generation[T]) Drain(ctx context.Context) error {
 	entered, err := g.beginDrain()
@@ -56,7 +56,7 @@ func (g *Generation[T]) beginDrain() (entered int, err error) {
 
 func (g *Generation[T]) awaitShards(ctx context.Context, entered int) error {
 	for i := range g.shards {
-		for g.shards[i].leases.Load() != 0 {
+		for heldBy(g.shards[i].leases.Load()) != 0 {
 			select {
 			case <-g.drain.wake:
 				if g.enteredSince(entered) {

@@ -30,9 +30,16 @@ func (s *Slot[T]) Gate() (*Gate[T], error) {
 	gate := &Gate[T]{slot: s, waiters: newWaiters()}
 	gate.previous = s.current.Load()
 	s.gate = gate
-	s.current.Store(&Generation[T]{gate: gate})
+	s.current.Store(gate.placeholder())
 	gate.previous.exit()
 	return gate, nil
+}
+
+// placeholder returns what is in the slot while the gate is shut: a barred generation, so that Acquire needs to ask nothing else.
+func (g *Gate[T]) placeholder() *Generation[T] {
+	p := &Generation[T]{gate: g, counted: counted{shards: make(Counters, 1)}}
+	p.shards.bar()
+	return p
 }
 
 // Waiting returns how many callers wait at the slot's gate. shut is unset, and they are none, if it is open.

@@ -171,7 +171,7 @@ func regate(t *testing.T, s *Slot[int], gate *Gate[int], g *Generation[int]) *Ga
 	next := &Gate[int]{slot: s, previous: g, waiters: newWaiters()}
 	s.mu.Lock()
 	s.gate = next
-	s.current.Store(&Generation[int]{gate: next})
+	s.current.Store(next.placeholder())
 	gate.waiters.release()
 	s.mu.Unlock()
 	return next

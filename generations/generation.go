@@ -30,22 +30,29 @@ func (s State) String() string {
 // A Generation holds a value that callers use through a slot, and counts its leases. The zero Generation is not usable: see
 // NewGeneration.
 type Generation[T any] struct {
-	_ [64]byte // with the padding below, keeps neighbouring allocations out of the cache lines of the fields
+	counted // first, see Lease.Generation
 
-	// Acquire and Release only read these, and hardly anyone writes them, so every core keeps its own copy.
-	shards Counters
-	gate   *Gate[T] // set only in the placeholder for a shut gate
-	id     ID
-	drain  drain
-	order  order
-	value  T
+	gate  *Gate[T] // set only in the placeholder for a shut gate
+	id    ID
+	value T
 
-	mu       sync.Mutex // guards state, entered and draining; taken after Slot.mu
+	mu       sync.Mutex // guards the fields below; taken after Slot.mu
 	state    State
 	entered  int  // how many times it was put into a slot
+	barred   bool // its shards are
 	draining bool // a Drain is under way
 
 	_ [64]byte
+}
+
+// counted is what of a generation doesn't depend on the type of its value. Acquire and Release only read it, and hardly anyone
+// writes it, so every core keeps its own copy.
+type counted struct {
+	_ [64]byte // with the padding at the end of Generation, keeps neighbouring allocations out of the cache lines
+
+	shards Counters
+	drain  drain
+	order  order
 }
 
 // NewGeneration returns a generation that holds value and belongs to the image id, or to none if id is zero.
@@ -58,10 +65,9 @@ func NewCounted[T any](counters Counters, id ID, value T) *Generation[T] {
 		counters = make(Counters, shardCount())
 	}
 	return &Generation[T]{
-		shards: counters,
-		id:     id,
-		value:  value,
-		drain:  drain{wake: make(chan struct{}, 1)},
+		counted: counted{shards: counters, drain: drain{wake: make(chan struct{}, 1)}},
+		id:      id,
+		value:   value,
 	}
 }
 
@@ -83,12 +89,12 @@ func (g *Generation[T]) State() State {
 func (g *Generation[T]) Leases() int64 {
 	var held int64
 	for i := range g.shards {
-		held += g.shards[i].leases.Load()
+		held += heldBy(g.shards[i].leases.Load())
 	}
 	return max(held, 0)
 }
 
-// enter marks the generation live. A slot calls it just before it makes the generation current, with Slot.mu held.
+// enter marks the generation live and lets callers have it. A slot calls it just before it makes the generation current, with Slot.mu held.
 func (g *Generation[T]) enter() error {
 	if g == nil {
 		return nil
@@ -100,11 +106,15 @@ func (g *Generation[T]) enter() error {
 	}
 	g.state = StateLive
 	g.entered++
+	if g.barred {
+		g.shards.unbar()
+		g.barred = false
+	}
 	g.drain.signal() // a waiting Drain must return ErrLive
 	return nil
 }
 
-// exit marks the generation draining. A slot calls it just after it has made another one current, with Slot.mu held.
+// exit marks the generation draining and bars it. A slot calls it just after it has made another one current, with Slot.mu held.
 func (g *Generation[T]) exit() {
 	if g == nil {
 		return
@@ -112,4 +122,6 @@ func (g *Generation[T]) exit() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.state = StateDraining
+	g.shards.bar()
+	g.barred = true
 }

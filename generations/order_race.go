@@ -4,6 +4,8 @@ package generations
 
 import "sync/atomic"
 
+const raced = true
+
 // order tells the race detector what the counters order: whatever a caller has done with a lease comes before what is done
 // after a drain. The detector follows atomic operations only in the memory of the Go runtime, and counters may lie elsewhere.
 type order struct{ released atomic.Uint32 }

@@ -2,13 +2,14 @@ package generations
 
 import (
 	"encoding/binary"
+	"math"
 	"math/bits"
 	"runtime"
 	"sync/atomic"
 	"unsafe"
 )
 
-// shard counts some of a generation's leases.
+// shard counts some of a generation's leases. While the generation is barred, barred is added to the count.
 type shard struct {
 	leases atomic.Int64
 	// 128 bytes apart: a cache line on arm64, and on amd64 the pair of 64-byte lines that is fetched together.
@@ -26,26 +27,52 @@ const (
 // process is dead. Acquire and Release cost the same either way.
 type Counters []shard
 
+// barred is far from every count, so the sign of their sum says which of them there are.
+const barred = math.MinInt64 / 2
+
+// heldBy returns how many leases a shard counts that reads n. It is negative if some were released twice.
+func heldBy(n int64) int64 {
+	if n < barred/2 {
+		return n - barred
+	}
+	return n
+}
+
+// bar keeps Acquire from taking leases, and unbar lets it again, as at first.
+func (c Counters) bar() { c.add(barred) }
+
+func (c Counters) unbar() { c.add(-barred) }
+
+func (c Counters) add(n int64) {
+	for i := range c {
+		c[i].leases.Add(n)
+	}
+}
+
 const shardSize = int(unsafe.Sizeof(shard{}))
 
 // CountersSize returns how many bytes of memory CountersIn takes. It depends on GOMAXPROCS, within 2 and 32 KiB.
 func CountersSize() int { return shardCount() * shardSize }
 
-// CountersIn returns counters that lie in memory, which must be zero, of a size that CountersSize has returned, and begin at
-// a multiple of 128 bytes; otherwise it panics. The memory must stay mapped as long as anybody may hold a lease on, or
-// acquire one from, the generation that is made with them.
+// CountersIn returns counters that lie in memory, of a size that CountersSize has returned, which begins at a multiple of 128
+// bytes; otherwise it panics. It clears the memory, which must stay mapped as long as anybody may hold a lease on, or acquire one
+// from, the generation that is made with them.
 func CountersIn(memory []byte) Counters {
 	n := len(memory) / shardSize
 	if n == 0 || n&(n-1) != 0 || len(memory)%shardSize != 0 || uintptr(unsafe.Pointer(unsafe.SliceData(memory)))%uintptr(shardSize) != 0 {
 		panic("generations: memory is not fit for counters")
 	}
-	return unsafe.Slice((*shard)(unsafe.Pointer(unsafe.SliceData(memory))), n)
+	c := Counters(unsafe.Slice((*shard)(unsafe.Pointer(unsafe.SliceData(memory))), n))
+	for i := range c {
+		c[i].leases.Store(0) // another process may read at any time
+	}
+	return c
 }
 
 // CountIn returns the number of leases that counters in such memory show. The memory may be a copy, and may be damaged.
 func CountIn(memory []byte) (held int64) {
 	for ; len(memory) >= shardSize; memory = memory[shardSize:] {
-		held += int64(binary.NativeEndian.Uint64(memory))
+		held += heldBy(int64(binary.NativeEndian.Uint64(memory)))
 	}
 	return max(held, 0)
 }
@@ -63,8 +90,8 @@ func shardCount() int {
 // Release together half as slow again, and allocates again after each garbage collection. math/rand/v2 picks another line
 // each time, so every core fetches the lines of all others: nearly three times as slow on two cores. The drawback of the
 // address is that two goroutines may share a shard for as long as they live, which only costs them time.
-func (g *Generation[T]) shard() *shard {
-	return &g.shards[stackHash()&uint64(len(g.shards)-1)]
+func (c *counted) shard() *shard {
+	return &c.shards[stackHash()&uint64(len(c.shards)-1)]
 }
 
 // stackHash spreads the addresses of stacks, which are at least 2 KiB apart, over the low bits.

@@ -20,23 +20,26 @@ type SlotOptions struct {
 
 // A Slot is where callers find the current generation. The zero Slot is empty and ready to use; a Slot must not be copied.
 //
-// Invariant: a lease was taken while its generation was current, and the shard that counts the lease does not read zero
-// before the lease is released.
+// Invariant: a lease was taken on a generation that wasn't barred, and the shard that counts the lease shows it until it is released.
 //
-// Acquire adds one to a shard of the generation it has loaded, then loads the current pointer again. Go's atomic operations
-// have one order that all goroutines agree on, so there are two interleavings with a swap:
+// While a generation is in a slot its shards are zero or more. Swap and Gate make another one current first, and then bar each
+// shard of the old one: they add barred, which makes it negative, whatever it counts. Acquire adds one to a shard of the
+// generation that it has loaded, and sees by the sum whether the shard was barred. One atomic operation counts and asks, and Go's atomic operations have one order that all goroutines agree on, so for each shard there are two interleavings:
 //
 //	Acquire: load g                              Acquire: load g
-//	Acquire: shard + 1                           Swap:    current = next
-//	Acquire: load g again: still current         Acquire: shard + 1
-//	Swap:    current = next                      Acquire: load again: not g, so shard - 1 and start over
-//	Drain:   shard reads 1, waits                Drain:   shard reads 0 or 1, and 0 in the end
+//	Acquire: shard + 1: positive, a lease        Swap:    current = next
+//	Swap:    current = next                      Swap:    shard + barred
+//	Swap:    shard + barred                      Acquire: shard + 1: negative, so shard - 1 and start over
+//	Drain:   shard reads barred + 1, waits       Drain:   shard reads barred or barred + 1, and barred in the end
 //
-// In the first, the addition comes before the swap and so before every read by Drain. In the second, no lease is handed out.
-// A generation that is put back (after a failed move) is current again. An Acquire that slept through its absence finds the
-// same pointer, which is correct as long as the owner never puts back a generation whose value it has closed.
+// An Acquire between Swap's two steps gets a lease on the old generation, as if it had come before the swap, where it loaded the
+// pointer. Who has seen the next generation never gets the old one afterwards, because the pointer comes first.
 //
-// TestHammer races acquirers with swaps, gates and generations that are put back, and closes every value after its drain.
+// A generation that is put back (after a failed move) is barred no more before it becomes current. An Acquire that slept
+// through its absence finds it so, which is correct as long as the owner never puts back a generation whose value it has closed.
+//
+// TestModel runs through all interleavings of acquirers with swaps, gates, drains and generations that are put back. TestHammer
+// races them, and closes every value after its drain.
 type Slot[T any] struct {
 	// current is nil while the slot is empty. While a gate is shut it points to a placeholder for the gate: callers that load
 	// it wait there, and at all other times gates cost callers nothing.
@@ -57,12 +60,10 @@ func NewSlot[T any](o SlotOptions) *Slot[T] { return &Slot[T]{limit: o.GateLimit
 // ends or the slot's limit has passed; the error then wraps the cause of ctx's end or is a *GateTimeoutError. If the slot is
 // empty, the error is ErrEmpty.
 func (s *Slot[T]) Acquire(ctx context.Context) (Lease[T], error) {
-	g := s.current.Load()
-	if g != nil && g.gate == nil {
+	if g := s.current.Load(); g != nil {
 		c := g.shard()
-		c.leases.Add(1)
-		if s.current.Load() == g {
-			return Lease[T]{generation: g, shard: c}, nil
+		if c.leases.Add(1) > 0 {
+			return Lease[T]{hold{c, &g.counted}}, nil
 		}
 		g.leave(c)
 	}
@@ -72,24 +73,24 @@ func (s *Slot[T]) Acquire(ctx context.Context) (Lease[T], error) {
 // TryAcquire is Acquire without a wait. ok is unset if the slot is empty or its gate is shut, and it may be if what the slot serves
 // was replaced at that very moment: whoever wants a lease then calls Acquire.
 func (s *Slot[T]) TryAcquire() (lease Lease[T], ok bool) {
-	g := s.current.Load()
-	if g == nil || g.gate != nil {
-		return Lease[T]{}, false
+	if g := s.current.Load(); g != nil {
+		c := g.shard()
+		if c.leases.Add(1) > 0 {
+			return Lease[T]{hold{c, &g.counted}}, true
+		}
+		g.leave(c)
 	}
-	c := g.shard()
-	c.leases.Add(1)
-	if s.current.Load() == g {
-		return Lease[T]{generation: g, shard: c}, true
-	}
-	g.leave(c)
 	return Lease[T]{}, false
 }
 
-// acquireSlow is Acquire after the generation changed under it, or when there was none to be had immediately.
+// acquireSlow is Acquire after the generation was barred under it, or when there was none to be had immediately.
 func (s *Slot[T]) acquireSlow(ctx context.Context) (Lease[T], error) {
 	var w waiter
 	defer w.done()
 	for {
+		if lease, ok := s.TryAcquire(); ok {
+			return lease, nil
+		}
 		g := s.current.Load()
 		if g == nil {
 			return Lease[T]{}, ErrEmpty
@@ -98,14 +99,7 @@ func (s *Slot[T]) acquireSlow(ctx context.Context) (Lease[T], error) {
 			if err := w.wait(ctx, g.gate.waiters, s.gateLimit()); err != nil {
 				return Lease[T]{}, err
 			}
-			continue
 		}
-		c := g.shard()
-		c.leases.Add(1)
-		if s.current.Load() == g {
-			return Lease[T]{generation: g, shard: c}, nil
-		}
-		g.leave(c)
 	}
 }
 

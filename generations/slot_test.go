@@ -1,6 +1,8 @@
 package generations
 
 import (
+	"runtime"
+	"strings"
 	"testing"
 )
 
@@ -103,6 +105,32 @@ func TestHotPathDoesNotAllocate(t *testing.T) {
 	if allocs != 0 {
 		t.Errorf("%v allocations a call", allocs)
 	}
+}
+
+// TestInlined finds the frame of Release in the stack of its panic: no function of its own is there if the compiler has inlined it.
+func TestInlined(t *testing.T) {
+	if raced {
+		t.Skip("under the race detector Release does more, and nobody counts nanoseconds")
+	}
+	defer func() {
+		if recover() == nil {
+			t.Fatal("Release of no lease doesn't panic")
+		}
+		pcs := make([]uintptr, 20)
+		frames := runtime.CallersFrames(pcs[:runtime.Callers(0, pcs)])
+		for more := true; more; {
+			var f runtime.Frame
+			if f, more = frames.Next(); strings.HasSuffix(f.Function, ".Release") {
+				if f.Func != nil {
+					t.Errorf("%s isn't inlined: see what go build -gcflags=-m=2 says it costs, at most 80", f.Function)
+				}
+				return
+			}
+		}
+		t.Error("no frame of Release")
+	}()
+	var l Lease[int]
+	l.Release()
 }
 
 func TestShardCount(t *testing.T) {

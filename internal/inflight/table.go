@@ -124,7 +124,8 @@ func (t *Table) Claim(plugin string, image generations.ID) *Row {
 	return &Row{table: t, index: i, row: r, inside: 1}
 }
 
-// takeLocked returns a free row, whose memory is allocated and zero. t.mu is held.
+// takeLocked returns a free row, whose memory is allocated. All of it is zero, except that the counters of a row that was used
+// before are still barred. t.mu is held.
 func (t *Table) takeLocked() (index int, ok bool) {
 	if n := len(t.free); n > 0 {
 		index, t.free = t.free[n-1], t.free[:n-1]
