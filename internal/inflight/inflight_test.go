@@ -102,12 +102,33 @@ func TestTable(t *testing.T) {
 	want(t, f)
 }
 
+// serve has a generation serve for a moment.
+func serve(t *testing.T, g *generations.Generation[int]) {
+	t.Helper()
+	var slot generations.Slot[int]
+	if _, err := slot.Swap(g); err != nil {
+		t.Fatal(err)
+	}
+	lease, ok := slot.TryAcquire()
+	if !ok {
+		t.Fatal("a generation that serves lends nothing")
+	}
+	lease.Release()
+	if _, err := slot.Swap(nil); err != nil {
+		t.Fatal(err)
+	}
+	if err := g.Drain(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // TestReuse claims a row again only when nobody can have its counters any more: an Acquire that was overtaken by a swap still adds
 // one to them, and takes it back.
 func TestReuse(t *testing.T) {
 	table, _ := newTable(t)
 	r := table.Claim("a", id("a1"))
 	g := NewGeneration(r, id("a1"), 7)
+	serve(t, g)
 	index := r.index
 	r.Release()
 	runtime.GC()
@@ -119,6 +140,7 @@ func TestReuse(t *testing.T) {
 	for deadline := time.Now().Add(time.Minute); ; runtime.Gosched() {
 		runtime.GC()
 		if other := table.Claim("c", id("c1")); other.index == index {
+			serve(t, NewGeneration(other, id("c1"), 8))
 			break
 		}
 		if time.Now().After(deadline) {
