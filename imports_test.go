@@ -27,7 +27,8 @@ type importRule struct {
 var importRules = []importRule{
 	{"abi", "", "plugins and host must agree on the exact version of every package that it imports"},
 	{"abi/keep", "abi", "it is compiled into plugins"},
-	{"native", "golang.org/x/sys", "any host of Go plugins can use it"},
+	{"native/internal/linknames", "", "it refers to the Go runtime alone"},
+	{"native", "native/internal/linknames golang.org/x/sys", "any host of Go plugins can use it"},
 	{"native/std", "", "any program can import it: it adds nothing but the standard library"},
 	{"generations", "golang.org/x/sys github.com/google/renameio/v2", "it stores bytes and counts references"},
 

@@ -1,6 +1,10 @@
 package native
 
-import "unsafe"
+import (
+	"unsafe"
+
+	_ "github.com/sohost/sohost/native/internal/linknames" // what is referred to by linkname
+)
 
 //lint:file-ignore U1000 what matters is what the compiler makes of it
 
@@ -50,8 +54,8 @@ type kept struct {
 type keptInterface interface{ keptMethod() }
 
 func keepInterfaces(v any) {
-	hold(v.(keptInterface))             // assertE2I
-	if i, ok := v.(keptInterface); ok { // assertE2I2
+	hold(v.(keptInterface))
+	if i, ok := v.(keptInterface); ok {
 		i.keptMethod()
 		print(i) // printiface
 	}
@@ -61,7 +65,21 @@ func keepInterfaces(v any) {
 	case error:
 		hold(v.Error())
 	}
-	print(v) // printeface
+	print(v)                             // printeface
+	hold(keepAsserted[keptInterface](v)) // assertE2I
+	i, _ := keepTested[keptInterface](v) // assertE2I2
+	hold(i)
+}
+
+// keepAsserted and keepTested don't know when they are compiled that T is an interface.
+//
+//go:noinline
+func keepAsserted[T any](v any) T { return v.(T) }
+
+//go:noinline
+func keepTested[T any](v any) (T, bool) {
+	t, ok := v.(T)
+	return t, ok
 }
 
 func keepStrings(s string, b []byte, n int) (all []any) {

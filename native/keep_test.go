@@ -9,8 +9,10 @@ import (
 	"go/token"
 	"io/fs"
 	"maps"
+	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -32,7 +34,7 @@ var uncalled = []struct {
 	{"makechan64 makemap64 makeslice64", "32 bits"},
 	{"fadd fsub fmul fdiv feq fgt fge fint fuint f32to f64to fmin fmax", "software floating point"},
 	{"armHas arm64Has loong64Has riscv64Has x86Has", "architectures; those of the host's are variables that it always has"},
-	{"assertE2I rand32 panicoverflow", "declared, and called no more"},
+	{"rand32 panicoverflow", "declared, and called no more"},
 }
 
 // TestKeep compares the functions that the compiler inserts calls of, by its sources, with those that a program has that imports this
@@ -70,9 +72,33 @@ func TestKeep(t *testing.T) {
 			used[why] = true
 		}
 	}
+	for _, name := range linknamed(t) {
+		if !has[name] {
+			t.Errorf("the program lacks runtime.%s, which images may refer to by linkname", name)
+		}
+	}
 	if len(used) < 5 {
 		t.Errorf("only %v keep functions out", slices.Sorted(maps.Keys(used)))
 	}
+}
+
+// linknamed returns the names of the runtime's functions that package linknames keeps for the running release.
+func linknamed(t *testing.T) (names []string) {
+	release, _, _ := strings.Cut(strings.TrimPrefix(runtime.Version(), "go1."), ".")
+	source, err := os.ReadFile("internal/linknames/go1" + release + ".go")
+	if err != nil {
+		t.Fatalf("%v: with a new release, run go generate ./native/internal/linknames", err)
+	}
+	for line := range strings.Lines(string(source)) {
+		rest, ok := strings.CutPrefix(line, "//go:linkname ")
+		if _, name, found := strings.Cut(strings.TrimSpace(rest), " runtime."); ok && found {
+			names = append(names, name)
+		}
+	}
+	if len(names) < 100 {
+		t.Errorf("only %d functions are kept", len(names))
+	}
+	return names
 }
 
 func exempt(name string) string {

@@ -6,10 +6,10 @@
 // The packages are those of the //keep: lines in the first file; the second one is written. It is for the Go release that go.mod
 // names, since what a later one adds wouldn't compile with that.
 //
-//	go run ./scripts/keep -linknames native
+//	go run ./scripts/keep -linknames native/internal/linknames
 //
-// writes the files that refer to the functions of the runtime that modules use by linkname, for the release that it runs with. A release
-// without them works all the same: a plugin that uses such a function then is a full image.
+// writes the file of the Go release that it runs with: functions of the runtime that other modules may refer to by linkname. With a release
+// that has no file, a plugin that uses such a function is a full image.
 package main
 
 import (
