@@ -161,29 +161,40 @@ func (h *Host) leavesDir(file string) error {
 // forgetGone forgets plugins of Options.Dir that serve nothing, that no release names, and whose file is gone.
 func (h *Host) forgetGone() {
 	for _, p := range h.plugins() {
-		gone := func() bool {
-			_, err := os.Lstat(p.Image)
-			_, released := h.ledger.Current().Plugins[p.Name]
-			return p.fromDir && errors.Is(err, os.ErrNotExist) && p.serving() == nil && !released
+		if p.gone() {
+			p.forgetIfGone()
 		}
-		if !gone() || p.ownOpen(h.lifetime) != nil {
-			continue
-		}
-		if gone() { // now that no reload can change it
-			h.adding.Lock()
-			h.table.Store(h.table.Load().Without(p.Name, p.Routes))
-			h.adding.Unlock()
-			close(p.forgotten)
-			p.mu.Lock()
-			watched := p.watched
-			p.mu.Unlock()
-			if watched != nil {
-				watched.Remove()
-			}
-			h.log.Info("forgotten: its file is gone, and it has never served", "plugin", p.Name, "image", p.Image)
-		}
-		p.disown()
 	}
+}
+
+// gone reports whether the plugin is to be forgotten.
+func (p *plugin) gone() bool {
+	_, err := os.Lstat(p.Image)
+	_, released := p.host.ledger.Current().Plugins[p.Name]
+	return p.fromDir && errors.Is(err, os.ErrNotExist) && p.serving() == nil && !released
+}
+
+// forgetIfGone forgets the plugin if it is gone once no reload can change that. It blocks while a handover or a reload of the plugin runs.
+func (p *plugin) forgetIfGone() {
+	h := p.host
+	h.adding.Lock() // before the token, which a handover wants with adding held
+	defer h.adding.Unlock()
+	if p.ownOpen(h.lifetime) != nil {
+		return
+	}
+	defer p.disown()
+	if !p.gone() {
+		return
+	}
+	h.table.Store(h.table.Load().Without(p.Name, p.Routes))
+	close(p.forgotten)
+	p.mu.Lock()
+	watched := p.watched
+	p.mu.Unlock()
+	if watched != nil {
+		watched.Remove()
+	}
+	h.log.Info("forgotten: its file is gone, and it has never served", "plugin", p.Name, "image", p.Image)
 }
 
 // pluginOfFile returns the configuration of the plugin that a file in Options.Dir makes.

@@ -120,6 +120,33 @@ func TestIgnored(t *testing.T) {
 	}
 }
 
+// TestForgetBesideHandover takes a plugin's file away while something else owns the plugin. It is forgotten once that is over, and until then
+// waits with the lock that a handover takes before it owns the plugins: the other way round both would wait for each other.
+func TestForgetBesideHandover(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "x.so")
+	if err := os.WriteFile(file, hollow(), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	h := testHost(t, Options{Dir: dir, Settle: time.Millisecond})
+	p := h.plugins()[0]
+	<-p.owner
+	disown := sync.OnceFunc(p.disown)
+	defer disown()
+	if err := os.Remove(file); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "it is about to be forgotten", func() bool {
+		free := h.adding.TryLock()
+		if free {
+			h.adding.Unlock()
+		}
+		return !free
+	})
+	disown()
+	<-p.forgotten
+}
+
 func TestOutsideLinks(t *testing.T) {
 	dir := t.TempDir()
 	file := filepath.Join(t.TempDir(), "x")

@@ -80,7 +80,7 @@ type Host struct {
 
 	ignored ignoredFiles // in Options.Dir
 
-	adding    sync.Mutex     // held while a plugin is added, and for a whole handover; lock order: see plugin
+	adding    sync.Mutex     // held while a plugin is added or forgotten, and for a whole handover; lock order: see plugin
 	pending   pendingList    // reloads that need a handover
 	retired   wake           // a generation has retired, or something else may make a handover possible
 	forgiven  wake           // a quarantine was lifted
