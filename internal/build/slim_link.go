@@ -152,8 +152,7 @@ func (l *slimLink) run() error {
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = os.Stdout, &out
 	if err := cmd.Run(); err != nil {
-		first, _, _ := strings.Cut(strings.TrimSpace(out.String()), "\n")
-		return &slim.Unslim{Reason: fmt.Sprintf("the linker gave up: %v: %s", err, first)}
+		return &slim.Unslim{Reason: fmt.Sprintf("the linker gave up: %v: %s", err, linkerError(out.String()))}
 	}
 	if missing, err := h.Missing(l.args[argument(l.args, "-o")]); err != nil || len(missing) > 0 {
 		return &slim.Unslim{Reason: fmt.Sprintf("the linked image would need what the host lacks: %v: %v", missing, err)}
@@ -166,6 +165,15 @@ func (l *slimLink) run() error {
 		}
 	}
 	return nil
+}
+
+// linkerError returns the line of the linker's output that tells what is wrong. The Go linker begins with how it has run the C linker.
+func linkerError(out string) string {
+	lines := strings.Split(strings.TrimSpace(out), "\n")
+	i := slices.IndexFunc(lines, func(line string) bool {
+		return strings.Contains(line, "go.o: ") && !strings.Contains(line, "warning: ")
+	})
+	return lines[max(i, 0)]
 }
 
 // slimArgs returns the linker's arguments for a slim image.

@@ -117,6 +117,20 @@ func TestSlimStripped(t *testing.T) {
 	}
 }
 
+func TestLinkerError(t *testing.T) {
+	const run = "link: running /proc/9/exe failed: exit status 1\n/proc/9/exe toolexec extld /w gcc -o a.out.so /tmp/go.o -lsohost\n"
+	for out, want := range map[string]string{
+		run + "ld: /tmp/go.o: warning: relocation against `a.F'\nld: /tmp/go.o: relocation against undefined symbol `a.F'\nfinal link failed": "ld: /tmp/go.o: relocation against undefined symbol `a.F'",
+		run:               "link: running /proc/9/exe failed: exit status 1",
+		"link: panic\n\n": "link: panic",
+		"":                "",
+	} {
+		if got := linkerError(out); got != want {
+			t.Errorf("of %q it tells %q", out, got)
+		}
+	}
+}
+
 func TestKeepSymbols(t *testing.T) {
 	for _, test := range []struct {
 		args, want string

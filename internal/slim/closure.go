@@ -35,7 +35,7 @@ func Close(host *Host, packages []Package, main string) (*Closure, error) {
 	if why := host.Unfit(); why != "" {
 		return nil, &Unslim{why}
 	}
-	w := &walk{host: host, library: newLibrary(packages), along: make(map[string]bool), defined: make(map[name]place),
+	w := &walk{host: host, library: newLibrary(packages), along: make(map[string]bool), defined: make(map[name][]place),
 		needed: make(map[name]string), seen: make(map[place]bool), layouts: make(map[place]bool)}
 	for _, path := range slices.Sorted(maps.Keys(w.library.packages)) {
 		if p := w.library.packages[path]; p.Own || !host.HasPackage(p.Path) {
@@ -68,8 +68,8 @@ func roots(main string) []name {
 type walk struct {
 	host    *Host
 	library *library
-	along   map[string]bool // escaped paths
-	defined map[name]place  // in packages that are in the image
+	along   map[string]bool  // escaped paths
+	defined map[name][]place // in packages that are in the image: several have the same instance of a generic function
 	needed  map[name]string
 	seen    map[place]bool
 	layouts map[place]bool // type descriptors of which the linker reads where the pointers are
@@ -94,12 +94,11 @@ func (w *walk) bring(path, why string) error {
 	}
 	w.along[path] = true
 	for n, at := range symbols {
-		if _, ok := w.defined[n]; ok {
-			continue
-		}
-		w.defined[n] = at
+		others := w.defined[n]
+		w.defined[n] = append(others, at)
 		// C code may refer to anything. What counted as the host's is the image's from now on.
-		if _, ok := w.needed[n]; ok || archive.HasC {
+		_, ok := w.needed[n]
+		if ok || archive.HasC || slices.ContainsFunc(others, func(p place) bool { return w.seen[p] }) {
 			delete(w.needed, n)
 			w.push(at)
 		}
@@ -119,6 +118,14 @@ func (w *walk) push(at place) {
 	if !w.seen[at] {
 		w.seen[at] = true
 		w.todo = append(w.todo, at)
+	}
+}
+
+// pushAll pushes all definitions of a symbol. Which of them the linker takes, it decides, and packages need not have compiled the same
+// function alike: what one inlines is a call in another.
+func (w *walk) pushAll(places []place) {
+	for _, at := range places {
+		w.push(at)
 	}
 }
 
@@ -167,8 +174,8 @@ func (w *walk) follow(o *goobj.Object, r goobj.Reloc) error {
 
 // visit follows a reference by name. A local one can't be to the host.
 func (w *walk) visit(n name, local bool) error {
-	if at, ok := w.defined[n]; ok {
-		w.push(at)
+	if places := w.defined[n]; len(places) > 0 {
+		w.pushAll(places)
 		return nil
 	}
 	if _, ok := w.needed[n]; ok && !local {
@@ -199,7 +206,7 @@ func (w *walk) visit(n name, local bool) error {
 	if err := w.bring(path, why); err != nil {
 		return err
 	}
-	w.push(w.defined[n])
+	w.pushAll(w.defined[n])
 	return nil
 }
 
@@ -247,15 +254,15 @@ func (w *walk) layout(o *goobj.Object, i int) error {
 	}
 	s := o.Symbol(i)
 	n := name{s.Name, s.ABI}
-	at, ok := w.defined[n]
-	if !ok {
+	if len(w.defined[n]) == 0 {
 		if err := w.visit(n, false); err != nil {
 			return err
 		}
-		if at, ok = w.defined[n]; !ok {
+		if len(w.defined[n]) == 0 {
 			return nil
 		}
 	}
+	at := w.defined[n][0] // descriptors of a type are all alike
 	if w.layouts[at] {
 		return nil
 	}

@@ -10,10 +10,12 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/sohost/sohost/internal/goobj"
 )
 
 // sources are the packages of a plugin, by path: dependencies first.
-var sources = []struct{ path, text string }{
+var sources = []source{
 	{"lib/c", "package c\n\ntype T struct{ P *int }\n\n//go:noinline\nfunc G() int { return 1 }\n\nfunc (*T) M() {}\n"},
 	{"lib/a", "package a\n\nimport \"lib/c\"\n\n//go:noinline\nfunc F() int { return c.G() }\n\nvar V c.T\n"},
 	{"runtime/x", "package x\n\n//go:noinline\nfunc X() {}\n"},
@@ -23,6 +25,14 @@ var sources = []struct{ path, text string }{
 
 // compile compiles the sources.
 func compile(t *testing.T) []Package {
+	t.Helper()
+	return compileSources(t, sources)
+}
+
+type source struct{ path, text string }
+
+// compileSources compiles packages, dependencies first.
+func compileSources(t *testing.T, sources []source) []Package {
 	t.Helper()
 	dir := t.TempDir()
 	var packages []Package
@@ -88,6 +98,38 @@ func TestClose(t *testing.T) {
 			for _, theirs := range got.needed {
 				if !slices.Contains(test.host, theirs) && theirs != "runtime.lastmoduledatap" && theirs != "type:runtime.moduledata" {
 					t.Errorf("needs %s of the host", theirs)
+				}
+			}
+		})
+	}
+}
+
+// TestCloseInstances has two packages with one instance of a generic function, of which only one calls what the other inlines. The
+// linker may take either.
+func TestCloseInstances(t *testing.T) {
+	const (
+		calls   = "import \"lib/a\"\n\n//go:noinline\nfunc F() int { return a.G[int]() }\n"
+		inlines = "import (\n\t\"lib/a\"\n\t\"lib/c\"\n)\n\n//go:noinline\nfunc F() int { return a.G[int]() }\n\nfunc W() int { return c.H() }\n" // who doesn't import c knows no function bodies of it
+	)
+	for _, test := range []struct{ name, b, d string }{
+		{"the first calls it", "package b\n\n" + calls, "package d\n\n" + inlines},
+		{"the second calls it", "package b\n\n" + inlines, "package d\n\n" + calls},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			packages := compileSources(t, []source{
+				{"lib/c", "package c\n\nvar V int\n\nfunc H() int { return V }\n"},
+				{"lib/a", "package a\n\nimport \"lib/c\"\n\n//go:noinline\nfunc G[T any]() int { return c.H() }\n"},
+				{"lib/b", test.b},
+				{"lib/d", test.d},
+				{"example.com/m", "package main\n\nimport (\n\t\"lib/b\"\n\t\"lib/d\"\n)\n\nfunc main() { println(b.F(), d.F()) }\n"},
+			})
+			got, err := Close(hostWith(t, "go:link.pkghashbytes.lib/c", "lib/c.H", "lib/c.V"), packages, "example.com/m")
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, n := range []name{{"lib/c.H", goobj.ABIInternal}, {"lib/c.V", goobj.ABI0}} {
+				if got.needed[n] == "" {
+					t.Errorf("doesn't need %s of the host", n.text)
 				}
 			}
 		})
