@@ -102,7 +102,7 @@ func (g *giver) run(ctx context.Context) error {
 	if err := g.host.Serving(); err != nil {
 		return err
 	}
-	g.pending = g.host.pending.all()
+	g.pending = g.host.pending.includable()
 	defer func() {
 		if g.process != nil {
 			g.process.Close()

@@ -1,6 +1,7 @@
 package sohost
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -41,6 +42,23 @@ func (l *pendingList) all() []*pendingReload {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return slices.Clone(l.list)
+}
+
+// includable returns the reloads that are waiting now and that a handover can include. Those of plugins that were forgotten meanwhile have
+// failed. The caller owns all plugins.
+func (l *pendingList) includable() (reloads []*pendingReload) {
+	for _, r := range l.all() {
+		var unknown error
+		for _, c := range r.candidates {
+			unknown = cmp.Or(unknown, c.plugin.known())
+		}
+		if unknown != nil {
+			l.finish([]*pendingReload{r}, nil, unknown)
+			continue
+		}
+		reloads = append(reloads, r)
+	}
+	return reloads
 }
 
 // finish records the outcome of the handover that included the reloads.

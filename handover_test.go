@@ -713,6 +713,24 @@ func TestReloadByHandover(t *testing.T) {
 	}
 }
 
+// TestReloadForgotten hands over when a reload waits for that whose plugin was forgotten meanwhile: the reload has failed, and all else goes on.
+func TestReloadForgotten(t *testing.T) {
+	w := newWorld(t)
+	r, lock := w.giver("a1")
+	gone := &plugin{Plugin: Plugin{Name: "x"}, host: r.Host, forgotten: make(chan struct{})}
+	close(gone.forgotten)
+	waits := &pendingReload{candidates: []*candidate{{target: target{plugin: gone}}}}
+	r.pending.add(waits)
+	taker, _, err, takeErr := r.handover(t.Context(), lock, GiveOptions{})
+	if err := errors.Join(err, takeErr); err != nil {
+		t.Fatal(err)
+	}
+	taker.wants("/a", "a1 1")
+	if done, err := r.pending.outcome(waits); done != nil || !errors.Is(err, ErrUnknownPlugin) {
+		t.Errorf("the reload has %+v, %v", done, err)
+	}
+}
+
 // TestNoHandover refuses an image that needs a handover if there is none.
 func TestNoHandover(t *testing.T) {
 	w := newWorld(t)

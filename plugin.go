@@ -91,6 +91,16 @@ func (p *plugin) ownOpen(ctx context.Context) error {
 	return nil
 }
 
+// known returns an ErrUnknownPlugin if the host has forgotten the plugin. The caller owns it, or all plugins that the host has.
+func (p *plugin) known() error {
+	select {
+	case <-p.forgotten:
+		return fmt.Errorf("%w %q: its file is gone", ErrUnknownPlugin, p.Name)
+	default:
+		return nil
+	}
+}
+
 // args returns a copy of the plugin's arguments, never nil.
 func (p *plugin) args() map[string]string {
 	args := map[string]string{}

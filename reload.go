@@ -75,10 +75,8 @@ func (b *batch) reload(ctx context.Context, plugins []*plugin, choose func() (or
 	}
 	defer disown() // only once the release is published, or an older reload could overtake a newer one on disk
 	for _, p := range plugins {
-		select {
-		case <-p.forgotten:
-			return nil, fmt.Errorf("%w %q: its file is gone", ErrUnknownPlugin, p.Name)
-		default:
+		if err := p.known(); err != nil {
+			return nil, err
 		}
 	}
 	o, err := choose()
