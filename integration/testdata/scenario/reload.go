@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -204,11 +205,21 @@ func retire(s *scenario) {
 	warm1 := resident(1)
 	_, err = s.deploy(map[string]string{"a": s.images[2]})
 	s.must(err)
-	s.await("the cooling of what serves nowhere", func() bool { return resident(1) < warm1*3/4 })
+	cools := func(image int, warm int64) { // what never cools says why
+		polls := 0
+		s.await(fmt.Sprintf("the cooling of image %d", image), func() bool {
+			is := resident(image)
+			if polls++; polls == 1000 {
+				fmt.Printf("of image %d %d bytes are resident, and %d were: %+v\n", image, is, warm, s.Status().Left)
+			}
+			return is < warm*3/4
+		})
+	}
+	cools(1, warm1)
 	s.check(resident(0) > warm*3/4, "%d of %d bytes are resident of an image that serves as b", resident(0), warm)
 	_, err = s.deploy(map[string]string{"b": s.images[2]})
 	s.must(err)
-	s.await("the cooling", func() bool { return resident(0) < warm*3/4 })
+	cools(0, warm)
 	s.must(s.call("a"))
 	_, err = s.Rollback(context.Background(), sohost.RollbackOptions{To: 1})
 	s.must(err)
