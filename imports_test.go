@@ -50,6 +50,7 @@ var importRules = []importRule{
 	{"internal/pidfd", "internal/fault golang.org/x/sys", "it waits for processes of any kind"},
 	{"internal/ratio", "", "it measures, for benchmarks"},
 	{"internal/routes", "", "it finds values of any kind"},
+	{"internal/sockets", "", "it reads what the kernel tells of sockets"},
 	{"internal/instance", "abi native internal/crash internal/inflight internal/self internal/state internal/wall golang.org/x/sys",
 		"it is the border to plugin code, and decides nothing about releases"},
 	{"internal/checkpoint", "abi generations internal/state", "it keeps files and calls no plugin"},
@@ -57,7 +58,7 @@ var importRules = []importRule{
 	{"internal/ledger", "generations", "it knows what is current on disk and runs no plugin"},
 
 	{".", "abi generations native internal/blame internal/cache internal/checkpoint internal/crash internal/inflight internal/instance internal/ledger " +
-		"internal/files internal/owners internal/passing internal/pidfd internal/routes internal/state internal/watch golang.org/x/sys",
+		"internal/files internal/owners internal/passing internal/pidfd internal/routes internal/sockets internal/state internal/watch golang.org/x/sys",
 		"other programs embed it: no command line, no configuration, no build"},
 
 	{"internal/server/conns", "internal/fault golang.org/x/sys", "it moves connections and doesn't know the host"},

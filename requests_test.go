@@ -4,7 +4,6 @@ import (
 	"context"
 	"net/http"
 	"net/http/httptest"
-	"net/netip"
 	"strings"
 	"testing"
 	"time"
@@ -99,22 +98,6 @@ func TestSelfCall(t *testing.T) {
 		t.Errorf("%d requests wait", len(waiting))
 	}
 	r.mustDeploy("a2")
-}
-
-func TestKernelAddr(t *testing.T) {
-	for text, want := range map[string]string{
-		"0100007F:1F90": "127.0.0.1:8080", "0000000000000000FFFF00000100007F:1F90": "127.0.0.1:8080",
-		"00000000000000000000000001000000:0050": "[::1]:80",
-	} {
-		if got, err := kernelAddr(text); err != nil || got != netip.MustParseAddrPort(want) {
-			t.Errorf("%s is %v, %v, want %s", text, got, err, want)
-		}
-	}
-	for _, text := range []string{"", "0100007F", "0100:1F90", "x100007F:1F90"} {
-		if got, err := kernelAddr(text); err == nil {
-			t.Errorf("%q is %v", text, got)
-		}
-	}
 }
 
 func TestShown(t *testing.T) {

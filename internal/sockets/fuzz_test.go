@@ -1,4 +1,4 @@
-package sohost
+package sockets
 
 import (
 	"testing"
