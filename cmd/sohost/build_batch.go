@@ -110,6 +110,8 @@ func (b *batch) report(stdout, stderr io.Writer, asJSON bool) error {
 		}
 	} else if err := printBuilt(stdout, built); err != nil {
 		return err
+	} else {
+		printWhyFull(stderr, built)
 	}
 	if failed == 0 {
 		return nil
@@ -170,6 +172,15 @@ func printBuilt(w io.Writer, built []*build.Result) error {
 		}
 	}
 	return nil
+}
+
+// printWhyFull says of each full image that wasn't asked for why it isn't slim: it is several times as large, and opens as much slower.
+func printWhyFull(w io.Writer, built []*build.Result) {
+	for _, r := range built {
+		if r.WhyFull != "" {
+			fmt.Fprintf(w, "%s: a full image of %s, not a slim one: %s\n", strings.TrimSuffix(filepath.Base(r.Output), ".so"), size(r.Size), r.WhyFull)
+		}
+	}
 }
 
 // relative returns the name relative to the working directory if that is shorter.

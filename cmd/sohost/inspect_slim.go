@@ -17,7 +17,11 @@ func contents(info *native.Info) [][]string {
 		return nil
 	}
 	if info.Seal == nil || !info.Seal.Slim {
-		return [][]string{{"contents", "full: all that it uses, but for the packages that it shares with the server"}}
+		rows := [][]string{{"contents", "full: all that it uses, but for the packages that it shares with the server"}}
+		if info.Seal != nil && info.Seal.WhyFull != "" {
+			rows = append(rows, []string{"", "not slim: " + info.Seal.WhyFull})
+		}
+		return rows
 	}
 	packages := 0
 	for p := range info.TakesByPackage() {

@@ -87,9 +87,6 @@ func build(ctx context.Context, opts Options) (*Result, error) {
 			return nil, err
 		}
 	}
-	if r.WhyFull != "" && opts.Verbose {
-		fmt.Fprintf(opts.Log, "%s: the image is full: %s\n", p.Main, r.WhyFull)
-	}
 	if err := place(image, r); err != nil {
 		return nil, err
 	}

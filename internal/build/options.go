@@ -69,7 +69,7 @@ type Options struct {
 	// Explain makes Build say of each package where it comes from, in Result.Packages.
 	Explain bool
 
-	// Verbose makes the go command name the packages it compiles, and Build why an image is full, to Log.
+	// Verbose makes the go command name the packages it compiles, to Log.
 	Verbose bool
 }
 

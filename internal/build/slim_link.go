@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/sohost/sohost/internal/slim"
@@ -132,6 +133,11 @@ func (l *slimLink) run() error {
 	if err != nil {
 		return err
 	}
+	if l.checksLinknames() {
+		if err := c.CheckLinknames(); err != nil {
+			return err // the full link says what is wrong
+		}
+	}
 	stub, marker := filepath.Join(l.work, slim.StubName), filepath.Join(l.work, markerName)
 	if err := os.WriteFile(stub, c.Stub(h), 0o600); err != nil {
 		return err
@@ -174,6 +180,13 @@ func linkerError(out string) string {
 		return strings.Contains(line, "go.o: ") && !strings.Contains(line, "warning: ")
 	})
 	return lines[max(i, 0)]
+}
+
+// checksLinknames reports whether the linker is to refuse references to what isn't open for go:linkname.
+func (l *slimLink) checksLinknames() bool {
+	value, _, ok := flagValue(l.args, "-checklinkname")
+	checks, err := strconv.ParseBool(value)
+	return !ok || err != nil || checks
 }
 
 // slimArgs returns the linker's arguments for a slim image.

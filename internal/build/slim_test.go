@@ -84,22 +84,43 @@ func TestFullInstead(t *testing.T) {
 		{"debugging information", func(o *Options) { o.DWARF = true }, "with debugging information"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			var log strings.Builder
 			opts := f.options("./plugin")
-			opts.Verbose, opts.Log = true, &log
 			test.change(&opts)
 			r := f.buildWith(opts)
-			if r.Slim || !strings.Contains(r.WhyFull, test.why) || !strings.Contains(log.String(), "the image is full: "+r.WhyFull) {
-				t.Errorf("slim: %t, %q; it told\n%s", r.Slim, r.WhyFull, log.String())
+			if r.Slim || !strings.Contains(r.WhyFull, test.why) {
+				t.Errorf("slim: %t, %q", r.Slim, r.WhyFull)
 			}
 			if diff := cmp.Diff([]string{"first sub=a yaml=v3.0.0 own=1 lib=1"}, load(t, r.Output)); diff != "" {
 				t.Errorf("answers (-want +got):\n%s", diff)
 			}
-			opts.Verbose = false
 			if again := f.buildWith(opts); again.Changed || again.WhyFull != r.WhyFull {
 				t.Errorf("built again: changed is %t, %q", again.Changed, again.WhyFull)
 			}
 		})
+	}
+}
+
+// TestLinknameRefused refers by go:linkname to functions that the host has, but that nobody else may refer to.
+func TestLinknameRefused(t *testing.T) {
+	f := unpack(t, "versions")
+	write(t, filepath.Join(f.dir, "plugin/pull.s"), "")
+	pull := func(target string) Options {
+		write(t, filepath.Join(f.dir, "plugin/pull.go"), "package main\n\nimport _ \"unsafe\"\n\n//go:linkname pulled "+target+"\nfunc pulled()\n\nvar Pulled = pulled\n")
+		return f.options("./plugin")
+	}
+	for _, target := range []string{
+		"fmt.intFromArg",     // it has no directive
+		"runtime.coroswitch", // it has one, for package iter
+	} {
+		_, err := Build(context.Background(), pull(target))
+		if ce := (*CompileError)(nil); !errors.As(err, &ce) || !strings.Contains(ce.Output, "invalid reference to "+target) {
+			t.Errorf("%s: got %v", target, err)
+		}
+	}
+	opts := pull("fmt.intFromArg")
+	opts.LDFlags = "-checklinkname=0"
+	if r := f.buildWith(opts); !r.Slim {
+		t.Error(r.WhyFull)
 	}
 }
 

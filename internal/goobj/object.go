@@ -43,6 +43,7 @@ const (
 // Object is one Go object file.
 type Object struct {
 	Fingerprint [8]byte // the hash of the package's export data
+	Standard    bool    // whether the package belongs to the standard library
 
 	b       []byte
 	offsets [blocks]int
@@ -54,7 +55,8 @@ func parseObject(b []byte) (*Object, error) {
 	if len(b) < headerSize || string(b[:len(magic)]) != magic {
 		return nil, ErrFormat
 	}
-	o := &Object{b: b}
+	const flagStandard = 1 << 4
+	o := &Object{b: b, Standard: b[len(magic)+8]&flagStandard != 0}
 	copy(o.Fingerprint[:], b[len(magic):])
 	for i := range o.offsets {
 		o.offsets[i] = int(binary.LittleEndian.Uint32(b[len(magic)+12+4*i:]))
@@ -78,6 +80,9 @@ func (o *Object) size(block int) int { return o.offsets[block+1] - o.offsets[blo
 
 // Defined returns the number of symbols that the object defines. Their indices begin with 0.
 func (o *Object) Defined() int { return o.defined }
+
+// Symbols returns the number of symbols that the object defines or refers to by name.
+func (o *Object) Symbols() int { return o.defined + o.counts[4] }
 
 // Imports returns the packages that this one was compiled against, with the hashes of their export data.
 func (o *Object) Imports() map[string][8]byte {

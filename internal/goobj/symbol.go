@@ -9,6 +9,7 @@ type Symbol struct {
 	Kind Kind   // 0 if the object doesn't define it
 	Size int
 	Flag uint8
+	More uint8 // other flags
 }
 
 // The ABIs of symbols. What isn't a function has ABI0.
@@ -36,16 +37,27 @@ func (k Kind) IsText() bool { return k == KindText || k == KindTextFIPS }
 // HasPointers reports whether the symbol is a variable with pointers.
 func (k Kind) HasPointers() bool { return k == KindData || k == KindDataFIPS || k == KindBSS }
 
-const flagGoType = 1 << 6
+const (
+	flagGoType = 1 << 6
+
+	moreLinkname = 1 << 4
+	moreWrapper  = 1 << 5
+)
 
 // IsType reports whether the symbol is a type descriptor.
 func (s Symbol) IsType() bool { return s.Flag&flagGoType != 0 }
+
+// IsLinkname reports whether a reference is by go:linkname or from assembly, or whether a definition has such a directive.
+func (s Symbol) IsLinkname() bool { return s.More&moreLinkname != 0 }
+
+// IsWrapper reports whether the symbol is a function that calls another of its name, with the other ABI.
+func (s Symbol) IsWrapper() bool { return s.More&moreWrapper != 0 }
 
 // Symbol returns the symbol with that index. Indices from Defined on are those of symbols that the object only refers to.
 func (o *Object) Symbol(i int) Symbol {
 	b := o.b[o.offsets[blockSymbols]+i*symbolSize:]
 	return Symbol{
-		Name: o.text(o.offsets[blockSymbols] + i*symbolSize), ABI: binary.LittleEndian.Uint16(b[8:]), Kind: Kind(b[10]), Flag: b[11],
+		Name: o.text(o.offsets[blockSymbols] + i*symbolSize), ABI: binary.LittleEndian.Uint16(b[8:]), Kind: Kind(b[10]), Flag: b[11], More: b[12],
 		Size: int(binary.LittleEndian.Uint32(b[13:])),
 	}
 }

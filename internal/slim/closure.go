@@ -17,7 +17,8 @@ type Closure struct {
 	// Shared lists the packages that the image takes from the host, sorted.
 	Shared []string
 
-	needed map[name]string // what the linker asks the host for: the host's names
+	needed  map[name]string // what the linker asks the host for: the host's names
+	library *library
 }
 
 // Unslim is the error for a plugin that can't take anything from this host.
@@ -282,7 +283,7 @@ func (w *walk) layout(o *goobj.Object, i int) error {
 }
 
 func (w *walk) result() *Closure {
-	c := &Closure{needed: w.needed}
+	c := &Closure{needed: w.needed, library: w.library}
 	for path, p := range w.library.packages {
 		if w.along[path] {
 			c.Along = append(c.Along, p.Path)
