@@ -13,6 +13,9 @@ WAITFOR     ?= 10m
 ENTRIES     ?= 1000000
 RACE        ?= ./...
 SIZE        ?= 0
+PAIRS       ?= 200
+TOOLCHAINS  ?= go1.26 go1.27
+REAL        ?= .
 MUTANTS     ?= 100000
 PKGS        ?= . ./internal/blame ./internal/checkpoint ./internal/instance ./internal/ledger ./internal/pidfd ./internal/routes
 
@@ -22,10 +25,10 @@ TESTFLAGS    = -trimpath -short -timeout 30m
 INTEGRATION  = $(GO) test -trimpath -count=1 -timeout 90m ./integration
 SOURCES      = $(shell git ls-files --cached --others --exclude-standard '*.go' 2>/dev/null)
 
-.PHONY: help run build plugins test test-arm64 race soak kills mutants load long waits fuzz mutate lint bench clean
+.PHONY: help run build plugins test corpus pairs test-toolchains test-arm64 race soak kills mutants load long waits fuzz mutate lint bench clean
 
 help: ## print this
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: build plugins ## build everything and serve build/plugins on 127.0.0.1:8181
 	build/sohost run
@@ -39,6 +42,15 @@ plugins: build ## build the plugins under plugins/ into build/plugins
 
 test: ## run every test that needs nothing but Go and a C compiler; prints what took longest
 	GO=$(GO) $(GO) run -trimpath scripts/testtimes.go -vet=off $(TESTFLAGS) ./...
+
+corpus: ## build, serve and reload plugins around eleven well-known libraries, those that match REAL; prints a table; fetches them
+	$(INTEGRATION) -run 'TestReal$$/$(REAL)' -v
+
+pairs: ## open images of random plugins on random hosts, in PAIRS (200), full, slim, and slim for another host
+	$(GO) test -trimpath -count=1 -timeout 90m -run TestPairs -v ./internal/build -args -pairs $(PAIRS)
+
+test-toolchains: ## test what depends on the Go release, with the newest of each of TOOLCHAINS (go1.26 go1.27); fetches them
+	scripts/test-toolchains.sh $(TOOLCHAINS)
 
 test-arm64: ## load, reload, hand over and crash on arm64, under qemu-user
 	scripts/test-arm64.sh

@@ -1,6 +1,7 @@
 package native
 
 import (
+	"math/bits"
 	"unsafe"
 
 	_ "github.com/sohost/sohost/native/internal/linknames" // what is referred to by linkname
@@ -18,7 +19,7 @@ import (
 // their part of the runtime. Their exported API has references to all of it.
 
 //go:generate go run github.com/sohost/sohost/scripts/keep keep.go keep_api.go
-//keep:iter maps os/signal reflect runtime runtime/debug runtime/metrics runtime/pprof runtime/trace sync sync/atomic syscall time unique
+//keep:crypto/fips140 iter maps os/signal reflect runtime runtime/debug runtime/metrics runtime/pprof runtime/trace sync sync/atomic syscall time unique
 //keep:weak
 
 func init() {
@@ -260,6 +261,8 @@ func keepNumbers(n int, v any) {
 	hold(min(float32(f), float32(n+1)))
 	hold(uint64(f) + uint64(float32(f)))
 	hold(100 / n)
+	quotient, _ := bits.Div(uint(n), 1, uint(n)) // panicoverflow
+	hold(quotient)
 	hold(1 << n)
 	hold(v == any(n))
 	var e, o error

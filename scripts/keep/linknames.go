@@ -19,7 +19,7 @@ import (
 )
 
 // linknamed are the packages whose functions are kept that other packages may refer to by linkname: an image can't bring these packages.
-// cgo and well-known libraries do refer to some.
+// cgo and well-known libraries do refer to some, and packages of the standard library that an image can bring.
 const linknamed = "runtime internal/runtime/... reflect sync internal/sync syscall time"
 
 // writeLinknames writes a file of references to all of them, as the running release has them.
@@ -138,8 +138,8 @@ func blockedLinknames(ctx build.Context) (map[string]bool, error) {
 	return blocked, nil
 }
 
-// pushed returns the names under which a package lets others refer to its functions: //go:linkname LOCAL, or LOCAL NAME with a name in
-// the runtime. A function without a body that has a NAME is another package's; without one, it is written in assembly.
+// pushed returns the names under which a package lets others refer to its functions: //go:linkname LOCAL, or LOCAL NAME, often with a
+// name of the package that it is for. A function without a body that has a NAME is another package's; without one, it is written in assembly.
 func pushed(p *build.Package) (names []string, err error) {
 	bodies, marks := map[string]bool{}, map[string]string{}
 	for _, name := range append(p.GoFiles, p.CgoFiles...) {
@@ -167,7 +167,7 @@ func pushed(p *build.Package) (names []string, err error) {
 		case !isFunction:
 		case target == "":
 			names = append(names, p.ImportPath+"."+local)
-		case body && strings.HasPrefix(target, "runtime."):
+		case body && strings.Contains(target, ".") && !strings.Contains(target, "_test."):
 			names = append(names, target)
 		}
 	}

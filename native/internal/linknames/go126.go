@@ -10,14 +10,100 @@ func init() { hold(keep) }
 
 // keep is never called. The functions have other signatures than these.
 func keep() {
+	hold(arena_runtime_arena_arena_Free)
+	hold(arena_runtime_arena_arena_New)
+	hold(arena_runtime_arena_arena_Slice)
+	hold(arena_runtime_arena_heapify)
+	hold(arena_runtime_arena_newArena)
+	hold(crypto_internal_boring_runtime_arg0)
+	hold(crypto_internal_boring_bcache_registerCache)
+	hold(internal_bytealg_MakeNoZero)
+	hold(internal_coverage_cfile_getCovCounterList)
+	hold(internal_godebug_registerMetric)
+	hold(internal_godebug_setNewIncNonDefault)
+	hold(internal_godebug_setUpdate)
+	hold(internal_poll_runtime_Semacquire)
+	hold(internal_poll_runtime_Semrelease)
+	hold(internal_poll_runtime_isPollServerDescriptor)
+	hold(internal_poll_runtime_pollClose)
+	hold(internal_poll_runtime_pollOpen)
+	hold(internal_poll_runtime_pollReset)
+	hold(internal_poll_runtime_pollServerInit)
+	hold(internal_poll_runtime_pollSetDeadline)
+	hold(internal_poll_runtime_pollUnblock)
+	hold(internal_poll_runtime_pollWait)
+	hold(internal_poll_runtime_pollWaitCanceled)
+	hold(internal_reflectlite_chanlen)
+	hold(internal_reflectlite_ifaceE2I)
+	hold(internal_reflectlite_maplen)
+	hold(internal_reflectlite_resolveNameOff)
+	hold(internal_reflectlite_resolveTypeOff)
+	hold(internal_reflectlite_typedmemmove)
+	hold(internal_reflectlite_unsafe_New)
+	hold(internal_runtime_atomic_casPointer)
 	hold(internal_runtime_atomic_storePointer)
+	hold(internal_syscall_unix_gostring)
+	hold(maps_clone)
+	hold(os_checkClonePidfd)
+	hold(os_ignoreSIGSYS)
+	hold(os_restoreSIGSYS)
+	hold(os_runtime_args)
+	hold(os_runtime_beforeExit)
+	hold(os_sigpipe)
+	hold(os_signal_signalWaitUntilIdle)
+	hold(os_signal_signal_disable)
+	hold(os_signal_signal_enable)
+	hold(os_signal_signal_ignore)
+	hold(os_signal_signal_ignored)
+	hold(os_signal_signal_recv)
+	hold(plugin_lastmoduleinit)
 	hold(reflect_add)
 	hold(reflect_addReflectOff)
+	hold(reflect_chancap)
+	hold(reflect_chanclose)
+	hold(reflect_chanlen)
+	hold(reflect_chanrecv)
+	hold(reflect_chansend0)
+	hold(reflect_gcbits)
+	hold(reflect_growslice)
+	hold(reflect_ifaceE2I)
+	hold(reflect_ifaceIndir)
+	hold(reflect_makechan)
+	hold(reflect_makemap)
+	hold(reflect_mapaccess)
+	hold(reflect_mapaccess_faststr)
 	hold(reflect_mapassign)
+	hold(reflect_mapassign0)
+	hold(reflect_mapassign_faststr0)
+	hold(reflect_mapclear)
+	hold(reflect_mapdelete)
+	hold(reflect_mapdelete_faststr)
+	hold(reflect_mapiterelem)
+	hold(reflect_mapiterinit)
+	hold(reflect_mapiterkey)
+	hold(reflect_mapiternext)
+	hold(reflect_maplen)
+	hold(reflect_memclrNoHeapPointers)
+	hold(reflect_memmove)
+	hold(reflect_resolveNameOff)
+	hold(reflect_resolveTextOff)
+	hold(reflect_resolveTypeOff)
+	hold(reflect_rselect)
 	hold(reflect_rtypeOff)
 	hold(reflect_toType)
+	hold(reflect_typedarrayclear)
+	hold(reflect_typedmemclr)
+	hold(reflect_typedmemclrpartial)
+	hold(reflect_typedmemmove)
+	hold(reflect_typedslicecopy)
+	hold(reflect_typehash)
+	hold(reflect_typelinks)
 	hold(reflect_typesByString)
+	hold(reflect_unsafe_New)
+	hold(reflect_unsafe_NewArray)
+	hold(reflect_unsafeslice)
 	hold(reflect_valueInterface)
+	hold(reflect_verifyNotInHeapPtr)
 	hold(runtime_FuncForPC)
 	hold(runtime__cgo_panic_internal)
 	hold(runtime_add)
@@ -123,25 +209,226 @@ func keep() {
 	hold(runtime_vgetrandom)
 	hold(runtime_wakep)
 	hold(runtime_write)
+	hold(runtime_debug_SetTraceback)
+	hold(runtime_debug_WriteHeapDump)
+	hold(runtime_debug_freeOSMemory)
+	hold(runtime_debug_modinfo)
+	hold(runtime_debug_readGCStats)
+	hold(runtime_debug_setGCPercent)
+	hold(runtime_debug_setMaxStack)
+	hold(runtime_debug_setMaxThreads)
+	hold(runtime_debug_setMemoryLimit)
+	hold(runtime_debug_setPanicOnFault)
+	hold(runtime_metrics_runtime_readMetrics)
+	hold(runtime_pprof_readProfile)
+	hold(runtime_pprof_runtime_FrameStartLine)
+	hold(runtime_pprof_runtime_FrameSymbolName)
+	hold(runtime_pprof_runtime_cyclesPerSecond)
+	hold(runtime_pprof_runtime_expandFinalInlineFrame)
+	hold(runtime_pprof_runtime_getProfLabel)
+	hold(runtime_pprof_runtime_setProfLabel)
+	hold(runtime_trace_userLog)
+	hold(runtime_trace_userRegion)
+	hold(runtime_trace_userTaskCreate)
+	hold(runtime_trace_userTaskEnd)
+	hold(sync_event)
+	hold(sync_fatal)
 	hold(sync_poolCleanup)
+	hold(sync_runtime_Semacquire)
+	hold(sync_runtime_SemacquireRWMutex)
+	hold(sync_runtime_SemacquireRWMutexR)
+	hold(sync_runtime_Semrelease)
+	hold(sync_runtime_canSpin)
+	hold(sync_runtime_doSpin)
+	hold(sync_runtime_notifyListAdd)
+	hold(sync_runtime_notifyListCheck)
+	hold(sync_runtime_notifyListNotifyAll)
+	hold(sync_runtime_notifyListNotifyOne)
+	hold(sync_runtime_notifyListWait)
+	hold(sync_runtime_procPin)
+	hold(sync_runtime_procUnpin)
+	hold(sync_runtime_registerPoolCleanup)
+	hold(sync_throw)
+	hold(sync_atomic_CompareAndSwapPointer)
+	hold(sync_atomic_StorePointer)
+	hold(sync_atomic_SwapPointer)
+	hold(sync_atomic_runtime_procPin)
+	hold(sync_atomic_runtime_procUnpin)
+	hold(syscall_Exit)
+	hold(syscall_Getpagesize)
 	hold(syscall_RawSyscall)
 	hold(syscall_RawSyscall6)
 	hold(syscall_Syscall)
 	hold(syscall_Syscall6)
+	hold(syscall_cgocaller)
 	hold(syscall_getsockopt)
+	hold(syscall_hasWaitingReaders)
 	hold(syscall_mmap)
 	hold(syscall_prlimit)
+	hold(syscall_runtimeSetenv)
+	hold(syscall_runtimeUnsetenv)
+	hold(syscall_runtime_AfterExec)
+	hold(syscall_runtime_AfterFork)
+	hold(syscall_runtime_AfterForkInChild)
+	hold(syscall_runtime_BeforeExec)
+	hold(syscall_runtime_BeforeFork)
+	hold(syscall_runtime_doAllThreadsSyscall)
+	hold(syscall_runtime_envs)
 	hold(syscall_setsockopt)
 	hold(time_Now)
+	hold(time_Sleep)
+	hold(time_Time_abs)
+	hold(time_absClock)
+	hold(time_absDate)
 	hold(time_newTimer)
 	hold(time_nextStdChunk)
 	hold(time_registerLoadFromEmbeddedTZData)
 	hold(time_resetTimer)
 	hold(time_stopTimer)
+	hold(weak_runtime_makeStrongFromWeak)
+	hold(weak_runtime_registerWeakPointer)
 }
+
+//go:linkname arena_runtime_arena_arena_Free arena.runtime_arena_arena_Free
+func arena_runtime_arena_arena_Free()
+
+//go:linkname arena_runtime_arena_arena_New arena.runtime_arena_arena_New
+func arena_runtime_arena_arena_New()
+
+//go:linkname arena_runtime_arena_arena_Slice arena.runtime_arena_arena_Slice
+func arena_runtime_arena_arena_Slice()
+
+//go:linkname arena_runtime_arena_heapify arena.runtime_arena_heapify
+func arena_runtime_arena_heapify()
+
+//go:linkname arena_runtime_arena_newArena arena.runtime_arena_newArena
+func arena_runtime_arena_newArena()
+
+//go:linkname crypto_internal_boring_runtime_arg0 crypto/internal/boring.runtime_arg0
+func crypto_internal_boring_runtime_arg0()
+
+//go:linkname crypto_internal_boring_bcache_registerCache crypto/internal/boring/bcache.registerCache
+func crypto_internal_boring_bcache_registerCache()
+
+//go:linkname internal_bytealg_MakeNoZero internal/bytealg.MakeNoZero
+func internal_bytealg_MakeNoZero()
+
+//go:linkname internal_coverage_cfile_getCovCounterList internal/coverage/cfile.getCovCounterList
+func internal_coverage_cfile_getCovCounterList()
+
+//go:linkname internal_godebug_registerMetric internal/godebug.registerMetric
+func internal_godebug_registerMetric()
+
+//go:linkname internal_godebug_setNewIncNonDefault internal/godebug.setNewIncNonDefault
+func internal_godebug_setNewIncNonDefault()
+
+//go:linkname internal_godebug_setUpdate internal/godebug.setUpdate
+func internal_godebug_setUpdate()
+
+//go:linkname internal_poll_runtime_Semacquire internal/poll.runtime_Semacquire
+func internal_poll_runtime_Semacquire()
+
+//go:linkname internal_poll_runtime_Semrelease internal/poll.runtime_Semrelease
+func internal_poll_runtime_Semrelease()
+
+//go:linkname internal_poll_runtime_isPollServerDescriptor internal/poll.runtime_isPollServerDescriptor
+func internal_poll_runtime_isPollServerDescriptor()
+
+//go:linkname internal_poll_runtime_pollClose internal/poll.runtime_pollClose
+func internal_poll_runtime_pollClose()
+
+//go:linkname internal_poll_runtime_pollOpen internal/poll.runtime_pollOpen
+func internal_poll_runtime_pollOpen()
+
+//go:linkname internal_poll_runtime_pollReset internal/poll.runtime_pollReset
+func internal_poll_runtime_pollReset()
+
+//go:linkname internal_poll_runtime_pollServerInit internal/poll.runtime_pollServerInit
+func internal_poll_runtime_pollServerInit()
+
+//go:linkname internal_poll_runtime_pollSetDeadline internal/poll.runtime_pollSetDeadline
+func internal_poll_runtime_pollSetDeadline()
+
+//go:linkname internal_poll_runtime_pollUnblock internal/poll.runtime_pollUnblock
+func internal_poll_runtime_pollUnblock()
+
+//go:linkname internal_poll_runtime_pollWait internal/poll.runtime_pollWait
+func internal_poll_runtime_pollWait()
+
+//go:linkname internal_poll_runtime_pollWaitCanceled internal/poll.runtime_pollWaitCanceled
+func internal_poll_runtime_pollWaitCanceled()
+
+//go:linkname internal_reflectlite_chanlen internal/reflectlite.chanlen
+func internal_reflectlite_chanlen()
+
+//go:linkname internal_reflectlite_ifaceE2I internal/reflectlite.ifaceE2I
+func internal_reflectlite_ifaceE2I()
+
+//go:linkname internal_reflectlite_maplen internal/reflectlite.maplen
+func internal_reflectlite_maplen()
+
+//go:linkname internal_reflectlite_resolveNameOff internal/reflectlite.resolveNameOff
+func internal_reflectlite_resolveNameOff()
+
+//go:linkname internal_reflectlite_resolveTypeOff internal/reflectlite.resolveTypeOff
+func internal_reflectlite_resolveTypeOff()
+
+//go:linkname internal_reflectlite_typedmemmove internal/reflectlite.typedmemmove
+func internal_reflectlite_typedmemmove()
+
+//go:linkname internal_reflectlite_unsafe_New internal/reflectlite.unsafe_New
+func internal_reflectlite_unsafe_New()
+
+//go:linkname internal_runtime_atomic_casPointer internal/runtime/atomic.casPointer
+func internal_runtime_atomic_casPointer()
 
 //go:linkname internal_runtime_atomic_storePointer internal/runtime/atomic.storePointer
 func internal_runtime_atomic_storePointer()
+
+//go:linkname internal_syscall_unix_gostring internal/syscall/unix.gostring
+func internal_syscall_unix_gostring()
+
+//go:linkname maps_clone maps.clone
+func maps_clone()
+
+//go:linkname os_checkClonePidfd os.checkClonePidfd
+func os_checkClonePidfd()
+
+//go:linkname os_ignoreSIGSYS os.ignoreSIGSYS
+func os_ignoreSIGSYS()
+
+//go:linkname os_restoreSIGSYS os.restoreSIGSYS
+func os_restoreSIGSYS()
+
+//go:linkname os_runtime_args os.runtime_args
+func os_runtime_args()
+
+//go:linkname os_runtime_beforeExit os.runtime_beforeExit
+func os_runtime_beforeExit()
+
+//go:linkname os_sigpipe os.sigpipe
+func os_sigpipe()
+
+//go:linkname os_signal_signalWaitUntilIdle os/signal.signalWaitUntilIdle
+func os_signal_signalWaitUntilIdle()
+
+//go:linkname os_signal_signal_disable os/signal.signal_disable
+func os_signal_signal_disable()
+
+//go:linkname os_signal_signal_enable os/signal.signal_enable
+func os_signal_signal_enable()
+
+//go:linkname os_signal_signal_ignore os/signal.signal_ignore
+func os_signal_signal_ignore()
+
+//go:linkname os_signal_signal_ignored os/signal.signal_ignored
+func os_signal_signal_ignored()
+
+//go:linkname os_signal_signal_recv os/signal.signal_recv
+func os_signal_signal_recv()
+
+//go:linkname plugin_lastmoduleinit plugin.lastmoduleinit
+func plugin_lastmoduleinit()
 
 //go:linkname reflect_add reflect.add
 func reflect_add()
@@ -149,8 +436,95 @@ func reflect_add()
 //go:linkname reflect_addReflectOff reflect.addReflectOff
 func reflect_addReflectOff()
 
+//go:linkname reflect_chancap reflect.chancap
+func reflect_chancap()
+
+//go:linkname reflect_chanclose reflect.chanclose
+func reflect_chanclose()
+
+//go:linkname reflect_chanlen reflect.chanlen
+func reflect_chanlen()
+
+//go:linkname reflect_chanrecv reflect.chanrecv
+func reflect_chanrecv()
+
+//go:linkname reflect_chansend0 reflect.chansend0
+func reflect_chansend0()
+
+//go:linkname reflect_gcbits reflect.gcbits
+func reflect_gcbits()
+
+//go:linkname reflect_growslice reflect.growslice
+func reflect_growslice()
+
+//go:linkname reflect_ifaceE2I reflect.ifaceE2I
+func reflect_ifaceE2I()
+
+//go:linkname reflect_ifaceIndir reflect.ifaceIndir
+func reflect_ifaceIndir()
+
+//go:linkname reflect_makechan reflect.makechan
+func reflect_makechan()
+
+//go:linkname reflect_makemap reflect.makemap
+func reflect_makemap()
+
+//go:linkname reflect_mapaccess reflect.mapaccess
+func reflect_mapaccess()
+
+//go:linkname reflect_mapaccess_faststr reflect.mapaccess_faststr
+func reflect_mapaccess_faststr()
+
 //go:linkname reflect_mapassign reflect.mapassign
 func reflect_mapassign()
+
+//go:linkname reflect_mapassign0 reflect.mapassign0
+func reflect_mapassign0()
+
+//go:linkname reflect_mapassign_faststr0 reflect.mapassign_faststr0
+func reflect_mapassign_faststr0()
+
+//go:linkname reflect_mapclear reflect.mapclear
+func reflect_mapclear()
+
+//go:linkname reflect_mapdelete reflect.mapdelete
+func reflect_mapdelete()
+
+//go:linkname reflect_mapdelete_faststr reflect.mapdelete_faststr
+func reflect_mapdelete_faststr()
+
+//go:linkname reflect_mapiterelem reflect.mapiterelem
+func reflect_mapiterelem()
+
+//go:linkname reflect_mapiterinit reflect.mapiterinit
+func reflect_mapiterinit()
+
+//go:linkname reflect_mapiterkey reflect.mapiterkey
+func reflect_mapiterkey()
+
+//go:linkname reflect_mapiternext reflect.mapiternext
+func reflect_mapiternext()
+
+//go:linkname reflect_maplen reflect.maplen
+func reflect_maplen()
+
+//go:linkname reflect_memclrNoHeapPointers reflect.memclrNoHeapPointers
+func reflect_memclrNoHeapPointers()
+
+//go:linkname reflect_memmove reflect.memmove
+func reflect_memmove()
+
+//go:linkname reflect_resolveNameOff reflect.resolveNameOff
+func reflect_resolveNameOff()
+
+//go:linkname reflect_resolveTextOff reflect.resolveTextOff
+func reflect_resolveTextOff()
+
+//go:linkname reflect_resolveTypeOff reflect.resolveTypeOff
+func reflect_resolveTypeOff()
+
+//go:linkname reflect_rselect reflect.rselect
+func reflect_rselect()
 
 //go:linkname reflect_rtypeOff reflect.rtypeOff
 func reflect_rtypeOff()
@@ -158,11 +532,44 @@ func reflect_rtypeOff()
 //go:linkname reflect_toType reflect.toType
 func reflect_toType()
 
+//go:linkname reflect_typedarrayclear reflect.typedarrayclear
+func reflect_typedarrayclear()
+
+//go:linkname reflect_typedmemclr reflect.typedmemclr
+func reflect_typedmemclr()
+
+//go:linkname reflect_typedmemclrpartial reflect.typedmemclrpartial
+func reflect_typedmemclrpartial()
+
+//go:linkname reflect_typedmemmove reflect.typedmemmove
+func reflect_typedmemmove()
+
+//go:linkname reflect_typedslicecopy reflect.typedslicecopy
+func reflect_typedslicecopy()
+
+//go:linkname reflect_typehash reflect.typehash
+func reflect_typehash()
+
+//go:linkname reflect_typelinks reflect.typelinks
+func reflect_typelinks()
+
 //go:linkname reflect_typesByString reflect.typesByString
 func reflect_typesByString()
 
+//go:linkname reflect_unsafe_New reflect.unsafe_New
+func reflect_unsafe_New()
+
+//go:linkname reflect_unsafe_NewArray reflect.unsafe_NewArray
+func reflect_unsafe_NewArray()
+
+//go:linkname reflect_unsafeslice reflect.unsafeslice
+func reflect_unsafeslice()
+
 //go:linkname reflect_valueInterface reflect.valueInterface
 func reflect_valueInterface()
+
+//go:linkname reflect_verifyNotInHeapPtr reflect.verifyNotInHeapPtr
+func reflect_verifyNotInHeapPtr()
 
 //go:linkname runtime_FuncForPC runtime.FuncForPC
 func runtime_FuncForPC()
@@ -479,8 +886,146 @@ func runtime_wakep()
 //go:linkname runtime_write runtime.write
 func runtime_write()
 
+//go:linkname runtime_debug_SetTraceback runtime/debug.SetTraceback
+func runtime_debug_SetTraceback()
+
+//go:linkname runtime_debug_WriteHeapDump runtime/debug.WriteHeapDump
+func runtime_debug_WriteHeapDump()
+
+//go:linkname runtime_debug_freeOSMemory runtime/debug.freeOSMemory
+func runtime_debug_freeOSMemory()
+
+//go:linkname runtime_debug_modinfo runtime/debug.modinfo
+func runtime_debug_modinfo()
+
+//go:linkname runtime_debug_readGCStats runtime/debug.readGCStats
+func runtime_debug_readGCStats()
+
+//go:linkname runtime_debug_setGCPercent runtime/debug.setGCPercent
+func runtime_debug_setGCPercent()
+
+//go:linkname runtime_debug_setMaxStack runtime/debug.setMaxStack
+func runtime_debug_setMaxStack()
+
+//go:linkname runtime_debug_setMaxThreads runtime/debug.setMaxThreads
+func runtime_debug_setMaxThreads()
+
+//go:linkname runtime_debug_setMemoryLimit runtime/debug.setMemoryLimit
+func runtime_debug_setMemoryLimit()
+
+//go:linkname runtime_debug_setPanicOnFault runtime/debug.setPanicOnFault
+func runtime_debug_setPanicOnFault()
+
+//go:linkname runtime_metrics_runtime_readMetrics runtime/metrics.runtime_readMetrics
+func runtime_metrics_runtime_readMetrics()
+
+//go:linkname runtime_pprof_readProfile runtime/pprof.readProfile
+func runtime_pprof_readProfile()
+
+//go:linkname runtime_pprof_runtime_FrameStartLine runtime/pprof.runtime_FrameStartLine
+func runtime_pprof_runtime_FrameStartLine()
+
+//go:linkname runtime_pprof_runtime_FrameSymbolName runtime/pprof.runtime_FrameSymbolName
+func runtime_pprof_runtime_FrameSymbolName()
+
+//go:linkname runtime_pprof_runtime_cyclesPerSecond runtime/pprof.runtime_cyclesPerSecond
+func runtime_pprof_runtime_cyclesPerSecond()
+
+//go:linkname runtime_pprof_runtime_expandFinalInlineFrame runtime/pprof.runtime_expandFinalInlineFrame
+func runtime_pprof_runtime_expandFinalInlineFrame()
+
+//go:linkname runtime_pprof_runtime_getProfLabel runtime/pprof.runtime_getProfLabel
+func runtime_pprof_runtime_getProfLabel()
+
+//go:linkname runtime_pprof_runtime_setProfLabel runtime/pprof.runtime_setProfLabel
+func runtime_pprof_runtime_setProfLabel()
+
+//go:linkname runtime_trace_userLog runtime/trace.userLog
+func runtime_trace_userLog()
+
+//go:linkname runtime_trace_userRegion runtime/trace.userRegion
+func runtime_trace_userRegion()
+
+//go:linkname runtime_trace_userTaskCreate runtime/trace.userTaskCreate
+func runtime_trace_userTaskCreate()
+
+//go:linkname runtime_trace_userTaskEnd runtime/trace.userTaskEnd
+func runtime_trace_userTaskEnd()
+
+//go:linkname sync_event sync.event
+func sync_event()
+
+//go:linkname sync_fatal sync.fatal
+func sync_fatal()
+
 //go:linkname sync_poolCleanup sync.poolCleanup
 func sync_poolCleanup()
+
+//go:linkname sync_runtime_Semacquire sync.runtime_Semacquire
+func sync_runtime_Semacquire()
+
+//go:linkname sync_runtime_SemacquireRWMutex sync.runtime_SemacquireRWMutex
+func sync_runtime_SemacquireRWMutex()
+
+//go:linkname sync_runtime_SemacquireRWMutexR sync.runtime_SemacquireRWMutexR
+func sync_runtime_SemacquireRWMutexR()
+
+//go:linkname sync_runtime_Semrelease sync.runtime_Semrelease
+func sync_runtime_Semrelease()
+
+//go:linkname sync_runtime_canSpin sync.runtime_canSpin
+func sync_runtime_canSpin()
+
+//go:linkname sync_runtime_doSpin sync.runtime_doSpin
+func sync_runtime_doSpin()
+
+//go:linkname sync_runtime_notifyListAdd sync.runtime_notifyListAdd
+func sync_runtime_notifyListAdd()
+
+//go:linkname sync_runtime_notifyListCheck sync.runtime_notifyListCheck
+func sync_runtime_notifyListCheck()
+
+//go:linkname sync_runtime_notifyListNotifyAll sync.runtime_notifyListNotifyAll
+func sync_runtime_notifyListNotifyAll()
+
+//go:linkname sync_runtime_notifyListNotifyOne sync.runtime_notifyListNotifyOne
+func sync_runtime_notifyListNotifyOne()
+
+//go:linkname sync_runtime_notifyListWait sync.runtime_notifyListWait
+func sync_runtime_notifyListWait()
+
+//go:linkname sync_runtime_procPin sync.runtime_procPin
+func sync_runtime_procPin()
+
+//go:linkname sync_runtime_procUnpin sync.runtime_procUnpin
+func sync_runtime_procUnpin()
+
+//go:linkname sync_runtime_registerPoolCleanup sync.runtime_registerPoolCleanup
+func sync_runtime_registerPoolCleanup()
+
+//go:linkname sync_throw sync.throw
+func sync_throw()
+
+//go:linkname sync_atomic_CompareAndSwapPointer sync/atomic.CompareAndSwapPointer
+func sync_atomic_CompareAndSwapPointer()
+
+//go:linkname sync_atomic_StorePointer sync/atomic.StorePointer
+func sync_atomic_StorePointer()
+
+//go:linkname sync_atomic_SwapPointer sync/atomic.SwapPointer
+func sync_atomic_SwapPointer()
+
+//go:linkname sync_atomic_runtime_procPin sync/atomic.runtime_procPin
+func sync_atomic_runtime_procPin()
+
+//go:linkname sync_atomic_runtime_procUnpin sync/atomic.runtime_procUnpin
+func sync_atomic_runtime_procUnpin()
+
+//go:linkname syscall_Exit syscall.Exit
+func syscall_Exit()
+
+//go:linkname syscall_Getpagesize syscall.Getpagesize
+func syscall_Getpagesize()
 
 //go:linkname syscall_RawSyscall syscall.RawSyscall
 func syscall_RawSyscall()
@@ -494,8 +1039,14 @@ func syscall_Syscall()
 //go:linkname syscall_Syscall6 syscall.Syscall6
 func syscall_Syscall6()
 
+//go:linkname syscall_cgocaller syscall.cgocaller
+func syscall_cgocaller()
+
 //go:linkname syscall_getsockopt syscall.getsockopt
 func syscall_getsockopt()
+
+//go:linkname syscall_hasWaitingReaders syscall.hasWaitingReaders
+func syscall_hasWaitingReaders()
 
 //go:linkname syscall_mmap syscall.mmap
 func syscall_mmap()
@@ -503,11 +1054,50 @@ func syscall_mmap()
 //go:linkname syscall_prlimit syscall.prlimit
 func syscall_prlimit()
 
+//go:linkname syscall_runtimeSetenv syscall.runtimeSetenv
+func syscall_runtimeSetenv()
+
+//go:linkname syscall_runtimeUnsetenv syscall.runtimeUnsetenv
+func syscall_runtimeUnsetenv()
+
+//go:linkname syscall_runtime_AfterExec syscall.runtime_AfterExec
+func syscall_runtime_AfterExec()
+
+//go:linkname syscall_runtime_AfterFork syscall.runtime_AfterFork
+func syscall_runtime_AfterFork()
+
+//go:linkname syscall_runtime_AfterForkInChild syscall.runtime_AfterForkInChild
+func syscall_runtime_AfterForkInChild()
+
+//go:linkname syscall_runtime_BeforeExec syscall.runtime_BeforeExec
+func syscall_runtime_BeforeExec()
+
+//go:linkname syscall_runtime_BeforeFork syscall.runtime_BeforeFork
+func syscall_runtime_BeforeFork()
+
+//go:linkname syscall_runtime_doAllThreadsSyscall syscall.runtime_doAllThreadsSyscall
+func syscall_runtime_doAllThreadsSyscall()
+
+//go:linkname syscall_runtime_envs syscall.runtime_envs
+func syscall_runtime_envs()
+
 //go:linkname syscall_setsockopt syscall.setsockopt
 func syscall_setsockopt()
 
 //go:linkname time_Now time.Now
 func time_Now()
+
+//go:linkname time_Sleep time.Sleep
+func time_Sleep()
+
+//go:linkname time_Time_abs time.Time.abs
+func time_Time_abs()
+
+//go:linkname time_absClock time.absClock
+func time_absClock()
+
+//go:linkname time_absDate time.absDate
+func time_absDate()
 
 //go:linkname time_newTimer time.newTimer
 func time_newTimer()
@@ -523,3 +1113,9 @@ func time_resetTimer()
 
 //go:linkname time_stopTimer time.stopTimer
 func time_stopTimer()
+
+//go:linkname weak_runtime_makeStrongFromWeak weak.runtime_makeStrongFromWeak
+func weak_runtime_makeStrongFromWeak()
+
+//go:linkname weak_runtime_registerWeakPointer weak.runtime_registerWeakPointer
+func weak_runtime_registerWeakPointer()
