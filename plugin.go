@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/sohost/sohost/generations"
@@ -52,7 +53,8 @@ type loaded struct {
 	label string // id.Short()
 	since time.Time
 
-	requests requests // that run in it
+	requests requests            // that run in it
+	seen     atomic.Pointer[any] // what a Handle[T] has first lent it as, a *T; nil if none has
 
 	// skipped is the image that was in the plugin's own file when this one took its place, by a rollback or from
 	// another file; zero if there is none. A change event alone doesn't load that image.

@@ -29,7 +29,7 @@ import (
 
 // world holds the plugins of one test, in any number of hosts.
 type world struct {
-	t     *testing.T
+	t     testing.TB
 	store string
 	dir   string // of the image files
 
@@ -40,7 +40,7 @@ type world struct {
 	log    strings.Builder
 }
 
-func newWorld(t *testing.T) *world {
+func newWorld(t testing.TB) *world {
 	return &world{t: t, store: filepath.Join(t.TempDir(), "store"), dir: t.TempDir(), faults: map[string]func(context.Context) error{}}
 }
 
@@ -280,7 +280,13 @@ func (b *basic) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 func (b *basic) Start(ctx context.Context) error { return b.w.did(ctx, "%s Start", b.image) }
 func (b *basic) Stop(ctx context.Context) error  { return b.w.did(ctx, "%s Stop", b.image) }
-func (b *basic) Close() error                    { return b.w.did(context.Background(), "%s Close", b.image) }
+
+// Call makes it a ratio.Callee.
+//
+//go:noinline
+func (b *basic) Call(n int) int { return n + 1 }
+
+func (b *basic) Close() error { return b.w.did(context.Background(), "%s Close", b.image) }
 
 // stateful is an instance with state.
 type stateful struct{ *basic }
@@ -430,7 +436,7 @@ func (r *rig) pluginStatus(name string) PluginStatus {
 }
 
 // eventually waits until ok holds. Everything it waits for happens on its own; the limit ends a test that hangs.
-func eventually(t *testing.T, what string, ok func() bool) {
+func eventually(t testing.TB, what string, ok func() bool) {
 	t.Helper()
 	for deadline := time.Now().Add(time.Minute); !ok(); time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
@@ -457,7 +463,7 @@ func (r *rig) onDisk() string {
 }
 
 // mustJSON returns a value as JSON.
-func mustJSON(t *testing.T, v any) string {
+func mustJSON(t testing.TB, v any) string {
 	t.Helper()
 	b, err := json.Marshal(v)
 	if err != nil {

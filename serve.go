@@ -139,19 +139,31 @@ func (h *Host) Call(ctx context.Context, name string, fn func(abi.Instance) erro
 	if err != nil {
 		return err
 	}
-	lease, err := p.lease(ctx)
-	// An empty slot may mean that the host has ended since the plugin was looked up.
-	if ended := h.Serving(); ended != nil && errors.Is(err, generations.ErrEmpty) {
-		err = ended
-	}
+	lease, err := p.lend(ctx)
 	if err != nil {
-		return fmt.Errorf("plugin %s: %w", name, err)
+		return err
 	}
 	defer lease.Release()
-	defer func() {
-		if v := recover(); v != nil {
-			err = fmt.Errorf("plugin %s: %w", name, instance.NewPanicError(v))
-		}
-	}()
+	defer catch(name, &err)
 	return fn(lease.Value().Value())
+}
+
+// lend takes a lease for a call of the program's.
+func (p *plugin) lend(ctx context.Context) (generations.Lease[*loaded], error) {
+	lease, err := p.lease(ctx)
+	if err == nil {
+		return lease, nil
+	}
+	// An empty slot may mean that the host has ended since the plugin was looked up.
+	if ended := p.host.Serving(); ended != nil && errors.Is(err, generations.ErrEmpty) {
+		err = ended
+	}
+	return lease, fmt.Errorf("plugin %s: %w", p.Name, err)
+}
+
+// catch is deferred around a call of a plugin's code. It makes an error of a panic.
+func catch(plugin string, err *error) {
+	if v := recover(); v != nil {
+		*err = fmt.Errorf("plugin %s: %w", plugin, instance.NewPanicError(v))
+	}
 }

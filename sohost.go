@@ -11,7 +11,7 @@
 // flip is the moment when a new generation takes over. A release is a numbered, immutable record of which image each
 // plugin has; New boots the current one.
 //
-// A Host is an http.Handler that serves its plugins' routes. Call lends plugin instances to the embedding program:
+// A Host is an http.Handler that serves its plugins' routes. Call and Lookup lend plugin instances to the embedding program:
 //
 //	host, err := sohost.New(ctx, sohost.Options{Store: "store", Plugins: []sohost.Plugin{{
 //		Name: "counter", Image: "build/plugins/counter.so", Mode: sohost.Dev, Routes: []string{"/counter"},

@@ -51,10 +51,11 @@ func left(h hold) {
 	}
 }
 
-// leave takes back what an Acquire has added that came too late.
+// Forgo takes back what a [Slot.Try] has counted that came too late.
 //
 //go:noinline
-func (c *counted) leave(s *shard) {
-	h := hold{s, c}
-	h.Release()
+func (h hold) Forgo() { // by value: with a pointer the lease would have to lie in memory
+	if h.shard != nil {
+		h.Release()
+	}
 }

@@ -60,27 +60,31 @@ func NewSlot[T any](o SlotOptions) *Slot[T] { return &Slot[T]{limit: o.GateLimit
 // ends or the slot's limit has passed; the error then wraps the cause of ctx's end or is a *GateTimeoutError. If the slot is
 // empty, the error is ErrEmpty.
 func (s *Slot[T]) Acquire(ctx context.Context) (Lease[T], error) {
-	if g := s.current.Load(); g != nil {
-		c := g.shard()
-		if c.leases.Add(1) > 0 {
-			return Lease[T]{hold{c, &g.counted}}, nil
-		}
-		g.leave(c)
+	lease, ok := s.Try()
+	if ok {
+		return lease, nil
 	}
+	lease.Forgo()
 	return s.acquireSlow(ctx)
 }
 
 // TryAcquire is Acquire without a wait. ok is unset if the slot is empty or its gate is shut, and it may be if what the slot serves
 // was replaced at that very moment: whoever wants a lease then calls Acquire.
 func (s *Slot[T]) TryAcquire() (lease Lease[T], ok bool) {
-	if g := s.current.Load(); g != nil {
-		c := g.shard()
-		if c.leases.Add(1) > 0 {
-			return Lease[T]{hold{c, &g.counted}}, true
-		}
-		g.leave(c)
+	if lease, ok = s.Try(); !ok {
+		lease.Forgo()
 	}
-	return Lease[T]{}, false
+	return lease, ok
+}
+
+// Try is TryAcquire for those who count nanoseconds: the compiler inlines it. If ok is unset, what it returns is no lease, but its
+// method Forgo must be called, or the generation is never drained.
+func (s *Slot[T]) Try() (lease Lease[T], ok bool) {
+	if g := s.current.Load(); g != nil {
+		lease.shard, lease.counted = g.shard(), &g.counted
+		ok = lease.shard.leases.Add(1) > 0
+	}
+	return lease, ok
 }
 
 // acquireSlow is Acquire after the generation was barred under it, or when there was none to be had immediately.

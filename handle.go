@@ -1,0 +1,117 @@
+package sohost
+
+import (
+	"context"
+	"fmt"
+	"reflect"
+	"sync/atomic"
+
+	"github.com/sohost/sohost/generations"
+	"github.com/sohost/sohost/internal/instance"
+)
+
+// A Handle is a plugin of a Host that was looked up once, for calls of its instances as a T, most often an interface of a
+// contract:
+//
+//	pricer, err := sohost.Lookup[contract.Pricer](host, "flat")
+//	…
+//	lease, err := pricer.Acquire(ctx)
+//	if err != nil {
+//		return err
+//	}
+//	defer lease.Release()
+//	price, err := lease.Value().Price(ctx, order)
+//
+// It is good for as long as the Host is, through all reloads, and for any number of goroutines.
+type Handle[T any] struct {
+	host *Host
+	name string
+	slot atomic.Pointer[generations.Slot[*loaded]] // of the plugin as it was last looked up
+}
+
+// Lookup returns a Handle for a plugin. The error is ErrClosed or ErrHandedOver, or matches ErrUnknownPlugin. Whether an instance is
+// a T turns out when one is lent.
+func Lookup[T any](h *Host, plugin string) (*Handle[T], error) {
+	p, err := h.plugin(plugin)
+	if err != nil {
+		return nil, err
+	}
+	handle := &Handle[T]{host: h, name: plugin}
+	handle.slot.Store(p.slot)
+	return handle, nil
+}
+
+// Acquire takes a lease on the plugin's current instance, which stays open until the lease is released: it must be, or no reload of
+// the plugin gets done with the old code. One lease may serve for many calls, as long as they end soon. While the plugin's state
+// moves, Acquire waits until the move is over or ctx ends.
+//
+// A caller who holds a lease must not wait for another one of the same plugin. Acquire doesn't catch panics of the instance, as
+// [Handle.Call] does: they end the program unless the caller does.
+//
+// If the instance is no T, the error matches ErrNotImplemented. Otherwise it is one that Host.Call returns without having called.
+func (h *Handle[T]) Acquire(ctx context.Context) (Lease[T], error) {
+	l, ok := h.slot.Load().Try()
+	if !ok {
+		return h.await(ctx, l)
+	}
+	if seen := l.Value().seen.Load(); seen != nil {
+		if t, ok := (*seen).(*T); ok {
+			return Lease[T]{lease: l, value: *t}, nil
+		}
+	}
+	return h.see(l)
+}
+
+// await is Acquire if there is nothing to be had immediately. The plugin may be another one of the same name by now.
+func (h *Handle[T]) await(ctx context.Context, none lease) (Lease[T], error) {
+	none.Forgo()
+	p, err := h.host.plugin(h.name)
+	if err != nil {
+		return Lease[T]{}, err
+	}
+	h.slot.Store(p.slot)
+	l, err := p.lend(ctx)
+	if err != nil {
+		return Lease[T]{}, err
+	}
+	return h.see(l)
+}
+
+// see finds out whether the instance is a T, and remembers it for the first such T: a type assertion costs more than all the rest.
+func (h *Handle[T]) see(l lease) (Lease[T], error) {
+	value := l.Value().Value()
+	t, ok := value.(T)
+	if !ok {
+		l.Release()
+		return Lease[T]{}, fmt.Errorf("plugin %s: %w; nothing was called", h.name, instance.Lacks(value, reflect.TypeFor[T]()))
+	}
+	var as any = &t
+	l.Value().seen.CompareAndSwap(nil, &as)
+	return Lease[T]{lease: l, value: t}, nil
+}
+
+// Call lends the plugin's current instance to fn, like Host.Call.
+func (h *Handle[T]) Call(ctx context.Context, fn func(T) error) (err error) {
+	l, err := h.Acquire(ctx)
+	if err != nil {
+		return err
+	}
+	defer l.Release()
+	defer catch(h.name, &err)
+	return fn(l.value)
+}
+
+// A Lease is a hold on an instance of a plugin. It must be released exactly once, by its method Release, which doesn't block, and
+// must not be copied. It may be passed to another goroutine.
+type Lease[T any] struct {
+	lease
+	value T
+}
+
+type lease = generations.Lease[*loaded]
+
+// Value returns the instance. It must not be used after Release.
+func (l *Lease[T]) Value() T { return l.value }
+
+// Generation returns the first 12 hexadecimal digits of the ID of the instance's image.
+func (l *Lease[T]) Generation() string { return l.lease.Value().label }
