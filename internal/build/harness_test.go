@@ -30,6 +30,14 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
+// long skips a test with -short: make long runs it. Of what the test shows, another that isn't skipped shows the most important.
+func long(t *testing.T) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("builds many images; make long runs it")
+	}
+}
+
 // testEnv returns an environment in which the fixtures need no go.sum.
 func testEnv(extra ...string) []string {
 	return append(append(os.Environ(), "GOFLAGS=-mod=mod", "GOWORK=off"), extra...)

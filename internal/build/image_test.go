@@ -40,6 +40,7 @@ func TestVersions(t *testing.T) {
 
 // TestFreshAndNotFresh reverses the defaults that TestVersions shows: which packages generations share.
 func TestFreshAndNotFresh(t *testing.T) {
+	long(t)
 	f := unpack(t, "versions")
 	for _, test := range []struct {
 		name            string
@@ -74,6 +75,7 @@ func TestFreshAndNotFresh(t *testing.T) {
 // TestMapThatOnlyTheSecondUses has a map in a package that generations share, and in the standard library. The linker leaves out the
 // initialisation of maps that an image doesn't use, and the package isn't initialised again when another image does.
 func TestMapThatOnlyTheSecondUses(t *testing.T) {
+	long(t)
 	f := unpack(t, "versions")
 	entries := ""
 	for i := range 50 {

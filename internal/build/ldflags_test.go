@@ -11,6 +11,7 @@ import (
 // TestLDFlags sets variables of package main and of a dependency. Generations share the dependency otherwise, so the second would
 // see the value of the first.
 func TestLDFlags(t *testing.T) {
+	long(t)
 	f := unpack(t, "versions")
 	f.edit("plugin/main.go", `"first`, `version+dep()+"`)
 	f.edit("plugin/main.go", "func main() {}", "var version = \"none\"\n\nfunc dep() string { return \"/\" + lib.Version }\n\nfunc main() {}")

@@ -49,6 +49,7 @@ func TestSlim(t *testing.T) {
 
 // TestSlimOfAnotherContract has another source of the contract than the host. That it is compiled for a slim image hides nothing.
 func TestSlimOfAnotherContract(t *testing.T) {
+	long(t)
 	f := unpack(t, "versions")
 	copyContract(t, f)
 	_, err := Build(context.Background(), f.options("./plugin"))
@@ -73,7 +74,7 @@ func copyContract(t *testing.T, f *fixture) {
 // TestFullInstead builds what can't be slim.
 func TestFullInstead(t *testing.T) {
 	f := unpack(t, "versions")
-	for _, test := range []struct {
+	for i, test := range []struct {
 		name   string
 		change func(*Options)
 		why    string
@@ -84,6 +85,9 @@ func TestFullInstead(t *testing.T) {
 		{"debugging information", func(o *Options) { o.DWARF = true }, "with debugging information"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
+			if i > 0 {
+				long(t)
+			}
 			opts := f.options("./plugin")
 			test.change(&opts)
 			r := f.buildWith(opts)
@@ -102,6 +106,7 @@ func TestFullInstead(t *testing.T) {
 
 // TestLinknameRefused refers by go:linkname to functions that the host has, but that nobody else may refer to.
 func TestLinknameRefused(t *testing.T) {
+	long(t)
 	f := unpack(t, "versions")
 	write(t, filepath.Join(f.dir, "plugin/pull.s"), "")
 	pull := func(target string) Options {
@@ -126,6 +131,7 @@ func TestLinknameRefused(t *testing.T) {
 
 // TestSlimStripped asks the linkers in every way to leave out symbols, which are needed until the image is complete.
 func TestSlimStripped(t *testing.T) {
+	long(t)
 	f := unpack(t, "versions")
 	opts := f.options("./plugin")
 	opts.LDFlags = "-s -w -extldflags '-s -Wl,--strip-all,-O1'"
@@ -172,6 +178,7 @@ func TestKeepSymbols(t *testing.T) {
 
 // TestSlimExports exports a variable of a type that only the host has otherwise. The table of exports needs its descriptor.
 func TestSlimExports(t *testing.T) {
+	long(t)
 	f := unpack(t, "versions")
 	write(t, filepath.Join(f.dir, "plugin/extra.go"), "package main\n\nimport \"text/tabwriter\"\n\nvar Extra tabwriter.Writer\n\nfunc Func() *tabwriter.Writer { return &Extra }\n")
 	r := f.buildWith(f.options("./plugin"))
