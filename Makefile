@@ -93,7 +93,7 @@ lint: ## gofmt, go vet, staticcheck, and whether the picture in ARCHITECTURE.md 
 	$(GO) run ./scripts/imports -check ARCHITECTURE.md
 
 bench: ## run the benchmarks behind the figures in the README
-	$(GO) test -run '^$$' -bench . -benchmem ./abi/keep ./generations ./internal/state
+	$(GO) test -run '^$$' -bench . -benchmem ./abi/keep ./generations ./internal/state .
 	$(GO) test -run '^$$' -bench . -benchtime 20x ./integration -args -pause 2ms
 
 clean: ## remove what was built

@@ -29,13 +29,12 @@ type Way struct {
 	Calls func(n int) (sum int) // makes n calls, and returns the sum of their results
 }
 
-const (
-	rounds = 1001
-	calls  = 20_000
-)
+// calls is how many each goroutine makes in a round.
+const calls = 20_000
 
-// Compare measures the ways on one core and on two, in the latter case called by two goroutines. It reports how long a call of the
-// first takes, and of all others the ratio to the first: the median of the rounds, and its quartiles in the log.
+// Compare measures the ways on one core and on two, in the latter case called by two goroutines. Each iteration of the benchmark is a
+// round of all ways. Compare reports how long a call of the first takes, and of all others the ratio to the first: the median of the
+// rounds, and its quartiles in the log.
 func Compare(b *testing.B, ways []Way) {
 	for _, cores := range []int{1, 2} {
 		b.Run(strconv.Itoa(cores), func(b *testing.B) { compare(b, cores, ways) })
@@ -46,7 +45,7 @@ func compare(b *testing.B, cores int, ways []Way) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(cores))
 	ratios := make([][]float64, len(ways))
 	var first []float64
-	for range rounds {
+	for b.Loop() {
 		var one time.Duration
 		for i, way := range ways {
 			took := run(b, cores, way)
@@ -59,7 +58,7 @@ func compare(b *testing.B, cores int, ways []Way) {
 	}
 	b.ReportMetric(0, "ns/op")
 	b.ReportMetric(quantile(first, 0.5), ways[0].Name+"-ns")
-	text := fmt.Sprintf("%d cores, %s: %.2f ns, at least %.2f", cores, ways[0].Name, quantile(first, 0.5), quantile(first, 0))
+	text := fmt.Sprintf("%d cores, %d rounds; %s: %.2f ns, at least %.2f", cores, len(first), ways[0].Name, quantile(first, 0.5), quantile(first, 0))
 	for i, way := range ways[1:] {
 		r := ratios[i+1]
 		b.ReportMetric(quantile(r, 0.5), way.Name+"-ratio")
