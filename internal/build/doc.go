@@ -26,7 +26,8 @@
 //
 // The marks that decide which package is renamed are compiler flags of just that package. They are therefore part of its
 // action id, so the go command's build cache keeps such packages apart from those of ordinary builds. Those of the standard library
-// are kept apart by the flags that make packages refer to each other by name, in builds of slim images.
+// are kept apart by the flags that make packages refer to each other by name. Full images are compiled with these, too, where slim ones
+// are possible.
 //
 // # Slim images
 //

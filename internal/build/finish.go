@@ -1,6 +1,7 @@
 package build
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"os"
@@ -31,7 +32,7 @@ func (s *surveyed) finish(ctx context.Context, opts Options, p *plan, planFile, 
 		return fmt.Errorf("read the image: %w", err)
 	}
 	if _, err := slim.SetHashes(b, hashes); err != nil {
-		return fmt.Errorf("set the hashes of packages: %w; with --full that isn't needed", err)
+		return fmt.Errorf("set the hashes of packages: %w", err)
 	}
 	if note.Slim || note.Stripped {
 		if b, err = slim.DropSymbols(b); err != nil {
@@ -41,5 +42,5 @@ func (s *surveyed) finish(ctx context.Context, opts Options, p *plan, planFile, 
 	if err := os.WriteFile(image, b, 0o755); err != nil {
 		return fmt.Errorf("write the image: %w", err)
 	}
-	return seal(image, p, native.Seal{Slim: note.Slim, Along: note.Along, WhyFull: note.Why})
+	return seal(image, p, native.Seal{Slim: note.Slim, Along: note.Along, WhyFull: cmp.Or(note.Why, p.why)})
 }

@@ -76,6 +76,12 @@ func TestFreshAndNotFresh(t *testing.T) {
 // initialisation of maps that an image doesn't use, and the package isn't initialised again when another image does.
 func TestMapThatOnlyTheSecondUses(t *testing.T) {
 	long(t)
+	for _, full := range []bool{false, true} {
+		mapThatOnlyTheSecondUses(t, full)
+	}
+}
+
+func mapThatOnlyTheSecondUses(t *testing.T, full bool) {
 	f := unpack(t, "versions")
 	entries := ""
 	for i := range 50 {
@@ -84,14 +90,19 @@ func TestMapThatOnlyTheSecondUses(t *testing.T) {
 	write(t, filepath.Join(f.dir, "lib/table.go"), "package lib\n\nvar table = map[string]int{"+entries+"}\n\nfunc Table(s string) int { return table[s] }\n")
 	write(t, filepath.Join(f.dir, "plugin/table.go"), "package main\n\nimport _ \"html/template\"\n\nfunc init() { table = \"none\" }\n\nvar table string\n")
 	f.edit("plugin/main.go", "\"first\"", "table")
-	first := f.build("./plugin")
+	build := func() string {
+		opts := f.options("./plugin")
+		opts.Full = full
+		return f.buildWith(opts).Output
+	}
+	first := build()
 	write(t, filepath.Join(f.dir, "plugin/table.go"), "package main\n\nimport (\n\t\"fmt\"\n\t\"html/template\"\n\t\"strings\"\n\n\t\"example.com/lib\"\n)\n\n"+
 		"func init() {\n\tvar b strings.Builder\n\tt := template.Must(template.New(\"\").Parse(`<a href={{.}}>`))\n\t_ = t.Execute(&b, \"javascript:x\")\n"+
 		"\ttable = fmt.Sprint(lib.Table(\"7\"), b.String())\n}\n\nvar table string\n")
-	second := f.build("./plugin")
+	second := build()
 	want := []string{"none sub=a yaml=v3.0.0 own=1 lib=1", "7<a href=#ZgotmplZ> sub=a yaml=v3.0.0 own=1 lib=2"}
 	if diff := cmp.Diff(want, load(t, first, second)); diff != "" {
-		t.Errorf("answers (-want +got):\n%s", diff)
+		t.Errorf("full: %t: answers (-want +got):\n%s", full, diff)
 	}
 }
 

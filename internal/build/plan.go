@@ -20,6 +20,7 @@ type plan struct {
 	Aliases map[string][]string // by import path: symbols named by go:linkname directives of other packages
 	Hide    []string            // symbols to keep inside the image, besides those of C code
 	Slim    bool                // whether packages are compiled so that the image can leave out what the host has
+	Full    bool                // whether it is to be linked in full nevertheless
 	Host    string              // the host's file, for a slim image
 	Wrapper string              // the program that the linker calls for the C linker, for a slim image
 

@@ -19,25 +19,33 @@ const slimFlag = "-linkshared"
 // slimReleases lists the Go releases whose objects and linker package slim knows.
 var slimReleases = []string{"go1.26", "go1.27"}
 
-// decideSlim decides whether packages are compiled for a slim image.
+// decideSlim decides whether packages are compiled for a slim image, and whether it is linked as one. What is to be full is compiled
+// alike: then full and slim images share packages, all maps of the standard library are filled in both, and it is compiled once.
 func (p *plan) decideSlim(s *surveyed, opts Options) error {
-	if opts.Full {
+	if why := s.unfit(); why != "" {
+		if !opts.Full {
+			p.why = why
+		}
 		return nil
 	}
-	if p.why = s.unfit(opts); p.why != "" {
+	p.Slim, p.Host, p.Wrapper = true, opts.Host, opts.Wrapper
+	if p.Full = opts.Full || opts.DWARF; p.Full {
+		if !opts.Full {
+			p.why = "with debugging information, images are full"
+		}
+		s.settings = append(s.settings, "full")
 		return nil
 	}
 	id, err := hostID(opts.Host)
 	if err != nil {
 		return err
 	}
-	p.Slim, p.Host, p.Wrapper = true, opts.Host, opts.Wrapper
 	s.settings = append(s.settings, "slim for "+id) // what the image brings depends on the host
 	return nil
 }
 
-// unfit returns why slim images can't be built for the host with these options, as far as its build info shows, or "".
-func (s *surveyed) unfit(opts Options) string {
+// unfit returns why packages can't be compiled for slim images of the host, as far as its build info shows, or "".
+func (s *surveyed) unfit() string {
 	known := func(release string) bool {
 		return s.host.toolchain == release || strings.HasPrefix(s.host.toolchain, release+".")
 	}
@@ -48,9 +56,6 @@ func (s *surveyed) unfit(opts Options) string {
 		if name, ok := strings.CutSuffix(f, "=true"); ok {
 			return fmt.Sprintf("the host was built with %s", name)
 		}
-	}
-	if opts.DWARF {
-		return "with debugging information, images are full"
 	}
 	return ""
 }

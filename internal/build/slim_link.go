@@ -15,7 +15,7 @@ import (
 	"github.com/sohost/sohost/internal/slim"
 )
 
-// linkSlim links a slim image if the plan asks for one and the host allows it. args are the linker's for a full one. It reports whether
+// linkSlim links a slim image if the plan asks for one and the host allows it, and notes what finish needs to know. args are the linker's for a full one. It reports whether
 // the image is linked; if not, a full one is to be, with the arguments that it returns.
 func linkSlim(tool string, args []string) (rest []string, done bool, err error) {
 	p, err := readPlan()
@@ -30,6 +30,9 @@ func linkSlim(tool string, args []string) (rest []string, done bool, err error) 
 	l.work = filepath.Dir(l.cfg)
 	if err := l.readPackages(); err != nil {
 		return nil, false, err
+	}
+	if p.Full {
+		return args, false, l.note.write(os.Getenv(planEnv))
 	}
 	err = l.run()
 	if unslim := (*slim.Unslim)(nil); errors.As(err, &unslim) {

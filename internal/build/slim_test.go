@@ -25,9 +25,9 @@ func TestSlim(t *testing.T) {
 	third := f.buildWith(f.options("./plugin"))
 	want := []string{
 		"first sub=a yaml=v3.0.0 own=1 lib=1",
-		"second sub=a yaml=v3.0.0 own=1 lib=1", // what is compiled for full images is another package
-		"third sub=a yaml=v3.0.0 own=1 lib=2",
-		"first sub=a yaml=v3.0.0 own=2 lib=3",
+		"second sub=a yaml=v3.0.0 own=1 lib=2",
+		"third sub=a yaml=v3.0.0 own=1 lib=3",
+		"first sub=a yaml=v3.0.0 own=2 lib=4",
 	}
 	if diff := cmp.Diff(want, load(t, first.Output, second.Output, third.Output, "0")); diff != "" {
 		t.Errorf("answers (-want +got):\n%s", diff)
