@@ -117,21 +117,31 @@ func inspectFile(path string, whole bool) (*Info, os.FileInfo, error) {
 	return i, st, nil
 }
 
+// splitVersion splits a Go version into release and experiments, which follow a dash or, in earlier releases, a space.
+func splitVersion(version string) (release, experiments string) {
+	release, experiments, _ = strings.Cut(version, "X:")
+	if experiments == "" {
+		return version, ""
+	}
+	return release[:max(len(release)-1, 0)], experiments
+}
+
 // readBuild copies what the go command recorded in the file, and reports whether Go built it.
 func (i *Info) readBuild(r io.ReaderAt) bool {
 	b, err := buildinfo.Read(&budget{r: r, left: maxBuildInfo})
 	if err != nil {
 		return false
 	}
-	i.Toolchain, _, _ = strings.Cut(b.GoVersion, " X:")
+	release, experiments := splitVersion(b.GoVersion)
+	i.Toolchain = release
 	i.Path, i.Main, i.Deps = b.Path, b.Main, b.Deps
 	i.Settings = make(map[string]string, len(b.Settings))
 	for _, s := range b.Settings {
 		i.Settings[s.Key] = s.Value
 	}
 	// Bazel and other tools that call the linker directly leave no settings, but the release always names the experiments.
-	if _, x, ok := strings.Cut(b.GoVersion, " X:"); ok && i.Settings["GOEXPERIMENT"] == "" {
-		i.Settings["GOEXPERIMENT"] = x
+	if experiments != "" && i.Settings["GOEXPERIMENT"] == "" {
+		i.Settings["GOEXPERIMENT"] = experiments
 	}
 	if goos := i.Settings["GOOS"]; goos != "" {
 		i.OS = goos

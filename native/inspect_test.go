@@ -19,6 +19,17 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+func TestSplitVersion(t *testing.T) {
+	for version, want := range map[string][2]string{
+		"go1.26.8": {"go1.26.8", ""}, "go1.26.8-X:a,b": {"go1.26.8", "a,b"}, "go1.25 X:a": {"go1.25", "a"}, "X:a": {"", "a"}, "": {"", ""},
+		"go1.26.8-distro": {"go1.26.8-distro", ""},
+	} {
+		if release, experiments := splitVersion(version); release != want[0] || experiments != want[1] {
+			t.Errorf("%s: %q and %q", version, release, experiments)
+		}
+	}
+}
+
 func TestInspectPlugin(t *testing.T) {
 	i := facts(t, image("alpha"))
 	if i.Kind != KindPlugin || i.OS != "linux" || i.Arch != runtime.GOARCH || i.PluginPath != "example.com/app/alpha" || i.Isolated {

@@ -94,17 +94,20 @@ func (c *checker) supplied() {
 		})
 	}
 	packages := slices.DeleteFunc(slices.Sorted(maps.Keys(missing)), known)
+	if len(packages) > 1 && packages[0] == "" {
+		packages = append(packages[1:], "") // names of packages say more
+	}
 	remedy := "build it for this host, or with --full" // and, once, in more words
 	for i, pkg := range packages {
-		r := Reason{Code: MissingSymbols, Subject: cmp.Or(pkg, "types without a package"), Want: "nothing that the host lacks", Remedy: remedy}
-		if r.Found = list(missing[pkg]); len(missing[pkg]) > 8 {
+		r := Reason{Code: MissingSymbols, Subject: cmp.Or(pkg, "types without a package"), Want: "a host that has what the slim image leaves to it", Remedy: remedy}
+		if r.Found = "one without " + list(missing[pkg]); len(missing[pkg]) > 8 {
 			r.Found += fmt.Sprintf(" (%d in all)", len(missing[pkg]))
 		}
 		if i == 0 {
 			r.Remedy = c.missingRemedy(packages)
 		}
 		if i == maxMissing {
-			r.Subject, r.Found = fmt.Sprintf("%d more packages", len(packages)-i), "symbols of each"
+			r.Subject, r.Found = fmt.Sprintf("%d more packages", len(packages)-i), "one without some of each"
 		}
 		c.add(r)
 		if i == maxMissing {

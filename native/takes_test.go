@@ -128,11 +128,15 @@ func TestSupplied(t *testing.T) {
 	if len(r.Reasons) != 2 || !errors.Is(err, MissingSymbols) || r.NeedsNewProcess() {
 		t.Fatal(err)
 	}
-	if s := r.Reasons[0]; s.Subject != "example.com/p" || s.Found != "type:*example.com/p.T" || s.Remedy == "" {
+	if s := r.Reasons[0]; s.Subject != "example.com/p" || s.Found != "one without type:*example.com/p.T" || s.Remedy == "" {
 		t.Errorf("%+v", s)
 	}
-	if s := r.Reasons[1]; s.Subject != "strings" || s.Found != "strings.Nothing, strings.Void" || s.Remedy == "" {
+	if s := r.Reasons[1]; s.Subject != "strings" || s.Found != "one without strings.Nothing, strings.Void" || s.Remedy == "" {
 		t.Errorf("%+v", s)
+	}
+	r = rejection(t, check(self, "type:AAAAAAAA", "strings.Nothing")) // a name that says nothing comes last
+	if len(r.Reasons) != 2 || r.Reasons[0].Subject != "strings" || !strings.Contains(r.Reasons[0].Remedy, "--full, which") {
+		t.Error(r)
 	}
 	var many []string
 	for i := range 100 {

@@ -1,6 +1,7 @@
 package build
 
 import (
+	"cmp"
 	"debug/buildinfo"
 	"fmt"
 	"os"
@@ -74,11 +75,14 @@ func hostOf(name string, info *debug.BuildInfo) (host, error) {
 	if set["-tags"] != "" {
 		h.tags = strings.Split(set["-tags"], ",")
 	}
-	for _, k := range []string{"GOAMD64", "GOARM64", "GOEXPERIMENT", "GOFIPS140"} {
+	for _, k := range []string{"GOAMD64", "GOARM64"} { // they don't change what packages look like to each other
 		if v, ok := set[k]; ok {
 			h.env = append(h.env, k+"="+v)
 		}
 	}
+	// What the host does without, the plugin does without, whatever the environment says.
+	_, experiments, _ := strings.Cut(info.GoVersion, "X:")
+	h.env = append(h.env, "GOEXPERIMENT="+cmp.Or(set["GOEXPERIMENT"], experiments), "GOFIPS140="+cmp.Or(set["GOFIPS140"], "off"))
 	dir, ok := recordedDir(info, abiPath)
 	if !ok {
 		return host{}, &Refusal{Kind: ErrHost, Reason: fmt.Sprintf("%s doesn't contain %s", name, abiModule),

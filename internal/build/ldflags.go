@@ -34,7 +34,7 @@ func stringVariables(lists []string, hosts []*listed) (paths []string, err error
 		if err != nil {
 			return nil, err // checkLDFlags has refused it
 		}
-		for i, item := range items {
+		for i := range items {
 			text, ok := xFlag(items, i)
 			if !ok {
 				continue
@@ -44,7 +44,7 @@ func stringVariables(lists []string, hosts []*listed) (paths []string, err error
 				continue
 			}
 			if slices.ContainsFunc(hosts, func(p *listed) bool { return p.ImportPath == path }) {
-				return nil, &Refusal{Kind: ErrFlags, Reason: fmt.Sprintf("-ldflags has %s %s: this package belongs to the server, whose value counts", item, text),
+				return nil, &Refusal{Kind: ErrFlags, Reason: fmt.Sprintf("-ldflags sets %s: this package belongs to the server, whose value counts", text),
 					Remedy: "set it when the server is built"}
 			}
 			paths = append(paths, path)

@@ -310,7 +310,7 @@ func TestHostOf(t *testing.T) {
 	}
 	h, err := hostOf("server", info(debug.Module{Path: abiModule}, nil, "-tags=a,b", "-race=true", "-gcflags=all=-N", "-pgo=/p/x.pgo", "GOARM64=v8.0", "X=y"))
 	want := host{toolchain: "go1.26.8", goos: "linux", goarch: "arm64", tags: []string{"a", "b"}, profile: "/p/x.pgo", gcflags: "all=-N",
-		flags: []string{"-race=true", "-msan=false", "-asan=false"}, env: []string{"GOARM64=v8.0"}}
+		flags: []string{"-race=true", "-msan=false", "-asan=false"}, env: []string{"GOARM64=v8.0", "GOEXPERIMENT=nodwarf5", "GOFIPS140=off"}}
 	if diff := cmp.Diff(want, h, cmp.AllowUnexported(host{})); diff != "" || err != nil {
 		t.Errorf("%v (-want +got):\n%s", err, diff)
 	}
