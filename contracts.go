@@ -15,7 +15,7 @@ func (o Options) checkContracts() error {
 	}
 	self, err := native.Self()
 	if err != nil {
-		return fmt.Errorf("Contracts: read this program's file: %w", err)
+		return fmt.Errorf("read this program's file for its contracts: %w", err)
 	}
 	return checkContracts(o.Contracts, self.Executable)
 }

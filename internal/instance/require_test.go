@@ -19,14 +19,12 @@ type pricer interface {
 type (
 	prices     struct{}
 	otherName  struct{ prices }
-	byPointer  struct{ prices }
 	otherPrice struct{ prices }
 )
 
 func (prices) Price(string, ...int) (int, error) { return 1, nil }
 func (prices) Name() string                      { return "" }
 func (otherName) Name(int) string                { return "" }
-func (*byPointer) Name(int) string               { return "" } // hides that of prices
 func (otherPrice) Price(string, []int) (int, error) {
 	return 1, nil
 }

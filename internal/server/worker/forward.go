@@ -54,8 +54,6 @@ func newProxy(to *offers, log *slog.Logger) *proxy {
 	}}
 }
 
-func (p *proxy) close() { p.transport.CloseIdleConnections() }
-
 // noRoom is how often connectTo tries again.
 const noRoom = 20 * time.Millisecond
 
