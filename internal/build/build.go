@@ -134,7 +134,7 @@ func prepare(ctx context.Context, opts Options) (*surveyed, *plan, error) {
 // newResult returns what the image and the plan determine of a result.
 func newResult(info *native.Info, p *plan) *Result {
 	r := &Result{Package: p.Main, PluginPath: info.PluginPath, Toolchain: info.Toolchain,
-		Contracts: slices.Sorted(maps.Keys(p.Contracts)), Fresh: []string{}, Private: []string{}}
+		Contracts: slices.AppendSeq([]string{}, maps.Keys(p.Contracts)), Fresh: []string{}, Private: []string{}}
 	if s := info.Seal; s != nil {
 		r.Slim, r.Along, r.WhyFull = s.Slim, s.Along, s.WhyFull
 	}
@@ -146,6 +146,7 @@ func newResult(info *native.Info, p *plan) *Result {
 			r.Private = append(r.Private, path)
 		}
 	}
+	slices.Sort(r.Contracts)
 	slices.Sort(r.Fresh)
 	slices.Sort(r.Private)
 	return r
