@@ -14,7 +14,7 @@ import (
 )
 
 // Start is New without the wait for the plugins: each serves as soon as it is up, however long others take. While a plugin boots its
-// callers wait, and get 503 or generations.ErrEmpty from 3 s after the beginning of the boot. Deploy, Rollback and Give wait for the
+// callers wait, and get 503 or generations.ErrEmpty once Options.BootWait is over. Deploy, Rollback and Give wait for the
 // end of the boot, and Close ends it. ctx is the boot's; Booted waits for its end and returns what became of it.
 func Start(ctx context.Context, opts Options) (*Host, error) {
 	return startHost(ctx, opts, nil)

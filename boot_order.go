@@ -24,7 +24,7 @@ type boots struct {
 
 	over      chan struct{} // closed at the end, when err is set
 	err       error
-	impatient chan struct{} // closed when callers no longer wait for plugins that are not up, see bootWait
+	impatient chan struct{} // closed when callers no longer wait for plugins that are not up, see Options.BootWait
 
 	mu       sync.Mutex // guards what follows
 	total    int
@@ -39,10 +39,6 @@ type boots struct {
 const (
 	// bootPatience is how long a plugin's boot takes before the next one begins beside it.
 	bootPatience = time.Second
-
-	// bootWait is how long after the beginning of a boot callers wait for a plugin that isn't up. It covers a usual restart, which
-	// then fails no request; and callers of a slow plugin don't pile up.
-	bootWait = 3 * time.Second
 
 	// bootSuspicion is the share of the suspicion of the last crash with which an image boots after all others, and alone.
 	bootSuspicion = 0.2
@@ -65,7 +61,7 @@ func newBoots(h *Host, release generations.Release, record *blame.Record, leftOu
 
 // inTurn boots the plugins, and returns when all are up or refused.
 func (b *boots) inTurn(ctx context.Context) {
-	time.AfterFunc(bootWait, func() { close(b.impatient) })
+	time.AfterFunc(b.host.opts.BootWait, func() { close(b.impatient) })
 	b.tell()
 	usual, suspects := b.order()
 	b.lane.expect(len(usual))

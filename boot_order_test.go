@@ -50,7 +50,7 @@ func TestServesWhileBooting(t *testing.T) {
 	}
 	inNew, letGo := w.holds("b1 New")
 	o := w.options("a", "b", "e")
-	o.CheckpointInterval = 12 * time.Millisecond
+	o.CheckpointInterval, o.BootWait = 12*time.Millisecond, 3*time.Second
 	var told []string
 	o.Process = &Process{Booting: func(p BootProgress) { told = append(told, p.String()) }}
 	r := w.starts(o)

@@ -84,6 +84,11 @@ type Options struct {
 	// Export and Start take is added. The checkpoint that Close takes has no such limit. Default: 50 ms.
 	CheckpointPause time.Duration
 
+	// BootWait is how long after the beginning of a boot callers of a plugin that isn't up wait for it, instead of getting 503
+	// or generations.ErrEmpty. It covers a usual restart, which then fails no request; and callers of a slow plugin don't pile
+	// up. Default: 10 s.
+	BootWait time.Duration
+
 	// Settle is how long a plugin's file must be quiet before a change to it is loaded, in Dev mode; 1 s if that is
 	// longer and the file is polled. A file that keeps changing is looked at after 2 s all the same. Default: 50 ms.
 	Settle time.Duration
@@ -169,6 +174,7 @@ func DefaultOptions() Options { return Options{}.withDefaults() }
 func (o Options) withDefaults() Options {
 	setDefault(&o.OpenTimeout, 10*time.Second)
 	setDefault(&o.DrainTimeout, 10*time.Second)
+	setDefault(&o.BootWait, 10*time.Second)
 	setDefault(&o.Settle, 50*time.Millisecond)
 	setDefault(&o.Keep, 100)
 	setDefault(&o.StateLimit, 1<<30)
@@ -198,7 +204,8 @@ func (o Options) resolve() (Options, error) {
 		name  string
 		value int64
 	}{
-		{"OpenTimeout", int64(o.OpenTimeout)}, {"DrainTimeout", int64(o.DrainTimeout)}, {"Settle", int64(o.Settle)},
+		{"OpenTimeout", int64(o.OpenTimeout)}, {"DrainTimeout", int64(o.DrainTimeout)}, {"BootWait", int64(o.BootWait)},
+		{"Settle", int64(o.Settle)},
 		{"Probation", int64(o.Probation)}, {"CheckpointPause", int64(o.CheckpointPause)},
 		{"StateLimit", o.StateLimit}, {"CacheBytes", o.CacheBytes},
 	} {

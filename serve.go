@@ -72,7 +72,7 @@ func (p *plugin) acquire(r *http.Request) (generations.Lease[*loaded], error) {
 	return p.lease(r.Context())
 }
 
-// lease takes a lease. While the plugin boots it waits for that, see bootWait.
+// lease takes a lease. While the plugin boots it waits for that, see Options.BootWait.
 func (p *plugin) lease(ctx context.Context) (generations.Lease[*loaded], error) {
 	for {
 		lease, err := p.slot.Acquire(ctx)

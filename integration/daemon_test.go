@@ -77,7 +77,8 @@ func newPlace(t testing.TB) place {
 // start runs a server in the place and waits until it serves. It is stopped when the test ends.
 func (p place) start(t testing.TB, args ...string) *daemon {
 	t.Helper()
-	args = append([]string{"run", "--listen", "127.0.0.1:0", "--store", p.store, "--control", p.control, "--log-format", "json"}, args...)
+	args = append([]string{"run", "--listen", "127.0.0.1:0", "--store", p.store, "--control", p.control, "--log-format", "json",
+		"--boot-wait", patience.String()}, args...)
 	return startServer(t, p, server, args...)
 }
 

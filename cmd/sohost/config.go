@@ -34,6 +34,7 @@ type config struct {
 	Settle          time.Duration
 	OpenTimeout     time.Duration
 	DrainTimeout    time.Duration
+	BootWait        time.Duration
 	HeaderTimeout   time.Duration
 	BodyTimeout     time.Duration
 	IdleTimeout     time.Duration

@@ -105,6 +105,7 @@ func (c *config) options() sohost.Options {
 		Settle:             c.Settle,
 		OpenTimeout:        c.OpenTimeout,
 		DrainTimeout:       c.DrainTimeout,
+		BootWait:           c.BootWait,
 		StateLimit:         int64(c.StateLimit),
 		CheckpointInterval: c.Checkpoints,
 		CheckpointPause:    c.CheckpointPause,

@@ -61,6 +61,8 @@ func (c *config) bind() []setting {
 			help: "limit for the probe of an image (without waits for a CPU), then for opening it and New, and then for Start"},
 		{key: "drain_timeout", value: asDuration(&c.DrainTimeout, d.DrainTimeout),
 			help: "limit for draining a stateful plugin, and then for Stop, Export and Import"},
+		{key: "boot_wait", value: asDuration(&c.BootWait, d.BootWait),
+			help: "how long after the beginning of a boot callers wait for a plugin that isn't up, instead of getting 503"},
 		{key: "keep", value: asNumber(&c.Keep, d.Keep),
 			help: "keep this many releases in the store; -1 keeps all"},
 		{key: "probation", value: asDuration(&c.Probation, d.Probation),
