@@ -34,7 +34,7 @@ func (i *Info) foreign(s *symbols) (names, packages []string) {
 // or a language runtime. A test compares the list with the sources of the standard library.
 func runtimeSymbol(name string) bool {
 	switch name {
-	case "crosscall1", "crosscall2", "_crosscall2_ptr", "x_crosscall2_ptr", "fatalf", "main", "addMulVVWx",
+	case "crosscall1", "crosscall2", "_crosscall2_ptr", "x_crosscall2_ptr", "fatalf", "threadentry", "main", "addMulVVWx",
 		"p256IsZero", "p256MulInternal", "p256SqrInternal", "p256SubInternal",
 		"_init", "_fini", "_start", "_end", "_edata", "_etext", "__bss_start", "__bss_start__", "__bss_end__", "_bss_end__", "__end__",
 		"data_start", "__data_start", "_IO_stdin_used", "__TMC_END__", "__dso_handle":
