@@ -17,7 +17,7 @@ func TestServesWhileBooting(t *testing.T) {
 	s := newCrashServer(t)
 	install(t, newSourceOf(t, "crasher", filepath.Join("testdata", "crasher")).build(), filepath.Join(s.place.plugins, "crasher.so"))
 	install(t, newSource(t, "counter").build(), filepath.Join(s.place.plugins, "later.so")) // which boots after it
-	s.daemon = s.place.start(t, "--plugins", s.place.plugins, "--open-timeout", "5m", "--boot-wait", "1s")
+	s.daemon = s.place.start(t, "--plugins", s.place.plugins, "--open-timeout", "5m", "--boot-wait", "10s")
 	_, generation := s.get("/later")
 	s.onStep("new", "hang")
 	if err := syscall.Kill(s.status().Worker.PID, syscall.SIGKILL); err != nil {

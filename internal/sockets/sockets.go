@@ -23,7 +23,8 @@ func Of(local netip.AddrPort) (inode string, ok bool) {
 			if len(f) < 10 {
 				continue
 			}
-			if a, err := kernelAddr(f[1]); err == nil && a == local {
+			// What is over, but not forgotten yet, has no inode any more, and another socket may have its address.
+			if a, err := kernelAddr(f[1]); err == nil && a == local && f[9] != "0" {
 				return f[9], true
 			}
 		}

@@ -31,6 +31,37 @@ func TestOwn(t *testing.T) {
 	}
 }
 
+// TestOver opens a socket with the address of a connection that is over. The kernel lists that, too, for a while.
+func TestOver(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := net.Dial("tcp", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	accepted, err := l.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	address := netip.MustParseAddrPort(l.Addr().String())
+	accepted.Close() // who closes first is remembered
+	c.Close()
+	l.Close()
+	if inode, ok := Of(address); ok {
+		t.Errorf("nothing is open, but %v is socket %q", address, inode)
+	}
+	l, err = net.Listen("tcp", address.String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	if inode, ok := Of(address); !ok || !Own()[inode] {
+		t.Errorf("%v is socket %q, %v", address, inode, ok)
+	}
+}
+
 func TestKernelAddr(t *testing.T) {
 	for text, want := range map[string]string{
 		"0100007F:1F90": "127.0.0.1:8080", "0000000000000000FFFF00000100007F:1F90": "127.0.0.1:8080",
