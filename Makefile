@@ -75,10 +75,11 @@ load: ## reload and hand over under load REPEATS (10) times as often as make tes
 waits: ## measure how long callers wait beside checkpoints of ENTRIES (1,000,000), SIZE (0) bytes more each, for WAITFOR (10m), and for a rollback
 	$(INTEGRATION) -run 'TestCheckpointWaits|TestRollbackWaits' -v -args -wait-for $(WAITFOR) -wait-entries $(ENTRIES) -wait-size $(SIZE)
 
-long: ## run what make test shortens or skips outside of ./integration
+long: ## run what make test shortens or skips, and no other target runs
 	$(GO) test -trimpath -timeout 30m ./generations ./internal/build ./internal/state ./scripts/keep
 	$(GO) test -trimpath -timeout 30m -run TestKeep ./native
 	$(GO) test -trimpath -timeout 30m -run 'TestSweep|TestModel|Faults' . ./internal/server/supervisor
+	$(INTEGRATION) -run 'TestContractChanged|TestContractState|TestThinProgram'
 
 fuzz: ## fuzz each parser for FUZZTIME (30s)
 	@scripts/fuzz.sh $(FUZZTIME)

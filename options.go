@@ -5,14 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"path"
 	"path/filepath"
 	"reflect"
-	"strings"
 	"time"
 
 	"github.com/sohost/sohost/abi"
-	"github.com/sohost/sohost/generations"
 )
 
 // Options configures a Host. Only Store is required: the zero value of every other field means its default. Negative
@@ -27,8 +24,7 @@ type Options struct {
 
 	// Dir is a directory in which each *.so file is a plugin in Dev mode, named after the file and routed under /NAME.
 	// Hidden files are ignored, and so are files whose name or route a configured plugin has. A file that appears later
-	// is a new plugin. Removing a file has no effect until the next start, unless it never
-	// served. Default: no directory.
+	// is a new plugin. Removing a file has no effect until the next start, unless it never served. Default: no directory.
 	Dir string
 
 	// Logger receives one line for each reload and each refusal, besides warnings. Default: slog.Default().
@@ -123,51 +119,6 @@ type Options struct {
 	Process *Process `json:"-"`
 }
 
-// Plugin configures one plugin.
-type Plugin struct {
-	// Name identifies the plugin in the store, in Status and in Call. It consists of letters, digits, '.', '-' and '_',
-	// and begins with a letter or digit.
-	Name string
-
-	// Image is the path of the plugin's .so file. A relative path is relative to the working directory.
-	Image string
-
-	// Mode is Dev or Prod. Default: Prod.
-	Mode Mode
-
-	// Routes lists the URL path prefixes whose requests the plugin serves. Each begins with "/" and covers itself and
-	// everything below it, by whole path segments. If several cover a path, the longest wins. Default: none; the plugin
-	// is reached through Call alone.
-	Routes []string
-
-	// Probe is Walled or Unwalled. Default: Walled.
-	Probe ProbeMode
-
-	// Args is what the plugin gets from abi.Host.Args. Default: empty.
-	Args map[string]string
-}
-
-// Mode determines when a change of a plugin's file is loaded.
-type Mode string
-
-const (
-	// Dev loads a changed file as soon as it is quiet, see Options.Settle.
-	Dev Mode = "dev"
-	// Prod loads a changed file only on Deploy.
-	Prod Mode = "prod"
-)
-
-// ProbeMode determines what an image's init functions may do while it is opened in a child process first.
-type ProbeMode string
-
-const (
-	// Walled lets them read files and write temporary ones: no network, no processes, no other writes; and it limits
-	// memory and open files. Status.Probe says what enforces that.
-	Walled ProbeMode = "walled"
-	// Unwalled lets them do what this process may do. It is for plugins that can't be opened otherwise, and are trusted.
-	Unwalled ProbeMode = "unwalled"
-)
-
 // DefaultOptions returns Options with the defaults of all numeric fields filled in. Logger, Emit and Process are nil.
 func DefaultOptions() Options { return Options{}.withDefaults() }
 
@@ -205,8 +156,7 @@ func (o Options) resolve() (Options, error) {
 		value int64
 	}{
 		{"OpenTimeout", int64(o.OpenTimeout)}, {"DrainTimeout", int64(o.DrainTimeout)}, {"BootWait", int64(o.BootWait)},
-		{"Settle", int64(o.Settle)},
-		{"Probation", int64(o.Probation)}, {"CheckpointPause", int64(o.CheckpointPause)},
+		{"Settle", int64(o.Settle)}, {"Probation", int64(o.Probation)}, {"CheckpointPause", int64(o.CheckpointPause)},
 		{"StateLimit", o.StateLimit}, {"CacheBytes", o.CacheBytes},
 	} {
 		if limit.value < 0 {
@@ -260,45 +210,4 @@ func setDefault[T comparable](field *T, value T) {
 	if *field == zero {
 		*field = value
 	}
-}
-
-func (p Plugin) resolve() (Plugin, error) {
-	var errs []error
-	if !generations.ValidName(p.Name) {
-		errs = append(errs, fmt.Errorf("%w: want letters, digits, '.', '-' and '_', beginning with a letter or digit",
-			generations.ErrName))
-	}
-	if p.Image == "" {
-		errs = append(errs, errors.New("no image: name the .so"))
-	} else {
-		abs, err := filepath.Abs(p.Image)
-		errs = append(errs, err)
-		p.Image = abs
-	}
-	switch p.Mode {
-	case "":
-		p.Mode = Prod
-	case Dev, Prod:
-	default:
-		errs = append(errs, fmt.Errorf("mode %q: want %q or %q", p.Mode, Dev, Prod))
-	}
-	switch p.Probe {
-	case "":
-		p.Probe = Walled
-	case Walled, Unwalled:
-	default:
-		errs = append(errs, fmt.Errorf("probe %q: want %q or %q", p.Probe, Walled, Unwalled))
-	}
-	routes := make([]string, 0, len(p.Routes))
-	for _, r := range p.Routes {
-		if !strings.HasPrefix(r, "/") {
-			errs = append(errs, fmt.Errorf("route %q: want a path that begins with /", r))
-		}
-		routes = append(routes, path.Clean(r))
-	}
-	p.Routes = routes
-	if err := errors.Join(errs...); err != nil {
-		return p, fmt.Errorf("plugin %s: %w", p.Name, err)
-	}
-	return p, nil
 }

@@ -24,7 +24,8 @@ type SlotOptions struct {
 //
 // While a generation is in a slot its shards are zero or more. Swap and Gate make another one current first, and then bar each
 // shard of the old one: they add barred, which makes it negative, whatever it counts. Acquire adds one to a shard of the
-// generation that it has loaded, and sees by the sum whether the shard was barred. One atomic operation counts and asks, and Go's atomic operations have one order that all goroutines agree on, so for each shard there are two interleavings:
+// generation that it has loaded, and sees by the sum whether the shard was barred. One atomic operation counts and asks, and Go's
+// atomic operations have one order that all goroutines agree on, so for each shard there are two interleavings:
 //
 //	Acquire: load g                              Acquire: load g
 //	Acquire: shard + 1: positive, a lease        Swap:    current = next

@@ -38,7 +38,7 @@ var uncalled = []struct {
 }
 
 // TestKeep compares the functions that the compiler inserts calls of, by its sources, with those that a program has that imports this
-// package. A new release may add some: then keep.go must make the compiler use them.
+// package. A new release may add some: then keep_runtime.go must make the compiler use them.
 func TestKeep(t *testing.T) {
 	program := thinProgram(t)
 	f, err := elf.Open(program)
@@ -67,7 +67,7 @@ func TestKeep(t *testing.T) {
 		switch {
 		case !exists[name], has[name]:
 		case why == "":
-			t.Errorf("the program lacks runtime.%s, and a slim image may need it: have keep.go use it", name)
+			t.Errorf("the program lacks runtime.%s, and a slim image may need it: have keep_runtime.go use it", name)
 		default:
 			used[why] = true
 		}

@@ -11,6 +11,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/sohost/sohost/internal/slim"
 )
 
 // Assembly names its own package's symbols without a path, and those of other packages with it, as in
@@ -174,7 +176,7 @@ func symabis(list string, paths map[string]string, p *plan) (string, error) {
 	prefixes := make(map[string]string) // import paths of private packages
 	for path := range p.Roles {
 		if p.private(path) {
-			prefixes[symbolPrefix(path)] = path
+			prefixes[slim.Escape(path)] = path
 		}
 	}
 	var out strings.Builder
@@ -191,7 +193,7 @@ func symabis(list string, paths map[string]string, p *plan) (string, error) {
 		if to == "" {
 			return "", unknownPath(name, owner)
 		}
-		fmt.Fprintf(&out, "%s %s.%s %s", verb, symbolPrefix(to), symbol, tail)
+		fmt.Fprintf(&out, "%s %s.%s %s", verb, slim.Escape(to), symbol, tail)
 	}
 	return out.String(), nil
 }

@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/sohost/sohost/internal/slim"
 )
 
 // A go:linkname directive names a symbol by its package's path. The paths of the standard library don't change. If a
@@ -84,7 +86,7 @@ func (p *plan) linkNames(packages []*listed) error {
 	}
 	owners := make(map[string]string) // import paths, by the prefix of symbols
 	for _, pkg := range packages {
-		owners[symbolPrefix(pkg.ImportPath)] = pkg.ImportPath
+		owners[slim.Escape(pkg.ImportPath)] = pkg.ImportPath
 	}
 	namers := make(map[string][]string) // import paths, by the symbol that they name
 	named := make(map[string]bool)      // symbols whose owner has a directive for them
@@ -143,7 +145,7 @@ func splitSymbol(name string) (prefix, rest string) {
 func (p *plan) directives(args []string, importPath string, paths map[string]string, work string) ([]string, error) {
 	prefixes := make(map[string]string)
 	for from, to := range paths {
-		prefixes[symbolPrefix(from)] = symbolPrefix(to)
+		prefixes[slim.Escape(from)] = slim.Escape(to)
 	}
 	aliases := slices.Clone(p.Aliases[importPath])
 	target := func(l linkname) string {
@@ -151,7 +153,7 @@ func (p *plan) directives(args []string, importPath string, paths map[string]str
 			// A second directive for the same symbol would be an error, so this one gets the target too.
 			if i := slices.Index(aliases, l.local); i >= 0 {
 				aliases = slices.Delete(aliases, i, i+1)
-				return symbolPrefix(importPath) + "." + l.local
+				return slim.Escape(importPath) + "." + l.local
 			}
 			return ""
 		}
@@ -192,7 +194,7 @@ func (p *plan) directives(args []string, importPath string, paths map[string]str
 	}
 	src := fmt.Sprintf("package %s\n\nimport _ \"unsafe\"\n", clause)
 	for _, s := range aliases {
-		src += fmt.Sprintf("\n//go:linkname %s %s.%s\n", s, symbolPrefix(importPath), s)
+		src += fmt.Sprintf("\n//go:linkname %s %s.%s\n", s, slim.Escape(importPath), s)
 	}
 	file := filepath.Join(work, "sohost_linkname.go")
 	return append(args, file), os.WriteFile(file, []byte(src), 0o600)

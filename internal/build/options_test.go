@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/sohost/sohost/internal/slim"
 )
 
 func TestDefaults(t *testing.T) {
@@ -238,7 +239,7 @@ func TestNames(t *testing.T) {
 	for path, want := range map[string]string{
 		"fmt": "fmt", "gopkg.in/yaml.v3": "gopkg.in/yaml%2ev3", "a.b/c": "a.b/c", "a b": "a%20b", `a"b%`: "a%22b%25", "ä": "%c3%a4", "a\x7f": "a%7f",
 	} {
-		if got := symbolPrefix(path); got != want {
+		if got := slim.Escape(path); got != want {
 			t.Errorf("%q: got %s, want %s", path, got, want)
 		}
 	}

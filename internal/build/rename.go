@@ -11,6 +11,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/sohost/sohost/internal/slim"
 )
 
 // idLen is the number of characters of an action id in a path: 72 bits.
@@ -76,23 +78,7 @@ func (r renamings) undo(text string) string {
 	var pairs []string
 	// A longer path comes first: one path can be the beginning of another.
 	for _, to := range slices.SortedFunc(maps.Keys(r), func(a, b string) int { return cmp.Or(len(b)-len(a), strings.Compare(a, b)) }) {
-		pairs = append(pairs, to, r[to], symbolPrefix(to), symbolPrefix(r[to]))
+		pairs = append(pairs, to, r[to], slim.Escape(to), slim.Escape(r[to]))
 	}
 	return strings.NewReplacer(pairs...).Replace(text)
-}
-
-// symbolPrefix escapes an import path as the toolchain does in symbol names: dots in the last element, control characters,
-// spaces, percent signs, quotes and everything beyond ASCII become %xx (cmd/internal/objabi.PathToPrefix).
-func symbolPrefix(p string) string {
-	slash := strings.LastIndexByte(p, '/')
-	var b strings.Builder
-	for i := range len(p) {
-		c := p[i]
-		if c <= ' ' || c == '.' && i > slash || c == '%' || c == '"' || c >= 0x7f {
-			fmt.Fprintf(&b, "%%%02x", c)
-			continue
-		}
-		b.WriteByte(c)
-	}
-	return b.String()
 }

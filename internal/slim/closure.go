@@ -58,7 +58,7 @@ func Close(host *Host, packages []Package, main string) (*Closure, error) {
 
 // roots returns the names that the linker begins with, besides those of initialisation (cmd/link, deadcode).
 func roots(main string) []name {
-	prefix := escape(main)
+	prefix := Escape(main)
 	return []name{
 		{"go:plugin.tabs", goobj.ABI0}, {"go:plugin.exports", goobj.ABI0}, {prefix + ".main", goobj.ABIInternal}, {"runtime.unreachableMethod", goobj.ABIInternal},
 		{"runtime.lastmoduledatap", goobj.ABI0}, {"runtime.tlsg", goobj.ABI0}, {"type:runtime.moduledata", goobj.ABI0},

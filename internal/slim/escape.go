@@ -5,9 +5,9 @@ import (
 	"strings"
 )
 
-// escape escapes an import path as the toolchain does in symbol names: dots in the last element, control characters,
+// Escape escapes an import path as the toolchain does in symbol names: dots in the last element, control characters,
 // spaces, percent signs, quotes and everything beyond ASCII become %xx (cmd/internal/objabi.PathToPrefix).
-func escape(p string) string {
+func Escape(p string) string {
 	slash := strings.LastIndexByte(p, '/')
 	var b strings.Builder
 	for i := range len(p) {

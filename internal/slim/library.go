@@ -36,7 +36,7 @@ type library struct {
 func newLibrary(packages []Package) *library {
 	l := &library{packages: make(map[string]Package), read: make(map[string]*goobj.Archive), symbols: make(map[string]map[name]place)}
 	for _, p := range packages {
-		l.packages[escape(p.Path)] = p
+		l.packages[Escape(p.Path)] = p
 	}
 	return l
 }

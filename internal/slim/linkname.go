@@ -11,7 +11,7 @@ import (
 // certain packages only, it knows in any case (cmd/link/internal/loader, checkLinkname).
 func (c *Closure) CheckLinknames() error {
 	for _, path := range c.Along {
-		archive, _, err := c.library.open(escape(path))
+		archive, _, err := c.library.open(Escape(path))
 		if err != nil {
 			return err
 		}
@@ -21,7 +21,7 @@ func (c *Closure) CheckLinknames() error {
 				if !s.IsLinkname() || s.ABI == goobj.Static {
 					continue
 				}
-				if err := c.checkLinkname(escape(path), name{s.Name, s.ABI}); err != nil {
+				if err := c.checkLinkname(Escape(path), name{s.Name, s.ABI}); err != nil {
 					return err
 				}
 			}

@@ -1,0 +1,98 @@
+package sohost
+
+import (
+	"errors"
+	"fmt"
+	"path"
+	"path/filepath"
+	"strings"
+
+	"github.com/sohost/sohost/generations"
+)
+
+// Plugin configures one plugin.
+type Plugin struct {
+	// Name identifies the plugin in the store, in Status and in Call. It consists of letters, digits, '.', '-' and '_',
+	// and begins with a letter or digit.
+	Name string
+
+	// Image is the path of the plugin's .so file. A relative path is relative to the working directory.
+	Image string
+
+	// Mode is Dev or Prod. Default: Prod.
+	Mode Mode
+
+	// Routes lists the URL path prefixes whose requests the plugin serves. Each begins with "/" and covers itself and
+	// everything below it, by whole path segments. If several cover a path, the longest wins. Default: none; the plugin
+	// is reached through Call alone.
+	Routes []string
+
+	// Probe is Walled or Unwalled. Default: Walled.
+	Probe ProbeMode
+
+	// Args is what the plugin gets from abi.Host.Args. Default: empty.
+	Args map[string]string
+}
+
+// Mode determines when a change of a plugin's file is loaded.
+type Mode string
+
+const (
+	// Dev loads a changed file as soon as it is quiet, see Options.Settle.
+	Dev Mode = "dev"
+	// Prod loads a changed file only on Deploy.
+	Prod Mode = "prod"
+)
+
+// ProbeMode determines what an image's init functions may do while it is opened in a child process first.
+type ProbeMode string
+
+const (
+	// Walled lets them read files and write temporary ones: no network, no processes, no other writes; and it limits
+	// memory and open files. Status.Probe says what enforces that.
+	Walled ProbeMode = "walled"
+	// Unwalled lets them do what this process may do. It is for plugins that can't be opened otherwise, and are trusted.
+	Unwalled ProbeMode = "unwalled"
+)
+
+// resolve checks the plugin's options and fills in the defaults. Its error lists everything that is wrong.
+func (p Plugin) resolve() (Plugin, error) {
+	var errs []error
+	if !generations.ValidName(p.Name) {
+		errs = append(errs, fmt.Errorf("%w: want letters, digits, '.', '-' and '_', beginning with a letter or digit",
+			generations.ErrName))
+	}
+	if p.Image == "" {
+		errs = append(errs, errors.New("no image: name the .so"))
+	} else {
+		abs, err := filepath.Abs(p.Image)
+		errs = append(errs, err)
+		p.Image = abs
+	}
+	switch p.Mode {
+	case "":
+		p.Mode = Prod
+	case Dev, Prod:
+	default:
+		errs = append(errs, fmt.Errorf("mode %q: want %q or %q", p.Mode, Dev, Prod))
+	}
+	switch p.Probe {
+	case "":
+		p.Probe = Walled
+	case Walled, Unwalled:
+	default:
+		errs = append(errs, fmt.Errorf("probe %q: want %q or %q", p.Probe, Walled, Unwalled))
+	}
+	routes := make([]string, 0, len(p.Routes))
+	for _, r := range p.Routes {
+		if !strings.HasPrefix(r, "/") {
+			errs = append(errs, fmt.Errorf("route %q: want a path that begins with /", r))
+		}
+		routes = append(routes, path.Clean(r))
+	}
+	p.Routes = routes
+	if err := errors.Join(errs...); err != nil {
+		return p, fmt.Errorf("plugin %s: %w", p.Name, err)
+	}
+	return p, nil
+}
