@@ -2,12 +2,9 @@ package sohost
 
 import (
 	"context"
-	"fmt"
-	"reflect"
 	"sync/atomic"
 
 	"github.com/sohost/sohost/generations"
-	"github.com/sohost/sohost/internal/instance"
 )
 
 // A Handle is a plugin of a Host that was looked up once, for calls of its instances as a T, most often an interface of a
@@ -79,14 +76,13 @@ func (h *Handle[T]) await(ctx context.Context, none lease) (Lease[T], error) {
 
 // see finds out whether the instance is a T, and remembers it for the first such T: a type assertion costs more than all the rest.
 func (h *Handle[T]) see(l lease) (Lease[T], error) {
-	value := l.Value().Value()
-	t, ok := value.(T)
-	if !ok {
+	t, err := as[T](h.name, l.Value().Value())
+	if err != nil {
 		l.Release()
-		return Lease[T]{}, fmt.Errorf("plugin %s: %w; nothing was called", h.name, instance.Lacks(value, reflect.TypeFor[T]()))
+		return Lease[T]{}, err
 	}
-	var as any = &t
-	l.Value().seen.CompareAndSwap(nil, &as)
+	var seen any = &t
+	l.Value().seen.CompareAndSwap(nil, &seen)
 	return Lease[T]{lease: l, value: t}, nil
 }
 

@@ -44,9 +44,19 @@ func (o Options) checkRequire(plugin string) error {
 // If the instance is no T, Call returns an ErrNotImplemented and doesn't call fn. In all else it does what Host.Call does.
 func Call[T any](ctx context.Context, h *Host, plugin string, fn func(T) error) error {
 	return h.Call(ctx, plugin, func(value abi.Instance) error {
-		if t, ok := value.(T); ok {
-			return fn(t)
+		t, err := as[T](plugin, value)
+		if err != nil {
+			return err
 		}
-		return fmt.Errorf("plugin %s: %w; nothing was called", plugin, instance.Lacks(value, reflect.TypeFor[T]()))
+		return fn(t)
 	})
+}
+
+// as returns the instance as a T. The error matches ErrNotImplemented, and says what the instance lacks.
+func as[T any](plugin string, value abi.Instance) (T, error) {
+	t, ok := value.(T)
+	if !ok {
+		return t, fmt.Errorf("plugin %s: %w; nothing was called", plugin, instance.Lacks(value, reflect.TypeFor[T]()))
+	}
+	return t, nil
 }
