@@ -192,6 +192,11 @@ var violations = map[string][]func(e *editable){
 		func(e *editable) { e.put64(e.initializer()+16, 0) },
 		func(e *editable) { e.put64(e.initializer(), binary.LittleEndian.Uint64(e.b[e.initializer():])+16) },
 	},
+	"type links": {
+		func(e *editable) { e.put32(e.offset(e.typeLinksAt().table), 1<<31) },
+		func(e *editable) { t := e.typeLinksAt(); e.put32(e.offset(t.table+t.n*4-4), uint32(t.typesSize)) },
+		func(e *editable) { e.put64(e.offset(e.f.Section(".go.module").Addr+wordTypeLinksN*8), 1<<40) },
+	},
 }
 
 // TestRules violates each rule.
