@@ -605,12 +605,12 @@ func TestPluginHost(t *testing.T) {
 	w.file("b", "b1")
 	o := w.options("a", "b")
 	o.Plugins[0].Args = map[string]string{"k": "v"}
-	var emitted []abi.Point
-	o.Emit = func(_ context.Context, plugin string, points []abi.Point) error {
+	var emitted []abi.Table
+	o.Emit = func(_ context.Context, plugin string, tables []abi.Table) error {
 		if plugin != "a" {
 			t.Errorf("emitted by %s", plugin)
 		}
-		emitted = points
+		emitted = tables
 		return errFault
 	}
 	r := w.host(o)
@@ -629,8 +629,8 @@ func TestPluginHost(t *testing.T) {
 	if a.Args()["k"] != "v" || b.Args() == nil {
 		t.Error("arguments can be changed, or are nil")
 	}
-	if err := a.Emit(t.Context(), make([]abi.Point, 2)); err != errFault || len(emitted) != 2 {
-		t.Errorf("Emit gives %v, %d points came", err, len(emitted))
+	if err := a.Emit(t.Context(), make([]abi.Table, 2)); err != errFault || len(emitted) != 2 {
+		t.Errorf("Emit gives %v, %d tables came", err, len(emitted))
 	}
 	a.Cache().Put("x", []byte("1"), 0)
 	a.SharedCache().Put("y", []byte("2"), 0)
@@ -641,7 +641,10 @@ func TestPluginHost(t *testing.T) {
 		t.Error("the shared cache isn't shared")
 	}
 	if err := hostWithoutEmit(t).Emit(t.Context(), nil); err == nil {
-		t.Error("with nowhere to put points Emit succeeds")
+		t.Error("with nowhere to put rows Emit succeeds")
+	}
+	if _, err := a.Query(t.Context(), abi.Query{}); err == nil {
+		t.Error("with nothing to ask Query succeeds")
 	}
 }
 

@@ -30,9 +30,13 @@ type Options struct {
 	// Logger receives one line for each reload and each refusal, besides warnings. Default: slog.Default().
 	Logger *slog.Logger `json:"-"`
 
-	// Emit receives the points that plugins emit through abi.Host. It may be called from any goroutine. Default: a
-	// plugin's Emit returns an error.
-	Emit func(ctx context.Context, plugin string, points []abi.Point) error `json:"-"`
+	// Emit receives the rows that plugins emit through abi.Host, which says what it promises. It may be called from any goroutine, and
+	// must not keep the tables. Default: a plugin's Emit returns an error.
+	Emit func(ctx context.Context, plugin string, tables []abi.Table) error `json:"-"`
+
+	// Query answers the queries that plugins make through abi.Host. It may be called from any goroutine. Default: a plugin's Query
+	// returns an error.
+	Query func(ctx context.Context, plugin string, q abi.Query) ([]abi.Table, error) `json:"-"`
 
 	// Contracts names the packages that the program shares with its plugins, besides package abi and the standard library, by
 	// their import paths. They and what they import are the program's in every plugin, so that their types, errors and variables

@@ -34,10 +34,21 @@ func (o *pluginHost) Services() any {
 	return nil
 }
 
-func (o *pluginHost) Emit(ctx context.Context, points []abi.Point) error {
+// Go is never called: each instance has its own.
+func (o *pluginHost) Go(func(context.Context)) bool { return false }
+
+func (o *pluginHost) Emit(ctx context.Context, tables []abi.Table) error {
 	emit := o.plugin.host.opts.Emit
 	if emit == nil {
-		return errors.New("this host has nowhere to put points")
+		return errors.New("this host has nowhere to put rows")
 	}
-	return emit(ctx, o.plugin.Name, points)
+	return emit(ctx, o.plugin.Name, tables)
+}
+
+func (o *pluginHost) Query(ctx context.Context, q abi.Query) ([]abi.Table, error) {
+	query := o.plugin.host.opts.Query
+	if query == nil {
+		return nil, errors.New("this host has no database to ask")
+	}
+	return query(ctx, o.plugin.Name, q)
 }

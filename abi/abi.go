@@ -38,7 +38,7 @@
 //	New                          the previous generation still serves
 //	Import        (Stateful)     callers wait; the previous generation has stopped and has no calls running
 //	Start         (Starter)      background work begins
-//	ServeHTTP                    any number of calls at once, from many goroutines
+//	ServeHTTP, HandleBatch, …    any number of calls at once, from many goroutines
 //	Stop          (Starter)      background work ends; all calls have returned
 //	Export        (Stateful)     the next generation, or a checkpoint, takes the state
 //	Close         (io.Closer)    the instance is never used again
@@ -90,6 +90,15 @@ type Descriptor struct {
 	// ConcurrentExport declares that Export may run while handlers run, and that changes which calls make to the state
 	// between Export and the end of the move may be lost. In return the host doesn't make callers wait during the move.
 	ConcurrentExport bool
+
+	// Exclusive declares that only one instance can do its work at a time, because it owns a port, a file or a lock. The host
+	// then stops the previous instance before it starts the next one, in a reload as in a handover, and callers wait meanwhile. An
+	// instance takes what it owns in Start and releases it in Stop; New must not take it.
+	Exclusive bool
+
+	// Args describes the arguments that the plugin takes. With it the host refuses a configuration that has others, lacks a required
+	// one or has one of another type. Nil says nothing.
+	Args []Arg
 }
 
 // Instance is one generation's instance of a plugin. It may be any value that implements at least one handler, or what a program
@@ -97,8 +106,8 @@ type Descriptor struct {
 //
 // Handlers:
 //   - net/http.Handler answers requests for the plugin's routes; the path still has the route's prefix
-//   - BatchHandler receives batches of points; no host calls it yet
-//   - ScheduleHandler is called at set times; no host calls it yet
+//   - BatchHandler receives rows as they are written
+//   - ScheduleHandler is called at set times
 //
 // Lifecycle, each optional:
 //   - Starter has background work

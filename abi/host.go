@@ -31,10 +31,13 @@ type Host interface {
 	// plugins, to be got by a type assertion. It is nil if there is none; that is always so with `sohost run`.
 	Services() any
 
-	// Emit hands points to the server for storing. It blocks until the server has accepted them or ctx ends. If the server
-	// has nowhere to put them, it accepts none and returns an error; that is always so with `sohost run`. The caller keeps
-	// the slice.
-	Emit(ctx context.Context, points []Point) error
+	// Go runs fn in a goroutine that belongs to the generation: the ctx that fn gets ends before Stop is called, or before Close
+	// if the instance is no Starter, and the host waits for fn to return as it waits for Stop. A panic of fn is logged and counts as one
+	// of the plugin; it ends nothing else. Go may be called from Start on, until the ctx ends; earlier and later it runs nothing and
+	// returns false.
+	Go(fn func(ctx context.Context)) bool
+
+	Storer
 }
 
 // Cache keeps small values in the server's memory, where they survive every reload without being moved. It is bounded: when

@@ -71,16 +71,21 @@ func (c *Comparison) nothingMoves(o Outcome) {
 // freshHost is the abi.Host of a fresh instance.
 type freshHost struct{ plugin string }
 
-func (h freshHost) Plugin() string          { return h.plugin }
-func (h freshHost) Generation() string      { return strings.Repeat("0", 12) }
-func (h freshHost) Args() map[string]string { return map[string]string{} }
-func (h freshHost) Logger() *slog.Logger    { return slog.New(slog.DiscardHandler) }
-func (h freshHost) Cache() abi.Cache        { return noCache{} }
-func (h freshHost) SharedCache() abi.Cache  { return noCache{} }
-func (h freshHost) Services() any           { return nil }
+func (h freshHost) Plugin() string                { return h.plugin }
+func (h freshHost) Generation() string            { return strings.Repeat("0", 12) }
+func (h freshHost) Args() map[string]string       { return map[string]string{} }
+func (h freshHost) Logger() *slog.Logger          { return slog.New(slog.DiscardHandler) }
+func (h freshHost) Cache() abi.Cache              { return noCache{} }
+func (h freshHost) SharedCache() abi.Cache        { return noCache{} }
+func (h freshHost) Services() any                 { return nil }
+func (h freshHost) Go(func(context.Context)) bool { return false }
 
-func (h freshHost) Emit(context.Context, []abi.Point) error {
-	return fmt.Errorf("%s is only looked at, and no point is stored", h.plugin)
+func (h freshHost) Emit(context.Context, []abi.Table) error {
+	return fmt.Errorf("%s is only looked at, and no row is stored", h.plugin)
+}
+
+func (h freshHost) Query(context.Context, abi.Query) ([]abi.Table, error) {
+	return nil, fmt.Errorf("%s is only looked at, and nothing is queried", h.plugin)
 }
 
 // noCache keeps nothing, as a full cache may.

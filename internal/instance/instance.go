@@ -20,8 +20,9 @@ type Instance struct {
 	row     *inflight.Row
 	value   abi.Instance
 	handler http.Handler // nil if the plugin takes no requests
-	started bool         // Start has returned nil, and Stop was not called since
-	paused  bool         // Pause has stopped it: Resume calls Start again
+	tasks   tasks
+	started bool // Start has returned nil, and Stop was not called since
+	paused  bool // Pause has stopped it: Resume calls Start again
 
 	mismatch atomic.Pointer[string] // see Mismatch
 }
@@ -41,7 +42,7 @@ func New(
 	var made error
 	var decided atomic.Bool // by whichever comes first: New's return, or the end of the wait
 	err := guard(ctx, in.row, inflight.New, func(ctx context.Context) error {
-		in.value, made = image.descriptor.New(ctx, host)
+		in.value, made = image.descriptor.New(ctx, &ownHost{host, in})
 		if !decided.CompareAndSwap(false, true) && made == nil {
 			late(in)
 		}
@@ -95,15 +96,19 @@ func (in *Instance) Value() abi.Instance { return in.value }
 // Handler returns the instance as an http.Handler, or nil if it takes no requests. The caller must catch its panics.
 func (in *Instance) Handler() http.Handler { return in.handler }
 
-// Start calls the plugin's Start, if it has one and isn't started already.
+// Start begins the background work: it lets the instance's host begin goroutines, and calls the plugin's Start if it has one. If the instance
+// is started already it does nothing.
 func (in *Instance) Start(ctx context.Context) error {
-	s, ok := in.value.(abi.Starter)
-	if !ok || in.started {
+	if in.started {
 		return nil
 	}
-	in.row.SetBackground(true) // from here on, even if Start fails
-	if err := guard(ctx, in.row, inflight.Start, s.Start); err != nil {
-		return err
+	in.tasks.open()
+	if s, ok := in.value.(abi.Starter); ok {
+		in.row.SetBackground(true) // from here on, even if Start fails
+		if err := guard(ctx, in.row, inflight.Start, s.Start); err != nil {
+			in.tasks.end()
+			return errors.Join(err, in.tasks.wait(ctx))
+		}
 	}
 	in.started = true
 	return nil
@@ -125,14 +130,18 @@ func (in *Instance) Resume(ctx context.Context) error {
 	return in.Start(ctx)
 }
 
-// stop calls the plugin's Stop if the instance is started. It calls Stop only once, even if that fails.
-func (in *Instance) stop(ctx context.Context) error {
+// stop ends the background work if the instance is started: the goroutines' context ends, the plugin's Stop is called, and the goroutines
+// are waited for. It calls Stop only once, even if that fails.
+func (in *Instance) stop(ctx context.Context) (err error) {
 	if !in.started {
 		return nil
 	}
 	in.started = false
-	err := guard(ctx, in.row, inflight.Stop, in.value.(abi.Starter).Stop)
-	if err == nil {
+	in.tasks.end()
+	if s, ok := in.value.(abi.Starter); ok {
+		err = guard(ctx, in.row, inflight.Stop, s.Stop)
+	}
+	if err = errors.Join(err, in.tasks.wait(ctx)); err == nil {
 		in.row.SetBackground(false)
 	}
 	return err

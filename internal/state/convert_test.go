@@ -248,7 +248,7 @@ func TestInterfacesNestedTooDeep(t *testing.T) {
 	}
 	var nested any
 	for range 2 * tooDeep {
-		nested = abi.Field{Value: nested}
+		nested = abi.State{Value: nested}
 	}
 	refused(t, moveErr[to](from{any: nested}, Options{}), "state.any.Value", "nested")
 	refused(t, Encode(io.Discard, abi.State{Value: from{any: nested}}), "state.any", "nested")

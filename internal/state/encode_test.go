@@ -121,8 +121,8 @@ func full() *everything {
 		when:     time.Date(2026, 2, 3, 4, 5, 6, 7, time.FixedZone("", 3600)),
 		addr:     netip.MustParseAddr("fe80::1%eth0"), big: new(big.Int).Exp(big.NewInt(7), big.NewInt(99), nil),
 		url: &url.URL{Scheme: "https", Host: "example.com", User: url.UserPassword("u", "p")}, re: regexp.MustCompile(`^a+$`),
-		any:    abi.Point{Table: "t", Tags: []abi.Tag{{Key: "k", Value: "v"}}, Fields: []abi.Field{{Key: "f", Value: uint64(1)}}},
-		anys:   []any{nil, 1, int8(2), "s", []any{map[string]any{"x": []string{"y"}}}, time.Second, netip.AddrPort{}, &abi.Tag{Key: "p"}, 1.5, true},
+		any:    abi.Table{Name: "t", Times: []int64{1}, Columns: []abi.Column{{Name: "f", Kind: abi.Uint, Uints: []uint64{1}}}},
+		anys:   []any{nil, 1, int8(2), "s", []any{map[string]any{"x": []string{"y"}}}, time.Second, netip.AddrPort{}, &abi.Arg{Name: "p"}, 1.5, true},
 		d:      time.Minute,
 		nested: map[string]map[int8][]float32{"a": {1: {1, 2}, 2: nil}, "b": nil},
 		strs:   map[string]string{"": "", strings.Repeat("k", 300): strings.Repeat("v", 70000)},
@@ -163,7 +163,7 @@ func TestStreamOfLargePieces(t *testing.T) {
 }
 
 func TestStreamCarriesSchemaAndVersion(t *testing.T) {
-	for _, value := range []any{nil, 1, map[string]int{"a": 1}, []abi.Point{{Table: "t"}}} {
+	for _, value := range []any{nil, 1, map[string]int{"a": 1}, []abi.Table{{Name: "t"}}} {
 		s, _, err := Decode(bytes.NewReader(encode(t, value)), nil, DecodeOptions{})
 		if want := (abi.State{Schema: "s", Version: 3, Value: value}); err != nil || !reflect.DeepEqual(s, want) {
 			t.Errorf("got %v, %v, want %v", s, err, want)

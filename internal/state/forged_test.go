@@ -128,7 +128,7 @@ func TestForgedReasons(t *testing.T) {
 	type pointers struct{ a, b *int8 }
 	nested := func(w *writer) {
 		for range tooDeep + 1 {
-			items(array(2), 1, array(2), "k")(w)
+			items(array(2), 1, array(3), "k", 1)(w)
 		}
 		w.null()
 	}
@@ -153,10 +153,10 @@ func TestForgedReasons(t *testing.T) {
 		{`of kind "chan"`, reflect.TypeFor[int8](), items(), scalar("chan")},
 		{"string 5 of 0", reflect.TypeFor[struct{ n int8 }](), items(array(2), 1, 5),
 			items(array(3), array(3), "struct", "s", array(4), "n", 1, "gone", 2, array(2), "int8", "int8", array(2), "string", "string")},
-		{"interfaces nested deeper", reflect.TypeFor[any](), nested, items(array(3), array(2), "interface", "interface {}",
-			array(3), "struct", "abi.Field", array(4), "Key", 2, "Value", 0, array(2), "string", "string")},
-		{"interfaces nested deeper", reflect.TypeFor[struct{}](), items(array(1), nested), items(array(4), array(3), "struct", "s", array(2), "gone", 3,
-			array(3), "struct", "abi.Field", array(4), "Key", 2, "Value", 3, array(2), "string", "string", array(2), "interface", "interface {}")},
+		{"interfaces nested deeper", reflect.TypeFor[any](), nested, items(array(4), array(2), "interface", "interface {}",
+			array(3), "struct", "abi.State", array(6), "Schema", 2, "Version", 3, "Value", 0, array(2), "string", "string", array(2), "int", "int")},
+		{"interfaces nested deeper", reflect.TypeFor[struct{}](), items(array(1), nested), items(array(5), array(3), "struct", "s", array(2), "gone", 4,
+			array(3), "struct", "abi.State", array(6), "Schema", 2, "Version", 3, "Value", 4, array(2), "string", "string", array(2), "int", "int", array(2), "interface", "interface {}")},
 		{`of kind "odd"`, reflect.TypeFor[int8](), items(), scalar("odd")},
 		{"array of", reflect.TypeFor[[1]int8](), items(), items(array(2), array(4), "array", "a", 1, 1<<40+1, array(2), "int8", "int8")},
 		{"contains itself", reflect.TypeFor[[1]int8](), items(), items(array(1), array(4), "array", "a", 0, 1)},

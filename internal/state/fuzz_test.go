@@ -92,7 +92,7 @@ func allocated() uint64 {
 // TestDecodeMutations is the fuzz test for every run: it decodes streams with a few bytes changed and correct checksums.
 func TestDecodeMutations(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
-	whole := encode(t, map[string]any{"a": []any{1, map[string]any{"b": abi.Tag{Key: "k"}}}, "c": &abi.Tag{}})
+	whole := encode(t, map[string]any{"a": []any{1, map[string]any{"b": abi.Arg{Name: "k"}}}, "c": &abi.Arg{}})
 	full := encode(t, &hostile{all: full(), iface: map[any]any{1: "x"}})
 	for range 5_000 {
 		b := bytes.Clone([][]byte{whole, full}[r.IntN(2)])

@@ -142,7 +142,7 @@ func (f *filler) fill(v reflect.Value) {
 	case reflect.Complex64:
 		v.SetComplex(complex(1, float64(float32(f.NormFloat64()))))
 	case reflect.Interface:
-		if x := []any{nil, 1, "x", 2.5, []any{int8(1), map[string]any{"a": true}}, &abi.Tag{Key: "k"}, time.Second}[f.IntN(7)]; x != nil {
+		if x := []any{nil, 1, "x", 2.5, []any{int8(1), map[string]any{"a": true}}, &abi.Arg{Name: "k"}, time.Second}[f.IntN(7)]; x != nil {
 			v.Set(reflect.ValueOf(x))
 		}
 	case reflect.Pointer:

@@ -52,8 +52,8 @@ type drill struct {
 
 // step reports a lifecycle call to the host, and does what DRILL_PLUGIN_STEP in the environment asks for.
 func (d *drill) step(ctx context.Context, name string) error {
-	generation := []abi.Tag{{Key: "generation", Value: d.host.Generation()}}
-	d.host.Emit(context.Background(), []abi.Point{{Table: name, Tags: generation}})
+	generation := abi.Column{Name: "generation", Kind: abi.Tag, Strings: []string{d.host.Generation()}}
+	d.host.Emit(context.Background(), []abi.Table{{Name: name, Columns: []abi.Column{generation}}})
 	switch os.Getenv("DRILL_" + d.host.Plugin() + "_" + name) {
 	case "fail":
 		return errors.New(name + " was told to fail")

@@ -137,11 +137,11 @@ func (s *scenario) install(image, plugin string) {
 	s.must(os.Rename(s.file(plugin)+"~", s.file(plugin)))
 }
 
-func (s *scenario) note(_ context.Context, plugin string, points []abi.Point) error {
+func (s *scenario) note(_ context.Context, plugin string, tables []abi.Table) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, p := range points {
-		s.steps = append(s.steps, plugin+" "+p.Tags[0].Value[:4]+" "+p.Table)
+	for _, t := range tables {
+		s.steps = append(s.steps, plugin+" "+t.Columns[0].Strings[0][:4]+" "+t.Name)
 	}
 	return nil
 }
