@@ -27,12 +27,14 @@ type importRule struct {
 var importRules = []importRule{
 	{"abi", "", "plugins and host must agree on the exact version of every package that it imports"},
 	{"abi/keep", "abi", "it is compiled into plugins"},
+	{"abi/rows", "abi", "it is compiled into plugins"},
 	{"native/internal/linknames", "", "it refers to the Go runtime alone"},
 	{"native", "native/internal/linknames golang.org/x/sys", "any host of Go plugins can use it"},
 	{"native/std", "", "any program can import it: it adds nothing but the standard library"},
 	{"generations", "golang.org/x/sys github.com/google/renameio/v2", "it stores bytes and counts references"},
 
 	{"internal/cache", "abi", "it only stores values"},
+	{"internal/lineprotocol", "abi abi/rows github.com/ClusterCockpit/cc-line-protocol", "it reads and writes texts"},
 	{"internal/inflight", "generations golang.org/x/sys", "it counts calls and makes none"},
 	{"internal/crash", "generations native internal/inflight", "it reads crash reports and decides nothing"},
 	{"internal/fault", "", "everything that can fail between processes asks it"},

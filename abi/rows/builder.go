@@ -1,0 +1,313 @@
+package rows
+
+import (
+	"fmt"
+	"math"
+	"time"
+
+	"github.com/sohost/sohost/abi"
+)
+
+// Builder makes tables row by row. Its zero value is empty and ready to use. It is for one goroutine.
+type Builder struct {
+	tables []*table
+	byName map[string]*table
+	last   *table // the one of the last row
+	row    Row
+}
+
+// table is one that is being made.
+type table struct {
+	abi.Table
+	rows    int // complete ones
+	columns map[string]int
+	timed   bool // some row has a time
+	next    int  // the column that probably comes next, since most rows have the same ones
+}
+
+// Row is the last row of a Builder. Its methods return it, so that calls can be chained. A row ends where the next one begins.
+type Row struct {
+	builder *Builder
+	table   *table
+	err     error
+}
+
+// KindError is the error of a row that has a value of another kind than an earlier row of its table in the same column.
+type KindError struct {
+	Table, Column string
+	Have, Got     abi.Kind
+}
+
+func (e *KindError) Error() string {
+	return fmt.Sprintf("column %s of table %s holds a %s, and is %s in another row", e.Column, e.Table, KindName(e.Got), KindName(e.Have))
+}
+
+// KindName returns a kind in words, such as "float".
+func KindName(k abi.Kind) string {
+	names := [...]string{"unknown", "tag", "int", "uint", "float", "bool", "string", "time"}
+	if int(k) >= len(names) {
+		k = 0
+	}
+	return names[k]
+}
+
+// noTime marks a row that has no time yet.
+const noTime = math.MinInt64
+
+// Row begins a row of a table. It has no time unless At gives it one.
+func (b *Builder) Row(name string) *Row {
+	b.end()
+	return b.begin(b.find(name))
+}
+
+// RowOf is Row for a name in bytes, which it copies only if the table is new.
+func (b *Builder) RowOf(name []byte) *Row {
+	b.end()
+	if b.last != nil && b.last.Name == string(name) {
+		return b.begin(b.last)
+	}
+	if t, ok := b.byName[string(name)]; ok {
+		return b.begin(t)
+	}
+	return b.begin(b.find(string(name)))
+}
+
+func (b *Builder) find(name string) *table {
+	if t, ok := b.byName[name]; ok {
+		return t
+	}
+	t := &table{Table: abi.Table{Name: name}, columns: map[string]int{}}
+	if b.byName == nil {
+		b.byName = map[string]*table{}
+	}
+	b.byName[name] = t
+	b.tables = append(b.tables, t)
+	return t
+}
+
+func (b *Builder) begin(t *table) *Row {
+	b.last, t.next = t, 0
+	t.Times = append(t.Times, noTime)
+	b.row = Row{builder: b, table: t}
+	return &b.row
+}
+
+// end completes the last row: columns that it has no value in are longer by an absent one.
+func (b *Builder) end() {
+	t := b.row.table
+	if t == nil {
+		return
+	}
+	b.row.table = nil
+	t.timed = t.timed || t.Times[t.rows] != noTime
+	for i := range t.Columns {
+		pad(&t.Columns[i], t.rows+1)
+	}
+	t.rows++
+}
+
+// Drop removes the row, as if it had never been begun. Columns that only it had a value in stay, without values.
+func (r *Row) Drop() {
+	t := r.table
+	if t == nil {
+		return
+	}
+	for i := range t.Columns {
+		truncate(&t.Columns[i], t.rows)
+	}
+	t.Times = t.Times[:t.rows]
+	r.table, r.builder.row.table = nil, nil
+}
+
+// Err returns why a value of the row was left out, or nil: its column held values of another kind, or has one of this row already.
+func (r *Row) Err() error { return r.err }
+
+// At gives the row its time.
+func (r *Row) At(t time.Time) *Row { return r.AtNano(t.UnixNano()) }
+
+// AtNano gives the row its time, in nanoseconds since 1970 UTC.
+func (r *Row) AtNano(ns int64) *Row {
+	r.table.Times[r.table.rows] = ns
+	return r
+}
+
+// Tag adds a tag.
+func (r *Row) Tag(key, value string) *Row {
+	if c := r.column(key, abi.Tag); c != nil {
+		c.Strings = append(c.Strings, value)
+	}
+	return r
+}
+
+// String adds a field that holds a text.
+func (r *Row) String(key, value string) *Row {
+	if c := r.column(key, abi.String); c != nil {
+		c.Strings = append(c.Strings, value)
+	}
+	return r
+}
+
+// Int adds a field that holds an integer.
+func (r *Row) Int(key string, value int64) *Row {
+	if c := r.column(key, abi.Int); c != nil {
+		c.Ints = append(c.Ints, value)
+	}
+	return r
+}
+
+// Uint adds a field that holds an integer without a sign.
+func (r *Row) Uint(key string, value uint64) *Row {
+	if c := r.column(key, abi.Uint); c != nil {
+		c.Uints = append(c.Uints, value)
+	}
+	return r
+}
+
+// Float adds a field that holds a number.
+func (r *Row) Float(key string, value float64) *Row {
+	if c := r.column(key, abi.Float); c != nil {
+		c.Floats = append(c.Floats, value)
+	}
+	return r
+}
+
+// Bool adds a field that holds a boolean.
+func (r *Row) Bool(key string, value bool) *Row {
+	if c := r.column(key, abi.Bool); c != nil {
+		c.Bools = append(c.Bools, value)
+	}
+	return r
+}
+
+// column returns the column for a value of this row, without one for it yet, or nil after an error.
+func (r *Row) column(name string, k abi.Kind) *abi.Column {
+	t := r.table
+	i, ok := t.next, t.next < len(t.Columns) && t.Columns[t.next].Name == name
+	if !ok {
+		i, ok = t.columns[name]
+	}
+	if !ok {
+		i = len(t.Columns)
+		t.Columns = append(t.Columns, abi.Column{Name: name, Kind: k})
+		t.columns[name] = i
+	}
+	t.next = i + 1
+	c := &t.Columns[i]
+	if c.Kind != k {
+		if !empty(c, lenOf(c)) {
+			r.err = &KindError{t.Name, name, c.Kind, k}
+			return nil
+		}
+		*c = abi.Column{Name: name, Kind: k} // a dropped row has left it
+	}
+	pad(c, t.rows)
+	if lenOf(c) > t.rows {
+		r.err = fmt.Errorf("column %s of table %s has two values in one row", name, t.Name)
+		return nil
+	}
+	return c
+}
+
+// pad makes a column n rows long by absent values.
+func pad(c *abi.Column, n int) {
+	for i := lenOf(c); i < n; i++ {
+		for len(c.Absent) <= i/64 {
+			c.Absent = append(c.Absent, 0)
+		}
+		c.Absent[i/64] |= 1 << (i % 64)
+		switch c.Kind {
+		case abi.Tag, abi.String:
+			c.Strings = append(c.Strings, "")
+		case abi.Int, abi.Time:
+			c.Ints = append(c.Ints, 0)
+		case abi.Uint:
+			c.Uints = append(c.Uints, 0)
+		case abi.Float:
+			c.Floats = append(c.Floats, 0)
+		case abi.Bool:
+			c.Bools = append(c.Bools, false)
+		}
+	}
+	for c.Absent != nil && len(c.Absent) <= (n-1)/64 {
+		c.Absent = append(c.Absent, 0)
+	}
+}
+
+// truncate makes a column at most n rows long.
+func truncate(c *abi.Column, n int) {
+	if lenOf(c) <= n {
+		return
+	}
+	switch c.Kind {
+	case abi.Tag, abi.String:
+		c.Strings = c.Strings[:n]
+	case abi.Int, abi.Time:
+		c.Ints = c.Ints[:n]
+	case abi.Uint:
+		c.Uints = c.Uints[:n]
+	case abi.Float:
+		c.Floats = c.Floats[:n]
+	case abi.Bool:
+		c.Bools = c.Bools[:n]
+	}
+	if len(c.Absent) > n/64 {
+		c.Absent[n/64] &= 1<<(n%64) - 1
+	}
+}
+
+// Rows returns how many rows there are.
+func (b *Builder) Rows() (n int) {
+	for _, t := range b.tables {
+		n += len(t.Times)
+	}
+	return n
+}
+
+// Tables returns the tables, in the order in which their first rows came, without those that have no rows, and the columns without
+// those that have no values. Rows without a time get that of the call if others of the table have one. The Builder is empty then.
+func (b *Builder) Tables() []abi.Table {
+	b.end()
+	made := make([]abi.Table, 0, len(b.tables))
+	for _, t := range b.tables {
+		if t.rows > 0 {
+			made = append(made, t.finish())
+		}
+	}
+	*b = Builder{}
+	return made
+}
+
+func (t *table) finish() abi.Table {
+	if t.timed {
+		t.date(time.Now().UnixNano())
+	} else {
+		t.Times = nil
+	}
+	kept := t.Columns[:0]
+	for _, c := range t.Columns {
+		if pad(&c, t.rows); !empty(&c, t.rows) {
+			kept = append(kept, c)
+		}
+	}
+	t.Columns = kept
+	return t.Table
+}
+
+// date gives rows without a time this one.
+func (t *table) date(now int64) {
+	for i := range t.Times {
+		if t.Times[i] == noTime {
+			t.Times[i] = now
+		}
+	}
+}
+
+// empty reports whether none of n rows has a value.
+func empty(c *abi.Column, n int) bool {
+	for i := range n {
+		if Has(c, i) {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,175 @@
+package rows
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"reflect"
+	"testing"
+	"time"
+
+	"github.com/sohost/sohost/abi"
+)
+
+// TestBuilder makes random rows, drops some, and compares the tables with the rows that were made, value by value.
+func TestBuilder(t *testing.T) {
+	for seed := range uint64(200) {
+		r := rand.New(rand.NewPCG(seed, 1))
+		var b Builder
+		want := map[string][]map[string]any{}
+		kinds := map[string]abi.Kind{}
+		for range r.IntN(300) {
+			name := fmt.Sprint("t", r.IntN(3))
+			row, made := b.Row(name), map[string]any{}
+			at := time.Unix(0, r.Int64N(1e15)).UTC()
+			row.At(at)
+			made[""] = at
+			for i := range 8 {
+				if r.IntN(3) == 0 {
+					continue
+				}
+				column := fmt.Sprint("c", i)
+				k, known := kinds[name+column]
+				if !known {
+					k = abi.Tag + abi.Kind(r.IntN(6))
+				}
+				made[column] = add(r, row, column, k)
+			}
+			if row.Err() != nil {
+				t.Fatal(row.Err())
+			}
+			if r.IntN(4) == 0 {
+				row.Drop()
+				continue
+			}
+			for i := range 8 {
+				column := fmt.Sprint("c", i)
+				if v, ok := made[column]; ok {
+					kinds[name+column] = v.(value).kind
+				}
+			}
+			want[name] = append(want[name], made)
+		}
+		for _, table := range b.Tables() {
+			if Len(&table) != len(want[table.Name]) {
+				t.Fatalf("seed %d: table %s has %d rows, want %d", seed, table.Name, Len(&table), len(want[table.Name]))
+			}
+			for i, made := range want[table.Name] {
+				if Time(&table, i) != made[""] {
+					t.Fatalf("seed %d: row %d is of %v, want %v", seed, i, Time(&table, i), made[""])
+				}
+				for c := range 8 {
+					column := fmt.Sprint("c", c)
+					v, _ := made[column].(value)
+					if got := Value(Find(&table, column), i); !reflect.DeepEqual(got, v.v) {
+						t.Fatalf("seed %d: %s of row %d is %v, want %v", seed, column, i, got, v.v)
+					}
+				}
+			}
+			delete(want, table.Name)
+		}
+		if len(want) > 0 {
+			t.Fatalf("seed %d: no tables %v", seed, want)
+		}
+	}
+}
+
+type value struct {
+	kind abi.Kind
+	v    any
+}
+
+// add gives a row a random value.
+func add(r *rand.Rand, row *Row, column string, k abi.Kind) value {
+	switch k {
+	case abi.Tag:
+		s := fmt.Sprint(r.IntN(9))
+		row.Tag(column, s)
+		return value{k, s}
+	case abi.String:
+		s := fmt.Sprint(r.IntN(9))
+		row.String(column, s)
+		return value{k, s}
+	case abi.Int:
+		n := r.Int64()
+		row.Int(column, n)
+		return value{k, n}
+	case abi.Uint:
+		n := r.Uint64()
+		row.Uint(column, n)
+		return value{k, n}
+	case abi.Float:
+		n := r.Float64()
+		row.Float(column, n)
+		return value{k, n}
+	default:
+		n := r.IntN(2) == 0
+		row.Bool(column, n)
+		return value{abi.Bool, n}
+	}
+}
+
+func TestRefusedValues(t *testing.T) {
+	var b Builder
+	b.Row("t").Int("n", 1)
+	row := b.Row("t").Float("n", 1)
+	if kind := (*KindError)(nil); !errors.As(row.Err(), &kind) || kind.Have != abi.Int || kind.Got != abi.Float {
+		t.Errorf("a float among integers: %v", row.Err())
+	}
+	row.Drop()
+	if row := b.Row("t").Int("n", 2).Int("n", 3); row.Err() == nil {
+		t.Error("two values of a column in a row")
+	}
+	tables := b.Tables()
+	if want := []abi.Table{{Name: "t", Columns: []abi.Column{{Name: "n", Kind: abi.Int, Ints: []int64{1, 2}}}}}; !reflect.DeepEqual(tables, want) {
+		t.Errorf("it made %+v", tables)
+	}
+	if b.Rows() != 0 || len(b.Tables()) != 0 {
+		t.Error("rows are left")
+	}
+}
+
+// TestTimes checks rows of which some have a time.
+func TestTimes(t *testing.T) {
+	var b Builder
+	before := time.Now()
+	b.Row("t").Int("n", 1)
+	b.RowOf([]byte("t")).Int("n", 2).AtNano(5)
+	table := b.Tables()[0]
+	if at := Time(&table, 0); at.Before(before) || Time(&table, 1) != time.Unix(0, 5).UTC() {
+		t.Errorf("the times are %v", table.Times)
+	}
+	b.Row("t").Int("n", 1)
+	if table := b.Tables()[0]; table.Times != nil || Len(&table) != 1 || !Time(&table, 0).IsZero() {
+		t.Errorf("the times are %v", table.Times)
+	}
+}
+
+func TestReaders(t *testing.T) {
+	var b Builder
+	b.Row("t").Tag("tag", "x").Int("i", -1).Uint("u", 2).Float("f", 2.5).Bool("b", true).String("s", "y")
+	b.Row("t").Tag("tag", "z")
+	table := b.Tables()[0]
+	for column, want := range map[string]string{"tag": "x", "i": "-1", "u": "2", "f": "2.5", "b": "true", "s": "y", "none": ""} {
+		if got := Text(Find(&table, column), 0); got != want {
+			t.Errorf("%s is %q, want %q", column, got, want)
+		}
+	}
+	for column, want := range map[string]float64{"i": -1, "u": 2, "f": 2.5} {
+		if v, ok := Float(Find(&table, column), 0); v != want || !ok {
+			t.Errorf("%s is %v, %v, want %v", column, v, ok, want)
+		}
+	}
+	for _, column := range []string{"tag", "b", "s", "none"} {
+		if v, ok := Float(Find(&table, column), 0); ok {
+			t.Errorf("%s is the number %v", column, v)
+		}
+	}
+	if f := Find(&table, "f"); Has(f, 1) || Text(f, 1) != "" || Value(f, 1) != nil {
+		t.Error("an absent value is there")
+	}
+	at := abi.Column{Name: "time", Kind: abi.Time, Ints: []int64{1e9}}
+	if Text(&at, 0) != "1970-01-01T00:00:01Z" || Value(&at, 0) != time.Unix(1, 0).UTC() {
+		t.Errorf("a time is %q", Text(&at, 0))
+	}
+}

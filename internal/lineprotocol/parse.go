@@ -1,0 +1,219 @@
+// Package lineprotocol turns line protocol, the text in which points are written to InfluxDB, into tables of package abi, and back. The syntax is
+// that of github.com/ClusterCockpit/cc-line-protocol, a maintained fork of InfluxData's package.
+package lineprotocol
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+	"time"
+	"unsafe"
+
+	"github.com/ClusterCockpit/cc-line-protocol/v2/lineprotocol"
+
+	"github.com/sohost/sohost/abi"
+	"github.com/sohost/sohost/abi/rows"
+)
+
+// Options are those of one text.
+type Options struct {
+	Precision Precision
+	Now       time.Time // for lines without a time, cut to the precision
+	MaxErrors int       // how many lines to name that can't be read; others are counted
+}
+
+// Parsed is what a text holds.
+type Parsed struct {
+	Tables []abi.Table // of the lines that can be read
+	Rows   int
+	Bad    []LineError // the first Options.MaxErrors lines that can't
+	Errors int         // how many lines can't
+}
+
+// LineError is a line that can't be read.
+type LineError struct {
+	Line     int    // counted from 1
+	Original string // at most maxOriginal bytes of it
+	Err      error
+}
+
+func (e *LineError) Error() string {
+	return fmt.Sprintf("line %d: unable to parse '%s': %v", e.Line, e.Original, e.Err)
+}
+
+// maxOriginal bounds what is kept of a line that can't be read, in bytes.
+const maxOriginal = 200
+
+// Errors of lines.
+var (
+	errNoFields = errors.New("missing fields")
+	errTime     = errors.New("bad timestamp")
+	errTimeName = errors.New("time is the name of the timestamp: no tag and no field can have it")
+)
+
+// Parse reads a text, line by line. Strings of the tables are copies, so the body may be used again.
+func Parse(body []byte, o Options) Parsed {
+	p := parser{
+		options: o, now: o.Precision.cut(o.Now.UnixNano()), decoder: lineprotocol.NewDecoderWithBytes(body), body: body,
+		known: make(map[string]string, 64),
+	}
+	for p.decoder.Next() {
+		p.line++
+		if err := p.row(); err != nil {
+			p.bad(err)
+		}
+	}
+	p.Rows = p.builder.Rows()
+	p.Tables = p.builder.Tables()
+	return p.Parsed
+}
+
+type parser struct {
+	Parsed
+	options Options
+	now     int64
+	decoder *lineprotocol.Decoder
+	builder rows.Builder
+	body    []byte
+	line    int // of the lines that hold something; for errors that name none
+	known   map[string]string
+	chunk   []byte
+}
+
+// row reads the next line. With an error nothing of it is left.
+func (p *parser) row() error {
+	name, err := p.decoder.Measurement()
+	if err != nil {
+		return err
+	}
+	row := p.builder.RowOf(name)
+	if err := p.values(row); err != nil {
+		row.Drop()
+		return err
+	}
+	return nil
+}
+
+func (p *parser) values(row *rows.Row) error {
+	for {
+		key, value, err := p.decoder.NextTag()
+		if err != nil {
+			return err
+		}
+		if key == nil {
+			break
+		}
+		if row.Tag(p.name(key), p.name(value)); string(key) == "time" {
+			return errTimeName
+		}
+	}
+	fields := 0
+	for ; ; fields++ {
+		key, value, err := p.decoder.NextField()
+		if err != nil {
+			return err
+		}
+		if key == nil {
+			break
+		}
+		if p.field(row, p.name(key), value); string(key) == "time" {
+			return errTimeName
+		}
+	}
+	if fields == 0 {
+		return errNoFields
+	}
+	at, err := p.time()
+	if err != nil {
+		return err
+	}
+	row.AtNano(at)
+	return row.Err()
+}
+
+func (p *parser) field(row *rows.Row, key string, v lineprotocol.Value) {
+	switch v.Kind() {
+	case lineprotocol.Float:
+		row.Float(key, v.FloatV())
+	case lineprotocol.Int:
+		row.Int(key, v.IntV())
+	case lineprotocol.Uint:
+		row.Uint(key, v.UintV())
+	case lineprotocol.Bool:
+		row.Bool(key, v.BoolV())
+	case lineprotocol.String:
+		row.String(key, p.copied(v.BytesV()))
+	}
+}
+
+func (p *parser) time() (int64, error) {
+	b, err := p.decoder.TimeBytes()
+	if err != nil {
+		return 0, err
+	}
+	if b == nil {
+		return p.now, nil
+	}
+	n, err := strconv.ParseInt(unsafe.String(unsafe.SliceData(b), len(b)), 10, 64)
+	if err != nil {
+		return 0, errTime
+	}
+	unit := p.options.Precision.unit(n)
+	if n > math.MaxInt64/unit || n < math.MinInt64/unit+1 {
+		return 0, fmt.Errorf("%w: it is out of range", errTime)
+	}
+	return n * unit, nil
+}
+
+// name returns a copy of a text that probably comes again: a key, or the value of a tag.
+func (p *parser) name(b []byte) string {
+	if s, ok := p.known[string(b)]; ok {
+		return s
+	}
+	s := p.copied(b)
+	if len(p.known) < mostKnown {
+		p.known[s] = s
+	}
+	return s
+}
+
+// mostKnown bounds the texts that are looked for in the known ones: tags can have a value for each row.
+const mostKnown = 4096
+
+// copied returns a copy of a text. Many share an allocation, which is written only once and so never changes under a string.
+func (p *parser) copied(b []byte) string {
+	if len(b) == 0 {
+		return ""
+	}
+	if len(b) > cap(p.chunk)-len(p.chunk) {
+		p.chunk = make([]byte, 0, max(min(len(p.body), 32<<10), len(b)))
+	}
+	begin := len(p.chunk)
+	p.chunk = append(p.chunk, b...)
+	return unsafe.String(&p.chunk[begin], len(b))
+}
+
+// bad notes a line that can't be read.
+func (p *parser) bad(err error) {
+	if p.Errors++; len(p.Bad) >= p.options.MaxErrors {
+		return
+	}
+	e := LineError{Line: p.line, Err: err}
+	if d := (*lineprotocol.DecodeError)(nil); errors.As(err, &d) {
+		e.Line, e.Err = int(d.Line), d.Err
+	}
+	e.Original = lineOf(p.body, e.Line)
+	p.Bad = append(p.Bad, e)
+}
+
+// lineOf returns the beginning of a line.
+func lineOf(body []byte, line int) string {
+	for range line - 1 {
+		_, body, _ = bytes.Cut(body, []byte("\n"))
+	}
+	body, _, _ = bytes.Cut(body, []byte("\n"))
+	return strings.ToValidUTF8(string(body[:min(len(body), maxOriginal)]), "\ufffd")
+}

@@ -1,0 +1,169 @@
+package lineprotocol
+
+import (
+	"fmt"
+	"math"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/sohost/sohost/abi"
+	"github.com/sohost/sohost/abi/rows"
+)
+
+func parse(text string) Parsed {
+	return Parse([]byte(text), Options{Precision: Nanosecond, Now: time.Unix(0, 77), MaxErrors: 100})
+}
+
+func TestParse(t *testing.T) {
+	got := parse("# a comment\n\ncpu,host=a usage=1.5,n=2i 10\nmem free=3u\ncpu,host=b ok=t,text=\"x y\" 20\n")
+	want := []abi.Table{
+		{Name: "cpu", Times: []int64{10, 20}, Columns: []abi.Column{
+			{Name: "host", Kind: abi.Tag, Strings: []string{"a", "b"}},
+			{Name: "usage", Kind: abi.Float, Floats: []float64{1.5, 0}, Absent: []uint64{2}},
+			{Name: "n", Kind: abi.Int, Ints: []int64{2, 0}, Absent: []uint64{2}},
+			{Name: "ok", Kind: abi.Bool, Bools: []bool{false, true}, Absent: []uint64{1}},
+			{Name: "text", Kind: abi.String, Strings: []string{"", "x y"}, Absent: []uint64{1}},
+		}},
+		{Name: "mem", Times: []int64{77}, Columns: []abi.Column{{Name: "free", Kind: abi.Uint, Uints: []uint64{3}}}},
+	}
+	if !reflect.DeepEqual(got.Tables, want) || got.Rows != 3 || got.Errors != 0 {
+		t.Errorf("it read %+v", got)
+	}
+}
+
+// TestBadLines checks which line is named, and that the good ones stay.
+func TestBadLines(t *testing.T) {
+	for _, c := range []struct{ text, why string }{
+		{"cpu", "field"},
+		{"cpu,host=a", "field"},
+		{"cpu n=", "n"},
+		{"cpu n=1 x", "time"},
+		{"cpu n=1 99999999999999999999", "time"},
+		{"cpu n=9223372036854775808i", "range"},
+		{"cpu n=1,n=2", "two values"},
+		{"cpu n=1,n=2i", "float"},
+		{"cpu,n=a n=1", "tag"},
+		{"cpu,n=a,n=b x=1", "two values"},
+		{"cpu time=1", "timestamp"},
+		{"cpu,time=x n=1", "timestamp"},
+		{"good n=2", "float"},
+		{"cpu n=\"\xff\"", ""},
+		{strings.Repeat("x", 1000), ""},
+	} {
+		got := parse("good n=1i 1\n" + c.text + "\ngood n=2i 2")
+		if len(got.Bad) != 1 || got.Errors != 1 || got.Rows != 2 || !slices.Equal(got.Tables[0].Columns[0].Ints, []int64{1, 2}) {
+			t.Errorf("%q: %+v", c.text, got)
+			continue
+		}
+		e := got.Bad[0]
+		if e.Line != 2 || !strings.Contains(e.Error(), c.why) || !strings.HasPrefix(c.text, strings.TrimRight(e.Original, "\ufffd\"")) || len(e.Original) > maxOriginal {
+			t.Errorf("%q: %v", c.text, &e)
+		}
+	}
+	if got := Parse([]byte(strings.Repeat("bad\n", 50)), Options{MaxErrors: 3}); len(got.Bad) != 3 || got.Errors != 50 || got.Bad[2].Line != 3 {
+		t.Errorf("of 50 bad lines it tells %d, %v", got.Errors, got.Bad)
+	}
+}
+
+func TestPrecision(t *testing.T) {
+	for _, c := range []struct {
+		p       Precision
+		text    string
+		want    int64
+		withNow int64 // what a line without a time gets
+	}{
+		{Nanosecond, "1", 1, 123456789012345678},
+		{Microsecond, "-1", -1000, 123456789012345000},
+		{Millisecond, "1", 1e6, 123456789012000000},
+		{Second, "1", 1e9, 123456789000000000},
+		{Minute, "1", 60e9, 123456780000000000},
+		{Hour, "1", 3600e9, 123454800000000000},
+		{Auto, "4999999999", 4999999999e9, 123456789012345678},
+		{Auto, "5000000000", 5000000000e6, 123456789012345678},
+		{Auto, "5000000000000", 5000000000000e3, 123456789012345678},
+		{Auto, "5000000000000000", 5000000000000000, 123456789012345678},
+		{Auto, "-1", -1e9, 123456789012345678},
+		{Auto, fmt.Sprint(math.MinInt64 + 1), math.MinInt64 + 1, 123456789012345678},
+	} {
+		got := Parse([]byte("t n=1 "+c.text+"\nt n=2"), Options{Precision: c.p, Now: time.Unix(0, 123456789012345678), MaxErrors: 1})
+		if got.Errors > 0 || !slices.Equal(got.Tables[0].Times, []int64{c.want, c.withNow}) {
+			t.Errorf("%s of %v: %+v", c.text, time.Duration(c.p), got)
+		}
+	}
+	for p, text := range map[Precision]string{Hour: "9223372036854775807", Second: "-9223372036854775807", Microsecond: "9223372036854776"} {
+		if got := Parse([]byte("t n=1 "+text), Options{Precision: p, MaxErrors: 1}); got.Errors != 1 {
+			t.Errorf("%s of %v: %+v", text, time.Duration(p), got)
+		}
+	}
+}
+
+// TestRoundTrip reads what Append has written.
+func TestRoundTrip(t *testing.T) {
+	text := "a\\ b,k\\=1=v\\,2,l=\\ x f=1e300,i=-5i,u=18446744073709551615u,b=false,s=\"q\\\"\\\\\n\" 5\n" +
+		"a\\ b,l=y f=2 6\nz i=1i\n"
+	first := parse(text)
+	written, skipped := Append([]byte("# before\n"), first.Tables)
+	if again := parse(string(written)); skipped != 0 || first.Errors > 0 || !reflect.DeepEqual(again, first) {
+		t.Errorf("%s\nbecame\n%s\nskipped %d, %v", text, written, skipped, first.Bad)
+	}
+}
+
+// TestInexpressible checks rows that line protocol has no words for: the others, and their other values, are written.
+func TestInexpressible(t *testing.T) {
+	var b rows.Builder
+	b.Row("t").Tag("k", "v").Int("n", 1)
+	b.Row("t").Tag("k", "w") // without a field
+	b.Row("t").Float("f", math.NaN()).Int("n", 2)
+	b.Row("t").Float("f", math.Inf(1))
+	b.Row("t").String("s", "\xff")
+	b.Row("t").Int("n", 3)
+	b.Row("").Int("n", 4)
+	b.Row("u").Int("", 4)
+	b.Row("v").Int("a\nb", 4)
+	if text, skipped := Append(nil, b.Tables()); string(text) != "t,k=v n=1i\nt n=2i\nt n=3i\n" || skipped != 7 {
+		t.Errorf("skipped %d:\n%s", skipped, text)
+	}
+}
+
+// TestOwnStrings checks that nothing refers to the body.
+func TestOwnStrings(t *testing.T) {
+	body := []byte("cpu,host=a text=\"x\"")
+	got := Parse(body, Options{Now: time.Unix(0, 77)})
+	want := Parse(slices.Clone(body), Options{Now: time.Unix(0, 77)})
+	clear(body)
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("after the body was cleared: %+v", got)
+	}
+}
+
+func FuzzParse(f *testing.F) {
+	f.Add("cpu,host=a usage=1.5,n=2i,ok=t,s=\"x\" 10\n# c\nbad")
+	f.Add("a\\ b,k\\=1=v\\,2 f=1e300,u=18446744073709551615u -5")
+	f.Fuzz(func(t *testing.T, text string) {
+		first := parse(text)
+		written, skipped := Append(nil, first.Tables)
+		if again := parse(string(written)); skipped == 0 && (again.Rows != first.Rows || again.Errors > 0) {
+			t.Fatalf("%q has %d rows, and written as %q it has %d: %v", text, first.Rows, written, again.Rows, again.Bad)
+		}
+	})
+}
+
+func BenchmarkParse(b *testing.B) {
+	var text strings.Builder
+	const lines = 1000
+	for i := range lines {
+		fmt.Fprintf(&text, "cpu,cpu=cpu%d,host=server%d usage_user=%d.5,usage_system=%d,usage_idle=90.25,n=%di %d\n", i%8, i%50, i%100, i%10, i, 1700000000000000000+i)
+	}
+	body := []byte(text.String())
+	b.SetBytes(int64(len(body)))
+	b.ReportAllocs()
+	for b.Loop() {
+		if got := Parse(body, Options{Precision: Nanosecond}); got.Rows != lines {
+			b.Fatal(got.Bad)
+		}
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/lines, "ns/point")
+}
