@@ -80,6 +80,7 @@ long: ## run what make test shortens or skips, and no other target runs
 	$(GO) test -trimpath -timeout 30m -run TestKeep ./native
 	$(GO) test -trimpath -timeout 30m -run 'TestSweep|TestModel|Faults' . ./internal/server/supervisor
 	$(INTEGRATION) -run 'TestContractChanged|TestContractState|TestThinProgram'
+	$(GO) test -trimpath -short -count=1 -timeout 30m ./integration -args -full
 
 fuzz: ## fuzz each parser for FUZZTIME (30s)
 	@scripts/fuzz.sh $(FUZZTIME)

@@ -27,9 +27,14 @@ func cli(t testing.TB, args ...string) string {
 // short returns the id of the image in a file, as people read it.
 func short(t testing.TB, file string) string {
 	t.Helper()
+	return imageID(t, file).Short()
+}
+
+func imageID(t testing.TB, file string) generations.ID {
+	t.Helper()
 	b, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return generations.ID(sha256.Sum256(b)).Short()
+	return sha256.Sum256(b)
 }

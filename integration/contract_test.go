@@ -168,7 +168,7 @@ func (e *example) edit(file, from, to string) {
 func (e *example) rebuild(t *testing.T) string {
 	t.Helper()
 	out := filepath.Join(t.TempDir(), "pricer.so")
-	e.plugin.run(e.plugin.dir, tool, "build", "--host", e.program, "-o", out, ".")
+	e.plugin.buildTo(out, e.program)
 	return out
 }
 

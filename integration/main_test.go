@@ -14,12 +14,16 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sohost/sohost/internal/build"
 	"github.com/sohost/sohost/internal/self"
 )
 
 // arm64 has the servers and plugins of the tests built for arm64 and run under an emulator. The tool that builds plugins
 // stays native.
 var arm64 = flag.Bool("arm64", false, "run servers and plugins for arm64, under qemu-aarch64-static")
+
+// full has the plugins of the tests built as full images. They are slim otherwise.
+var full = flag.Bool("full", false, "build plugins with --full")
 
 // The programs under test, made by TestMain.
 var (
@@ -37,6 +41,10 @@ var repeats = flag.Int("repeats", 1, "how many times as often as usual tests rep
 func repeated(n int) int { return n * *repeats }
 
 func TestMain(m *testing.M) {
+	if len(os.Args) > 1 && os.Args[1] == build.ToolexecCommand {
+		timedTool(os.Args[2:]) // of BenchmarkLink
+		return
+	}
 	flag.Parse()
 	parallel()
 	code, err := prepared(m)

@@ -68,9 +68,18 @@ func (s *source) build() string {
 }
 
 // buildFor builds an image for a server and returns its path. Equal sources make equal images, so each is built once.
-func (s *source) buildFor(host string) string {
+func (s *source) buildFor(host string, flags ...string) string {
 	s.t.Helper()
-	return s.image(host, func(out string) { s.run(s.dir, tool, "build", "--host", host, "-o", out, ".") })
+	return s.image(strings.Join(append(flags, host), " "), func(out string) { s.buildTo(out, host, flags...) })
+}
+
+// buildTo builds an image for a server into a file.
+func (s *source) buildTo(out, host string, flags ...string) {
+	s.t.Helper()
+	if *full {
+		flags = append(flags, "--full")
+	}
+	s.run(s.dir, tool, append(append([]string{"build", "--host", host, "-o", out}, flags...), ".")...)
 }
 
 // image returns a file of the test's own with the image that build makes of the source as it is now.
