@@ -16,12 +16,17 @@ func TestBudgets(t *testing.T) {
 	source.edit("pad.go", "return pad{host}, nil", "for range 10 { go func() { select {} }() }; return pad{host}, nil")
 	first := source.build()
 	clones := newCloner(t, first, "example.com/pad")
-	for _, test := range []struct {
+	type budget struct {
 		flag    string
 		deploys int // until the budget is spent
 		why     string
-	}{
-		{"--old-generations=2", 3, "3 old generations, the budget is 2"},
+	}
+	generations := budget{"--old-generations=2", 3, "3 old generations, the budget is 2"}
+	if *full {
+		generations = budget{"--old-generations=8", 3, "12 old generations, a full image counted as four, the budget is 8"}
+	}
+	for _, test := range []budget{
+		generations,
 		{"--old-goroutines=15", 2, "20 goroutines of old generations, the budget is 15"},
 		{"--old-memory=1", 1, "bytes of old generations' memory, the budget is 1"},
 	} {

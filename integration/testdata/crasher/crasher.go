@@ -75,7 +75,9 @@ func do(action string) {
 	case "exit later":
 		time.AfterFunc(time.Second, func() { os.Exit(3) })
 	case "stack":
-		debug.SetMaxStack(1 << 20) // of the usual gigabyte the machine would notice
+		if limit := debug.SetMaxStack(1 << 20); limit > 64<<20 { // the usual gigabyte takes seconds to fill
+			panic(fmt.Sprintf("a stack may grow to %d bytes", limit))
+		}
 		go grow(0)
 	case "memory":
 		if err := confine(64 << 20); err != nil {

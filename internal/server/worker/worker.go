@@ -57,6 +57,11 @@ var (
 	errOrphan  = errors.New("the supervisor is gone")
 )
 
+// maxStack is how large the stack of a goroutine may become, in bytes, unless a plugin sets another limit. With Go's own limit, 1 GB, an
+// endless recursion takes ten seconds and more in a worker with many images, in which no other goroutine can stop for the garbage
+// collector: then the worker hangs, rather than crash.
+const maxStack = 64 << 20
+
 // Run is a worker from its start to its end. It returns nil when the worker has finished as it was told, and a *ToldError if the
 // supervisor knows of the error already.
 func Run(newLogger func(format string, verbose bool) (*slog.Logger, error)) error {
@@ -74,6 +79,7 @@ func Run(newLogger func(format string, verbose bool) (*slog.Logger, error)) erro
 		return fmt.Errorf("set crash output: %w", err)
 	}
 	files[2].Close()
+	debug.SetMaxStack(maxStack)
 	// The supervisor decides what a signal to the whole process group means. The signals are not ignored, since children would
 	// inherit that.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGUSR1, syscall.SIGUSR2)
