@@ -63,6 +63,8 @@ var importRules = []importRule{
 		"internal/files internal/owners internal/passing internal/pidfd internal/routes internal/sockets internal/state internal/watch golang.org/x/sys",
 		"other programs embed it: no command line, no configuration, no build"},
 
+	{"internal/writes", "abi internal/lineprotocol", "it answers clients and doesn't know who takes what they write"},
+
 	{"internal/server/conns", "internal/fault golang.org/x/sys", "it moves connections and doesn't know the host"},
 	{"internal/server/systemd", "golang.org/x/sys github.com/coreos/go-systemd/v22", "it speaks to systemd and doesn't know the host"},
 	{"internal/server/control", ". generations golang.org/x/sys internal/files", "it serves a Host, whichever process has it"},

@@ -204,9 +204,18 @@ func (p *parser) bad(err error) {
 	e := LineError{Line: p.line, Err: err}
 	if d := (*lineprotocol.DecodeError)(nil); errors.As(err, &d) {
 		e.Line, e.Err = int(d.Line), d.Err
+		if endsEarly(d.Err.Error()) {
+			e.Err = errNoFields
+		}
 	}
 	e.Original = lineOf(p.body, e.Line)
 	p.Bad = append(p.Bad, e)
+}
+
+// endsEarly reports whether an error of the decoder's means a line that ends before its fields. Clients know another text for that.
+func endsEarly(text string) bool {
+	return strings.HasPrefix(text, "expected tag key or field but found") || text == "expected field key but none found" ||
+		text == `invalid character '\n' found at start of field key`
 }
 
 // lineOf returns the beginning of a line.

@@ -37,8 +37,10 @@ func TestParse(t *testing.T) {
 // TestBadLines checks which line is named, and that the good ones stay.
 func TestBadLines(t *testing.T) {
 	for _, c := range []struct{ text, why string }{
-		{"cpu", "field"},
-		{"cpu,host=a", "field"},
+		{"cpu", "missing fields"},
+		{"cpu,host=a", "missing fields"},
+		{"cpu,host=a ", "missing fields"},
+		{"cpu ", "missing fields"},
 		{"cpu n=", "n"},
 		{"cpu n=1 x", "time"},
 		{"cpu n=1 99999999999999999999", "time"},

@@ -1,0 +1,59 @@
+package writes
+
+import (
+	"bytes"
+	"compress/gzip"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"sync"
+)
+
+// buffers hold bodies while they are parsed.
+var buffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
+
+// keptBuffer is the largest buffer that is used again, in bytes.
+const keptBuffer = 4 << 20
+
+func getBuffer() *bytes.Buffer { return buffers.Get().(*bytes.Buffer) }
+
+func putBuffer(b *bytes.Buffer) {
+	if b.Cap() <= keptBuffer {
+		b.Reset()
+		buffers.Put(b)
+	}
+}
+
+// read reads a request's body, unpacked, into a buffer.
+func (e *endpoints) read(b *bytes.Buffer, r *http.Request) *failure {
+	body := io.Reader(http.MaxBytesReader(nil, r.Body, e.BodyLimit))
+	switch encoding := strings.ToLower(r.Header.Get("Content-Encoding")); encoding {
+	case "", "identity":
+	case "gzip", "x-gzip":
+		z, err := gzip.NewReader(body)
+		if err != nil {
+			return unreadable(err)
+		}
+		body = z
+	default:
+		return &failure{kind: badBody, text: fmt.Sprintf("content encoding %q is not gzip", encoding)}
+	}
+	n, err := b.ReadFrom(io.LimitReader(body, e.BodyLimit+1))
+	if err != nil {
+		return unreadable(err)
+	}
+	if n > e.BodyLimit {
+		return &failure{kind: tooLarge}
+	}
+	return nil
+}
+
+// unreadable says why a body can't be read.
+func unreadable(err error) *failure {
+	if large := (*http.MaxBytesError)(nil); errors.As(err, &large) {
+		return &failure{kind: tooLarge}
+	}
+	return &failure{kind: badBody, text: fmt.Sprintf("unable to read the body: %v", err)}
+}
