@@ -88,7 +88,10 @@ func inspect(r io.ReaderAt, size int64, seal *Seal) (*Info, error) {
 // InspectFile inspects the file at path. If that isn't a regular file, the error matches ErrNotRegular; InspectFile never blocks. An
 // error that isn't about access to the file is a *FileError.
 func InspectFile(path string) (*Info, error) {
-	i, _, err := inspectFile(path, true)
+	i, file, err := inspectFile(path, true)
+	if err == nil && i.Kind == KindPlugin {
+		opened.recent.remember(file, i)
+	}
 	return i, err
 }
 

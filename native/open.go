@@ -19,7 +19,7 @@ type Image struct {
 // Path returns the path of the file that the image was opened from, with symbolic links resolved.
 func (im *Image) Path() string { return im.path }
 
-// Info returns the facts of the image, as read just before it was opened. The caller must not modify them.
+// Info returns the facts of the image, as read before it was opened. The caller must not modify them.
 func (im *Image) Info() *Info { return im.info }
 
 // Open opens the image at path and runs its init functions. It does so at most once per file and process: another Open of the
@@ -27,7 +27,8 @@ func (im *Image) Info() *Info { return im.info }
 // ErrInit) the path is unusable, whatever file is there later, and usually the process must be replaced: see Poisoned.
 //
 // Before the attempt, Check decides whether the image would end or corrupt the process; a *Rejection has no such consequences.
-// Open doesn't read all of the file: that a sealed image is whole, InspectFile has to have found out.
+// Open doesn't read all of the file: that a sealed image is whole, InspectFile has to have found out. If that was the last that
+// InspectFile did, and the file hasn't changed since, Open takes its facts.
 // Images are opened one at a time, because the runtime dies if two initialise the same package at once; so an init function
 // can't open another image. If ctx ends, Open returns ErrPending: if the attempt hasn't begun, nothing has happened; if it has,
 // it continues, and a later Open returns its result.
@@ -116,19 +117,23 @@ func judge(ctx context.Context, path string) (*attempt, error) {
 	if ctx.Err() != nil {
 		return nil, fmt.Errorf("%w: %w", ErrPending, context.Cause(ctx))
 	}
-	info, file, err := inspectFile(path, false)
-	if err != nil {
-		return nil, err
+	inspected, file := opened.recent.take(path)
+	if inspected == nil {
+		var err error
+		if inspected, file, err = inspectFile(path, false); err != nil {
+			return nil, err
+		}
 	}
 	self, err := Self()
 	if err != nil {
 		return nil, err
 	}
-	if err := Check(info, self, Requirements{}); err != nil {
+	if err := Check(inspected, self, Requirements{}); err != nil {
 		return nil, err
 	}
-	info.Takes = nil // nobody asks again, and an image may have thousands
-	return &attempt{path: path, file: file, info: info, done: make(chan struct{})}, nil
+	info := *inspected // which others may have
+	info.Takes = nil   // nobody asks again, and an image may have thousands
+	return &attempt{path: path, file: file, info: &info, done: make(chan struct{})}, nil
 }
 
 // begin starts the attempt, which returns the turn when it ends. If an init function never returns, nothing can end the goroutine

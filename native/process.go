@@ -44,7 +44,7 @@ func ProcessOf(binary string) (*Process, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Process{Executable: exe, program: &program{binary, file}}, nil
+	return &Process{Executable: exe, program: &program{path: binary, file: file}}, nil
 }
 
 // With returns the facts of the process as they would be if it had also opened the image. With it, a release of several images

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
+	"sync"
 )
 
 // program is the file of a host program, in which its symbols are looked up. There are tens of thousands, and they are asked for now
@@ -13,6 +15,9 @@ import (
 type program struct {
 	path string
 	file os.FileInfo
+
+	mu  sync.Mutex          // guards has
+	has map[string]struct{} // names that it was found to define: images take much the same
 }
 
 // errNoProgram is for a Process that was made from facts alone.
@@ -22,6 +27,9 @@ var errNoProgram = errors.New("no program file is known")
 func (p *program) lacks(names []string) (missing []string, err error) {
 	if p == nil {
 		return nil, errNoProgram
+	}
+	if names = p.unknown(names); len(names) == 0 {
+		return nil, nil
 	}
 	file, err := os.Open(p.path)
 	if err != nil {
@@ -43,7 +51,35 @@ func (p *program) lacks(names []string) (missing []string, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the symbols of the host: %w", err)
 	}
+	p.found(names, missing)
 	return missing, nil
+}
+
+// unknown returns those of the names that the program wasn't found to define so far.
+func (p *program) unknown(names []string) (unknown []string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, n := range names {
+		if _, has := p.has[n]; !has {
+			unknown = append(unknown, n)
+		}
+	}
+	return unknown
+}
+
+// found notes that the program defines the names, but for those that are missing.
+func (p *program) found(names, missing []string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.has == nil {
+		p.has = make(map[string]struct{})
+	}
+	for _, n := range names {
+		p.has[strings.Clone(n)] = struct{}{} // the name is a part of all that an image takes
+	}
+	for _, n := range missing {
+		delete(p.has, n)
+	}
 }
 
 // lacks returns those of the names that the file doesn't define for other files.

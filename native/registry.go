@@ -18,6 +18,8 @@ type registry struct {
 
 	mu       sync.Mutex // guards attempts and their fields; image and err may be read without it once done is closed
 	attempts []*attempt
+
+	recent recent
 }
 
 // attempt is the only attempt to open an image.
