@@ -43,7 +43,7 @@ plugins: build ## build the plugins under plugins/ into build/plugins
 test: ## run every test that needs nothing but Go and a C compiler; prints what took longest
 	GO=$(GO) $(GO) run -trimpath scripts/testtimes.go -vet=off $(TESTFLAGS) ./...
 
-corpus: ## build, serve and reload plugins around eleven well-known libraries, those that match REAL; prints a table; fetches them
+corpus: ## build, serve and reload plugins around seventeen well-known libraries, those that match REAL; prints a table; fetches them
 	$(INTEGRATION) -run 'TestReal$$/$(REAL)' -v
 
 pairs: ## open images of random plugins on random hosts, in PAIRS (200), full, slim, and slim for another host

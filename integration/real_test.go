@@ -25,6 +25,7 @@ type real struct {
 	library       string
 	first, second string   // versions of the library
 	also          []string // modules that have the library's versions
+	with          string   // another module, with its version
 	env           []string
 	handover      bool // another version of the library needs a new process
 }
@@ -43,6 +44,12 @@ var reals = []real{
 	{name: "segmentio", library: "github.com/segmentio/encoding", first: "v0.5.3", second: "v0.5.4"},
 	{name: "sonic", library: "github.com/bytedance/sonic", first: "v1.15.4", second: "v1.15.5"},
 	{name: "viper", library: "github.com/spf13/viper", first: "v1.20.1", second: "v1.21.0"},
+	{name: "zap", library: "go.uber.org/zap", first: "v1.27.1", second: "v1.28.0"},
+	{name: "fasthttp", library: "github.com/valyala/fasthttp", first: "v1.77.0", second: "v1.78.0"},
+	{name: "bbolt", library: "go.etcd.io/bbolt", first: "v1.4.3", second: "v1.5.0"},
+	{name: "redis", library: "github.com/redis/go-redis/v9", first: "v9.22.0", second: "v9.23.0"},
+	{name: "gorm", library: "gorm.io/gorm", first: "v1.31.1", second: "v1.31.2", with: "github.com/glebarez/sqlite@v1.11.0"},
+	{name: "s3", library: "github.com/aws/aws-sdk-go-v2/service/s3", first: "v1.114.8", second: "v1.114.10"},
 }
 
 // realOpens is how often slim and full images are opened in turn to compare how long that takes.
@@ -52,7 +59,7 @@ const realOpens = 7
 // library, as full images, and back. They answer the same as slim and as full images, and no count is lost. It prints a table.
 func TestReal(t *testing.T) {
 	if testing.Short() || *arm64 {
-		t.Skip("it fetches and compiles eleven libraries; make corpus runs it")
+		t.Skip("it fetches and compiles seventeen libraries; make corpus runs it")
 	}
 	rows := make([]string, len(reals))
 	for i, r := range reals {
@@ -130,6 +137,9 @@ func (r *real) require(s *source, version string) {
 	args := []string{"get", r.library + "@" + version}
 	for _, m := range r.also {
 		args = append(args, m+"@"+version)
+	}
+	if r.with != "" {
+		args = append(args, r.with)
 	}
 	s.run(s.dir, "go", args...)
 	s.run(s.dir, "go", "mod", "tidy")
