@@ -2,6 +2,7 @@ package build
 
 import (
 	"debug/elf"
+	"debug/gosym"
 	"errors"
 	"fmt"
 	"slices"
@@ -68,24 +69,42 @@ func (s *surveyed) explain(p *plan, info *native.Info, image string) ([]PackageO
 	return out, nil
 }
 
-// packageSizes adds up the sizes of an image's symbols by the packages that they belong to, under the paths that these have in it.
+// packageSizes adds up the sizes of an image's functions and variables by the packages that they belong to, under the paths that these
+// have in it. Functions of slim images are only in the table that the runtime has of them.
 func packageSizes(image string) (map[string]int64, error) {
 	f, err := elf.Open(image)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close() // read only
+	sizes := make(map[string]int64)
 	symbols, err := f.DynamicSymbols()
 	if err != nil && !errors.Is(err, elf.ErrNoSymbols) {
 		return nil, err
 	}
-	sizes := make(map[string]int64)
 	for _, s := range symbols {
 		if s.Section == elf.SHN_UNDEF || int(s.Section) >= len(f.Sections) || f.Sections[s.Section].Type == elf.SHT_NOBITS {
 			continue // it is elsewhere, or takes no room in the file
 		}
-		if pkg := symbolPackage(s.Name); pkg != "" {
+		if pkg := symbolPackage(s.Name); pkg != "" && elf.ST_TYPE(s.Info) != elf.STT_FUNC {
 			sizes[pkg] += int64(s.Size)
+		}
+	}
+	table, text := f.Section(".gopclntab"), f.Section(".text")
+	if table == nil || text == nil {
+		return sizes, nil
+	}
+	b, err := table.Data()
+	if err != nil {
+		return nil, err
+	}
+	functions, err := gosym.NewTable(nil, gosym.NewLineTable(b, text.Addr))
+	if err != nil {
+		return nil, err
+	}
+	for _, fn := range functions.Funcs {
+		if pkg := symbolPackage(fn.Name); pkg != "" {
+			sizes[pkg] += int64(fn.End - fn.Entry)
 		}
 	}
 	return sizes, nil

@@ -208,7 +208,7 @@ func (l *slimLink) slimArgs(c *slim.Closure, stub, main string) ([]string, error
 	if err != nil {
 		return nil, fmt.Errorf("-extld: %w", err)
 	}
-	wrapped, err := joinQuoted(append([]string{l.plan.Wrapper, ToolexecCommand, extldCommand, l.work}, ld...))
+	wrapped, err := joinQuoted(append([]string{l.plan.Wrapper, ToolexecCommand, extldCommand, l.work, l.args[argument(l.args, "-pluginpath")]}, ld...))
 	if err != nil {
 		return nil, fmt.Errorf("-extld: %w", err)
 	}
@@ -235,8 +235,8 @@ func (l *slimLink) slimConfig(c *slim.Closure, stub string) (string, error) {
 	return name, os.WriteFile(name, []byte(out.String()), 0o600)
 }
 
-// extldCommand is the tool that Toolexec knows as the C linker of a slim image. Its arguments are a directory, the real C linker, and
-// the arguments that the Go linker has for that.
+// extldCommand is the tool that Toolexec knows as the C linker of a slim image. Its arguments are a directory, the plugin's
+// path, the real C linker, and the arguments that the Go linker has for that.
 const extldCommand = "extld"
 
 // markerName is the object that stands for the stub.
@@ -245,12 +245,12 @@ const markerName = "sohost_marker.o"
 // extldArgs prepares the object of a slim image for the C linker, and returns the C linker with its arguments. The stub isn't for it: a
 // shared object may have undefined symbols.
 func extldArgs(args []string) (tool string, rest []string, err error) {
-	if len(args) < 2 {
+	if len(args) < 3 {
 		return "", nil, errors.New("no C linker")
 	}
-	work, tool := args[0], args[1]
+	work, main, tool := args[0], args[1], args[2]
 	object := ""
-	for _, a := range args[2:] {
+	for _, a := range args[3:] {
 		switch {
 		case a == "-l"+strings.TrimSuffix(strings.TrimPrefix(slim.StubName, "lib"), ".so"), a == "-L"+work+"/", a == "-Wl,-rpath="+work+"/":
 			continue
@@ -262,5 +262,5 @@ func extldArgs(args []string) (tool string, rest []string, err error) {
 	if object == "" {
 		return tool, rest, nil // it asks the C linker about itself
 	}
-	return tool, append(rest, filepath.Join(work, markerName)), slim.Rename(object)
+	return tool, append(rest, filepath.Join(work, markerName)), slim.Rename(object, main)
 }

@@ -12,19 +12,20 @@ import (
 )
 
 // Rename changes the object that the Go linker has made for the C linker, in place: functions of the host get the names that they have
-// there.
-func Rename(object string) error {
+// there. And it hides what no other image looks for, which is two thirds of the symbols: the loader, and whoever checks an image, reads
+// them all. Main is the plugin's path; its functions stay, since the image is inspected for what it exports.
+func Rename(object, main string) error {
 	b, err := os.ReadFile(object)
 	if err != nil {
 		return err
 	}
-	if b, err = rename(b); err != nil {
+	if b, err = rename(b, Escape(main)+"."); err != nil {
 		return fmt.Errorf("rename symbols in %s: %w", object, err)
 	}
 	return os.WriteFile(object, b, 0o600)
 }
 
-func rename(b []byte) ([]byte, error) {
+func rename(b []byte, main string) ([]byte, error) {
 	f, err := elf.NewFile(bytes.NewReader(b))
 	if err != nil {
 		return nil, err
@@ -54,6 +55,8 @@ func rename(b []byte) ([]byte, error) {
 		case slices.Contains(startNames, old):
 			name = "sohost:" + old // the host may have one of that name
 			s[5] = byte(elf.STV_HIDDEN)
+		case isPrivate(old, elf.ST_TYPE(s[4])) && !strings.HasPrefix(old, main):
+			s[5] = byte(elf.STV_HIDDEN)
 		}
 		if name != old {
 			binary.LittleEndian.PutUint32(s, uint32(len(names)))
@@ -69,6 +72,13 @@ func rename(b []byte) ([]byte, error) {
 	binary.LittleEndian.PutUint64(header[24:], uint64(len(b)))
 	binary.LittleEndian.PutUint64(header[32:], uint64(len(names)))
 	return append(b, names...), nil
+}
+
+// isPrivate reports whether a symbol that an image defines is for itself only. Images with a package in common share its variables, the
+// descriptors of its types, and what function values point to. Each calls its own functions, which are the same. What belongs to
+// descriptors, such as names, they find by offset.
+func isPrivate(name string, kind elf.SymType) bool {
+	return kind == elf.STT_FUNC || strings.HasPrefix(name, typePrefix+".")
 }
 
 // sectionHeader returns the header of a section in an ELF file.

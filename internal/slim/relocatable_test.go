@@ -16,7 +16,11 @@ func TestRename(t *testing.T) {
 	f.symbol("runtime.lastmoduledatap", elf.STT_NOTYPE, 0, 0, 0)
 	f.symbol("p.own.abiinternal", elf.STT_FUNC, 0, 8, 1)
 	f.symbol("runtime.addmoduledata", elf.STT_FUNC, 0, 8, 1)
-	b, err := rename(f.object(make([]byte, 16)))
+	f.symbol("example.com/m_g.main", elf.STT_FUNC, 0, 8, 1)
+	f.symbol("p.variable", elf.STT_OBJECT, 0, 8, 1)
+	f.symbol("type:p.T", elf.STT_OBJECT, 0, 8, 1)
+	f.symbol("type:.namedata.F", elf.STT_OBJECT, 0, 8, 1)
+	b, err := rename(f.object(make([]byte, 16)), "example.com/m_g.")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -28,15 +32,19 @@ func TestRename(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var names []string
+	var names, hidden []string
 	for _, s := range symbols {
 		names = append(names, s.Name)
+		if elf.ST_VISIBILITY(s.Other) == elf.STV_HIDDEN {
+			hidden = append(hidden, s.Name)
+		}
 	}
-	want := []string{"fmt.Println", "runtime.lastmoduledatap", "p.own.abiinternal", "sohost:runtime.addmoduledata"}
-	if !slices.Equal(names, want) || elf.ST_VISIBILITY(symbols[3].Other) != elf.STV_HIDDEN || elf.ST_VISIBILITY(symbols[2].Other) != elf.STV_DEFAULT {
-		t.Errorf("got %v", names)
+	want := []string{"fmt.Println", "runtime.lastmoduledatap", "p.own.abiinternal", "sohost:runtime.addmoduledata", "example.com/m_g.main", "p.variable", "type:p.T",
+		"type:.namedata.F"}
+	if !slices.Equal(names, want) || !slices.Equal(hidden, []string{want[2], want[3], want[7]}) {
+		t.Errorf("got %v, and %v hidden", names, hidden)
 	}
-	if _, err := rename(f.library(nil, 0, nil)); err == nil {
+	if _, err := rename(f.library(nil, 0, nil), ""); err == nil {
 		t.Error("a library was taken for an object")
 	}
 }
