@@ -7,6 +7,8 @@ import (
 	"os"
 	"strconv"
 	"strings"
+
+	"golang.org/x/sys/unix"
 )
 
 const (
@@ -31,6 +33,32 @@ func ReadArchive(file string) (*Archive, error) {
 	b, err := os.ReadFile(file)
 	if err != nil {
 		return nil, err
+	}
+	a, err := parseArchive(b)
+	if err != nil {
+		return nil, fmt.Errorf("read %s: %w", file, err)
+	}
+	return a, nil
+}
+
+// MapArchive is ReadArchive for a file that nobody changes, such as one in the build cache. The file stays in memory, mapped, until the
+// process ends; what isn't looked at isn't read.
+func MapArchive(file string) (*Archive, error) {
+	f, err := os.Open(file)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close() // read only
+	st, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if st.Size() == 0 {
+		return nil, fmt.Errorf("read %s: it is empty", file)
+	}
+	b, err := unix.Mmap(int(f.Fd()), 0, int(st.Size()), unix.PROT_READ, unix.MAP_PRIVATE)
+	if err != nil {
+		return nil, fmt.Errorf("map %s: %w", file, err)
 	}
 	a, err := parseArchive(b)
 	if err != nil {

@@ -41,7 +41,7 @@ func TestArchive(t *testing.T) {
 		t.Errorf("got %+v, %+v and %+v", f, typ, v)
 	}
 	refs := func(symbol string) (names []string) {
-		for _, r := range o.Relocs(defined[symbol]) {
+		for r := range o.Relocs(defined[symbol]) {
 			if r.To.Index >= 0 {
 				names = append(names, o.Symbol(r.To.Index).Name)
 			}
@@ -71,7 +71,7 @@ func TestForeign(t *testing.T) {
 	}
 	foreign := 0
 	for i := range a.Objects[0].Defined() {
-		for _, r := range a.Objects[0].Relocs(i) {
+		for r := range a.Objects[0].Relocs(i) {
 			if r.To.Index == Foreign {
 				foreign++
 			}
@@ -126,7 +126,7 @@ func TestDamaged(t *testing.T) {
 				o.Named(i)
 				o.Data(i)
 				o.GoType(i)
-				for _, r := range o.Relocs(i) {
+				for r := range o.Relocs(i) {
 					if r.To.Index >= 0 {
 						o.Symbol(r.To.Index)
 					}

@@ -3,6 +3,8 @@ package goobj
 import (
 	"encoding/binary"
 	"fmt"
+	"iter"
+	"unsafe"
 )
 
 const magic = "\x00go120ld"
@@ -96,24 +98,28 @@ func (o *Object) Imports() map[string][8]byte {
 // text returns the string that a length and an offset at at refer to, or "" if they lie outside of the object.
 func (o *Object) text(at int) string {
 	n, from := int(binary.LittleEndian.Uint32(o.b[at:])), int(binary.LittleEndian.Uint32(o.b[at+4:]))
-	if from+n > len(o.b) {
+	if n == 0 || from+n > len(o.b) {
 		return ""
 	}
-	return string(o.b[from : from+n])
+	return unsafe.String(unsafe.SliceData(o.b[from:]), n) // nothing changes the object
 }
 
 // Relocs returns the relocations of the symbol with that index.
-func (o *Object) Relocs(i int) []Reloc {
+func (o *Object) Relocs(i int) iter.Seq[Reloc] {
 	from, to := o.span(blockRelocIndex, blockRelocs, relocSize, i)
-	out := make([]Reloc, 0, to-from)
-	for at := o.offsets[blockRelocs] + from*relocSize; from < to; from, at = from+1, at+relocSize {
-		b := o.b[at : at+relocSize]
-		out = append(out, Reloc{
-			Offset: int(int32(binary.LittleEndian.Uint32(b))), Size: int(b[4]), Type: RelocType(binary.LittleEndian.Uint16(b[5:])),
-			Addend: int64(binary.LittleEndian.Uint64(b[7:])), To: o.ref(b[15:]),
-		})
+	return func(yield func(Reloc) bool) {
+		at := o.offsets[blockRelocs] + from*relocSize
+		for range to - from {
+			b := o.b[at : at+relocSize]
+			at += relocSize
+			if !yield(Reloc{
+				Offset: int(int32(binary.LittleEndian.Uint32(b))), Size: int(b[4]), Type: RelocType(binary.LittleEndian.Uint16(b[5:])),
+				Addend: int64(binary.LittleEndian.Uint64(b[7:])), To: o.ref(b[15:]),
+			}) {
+				return
+			}
+		}
 	}
-	return out
 }
 
 // GoType returns the symbol of the type of the variable with that index, if the object states it.

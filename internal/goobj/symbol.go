@@ -65,7 +65,7 @@ func (o *Object) Symbol(i int) Symbol {
 // Named reports whether other objects can refer to the symbol with that index by its name.
 func (o *Object) Named(i int) bool {
 	hashed := i >= o.counts[0] && i < o.counts[0]+o.counts[1]+o.counts[2]
-	return !hashed && o.abi(i) != Static
+	return !hashed && o.abi(i) != Static && binary.LittleEndian.Uint32(o.b[o.offsets[blockSymbols]+i*symbolSize:]) > 0 // the length of its name
 }
 
 func (o *Object) abi(i int) uint16 {

@@ -36,13 +36,25 @@ func Close(host *Host, packages []Package, main string) (*Closure, error) {
 	if why := host.Unfit(); why != "" {
 		return nil, &Unslim{why}
 	}
-	w := &walk{host: host, library: newLibrary(packages), along: make(map[string]bool), defined: make(map[name][]place),
-		needed: make(map[name]string), seen: make(map[place]bool), layouts: make(map[place]bool)}
+	w := &walk{host: host, library: newLibrary(packages), along: make(map[string]bool),
+		needed: make(map[name]string), seen: make(map[*goobj.Object]*seen), layouts: make(map[place]bool)}
+	first, room := []string{}, 0
 	for _, path := range slices.Sorted(maps.Keys(w.library.packages)) {
 		if p := w.library.packages[path]; p.Own || !host.HasPackage(p.Path) {
-			if err := w.bring(path, "the host doesn't have the package"); err != nil {
+			archive, err := w.library.open(path)
+			if err != nil {
 				return nil, err
 			}
+			for _, o := range archive.Objects {
+				room += o.Defined()
+			}
+			first = append(first, path)
+		}
+	}
+	w.defined = newDefined(room)
+	for _, path := range first {
+		if err := w.bring(path, "the host doesn't have the package"); err != nil {
+			return nil, err
 		}
 	}
 	for _, n := range roots(main) {
@@ -69,10 +81,10 @@ func roots(main string) []name {
 type walk struct {
 	host    *Host
 	library *library
-	along   map[string]bool  // escaped paths
-	defined map[name][]place // in packages that are in the image: several have the same instance of a generic function
+	along   map[string]bool // escaped paths
+	defined *defined        // in packages that are in the image
 	needed  map[name]string
-	seen    map[place]bool
+	seen    map[*goobj.Object]*seen
 	layouts map[place]bool // type descriptors of which the linker reads where the pointers are
 	todo    []place
 }
@@ -86,7 +98,7 @@ func (w *walk) bring(path, why string) error {
 	if isRuntime(path) {
 		return &Unslim{fmt.Sprintf("%s would have to come along (%s), but the runtime can't", p.Path, why)}
 	}
-	archive, symbols, err := w.library.open(path)
+	archive, err := w.library.open(path)
 	if err != nil {
 		return err
 	}
@@ -94,18 +106,21 @@ func (w *walk) bring(path, why string) error {
 		return &Unslim{fmt.Sprintf("%s would have to come along (%s), but packages with C code can't", p.Path, why)}
 	}
 	w.along[path] = true
-	for n, at := range symbols {
-		others := w.defined[n]
-		w.defined[n] = append(others, at)
+	inittask := path + "..inittask"
+	for n, at := range definitions(archive) {
+		reached := false
+		for other := range w.defined.of(n) {
+			reached = reached || w.sawOf(other.object).symbols[other.index]
+		}
+		w.defined.add(n, at)
 		// C code may refer to anything. What counted as the host's is the image's from now on.
-		_, ok := w.needed[n]
-		if ok || archive.HasC || slices.ContainsFunc(others, func(p place) bool { return w.seen[p] }) {
+		_, needed := w.needed[n]
+		if needed {
 			delete(w.needed, n)
+		}
+		if needed || reached || archive.HasC || n.text == inittask {
 			w.push(at)
 		}
-	}
-	if at, ok := symbols[name{path + "..inittask", goobj.ABI0}]; ok {
-		w.push(at)
 	}
 	return nil
 }
@@ -115,27 +130,49 @@ func isRuntime(path string) bool {
 	return path == "runtime" || strings.HasPrefix(path, "runtime/") || strings.HasPrefix(path, "internal/runtime/")
 }
 
+// seen says which symbols of an object were reached, and which references to others were followed from anywhere in it. Most are repeated
+// many times, and following one again would come to the same.
+type seen struct {
+	symbols  []bool
+	followed [2][]bool // the second for references that can't be to the host
+}
+
+func (w *walk) sawOf(o *goobj.Object) *seen {
+	s := w.seen[o]
+	if s == nil {
+		s = &seen{symbols: make([]bool, o.Defined())}
+		for i := range s.followed {
+			s.followed[i] = make([]bool, o.Symbols())
+		}
+		w.seen[o] = s
+	}
+	return s
+}
+
 func (w *walk) push(at place) {
-	if !w.seen[at] {
-		w.seen[at] = true
+	if s := w.sawOf(at.object); !s.symbols[at.index] {
+		s.symbols[at.index] = true
 		w.todo = append(w.todo, at)
 	}
 }
 
-// pushAll pushes all definitions of a symbol. Which of them the linker takes, it decides, and packages need not have compiled the same
-// function alike: what one inlines is a call in another.
-func (w *walk) pushAll(places []place) {
-	for _, at := range places {
+// pushAll pushes all definitions of a symbol, and reports whether there are any. Which of them the linker takes, it decides, and packages
+// need not have compiled the same function alike: what one inlines is a call in another.
+func (w *walk) pushAll(n name) (found bool) {
+	for at := range w.defined.of(n) {
 		w.push(at)
+		found = true
 	}
+	return found
 }
 
 func (w *walk) run() error {
 	for len(w.todo) > 0 {
 		at := w.todo[len(w.todo)-1]
 		w.todo = w.todo[:len(w.todo)-1]
-		for _, r := range at.object.Relocs(at.index) {
-			if err := w.follow(at.object, r); err != nil {
+		saw := w.sawOf(at.object)
+		for r := range at.object.Relocs(at.index) {
+			if err := w.follow(at.object, saw, r); err != nil {
 				return err
 			}
 		}
@@ -149,13 +186,13 @@ func (w *walk) run() error {
 }
 
 // follow follows one relocation.
-func (w *walk) follow(o *goobj.Object, r goobj.Reloc) error {
-	local := false
+func (w *walk) follow(o *goobj.Object, saw *seen, r goobj.Reloc) error {
+	local := 0
 	switch r.Type {
 	case goobj.RelocUseType, goobj.RelocUseIfaceMethod, goobj.RelocUseNamedMethod:
 		return nil
 	case goobj.RelocAddrOffset, goobj.RelocMethodOffset:
-		local = true
+		local = 1
 	case goobj.RelocAddrOffset | goobj.Weak:
 		return nil
 	}
@@ -167,16 +204,18 @@ func (w *walk) follow(o *goobj.Object, r goobj.Reloc) error {
 	case i < o.Defined() && !o.Named(i):
 		w.push(place{o, i})
 		return nil
+	case saw.followed[local][i]:
+		return nil
 	default:
+		saw.followed[local][i] = true
 		s := o.Symbol(i)
-		return w.visit(name{s.Name, s.ABI}, local)
+		return w.visit(name{s.Name, s.ABI}, local == 1)
 	}
 }
 
 // visit follows a reference by name. A local one can't be to the host.
 func (w *walk) visit(n name, local bool) error {
-	if places := w.defined[n]; len(places) > 0 {
-		w.pushAll(places)
+	if w.pushAll(n) {
 		return nil
 	}
 	if _, ok := w.needed[n]; ok && !local {
@@ -207,7 +246,7 @@ func (w *walk) visit(n name, local bool) error {
 	if err := w.bring(path, why); err != nil {
 		return err
 	}
-	w.pushAll(w.defined[n])
+	w.pushAll(n)
 	return nil
 }
 
@@ -220,14 +259,14 @@ func isRoot(n name) bool {
 // gives those for ABI0 a suffix (cmd/link, mangleABIName).
 func (w *walk) theirs(n name) (string, error) {
 	text := mangled(n.text)
-	s, ok := w.host.symbols[text]
+	s, ok := w.host.symbol(text)
 	if n.abi != goobj.ABI0 {
 		if ok && isFunction(s) {
 			return text, nil
 		}
 		return "", nil
 	}
-	if _, ok := w.host.symbols[text+".abi0"]; ok {
+	if _, ok := w.host.symbol(text + ".abi0"); ok {
 		return text + ".abi0", nil
 	}
 	if !ok || !isFunction(s) || strings.HasPrefix(text, typePrefix) {
@@ -255,15 +294,15 @@ func (w *walk) layout(o *goobj.Object, i int) error {
 	}
 	s := o.Symbol(i)
 	n := name{s.Name, s.ABI}
-	if len(w.defined[n]) == 0 {
+	at, ok := w.defined.first(n) // descriptors of a type are all alike
+	if !ok {
 		if err := w.visit(n, false); err != nil {
 			return err
 		}
-		if len(w.defined[n]) == 0 {
+		if at, ok = w.defined.first(n); !ok {
 			return nil
 		}
 	}
-	at := w.defined[n][0] // descriptors of a type are all alike
 	if w.layouts[at] {
 		return nil
 	}
@@ -271,7 +310,7 @@ func (w *walk) layout(o *goobj.Object, i int) error {
 	if data := at.object.Data(at.index); len(data) <= kindOffset || !isComposite(data) {
 		return nil
 	}
-	for _, r := range at.object.Relocs(at.index) {
+	for r := range at.object.Relocs(at.index) {
 		if r.Type != goobj.RelocAddr || r.To.Index < 0 || !isDescriptor(at.object.Symbol(r.To.Index).Name) {
 			continue
 		}

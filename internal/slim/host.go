@@ -5,24 +5,17 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"strings"
+	"unsafe"
 )
 
 // Host is a program that loads plugins, as far as the linker needs it.
 type Host struct {
 	Machine elf.Machine
 
-	symbols  map[string]symbol // the dynamic symbols that it defines
+	symbols  *symbols // the dynamic symbols that it defines
 	sections []*elf.Section
 	content  *elf.File
 	types    map[uint64]string // names of type descriptors, by address; made when first needed
-}
-
-// symbol is a dynamic symbol.
-type symbol struct {
-	value, size uint64
-	kind        elf.SymType
-	section     elf.SectionIndex
 }
 
 // ReadHost reads a host program. The caller closes it.
@@ -31,7 +24,7 @@ func ReadHost(file string) (*Host, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the host: %w", err)
 	}
-	h := &Host{Machine: f.Machine, content: f, sections: f.Sections, symbols: make(map[string]symbol)}
+	h := &Host{Machine: f.Machine, content: f, sections: f.Sections}
 	if err := h.read(); err != nil {
 		f.Close() // read only
 		return nil, fmt.Errorf("read the host: %w", err)
@@ -41,8 +34,6 @@ func ReadHost(file string) (*Host, error) {
 
 // Close closes the host's file.
 func (h *Host) Close() error { return h.content.Close() }
-
-const symbolSize = 24 // of Elf64_Sym
 
 func (h *Host) read() error {
 	f := h.content
@@ -61,20 +52,22 @@ func (h *Host) read() error {
 	if err != nil {
 		return err
 	}
-	text := string(names) // the names below share it
-	for ; len(table) >= symbolSize; table = table[symbolSize:] {
-		at, index := binary.LittleEndian.Uint32(table), elf.SectionIndex(binary.LittleEndian.Uint16(table[6:]))
-		if index == elf.SHN_UNDEF || int(at) >= len(text) {
-			continue
-		}
-		name, _, _ := strings.Cut(text[at:], "\x00")
-		h.symbols[name] = symbol{
-			value: binary.LittleEndian.Uint64(table[8:]), size: binary.LittleEndian.Uint64(table[16:]),
-			kind: elf.ST_TYPE(table[4]), section: index,
-		}
+	h.symbols = &symbols{table: table, text: unsafe.String(unsafe.SliceData(names), len(names))}
+	hashes := f.SectionByType(elf.SHT_GNU_HASH)
+	if hashes == nil {
+		h.symbols.byName()
+		return nil
 	}
+	b, err := hashes.Data()
+	if err != nil {
+		return err
+	}
+	h.symbols.hashes = b
 	return nil
 }
+
+// symbol returns the symbol that the host defines under a name.
+func (h *Host) symbol(name string) (symbol, bool) { return h.symbols.find(name) }
 
 // Unfit returns why slim images can't be made for the host, or "".
 func (h *Host) Unfit() string {
@@ -84,7 +77,7 @@ func (h *Host) Unfit() string {
 	case h.Machine != elf.EM_X86_64 && h.Machine != elf.EM_AARCH64:
 		return "of machines such as the host's nothing is known"
 	}
-	if _, ok := h.symbols["runtime.lastmoduledatap"]; !ok {
+	if _, ok := h.symbol("runtime.lastmoduledatap"); !ok {
 		return "the host has no plugin support"
 	}
 	if h.nextModule() == 0 {
@@ -97,14 +90,15 @@ func (h *Host) Unfit() string {
 // to be: at the end.
 func (h *Host) nextModule() uint64 {
 	const lastField = 24 // bytes, at the end of a struct's descriptor without methods: name, type, offset
-	s := h.symbols["type:runtime.moduledata"]
+	s, _ := h.symbol("type:runtime.moduledata")
+	pointer, _ := h.symbol(mangled("type:*runtime.moduledata"))
 	b := h.bytes(s.value, s.size)
 	if len(b) < typeSize+lastField || b[kindOffset]&kindMask != kindStruct {
 		return 0
 	}
 	size, field := binary.LittleEndian.Uint64(b), b[len(b)-lastField:]
 	offset := binary.LittleEndian.Uint64(field[16:])
-	if h.typeAt(binary.LittleEndian.Uint64(field[8:])) != mangled("type:*runtime.moduledata") || offset+8 != size {
+	if pointer.value == 0 || binary.LittleEndian.Uint64(field[8:]) != pointer.value || offset+8 != size {
 		return 0
 	}
 	return offset
@@ -112,7 +106,7 @@ func (h *Host) nextModule() uint64 {
 
 // Hash returns the hash of a package that the host has, as the runtime compares it.
 func (h *Host) Hash(pkg string) (hash [8]byte, ok bool) {
-	s, ok := h.symbols["go:link.pkghashbytes."+pkg]
+	s, ok := h.symbol("go:link.pkghashbytes." + pkg)
 	if !ok || s.size != uint64(len(hash)) {
 		return hash, false
 	}
@@ -122,7 +116,7 @@ func (h *Host) Hash(pkg string) (hash [8]byte, ok bool) {
 
 // HasPackage reports whether the host has a package, or part of it.
 func (h *Host) HasPackage(pkg string) bool {
-	_, ok := h.symbols["go:link.pkghashbytes."+pkg]
+	_, ok := h.symbol("go:link.pkghashbytes." + pkg)
 	return ok
 }
 
@@ -144,7 +138,7 @@ func (h *Host) bytes(address, size uint64) []byte {
 func (h *Host) typeAt(address uint64) string {
 	if h.types == nil {
 		h.types = make(map[uint64]string)
-		for name, s := range h.symbols {
+		for name, s := range h.symbols.all() {
 			if isDescriptor(name) {
 				h.types[s.value] = name
 			}

@@ -1,6 +1,7 @@
 package slim
 
 import (
+	"iter"
 	"maps"
 	"slices"
 
@@ -30,7 +31,7 @@ type place struct {
 type library struct {
 	packages map[string]Package // by the escaped path, as symbols have it
 	read     map[string]*goobj.Archive
-	symbols  map[string]map[name]place // by the escaped path
+	symbols  map[string]map[name]place // by the escaped path; made when a package is first asked for a symbol
 }
 
 func newLibrary(packages []Package) *library {
@@ -42,25 +43,49 @@ func newLibrary(packages []Package) *library {
 }
 
 // open reads a package.
-func (l *library) open(path string) (*goobj.Archive, map[name]place, error) {
+func (l *library) open(path string) (*goobj.Archive, error) {
 	if a := l.read[path]; a != nil {
-		return a, l.symbols[path], nil
+		return a, nil
 	}
-	a, err := goobj.ReadArchive(l.packages[path].Archive)
+	a, err := goobj.MapArchive(l.packages[path].Archive)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
+	}
+	l.read[path] = a
+	return a, nil
+}
+
+// symbolsOf returns the symbols that a package defines for others.
+func (l *library) symbolsOf(path string) (map[name]place, error) {
+	if s := l.symbols[path]; s != nil {
+		return s, nil
+	}
+	a, err := l.open(path)
+	if err != nil {
+		return nil, err
 	}
 	symbols := make(map[name]place)
-	for _, o := range a.Objects {
-		for i := range o.Defined() {
-			if o.Named(i) {
-				s := o.Symbol(i)
-				symbols[name{s.Name, s.ABI}] = place{o, i}
+	for n, at := range definitions(a) {
+		symbols[n] = at
+	}
+	l.symbols[path] = symbols
+	return symbols, nil
+}
+
+// definitions returns the symbols that a package defines for others, and where. One of several objects may define a name again.
+func definitions(a *goobj.Archive) iter.Seq2[name, place] {
+	return func(yield func(name, place) bool) {
+		for _, o := range a.Objects {
+			for i := range o.Defined() {
+				if !o.Named(i) {
+					continue
+				}
+				if s := o.Symbol(i); !yield(name{s.Name, s.ABI}, place{o, i}) {
+					return
+				}
 			}
 		}
 	}
-	l.read[path], l.symbols[path] = a, symbols
-	return a, symbols, nil
 }
 
 // find returns the package that defines a symbol, or "". It looks first where the name says, and then everywhere: go:linkname gives
@@ -80,7 +105,7 @@ func (l *library) find(n name) (string, error) {
 }
 
 func (l *library) defines(path string, n name) (bool, error) {
-	_, symbols, err := l.open(path)
+	symbols, err := l.symbolsOf(path)
 	if err != nil {
 		return false, err
 	}

@@ -11,7 +11,7 @@ import (
 // certain packages only, it knows in any case (cmd/link/internal/loader, checkLinkname).
 func (c *Closure) CheckLinknames() error {
 	for _, path := range c.Along {
-		archive, _, err := c.library.open(Escape(path))
+		archive, err := c.library.open(Escape(path))
 		if err != nil {
 			return err
 		}
@@ -35,7 +35,7 @@ func (c *Closure) checkLinkname(from string, n name) error {
 	if in == "" || in == from || err != nil {
 		return err
 	}
-	_, symbols, err := c.library.open(in)
+	symbols, err := c.library.symbolsOf(in)
 	if err != nil {
 		return err
 	}

@@ -21,7 +21,7 @@ func (h *Host) Missing(image string) ([]string, error) {
 	var missing []string
 	for _, s := range symbols {
 		isGo := strings.ContainsAny(s.Name, ".:")
-		if _, ok := h.symbols[s.Name]; isGo && !ok && s.Section == elf.SHN_UNDEF && elf.ST_BIND(s.Info) != elf.STB_WEAK {
+		if _, ok := h.symbol(s.Name); isGo && !ok && s.Section == elf.SHN_UNDEF && elf.ST_BIND(s.Info) != elf.STB_WEAK {
 			missing = append(missing, s.Name)
 		}
 	}

@@ -24,7 +24,8 @@ const internalSuffix = ".abiinternal"
 func (c *Closure) Stub(h *Host) []byte {
 	s := &stub{host: h, at: make(map[string]uint64), file: newFile(elf.ET_DYN, h.Machine)}
 	for _, n := range slices.SortedFunc(maps.Keys(c.needed), compareNames) {
-		s.add(n, h.symbols[c.needed[n]])
+		theirs, _ := h.symbol(c.needed[n])
+		s.add(n, theirs)
 	}
 	s.file.symbol(markerSymbol, elf.STT_OBJECT, stubBase, markerSize, 1)
 	s.types()
@@ -49,7 +50,7 @@ func (s *stub) add(n name, theirs symbol) {
 		s.file.symbol(n.text, elf.STT_OBJECT, s.descriptor(mangled(n.text)), theirs.size, 1)
 	case n.abi == goobj.ABI0 && isFunction(theirs):
 		text := n.text
-		if _, ok := s.host.symbols[mangled(n.text)+".abi0"]; ok {
+		if _, ok := s.host.symbol(mangled(n.text) + ".abi0"); ok {
 			text += ".abi0"
 		}
 		s.file.symbol(text, elf.STT_FUNC, stubBase, theirs.size, 1)
@@ -65,7 +66,7 @@ func (s *stub) descriptor(theirs string) uint64 {
 	if at, ok := s.at[theirs]; ok {
 		return at
 	}
-	symbol := s.host.symbols[theirs]
+	symbol, _ := s.host.symbol(theirs)
 	content := s.host.bytes(symbol.value, symbol.size)
 	if len(content) < typeSize {
 		content = make([]byte, max(symbol.size, typeSize)) // the linker complains about it, if it matters
@@ -90,7 +91,7 @@ func (s *stub) append(content []byte) uint64 {
 // types makes relocations of the references from arrays and structs to their parts.
 func (s *stub) types() {
 	for i := 0; i < len(s.names); i++ {
-		theirs := s.host.symbols[s.names[i]]
+		theirs, _ := s.host.symbol(s.names[i])
 		at := s.at[s.names[i]]
 		content := slices.Clone(s.data[at-stubBase : at-stubBase+max(theirs.size, typeSize)])
 		if !isComposite(content) {
@@ -101,7 +102,8 @@ func (s *stub) types() {
 			if part == "" {
 				continue
 			}
-			index := s.file.symbol(part, elf.STT_OBJECT, s.descriptor(part), s.host.symbols[part].size, 1)
+			known, _ := s.host.symbol(part)
+			index := s.file.symbol(part, elf.STT_OBJECT, s.descriptor(part), known.size, 1)
 			s.relocations = binary.LittleEndian.AppendUint64(s.relocations, at+uint64(offset))
 			s.relocations = binary.LittleEndian.AppendUint64(s.relocations, uint64(index)<<32|absolute(s.host.Machine))
 			s.relocations = binary.LittleEndian.AppendUint64(s.relocations, 0)
