@@ -20,14 +20,14 @@ func SetHashes(image []byte, hashes map[string][8]byte) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	symbols, err := f.Symbols()
+	all, err := symbolsOf(f)
 	if err != nil {
 		return 0, fmt.Errorf("look for the hashes of packages: %w", err)
 	}
 	content := make(map[string][]byte)
-	for _, s := range symbols {
-		if strings.HasPrefix(s.Name, "go:link.pkg") {
-			content[s.Name] = contentOf(image, f, s)
+	for name, s := range all.all() {
+		if strings.HasPrefix(name, "go:link.pkg") {
+			content[name] = contentOf(image, f, s)
 		}
 	}
 	set := 0
@@ -55,17 +55,34 @@ func SetHashes(image []byte, hashes map[string][8]byte) (int, error) {
 	return set, nil
 }
 
+// symbolsOf returns the symbols of a linked file that only debuggers read.
+func symbolsOf(f *elf.File) (*symbols, error) {
+	section := f.SectionByType(elf.SHT_SYMTAB)
+	if section == nil || int(section.Link) >= len(f.Sections) {
+		return nil, elf.ErrNoSymbols
+	}
+	table, err := section.Data()
+	if err != nil {
+		return nil, err
+	}
+	names, err := f.Sections[section.Link].Data()
+	if err != nil {
+		return nil, err
+	}
+	return &symbols{table: table, text: string(names)}, nil
+}
+
 // contentOf returns the bytes of a symbol in the image.
-func contentOf(image []byte, f *elf.File, s elf.Symbol) []byte {
-	if int(s.Section) >= len(f.Sections) {
+func contentOf(image []byte, f *elf.File, s symbol) []byte {
+	if int(s.section) >= len(f.Sections) {
 		return nil
 	}
-	section := f.Sections[s.Section]
-	from := section.Offset + s.Value - section.Addr
-	if section.Type == elf.SHT_NOBITS || s.Value < section.Addr || s.Value+s.Size > section.Addr+section.Size || from+s.Size > uint64(len(image)) {
+	section := f.Sections[s.section]
+	from := section.Offset + s.value - section.Addr
+	if section.Type == elf.SHT_NOBITS || s.value < section.Addr || s.value+s.size > section.Addr+section.Size || from+s.size > uint64(len(image)) {
 		return nil
 	}
-	return image[from : from+s.Size]
+	return image[from : from+s.size]
 }
 
 // DropSymbols returns the image without the symbols that only debuggers read. They make up a third of a slim one.

@@ -1,11 +1,11 @@
 package slim
 
 import (
-	"bytes"
 	"debug/elf"
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"slices"
 	"strings"
@@ -15,40 +15,78 @@ import (
 // there. And it hides what no other image looks for, which is two thirds of the symbols: the loader, and whoever checks an image, reads
 // them all. Main is the plugin's path; its functions stay, since the image is inspected for what it exports.
 func Rename(object, main string) error {
-	b, err := os.ReadFile(object)
+	f, err := os.OpenFile(object, os.O_RDWR, 0)
 	if err != nil {
 		return err
 	}
-	if b, err = rename(b, Escape(main)+"."); err != nil {
+	defer f.Close() // after an error; otherwise it is closed by then
+	st, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	if err := rename(f, st.Size(), Escape(main)+"."); err != nil {
 		return fmt.Errorf("rename symbols in %s: %w", object, err)
 	}
-	return os.WriteFile(object, b, 0o600)
+	return f.Close()
 }
 
-func rename(b []byte, main string) ([]byte, error) {
-	f, err := elf.NewFile(bytes.NewReader(b))
+// readWriterAt is an object to be changed in place: most of it stays as it is.
+type readWriterAt interface {
+	io.ReaderAt
+	io.WriterAt
+}
+
+// rename changes an object of that size.
+func rename(object readWriterAt, size int64, main string) error {
+	f, err := elf.NewFile(object)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	table := f.SectionByType(elf.SHT_SYMTAB)
 	if f.Type != elf.ET_REL || f.Class != elf.ELFCLASS64 || f.Data != elf.ELFDATA2LSB || table == nil {
-		return nil, errors.New("not an object with symbols")
+		return errors.New("not an object with symbols")
+	}
+	symbols, err := table.Data()
+	if err != nil {
+		return err
 	}
 	names, err := f.Sections[table.Link].Data()
 	if err != nil {
-		return nil, err
+		return err
 	}
+	renamed, err := renameSymbols(symbols, names, main)
+	if err != nil {
+		return err
+	}
+	if _, err := object.WriteAt(symbols, int64(table.Offset)); err != nil || len(renamed) == len(names) {
+		return err
+	}
+	// The table of names moves to the end of the file, where there is room for it.
+	end := (size + 7) &^ 7
+	if _, err := object.WriteAt(renamed, end); err != nil {
+		return err
+	}
+	head := make([]byte, 8)
+	if _, err := object.ReadAt(head, 40); err != nil {
+		return err
+	}
+	header := int64(binary.LittleEndian.Uint64(head)) + int64(table.Link)*sectionSize
+	place := binary.LittleEndian.AppendUint64(binary.LittleEndian.AppendUint64(nil, uint64(end)), uint64(len(renamed)))
+	_, err = object.WriteAt(place, header+24)
+	return err
+}
+
+// renameSymbols changes a table of symbols in place, and returns the table of their names with those that are new.
+func renameSymbols(symbols, names []byte, main string) ([]byte, error) {
 	text := string(names)
-	size := len(names)
-	for at := table.Offset; at+symbolSize <= table.Offset+table.Size; at += symbolSize {
-		s := b[at : at+symbolSize]
+	for s := symbols; len(s) >= symbolSize; s = s[symbolSize:] {
 		from := binary.LittleEndian.Uint32(s)
 		if int(from) >= len(text) {
 			return nil, errors.New("a symbol's name lies outside of the table")
 		}
+		undefined := elf.SectionIndex(binary.LittleEndian.Uint16(s[6:])) == elf.SHN_UNDEF
 		old, _, _ := strings.Cut(text[from:], "\x00")
 		name := old
-		undefined := elf.SectionIndex(binary.LittleEndian.Uint16(s[6:])) == elf.SHN_UNDEF
 		switch {
 		case undefined:
 			name = strings.TrimSuffix(old, internalSuffix)
@@ -63,15 +101,7 @@ func rename(b []byte, main string) ([]byte, error) {
 			names = append(append(names, name...), 0)
 		}
 	}
-	if len(names) == size {
-		return b, nil
-	}
-	// The table of names moves to the end of the file, where there is room for it.
-	b = append(b, make([]byte, -len(b)&7)...)
-	header := sectionHeader(b, int(table.Link))
-	binary.LittleEndian.PutUint64(header[24:], uint64(len(b)))
-	binary.LittleEndian.PutUint64(header[32:], uint64(len(names)))
-	return append(b, names...), nil
+	return names, nil
 }
 
 // isPrivate reports whether a symbol that an image defines is for itself only. Images with a package in common share its variables, the

@@ -20,14 +20,22 @@ func TestRename(t *testing.T) {
 	f.symbol("p.variable", elf.STT_OBJECT, 0, 8, 1)
 	f.symbol("type:p.T", elf.STT_OBJECT, 0, 8, 1)
 	f.symbol("type:.namedata.F", elf.STT_OBJECT, 0, 8, 1)
-	b, err := rename(f.object(make([]byte, 16)), "example.com/m_g.")
+	file := filepath.Join(t.TempDir(), "go.o")
+	write := func(content []byte) {
+		t.Helper()
+		if err := os.WriteFile(file, content, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(f.object(make([]byte, 16)))
+	if err := Rename(file, "example.com/m_g"); err != nil {
+		t.Fatal(err)
+	}
+	object, err := elf.Open(file)
 	if err != nil {
 		t.Fatal(err)
 	}
-	object, err := elf.NewFile(bytes.NewReader(b))
-	if err != nil {
-		t.Fatal(err)
-	}
+	defer object.Close()
 	symbols, err := object.Symbols()
 	if err != nil {
 		t.Fatal(err)
@@ -44,7 +52,8 @@ func TestRename(t *testing.T) {
 	if !slices.Equal(names, want) || !slices.Equal(hidden, []string{want[2], want[3], want[7]}) {
 		t.Errorf("got %v, and %v hidden", names, hidden)
 	}
-	if _, err := rename(f.library(nil, 0, nil), ""); err == nil {
+	write(f.library(nil, 0, nil))
+	if err := Rename(file, ""); err == nil {
 		t.Error("a library was taken for an object")
 	}
 }
