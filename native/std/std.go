@@ -25,7 +25,7 @@ package std
 //keep:text/template text/template/parse time unicode unicode/utf16 unicode/utf8 unique weak
 //
 //keep:archive/tar archive/zip container/heap container/ring encoding/ascii85 hash/crc64 hash/maphash net/http/cookiejar net/http/httptest
-//keep:net/smtp os/signal text/scanner
+//keep:net/rpc net/smtp os/signal text/scanner
 
 func init() { hold(keepAPI) }
 

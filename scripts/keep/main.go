@@ -21,6 +21,7 @@ import (
 	"go/types"
 	"os"
 	"os/exec"
+	"regexp"
 	"runtime"
 	"slices"
 	"strings"
@@ -104,6 +105,9 @@ func generate(name string, packages, arches []string) ([]byte, error) {
 		fmt.Fprintf(&imports, "p%d %q\n", i, p)
 		fmt.Fprintf(&bodies, "\n// %s\n", p)
 		for _, r := range common[p] {
+			r = qualified.ReplaceAllStringFunc(r, func(q string) string {
+				return fmt.Sprintf("p%d.", slices.Index(packages, q[1:len(q)-2]))
+			})
 			fmt.Fprintf(&bodies, "hold(%s)\n", strings.ReplaceAll(r, "@", fmt.Sprintf("p%d.", i)))
 		}
 	}
@@ -123,7 +127,11 @@ func keepAPI() {%s}
 `, strings.Join(arches, " || "), name, imports.String(), bodies.String()))
 }
 
-// references returns the expressions that refer to the API of the packages, with @ where the name of the package belongs.
+// qualified is how a reference names another package.
+var qualified = regexp.MustCompile(`<[^>]+>\.`)
+
+// references returns the expressions that refer to the API of the packages, with @ where the name of the package belongs, and the path of
+// another one in angle brackets.
 func references(packages []string, arch string) (map[string][]string, error) {
 	pkgs, err := load(packages, arch)
 	if err != nil {
@@ -136,7 +144,9 @@ func references(packages []string, arch string) (map[string][]string, error) {
 			if !token.IsExported(name) {
 				continue
 			}
-			if r := reference(scope.Lookup(name)); r != "" {
+			r := reference(scope.Lookup(name))
+			unlisted := slices.ContainsFunc(qualified.FindAllString(r, -1), func(q string) bool { return !slices.Contains(packages, q[1:len(q)-2]) })
+			if r != "" && !unlisted {
 				refs[p.Path()] = append(refs[p.Path()], r)
 			}
 		}
@@ -177,7 +187,8 @@ func reference(o types.Object) string {
 	return ""
 }
 
-// candidates are the types with which generic functions and types are instantiated, the first that do.
+// candidates are the types with which generic functions and types are instantiated, the first that do. The last that is tried is the
+// constraint itself, if that is an interface with methods, such as hash.Hash.
 var candidates = []types.Type{
 	types.Typ[types.Int], types.Typ[types.String], types.NewSlice(types.Typ[types.Int]),
 	types.NewMap(types.Typ[types.Int], types.Typ[types.Int]), types.Universe.Lookup("error").Type(),
@@ -192,7 +203,7 @@ func instantiate(t types.Type, params *types.TypeParamList) (string, bool) {
 			_, err := types.Instantiate(nil, t, args, true)
 			return err == nil
 		}
-		for _, c := range candidates {
+		for _, c := range append(slices.Clone(candidates), params.At(i).Constraint()) {
 			if args[i] = c; try(i + 1) {
 				return true
 			}
@@ -204,7 +215,7 @@ func instantiate(t types.Type, params *types.TypeParamList) (string, bool) {
 	}
 	texts := make([]string, len(args))
 	for i, a := range args {
-		texts[i] = a.String()
+		texts[i] = types.TypeString(a, func(p *types.Package) string { return "<" + p.Path() + ">" })
 	}
 	return "[" + strings.Join(texts, ", ") + "]", true
 }

@@ -48,6 +48,22 @@ func TestCurrent(t *testing.T) {
 	}
 }
 
+// TestGenerateConstraint keeps generic functions that only types with methods satisfy.
+func TestGenerateConstraint(t *testing.T) {
+	for _, test := range []struct{ packages, want string }{
+		{"crypto/hkdf hash", "hold(p0.Extract[p1.Hash])"},
+		{"crypto/hkdf", ""}, // the file doesn't import the package of the constraint
+	} {
+		text, err := generate("std", strings.Fields(test.packages), []string{runtime.GOARCH})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := strings.Contains(string(text), "Extract"); got != (test.want != "") || !strings.Contains(string(text), test.want) {
+			t.Errorf("for %s: %s", test.packages, text)
+		}
+	}
+}
+
 // TestCurrentLinknames compares the file of the running release with its sources.
 func TestCurrentLinknames(t *testing.T) {
 	minor, _, _ := strings.Cut(strings.TrimPrefix(runtime.Version(), "go1."), ".")
