@@ -74,6 +74,8 @@ func (b *batch) reload(ctx context.Context, plugins []*plugin, choose func() (or
 		return nil, err
 	}
 	defer disown() // only once the release is published, or an older reload could overtake a newer one on disk
+	b.host.reloads.Add(1)
+	defer b.spareLater()
 	for _, p := range plugins {
 		if err := p.known(); err != nil {
 			return nil, err

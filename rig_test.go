@@ -34,6 +34,7 @@ type world struct {
 	dir   string // of the image files
 
 	mu     sync.Mutex
+	spares chan instance.ProbeOptions             // gets those with which spare children of the probe are made, unless nobody waits
 	events []string                               // what plugins and loaders did: "a2 Start"
 	faults map[string]func(context.Context) error // by event; called instead of letting it succeed
 	costs  instance.Costs
@@ -153,6 +154,15 @@ func (w *world) loader() *instance.Loader {
 	return &instance.Loader{
 		Check: func(path string) error { return w.did(w.t.Context(), "%s check", name(path)) },
 		Wall:  func() []instance.WallLayer { return nil },
+		MakeSpare: func(o instance.ProbeOptions) error {
+			select {
+			case w.spares <- o:
+			default:
+			}
+			return nil
+		},
+		Spare: func() *instance.Spare { return nil },
+		Close: func() {},
 		Probe: func(ctx context.Context, _ instance.ProbeOptions, paths ...string) (instance.Probed, error) {
 			var names []string
 			for _, p := range paths {

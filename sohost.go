@@ -78,6 +78,8 @@ type Host struct {
 	comparisons comparisons // of the process's settings, those that run
 	turnstile   turnstile   // what owns plugins passes it first
 
+	reloads atomic.Int64 // that run
+
 	ignored ignoredFiles // in Options.Dir
 
 	adding    sync.Mutex     // held while a plugin is added or forgotten, and for a whole handover; lock order: see plugin
@@ -170,6 +172,7 @@ func openHost(opts Options, loader *instance.Loader, shared bool) (*Host, error)
 		h.log.Warn("after a crash it won't be known which images were in calls", "err", err)
 	}
 	h.lifetime, h.stop = context.WithCancelCause(context.Background())
+	context.AfterFunc(h.lifetime, h.loader.Close) // also after a handover, when calls may go on here for long
 	h.table.Store(new(routes.Table[*plugin]))
 	h.ledger, err = ledger.Open(store, ledger.Options{Keep: opts.Keep, Opened: h.loader.Opened, Logger: opts.Logger})
 	if err != nil {
@@ -225,6 +228,7 @@ func (h *Host) close(ctx context.Context) error {
 	if !busy { // a running deploy may still add tasks, and Add must not race with Wait
 		errs = append(errs, h.awaitTasks(ctx))
 	}
+	h.loader.Close()
 	return errors.Join(append(errs, h.store.Close())...)
 }
 

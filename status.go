@@ -35,6 +35,9 @@ type Status struct {
 	// Probe lists the layers of the wall around the last probe; empty if there was none yet.
 	Probe []ProbeLayer `json:"probe,omitempty"`
 
+	// SpareProbe is the child that waits for the next image to probe; nil if there is none.
+	SpareProbe *SpareProbe `json:"spare_probe,omitempty"`
+
 	// Tainted says what a refused image has changed in the process and can't be set back; empty if nothing.
 	Tainted string `json:"tainted,omitempty"`
 
@@ -163,7 +166,7 @@ func (h *Host) Status() Status {
 func (h *Host) StatusBrief() Status {
 	s := Status{
 		PID: os.Getpid(), Started: h.started, Store: h.opts.Store, Release: h.CurrentRelease(), Plugins: []PluginStatus{},
-		Generations: len(h.loader.Opened()), HandoverDue: h.due.Load(), Probe: h.loader.Wall(), Booting: h.booting(),
+		Generations: len(h.loader.Opened()), HandoverDue: h.due.Load(), Probe: h.loader.Wall(), SpareProbe: h.loader.Spare(), Booting: h.booting(),
 	}
 	if why := h.tainted.Load(); why != nil {
 		s.Tainted = *why

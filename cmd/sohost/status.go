@@ -145,6 +145,9 @@ func printProcesses(w io.Writer, s control.Status) {
 	printPrograms(w, s)
 	if s.Worker != nil {
 		printProbe(w, s.Probe)
+		if c := s.SpareProbe; c != nil {
+			fmt.Fprintf(w, "spare     pid %d, %s: waits for the next image to probe, and ends when none comes\n", c.PID, size(c.Memory))
+		}
 	}
 	if s.Tainted != "" {
 		fmt.Fprintf(w, "settings  %s; `sohost handover` moves the plugins to a process that has them as they were\n", s.Tainted)

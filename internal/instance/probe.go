@@ -9,7 +9,6 @@ import (
 	"log/slog"
 	"os"
 	"os/exec"
-	"runtime"
 	"strings"
 	"syscall"
 	"time"
@@ -19,76 +18,19 @@ import (
 	"github.com/sohost/sohost/internal/wall"
 )
 
-// probeEnv is the environment variable that makes a process the child of a probe. Its value is a probeOrder, as JSON.
-const probeEnv = "SOHOST_PROBE"
-
-// probeOrder is what a child is to open.
-type probeOrder struct {
-	Beside []string `json:"beside,omitempty"` // first; whether they open doesn't matter
-	Images []string `json:"images"`
-}
-
-// In the child of a probe, this init function is all of the program that runs: neither main nor the init functions of
-// packages that import this one do.
-func init() {
-	if images := os.Getenv(probeEnv); images != "" {
-		os.Exit(probeChild(images))
-	}
-}
-
-// probeResult is what the child reports. If it reports nothing, the image has ended it.
-type probeResult struct {
-	Refused string   `json:"refused,omitempty"`
-	Changed []Change `json:"changed,omitempty"`
-}
-
-// maxRefused is the size, in bytes, at which a child cuts off the refusal that it reports. However JSON escapes it, it fits into a
-// message of the wall.
-const maxRefused = 8 << 10
-
-func probeChild(text string) int {
-	os.Unsetenv(probeEnv) // programs that an image starts must not be probes
-	inside, err := wall.Enter()
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	var r probeResult
-	var order probeOrder
-	if err := json.Unmarshal([]byte(text), &order); err != nil {
-		return 1
-	}
-	for _, image := range order.Beside {
-		Open(context.Background(), image)
-	}
-	before := ReadSettings()
-	for _, image := range order.Images {
-		if _, err := Open(context.Background(), image); err != nil {
-			r.Refused = err.Error()
-			if len(r.Refused) > maxRefused {
-				r.Refused = strings.ToValidUTF8(r.Refused[:maxRefused], "") + "…"
-			}
-			break
-		}
-	}
-	r.Changed = before.Changes()
-	// What the runtime believes of an image only when it collects garbage or unwinds a stack.
-	runtime.GC()
-	runtime.Stack(make([]byte, 1<<16), true)
-	if inside.Report(r) != nil {
-		return 1
-	}
-	return 0
-}
-
 // Prober probes images. NewProber makes one.
 type Prober struct {
-	log  *slog.Logger
-	wall wall.Wall
+	log    *slog.Logger
+	wall   wall.Wall
+	spares spares
 }
 
 // NewProber returns a prober.
-func NewProber(log *slog.Logger) *Prober { return &Prober{log: log} }
+func NewProber(log *slog.Logger) *Prober {
+	p := &Prober{log: log}
+	p.spares.start, p.spares.after = p.startSpare, afterFunc
+	return p
+}
 
 // ProbeOptions says how images are probed.
 type ProbeOptions struct {
@@ -155,18 +97,11 @@ var errEnded = errors.New("opening it ended the child process that tried")
 
 // probe is Probe for one child.
 func (p *Prober) probe(ctx context.Context, o ProbeOptions, order probeOrder) (Probed, error) {
-	list, err := json.Marshal(order)
+	task, err := json.Marshal(order)
 	if err != nil {
 		return Probed{}, fmt.Errorf("probe: %w", err)
 	}
-	var output firstOutput
-	options := wall.Options{Limit: o.Limit, Memory: o.Memory, MustHold: o.MustHold, Unwalled: o.Unwalled}
-	out, err := p.wall.Run(ctx, options, func() *exec.Cmd {
-		cmd := self.Command(context.Background(), "")
-		cmd.Env = append(os.Environ(), probeEnv+"="+string(list))
-		cmd.Stdout, cmd.Stderr = &output, &output
-		return cmd
-	})
+	out, output, err := p.inChild(ctx, o.wall(), task)
 	if errors.Is(err, syscall.ENOEXEC) { // a program that runs under an emulator can't start itself
 		p.log.Warn("images are opened without a probe: this program can't start itself", "err", err)
 		return Probed{}, nil
@@ -195,6 +130,39 @@ func (p *Prober) probe(ctx context.Context, o ProbeOptions, order probeOrder) (P
 			"run the server as that user, or do it in a process of its own", strings.Join(barred(r.Changed), "; "))
 	}
 	return probed, walled(err, out, output.b.String())
+}
+
+// wall returns the options of the wall around the child.
+func (o ProbeOptions) wall() wall.Options {
+	return wall.Options{Limit: o.Limit, Memory: o.Memory, MustHold: o.MustHold, Unwalled: o.Unwalled}
+}
+
+// inChild has a child do the task: the spare one if that is what a new one would be, otherwise a new one.
+func (p *Prober) inChild(ctx context.Context, o wall.Options, task []byte) (wall.Outcome, *firstOutput, error) {
+	if s := p.spares.take(o); s != nil {
+		if out, err := s.Wait(ctx, o.Limit, task); out.Begun || ctx.Err() != nil {
+			return out, s.output, err
+		}
+		p.log.Info("a spare child of the probe ended, or hung, before it got an image; a new one is started") // which says nothing of the image
+	}
+	c, output, err := p.start(o)
+	if err != nil {
+		return wall.Outcome{}, output, err
+	}
+	out, err := c.Wait(ctx, o.Limit, task)
+	return out, output, err
+}
+
+// start starts a child, which waits for its order.
+func (p *Prober) start(o wall.Options) (*wall.Child, *firstOutput, error) {
+	output := new(firstOutput)
+	c, err := p.wall.Start(o, func() *exec.Cmd {
+		cmd := self.Command(context.Background(), "")
+		cmd.Env = append(os.Environ(), probeEnv+"=1")
+		cmd.Stdout, cmd.Stderr = output, output
+		return cmd
+	})
+	return c, output, err
 }
 
 // walled adds to a refusal what part the wall may have had in it.

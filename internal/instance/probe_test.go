@@ -3,7 +3,6 @@ package instance
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -28,14 +27,17 @@ import (
 var _ = actAsImage()
 
 func actAsImage() (none struct{}) {
-	var order probeOrder
-	if json.Unmarshal([]byte(os.Getenv(probeEnv)), &order) != nil || len(order.Images) != 1 {
+	if os.Getenv(probeEnv) == "" {
 		return
 	}
-	images := order.Images
-	inside, err := wall.Enter()
+	inside, order, err := awaitOrder()
 	if err != nil {
 		os.Exit(8)
+	}
+	images := order.Images
+	if len(images) != 1 {
+		inside.Report(order.probe())
+		os.Exit(0)
 	}
 	action, file, _ := strings.Cut(filepath.Base(images[0]), "@")
 	file = filepath.Join(filepath.Dir(images[0]), file)
@@ -48,6 +50,9 @@ func actAsImage() (none struct{}) {
 		go func() { defer close(done); fmt.Fprint(os.Stderr, divide(0)) }()
 		<-done
 	case "quiet":
+		os.Exit(0)
+	case "mark": // tells which child it is in
+		inside.Report(probeResult{Refused: os.Getenv(markEnv)})
 		os.Exit(0)
 	case "changes": // who it is
 		inside.Report(probeResult{Changed: []Change{{Setting: "GOGC", Old: "100", New: "off"}, {Setting: "user", Old: "0 0 0 0", New: "9 9 9 9"}}})

@@ -61,7 +61,7 @@ func Enter() (*Inside, error) {
 		unix.Close(listener) // or code in here could let its own calls pass
 	}
 	if o.Waits {
-		if n, err := ignoringInterrupts(func() (int, error) { return unix.Read(linkFile, text) }); err != nil || n == 0 {
+		if n, err := ignoringInterrupts(func() (int, error) { return unix.Read(linkFile, text) }); err != nil || string(text[:n]) != goMessage {
 			return nil, ErrOpen
 		}
 	}
@@ -102,11 +102,15 @@ func (in *Inside) send(message any, file int) error {
 	if err != nil {
 		return err
 	}
+	return in.sendText(text, file)
+}
+
+func (in *Inside) sendText(text []byte, file int) error {
 	var rights []byte
 	if file >= 0 {
 		rights = unix.UnixRights(file)
 	}
-	_, err = ignoringInterrupts(func() (int, error) { return 0, unix.Sendmsg(in.link, text, rights, nil, 0) })
+	_, err := ignoringInterrupts(func() (int, error) { return 0, unix.Sendmsg(in.link, text, rights, nil, 0) })
 	return err
 }
 

@@ -44,7 +44,7 @@ func FuzzReceive(f *testing.F) {
 			unix.Sendmsg(pair[1], m.text[:min(len(m.text), maxMessage)], rights, nil, 0)
 		}
 		unix.Close(pair[1])
-		c := &child{link: link.(*net.UnixConn)}
+		c := &child{link: link.(*net.UnixConn), admitted: make(chan struct{})}
 		c.receive(make(chan string, 1), withSecond%2 == 0)
 		link.Close()
 		if len(c.report) > maxMessage {

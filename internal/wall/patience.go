@@ -33,7 +33,7 @@ func (c *child) patience(ctx context.Context, limit time.Duration, ended <-chan 
 			return "", context.Cause(ctx)
 		case <-expired:
 		}
-		took, waited := time.Since(begun), c.waited(c.cmd.Process.Pid)
+		took, waited := time.Since(begun), max(0, c.waited(c.cmd.Process.Pid)-c.before)
 		left := min(limit+waited, maxPatience*limit) - took
 		if left < limit/100 {
 			return "", fmt.Errorf("%w of %v: it took %v, of which it waited %v for a CPU", ErrLimit, limit,

@@ -52,7 +52,7 @@ func startIn(scratch string, in *namespaces, lacks error, command func() *exec.C
 		return nil, fmt.Errorf("link to the child: %w", err)
 	}
 	c := &child{cmd: command(), link: conn.(*net.UnixConn), scratch: scratch, mark: markEnv + "=" + rand.Text(),
-		waited: waitedForCPU}
+		waited: waitedForCPU, admitted: make(chan struct{})}
 	c.cmd.ExtraFiles = []*os.File{theirs}
 	c.cmd.Env = append(inherited(c.cmd.Environ()), c.mark)
 	if scratch != "" {

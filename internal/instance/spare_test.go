@@ -1,0 +1,283 @@
+package instance
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"reflect"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/sohost/sohost/internal/pidfd"
+	"github.com/sohost/sohost/internal/wall"
+)
+
+// markEnv is the variable of package wall that has another value in each child.
+const markEnv = "SOHOST_PROBE_MARK"
+
+// spared returns a prober with a spare child for the options.
+func spared(t *testing.T, o ProbeOptions) *Prober {
+	t.Helper()
+	p := NewProber(slog.New(slog.DiscardHandler))
+	t.Cleanup(p.Close)
+	if err := p.MakeSpare(o); err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// markOf returns the mark of a running child.
+func markOf(t *testing.T, pid int) string {
+	t.Helper()
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/environ", pid))
+	for _, e := range bytes.Split(text, []byte{0}) {
+		if mark, is := bytes.CutPrefix(e, []byte(markEnv+"=")); is {
+			return string(mark)
+		}
+	}
+	t.Fatalf("process %d has no mark: %v", pid, err)
+	return ""
+}
+
+// TestSpareIsUsedOnce: an image is opened in the child that waits for one, and never in one that has opened another.
+func TestSpareIsUsedOnce(t *testing.T) {
+	image := filepath.Join(t.TempDir(), "mark")
+	p := spared(t, ProbeOptions{})
+	for range 2 {
+		spare := p.Spare()
+		if spare == nil || spare.Since.IsZero() {
+			t.Fatalf("the spare child is %+v", spare)
+		}
+		mark := markOf(t, spare.PID)
+		if _, err := p.Probe(t.Context(), ProbeOptions{}, image); err == nil || err.Error() != mark {
+			t.Errorf("probed in %v, want %s", err, mark)
+		}
+		if _, err := os.Stat(fmt.Sprintf("/proc/%d", spare.PID)); !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("the child %d is still there: %v", spare.PID, err)
+		}
+		if p.Spare() != nil {
+			t.Error("there is another one, though none was made")
+		}
+		if _, err := p.Probe(t.Context(), ProbeOptions{}, image); err == nil || err.Error() == mark {
+			t.Errorf("without a spare child probed in %v", err)
+		}
+		if err := errors.Join(p.MakeSpare(ProbeOptions{}), p.MakeSpare(ProbeOptions{})); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// TestSpareJudges: whatever an image does, a spare child and a new one come to the same judgement, behind the same wall.
+func TestSpareJudges(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "rubbish"), []byte("rubbish"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, o := range []ProbeOptions{{Limit: 10 * time.Second, Memory: 256 << 20}, {Unwalled: true}} {
+		for _, action := range []string{"rubbish", "exit", "quiet", "changes", "kill", "talk", "needs", "tries", "fussy", "settings"} {
+			if o.Unwalled && action != "exit" && action != "settings" {
+				continue
+			}
+			image := filepath.Join(dir, action)
+			if action == "tries" {
+				image += "@file"
+			}
+			was, wasErr := probe(t, o, image)
+			cold := NewProber(slog.New(slog.DiscardHandler))
+			cold.Probe(t.Context(), o, image)
+			p := spared(t, o)
+			is, err := p.Probe(t.Context(), o, image)
+			if !reflect.DeepEqual(is, was) || fmt.Sprint(err) != fmt.Sprint(wasErr) {
+				t.Errorf("%s: a spare child says %+v, %v; a new one %+v, %v", action, is, err, was, wasErr)
+			}
+			if !reflect.DeepEqual(p.Layers(), cold.Layers()) {
+				t.Errorf("%s: a spare child is behind %+v, a new one %+v", action, p.Layers(), cold.Layers())
+			}
+		}
+	}
+}
+
+// TestSpareLimit: the time that a spare child waits for an image isn't the image's, and what the image takes is bounded.
+func TestSpareLimit(t *testing.T) {
+	const limit = 200 * time.Millisecond
+	p := spared(t, ProbeOptions{Limit: limit})
+	time.Sleep(2 * limit) // the wait is what is tested
+	if _, err := p.Probe(t.Context(), ProbeOptions{Limit: limit}, filepath.Join(t.TempDir(), "mark")); errors.Is(err, ErrTooSlow) {
+		t.Error(err)
+	}
+	if err := p.MakeSpare(ProbeOptions{Limit: limit}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := p.Probe(t.Context(), ProbeOptions{Limit: limit}, filepath.Join(t.TempDir(), "hang")); !errors.Is(err, ErrTooSlow) {
+		t.Error(err)
+	}
+}
+
+// TestSpareIsKilled: that a spare child has ended before it got an image says nothing of the image.
+func TestSpareIsKilled(t *testing.T) {
+	for _, known := range []bool{false, true} {
+		p := spared(t, ProbeOptions{})
+		spare := p.spares.spare
+		process, err := pidfd.Open(spare.child.Pid())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer process.Close()
+		if !known { // as if the probe had begun just then
+			p.spares.mu.Lock()
+			spare.stop()
+			close(spare.taken)
+			spare.taken, spare.stop = make(chan struct{}), func() bool { return true }
+			p.spares.mu.Unlock()
+		}
+		process.Kill()
+		if !process.AwaitEnd(time.Minute) {
+			t.Fatal("it goes on")
+		}
+		_, err = p.Probe(t.Context(), ProbeOptions{}, filepath.Join(t.TempDir(), "mark"))
+		if err == nil || errors.Is(err, errEnded) {
+			t.Errorf("known %v: %v", known, err)
+		}
+	}
+}
+
+// TestSpareEndsWithProcess: a spare child doesn't outlive the process that has started it, even if that is killed.
+func TestSpareEndsWithProcess(t *testing.T) {
+	const parent = "SOHOST_TEST_PARENT"
+	if os.Getenv(parent) != "" {
+		p := spared(t, ProbeOptions{})
+		fmt.Println("spare", p.Spare().PID)
+		select {}
+	}
+	cmd := exec.Command(os.Args[0], "-test.run=^TestSpareEndsWithProcess$")
+	cmd.Env = append(os.Environ(), parent+"=1")
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	line, err := bufio.NewReader(out).ReadString('\n')
+	pid, _ := strconv.Atoi(strings.TrimSpace(strings.TrimPrefix(line, "spare ")))
+	process, openErr := pidfd.Open(pid)
+	cmd.Process.Kill()
+	cmd.Wait()
+	if err != nil || openErr != nil {
+		t.Fatalf("the process said %q, %v, %v", line, err, openErr)
+	}
+	defer process.Close()
+	if !process.AwaitEnd(time.Minute) {
+		t.Errorf("process %d is still there", pid)
+	}
+}
+
+// standIn is a spare child that is no process.
+type standIn struct {
+	ended chan struct{} // closed when it ends of itself
+	end   chan struct{} // closed by End
+}
+
+func (c *standIn) Pid() int               { return os.Getpid() }
+func (c *standIn) Ended() <-chan struct{} { return c.ended }
+func (c *standIn) End()                   { close(c.end) }
+
+// stands returns spares whose children are no processes, the children as they are made, and the functions that the end of their time
+// calls.
+func stands(t *testing.T) (k *spares, made chan *standIn, idle chan func()) {
+	made, idle = make(chan *standIn, 10), make(chan func(), 10)
+	k = &spares{
+		start: func(wall.Options) (spareChild, *firstOutput, error) {
+			c := &standIn{make(chan struct{}), make(chan struct{})}
+			made <- c
+			return c, nil, nil
+		},
+		after: func(d time.Duration, f func()) func() bool {
+			if d != spareIdle {
+				t.Errorf("it waits %v", d)
+			}
+			idle <- f
+			return func() bool { return true }
+		},
+	}
+	t.Cleanup(k.close)
+	return k, made, idle
+}
+
+func (c *standIn) hasEnded() bool {
+	select {
+	case <-c.end:
+		return true
+	default:
+		return false
+	}
+}
+
+// TestSpareEnds: of idleness, with its prober, and when a new one would be another.
+func TestSpareEnds(t *testing.T) {
+	some := wall.Options{Limit: time.Second}
+	type rig struct {
+		k    *spares
+		c    *standIn
+		idle func()
+	}
+	for name, test := range map[string]struct {
+		then  func(r rig)
+		taken bool // by a probe with the same options
+		ended bool
+	}{
+		"nothing":           {func(rig) {}, true, false},
+		"idle":              {func(r rig) { r.idle() }, false, true},
+		"closed":            {func(r rig) { r.k.close() }, false, true},
+		"died":              {func(r rig) { close(r.c.ended); <-r.c.end }, false, true},
+		"other environment": {func(rig) { t.Setenv("SOHOST_TEST_SPARE", "x") }, false, true},
+		"other options":     {func(r rig) { r.k.take(wall.Options{Unwalled: true}) }, true, false},
+		"another is made":   {func(r rig) { r.k.make(some) }, true, false},
+		"taken, then idle": {func(r rig) {
+			s := r.k.take(some)
+			r.idle()
+			r.k.mu.Lock()
+			s.taken = make(chan struct{})
+			r.k.spare = s // back, to see that it wasn't ended
+			r.k.mu.Unlock()
+		}, true, false},
+	} {
+		k, made, idle := stands(t)
+		if err := k.make(some); err != nil {
+			t.Fatal(err)
+		}
+		r := rig{k, <-made, <-idle}
+		test.then(r)
+		if taken := k.take(some) != nil; taken != test.taken || r.c.hasEnded() != test.ended {
+			t.Errorf("%s: taken %v, ended %v", name, taken, r.c.hasEnded())
+		}
+		if len(made) > 0 {
+			t.Errorf("%s: another was made", name)
+		}
+		os.Unsetenv("SOHOST_TEST_SPARE")
+	}
+	k, made, _ := stands(t)
+	k.close()
+	if k.make(some); len(made) > 0 {
+		t.Error("one is made after the end")
+	}
+	p := spared(t, ProbeOptions{})
+	if err := p.MakeSpare(ProbeOptions{MustHold: true}); err != nil {
+		t.Error(err)
+	}
+	if s := p.Spare(); s == nil || s.Memory < 0 {
+		t.Errorf("the spare child is %+v", s)
+	}
+	if _, err := p.Probe(context.Background(), ProbeOptions{MustHold: true}); err != nil || p.Spare() == nil {
+		t.Errorf("a probe that must know its wall used it: %v", err)
+	}
+}
