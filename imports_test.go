@@ -52,6 +52,7 @@ var importRules = []importRule{
 	{"internal/spool", "internal/fault golang.org/x/sys", "it keeps records and doesn't know what is in them"},
 	{"internal/pidfd", "internal/fault golang.org/x/sys", "it waits for processes of any kind"},
 	{"internal/ratio", "", "it measures, for benchmarks"},
+	{"internal/clone", "", "it changes bytes, for tests and benchmarks"},
 	{"internal/routes", "", "it finds values of any kind"},
 	{"internal/sockets", "", "it reads what the kernel tells of sockets"},
 	{"internal/instance", "abi native internal/crash internal/inflight internal/self internal/state internal/wall golang.org/x/sys",
