@@ -14,6 +14,7 @@ ENTRIES     ?= 1000000
 RACE        ?= ./...
 SIZE        ?= 0
 PAIRS       ?= 200
+ROUNDS      ?= 7
 TOOLCHAINS  ?= go1.26 go1.27
 REAL        ?= .
 MUTANTS     ?= 100000
@@ -25,7 +26,7 @@ TESTFLAGS    = -trimpath -short -timeout 30m
 INTEGRATION  = $(GO) test -trimpath -count=1 -timeout 90m ./integration
 SOURCES      = $(shell git ls-files --cached --others --exclude-standard '*.go' 2>/dev/null)
 
-.PHONY: help run build plugins test corpus pairs test-toolchains test-arm64 race soak kills mutants load long waits fuzz mutate lint bench clean
+.PHONY: help run build plugins test corpus pairs test-toolchains test-arm64 race soak kills mutants load long waits fuzz mutate lint bench compare clean
 
 help: ## print this
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -92,11 +93,18 @@ lint: ## gofmt, go vet, staticcheck, and whether the picture in ARCHITECTURE.md 
 	@test -z "$$(gofmt -l $(SOURCES))" || { gofmt -d $(SOURCES); exit 1; }
 	$(GO) vet -trimpath ./...
 	GOFLAGS=-trimpath $(GO) run $(STATICCHECK) ./...
+	$(GO) -C bench vet -trimpath ./...
+	cd bench && GOFLAGS=-trimpath $(GO) run $(STATICCHECK) ./...
 	$(GO) run ./scripts/imports -check ARCHITECTURE.md
 
-bench: ## run the benchmarks behind the figures in the README
-	$(GO) test -run '^$$' -bench . -benchmem ./abi/keep ./generations ./internal/state .
-	$(GO) test -run '^$$' -bench . -benchtime 20x ./integration -args -pause 2ms
+bench: build ## run the benchmarks behind the figures in the README and in docs/performance.md, make compare with them
+	$(GO) test -trimpath -run '^$$' -bench . -benchmem ./abi/keep ./generations ./internal/state .
+	$(GO) test -trimpath -run '^$$' -bench . -benchtime 20x ./integration -args -pause 2ms
+	$(GO) -C bench run -trimpath . -rounds $(ROUNDS) -publish
+
+compare: build ## compare sohost with other ways to replace code, on the same work, in ROUNDS (7) rounds; fetches them
+	$(GO) -C bench test -trimpath -vet=off ./...
+	$(GO) -C bench run -trimpath . -rounds $(ROUNDS)
 
 clean: ## remove what was built
 	rm -rf build

@@ -1,0 +1,62 @@
+// Bench compares ways to replace code in a running Go program, this project among them, on the same work. It prints a table, and
+// draws how old generations slow their process down. It is run by `make bench` and `make compare`.
+package main
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+)
+
+func main() {
+	if err := run(); err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+// enough is how many rounds make figures that may be published.
+const enough = 7
+
+func run() error {
+	rounds := flag.Int("rounds", enough, "`number` of rounds; figures are their medians. Fewer than 7 only show that everything works")
+	tool := flag.String("sohost", "../build/sohost", "the `command` that builds plugins for this project")
+	out := flag.String("out", "../build/bench", "`directory` for what is built, and for the results")
+	publish := flag.Bool("publish", false, "write the results of 7 rounds or more into README.md and docs/, too")
+	flag.Parse()
+
+	b := &builder{dir: "."}
+	var err error
+	if b.out, err = filepath.Abs(*out); err != nil {
+		return err
+	}
+	if b.sohost, err = filepath.Abs(*tool); err != nil {
+		return err
+	}
+	env := newEnvironment()
+	if err := b.buildHosts(); err != nil {
+		return err
+	}
+	reloads, generations, growthRounds := 50, 512, 3
+	if *rounds < enough {
+		reloads, generations, growthRounds = 3, 32, 1
+	}
+	results, err := b.compare(*rounds, reloads)
+	if err != nil {
+		return err
+	}
+	curves, err := b.growth(growthRounds, generations)
+	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(filepath.Join(b.out, "generations.svg"), []byte(draw(curves)), 0o644); err != nil {
+		return err
+	}
+	env.end()
+	fmt.Printf("%s\n\n%s\n%s\n%s", env, results.table(), results.spread(), curveTable(curves))
+	if *publish && *rounds >= enough {
+		return publishAll(env, results, curves)
+	}
+	return nil
+}
