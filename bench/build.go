@@ -73,7 +73,7 @@ func (b *builder) source(a *artefact, version int) (string, error) {
 		wrapper = bytes.Replace(wrapper, []byte(workImport), []byte(workImports), 1)
 		text = append(bytes.ReplaceAll(wrapper, []byte("work."), nil), body...)
 	}
-	dir := filepath.Join(b.out, "source", name)
+	dir := filepath.Join(b.out, "_source", name) // with a name that ./... leaves out
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return "", err
 	}
