@@ -30,7 +30,9 @@ func open() (*lane.Host, error) {
 		// Nothing is there yet, so nothing is booted.
 		Plugins: []sohost.Plugin{{Name: "grown", Image: store + "/none.so"}, {Name: "deep", Image: store + "/none.so"}},
 		Keep:    2,
-		Logger:  slog.New(slog.DiscardHandler),
+		// However busy the machine is, that is no result.
+		OpenTimeout: 10 * time.Minute,
+		Logger:      slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
 		return nil, err

@@ -5,6 +5,7 @@ import (
 	"context"
 	"log/slog"
 	"os"
+	"time"
 
 	"github.com/sohost/sohost"
 	"github.com/sohost/sohost/bench/lane"
@@ -39,7 +40,9 @@ func (h *host) load(file string) (after func(), err error) {
 		Store:   h.store,
 		Plugins: []sohost.Plugin{{Name: "counter", Image: file}},
 		Require: sohost.Implements[work.Counter],
-		Logger:  slog.New(slog.DiscardHandler),
+		// However busy the machine is, that is no result.
+		OpenTimeout: 10 * time.Minute,
+		Logger:      slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
 		return nil, err
