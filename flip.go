@@ -86,6 +86,9 @@ func drain(ctx context.Context, c *candidate) error {
 
 // start starts the candidate's background work.
 func start(ctx context.Context, c *candidate) error {
+	if !c.next.Starts() { // comparing the process's settings takes longer than most calls may wait
+		return c.step(PhaseStart, func() error { return c.next.Start(ctx) })
+	}
 	return c.watched(PhaseStart, func() error { return c.next.Start(ctx) })
 }
 

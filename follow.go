@@ -37,7 +37,10 @@ func (p *plugin) watch() {
 	p.mu.Lock()
 	p.watched = target
 	p.mu.Unlock()
-	p.changed.up() // it may have changed before the watch began
+	// It may have changed before the watch began. After a handover everyone has better to do than to read all files again.
+	if p.fileSeen == "" || watch.Signature(p.Image) != p.fileSeen {
+		p.changed.up()
+	}
 	h.tasks.Go(p.follow)
 }
 

@@ -30,6 +30,7 @@ type Handover struct {
 // wait from Drain to Commit. It is for supervisors only.
 type HandoverPhases struct {
 	Prepare time.Duration `json:"prepare"` // the taker opens the images and calls New; the giver serves
+	Ahead   time.Duration `json:"ahead"`   // states that are keep.Maps are sent; the giver serves
 	Drain   time.Duration `json:"drain"`   // wait for the last call of a stateful plugin
 	State   time.Duration `json:"state"`   // Stop, Export, transfer and Import; then the taker calls every Start
 	Commit  time.Duration `json:"commit"`  // tell the taker that the plugins are its own
@@ -60,15 +61,18 @@ type GiveOptions struct {
 
 // message is one message between giver and taker. Exactly one field is set. ARCHITECTURE.md lists their order.
 type message struct {
-	Plan     *plan     `json:"plan,omitempty"`
-	Prepared *prepared `json:"prepared,omitempty"`
-	State    string    `json:"state,omitempty"`  // the plugin's name; comes with a pipe to read the state from
-	Caches   bool      `json:"caches,omitempty"` // comes with a pipe to read their contents from
-	States   bool      `json:"states,omitempty"` // all states have been sent
-	Accepted bool      `json:"accepted,omitempty"`
-	Yours    bool      `json:"yours,omitempty"`
-	Serving  *Reload   `json:"serving,omitempty"`
-	Failed   *failed   `json:"failed,omitempty"`
+	Plan     *plan            `json:"plan,omitempty"`
+	Prepared *prepared        `json:"prepared,omitempty"`
+	Ahead    string           `json:"ahead,omitempty"`   // as State, for a state that calls still change: changes follow
+	Changes  []changesMessage `json:"changes,omitempty"` // come with a file that has them
+	Reached  bool             `json:"reached,omitempty"` // all of that so far has been sent; the taker answers the same when it has decoded it
+	State    string           `json:"state,omitempty"`   // the plugin's name; comes with a pipe to read the state from
+	Caches   bool             `json:"caches,omitempty"`  // comes with a pipe to read their contents from
+	States   bool             `json:"states,omitempty"`  // all states have been sent
+	Accepted bool             `json:"accepted,omitempty"`
+	Yours    bool             `json:"yours,omitempty"`
+	Serving  *Reload          `json:"serving,omitempty"`
+	Failed   *failed          `json:"failed,omitempty"`
 }
 
 // prepared tells the giver in which form the taker wants state.
@@ -81,6 +85,7 @@ type prepared struct {
 type wantedState struct {
 	Schema  string `json:"schema,omitempty"`
 	Version int    `json:"version,omitempty"`
+	Ahead   bool   `json:"ahead,omitempty"` // the state may be sent ahead
 }
 
 // failed says why the taker gives up.

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/sohost/sohost/abi"
+	"github.com/sohost/sohost/abi/keep"
 	"github.com/sohost/sohost/internal/fault"
 )
 
@@ -68,7 +69,7 @@ func TestHandoverFaults(t *testing.T) {
 	for _, o := range all {
 		names[o.kind+" "+o.what] = true
 	}
-	for _, must := range []string{"send plan", "receive plan", "send prepared", "receive prepared", "send state", "receive state", "send caches",
+	for _, must := range []string{"send plan", "receive plan", "send prepared", "receive prepared", "send state", "receive state", "send caches", "send ahead", "receive ahead", "send reached", "receive reached", "send changes", "receive changes", "memory file changes",
 		"send states", "send accepted", "send yours", "receive yours", "send serving", "receive serving", "memory file state of a",
 		"pipe stream", "process open", "socket sohost.takeHost", "socket sohost.(*Host).Give"} {
 		if !names[must] {
@@ -100,9 +101,18 @@ func TestHandoverFaults(t *testing.T) {
 // handoverWith hands over with a fault, checks who serves, and returns it in words.
 func handoverWith(t *testing.T, o operation, all *[]operation) (outcome string) {
 	w := newWorld(t)
-	r, lock := w.giver("a1", "b1", "s1")
+	r, lock := w.giver("a1", "b1", "k1", "s1")
 	r.wants("/a", "a1 1")
 	r.wants("/b", "b1 1")
+	hit := func(r *rig) {
+		r.hits(func(hits *keep.Map[string, int]) { hits.Update("x", func(n int, _ bool) int { return n + 1 }) })
+	}
+	hits := func(r *rig, want int) {
+		if got := r.allHits()["x"]; got != want {
+			t.Errorf("k has %d hits, want %d", got, want)
+		}
+	}
+	hit(r)
 	r.Call(t.Context(), "a", func(i abi.Instance) error { i.(*stateful).host.Cache().Put("x", []byte("1"), 0); return nil })
 	ctx, cancel := t.Context(), context.CancelFunc(func() {})
 	if o.action == fault.Lose || o.action == fault.NoFiles { // the supervisor aborts what takes too long
@@ -125,15 +135,18 @@ func handoverWith(t *testing.T, o operation, all *[]operation) (outcome string) 
 		}
 		r.wants("/a", "a1 2")
 		r.wants("/b", "b1 2")
+		hit(r)
 		if taker, _, giveErr, takeErr = r.handover(t.Context(), lock, GiveOptions{}); giveErr != nil || takeErr != nil {
 			t.Fatalf("another handover: %v, %v", giveErr, takeErr)
 		}
 		taker.wants("/a", "a1 3")
+		hits(taker, 2)
 		taker.tasksSettle()
 	case takeErr == nil:
 		outcome = "the taker serves"
 		taker.wants("/a", "a1 2")
 		taker.wants("/b", "b1 2")
+		hits(taker, 1)
 		if r.Serving() != ErrHandedOver {
 			t.Errorf("the giver's state is %v", r.Serving())
 		}
@@ -142,7 +155,7 @@ func handoverWith(t *testing.T, o operation, all *[]operation) (outcome string) 
 		if o.what != "yours" || report.Warning == "" {
 			t.Errorf("the plugins are nobody's: Give says %+v, Take %v", report, takeErr)
 		}
-		options := w.options("a", "b", "s")
+		options := w.options("a", "b", "k", "s")
 		options.Process = &Process{Lock: w.share(lock)}
 		w.host(options).wants("/a", "a1 1")
 	}

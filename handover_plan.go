@@ -24,6 +24,7 @@ type plan struct {
 type planEntry struct {
 	Plugin     Plugin            `json:"plugin"`
 	FileImage  generations.ID    `json:"file_image,omitzero"`
+	FileSeen   string            `json:"file_seen,omitempty"`  // what the taker need not read again unless it has changed
 	Serves     generations.ID    `json:"serves,omitzero"`      // what the giver serves; zero: nothing
 	Stateful   bool              `json:"stateful,omitempty"`   // that has state
 	StateType  []byte            `json:"state_type,omitempty"` // of that state, see state.Describe; nil if it isn't known
@@ -42,7 +43,7 @@ func (g *giver) plan(ctx context.Context) (*plan, error) {
 	entries := g.host.ledger.Entries()
 	result := &plan{Format: planFormat, Why: g.opts.Why, Entries: entries}
 	for _, p := range g.plugins {
-		e := planEntry{Plugin: p.Plugin, FileImage: p.fileImage, Serves: p.servingID(), Next: entries[p.Name]}
+		e := planEntry{Plugin: p.Plugin, FileImage: p.fileImage, FileSeen: p.fileSeen, Serves: p.servingID(), Next: entries[p.Name]}
 		e.Next.Image = e.Serves
 		if serves := p.serving(); serves != nil {
 			e.Next.Skipped, e.Stateful = serves.Value().skipped, serves.Value().Stateful()

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"sync"
+	"time"
 
 	"github.com/sohost/sohost/abi"
 	"github.com/sohost/sohost/internal/cache"
@@ -14,12 +16,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// sendStates streams each state to the taker, then waits until the taker has accepted all of them and started all its
-// instances.
+// sendStates sends each state to the taker, or what has changed since it was sent ahead, and waits until the taker has accepted all of
+// them and started all its instances.
 func (g *giver) sendStates(ctx context.Context) error {
 	h := g.host
 	limited, cancel := h.limit(ctx, h.opts.DrainTimeout, drainTimeout)
 	defer cancel()
+	var whole []exported
+	var rest changes
 	for _, m := range g.moving {
 		wants, takes := g.wants[m.plugin.Name]
 		if err := m.serves.Value().Pause(limited); err != nil {
@@ -32,9 +36,20 @@ func (g *giver) sendStates(ctx context.Context) error {
 			}
 			continue
 		}
-		if err := g.sendState(limited, m, wants); err != nil {
-			return err
+		s, _, err := m.serves.Value().Export(limited, abi.State{Schema: wants.Schema, Version: wants.Version})
+		if err != nil {
+			return fmt.Errorf("state of plugin %s: %w", m.plugin.Name, err)
 		}
+		if sent := g.ahead[m.plugin]; sent != nil && sent.is(s) && g.addChanges(&rest, m.plugin, true) {
+			continue
+		}
+		whole = append(whole, exported{m, s})
+	}
+	if err := g.streamStates(limited, whole); err != nil {
+		return err
+	}
+	if err := g.sendChanges(&rest); err != nil {
+		return err
 	}
 	if err := g.sendCaches(limited); err != nil {
 		return fmt.Errorf("caches: %w", err)
@@ -44,6 +59,32 @@ func (g *giver) sendStates(ctx context.Context) error {
 		return err
 	}
 	return g.awaitAccepted(ctx)
+}
+
+// exported is a state that is to be sent.
+type exported struct {
+	*gated
+	state abi.State
+}
+
+// streamStates streams states, as many at a time as there are processors. After an error none is left half sent.
+func (g *giver) streamStates(ctx context.Context, all []exported) error {
+	streams, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	var once sync.Once
+	var first error
+	atOnce(all, func(_ int, e exported) {
+		err := context.Cause(streams)
+		if err == nil {
+			err = g.streamState(streams, message{State: e.plugin.Name}, e.plugin, e.serves.Value(), func(w io.Writer) error {
+				return instance.Encode(w, e.state, g.host.opts.StateLimit)
+			})
+		}
+		if err != nil {
+			once.Do(func() { first = err; cancel(err) })
+		}
+	})
+	return g.explained(ctx, first)
 }
 
 // awaitAccepted waits for the taker to accept all states. The wait is limited, because a Start that hangs there must
@@ -62,26 +103,21 @@ func (g *giver) awaitAccepted(ctx context.Context) error {
 	return err
 }
 
-// sendState streams one state.
-func (g *giver) sendState(ctx context.Context, m *gated, wants wantedState) error {
-	s, _, err := m.serves.Value().Export(ctx, abi.State{Schema: wants.Schema, Version: wants.Version})
-	if err != nil {
-		return fmt.Errorf("state of plugin %s: %w", m.plugin.Name, err)
-	}
+// streamState streams one state, which encode writes.
+func (g *giver) streamState(ctx context.Context, of message, p *plugin, in *loaded, encode func(io.Writer) error) error {
 	var unwritable error
-	err = g.stream(ctx, message{State: m.plugin.Name}, func(w io.Writer) error {
-		unwritable = instance.Encode(w, s, g.host.opts.StateLimit)
+	err := g.stream(ctx, of, func(w io.Writer) error {
+		unwritable = encode(w)
 		return unwritable
 	})
-	var refused *Refusal
 	switch {
-	case err == nil || errors.As(err, &refused): // a refusal is the taker's, and names the plugin
-		return err
+	case err == nil:
+		return nil
 	case err == unwritable && !errors.Is(err, unix.EPIPE): // the pipe isn't the reason
-		m.plugin.noteVerdict(m.serves.Value(), err)
-		return m.plugin.cantWrite(err)
+		p.noteVerdict(in, err)
+		return p.cantWrite(err)
 	}
-	return fmt.Errorf("state of plugin %s: %w", m.plugin.Name, err)
+	return fmt.Errorf("state of plugin %s: %w", p.Name, err)
 }
 
 // sendDropped sends a state that the taker is only to keep for a rollback. The loss was ordered, so a state that can't be had
@@ -119,7 +155,7 @@ func (g *giver) sendCaches(ctx context.Context) error {
 	if entries == 0 {
 		return nil
 	}
-	return g.stream(ctx, message{Caches: true}, func(w io.Writer) error { return cache.Encode(w, caches) })
+	return g.explained(ctx, g.stream(ctx, message{Caches: true}, func(w io.Writer) error { return cache.Encode(w, caches) }))
 }
 
 // caches returns the caches by plugin name. The shared cache has the empty name.
@@ -131,7 +167,8 @@ func (h *Host) caches() map[string]*cache.Cache {
 	return all
 }
 
-// stream sends the message with one end of a pipe, and lets write write to the other.
+// stream sends the message with one end of a pipe, and lets write write to the other, until ctx ends. The error matches unix.EPIPE if
+// the taker has stopped reading, see explained.
 func (g *giver) stream(ctx context.Context, of message, write func(io.Writer) error) error {
 	r, pipe, err := passing.Pipe("stream")
 	if err != nil {
@@ -144,21 +181,20 @@ func (g *giver) stream(ctx context.Context, of message, write func(io.Writer) er
 	if err != nil {
 		return err
 	}
-	if deadline, ok := ctx.Deadline(); ok {
-		pipe.SetWriteDeadline(deadline)
-	}
+	defer context.AfterFunc(ctx, func() { pipe.SetWriteDeadline(time.Unix(1, 0)) })()
 	err = write(pipe)
 	pipe.Close() // whatever happened, and before anything else: the taker reads until here
-	switch {
-	case err == nil:
-		return nil
-	case errors.Is(err, os.ErrDeadlineExceeded):
-		<-ctx.Done() // it is as late
+	if errors.Is(err, os.ErrDeadlineExceeded) && ctx.Err() != nil {
 		return context.Cause(ctx)
-	case !errors.Is(err, unix.EPIPE): // what was to be written is the reason; the taker ends when Give closes the connection
+	}
+	return err
+}
+
+// explained returns what the taker says about an error of a stream. If it has stopped reading, it says why once it has undone what it did.
+func (g *giver) explained(ctx context.Context, err error) error {
+	if !errors.Is(err, unix.EPIPE) { // the taker ends when Give closes the connection
 		return err
 	}
-	// The taker has stopped reading, and says why once it has undone what it did.
 	defer context.AfterFunc(ctx, func() { g.taker.Close() })()
 	if m, heard := g.receive(); heard != nil && m.Failed != nil {
 		return heard

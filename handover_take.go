@@ -20,6 +20,9 @@ type taker struct {
 	plan   plan
 	copies map[*candidate]*os.File // in-memory copies of the states as received, for checkpoints
 	of     map[string]*candidate   // by plugin name
+
+	arrivals map[*candidate]*arrival
+	arrived  []*candidate // in the order in which their states did
 }
 
 // Take returns a Host of the plugins that another process gives by calling Give with the other end of the socket pair.
@@ -42,7 +45,7 @@ func takeHost(ctx context.Context, opts Options, from *os.File, loader *instance
 	}
 	stop := context.AfterFunc(ctx, func() { conn.Close() })
 	defer stop()
-	t := &taker{giver: conn, of: map[string]*candidate{}, copies: map[*candidate]*os.File{}}
+	t := &taker{giver: conn, of: map[string]*candidate{}, copies: map[*candidate]*os.File{}, arrivals: map[*candidate]*arrival{}}
 	if err := t.run(ctx, opts, loader, stop); err != nil {
 		f := failed{}
 		var because *failure
@@ -65,9 +68,14 @@ func takeHost(ctx context.Context, opts Options, from *os.File, loader *instance
 	h := t.host
 	h.tasks.Go(t.finish)
 	h.checkpointRegularly()
-	if err := h.begin(); err != nil { // no reason to fail: no other process could serve in this one's place
-		h.log.Error("watch for new images", "err", err)
-	}
+	h.tasks.Go(func() { // callers wait for this process to serve
+		if h.Serving() != nil {
+			return
+		}
+		if err := h.begin(); err != nil { // no reason to fail: no other process could serve in this one's place
+			h.log.Error("watch for new images", "err", err)
+		}
+	})
 	return h, nil
 }
 
@@ -155,7 +163,7 @@ func (t *taker) prepare(ctx context.Context) error {
 	ready := prepared{Format: planFormat, PID: os.Getpid(), Wants: map[string]wantedState{}}
 	for _, e := range t.plan.Plugins {
 		p := h.add(e.Plugin)
-		p.last, p.refused, p.fileImage = e.Last, e.Refused, e.FileImage
+		p.last, p.refused, p.fileImage, p.fileSeen = e.Last, e.Refused, e.FileImage, e.FileSeen
 		if e.Next.Image.IsZero() {
 			continue
 		}
@@ -181,7 +189,7 @@ func (t *taker) prepare(ctx context.Context) error {
 				return &failure{candidate: c, phase: PhaseState, err: err}
 			}
 			s := c.next.Image().Wants()
-			ready.Wants[p.Name] = wantedState{Schema: s.Schema, Version: s.Version}
+			ready.Wants[p.Name] = wantedState{Schema: s.Schema, Version: s.Version, Ahead: c.goesAhead()}
 		case e.Stateful && !e.LoseState:
 			return &failure{candidate: c, phase: PhaseState, err: dropError(c.next)}
 		case e.Stateful:
@@ -230,6 +238,11 @@ func (t *taker) finish() {
 		if copied := t.copies[c]; copied != nil {
 			t.write(c, io.NewSectionReader(copied, 0, math.MaxInt64), report.Release)
 			copied.Close()
+		}
+		if a := t.arrivals[c]; a != nil && a.ahead && h.opts.CheckpointInterval > 0 {
+			if err := c.plugin.checkpointOwned(h.lifetime); err != nil && h.lifetime.Err() == nil {
+				h.log.Warn("checkpoint: "+c.plugin.stays(), "plugin", c.plugin.Name, "err", err)
+			}
 		}
 		c.plugin.disown()
 	}

@@ -30,6 +30,7 @@ type plugin struct {
 	// tokens are taken in the order of the plugins' names. The boot has them at first, see boots.
 	owner     chan struct{}
 	fileImage generations.ID // what was in the plugin's own file when it was last read; zero if it never was
+	fileSeen  string         // the file's watch.Signature just before; empty if it isn't known
 
 	up        chan struct{} // closed when its boot has ended; nil if it was added later
 	changed   wake          // the image file may have changed

@@ -14,6 +14,7 @@ import (
 	"github.com/sohost/sohost/internal/inflight"
 	"github.com/sohost/sohost/internal/instance"
 	"github.com/sohost/sohost/internal/state"
+	"github.com/sohost/sohost/internal/watch"
 	"github.com/sohost/sohost/native"
 )
 
@@ -183,13 +184,14 @@ func (c *candidate) store(ctx context.Context) (path string, err error) {
 		if err := errors.Join(h.leavesDir(c.file), c.plugin.trust(c.file)); err != nil {
 			return "", err
 		}
+		seen := watch.Signature(c.file)
 		object, err := c.add(ctx)
 		if err != nil {
 			return "", err
 		}
 		c.move.To, c.pinned = object.ID, object.ID
 		if c.file == c.plugin.Image {
-			c.plugin.fileImage = object.ID
+			c.plugin.fileImage, c.plugin.fileSeen = object.ID, seen
 		}
 		return object.Path, nil
 	}

@@ -2,6 +2,7 @@ package sohost
 
 import (
 	"context"
+	"errors"
 	"slices"
 
 	"github.com/sohost/sohost/generations"
@@ -26,7 +27,9 @@ func (h *Host) retireLater(p *plugin, g *generations.Generation[*loaded]) {
 		p.mu.Lock()
 		p.old = slices.DeleteFunc(p.old, func(o *generations.Generation[*loaded]) bool { return o == g })
 		p.mu.Unlock()
-		h.cool(g.Value()) // only now: while the generation is in p.old its image is in use
+		if !errors.Is(h.Serving(), ErrHandedOver) { // or the process ends soon
+			h.cool(g.Value()) // only now: while the generation is in p.old its image is in use
+		}
 		h.log.Debug("retired", "plugin", p.Name, "generation", g.Value().label)
 		if err != nil {
 			h.log.Warn("retire", "plugin", p.Name, "generation", g.Value().label, "err", err)

@@ -18,6 +18,9 @@ import (
 // The zero Map is empty and ready to use. It must not be copied. If it is the only field of the state of an Of, calls needn't
 // return for a checkpoint; beside other fields they must, for as long as copying those takes.
 //
+// A handover sends it to the new process while calls change it, and then what has changed, so that calls wait for little: see
+// docs/state.md for when.
+//
 // A value in the map must never be changed in place, because the checkpoint may be reading it: replace it with Set or Update.
 // That includes what it points to, so prefer values without pointers. Values that hold Go maps, interfaces or other Maps, or
 // that share memory with other fields of the state, are copied while callers wait, as if they were in a Go map.

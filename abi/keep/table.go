@@ -20,6 +20,7 @@ type table[K comparable, V any] struct {
 	seed     maphash.Seed
 	epoch    atomic.Uint64 // the number of snapshots that have begun
 	snapshot atomic.Bool   // one has begun and not ended
+	tracked  atomic.Bool   // see track
 	source   *table[K, V]  // not nil in a snapshot: the table that it shows, as it was
 	shards   [shardCount]shard[K, V]
 }
@@ -32,6 +33,7 @@ type shard[K comparable, V any] struct {
 	epoch   uint64       // of the last snapshot that reads entries
 	entries map[K]V
 	changed map[K]change[V] // since that snapshot began; nil if entries are up to date
+	dirty   map[K]struct{}  // keys that were set or deleted since they were last taken; nil unless tracked
 	size    int             // the number of entries, as changed
 }
 
@@ -76,6 +78,7 @@ func (s *shard[K, V]) set(key K, value V) {
 	if key != key {
 		panic("keep: a key of a Map isn't equal to itself")
 	}
+	s.note(key)
 	if s.changed == nil {
 		if s.entries == nil {
 			s.entries = map[K]V{}
@@ -90,7 +93,15 @@ func (s *shard[K, V]) set(key K, value V) {
 	s.changed[key] = change[V]{value: value}
 }
 
+// note notes a key for whoever tracks changes.
+func (s *shard[K, V]) note(key K) {
+	if s.dirty != nil {
+		s.dirty[key] = struct{}{}
+	}
+}
+
 func (s *shard[K, V]) delete(key K) {
+	s.note(key)
 	if s.changed == nil {
 		delete(s.entries, key)
 		s.size = len(s.entries)

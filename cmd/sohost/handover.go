@@ -72,8 +72,8 @@ func printHandover(w io.Writer, h sohost.Handover) error {
 	if h.Waited != nil {
 		waited = fmt.Sprintf("%d, %s at most", h.Waited.Calls, short(h.Waited.Max))
 	}
-	err := table(w, []string{"FROM", "TO", "RELEASE", "PREPARE", "DRAIN", "STATE", "COMMIT", "PUBLISH", "WAITED"}, [][]string{{
-		fmt.Sprint(h.Giver), fmt.Sprint(h.Taker), fmt.Sprint(h.Release), short(p.Prepare), short(p.Drain), short(p.State),
+	err := table(w, []string{"FROM", "TO", "RELEASE", "PREPARE", "AHEAD", "DRAIN", "STATE", "COMMIT", "PUBLISH", "WAITED"}, [][]string{{
+		fmt.Sprint(h.Giver), fmt.Sprint(h.Taker), fmt.Sprint(h.Release), short(p.Prepare), short(p.Ahead), short(p.Drain), short(p.State),
 		short(p.Commit), short(p.Publish), waited,
 	}})
 	if err != nil || len(h.Moves) == 0 {

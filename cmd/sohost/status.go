@@ -157,8 +157,8 @@ func printProcesses(w io.Writer, s control.Status) {
 	}
 	if h := s.Handover; h != nil {
 		p := h.Phases
-		fmt.Fprintf(w, "handover  %s ago, from pid %d, reason: %s\n          prepare %s, drain %s, state %s, commit %s, publish %s",
-			ago(h.Time), h.Giver, h.Why, short(p.Prepare), short(p.Drain), short(p.State), short(p.Commit), short(p.Publish))
+		fmt.Fprintf(w, "handover  %s ago, from pid %d, reason: %s\n          prepare %s, ahead %s, drain %s, state %s, commit %s, publish %s",
+			ago(h.Time), h.Giver, h.Why, short(p.Prepare), short(p.Ahead), short(p.Drain), short(p.State), short(p.Commit), short(p.Publish))
 		if h.Waited != nil {
 			fmt.Fprintf(w, "; %d calls waited, %s at most", h.Waited.Calls, short(h.Waited.Max))
 		}

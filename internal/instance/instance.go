@@ -96,6 +96,12 @@ func (in *Instance) Value() abi.Instance { return in.value }
 // Handler returns the instance as an http.Handler, or nil if it takes no requests. The caller must catch its panics.
 func (in *Instance) Handler() http.Handler { return in.handler }
 
+// Starts reports whether the plugin has a Start.
+func (in *Instance) Starts() bool {
+	_, ok := in.value.(abi.Starter)
+	return ok
+}
+
 // Start begins the background work: it lets the instance's host begin goroutines, and calls the plugin's Start if it has one. If the instance
 // is started already it does nothing.
 func (in *Instance) Start(ctx context.Context) error {

@@ -19,11 +19,31 @@ func (in *Instance) AcceptStream(ctx context.Context, r io.Reader, o state.Optio
 
 // AcceptStreamWith is AcceptStream with hooks.
 func (in *Instance) AcceptStreamWith(ctx context.Context, r io.Reader, o state.Options, hooks Hooks) (t Taken, err error) {
-	defer caught(&err)
-	s, part, report, err := in.Decode(r, o)
+	d, err := in.DecodeStream(r, o)
 	if err != nil {
 		return Taken{}, err
 	}
+	return in.AcceptDecoded(ctx, d, o, hooks)
+}
+
+// Decoded is a state that was decoded for an instance and that the plugin hasn't got yet.
+type Decoded struct {
+	abi.State
+	part   state.Part
+	report state.Report
+}
+
+// DecodeStream is the first half of AcceptStreamWith, which calls none of the plugin's own code but decoding methods of its types.
+// It may be called by any goroutine.
+func (in *Instance) DecodeStream(r io.Reader, o state.Options) (d Decoded, err error) {
+	d.State, d.part, d.report, err = in.Decode(r, o)
+	return d, err
+}
+
+// AcceptDecoded is the second half of AcceptStreamWith.
+func (in *Instance) AcceptDecoded(ctx context.Context, d Decoded, o state.Options, hooks Hooks) (t Taken, err error) {
+	defer caught(&err)
+	s, part, report := d.State, d.part, d.report
 	if hooks.Limit != nil {
 		var cancel context.CancelFunc
 		ctx, cancel = hooks.Limit()
@@ -55,10 +75,16 @@ func (in *Instance) Decode(r io.Reader, o state.Options) (_ abi.State, _ state.P
 
 // Encode writes a state as a stream. A state that AcceptStream could not read again within maxBytes is state.ErrLimit. A panic in an encoding method of the plugin's types is an error, and so is a read of
 // memory that isn't there, which can happen if a value in a keep.Map is changed in place.
-func Encode(w io.Writer, s abi.State, maxBytes int64) (err error) {
+func Encode(w io.Writer, s abi.State, maxBytes int64) error {
+	_, err := EncodeCounted(w, s, maxBytes)
+	return err
+}
+
+// EncodeCounted is Encode, and returns how much of maxBytes the state takes.
+func EncodeCounted(w io.Writer, s abi.State, maxBytes int64) (counted int64, err error) {
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	defer caught(&err)
-	return state.EncodeWithin(w, s, state.DecodeOptions{MaxMemory: maxBytes})
+	return state.EncodeCounted(w, s, state.DecodeOptions{MaxMemory: maxBytes})
 }
 
 // Verify decodes a stream into the type of the instance's state, and forgets the result. The error is that of AcceptStream

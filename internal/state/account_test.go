@@ -35,7 +35,7 @@ func TestAccount(t *testing.T) {
 	for i, value := range values {
 		var b bytes.Buffer
 		s := abi.State{Schema: "s", Version: 1, Value: value}
-		counted, err := encodeCounted(&b, s, DecodeOptions{})
+		counted, err := EncodeCounted(&b, s, DecodeOptions{})
 		if errors.Is(err, ErrRefused) {
 			continue
 		}
@@ -46,7 +46,7 @@ func TestAccount(t *testing.T) {
 		if err != nil || r.Bytes != counted {
 			t.Errorf("value %d, a %T: the encoder counts %d bytes, the decoder %d, %v", i, value, counted, r.Bytes, err)
 		}
-		if _, err := encodeCounted(io.Discard, s, DecodeOptions{MaxMemory: counted}); err != nil {
+		if _, err := EncodeCounted(io.Discard, s, DecodeOptions{MaxMemory: counted}); err != nil {
 			t.Errorf("value %d: within its own limit: %v", i, err)
 		}
 		if err := EncodeWithin(io.Discard, s, DecodeOptions{MaxMemory: counted - 1}); !errors.Is(err, ErrLimit) {

@@ -61,12 +61,12 @@ func Encode(w io.Writer, s abi.State) error { return EncodeWithin(w, s, DecodeOp
 // The error is ErrLimit if Decode could not read the stream with the options o into a value of the same type: the encoder
 // counts what the decoder will count.
 func EncodeWithin(w io.Writer, s abi.State, o DecodeOptions) error {
-	_, err := encodeCounted(w, s, o)
+	_, err := EncodeCounted(w, s, o)
 	return err
 }
 
-// encodeCounted is EncodeWithin, and returns the bytes that it has counted.
-func encodeCounted(w io.Writer, s abi.State, o DecodeOptions) (counted int64, err error) {
+// EncodeCounted is EncodeWithin, and returns the bytes that it has counted.
+func EncodeCounted(w io.Writer, s abi.State, o DecodeOptions) (counted int64, err error) {
 	o = o.withDefaults()
 	e := &encoder{memory: o.MaxMemory}
 	err = e.encode(&capped{w, o.MaxBytes}, s)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -18,6 +19,21 @@ type signature struct {
 
 func signatureOf(st *unix.Stat_t) signature {
 	return signature{dev: st.Dev, ino: st.Ino, size: st.Size, mtime: st.Mtim, ctime: st.Ctim}
+}
+
+// racy is how old the last change of a file must be before its signature tells changes from each other: the kernel's clock stands
+// still for some milliseconds at a time, and that of some file systems for two seconds.
+const racy = 2 * time.Second
+
+// Signature returns a text that will be another one once the file at the path is another one or was written to. It is empty if no
+// such text can be had, as of a file that was changed just now.
+func Signature(path string) string {
+	s, err := look(path)
+	changed := time.Unix(s.ctime.Unix())
+	if err != nil || s.size == 0 || time.Since(changed) < racy {
+		return ""
+	}
+	return fmt.Sprint(s)
 }
 
 // look returns the signature of what path leads to. It opens nothing, because a FIFO would block. The error is fs.ErrNotExist if

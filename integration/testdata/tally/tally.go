@@ -40,7 +40,7 @@ var Plugin = abi.Descriptor{
 type tally struct{ keep.Of[state] }
 
 func (t *tally) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	key := strings.TrimPrefix(strings.TrimPrefix(r.URL.Path, "/tally"), "/")
+	_, key, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
 	switch {
 	case r.Method == http.MethodPost:
 		t.add(key)

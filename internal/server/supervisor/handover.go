@@ -47,7 +47,7 @@ func (s *Supervisor) noteFailure(why string, err error) {
 func (s *Supervisor) logHandover(h *sohost.Handover) {
 	p := h.Phases
 	s.log.Info("handover", "why", h.Why, "from", h.Giver, "to", h.Taker, "total", time.Since(h.Time), "prepare", p.Prepare,
-		"drain", p.Drain, "state", p.State, "commit", p.Commit, "publish", p.Publish)
+		"ahead", p.Ahead, "drain", p.Drain, "state", p.State, "commit", p.Commit, "publish", p.Publish)
 }
 
 // exchange starts a new worker, the taker, and lets the giver hand over to it. After an error the giver still serves, or has died.
