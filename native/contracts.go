@@ -39,9 +39,14 @@ func (t *symbolTable) contracts() (paths []string, fault string, err error) {
 	data := &staticData{f: t.f}
 	for i, addr := range addrs {
 		list, ok := data.strings(addr)
-		if !ok || len(list) == 0 || slices.ContainsFunc(list, notPath) {
-			return nil, fmt.Sprintf("the value of %s can't be read from the file: it must be a list of import paths in constant strings, "+
-				"as in var %s = []string{\"example.com/app/contract\"}", strings.ReplaceAll(variables[i], "%2e", "."), ContractsVariable), nil
+		name := strings.ReplaceAll(variables[i], "%2e", ".")
+		const form = "a list of import paths in constant strings, as in var " + ContractsVariable + " = []string{\"example.com/app/contract\"}"
+		if !ok || slices.ContainsFunc(list, notPath) {
+			return nil, fmt.Sprintf("the value of %s can't be read from the file: it must be %s", name, form), nil
+		}
+		if list == nil {
+			return nil, fmt.Sprintf("%s has no value in the file: if code sets it, let it be %s; without contracts remove it, or let it be []string{}",
+				name, form), nil
 		}
 		paths = append(paths, list...)
 	}
@@ -93,14 +98,20 @@ func (d *staticData) word(addr uint64) (v uint64, ok bool) {
 	return v, true
 }
 
-// strings returns the elements of a variable of type []string.
+// strings returns the elements of a variable of type []string: nil if that is nil, as also if code sets it when the program starts.
 func (d *staticData) strings(addr uint64) (list []string, ok bool) {
+	for _, s := range d.f.Sections {
+		if s.Type == elf.SHT_NOBITS && s.Flags&elf.SHF_TLS == 0 && addr >= s.Addr && addr-s.Addr < s.Size {
+			return nil, true
+		}
+	}
 	array, ok1 := d.word(addr)
 	n, ok2 := d.word(addr + 8)
 	capacity, ok3 := d.word(addr + 16)
 	if !ok1 || !ok2 || !ok3 || n > capacity || n > maxContracts {
 		return nil, false
 	}
+	list = []string{}
 	for i := range n {
 		at, ok1 := d.word(array + 16*i)
 		size, ok2 := d.word(array + 16*i + 8)

@@ -63,23 +63,26 @@ func TestContracts(t *testing.T) {
 
 // TestContractsUnreadable has variables whose values aren't in the file, or aren't what they should be.
 func TestContractsUnreadable(t *testing.T) {
-	for name, declaration := range map[string]string{
-		"made by code":  `var SohostContracts = append([]string{"example.com/app/one"}, os.Args...)`,
-		"nothing":       `var SohostContracts []string`,
-		"a string":      `var SohostContracts = "example.com/app/one"`,
-		"no path":       `var SohostContracts = []string{"example.com/app one"}`,
-		"another array": `var SohostContracts = [2]int{7, 8}`,
+	const unreadable = "the value of main.SohostContracts can't be read"
+	const nothing = "main.SohostContracts has no value in the file: if code sets it, "
+	for name, test := range map[string]struct{ declaration, fault string }{
+		"made by code":  {`var SohostContracts = append([]string{"example.com/app/one"}, os.Args...)`, nothing},
+		"nothing":       {`var SohostContracts []string`, nothing},
+		"an empty list": {`var SohostContracts = []string{}`, ""},
+		"a string":      {`var SohostContracts = "example.com/app/one"`, unreadable},
+		"no path":       {`var SohostContracts = []string{"example.com/app one"}`, unreadable},
+		"another array": {`var SohostContracts = [2]int{7, 8}`, unreadable},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if testing.Short() && name != "made by code" {
+			if testing.Short() && name != "an empty list" {
 				t.Skip("builds one program for each")
 			}
 			info := hostProgram(t, map[string]string{
 				"go.mod": hostSource["go.mod"],
-				"main.go": "package main\n\nimport ( \"fmt\"; \"os\"; _ \"plugin\" )\n\n" + declaration +
+				"main.go": "package main\n\nimport ( \"fmt\"; \"os\"; _ \"plugin\" )\n\n" + test.declaration +
 					"\n\nfunc main() { fmt.Println(SohostContracts, os.Args) }",
 			}, nil, nil)
-			if len(info.Contracts) > 0 || !strings.HasPrefix(info.ContractsFault, "the value of main.SohostContracts can't be read") {
+			if len(info.Contracts) > 0 || !strings.HasPrefix(info.ContractsFault, test.fault) || (test.fault == "") != (info.ContractsFault == "") {
 				t.Errorf("got %q, %q", info.Contracts, info.ContractsFault)
 			}
 		})
