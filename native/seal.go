@@ -30,6 +30,9 @@ type Seal struct {
 	// of them, or because its exported variable needs them. Sorted.
 	Along []string `json:"along,omitempty"`
 
+	// Key is a hash of what the image was built from, as the builder saw it. Other content of a package, or other flags, make another key.
+	Key string `json:"key,omitempty"`
+
 	// WhyFull says why an image is full that was to be slim.
 	WhyFull string `json:"why_full,omitempty"`
 }
@@ -53,7 +56,7 @@ const (
 )
 
 // SealFile seals the image in the file, in place of an earlier seal. private reports which of the image's packages have a
-// content-addressed path; of s, Slim, Along and WhyFull count. After an error the file is unchanged, or has half a seal and is refused as
+// content-addressed path; of s, Key, Slim, Along and WhyFull count. After an error the file is unchanged, or has half a seal and is refused as
 // truncated.
 func SealFile(path string, private func(pkg string) bool, s Seal) error {
 	f, err := os.OpenFile(path, os.O_RDWR, 0)
@@ -83,7 +86,7 @@ func sealImage(f *os.File, private func(pkg string) bool, given Seal) error {
 	if err != nil {
 		return err
 	}
-	s := Seal{Slim: given.Slim, WhyFull: given.WhyFull, Along: slices.Sorted(slices.Values(given.Along))}
+	s := Seal{Key: given.Key, Slim: given.Slim, WhyFull: given.WhyFull, Along: slices.Sorted(slices.Values(given.Along))}
 	for p := range info.Packages {
 		if private(p) {
 			s.Private = append(s.Private, p)
@@ -143,6 +146,25 @@ func findSeal(r io.ReaderAt, size int64) (s *Seal, at int64, err error) {
 	}
 	s.Digest = hex.EncodeToString(tail[:sha256.Size])
 	return s, at, nil
+}
+
+// ReadSeal returns the seal at the end of an image, or nil if there is none that can be read. It reads only the end of the file, so the
+// rest may be damaged.
+func ReadSeal(path string) *Seal {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil
+	}
+	defer f.Close() // read only
+	st, err := f.Stat()
+	if err != nil {
+		return nil
+	}
+	s, _, err := findSeal(f, st.Size())
+	if err != nil {
+		return nil
+	}
+	return s
 }
 
 // IsSealed reports whether a file ends like a sealed image. It reads only the end of the file.

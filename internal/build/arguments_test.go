@@ -139,11 +139,14 @@ func TestPlanFile(t *testing.T) {
 			t.Errorf("%q: got %v, want %q", name, err, want)
 		}
 	}
-	if got := packagePath(testPlan(), "command-line-arguments"); got != "example.com/app" {
+	if got, ok := testPlan().packagePath("command-line-arguments"); got != "example.com/app" || !ok {
 		t.Errorf("the package of files is %s", got)
 	}
-	if got := packagePath(testPlan(), "text"); got != "text" {
+	if got, ok := testPlan().packagePath("text"); got != "text" || !ok {
 		t.Errorf("the package text is %s", got)
+	}
+	if got, ok := testPlan().packagePath("example.com/new"); ok {
+		t.Errorf("a package that isn't in the plan is %s", got)
 	}
 }
 

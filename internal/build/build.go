@@ -104,6 +104,7 @@ func prepare(ctx context.Context, opts Options) (*surveyed, *plan, error) {
 			Reason: "the host was optimized with a profile, which determines what is inlined from the standard library",
 			Want:   filepath.Base(h.profile), Remedy: "give the same profile with --pgo, or build the host with -pgo=off"}
 	}
+	host := readProcess(opts.Host)
 	s, err := survey(ctx, opts, h)
 	if err != nil {
 		return nil, nil, err
@@ -120,7 +121,7 @@ func prepare(ctx context.Context, opts Options) (*surveyed, *plan, error) {
 	if err := s.listing.check(s.target, s.relative); err != nil {
 		return nil, nil, err
 	}
-	if s.process, err = native.ProcessOf(opts.Host); err != nil {
+	if s.process, err = host(); err != nil {
 		return nil, nil, fmt.Errorf("read the host: %w", err)
 	}
 	s.exe = s.process.Executable
@@ -129,6 +130,23 @@ func prepare(ctx context.Context, opts Options) (*surveyed, *plan, error) {
 	}
 	p, err := makePlan(ctx, s, opts)
 	return s, p, err
+}
+
+// readProcess begins to read the host, and returns a function that waits for it. The go command is busy meanwhile.
+func readProcess(file string) func() (*native.Process, error) {
+	type answer struct {
+		process *native.Process
+		err     error
+	}
+	read := make(chan answer, 1)
+	go func() {
+		p, err := native.ProcessOf(file)
+		read <- answer{p, err}
+	}()
+	return func() (*native.Process, error) {
+		a := <-read
+		return a.process, a.err
+	}
 }
 
 // newResult returns what the image and the plan determine of a result.
@@ -212,7 +230,7 @@ func (s *surveyed) commonFlags() []string {
 
 // make builds the image and returns its description. If the one in output is up to date, image becomes a copy of it.
 func (s *surveyed) make(ctx context.Context, opts Options, p *plan, tmp, image, output string) (*native.Info, error) {
-	offered, err := offer(output, image)
+	offered, err := offer(output, image, p.key)
 	if err != nil {
 		return nil, err
 	}

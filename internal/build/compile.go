@@ -20,7 +20,7 @@ func compileArgs(args []string) ([]string, error) {
 		if slices.Contains(args, "-std") {
 			return args, nil
 		}
-		return nil, errors.New("the package was added during the build; build again")
+		return nil, errAdded
 	}
 	at := argument(args, "-p")
 	if at < 0 {
@@ -41,7 +41,10 @@ func compileArgs(args []string) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	importPath := packagePath(p, args[at])
+	importPath, ok := p.packagePath(args[at])
+	if !ok {
+		return nil, errAdded
+	}
 	path := renamed(importPath, id)
 	args[at] = path
 	paths := make(map[string]string)
@@ -73,13 +76,17 @@ func compileArgs(args []string) ([]string, error) {
 // maps that an image doesn't use. The package isn't initialised again when another image does, which would find its map empty.
 const wholeMaps = "-d=wrapglobalmapctl=1"
 
-// packagePath returns the import path for the value of -p. The two differ for a plugin that was given as files.
-func packagePath(p *plan, flag string) string {
-	if _, ok := p.Roles[flag]; !ok {
-		return p.Main
+// packagePath returns the import path for the value of -p. The two differ for a plugin that was given as files. It reports false for a
+// package that isn't in the plan.
+func (p *plan) packagePath(flag string) (path string, ok bool) {
+	if _, ok := p.Roles[flag]; ok {
+		return flag, true
 	}
-	return flag
+	return p.Main, flag == "main" || flag == "command-line-arguments" || strings.HasPrefix(flag, "plugin/unnamed-")
 }
+
+// errAdded is the error for a package that wasn't there when the plan was made.
+var errAdded = errors.New("the package was added during the build; build again")
 
 // takeMark removes the mark from the compiler's arguments.
 func takeMark(args []string) (without []string, found *mark, err error) {

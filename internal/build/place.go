@@ -10,8 +10,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-
-	"github.com/sohost/sohost/generations"
 )
 
 // place moves the image to r.Output and completes the result. If the same bytes are already there, nothing is written, so
@@ -22,12 +20,8 @@ func place(image string, r *Result) error {
 		return fmt.Errorf("hash the image: %w", err)
 	}
 	r.Image, r.Size = hex.EncodeToString(sum), size
-	before, _, err := hashFile(r.Output)
-	if err == nil && bytes.Equal(before, sum) {
-		return nil
-	}
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("read the earlier image: %w", err)
+	if same, err := holds(r.Output, sum, size); same || err != nil {
+		return err
 	}
 	f, err := os.Open(image)
 	if err != nil {
@@ -37,15 +31,52 @@ func place(image string, r *Result) error {
 	if err := os.MkdirAll(filepath.Dir(r.Output), 0o755); err != nil {
 		return fmt.Errorf("place the image: %w", err)
 	}
-	err = generations.WriteFile(r.Output, 0o755, func(w io.Writer) error {
-		_, err := io.Copy(w, f)
-		return err
-	})
-	if err != nil {
+	if err := replace(r.Output, f); err != nil {
 		return fmt.Errorf("place the image: %w", err)
 	}
 	r.Changed = true
 	return nil
+}
+
+// holds reports whether a file has this content.
+func holds(file string, sum []byte, size int64) (bool, error) {
+	st, err := os.Stat(file)
+	switch {
+	case errors.Is(err, fs.ErrNotExist), err == nil && st.Mode().IsRegular() && st.Size() != size:
+		return false, nil
+	case err != nil:
+		return false, fmt.Errorf("read the earlier image: %w", err)
+	}
+	before, _, err := hashFile(file)
+	if err != nil {
+		return false, fmt.Errorf("read the earlier image: %w", err)
+	}
+	return bytes.Equal(before, sum), nil
+}
+
+// replace writes a file and renames it into place. It doesn't wait for the disk, as generations.WriteFile does: an image that a failure of
+// the power has cut is found by its seal, and can be built again.
+func replace(file string, content io.Reader) (err error) {
+	tmp, err := os.CreateTemp(filepath.Dir(file), ".tmp-*")
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			tmp.Close()
+			os.Remove(tmp.Name()) // if this fails, the error is already another
+		}
+	}()
+	if _, err := io.Copy(tmp, content); err != nil {
+		return err
+	}
+	if err := tmp.Chmod(0o755); err != nil {
+		return err
+	}
+	if err := tmp.Close(); err != nil {
+		return err
+	}
+	return os.Rename(tmp.Name(), file)
 }
 
 func hashFile(name string) (sum []byte, size int64, err error) {

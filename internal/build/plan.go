@@ -24,6 +24,7 @@ type plan struct {
 	Host    string              // the host's file, for a slim image
 	Wrapper string              // the program that the linker calls for the C linker, for a slim image
 
+	key string // a hash of everything that the image is built from
 	why string // why the image is full, if it is known before it is linked
 
 	// Contracts has the packages that are the host's because of its contracts, by import path, each with the contract that it
@@ -125,6 +126,7 @@ func (p *plan) mark(private []*listed, settings []string, cKeys map[string]strin
 	if err != nil {
 		return err
 	}
+	p.key = key
 	for _, pkg := range private {
 		m := mark{role: p.Roles[pkg.ImportPath], value: key}
 		if m.role == rolePrivate {

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime/debug"
 	"slices"
 	"strconv"
 	"strings"
@@ -127,6 +128,7 @@ func (l *slimLink) readPackages() error {
 
 // run links. The error is a *slim.Unslim if the image must be full.
 func (l *slimLink) run() error {
+	debug.SetGCPercent(-1) // what is read is needed until the linker runs, and then this process has nothing to do
 	h, err := slim.ReadHost(l.plan.Host)
 	if err != nil {
 		return err
