@@ -32,9 +32,13 @@ plugins/ if that directory exists, and can import all its packages. Outside, it 
 
 A module that can't import the contract, package abi, gets a copy of it in the directory .sohost, so that it builds without
 downloading anything. The copy fits this program. With --contract no plugin is written: the module in DIRECTORY, by default the
-current one, gets the copy, or a newer one in place of an older.`,
+current one, gets the copy, or a newer one in place of an older.
+
+With --host the plugin is one for PROGRAM, which embeds the library. New prints how the module gets the contracts that PROGRAM names,
+the packages that it shares with its plugins.`,
 		Example: `  sohost new greeter
   sohost new greeter --dir ../greeter --module example.com/greeter
+  sohost new pricer --host ./myserver
   sohost new --contract`,
 		Args:              cobra.MaximumNArgs(1),
 		ValidArgsFunction: cobra.NoFileCompletions,
@@ -43,12 +47,20 @@ current one, gets the copy, or a newer one in place of an older.`,
 	modulePath := cmd.Flags().String("module", "",
 		"`path` of the plugin's own module (default example.com/NAME); with it, the plugin always gets one")
 	contract := cmd.Flags().Bool("contract", false, "give a module the contract of this program, or renew its copy")
+	host := cmd.Flags().String("host", "", "`program` that will load the plugin (default: this one)")
 	cmd.MarkFlagsMutuallyExclusive("contract", "dir")
 	cmd.MarkFlagsMutuallyExclusive("contract", "module")
 	asJSON := jsonFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		var contracts []build.Contract
+		if *host != "" {
+			var err error
+			if contracts, err = build.HostContracts(*host); err != nil {
+				return err
+			}
+		}
 		if *contract {
-			return newContract(cmd, args, *asJSON)
+			return newContract(cmd, args, *asJSON, *host, contracts)
 		}
 		if len(args) == 0 {
 			return usageError{fmt.Errorf("missing argument: sohost new NAME [flags]; see \"sohost new --help\"")}
@@ -57,7 +69,7 @@ current one, gets the copy, or a newer one in place of an older.`,
 		if !newName.MatchString(name) {
 			return usageError{fmt.Errorf("name %q: want lower-case letters, digits, - and _, starting with a letter", name)}
 		}
-		p := newPlugin{Name: name, Dir: *dir, Module: *modulePath}
+		p := newPlugin{Name: name, Dir: *dir, Module: *modulePath, Host: *host, Contracts: contracts}
 		if p.Dir == "" {
 			p.Dir = name
 			if info, err := os.Stat("plugins"); err == nil && info.IsDir() && p.Module == "" {
@@ -83,10 +95,13 @@ type newPlugin struct {
 	Module string `json:"module,omitempty"` // "" if it is part of another module
 
 	Contract *contractCopy `json:"contract,omitempty"` // what the other module got for it
+
+	Host      string           `json:"host,omitempty"`      // the program that it is for, if that isn't this one
+	Contracts []build.Contract `json:"contracts,omitempty"` // that the program names
 }
 
 // newContract is `sohost new --contract`.
-func newContract(cmd *cobra.Command, args []string, asJSON bool) error {
+func newContract(cmd *cobra.Command, args []string, asJSON bool, host string, contracts []build.Contract) error {
 	dir := "."
 	if len(args) > 0 {
 		dir = args[0]
@@ -109,8 +124,11 @@ func newContract(cmd *cobra.Command, args []string, asJSON bool) error {
 	if !c.Changed {
 		state = " (unchanged)"
 	}
-	_, err = fmt.Fprintln(cmd.OutOrStdout(), relative(c.Dir)+state)
-	return err
+	if _, err = fmt.Fprintln(cmd.OutOrStdout(), relative(c.Dir)+state); err != nil || len(contracts) == 0 {
+		return err
+	}
+	fmt.Fprintln(cmd.ErrOrStderr(), "next:")
+	return table(cmd.ErrOrStderr(), nil, contractSteps(dir, host, contracts))
 }
 
 // printNext prints the commands to go on with.
@@ -126,6 +144,11 @@ func (p newPlugin) printNext(w io.Writer) error {
 		} else {
 			fmt.Fprintf(w, "  %s requires the contract now, from the copy in %s; commit both\n", relative(p.Contract.GoMod), relative(p.Contract.Dir))
 		}
+	}
+	if p.Host != "" {
+		rows = append(rows, contractSteps(p.Dir, p.Host, p.Contracts)...)
+		return table(w, nil, append(rows, []string{"  sohost build --host " + quoted(p.Host) + " " + quoted(dotted(p.Dir)),
+			"# build it into " + defaultPlugins + "/" + plugin + ".so, for " + filepath.Base(p.Host)}))
 	}
 	return table(w, nil, append(rows, [][]string{
 		{"  sohost build " + quoted(dotted(p.Dir)), "# build it into " + defaultPlugins + "/" + plugin + ".so"},

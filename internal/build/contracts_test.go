@@ -80,6 +80,10 @@ func (s shop) copyContract() {
 // TestContract builds the plugin for the host with the contract from every place where it may come from.
 func TestContract(t *testing.T) {
 	s := newShop(t)
+	named, err := HostContracts(s.host)
+	if diff := cmp.Diff([]Contract{{Package: "example.com/shop/contract", Module: "example.com/shop"}}, named); err != nil || diff != "" {
+		t.Errorf("the host's contracts: %v (-want +got):\n%s", err, diff)
+	}
 	for _, test := range []struct {
 		name string
 		long bool
