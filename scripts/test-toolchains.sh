@@ -13,5 +13,6 @@ for release in "$@"; do
   echo "== $newest"
   export GOTOOLCHAIN=$newest
   go test -trimpath -short -vet=off -timeout 30m ./native/... ./internal/goobj ./internal/slim ./internal/build ./scripts/keep
+  go test -trimpath -vet=off -timeout 30m ./internal/build -run 'TestSlimOnRichHost|TestLinknameRefused' # skipped by -short
   go test -trimpath -short -vet=off -timeout 30m ./integration -run 'TestReloadUnderLoad|TestEmbedded|TestForeignModule|TestContract$|TestCrashes'
 done

@@ -34,8 +34,8 @@ A module that can't import the contract, package abi, gets a copy of it in the d
 downloading anything. The copy fits this program. With --contract no plugin is written: the module in DIRECTORY, by default the
 current one, gets the copy, or a newer one in place of an older.
 
-With --host the plugin is one for PROGRAM, which embeds the library. New prints how the module gets the contracts that PROGRAM names,
-the packages that it shares with its plugins.`,
+With --host the plugin is one for PROGRAM, which embeds the library. New prints how the module gets the contracts that
+PROGRAM names, the packages that it shares with its plugins.`,
 		Example: `  sohost new greeter
   sohost new greeter --dir ../greeter --module example.com/greeter
   sohost new pricer --host ./myserver

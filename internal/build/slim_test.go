@@ -71,6 +71,35 @@ func copyContract(t *testing.T, f *fixture) {
 	f.edit("go.mod", "=> "+root, "=> ./contract")
 }
 
+// TestUnfit has hosts that no slim images are compiled for: of Go releases with which nobody has tried it, and with what changes code.
+func TestUnfit(t *testing.T) {
+	for _, test := range []struct {
+		host host
+		why  string
+	}{
+		{host{toolchain: "go1.26"}, ""},
+		{host{toolchain: "go1.27.12", flags: []string{"-race=false"}}, ""},
+		{host{toolchain: "go1.28"}, "slim images were never tried with go1.28"},
+		{host{toolchain: "go1.28rc1"}, "slim images were never tried with go1.28rc1"},
+		{host{toolchain: "go1.271.0"}, "slim images were never tried with go1.271.0"},
+		{host{toolchain: "devel"}, "slim images were never tried with devel"},
+		{host{toolchain: "go1.27.4", flags: []string{"-race=true", "-asan=false"}}, "the host was built with -race"},
+	} {
+		s := &surveyed{host: test.host}
+		if why := s.unfit(); why != test.why {
+			t.Errorf("%v: got %q, want %q", test.host, why, test.why)
+		}
+		if test.why == "" {
+			continue
+		}
+		var p, asked plan
+		err := errors.Join(p.decideSlim(s, Options{}), asked.decideSlim(s, Options{Full: true}))
+		if err != nil || p.Slim || p.why != test.why || asked.Slim || asked.why != "" {
+			t.Errorf("%v: %v; slim: %t, %q; asked for: %t, %q", test.host, err, p.Slim, p.why, asked.Slim, asked.why)
+		}
+	}
+}
+
 // TestFullInstead builds what can't be slim.
 func TestFullInstead(t *testing.T) {
 	f := unpack(t, "versions")
