@@ -11,59 +11,73 @@ import (
 	"github.com/sohost/sohost/abi/rows"
 )
 
-// Append appends the rows of tables to a text, each as a line with its time in nanoseconds, or with none. Line protocol has no words for infinite
-// numbers, texts with invalid UTF-8, names that are empty or have control characters, and rows without fields: such values and rows are left
-// out, and skipped counts the rows that lack something.
-func Append(text []byte, tables []abi.Table) (_ []byte, skipped int) {
+// Each calls line for each row of tables: with a line, which has the row's time in nanoseconds, or none, and ends with a newline. The line is valid until the
+// call returns. Line protocol has no words for infinite numbers, texts with invalid UTF-8, names that are empty or have control
+// characters, and rows without fields: such values and rows are left out, and lacking counts the rows that lack something.
+func Each(tables []abi.Table, line func(line []byte)) (lacking int) {
+	var e encoder
 	for i := range tables {
-		n := 0
-		text, n = appendTable(text, &tables[i])
-		skipped += n
+		t := &tables[i]
+		e.tags, e.fields = columns(t)
+		for row := range rows.Len(t) {
+			written, complete := e.row(t, row)
+			if written {
+				line(e.line)
+			}
+			if !complete {
+				lacking++
+			}
+		}
 	}
-	return text, skipped
+	return lacking
 }
 
-func appendTable(text []byte, t *abi.Table) (_ []byte, skipped int) {
-	var e lineprotocol.Encoder
-	tags, fields := columns(t)
-	for row := range rows.Len(t) {
-		e.SetBuffer(text)
-		e.StartLine(t.Name)
-		for _, c := range tags {
-			if v := rows.Text(c, row); v != "" && rows.Has(c, row) {
-				e.AddTag(c.Name, v)
-			}
-		}
-		complete, some := true, false
-		for _, c := range fields {
-			if !rows.Has(c, row) {
-				continue
-			}
-			v, ok := value(c, row)
-			if complete = complete && ok; ok {
-				e.AddField(c.Name, v)
-				some = true
-			}
-		}
-		if !complete || !some {
-			skipped++
-		}
-		if !some {
-			continue // what was begun is overwritten
-		}
-		if t.Times != nil {
-			e.EndLine(time.Unix(0, t.Times[row]))
-		}
-		if e.Err() != nil {
-			skipped++
-			continue
-		}
-		text = e.Bytes()
-		if t.Times == nil {
-			text = append(text, '\n')
+// Append appends the rows of tables to a text, as Each has them.
+func Append(text []byte, tables []abi.Table) (_ []byte, lacking int) {
+	lacking = Each(tables, func(line []byte) { text = append(text, line...) })
+	return text, lacking
+}
+
+// encoder writes lines.
+type encoder struct {
+	lineprotocol.Encoder
+	tags, fields []*abi.Column
+	line         []byte
+}
+
+// row writes a row, if it can be written at all.
+func (e *encoder) row(t *abi.Table, row int) (written, complete bool) {
+	e.SetBuffer(e.line[:0])
+	e.StartLine(t.Name)
+	for _, c := range e.tags {
+		if v := rows.Text(c, row); v != "" {
+			e.AddTag(c.Name, v)
 		}
 	}
-	return text, skipped
+	complete = true
+	for _, c := range e.fields {
+		if !rows.Has(c, row) {
+			continue
+		}
+		v, ok := value(c, row)
+		if complete = complete && ok; ok {
+			e.AddField(c.Name, v)
+			written = true
+		}
+	}
+	if !written {
+		return false, false
+	}
+	if t.Times != nil {
+		e.EndLine(time.Unix(0, t.Times[row]))
+	}
+	if e.Err() != nil {
+		return false, false
+	}
+	if e.line = e.Bytes(); t.Times == nil {
+		e.line = append(e.line, '\n')
+	}
+	return true, complete
 }
 
 // columns returns the tags, sorted as InfluxDB wants them, and the fields.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io/fs"
 	"os"
+	"slices"
 	"time"
 )
 
@@ -92,6 +93,23 @@ func (l *Log) state() logState {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return logState{l.synced, l.changed, l.closed}
+}
+
+// Turn waits until no other process appends to an earlier epoch any more, or until ctx ends. From then on it is this process that decides what happens to
+// the records.
+func (l *Log) Turn(ctx context.Context) error {
+	for {
+		epochs, err := epochsIn(l.opts.Dir)
+		if err != nil {
+			return err
+		}
+		if !slices.ContainsFunc(epochs, func(e uint64) bool { return e < l.epoch && !l.over(e) }) {
+			return nil
+		}
+		if err := await(ctx, nil, lookAgain); err != nil {
+			return err
+		}
+	}
 }
 
 // find opens the segment with the next record, or with the first one after it.

@@ -118,11 +118,19 @@ func TestTwoWriters(t *testing.T) {
 	r := second.NewReader(0)
 	defer r.Close()
 	nothing(t, r)
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	if first.Turn(gone) != nil || second.Turn(gone) == nil {
+		t.Error("it is the second one's turn")
+	}
 	var got []string
 	read := make(chan bool)
 	go func() { got = next(t, r, 3); close(read) }()
 	put(t, first, "b")
 	first.Close()
+	if err := second.Turn(t.Context()); err != nil {
+		t.Error(err)
+	}
 	<-read
 	if want := []string{"a", "b", "c"}; !slices.Equal(got, want) {
 		t.Errorf("read %q, want %q", got, want)

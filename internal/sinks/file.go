@@ -1,0 +1,127 @@
+package sinks
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"sync"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/sohost/sohost/abi"
+)
+
+// FileOptions configure a sink that writes line protocol to a file.
+type FileOptions struct {
+	Path   string
+	Rotate int64 // bytes after which the file is renamed to PATH.1, and PATH.1 to PATH.2 and so on. Default: 100 MiB
+	Keep   int   // how many renamed files stay. Default: 5
+}
+
+// file is a sink that is a file. The workers of a handover may both write to it: each write is a whole number of lines, and files are renamed under a lock.
+type file struct {
+	opts FileOptions
+
+	mu     sync.Mutex // guards the rest
+	f      *os.File
+	status Status
+}
+
+// NewFile returns a sink that appends to a file, which it makes if it isn't there.
+func NewFile(o FileOptions) (Sink, error) {
+	o.Rotate, o.Keep = cmp.Or(o.Rotate, 100<<20), cmp.Or(o.Keep, 5)
+	s := &file{opts: o, status: Status{Kind: "file", Target: o.Path}}
+	if err := s.open(); err != nil {
+		return nil, fmt.Errorf("sink: %w", err)
+	}
+	return s, nil
+}
+
+func (s *file) open() (err error) {
+	s.f, err = os.OpenFile(s.opts.Path, os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o640)
+	return err
+}
+
+// Write implements Sink: when it returns nil, the rows are written, though perhaps not yet on disk.
+func (s *file) Write(_ context.Context, tables []abi.Table) error {
+	var r record
+	lacking := r.add(tables)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.status.Lacking += uint64(lacking)
+	if r.lines == 0 {
+		return nil
+	}
+	err := s.rotate()
+	if err == nil {
+		_, err = s.f.Write(r.text())
+	}
+	if err != nil {
+		s.status.Error = err.Error()
+		return err
+	}
+	s.status.Error = ""
+	s.status.Accepted += uint64(r.lines)
+	s.status.Stored += uint64(r.lines)
+	return nil
+}
+
+// rotate renames the file if it is large enough, and opens the one that has its name now, whoever has renamed it.
+func (s *file) rotate() error {
+	for range 3 { // another process may rename it as well
+		if s.f == nil {
+			if err := s.open(); err != nil {
+				return err
+			}
+		}
+		if err := unix.Flock(int(s.f.Fd()), unix.LOCK_EX); err != nil {
+			return err
+		}
+		info, err := s.f.Stat()
+		if err != nil {
+			return err
+		}
+		if named, err := os.Stat(s.opts.Path); err == nil && os.SameFile(info, named) {
+			if info.Size() < s.opts.Rotate {
+				return unix.Flock(int(s.f.Fd()), unix.LOCK_UN)
+			}
+			if err := s.rename(); err != nil {
+				return errors.Join(err, unix.Flock(int(s.f.Fd()), unix.LOCK_UN))
+			}
+		}
+		s.f.Close() // and with it the lock
+		s.f = nil
+	}
+	return errors.New("the file is renamed again and again")
+}
+
+func (s *file) rename() error {
+	name := func(n int) string { return fmt.Sprintf("%s.%d", s.opts.Path, n) }
+	for n := s.opts.Keep - 1; n > 0; n-- {
+		if err := os.Rename(name(n), name(n+1)); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return err
+		}
+	}
+	return os.Rename(s.opts.Path, name(1))
+}
+
+// Status implements Sink.
+func (s *file) Status() Status {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.status
+}
+
+// Close implements Sink.
+func (s *file) Close(context.Context) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.f == nil {
+		return nil
+	}
+	err := errors.Join(s.f.Sync(), s.f.Close())
+	s.f = nil
+	return err
+}
