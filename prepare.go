@@ -59,6 +59,7 @@ type candidate struct {
 	unrestored []string             // kept states that could not be used, each with the reason
 	undrained  error                // why the calls of a generation whose state is dropped have not ended
 	fileGone   bool                 // a change event found no file
+	settled    func() error         // waits until the image is durable in the store; nil if it is
 }
 
 // newCandidate returns the candidate of a target. The caller owns the plugin, so what it serves stays the same.
@@ -105,6 +106,24 @@ func (c *candidate) step(phase Phase, do func() error) error {
 // a change event must not load, prepare marks it Unchanged and does nothing. The error is a *failure, or the plugin's
 // newest *Refusal if a change event brought the same image again.
 func (c *candidate) prepare(ctx context.Context) error {
+	err := c.prepareSettling(ctx)
+	if settleErr := c.settle(); err == nil { // of all other reasons the first counts
+		err = settleErr
+	}
+	return err
+}
+
+// settle waits until the image is durable in the store. That goes on beside check and probe, and ends before the image is opened in this
+// process, which can't be undone: a disk that doesn't keep the image refuses it.
+func (c *candidate) settle() error {
+	if c.settled == nil {
+		return nil
+	}
+	return c.step(PhaseStore, c.settled)
+}
+
+// prepareSettling is prepare for an image that may not be durable yet.
+func (c *candidate) prepareSettling(ctx context.Context) error {
 	var path string
 	err := c.step(PhaseStore, func() (err error) {
 		path, err = c.store(ctx)
@@ -134,6 +153,9 @@ func (c *candidate) prepare(ctx context.Context) error {
 		if err := c.judge(ctx, path); err != nil {
 			return err
 		}
+	}
+	if err := c.settle(); err != nil {
+		return err
 	}
 	if !c.trusted {
 		h.trials.Begin(c.suspect(), blame.InProcess)
@@ -214,7 +236,13 @@ func (c *candidate) add(ctx context.Context) (generations.Object, error) {
 		h.ledger.Pin(object.ID)
 		return object, nil
 	}
-	return h.ledger.Add(ctx, c.file)
+	object, settle, err := h.ledger.AddSoon(ctx, c.file)
+	if err == nil {
+		done := make(chan error, 1)
+		go func() { done <- settle() }()
+		c.settled = sync.OnceValue(func() error { return <-done })
+	}
+	return object, err
 }
 
 // open opens the image and creates an instance of it.

@@ -108,6 +108,9 @@ func (b *batch) prepareAndFlip(ctx context.Context, targets []target) error {
 			if err := c.step(PhaseStore, func() error { _, err := c.store(ctx); return err }); err != nil {
 				return err
 			}
+			if err := c.settle(); err != nil {
+				return err
+			}
 			continue
 		}
 		if failed = c.prepare(ctx); failed != nil {

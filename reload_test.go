@@ -764,3 +764,38 @@ func TestTooSlow(t *testing.T) {
 		}
 	}
 }
+
+// TestSettle: an image that the disk doesn't keep is refused before it is opened in this process. Check and probe don't wait for the disk.
+func TestSettle(t *testing.T) {
+	w := newWorld(t)
+	r := w.boots("a1")
+	object, err := r.ledger.Add(t.Context(), w.file("a", "a2"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := r.plugin("a")
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.done()
+	failed := errors.New("the disk is gone")
+	c := newCandidate(target{plugin: p, stored: object.ID})
+	c.settled = sync.OnceValue(func() error {
+		w.did(t.Context(), "a2 settled")
+		return failed
+	})
+	var f *failure
+	if err := c.prepare(t.Context()); !errors.Is(err, failed) || !errors.As(err, &f) || f.phase != PhaseStore || f.needsHandover {
+		t.Errorf("the error is %v", err)
+	}
+	if got, want := w.done(), "a2 check, a2 probe, a2 settled"; got != want {
+		t.Errorf("done: %s, want %s", got, want)
+	}
+	c = newCandidate(target{plugin: p, stored: object.ID})
+	waited := false
+	c.settled = func() error { waited = true; return nil }
+	w.fail("a2 check", func(context.Context) error { return errors.New("no") })
+	if err := c.prepare(t.Context()); err == nil || !waited {
+		t.Errorf("refused by the check, it has not waited for the disk: %v", err)
+	}
+}

@@ -34,6 +34,34 @@ func (s *Store) Add(ctx context.Context, path string) (Object, error) {
 // has the image, it calls hold with the store locked: from then on PruneOptions must report the image as in use. hold must not
 // call the store. It may have been called when AddHeld returns an error.
 func (s *Store) AddHeld(ctx context.Context, path string, hold func(ID)) (Object, error) {
+	o, settle, err := s.AddSoon(ctx, path, hold)
+	if err == nil {
+		err = settle()
+	}
+	if err != nil {
+		return Object{}, err
+	}
+	return o, nil
+}
+
+// AddSoon is AddHeld without its last step, which is left to settle: making the image's name durable. The image is in place, and its
+// bytes are durable, so that it may be read and opened meanwhile. Until settle has returned nil, no release may name it. settle must be
+// called, once; it blocks on the disk. After its error the image is in place, and the next Add of the same bytes makes it durable.
+func (s *Store) AddSoon(ctx context.Context, path string, hold func(ID)) (o Object, settle func() error, err error) {
+	if o, err = s.place(ctx, path, hold); err != nil {
+		return Object{}, nil, err
+	}
+	return o, func() error {
+		// Also for an object that existed: the process that installed it may have died before this step.
+		if err := s.disk.syncDir(filepath.Dir(o.Path)); err != nil {
+			return fmt.Errorf("add %s: %w", path, err)
+		}
+		return nil
+	}, nil
+}
+
+// place puts the image in its place.
+func (s *Store) place(ctx context.Context, path string, hold func(ID)) (Object, error) {
 	if err := s.writable(); err != nil {
 		return Object{}, fmt.Errorf("add %s: %w", path, err)
 	}
@@ -231,8 +259,7 @@ func (s *Store) reusable(ctx context.Context, o Object) bool {
 	return err == nil
 }
 
-// install gives the copied image its name, unless the image existed already, and makes the name durable. It reports whether
-// the temporary name is gone.
+// install gives the copied image its name, unless the image existed already. It reports whether the temporary name is gone.
 func (s *Store) install(tmp string, o Object) (renamed bool, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -241,15 +268,11 @@ func (s *Store) install(tmp string, o Object) (renamed bool, err error) {
 	}
 	if o.Existed {
 		// Prune may have removed it after it was read.
-		if _, err := s.Object(o.ID); err != nil {
-			return false, err
-		}
-	} else {
-		if err := s.disk.rename(tmp, o.Path); err != nil {
-			return false, err
-		}
-		renamed = true
+		_, err := s.Object(o.ID)
+		return false, err
 	}
-	// Also for an object that existed: the process that installed it may have died before this step.
-	return renamed, s.disk.syncDir(filepath.Dir(o.Path))
+	if err := s.disk.rename(tmp, o.Path); err != nil {
+		return false, err
+	}
+	return true, nil
 }

@@ -388,3 +388,36 @@ func stat(t *testing.T, path string) fs.FileInfo {
 	}
 	return fi
 }
+
+// TestAddSoon: the bytes are durable before the image has its name, and the name once settle has returned.
+func TestAddSoon(t *testing.T) {
+	s := newStore(t)
+	var synced []string
+	fails := true
+	s.disk.sync = func(f *os.File) error {
+		synced = append(synced, strings.TrimPrefix(f.Name(), s.Dir()))
+		if f.Name() == s.objects() && fails {
+			return errInjected
+		}
+		return nil
+	}
+	path := source(t, "x")
+	o, settle, err := s.AddSoon(t.Context(), path, func(ID) {})
+	if err != nil || len(synced) != 1 || !strings.HasPrefix(synced[0], "/objects/.image") {
+		t.Fatalf("synced %v, %v", synced, err)
+	}
+	if got, err := os.ReadFile(o.Path); err != nil || idOf(string(got)) != o.ID {
+		t.Errorf("it isn't in place: %q, %v", got, err)
+	}
+	wantIs(t, settle(), errInjected)
+	if len(synced) != 2 || synced[1] != "/objects" {
+		t.Errorf("synced %v", synced)
+	}
+	_, err = s.Add(t.Context(), path)
+	wantIs(t, err, errInjected)
+	fails = false
+	if o, err := s.Add(t.Context(), path); err != nil || !o.Existed || len(synced) != 4 {
+		t.Errorf("Add = %+v, %v, synced %v", o, err, synced)
+	}
+	checkStore(t, s)
+}

@@ -41,15 +41,29 @@ func (p *pins) has(id generations.ID) bool {
 // Add stores an image, and pins it before any prune can remove it. Unpin releases it. Add blocks until the file is
 // copied, but holds up nobody else meanwhile. After an error nothing is pinned.
 func (l *Ledger) Add(ctx context.Context, file string) (generations.Object, error) {
+	o, settle, err := l.AddSoon(ctx, file)
+	if err != nil {
+		return generations.Object{}, err
+	}
+	if err := settle(); err != nil {
+		l.pins.unpin(o.ID)
+		return generations.Object{}, err
+	}
+	return o, nil
+}
+
+// AddSoon is Add without its last step, settle, before which no release may name the image: see generations.Store.AddSoon. After an
+// error of settle the image is still pinned.
+func (l *Ledger) AddSoon(ctx context.Context, file string) (o generations.Object, settle func() error, err error) {
 	var pinned *generations.ID
-	o, err := l.store.AddHeld(ctx, file, func(id generations.ID) {
+	o, settle, err = l.store.AddSoon(ctx, file, func(id generations.ID) {
 		l.pins.pin(id)
 		pinned = &id
 	})
 	if err != nil && pinned != nil {
 		l.pins.unpin(*pinned)
 	}
-	return o, err
+	return o, settle, err
 }
 
 // Pin keeps an image in the store from being pruned. It needs one Unpin for each Pin or Add. It waits for a publication,

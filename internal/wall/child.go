@@ -84,7 +84,6 @@ func (c *Child) Ended() <-chan struct{} { return c.ended }
 // When Wait returns, the child and all that it has started are gone. The error is ErrLimit, ErrOpen or the cause of ctx's end; the
 // outcome holds what is known even so.
 func (c *Child) Wait(ctx context.Context, limit time.Duration, task []byte) (Outcome, error) {
-	c.before = c.waited(c.Pid())
 	told := make(chan struct{})
 	go func() {
 		defer close(told)
@@ -92,6 +91,7 @@ func (c *Child) Wait(ctx context.Context, limit time.Duration, task []byte) (Out
 			c.tell(task)
 		}
 	}()
+	c.before = c.waited(c.Pid()) // while the child begins
 	harm, err := c.patience(ctx, limit, c.ended, c.harm)
 	return c.end(harm, err, told)
 }
