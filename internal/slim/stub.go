@@ -73,7 +73,8 @@ func (s *stub) descriptor(theirs string) uint64 {
 	}
 	at := s.append(content)
 	if mask := s.host.mask(content); mask != nil {
-		binary.LittleEndian.PutUint64(s.data[at-stubBase+maskOffset:], s.append(mask))
+		address := s.append(mask) // which may move the data
+		binary.LittleEndian.PutUint64(s.data[at-stubBase+maskOffset:], address)
 	}
 	s.at[theirs] = at
 	s.names = append(s.names, theirs)

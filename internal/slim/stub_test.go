@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"debug/elf"
 	"encoding/binary"
+	"fmt"
 	"slices"
 	"testing"
 )
@@ -68,6 +69,40 @@ func TestStub(t *testing.T) {
 	info := binary.LittleEndian.Uint64(relocations[8:])
 	if target := symbols[info>>32-1].Name; target != "type:"+digest("example.com/long.Part") || info&0xffffffff != uint64(elf.R_X86_64_64) {
 		t.Errorf("a relocation to %s of type %d", target, info&0xffffffff)
+	}
+}
+
+// TestStubGrows has so many types with masks that the stub's content moves many times while it is made.
+func TestStubGrows(t *testing.T) {
+	h := newTestHost()
+	needed := make(map[name]string)
+	mask := bytes.Repeat([]byte{0x55}, 64)
+	for i := range 500 {
+		text := fmt.Sprintf("type:p.T%d", i)
+		h.descriptor(text, 22, uint64(len(mask))*64, mask)
+		needed[name{text, 0}] = text
+	}
+	f, err := elf.NewFile(bytes.NewReader((&Closure{needed: needed}).Stub(h.open(t))))
+	if err != nil {
+		t.Fatal(err)
+	}
+	symbols, err := f.DynamicSymbols()
+	if err != nil {
+		t.Fatal(err)
+	}
+	section := f.Section(".rodata")
+	content, err := section.Data()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range symbols {
+		if !isDescriptor(s.Name) {
+			continue
+		}
+		at := binary.LittleEndian.Uint64(content[s.Value-section.Addr+maskOffset:]) - section.Addr
+		if at > section.Size-uint64(len(mask)) || !bytes.Equal(content[at:][:len(mask)], mask) {
+			t.Errorf("%s has its mask at %#x", s.Name, at)
+		}
 	}
 }
 
