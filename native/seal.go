@@ -30,6 +30,9 @@ type Seal struct {
 	// of them, or because its exported variable needs them. Sorted.
 	Along []string `json:"along,omitempty"`
 
+	// WhyAlong says what that host lacks, by package.
+	WhyAlong map[string]string `json:"why_along,omitempty"`
+
 	// Key is a hash of what the image was built from, as the builder saw it. Other content of a package, or other flags, make another key.
 	Key string `json:"key,omitempty"`
 
@@ -56,7 +59,7 @@ const (
 )
 
 // SealFile seals the image in the file, in place of an earlier seal. private reports which of the image's packages have a
-// content-addressed path; of s, Key, Slim, Along and WhyFull count. After an error the file is unchanged, or has half a seal and is refused as
+// content-addressed path; all of s but Digest and Private counts. After an error the file is unchanged, or has half a seal and is refused as
 // truncated.
 func SealFile(path string, private func(pkg string) bool, s Seal) error {
 	f, err := os.OpenFile(path, os.O_RDWR, 0)
@@ -86,7 +89,7 @@ func sealImage(f *os.File, private func(pkg string) bool, given Seal) error {
 	if err != nil {
 		return err
 	}
-	s := Seal{Key: given.Key, Slim: given.Slim, WhyFull: given.WhyFull, Along: slices.Sorted(slices.Values(given.Along))}
+	s := Seal{Key: given.Key, Slim: given.Slim, WhyFull: given.WhyFull, WhyAlong: given.WhyAlong, Along: slices.Sorted(slices.Values(given.Along))}
 	for p := range info.Packages {
 		if private(p) {
 			s.Private = append(s.Private, p)

@@ -48,6 +48,9 @@ func from(r *build.Result, p build.PackageOrigin) string {
 	case "abi":
 		return "the server: the contract of every plugin"
 	}
+	if why := r.WhyAlong[p.Package]; why != "" {
+		return "the image: " + why
+	}
 	return "the server, and along in the image"
 }
 

@@ -29,11 +29,17 @@ func contents(info *native.Info) [][]string {
 			packages++
 		}
 	}
-	return [][]string{
+	rows := [][]string{
 		{"contents", fmt.Sprintf("slim: takes %d symbols of %d packages from the server", len(info.Takes), packages)},
 		{"", fmt.Sprintf("brings %d private packages, its main package among them", len(info.Seal.Private))},
 		{"brings along", orDash(strings.Join(info.Seal.Along, " "))},
 	}
+	for _, p := range info.Seal.Along {
+		if why := info.Seal.WhyAlong[p]; why != "" {
+			rows = append(rows, []string{"", p + ": " + why})
+		}
+	}
+	return rows
 }
 
 // printTakes prints how many symbols an image takes of each package.

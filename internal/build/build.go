@@ -33,6 +33,9 @@ type Result struct {
 	Slim  bool     `json:"slim"`
 	Along []string `json:"along,omitempty"`
 
+	// WhyAlong says what the host lacks of packages in Along.
+	WhyAlong map[string]string `json:"why_along,omitempty"`
+
 	// Packages says of each package where it comes from, if Options.Explain is set.
 	Packages []PackageOrigin `json:"packages,omitempty"`
 
@@ -154,7 +157,7 @@ func newResult(info *native.Info, p *plan) *Result {
 	r := &Result{Package: p.Main, PluginPath: info.PluginPath, Toolchain: info.Toolchain,
 		Contracts: slices.AppendSeq([]string{}, maps.Keys(p.Contracts)), Fresh: []string{}, Private: []string{}}
 	if s := info.Seal; s != nil {
-		r.Slim, r.Along, r.WhyFull = s.Slim, s.Along, s.WhyFull
+		r.Slim, r.Along, r.WhyAlong, r.WhyFull = s.Slim, s.Along, s.WhyAlong, s.WhyFull
 	}
 	for path, role := range p.Roles {
 		switch role {

@@ -42,5 +42,5 @@ func (s *surveyed) finish(ctx context.Context, opts Options, p *plan, planFile, 
 	if err := os.WriteFile(image, b, 0o755); err != nil {
 		return fmt.Errorf("write the image: %w", err)
 	}
-	return seal(image, p, native.Seal{Key: p.key, Slim: note.Slim, Along: note.Along, WhyFull: cmp.Or(note.Why, p.why)})
+	return seal(image, p, native.Seal{Key: p.key, Slim: note.Slim, Along: note.Along, WhyAlong: note.WhyAlong, WhyFull: cmp.Or(note.Why, p.why)})
 }

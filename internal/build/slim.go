@@ -82,6 +82,7 @@ type slimNote struct {
 	Why      string            // why the image isn't slim
 	Stripped bool              // whether the linker was asked to leave out symbols
 	Along    []string          // packages that came along, as compiled
+	WhyAlong map[string]string // why
 	Packages map[string]string // build ids of the packages that aren't the plugin's own, by import path
 }
 

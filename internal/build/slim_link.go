@@ -169,10 +169,13 @@ func (l *slimLink) run() error {
 		return &slim.Unslim{Reason: fmt.Sprintf("the linked image would need what the host lacks: %v: %v", missing, err)}
 	}
 	os.Stderr.Write(out.Bytes()) // warnings
-	l.note.Slim = true
+	l.note.Slim, l.note.WhyAlong = true, make(map[string]string)
 	for _, path := range c.Along {
 		if !l.plan.isRenamed(path) {
 			l.note.Along = append(l.note.Along, path)
+			if why := c.Why[path]; why != "" {
+				l.note.WhyAlong[path] = why
+			}
 		}
 	}
 	return nil

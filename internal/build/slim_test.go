@@ -211,8 +211,8 @@ func TestSlimExports(t *testing.T) {
 	f := unpack(t, "versions")
 	write(t, filepath.Join(f.dir, "plugin/extra.go"), "package main\n\nimport \"text/tabwriter\"\n\nvar Extra tabwriter.Writer\n\nfunc Func() *tabwriter.Writer { return &Extra }\n")
 	r := f.buildWith(f.options("./plugin"))
-	if !r.Slim || !slices.Contains(r.Along, "text/tabwriter") {
-		t.Errorf("brings %v: %s", r.Along, r.WhyFull)
+	if !r.Slim || !slices.Contains(r.Along, "text/tabwriter") || r.WhyAlong["text/tabwriter"] == "" {
+		t.Errorf("brings %v (%v): %s", r.Along, r.WhyAlong, r.WhyFull)
 	}
 	if diff := cmp.Diff([]string{"first sub=a yaml=v3.0.0 own=1 lib=1"}, load(t, r.Output)); diff != "" {
 		t.Errorf("answers (-want +got):\n%s", diff)

@@ -11,8 +11,9 @@ import (
 
 // Closure is what a slim image consists of.
 type Closure struct {
-	// Along lists the packages that are in the image, sorted.
+	// Along lists the packages that are in the image, sorted. Why says of those that aren't the plugin's own what the host lacks.
 	Along []string
+	Why   map[string]string
 
 	// Shared lists the packages that the image takes from the host, sorted.
 	Shared []string
@@ -36,7 +37,7 @@ func Close(host *Host, packages []Package, main string) (*Closure, error) {
 	if why := host.Unfit(); why != "" {
 		return nil, &Unslim{why}
 	}
-	w := &walk{host: host, library: newLibrary(packages), along: make(map[string]bool),
+	w := &walk{host: host, library: newLibrary(packages), along: make(map[string]bool), why: make(map[string]string),
 		needed: make(map[name]string), seen: make(map[*goobj.Object]*seen), layouts: make(map[place]bool)}
 	first, room := []string{}, 0
 	for _, path := range slices.Sorted(maps.Keys(w.library.packages)) {
@@ -53,7 +54,7 @@ func Close(host *Host, packages []Package, main string) (*Closure, error) {
 	}
 	w.defined = newDefined(room)
 	for _, path := range first {
-		if err := w.bring(path, "the host doesn't have the package"); err != nil {
+		if err := w.bring(path, "the host doesn't have it"); err != nil {
 			return nil, err
 		}
 	}
@@ -81,8 +82,9 @@ func roots(main string) []name {
 type walk struct {
 	host    *Host
 	library *library
-	along   map[string]bool // escaped paths
-	defined *defined        // in packages that are in the image
+	along   map[string]bool   // escaped paths
+	why     map[string]string // by import path
+	defined *defined          // in packages that are in the image
 	needed  map[name]string
 	seen    map[*goobj.Object]*seen
 	layouts map[place]bool // type descriptors of which the linker reads where the pointers are
@@ -106,6 +108,9 @@ func (w *walk) bring(path, why string) error {
 		return &Unslim{fmt.Sprintf("%s would have to come along (%s), but packages with C code can't", p.Path, why)}
 	}
 	w.along[path] = true
+	if !p.Own {
+		w.why[p.Path] = why
+	}
 	inittask := path + "..inittask"
 	for n, at := range definitions(archive) {
 		reached := false
@@ -322,7 +327,7 @@ func (w *walk) layout(o *goobj.Object, i int) error {
 }
 
 func (w *walk) result() *Closure {
-	c := &Closure{needed: w.needed, library: w.library}
+	c := &Closure{Why: w.why, needed: w.needed, library: w.library}
 	for path, p := range w.library.packages {
 		if w.along[path] {
 			c.Along = append(c.Along, p.Path)

@@ -4,6 +4,7 @@ import (
 	"debug/elf"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -80,12 +81,17 @@ func TestClose(t *testing.T) {
 		name  string
 		host  []string
 		along string
+		why   map[string]string
 	}{
-		{"all", []string{a, c, x, "lib/a.F", "lib/c.G", "type:lib/c.T", "runtime/x.X"}, "example.com/m"},
-		{"a function is missing", []string{a, c, x, "lib/c.G", "type:lib/c.T", "runtime/x.X"}, "example.com/m lib/a"},
-		{"what a function needs is missing", []string{a, c, x, "type:lib/c.T", "runtime/x.X"}, "example.com/m lib/a lib/c"},
-		{"the type of a variable is missing", []string{a, c, x, "lib/a.F", "lib/c.G", "runtime/x.X"}, "example.com/m lib/c"},
-		{"a package is missing", []string{a, x, "lib/a.F", "lib/c.G", "type:lib/c.T", "runtime/x.X"}, "example.com/m lib/c"},
+		{"all", []string{a, c, x, "lib/a.F", "lib/c.G", "type:lib/c.T", "runtime/x.X"}, "example.com/m", map[string]string{}},
+		{"a function is missing", []string{a, c, x, "lib/c.G", "type:lib/c.T", "runtime/x.X"}, "example.com/m lib/a",
+			map[string]string{"lib/a": "the host lacks lib/a.F"}},
+		{"what a function needs is missing", []string{a, c, x, "type:lib/c.T", "runtime/x.X"}, "example.com/m lib/a lib/c",
+			map[string]string{"lib/a": "the host lacks lib/a.F", "lib/c": "the host lacks lib/c.G"}},
+		{"the type of a variable is missing", []string{a, c, x, "lib/a.F", "lib/c.G", "runtime/x.X"}, "example.com/m lib/c",
+			map[string]string{"lib/c": "the host lacks type:lib/c.T"}},
+		{"a package is missing", []string{a, x, "lib/a.F", "lib/c.G", "type:lib/c.T", "runtime/x.X"}, "example.com/m lib/c",
+			map[string]string{"lib/c": "the host doesn't have it"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			got, err := Close(hostWith(t, test.host...), packages, "example.com/m")
@@ -94,6 +100,9 @@ func TestClose(t *testing.T) {
 			}
 			if along := strings.Join(got.Along, " "); along != test.along || len(got.Along)+len(got.Shared) != len(packages) {
 				t.Errorf("brings %s, shares %v", along, got.Shared)
+			}
+			if !maps.Equal(got.Why, test.why) {
+				t.Errorf("because %v", got.Why)
 			}
 			for _, theirs := range got.needed {
 				if !slices.Contains(test.host, theirs) && theirs != "runtime.lastmoduledatap" && theirs != "type:runtime.moduledata" {
