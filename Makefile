@@ -18,6 +18,7 @@ ROUNDS      ?= 7
 TOOLCHAINS  ?= go1.26 go1.27
 REAL        ?= .
 MUTANTS     ?= 100000
+DOWN        ?= 60s
 PKGS        ?= . ./internal/blame ./internal/checkpoint ./internal/instance ./internal/ledger ./internal/pidfd ./internal/routes
 
 # With -trimpath the tests share the compiled standard library with the programs that they build. With -short they do once
@@ -26,7 +27,7 @@ TESTFLAGS    = -trimpath -short -timeout 30m
 INTEGRATION  = $(GO) test -trimpath -count=1 -timeout 90m ./integration
 SOURCES      = $(shell git ls-files --cached --others --exclude-standard '*.go' 2>/dev/null)
 
-.PHONY: help run build plugins test corpus pairs test-toolchains test-arm64 race soak kills mutants load long waits fuzz mutate lint bench compare clean
+.PHONY: help run build plugins test corpus pairs test-toolchains test-arm64 test-influx race soak kills mutants load long waits fuzz mutate lint bench compare clean
 
 help: ## print this
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -55,6 +56,9 @@ test-toolchains: ## test what depends on the Go release, with the newest of each
 
 test-arm64: ## load, reload, hand over and crash on arm64, under qemu-user
 	scripts/test-arm64.sh
+
+test-influx: ## store emitted rows in a real InfluxDB and a real VictoriaMetrics, stopped for DOWN (60s) meanwhile; fetches them
+	DOWN=$(DOWN) scripts/test-influx.sh
 
 race: ## run the tests of RACE (./...) under the race detector, servers and plugins too
 	$(GO) test -race $(TESTFLAGS) -vet=off $(RACE)
