@@ -28,7 +28,7 @@ var contenders = []contender{
 	{name: "plugin.Open", host: stock, crash: "the server", plugin: &artefact{
 		source: "stock", wrap: true, unique: true, build: goBuild(nil, "-buildmode=plugin"),
 	}},
-	{name: "sohost", host: "sohost", crash: "the server, which `sohost run` has back in 0.2 to 0.5 s", plugin: &artefact{
+	{name: "sohost", host: "sohost", crash: "the server; `sohost run` restarts it", plugin: &artefact{
 		source: "sohost", wrap: true, unique: true, build: sohostBuild,
 	}},
 	{name: "yaegi", link: "https://github.com/traefik/yaegi", host: "yaegi", crash: "the server", plugin: &artefact{}},

@@ -33,7 +33,7 @@ func (e *environment) end() {
 
 func (e *environment) String() string {
 	kernel, _, _ := strings.Cut(e.kernel, "-")
-	return fmt.Sprintf("Go %s on linux/%s %s, %d cores of an %s that others load too (load average %s before, %s after), %s; %v",
+	return fmt.Sprintf("Go %s on linux/%s %s, %d cores of an %s that others load too (load average %s before, %s after), %s; it took %v",
 		e.golang, runtime.GOARCH, kernel, e.cores, e.cpu, e.loads[0], e.loads[1], e.begin.UTC().Format("2 January 2006"), e.took.Round(time.Second))
 }
 

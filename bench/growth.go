@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"slices"
 	"strconv"
+	"time"
 
 	"github.com/sohost/sohost/bench/lane"
 	"github.com/sohost/sohost/internal/clone"
@@ -84,6 +85,9 @@ func (b *builder) growth(rounds, most int) ([]curve, error) {
 	return curves, nil
 }
 
+// idle is how long a host has for what follows a reload, before something else is measured.
+const idle = 150 * time.Millisecond
+
 // grow measures all costs in one process, as it fills.
 func (b *builder) grow(image, deep *images, counts []int, measured map[int][]float64) (err error) {
 	host, err := b.start("growth")
@@ -105,6 +109,7 @@ func (b *builder) grow(image, deep *images, counts []int, measured map[int][]flo
 			measured[at] = append(measured[at], a.Took.Seconds())
 		}
 		for range 3 {
+			time.Sleep(idle)
 			a, err := host.deploy(image)
 			if err != nil {
 				return err
@@ -114,6 +119,7 @@ func (b *builder) grow(image, deep *images, counts []int, measured map[int][]flo
 		if _, err := host.deploy(deep); err != nil { // panics come from the newest code
 			return err
 		}
+		time.Sleep(idle)
 		for cost, do := range map[int]string{1: "collect", 2: "panic"} {
 			a, err := host.ask(lane.Order{Do: do})
 			if err != nil {

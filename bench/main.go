@@ -46,6 +46,7 @@ func run() error {
 	if err != nil {
 		return err
 	}
+	fmt.Printf("%s\n%s\n", results.table(), results.spread())
 	curves, err := b.growth(growthRounds, generations)
 	if err != nil {
 		return err
@@ -54,7 +55,7 @@ func run() error {
 		return err
 	}
 	env.end()
-	fmt.Printf("%s\n\n%s\n%s\n%s", env, results.table(), results.spread(), curveTable(curves))
+	fmt.Printf("%s\n%s\n", curveTable(curves), env)
 	if *publish && *rounds >= enough {
 		return publishAll(env, results, curves)
 	}

@@ -9,9 +9,9 @@ import (
 
 // Sizes of the picture, in pixels: a panel for each cost, side by side.
 const (
-	panelWidth, panelHeight = 300, 230
-	left, top, gap, bottom  = 16, 62, 44, 44
-	budget                  = 128 // the default of sohost.Budget.Generations
+	panelWidth, panelHeight       = 300, 230
+	left, right, top, gap, bottom = 16, 16, 62, 44, 44
+	budget                        = 128 // the default of sohost.Budget.Generations
 )
 
 // style has colours that can be told apart by everyone, and on light and dark ground.
@@ -34,7 +34,7 @@ text { fill: #9198a1 } .title { fill: #f0f6fc } .budget { stroke: #9198a1 }
 // picture.
 func draw(curves []curve) string {
 	var b strings.Builder
-	width, height := left+len(costs)*(panelWidth+gap), top+panelHeight+bottom
+	width, height := left+len(costs)*(panelWidth+gap)+right, top+panelHeight+bottom
 	fmt.Fprintf(&b, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" width="%d" height="%d" role="img">`+"\n", width, height, width, height)
 	fmt.Fprintln(&b, "<title>What old generations cost, by their number</title>")
 	b.WriteString(style)

@@ -46,7 +46,7 @@ type Order struct {
 type Answer struct {
 	Error string        `json:"error,omitempty"`
 	Took  time.Duration `json:"took,omitempty"`  // load: until the first new answer
-	Bytes int64         `json:"bytes,omitempty"` // memory: that host and plugin take
+	Bytes int64         `json:"bytes,omitempty"` // memory: that the host has
 	Count int           `json:"count,omitempty"` // open: how many images are
 
 	// next, count and http: what one takes, in ns, in multiples of one without a host, and what that takes.

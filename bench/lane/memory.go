@@ -2,43 +2,25 @@ package lane
 
 import (
 	"bytes"
-	"fmt"
+	"errors"
 	"os"
 	"runtime/debug"
 	"strconv"
 	"strings"
 )
 
-// memory returns how much memory this process and its children have resident, after a garbage collection.
+// memory returns how much memory this process has resident, after a garbage collection. Processes of plugins don't count: one takes
+// the place of another.
 func memory() (a Answer, err error) {
 	for range 2 { // what finalizers release is garbage only then
 		debug.FreeOSMemory()
 	}
-	if a.Bytes, err = resident("self"); err != nil {
-		return a, err
-	}
-	tasks, err := os.ReadDir("/proc/self/task")
-	if err != nil {
-		return a, err
-	}
-	for _, task := range tasks {
-		children, err := os.ReadFile("/proc/self/task/" + task.Name() + "/children")
-		if err != nil {
-			continue // the thread has ended
-		}
-		for _, child := range strings.Fields(string(children)) {
-			bytes, err := resident(child)
-			if err != nil {
-				return a, err
-			}
-			a.Bytes += bytes
-		}
-	}
-	return a, nil
+	a.Bytes, err = resident()
+	return a, err
 }
 
-func resident(pid string) (int64, error) {
-	status, err := os.ReadFile("/proc/" + pid + "/status")
+func resident() (int64, error) {
+	status, err := os.ReadFile("/proc/self/status")
 	if err != nil {
 		return 0, err
 	}
@@ -47,5 +29,5 @@ func resident(pid string) (int64, error) {
 		kB, err := strconv.ParseInt(fields[0], 10, 64)
 		return kB << 10, err
 	}
-	return 0, fmt.Errorf("no VmRSS of process %s", pid)
+	return 0, errors.New("no VmRSS in /proc/self/status")
 }

@@ -29,7 +29,6 @@ func open() (*lane.Host, error) {
 		Store: store,
 		// Nothing is there yet, so nothing is booted.
 		Plugins: []sohost.Plugin{{Name: "grown", Image: store + "/none.so"}, {Name: "deep", Image: store + "/none.so"}},
-		Keep:    2,
 		// However busy the machine is, that is no result.
 		OpenTimeout: 10 * time.Minute,
 		Logger:      slog.New(slog.DiscardHandler),
