@@ -48,8 +48,8 @@ test: ## run every test that needs nothing but Go and a C compiler; prints what 
 corpus: ## build, serve and reload plugins around seventeen well-known libraries, those that match REAL; prints a table; fetches them
 	$(INTEGRATION) -run 'TestReal$$/$(REAL)' -v
 
-pairs: ## open images of random plugins on random hosts, in PAIRS (200), full, slim, and slim for another host
-	$(GO) test -trimpath -count=1 -timeout 90m -run TestPairs -v ./internal/build -args -pairs $(PAIRS)
+pairs: ## open images of random plugins on random hosts, in PAIRS (200), full, slim, and slim for another host; each package on a thin host
+	$(GO) test -trimpath -count=1 -timeout 90m -run "TestPairs|TestThinHost" -v ./internal/build -args -thin-all -pairs $(PAIRS)
 
 test-toolchains: ## test what depends on the Go release, with the newest of each of TOOLCHAINS (go1.26 go1.27); fetches them
 	scripts/test-toolchains.sh $(TOOLCHAINS)

@@ -8,11 +8,12 @@ import _ "github.com/sohost/sohost/native/internal/linknames" // what is referre
 // architecture. Assembly that refers to the functions would be shorter, but the linker permits that to the standard library alone.
 // TestKeep compares the outcome with the compiler's sources.
 //
-// So it is with what the runtime does for packages of the standard library, such as os/signal: an image can bring these along, but not
-// their part of the runtime. Their exported API has references to all of it.
+// So it is with what the runtime does for packages of the standard library, such as os/signal and crypto/rand: an image can bring these
+// along, but not their part of the runtime. Their exported API has references to all of it. Packages with C code, such as net, can't be
+// brought at all, so all of their API is kept, too.
 
 //go:generate go run github.com/sohost/sohost/scripts/keep keep.go keep_api.go
-//keep:crypto/fips140 iter maps os/signal reflect runtime runtime/debug runtime/metrics runtime/pprof runtime/trace sync sync/atomic syscall time unique
+//keep:crypto/fips140 crypto/rand crypto/subtle iter maps net os/signal os/user plugin reflect runtime runtime/cgo runtime/debug runtime/metrics runtime/pprof runtime/trace sync sync/atomic syscall time unique
 //keep:weak
 
 func init() {

@@ -2,6 +2,7 @@ package native
 
 import (
 	"math/bits"
+	"slices"
 	"unsafe"
 )
 
@@ -275,11 +276,12 @@ func keptSequence(n int) func(func(int) bool) {
 	}
 }
 
-// keepTypes names the types that only the runtime describes.
+// keepTypes names the types that only the runtime describes: predeclared ones, pointers to them, slices of them, and pointers to those.
 func keepTypes() []any {
-	return []any{
-		(*bool)(nil), (*int)(nil), (*int8)(nil), (*int16)(nil), (*int32)(nil), (*int64)(nil), (*uint)(nil), (*uint8)(nil), (*uint16)(nil),
-		(*uint32)(nil), (*uint64)(nil), (*uintptr)(nil), (*float32)(nil), (*float64)(nil), (*complex64)(nil), (*complex128)(nil),
-		(*string)(nil), (*unsafe.Pointer)(nil), (*error)(nil), (*any)(nil), (*func(error) string)(nil),
-	}
+	return slices.Concat(keepType[bool](), keepType[int](), keepType[int8](), keepType[int16](), keepType[int32](), keepType[int64](),
+		keepType[uint](), keepType[uint8](), keepType[uint16](), keepType[uint32](), keepType[uint64](), keepType[uintptr](),
+		keepType[float32](), keepType[float64](), keepType[complex64](), keepType[complex128](), keepType[string](),
+		keepType[unsafe.Pointer](), keepType[error](), keepType[any](), []any{(*func(error) string)(nil)})
 }
+
+func keepType[T any]() []any { return []any{(*T)(nil), (*[]T)(nil)} }

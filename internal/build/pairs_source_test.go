@@ -54,7 +54,18 @@ func newWorld(t *testing.T) *world {
 			pure[path] = k.pure
 		}
 	}
-	for _, p := range stdTypes(t, w.paths) {
+	w.read(stdTypes(t, w.paths))
+	for path := range w.calls {
+		if !pure[path] {
+			delete(w.calls, path)
+		}
+	}
+	return w
+}
+
+// read adds what packages export.
+func (w *world) read(packages []*types.Package) {
+	for _, p := range packages {
 		scope := p.Scope()
 		for _, name := range scope.Names() {
 			switch o := scope.Lookup(name).(type) {
@@ -63,17 +74,16 @@ func newWorld(t *testing.T) *world {
 					continue
 				}
 				w.refs[p.Path()] = append(w.refs[p.Path()], "@"+name)
-				if pure[p.Path()] && callable(o.Signature()) {
+				if w.calls != nil && callable(o.Signature()) {
 					w.calls[p.Path()] = append(w.calls[p.Path()], o)
 				}
 			case *types.TypeName:
-				if named, ok := o.Type().(*types.Named); ok && o.Exported() && named.TypeParams() == nil {
-					w.refs[p.Path()] = append(w.refs[p.Path()], "new(@"+name+")")
+				if named, ok := o.Type().(*types.Named); ok && o.Exported() && named.TypeParams() == nil && !constraint(named) {
+					w.refs[p.Path()] = append(w.refs[p.Path()], "(*@"+name+")(nil)")
 				}
 			}
 		}
 	}
-	return w
 }
 
 // callable reports whether values has all parameters, and results print the same in every process.
@@ -127,7 +137,7 @@ func (w *world) use(rnd *rand.Rand, n int) (imports, statements string) {
 	for k, path := range paths[:n] {
 		name := fmt.Sprintf("p%d", k)
 		fmt.Fprintf(&i, "\t%s %q\n", name, path)
-		for range 1 + rnd.IntN(4) {
+		for range min(len(w.refs[path]), 1+rnd.IntN(4)) { // some export generic functions only
 			fmt.Fprintf(&s, "\trefer(%s)\n", strings.ReplaceAll(pick(rnd, w.refs[path]), "@", name+"."))
 		}
 		for range min(len(w.calls[path]), 1+rnd.IntN(6)) {
@@ -165,7 +175,10 @@ func add(name string, call func() []any) {
 
 // pluginSource returns a plugin that uses n packages.
 func (w *world) pluginSource(rnd *rand.Rand, n int) string {
-	imports, statements := w.use(rnd, n)
+	return pluginSource(w.use(rnd, n))
+}
+
+func pluginSource(imports, statements string) string {
 	return `package main
 
 import (
@@ -242,4 +255,10 @@ func answer(file string) string {
 	return fmt.Sprint(instance)
 }
 ` + common
+}
+
+// constraint reports whether a type is that of no variable.
+func constraint(t *types.Named) bool {
+	i, ok := t.Underlying().(*types.Interface)
+	return ok && !i.IsMethodSet()
 }

@@ -109,9 +109,9 @@ func (p *pairs) pair(i, count int) {
 	for _, k := range plugins {
 		plugin := &p.plugins[k]
 		if plugin.image == "" {
-			plugin.image = p.build(h, k, true)
+			plugin.image, _ = p.build(h, k, true)
 		}
-		h.images[k] = p.build(h, k, false)
+		h.images[k], _ = p.build(h, k, false)
 		both := []string{h.images[k], plugin.image}
 		p.rnd.Shuffle(2, func(i, j int) { both[i], both[j] = both[j], both[i] })
 		images = append(images, both...)
@@ -124,8 +124,8 @@ func (p *pairs) pair(i, count int) {
 	}
 }
 
-// build builds an image of a plugin for a host.
-func (p *pairs) build(h *pairHost, plugin int, full bool) string {
+// build builds an image of a plugin for a host, and says why it is full if it needn't be.
+func (p *pairs) build(h *pairHost, plugin int, full bool) (image, why string) {
 	p.t.Helper()
 	dir := p.plugins[plugin].dir
 	kind := map[bool]string{true: "full", false: "slim"}[full]
@@ -142,9 +142,9 @@ func (p *pairs) build(h *pairHost, plugin int, full bool) string {
 		p.t.Errorf("plugin %d for %s: the image is full, without a word", plugin, h.program)
 	default:
 		p.full++
-		p.t.Logf("plugin %d for %s is full: %s", plugin, h.program, r.WhyFull)
+		p.t.Logf("plugin %d for %s is full: %s", plugin, filepath.Base(filepath.Dir(h.program)), r.WhyFull)
 	}
-	return r.Output
+	return r.Output, r.WhyFull
 }
 
 // offer offers the images that were built for one host to another.

@@ -151,7 +151,7 @@ func (l *slimLink) run() error {
 		return err
 	}
 	main := filepath.Join(l.work, "sohost_main.a")
-	if err := h.AddStart(l.args[len(l.args)-1], main, filepath.Dir(l.tool), l.work); err != nil {
+	if err := c.AddStart(h, l.args[len(l.args)-1], main, filepath.Dir(l.tool), l.work); err != nil {
 		return err
 	}
 	args, err := l.slimArgs(c, stub, main)
@@ -163,10 +163,10 @@ func (l *slimLink) run() error {
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = os.Stdout, &out
 	if err := cmd.Run(); err != nil {
-		return &slim.Unslim{Reason: fmt.Sprintf("the linker gave up: %v: %s", err, linkerError(out.String()))}
+		return &slim.Unslim{Reason: fmt.Sprintf("the linker gave up: %v: %s%s", err, linkerError(out.String()), lessLacking(h))}
 	}
 	if missing, err := h.Missing(l.args[argument(l.args, "-o")]); err != nil || len(missing) > 0 {
-		return &slim.Unslim{Reason: fmt.Sprintf("the linked image would need what the host lacks: %v: %v", missing, err)}
+		return &slim.Unslim{Reason: fmt.Sprintf("the linked image would need what the host lacks: %v: %v%s", missing, err, lessLacking(h))}
 	}
 	os.Stderr.Write(out.Bytes()) // warnings
 	l.note.Slim, l.note.WhyAlong = true, make(map[string]string)
@@ -179,6 +179,15 @@ func (l *slimLink) run() error {
 		}
 	}
 	return nil
+}
+
+// lessLacking says what may help with a host that lacks much.
+func lessLacking(h *slim.Host) string {
+	const std = abiModule + "/native/std"
+	if h.HasPackage(std) {
+		return ""
+	}
+	return fmt.Sprintf(". A host that imports %q lacks less", std)
 }
 
 // linkerError returns the line of the linker's output that tells what is wrong. The Go linker begins with how it has run the C linker.

@@ -1,6 +1,7 @@
 package goobj
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
 	"iter"
@@ -51,6 +52,17 @@ type Object struct {
 	offsets [blocks]int
 	counts  [5]int // of symbols, in the blocks from blockSymbols to blockReferences
 	defined int    // how many of them it defines: all but the last block's
+}
+
+// DropFingerprint removes the fingerprint from the first object in an archive, in place. The linker doesn't compare such objects, which
+// assembly has, too, with others of their package. The error is ErrFormat if there is none.
+func DropFingerprint(archive []byte) error {
+	at := bytes.Index(archive, []byte(magic))
+	if at < 0 || len(archive)-at < headerSize {
+		return ErrFormat
+	}
+	clear(archive[at+len(magic):][:8])
+	return nil
 }
 
 func parseObject(b []byte) (*Object, error) {

@@ -1,7 +1,6 @@
 package slim
 
 import (
-	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -54,7 +53,7 @@ func Close(host *Host, packages []Package, main string) (*Closure, error) {
 	}
 	w.defined = newDefined(room)
 	for _, path := range first {
-		if err := w.bring(path, "the host doesn't have it"); err != nil {
+		if err := w.bring(path, noPackage); err != nil {
 			return nil, err
 		}
 	}
@@ -89,6 +88,7 @@ type walk struct {
 	seen    map[*goobj.Object]*seen
 	layouts map[place]bool // type descriptors of which the linker reads where the pointers are
 	todo    []place
+	from    *goobj.Object // of the symbol whose references are being followed
 }
 
 // bring adds a package to the image.
@@ -98,14 +98,14 @@ func (w *walk) bring(path, why string) error {
 	}
 	p := w.library.packages[path]
 	if isRuntime(path) {
-		return &Unslim{fmt.Sprintf("%s would have to come along (%s), but the runtime can't", p.Path, why)}
+		return stays(p.Path, why, "the runtime")
 	}
 	archive, err := w.library.open(path)
 	if err != nil {
 		return err
 	}
 	if archive.HasC && !p.Own {
-		return &Unslim{fmt.Sprintf("%s would have to come along (%s), but packages with C code can't", p.Path, why)}
+		return stays(p.Path, why, "packages with C code")
 	}
 	w.along[path] = true
 	if !p.Own {
@@ -128,11 +128,6 @@ func (w *walk) bring(path, why string) error {
 		}
 	}
 	return nil
-}
-
-// isRuntime reports whether a package can't be in a process twice, not even in part.
-func isRuntime(path string) bool {
-	return path == "runtime" || strings.HasPrefix(path, "runtime/") || strings.HasPrefix(path, "internal/runtime/")
 }
 
 // seen says which symbols of an object were reached, and which references to others were followed from anywhere in it. Most are repeated
@@ -175,6 +170,7 @@ func (w *walk) run() error {
 	for len(w.todo) > 0 {
 		at := w.todo[len(w.todo)-1]
 		w.todo = w.todo[:len(w.todo)-1]
+		w.from = at.object
 		saw := w.sawOf(at.object)
 		for r := range at.object.Relocs(at.index) {
 			if err := w.follow(at.object, saw, r); err != nil {
@@ -244,7 +240,7 @@ func (w *walk) visit(n name, local bool) error {
 	if path == "" {
 		return nil // it is the linker's own, or C code's
 	}
-	why := "the host lacks " + n.text
+	why := "the host lacks " + n.text + w.referrer()
 	if theirs != "" {
 		why = "the image needs its own " + n.text
 	}

@@ -1,11 +1,15 @@
 package slim
 
 import (
+	"bytes"
 	"debug/elf"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+
+	"github.com/sohost/sohost/internal/goobj"
 )
 
 // EntryName is the function that keeps what AddStart defines, for the linker's -E.
@@ -54,23 +58,14 @@ TEXT sohost·entry(SB), 4, $0-0
 `,
 }
 
-// AddStart writes a copy of the plugin's main archive that has the code that adds the plugin's module. Tools is the directory with the
-// Go assembler, and work one for its files.
-func (h *Host) AddStart(archive, to, tools, work string) error {
-	source, object := filepath.Join(work, "sohost_start.s"), filepath.Join(work, "sohost_start.o")
-	if err := os.WriteFile(source, fmt.Appendf(nil, startSources[h.Machine], h.nextModule()), 0o600); err != nil {
-		return err
-	}
-	// Only assembly of packages such as this one may define functions of the compiler's ABI.
-	out, err := exec.Command(filepath.Join(tools, "asm"), "-p", "internal/bytealg", "-trimpath", work+"=>", "-dynlink", "-shared", "-o", object, source).CombinedOutput()
-	if err != nil {
-		return fmt.Errorf("assemble the start of the plugin: %w: %s", err, out)
-	}
-	member, err := os.ReadFile(object)
-	if err != nil {
-		return err
-	}
+// AddStart writes a copy of the plugin's main archive that has the code that adds the plugin's module, and imports what comes along.
+// Tools is the directory with the Go assembler and compiler, and work one for their files.
+func (c *Closure) AddStart(h *Host, archive, to, tools, work string) error {
 	b, err := os.ReadFile(archive)
+	if err != nil {
+		return err
+	}
+	member, err := h.start(tools, work)
 	if err != nil {
 		return err
 	}
@@ -78,5 +73,61 @@ func (h *Host) AddStart(archive, to, tools, work string) error {
 	b = append(b, fmt.Sprintf("%-16s%-12d%-6d%-6d%-8o%-10d`\n", "sohost.o", 0, 0, 0, 0o644, len(member))...)
 	b = append(b, member...)
 	b = append(b, make([]byte, len(member)&1)...)
-	return os.WriteFile(to, b, 0o600)
+	members, err := c.imports(tools, work)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(to, append(b, members...), 0o600)
+}
+
+// start returns the object of the sources.
+func (h *Host) start(tools, work string) ([]byte, error) {
+	source, object := filepath.Join(work, "sohost_start.s"), filepath.Join(work, "sohost_start.o")
+	if err := os.WriteFile(source, fmt.Appendf(nil, startSources[h.Machine], h.nextModule()), 0o600); err != nil {
+		return nil, err
+	}
+	// Only assembly of packages such as this one may define functions of the compiler's ABI.
+	out, err := exec.Command(filepath.Join(tools, "asm"), "-p", "internal/bytealg", "-trimpath", work+"=>", "-dynlink", "-shared", "-o", object, source).CombinedOutput()
+	if err != nil {
+		return nil, fmt.Errorf("assemble the start of the plugin: %w: %s", err, out)
+	}
+	return os.ReadFile(object)
+}
+
+// imports returns the members of an archive that imports the packages that came along because of what the host lacks. The linker reads
+// those that another one in the image imports. It doesn't see who else does: a function that is inlined in the image can call one of a
+// package that only a package of the host's imports.
+func (c *Closure) imports(tools, work string) ([]byte, error) {
+	source, config := "package sohost\n\nimport (\n", ""
+	found := false
+	for _, path := range c.Along {
+		p := c.library.packages[Escape(path)]
+		if p.Own {
+			continue
+		}
+		found = true
+		source += fmt.Sprintf("\t_ %q\n", path)
+		config += fmt.Sprintf("packagefile %s=%s\n", path, p.Archive)
+	}
+	if !found {
+		return nil, nil
+	}
+	name := filepath.Join(work, "sohost_along")
+	if err := errors.Join(os.WriteFile(name+".go", []byte(source+")\n"), 0o600), os.WriteFile(name+".cfg", []byte(config), 0o600)); err != nil {
+		return nil, err
+	}
+	out, err := exec.Command(filepath.Join(tools, "compile"), "-p", "sohost", "-trimpath", work+"=>", "-dynlink", "-linkshared", "-importcfg", name+".cfg",
+		"-o", os.DevNull, "-linkobj", name+".a", name+".go").CombinedOutput()
+	if err != nil {
+		return nil, fmt.Errorf("compile imports of what comes along: %w: %s", err, out)
+	}
+	members, err := os.ReadFile(name + ".a")
+	if err != nil {
+		return nil, err
+	}
+	// All objects of a package must have the same fingerprint, or, such as assembly, none.
+	if err := goobj.DropFingerprint(members); err != nil {
+		return nil, fmt.Errorf("compile imports of what comes along: %w", err)
+	}
+	return bytes.TrimPrefix(members, []byte("!<arch>\n")), nil
 }
