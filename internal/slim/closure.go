@@ -98,14 +98,14 @@ func (w *walk) bring(path, why string) error {
 	}
 	p := w.library.packages[path]
 	if isRuntime(path) {
-		return stays(p.Path, why, "the runtime")
+		return w.stays(p.Path, why, "the runtime")
 	}
 	archive, err := w.library.open(path)
 	if err != nil {
 		return err
 	}
 	if archive.HasC && !p.Own {
-		return stays(p.Path, why, "packages with C code")
+		return w.stays(p.Path, why, "packages with C code")
 	}
 	w.along[path] = true
 	if !p.Own {
@@ -240,7 +240,7 @@ func (w *walk) visit(n name, local bool) error {
 	if path == "" {
 		return nil // it is the linker's own, or C code's
 	}
-	why := "the host lacks " + n.text + w.referrer()
+	why := "the host lacks " + n.text
 	if theirs != "" {
 		why = "the image needs its own " + n.text
 	}

@@ -10,10 +10,12 @@ import (
 const noPackage = "the host doesn't have it"
 
 // stays returns the error for a package that can't come along.
-func stays(path, why, what string) error {
+func (w *walk) stays(path, why, what string) error {
 	remedy := "have the host use it, too"
 	if why == noPackage {
 		remedy = "have the host import it"
+	} else {
+		why += w.referrer()
 	}
 	return &Unslim{fmt.Sprintf("%s would have to come along (%s), but %s can't: %s", path, why, what, remedy)}
 }
