@@ -11,7 +11,7 @@ import (
 
 // ownWaiting returns those requests that wait at a gate and were made by this process itself, most likely by a plugin. If what a
 // drain waits for are calls that wait for such a request, they wait for themselves.
-func (h *Host) ownWaiting() (own []*request) {
+func (h *Host) ownWaiting() (own []request) {
 	var inodes map[string]bool
 	for _, q := range h.waiting.all() {
 		client, err := netip.ParseAddrPort(q.remote)
@@ -33,7 +33,7 @@ func (h *Host) ownWaiting() (own []*request) {
 }
 
 // selfCallError is why a drain was given up early: it seems to wait for calls that wait for it.
-type selfCallError struct{ waiting []*request }
+type selfCallError struct{ waiting []request }
 
 func (e *selfCallError) Error() string {
 	q := e.waiting[0]

@@ -33,9 +33,13 @@ type request struct {
 	began                time.Time
 }
 
+// spare are requests that have ended, to be used again.
+var spare = sync.Pool{New: func() any { return new(request) }}
+
 // begin adds a request. Its end must be called.
 func (rs *requests) begin(r *http.Request) *request {
-	q := &request{
+	q := spare.Get().(*request)
+	*q = request{
 		part: &rs.parts[rand.Uint32()%uint32(len(rs.parts))], method: r.Method, path: r.URL.Path, remote: r.RemoteAddr, began: time.Now(),
 	}
 	q.part.mu.Lock()
@@ -47,8 +51,14 @@ func (rs *requests) begin(r *http.Request) *request {
 	return q
 }
 
-// end removes the request.
+// end removes the request, which must not be used any more.
 func (q *request) end() {
+	q.leave()
+	*q = request{} // it would keep its texts
+	spare.Put(q)
+}
+
+func (q *request) leave() {
 	q.part.mu.Lock()
 	defer q.part.mu.Unlock()
 	if q.next != nil {
@@ -61,17 +71,17 @@ func (q *request) end() {
 	}
 }
 
-// all returns the requests that are under way, the oldest first.
-func (rs *requests) all() (found []*request) {
+// all returns copies of the requests that are under way, the oldest first.
+func (rs *requests) all() (found []request) {
 	for i := range rs.parts {
 		part := &rs.parts[i]
 		part.mu.Lock()
 		for q := part.first; q != nil; q = q.next {
-			found = append(found, q)
+			found = append(found, *q)
 		}
 		part.mu.Unlock()
 	}
-	slices.SortFunc(found, func(a, b *request) int { return a.began.Compare(b.began) })
+	slices.SortFunc(found, func(a, b request) int { return a.began.Compare(b.began) })
 	return found
 }
 

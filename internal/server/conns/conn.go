@@ -36,6 +36,8 @@ type conn struct {
 	parked      bool      // see the invariant
 	interrupted bool      // the socket's read deadline is in the past, regardless of deadline
 	deadline    time.Time // for reading
+	armed       time.Time // the socket's: never later than deadline, but perhaps earlier, see arm
+	timed       bool      // the server has set deadlines that are not in the past
 	hold        hold
 }
 
@@ -52,7 +54,7 @@ func (c *conn) Read(p []byte) (int, error) {
 		}
 		n, err := c.Conn.Read(p)
 		// A read that exceeds a deadline has taken no byte from the socket.
-		if c.unpark(parked, n) && errors.Is(err, os.ErrDeadlineExceeded) {
+		if interrupted := c.unpark(parked, n); errors.Is(err, os.ErrDeadlineExceeded) && (interrupted || c.early()) {
 			continue
 		}
 		return n, err
@@ -86,7 +88,7 @@ func (c *conn) unpark(parked bool, n int) (interrupted bool) {
 		c.parked = false
 		if interrupted = c.interrupted; interrupted {
 			c.interrupted = false
-			c.Conn.SetReadDeadline(c.deadline) // fails only if the socket is closed, and then the next read fails too
+			c.arm(c.deadline)
 		}
 	}
 	if n > 0 {
@@ -104,7 +106,7 @@ func (c *conn) interrupt() {
 	defer c.mu.Unlock()
 	if c.parked {
 		c.interrupted = true
-		c.Conn.SetReadDeadline(time.Unix(1, 0))
+		c.arm(longAgo)
 	}
 }
 

@@ -16,7 +16,7 @@ func (c *conn) holdDeadlines() {
 	c.hold.since = time.Now()
 	if c.set.idle > 0 {
 		c.deadline = c.hold.since.Add(c.set.idle)
-		c.Conn.SetReadDeadline(c.deadline) // fails only if the socket is closed, and then the first read fails too
+		c.arm(c.deadline)
 	}
 }
 
@@ -64,7 +64,45 @@ func (c *conn) SetDeadline(t time.Time) error {
 // sets a deadline, so there is no interrupt to undo.
 func (c *conn) setReadDeadlineLocked(t time.Time) error {
 	c.deadline = t
-	return c.Conn.SetReadDeadline(t)
+	past := c.armed.Equal(longAgo)
+	c.timed = c.timed || t.After(longAgo)
+	switch {
+	case past && c.timed: // a read was interrupted. The deadlines that the server sets until the next one is are later than this
+		if soon := time.Now().Add(ahead); t.IsZero() || t.After(soon) {
+			return c.arm(soon)
+		}
+	case past:
+	case c.armed.IsZero() && t.IsZero(), !c.armed.IsZero() && (t.IsZero() || !t.Before(c.armed)):
+		return nil
+	}
+	return c.arm(t)
+}
+
+// longAgo is the deadline by which net/http, and this package, interrupt a read.
+var longAgo = time.Unix(1, 0)
+
+// ahead is how long after a request the socket's deadline is that spares others.
+const ahead = 5 * time.Second
+
+// arm sets the socket's deadline for reading. The caller holds c.mu.
+//
+// The server sets a deadline four times for each request, and to set a timer takes longer than anything else that is done here. So the
+// socket's deadline stays as long as it isn't later than the one that counts, and a read that ends early goes on, see early. A
+// connection that is idle wakes once for that.
+func (c *conn) arm(t time.Time) error {
+	c.armed = t
+	return c.Conn.SetReadDeadline(t) // fails only if the socket is closed, and then the next read fails too
+}
+
+// early reports whether a read has exceeded the socket's deadline and not c's. The next one has that.
+func (c *conn) early() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.deadline.IsZero() && !time.Now().Before(c.deadline) {
+		return false
+	}
+	c.arm(c.deadline)
+	return true
 }
 
 // later returns the deadline t moved by d. The zero time, which means no deadline, stays.
