@@ -125,20 +125,23 @@ func TestSpareLimit(t *testing.T) {
 // TestSpareIsKilled: that a spare child has ended before it got an image says nothing of the image.
 func TestSpareIsKilled(t *testing.T) {
 	for _, known := range []bool{false, true} {
-		p := spared(t, ProbeOptions{})
-		spare := p.spares.spare
-		process, err := pidfd.Open(spare.child.Pid())
+		p := NewProber(slog.New(slog.DiscardHandler))
+		t.Cleanup(p.Close)
+		if known {
+			p.MakeSpare(ProbeOptions{})
+		} else { // as if the probe had begun just before anybody could see it
+			c, output, err := p.start(wall.Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			p.spares.spare = &spare{Child: c, child: c, output: output, inherited: ReadSettings(), taken: make(chan struct{}),
+				stop: func() bool { return true }}
+		}
+		process, err := pidfd.Open(p.Spare().PID)
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer process.Close()
-		if !known { // as if the probe had begun just then
-			p.spares.mu.Lock()
-			spare.stop()
-			close(spare.taken)
-			spare.taken, spare.stop = make(chan struct{}), func() bool { return true }
-			p.spares.mu.Unlock()
-		}
 		process.Kill()
 		if !process.AwaitEnd(time.Minute) {
 			t.Fatal("it goes on")
@@ -279,5 +282,19 @@ func TestSpareEnds(t *testing.T) {
 	}
 	if _, err := p.Probe(context.Background(), ProbeOptions{MustHold: true}); err != nil || p.Spare() == nil {
 		t.Errorf("a probe that must know its wall used it: %v", err)
+	}
+}
+
+// TestLongOrder: a child gets an order that is longer than a message of the wall.
+func TestLongOrder(t *testing.T) {
+	p := spared(t, ProbeOptions{})
+	order := probeOrder{Images: []string{filepath.Join(t.TempDir(), "mark")}}
+	for i := range 2_000 {
+		order.Beside = append(order.Beside, fmt.Sprintf("/%0100d", i))
+	}
+	for _, child := range []string{"spare", "new"} {
+		if _, err := p.probe(t.Context(), ProbeOptions{}, order); err == nil || len(err.Error()) != len(markOf(t, spared(t, ProbeOptions{}).Spare().PID)) {
+			t.Errorf("a %s child: %v", child, err)
+		}
 	}
 }

@@ -515,6 +515,11 @@ func TestPatience(t *testing.T) {
 		}
 	}
 	c, ended := start(time.Hour)
+	c.before = time.Hour // before its task began
+	if _, err := c.patience(t.Context(), limit, ended, nil); err == nil || !strings.Contains(err.Error(), "of which it waited 0s") {
+		t.Errorf("a child that has waited only before its task: %v", err)
+	}
+	c, ended = start(time.Hour)
 	asked := make(chan struct{}, 100)
 	c.waited = func(int) time.Duration { asked <- struct{}{}; return time.Hour }
 	go func() { <-asked; close(ended) }() // it ends after its limit
