@@ -17,14 +17,14 @@ import (
 
 // developing is a `sohost dev` under test.
 type developing struct {
-	t      *testing.T
+	t      testing.TB
 	cmd    *exec.Cmd
 	lines  chan string // closed when it has ended
 	exited chan struct{}
 }
 
 // develop starts `sohost dev` for a plugin and a server.
-func develop(t *testing.T, s *source, p place) *developing {
+func develop(t testing.TB, s *source, p place) *developing {
 	t.Helper()
 	cmd := exec.Command(tool, "dev", "--host", server, "--output", filepath.Join(p.plugins, s.name+".so"), "--control", p.control, s.dir)
 	cmd.Dir = p.dir

@@ -118,7 +118,7 @@ func (r *real) run(t *testing.T) (row string) {
 }
 
 // source makes the plugin's module.
-func (r *real) source(t *testing.T) *source {
+func (r *real) source(t testing.TB) *source {
 	t.Helper()
 	s := &source{t: t, name: r.name, dir: filepath.Join(t.TempDir(), r.name)}
 	for _, file := range []string{"plugin.go", r.name + ".go"} {

@@ -47,7 +47,7 @@ Packages that the server names as its contracts, and what these import, are the 
 	f.StringVar(&opts.PGO, "pgo", "", "the `profile` that the server was built with, if any")
 	f.BoolVar(&opts.DWARF, "dwarf", false, "keep debug information")
 	f.BoolVar(&opts.Full, "full", false, "make an image with all of its packages, also those that the server has")
-	f.BoolVarP(&opts.Verbose, "verbose", "v", false, "print the packages that are compiled")
+	f.BoolVarP(&opts.Verbose, "verbose", "v", false, "print the packages that are compiled, and how long each phase took")
 	f.BoolVar(&opts.Explain, "explain", false, "print where each package comes from: the server or the image")
 	asJSON := jsonFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {

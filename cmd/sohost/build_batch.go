@@ -19,10 +19,11 @@ type batch struct {
 	results  []*build.Result // in the order of builds; nil where errs has an error
 	errs     []error
 	progress *progress
+	verbose  bool
 }
 
 func newBatch(opts build.Options, output string, packages []string) (*batch, error) {
-	b := &batch{results: make([]*build.Result, len(packages)), errs: make([]error, len(packages))}
+	b := &batch{results: make([]*build.Result, len(packages)), errs: make([]error, len(packages)), verbose: opts.Verbose}
 	fi, err := os.Stat(output)
 	isDir := strings.HasSuffix(output, "/") || err == nil && fi.IsDir()
 	if output != "" && !isDir && len(packages) > 1 {
@@ -112,6 +113,11 @@ func (b *batch) report(stdout, stderr io.Writer, asJSON bool) error {
 		return err
 	} else {
 		printWhyFull(stderr, built)
+		if b.verbose {
+			for _, r := range built {
+				fmt.Fprintf(stderr, "%s: %s\n", strings.TrimSuffix(filepath.Base(r.Output), ".so"), phaseTimes(r.Phases))
+			}
+		}
 	}
 	if failed == 0 {
 		return nil
@@ -181,6 +187,15 @@ func printWhyFull(w io.Writer, built []*build.Result) {
 			fmt.Fprintf(w, "%s: a full image of %s, not a slim one: %s\n", strings.TrimSuffix(filepath.Base(r.Output), ".so"), size(r.Size), r.WhyFull)
 		}
 	}
+}
+
+// phaseTimes returns how long the phases of a build took.
+func phaseTimes(phases []build.Phase) string {
+	var times []string
+	for _, p := range phases {
+		times = append(times, p.Name+" "+short(p.Took))
+	}
+	return strings.Join(times, ", ")
 }
 
 // relative returns the name relative to the working directory if that is shorter.

@@ -22,7 +22,7 @@ func newDevCommand() *cobra.Command {
 		Short: "Rebuild and reload a plugin whenever its source is saved",
 		Long: `Dev watches the source of a plugin: its own packages, and those it imports from modules on this disk. On each save it
 builds the plugin and deploys the image to the running server. A compile error is printed with its position, and the current code
-keeps serving. Saves during a build lead to one more build. SIGINT stops it.
+keeps serving. Saves during a build lead to one more build; one that changes no byte leads to none. SIGINT stops it.
 
 Run it next to "sohost run", in the same directory or with the same --control.`,
 		Example: `  sohost dev ./plugins/counter
@@ -35,6 +35,7 @@ Run it next to "sohost run", in the same directory or with the same --control.`,
 	f.StringVarP(&o.Output, "output", "o", "", "image `file` to write (default: the one that the server loads the plugin from)")
 	f.StringVar(&o.Host, "host", "", "`executable` of the server (default: this one)")
 	name := f.String("name", "", "`name` of the plugin in the server (default: from --output, or else from the package)")
+	verbose := f.BoolP("verbose", "v", false, "print how long each phase took, from the save until the new code serves")
 	loseState := loseStateFlag(cmd)
 	server, asJSON := connect(cmd), f.Bool("json", false, "print one line of JSON for each build")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
@@ -55,7 +56,7 @@ Run it next to "sohost run", in the same directory or with the same --control.`,
 				return err
 			}
 		}
-		return d.run(ctx, newDevOutput(cmd.OutOrStdout(), cmd.ErrOrStderr(), *asJSON))
+		return d.run(ctx, newDevOutput(cmd.OutOrStdout(), cmd.ErrOrStderr(), *asJSON, *verbose))
 	}
 	return cmd
 }

@@ -19,16 +19,25 @@ type cycle struct {
 	Plugin string        `json:"plugin"`
 	Image  string        `json:"image,omitempty"` // absent if the build failed
 	Build  time.Duration `json:"build_ns"`
+
+	Noticed time.Duration `json:"noticed_ns,omitempty"` // from the save until it was noticed
+	Watch   time.Duration `json:"sources_ns,omitempty"` // to find out what to watch
+	Phases  []build.Phase `json:"phases,omitempty"`     // of the build
+	Deploy  time.Duration `json:"deploy_ns,omitempty"`  // until the server has answered
+
 	Reload *sohost.Move  `json:"reload,omitempty"`  // absent if the image doesn't serve
 	Live   time.Duration `json:"live_ns,omitempty"` // from the save until the image served; absent for the first cycle
 	Error  string        `json:"error,omitempty"`
 }
 
 // cycle builds the plugin and deploys it. saved is zero in the first cycle.
-func (d *developer) cycle(ctx context.Context, saved time.Time) cycle {
+func (d *developer) cycle(ctx context.Context, saved save) cycle {
 	begin := time.Now()
 	result, err := build.Build(ctx, d.options)
 	c := cycle{Time: time.Now(), Plugin: d.name, Build: time.Since(begin)}
+	if !saved.at.IsZero() {
+		c.Noticed, c.Watch = saved.noticed.Sub(saved.at), begin.Sub(saved.noticed)
+	}
 	if c.Plugin == "" {
 		c.Plugin = imageName(d.options.Package)
 	}
@@ -36,11 +45,12 @@ func (d *developer) cycle(ctx context.Context, saved time.Time) cycle {
 		c.Error = whyNotBuilt(err)
 		return c
 	}
-	c.Image = result.Image[:12]
+	c.Image, c.Phases = result.Image[:12], result.Phases
 	if d.name == "" {
 		c.Plugin = strings.TrimSuffix(filepath.Base(result.Output), ".so")
 	}
 	move, err := d.deploy(ctx, c.Plugin, result)
+	c.Deploy = time.Since(c.Time)
 	c.Time = time.Now()
 	var refused *control.Failure
 	switch {
@@ -52,8 +62,8 @@ func (d *developer) cycle(ctx context.Context, saved time.Time) cycle {
 		c.Error = err.Error()
 	default:
 		c.Reload = move
-		if !saved.IsZero() {
-			c.Live = time.Since(saved)
+		if !saved.at.IsZero() {
+			c.Live = time.Since(saved.at)
 		}
 	}
 	return c

@@ -2,12 +2,14 @@ package main
 
 import (
 	"context"
+	"path/filepath"
 	"strings"
 	"time"
 
 	"github.com/sohost/sohost/internal/build"
 	"github.com/sohost/sohost/internal/server/control"
 	"github.com/sohost/sohost/internal/watch"
+	"golang.org/x/sys/unix"
 )
 
 // developer is a running `sohost dev`.
@@ -20,26 +22,61 @@ type developer struct {
 
 	watcher *watch.Watcher
 	watched map[string]*watch.Target // by directory
-	saved   chan time.Time           // of capacity 1: the first save that no build has seen
+	saved   chan save                // of capacity 1: the first save that no build has seen
+	content sourceFiles              // of the sources, as of the last build
 }
+
+// save is a change of a source.
+type save struct {
+	at      time.Time // when the file changed
+	noticed time.Time
+}
+
+// saveOf returns the first of the changes in an event.
+func saveOf(dir string, ev watch.Event) save {
+	s := save{noticed: time.Now()}
+	s.at = s.noticed
+	for _, name := range ev.Names {
+		var st unix.Stat_t
+		if unix.Lstat(filepath.Join(dir, name), &st) != nil {
+			continue
+		}
+		if at := time.Unix(st.Ctim.Unix()); at.Before(s.at) && s.noticed.Sub(at) < maxNotice {
+			s.at = at
+		}
+	}
+	return s
+}
+
+// maxNotice bounds how long ago a change can have been: what a file tells beyond that is of another change.
+const maxNotice = 3 * time.Second
+
+// settleSaves is how long a directory must be quiet before there is a build. Who changes many files at once, such as git, takes longer
+// now and then: the rest leads to one more build.
+const settleSaves = 10 * time.Millisecond
 
 // run builds once and then after each save, until ctx ends. It calls report with each outcome.
 func (d *developer) run(ctx context.Context, report func(cycle)) error {
-	d.watcher = watch.New(watch.Options{Settle: 20 * time.Millisecond})
+	d.watcher = watch.New(watch.Options{Settle: settleSaves})
 	defer d.watcher.Close()
 	d.watched = map[string]*watch.Target{}
-	d.saved = make(chan time.Time, 1)
-	var saved time.Time
+	d.saved = make(chan save, 1)
+	var saved save
+	good := false
 	for {
 		// Watch before the build, so that a save during the build leads to another one.
 		if err := d.watchSources(ctx); err != nil {
 			return err
 		}
-		c := d.cycle(ctx, saved)
-		if ctx.Err() != nil {
-			return nil
+		// What wasn't built or deployed is tried again by any save.
+		if changed := d.content.read(d.watched); changed || !good {
+			c := d.cycle(ctx, saved)
+			if ctx.Err() != nil {
+				return nil
+			}
+			report(c)
+			good = c.Error == ""
 		}
-		report(c)
 		select {
 		case saved = <-d.saved:
 		case <-ctx.Done():
@@ -64,9 +101,9 @@ func (d *developer) watchSources(ctx context.Context) error {
 		if d.watched[dir] != nil {
 			continue
 		}
-		t, err := d.watcher.Dir(dir, isSource, func(watch.Event) {
+		t, err := d.watcher.Dir(dir, isSource, func(ev watch.Event) {
 			select {
-			case d.saved <- time.Now():
+			case d.saved <- saveOf(dir, ev):
 			default:
 			}
 		})

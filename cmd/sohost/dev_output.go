@@ -4,12 +4,14 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"strings"
 )
 
 // newDevOutput returns the function that prints each cycle: a line on out for an image that serves, and what went wrong on
 // diagnostics. As JSON, both are one line on out.
-func newDevOutput(out, diagnostics io.Writer, asJSON bool) func(cycle) {
+func newDevOutput(out, diagnostics io.Writer, asJSON, verbose bool) func(cycle) {
 	if asJSON {
 		e := json.NewEncoder(out)
 		return func(c cycle) { e.Encode(c) } // fails only if nobody reads
@@ -30,11 +32,33 @@ func newDevOutput(out, diagnostics io.Writer, asJSON bool) func(cycle) {
 				times = append(times, short(c.Live)+" after the save")
 			}
 			fmt.Fprintf(out, "%s  %s %s live: %s\n", at, c.Plugin, c.Image, strings.Join(times, ", "))
+			if verbose {
+				fmt.Fprintf(out, "%s  %s %s\n", at, c.Plugin, c.phases())
+			}
 			for _, line := range stateLines(c.Reload.State) {
 				fmt.Fprintf(out, "%s  %s %s\n", at, c.Plugin, red(line))
 			}
 		}
 	}
+}
+
+// phases returns how long each step took, from the save until the answer of the server.
+func (c cycle) phases() string {
+	var times []string
+	if c.Noticed > 0 {
+		times = append(times, "noticed "+short(c.Noticed))
+	}
+	if c.Watch > 0 {
+		times = append(times, "sources "+short(c.Watch))
+	}
+	reload := strings.Join(slices.Collect(func(yield func(string) bool) {
+		for _, p := range slices.Sorted(maps.Keys(c.Reload.Phases)) {
+			if !yield(fmt.Sprintf("%v %s", p, short(c.Reload.Phases[p]))) {
+				return
+			}
+		}
+	}), ", ")
+	return strings.Join(append(times, phaseTimes(c.Phases), fmt.Sprintf("deploy %s (%s)", short(c.Deploy), reload)), ", ")
 }
 
 // alarm returns a function that makes a text red if w is a terminal.

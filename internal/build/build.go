@@ -23,6 +23,7 @@ type Result struct {
 	Toolchain  string        `json:"toolchain"`
 	Size       int64         `json:"size"`       // in bytes
 	Elapsed    time.Duration `json:"elapsed_ns"` // in nanoseconds
+	Phases     []Phase       `json:"phases"`     // in order
 	Changed    bool          `json:"changed"`    // false: Output already held the same bytes and was not written
 	Contracts  []string      `json:"contracts"`  // packages that are the host's, besides abi and the standard library
 	Fresh      []string      `json:"fresh"`      // packages that are new in each generation
@@ -62,10 +63,36 @@ func build(ctx context.Context, opts Options) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	s, p, err := prepare(ctx, opts)
-	if err != nil {
-		return nil, err
+	opts.watch = &stopwatch{last: time.Now()}
+	r, remembered, err := attempt(ctx, opts)
+	if err != nil && remembered && !isSources(err) && ctx.Err() == nil {
+		opts.forget = true
+		r, _, err = attempt(ctx, opts)
 	}
+	return r, err
+}
+
+// isSources reports whether the sources are at fault as they are, and not what is remembered of them.
+func isSources(err error) bool {
+	var ce *CompileError
+	return errors.As(err, &ce) && !strings.Contains(ce.Output, errAdded.Error())
+}
+
+// attempt builds. It reports whether that relied on what is remembered of the packages.
+func attempt(ctx context.Context, opts Options) (r *Result, remembered bool, err error) {
+	s, p, err := prepare(ctx, opts)
+	if s != nil {
+		remembered = s.remembered
+	}
+	if err != nil {
+		return nil, remembered, err
+	}
+	r, err = s.image(ctx, opts, p)
+	return r, remembered, err
+}
+
+// image makes the image and puts it into place.
+func (s *surveyed) image(ctx context.Context, opts Options, p *plan) (*Result, error) {
 	tmp, err := os.MkdirTemp("", "sohost-build-")
 	if err != nil {
 		return nil, fmt.Errorf("make a working directory: %w", err)
@@ -90,9 +117,12 @@ func build(ctx context.Context, opts Options) (*Result, error) {
 			return nil, err
 		}
 	}
+	s.watch.lap("finish")
 	if err := place(image, r); err != nil {
 		return nil, err
 	}
+	s.watch.lap("place")
+	r.Phases = s.watch.phases
 	return r, nil
 }
 
@@ -110,28 +140,30 @@ func prepare(ctx context.Context, opts Options) (*surveyed, *plan, error) {
 	host := readProcess(opts.Host)
 	s, err := survey(ctx, opts, h)
 	if err != nil {
-		return nil, nil, err
+		return s, nil, err
 	}
+	s.watch.lap("list")
 	if err := checkToolchain(s.env, h); err != nil {
-		return nil, nil, err
+		return s, nil, err
 	}
 	if err := checkPlatform(opts.Env, s.env, h); err != nil {
-		return nil, nil, err
+		return s, nil, err
 	}
 	if err := checkCompiler(s.command.env, s.env.CC, h); err != nil {
-		return nil, nil, err
+		return s, nil, err
 	}
 	if err := s.listing.check(s.target, s.relative); err != nil {
-		return nil, nil, err
+		return s, nil, err
 	}
 	if s.process, err = host(); err != nil {
-		return nil, nil, fmt.Errorf("read the host: %w", err)
+		return s, nil, fmt.Errorf("read the host: %w", err)
 	}
 	s.exe = s.process.Executable
 	if err := checkHost(filepath.Base(hostName(opts.Host)), s.exe); err != nil {
-		return nil, nil, err
+		return s, nil, err
 	}
 	p, err := makePlan(ctx, s, opts)
+	s.watch.lap("plan")
 	return s, p, err
 }
 
@@ -186,17 +218,27 @@ type surveyed struct {
 	command  goCommand
 	settings []string // flags and variables that determine the image besides the sources
 	base     string   // file names in messages are relative to it
+
+	watch      *stopwatch
+	remembered bool // env, all and listing are from an earlier build
 }
 
 // survey asks the go command about itself and about the package.
 func survey(ctx context.Context, opts Options, h host) (*surveyed, error) {
-	s := &surveyed{host: h, base: opts.Dir}
+	s := &surveyed{host: h, base: opts.Dir, watch: opts.watch}
 	var err error
 	if s.target, err = opts.target(); err != nil {
 		return nil, err
 	}
 	s.command = goCommand{path: opts.Go, dir: s.target.dir, env: opts.Env, log: opts.Log}
-	if s.env, s.all, err = readGoEnv(ctx, s.command); err != nil {
+	key, asked := memoKey(opts, h, s.target), time.Now()
+	known := (*memo)(nil)
+	if !opts.forget {
+		known = recall(key)
+	}
+	if s.remembered = known != nil; s.remembered {
+		s.env, s.all = known.Env, known.All
+	} else if s.env, s.all, err = readGoEnv(ctx, s.command); err != nil {
 		return nil, noGo(err, h)
 	}
 	if s.flags, err = readGOFLAGS(s.env.GOFLAGS, h); err != nil {
@@ -218,7 +260,13 @@ func survey(ctx context.Context, opts Options, h host) (*surveyed, error) {
 	for _, k := range append([]string{"CC", "CXX"}, cgoSettings...) {
 		s.settings = append(s.settings, k+"="+s.all[k])
 	}
-	s.listing, err = list(ctx, s.command, s.target, s.commonFlags())
+	if s.remembered {
+		s.listing = &listing{main: known.Packages[len(known.Packages)-1], all: known.Packages}
+		return s, nil
+	}
+	if s.listing, err = list(ctx, s.command, s.target, s.commonFlags()); err == nil {
+		remember(key, asked, s)
+	}
 	return s, err
 }
 
@@ -285,6 +333,7 @@ func (s *surveyed) compile(ctx context.Context, opts Options, p *plan, tmp, imag
 	// The compilers' temporary files go where they are removed even after a compiler was killed.
 	c.env = append(slices.Clone(c.env), planEnv+"="+planFile, "GOTMPDIR="+tmp, "TMPDIR="+tmp)
 	_, err = c.output(ctx, append(args, "--", s.target.arg)...)
+	s.watch.compiled(planFile)
 	failed := (*goError)(nil)
 	if err == nil {
 		if same, err := untouched(image, offered); same || err != nil {

@@ -29,7 +29,7 @@ type goEnv struct {
 var cgoSettings = []string{"CGO_CFLAGS", "CGO_CPPFLAGS", "CGO_CXXFLAGS", "CGO_FFLAGS", "CGO_LDFLAGS"}
 
 func readGoEnv(ctx context.Context, c goCommand) (goEnv, map[string]string, error) {
-	out, err := c.output(ctx, "env", "-json", "GOVERSION", "GOOS", "GOARCH", "GOHOSTOS", "GOHOSTARCH", "GOFLAGS", "GOMODCACHE", "GOMOD", "GOWORK", "CC", "CXX", "PKG_CONFIG",
+	out, err := c.output(ctx, "env", "-json", "GOVERSION", "GOOS", "GOARCH", "GOHOSTOS", "GOHOSTARCH", "GOFLAGS", "GOMODCACHE", "GOMOD", "GOWORK", "GOENV", "CC", "CXX", "PKG_CONFIG",
 		cgoSettings[0], cgoSettings[1], cgoSettings[2], cgoSettings[3], cgoSettings[4])
 	if err != nil {
 		return goEnv{}, nil, err

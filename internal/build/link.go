@@ -15,6 +15,9 @@ func linkArgs(args []string) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := noteLinking(os.Getenv(planEnv)); err != nil {
+		return nil, err
+	}
 	at, cfg := argument(args, "-pluginpath"), argument(args, "-importcfg")
 	if at < 0 || cfg < 0 {
 		return nil, errors.New("no -pluginpath or -importcfg")

@@ -69,6 +69,9 @@ type Options struct {
 	// Explain makes Build say of each package where it comes from, in Result.Packages.
 	Explain bool
 
+	watch  *stopwatch
+	forget bool // ask the go command, whatever is remembered
+
 	// Verbose makes the go command name the packages it compiles, to Log.
 	Verbose bool
 }

@@ -18,6 +18,7 @@ func Sources(ctx context.Context, opts Options) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
+	opts.watch = &stopwatch{} // nobody asks
 	h, err := readHost(opts.Host)
 	if err != nil {
 		return nil, err
