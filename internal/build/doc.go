@@ -7,7 +7,7 @@
 // One build, step by step:
 //
 //	host binary ── readHost ──▶ host       toolchain, flags, and which packages it shares (host.go, contracts.go)
-//	go env, go list ──────────▶ listing    every package of the plugin                   (goenv.go, list.go)
+//	go env, go list ──────────▶ listing    every package of the plugin                   (survey.go, goenv.go, list.go, or memo.go)
 //	                  makePlan ▶ plan      where each package comes from                 (origin.go, plan.go, key.go, linkname.go, bare.go)
 //	go build -toolexec "sohost toolexec" -gcflags=<package>=<mark> …                     (gcflags.go, mark.go)
 //	   └─ compile, asm, link ─▶ Toolexec   gives private packages their own paths        (toolexec.go, compile.go, asm.go, link.go)
