@@ -19,15 +19,14 @@ type cycle struct {
 	Plugin string        `json:"plugin"`
 	Image  string        `json:"image,omitempty"` // absent if the build failed
 	Build  time.Duration `json:"build_ns"`
+	Reload *sohost.Move  `json:"reload,omitempty"`  // absent if the image doesn't serve
+	Live   time.Duration `json:"live_ns,omitempty"` // from the save until the image served; absent for the first cycle
+	Error  string        `json:"error,omitempty"`
 
 	Noticed time.Duration `json:"noticed_ns,omitempty"` // from the save until it was noticed
 	Watch   time.Duration `json:"sources_ns,omitempty"` // to find out what to watch
 	Phases  []build.Phase `json:"phases,omitempty"`     // of the build
 	Deploy  time.Duration `json:"deploy_ns,omitempty"`  // until the server has answered
-
-	Reload *sohost.Move  `json:"reload,omitempty"`  // absent if the image doesn't serve
-	Live   time.Duration `json:"live_ns,omitempty"` // from the save until the image served; absent for the first cycle
-	Error  string        `json:"error,omitempty"`
 }
 
 // cycle builds the plugin and deploys it. saved is zero in the first cycle.
