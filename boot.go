@@ -102,6 +102,8 @@ func (h *Host) add(config Plugin) *plugin {
 	p.findKept()
 	p.disown()
 	h.table.Store(h.table.Load().With(p.Name, p.Routes, p))
+	h.triggers.Configure(p.Name, p.Args, p.Triggers)
+	p.routeTriggers()
 	return p
 }
 

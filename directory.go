@@ -186,7 +186,8 @@ func (p *plugin) forgetIfGone() {
 	if !p.gone() {
 		return
 	}
-	h.table.Store(h.table.Load().Without(p.Name, p.Routes))
+	h.table.Store(h.table.Load().Without(p.Name, append(p.triggerRoutes(), p.Routes...)))
+	h.triggers.Forget(p.Name)
 	close(p.forgotten)
 	p.mu.Lock()
 	watched := p.watched

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"net/http"
 	"time"
+
+	"github.com/sohost/sohost/internal/triggers"
 )
 
 // Handover describes a completed move of the plugins from one process, the giver, to another, the taker. It is for
@@ -59,7 +61,7 @@ type GiveOptions struct {
 	Forward http.Handler
 }
 
-// message is one message between giver and taker. Exactly one field is set. ARCHITECTURE.md lists their order.
+// message is one message between giver and taker. Exactly one field is set, or Yours and Triggers. ARCHITECTURE.md lists their order.
 type message struct {
 	Plan     *plan            `json:"plan,omitempty"`
 	Prepared *prepared        `json:"prepared,omitempty"`
@@ -73,6 +75,9 @@ type message struct {
 	Yours    bool             `json:"yours,omitempty"`
 	Serving  *Reload          `json:"serving,omitempty"`
 	Failed   *failed          `json:"failed,omitempty"`
+
+	// Triggers is up to where the triggers have come.
+	Triggers *triggers.Saved `json:"triggers,omitempty"`
 }
 
 // prepared tells the giver in which form the taker wants state.

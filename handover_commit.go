@@ -9,13 +9,15 @@ import "fmt"
 // It runs with the owner tokens and adding held, and takes ledger.mu; retireLater takes plugin.mu below that.
 func (g *giver) commit() error {
 	h := g.host
+	last := h.triggers.Save()                  // they are paused
 	return h.ledger.Exclusively(func() error { // no prune, and no publication that the plan doesn't have
-		if err := g.send(message{Yours: true}); err != nil {
+		if err := g.send(message{Yours: true, Triggers: &last}); err != nil {
 			return err
 		}
 		g.given = true
 		h.successor.Store(&successor{forward: g.opts.Forward}) // before stop and the slots: what finds one empty asks for it
 		h.stop(ErrHandedOver)
+		h.triggers.End(context.Background(), ErrHandedOver, false) // no call runs
 		moving := map[*plugin]*gated{}
 		for _, m := range g.moving {
 			moving[m.plugin] = m

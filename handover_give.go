@@ -195,8 +195,11 @@ func (g *giver) receive() (m message, err error) {
 	return m, err
 }
 
-// drain shuts the gates of the stateful plugins, all before it waits for anyone's calls.
+// drain pauses the triggers, and shuts the gates of the stateful plugins, all before it waits for anyone's calls.
 func (g *giver) drain(ctx context.Context) error {
+	if err := g.pauseTriggers(ctx); err != nil { // first: a writer waits until a plugin has handled its rows
+		return err
+	}
 	for _, p := range g.plugins {
 		next := newGated(p)
 		if next.serves == nil || !next.serves.Value().Stateful() {
@@ -231,6 +234,7 @@ func (g *giver) goOn(ctx context.Context) {
 	for _, m := range g.moving {
 		m.reopen(ctx)
 	}
+	g.host.triggers.Resume()
 }
 
 // endTaker makes sure that the taker is gone. It isn't enough that the taker has closed its socket: what it has started

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/sohost/sohost/generations"
+	"github.com/sohost/sohost/internal/triggers"
 )
 
 // planFormat is the form of a plan and of the messages that follow. A taker refuses any other: a plan that it understands
@@ -18,6 +19,8 @@ type plan struct {
 	Why     string                       `json:"why"`
 	Plugins []planEntry                  `json:"plugins"`
 	Entries map[string]generations.Entry `json:"entries"` // what the next release says so far, see ledger.Entries
+
+	Triggers triggers.Saved `json:"triggers"` // as they were when the plan was made
 }
 
 // planEntry is one plugin's part in a plan.
@@ -41,7 +44,7 @@ type planEntry struct {
 // plugins are owned, so what they serve can't change while the plan is made.
 func (g *giver) plan(ctx context.Context) (*plan, error) {
 	entries := g.host.ledger.Entries()
-	result := &plan{Format: planFormat, Why: g.opts.Why, Entries: entries}
+	result := &plan{Format: planFormat, Why: g.opts.Why, Entries: entries, Triggers: g.host.triggers.Save()}
 	for _, p := range g.plugins {
 		e := planEntry{Plugin: p.Plugin, FileImage: p.fileImage, FileSeen: p.fileSeen, Serves: p.servingID(), Next: entries[p.Name]}
 		e.Next.Image = e.Serves

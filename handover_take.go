@@ -66,6 +66,7 @@ func takeHost(ctx context.Context, opts Options, from *os.File, loader *instance
 		return nil, fmt.Errorf("take the plugins over: %w", err)
 	}
 	h := t.host
+	h.triggers.Start()
 	h.tasks.Go(t.finish)
 	h.checkpointRegularly()
 	h.tasks.Go(func() { // callers wait for this process to serve
@@ -137,6 +138,9 @@ func (t *taker) run(ctx context.Context, opts Options, loader *instance.Loader, 
 	if !m.Yours {
 		return fmt.Errorf("%w: the giver must say whose the plugins are", errOutOfOrder)
 	}
+	if m.Triggers != nil {
+		t.host.triggers.Take(*m.Triggers)
+	}
 	t.swap()
 	return nil
 }
@@ -158,6 +162,7 @@ func (t *taker) receive() (m message, pipe *os.File, err error) {
 func (t *taker) prepare(ctx context.Context) error {
 	h := t.host
 	h.ledger.SetEntries(t.plan.Entries)
+	h.triggers.Take(t.plan.Triggers)
 	t.verify(ctx)
 	defer h.unready()
 	ready := prepared{Format: planFormat, PID: os.Getpid(), Wants: map[string]wantedState{}}

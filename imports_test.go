@@ -59,10 +59,11 @@ var importRules = []importRule{
 		"it is the border to plugin code, and decides nothing about releases"},
 	{"internal/checkpoint", "abi generations internal/state", "it keeps files and calls no plugin"},
 	{"internal/blame", "generations native internal/crash internal/inflight", "it decides on facts and runs no plugin"},
+	{"internal/triggers", "abi generations github.com/netresearch/go-cron", "it calls plugins through a function and knows no HTTP but its handlers"},
 	{"internal/ledger", "generations", "it knows what is current on disk and runs no plugin"},
 
 	{".", "abi generations native internal/blame internal/cache internal/checkpoint internal/crash internal/inflight internal/instance internal/ledger " +
-		"internal/files internal/owners internal/passing internal/pidfd internal/routes internal/sockets internal/state internal/watch golang.org/x/sys",
+		"internal/files internal/owners internal/passing internal/pidfd internal/routes internal/sockets internal/state internal/triggers internal/watch golang.org/x/sys",
 		"other programs embed it: no command line, no configuration, no build"},
 
 	{"internal/sinks", "abi abi/rows internal/lineprotocol internal/spool golang.org/x/sys github.com/google/renameio/v2", "it stores rows and calls no plugin"},

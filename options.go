@@ -191,6 +191,12 @@ func (o Options) resolve() (Options, error) {
 			}
 			routes[r] = p.Name
 		}
+		for _, r := range requestPaths(p.Triggers) {
+			if other, taken := routes[r]; taken && other != p.Name {
+				errs = append(errs, fmt.Errorf("plugin %s: the path of a trigger, %s, is %s's already", p.Name, r, other))
+			}
+			routes[r] = p.Name
+		}
 		plugins = append(plugins, p)
 	}
 	o.Plugins = plugins

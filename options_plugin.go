@@ -32,6 +32,10 @@ type Plugin struct {
 
 	// Args is what the plugin gets from abi.Host.Args. Default: empty.
 	Args map[string]string
+
+	// Triggers lists when the plugin is called besides requests for its Routes: at set times, with rows that are written, and with
+	// requests for paths of their own. Others can be added by Host.AddTrigger. Default: none.
+	Triggers []Trigger
 }
 
 // Mode determines when a change of a plugin's file is loaded.
@@ -91,6 +95,7 @@ func (p Plugin) resolve() (Plugin, error) {
 		routes = append(routes, path.Clean(r))
 	}
 	p.Routes = routes
+	p.Triggers, errs = resolveTriggers(p.Triggers, errs)
 	if err := errors.Join(errs...); err != nil {
 		return p, fmt.Errorf("plugin %s: %w", p.Name, err)
 	}

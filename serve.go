@@ -21,12 +21,12 @@ const GenerationHeader = "Sohost-Generation"
 // ServeHTTP passes the request to the plugin with the longest matching route. The whole request runs in one generation,
 // which the response names in GenerationHeader. While the plugin's state moves, the request waits.
 //
-// ServeHTTP answers 404 if no plugin has a route for the path, 501 if the plugin takes no requests, and 503 if the
-// plugin has no generation, if the request's context ended while it waited, or if it waited for longer than a move may
+// ServeHTTP answers 404 if no plugin has a route for the path, 501 if the plugin takes no requests, and 503 if the path is that of a
+// trigger that is disabled, if the plugin has no generation, if the request's context ended while it waited, or if it waited for longer than a move may
 // take. If the plugin panics, the panic is logged and the response is cut off, as net/http does for any handler. After
 // a handover, requests go to GiveOptions.Forward.
 func (h *Host) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	p, ok := h.table.Load().Find(r.URL.Path)
+	p, trigger, ok := h.table.Load().Find(r.URL.Path)
 	if !ok {
 		if forward := h.forwardTo(); forward != nil {
 			forward.ServeHTTP(w, r)
@@ -34,6 +34,11 @@ func (h *Host) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 		http.Error(w, fmt.Sprintf("no plugin has a route for %s", r.URL.Path), http.StatusNotFound)
 		return
+	}
+	if trigger != nil {
+		if r, ok = triggered(w, r, trigger); !ok {
+			return
+		}
 	}
 	lease, err := p.acquire(r)
 	if err != nil {

@@ -46,6 +46,7 @@ import (
 	"github.com/sohost/sohost/internal/instance"
 	"github.com/sohost/sohost/internal/ledger"
 	"github.com/sohost/sohost/internal/routes"
+	"github.com/sohost/sohost/internal/triggers"
 	"github.com/sohost/sohost/internal/watch"
 )
 
@@ -71,9 +72,11 @@ type Host struct {
 	calls       *inflight.Table // nil if Process.Calls is
 	waiting     requests        // at the plugins' gates
 
-	table   atomic.Pointer[routes.Table[*plugin]]
+	table   atomic.Pointer[routeTable]
 	readied readied
 	boots   *boots // set before the host is used; nil if it is a taker
+
+	triggers *triggers.Engine
 
 	comparisons comparisons // of the process's settings, those that run
 	turnstile   turnstile   // what owns plugins passes it first
@@ -131,8 +134,12 @@ func startHost(ctx context.Context, opts Options, loader *instance.Loader) (*Hos
 	if err := h.boot(ctx); err != nil {
 		return nil, errors.Join(err, h.Close(ctx))
 	}
+	h.triggers.Start()
 	return h, nil
 }
+
+// routeTable has the plugins by name and by route. The note of a route is the trigger that it belongs to, if it does to one.
+type routeTable = routes.Table[*plugin, *triggers.Route]
 
 // openHost returns a host that has its store but no plugins yet. The store is shared with another process or not.
 func openHost(opts Options, loader *instance.Loader, shared bool) (*Host, error) {
@@ -173,12 +180,13 @@ func openHost(opts Options, loader *instance.Loader, shared bool) (*Host, error)
 	}
 	h.lifetime, h.stop = context.WithCancelCause(context.Background())
 	context.AfterFunc(h.lifetime, h.loader.Close) // also after a handover, when calls may go on here for long
-	h.table.Store(new(routes.Table[*plugin]))
+	h.table.Store(new(routeTable))
 	h.ledger, err = ledger.Open(store, ledger.Options{Keep: opts.Keep, Opened: h.loader.Opened, Logger: opts.Logger})
 	if err != nil {
 		h.watcher.Close()
 		return nil, errors.Join(err, store.Close())
 	}
+	h.openTriggers(shared)
 	return h, nil
 }
 
@@ -210,6 +218,7 @@ func (h *Host) Close(ctx context.Context) (err error) {
 }
 
 func (h *Host) close(ctx context.Context) error {
+	triggers := h.closeTriggers(ctx) // first: they call plugins
 	h.stop(ErrClosed)
 	h.watcher.Close()
 	plugins := h.plugins()
@@ -229,7 +238,7 @@ func (h *Host) close(ctx context.Context) error {
 		errs = append(errs, h.awaitTasks(ctx))
 	}
 	h.loader.Close()
-	return errors.Join(append(errs, h.store.Close())...)
+	return errors.Join(append(errs, triggers, h.store.Close())...)
 }
 
 // closeOwned empties the slot, then checkpoints and closes the instance that served. The caller owns the plugin.

@@ -103,6 +103,9 @@ type PluginStatus struct {
 	// what was lost. They are removed when their release is confirmed.
 	Kept []KeptState `json:"kept,omitempty"`
 
+	// Triggers lists when the plugin is called besides requests for its Routes, by name.
+	Triggers []TriggerStatus `json:"triggers,omitempty"`
+
 	// Shares says what the plugin has in common with others. It is absent in StatusBrief.
 	Shares []Sharing `json:"shares,omitempty"`
 
@@ -178,6 +181,11 @@ func (h *Host) StatusBrief() Status {
 	}
 	for _, p := range h.plugins() {
 		s.Plugins = append(s.Plugins, p.status())
+	}
+	for _, t := range h.triggers.Status() {
+		if i := slices.IndexFunc(s.Plugins, func(p PluginStatus) bool { return p.Name == t.Plugin }); i >= 0 {
+			s.Plugins[i].Triggers = append(s.Plugins[i].Triggers, t)
+		}
 	}
 	return s
 }

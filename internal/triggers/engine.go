@@ -1,0 +1,280 @@
+package triggers
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/sohost/sohost/abi"
+	"github.com/sohost/sohost/generations"
+)
+
+// Options is what an Engine needs.
+type Options struct {
+	// Call lends the instance of a plugin that serves to fn, and returns its error, or that of a panic. If fn wasn't called the error
+	// matches ErrNotCalled.
+	Call func(ctx context.Context, plugin string, fn func(abi.Instance) error) error
+
+	// Folder returns a folder of the store.
+	Folder func(name string) *generations.Folder
+
+	Logger *slog.Logger
+}
+
+// phase is how far an Engine has come.
+type phase int
+
+const (
+	idle    phase = iota // until Start
+	running              // calls are made
+	pausing              // only what a writer waits for is still delivered
+	paused               // no call runs
+	ended                // nothing runs any more
+)
+
+// Engine has the triggers of a host. Its methods may be called from any goroutine.
+type Engine struct {
+	o      Options
+	calls  context.Context // of all calls; ends with the engine
+	cancel context.CancelCauseFunc
+	tasks  sync.WaitGroup // one goroutine for each trigger that isn't one of requests
+	saving sync.Mutex     // held while state.json is written; taken before mu
+
+	mu      sync.Mutex // guards what follows, and what trigger says
+	phase   phase
+	turned  chan struct{} // closed, and made anew, when the phase changes or a call has ended
+	why     error         // of the end
+	all     map[Key]*trigger
+	writers []*trigger           // those of writes, in the order of their keys
+	saved   map[Key]SavedTrigger // of plugins that aren't there
+	dirty   *time.Timer          // will save; nil if nothing has changed
+	rejoin  bool                 // times that have passed are caught up with: see Take
+}
+
+// Key names a trigger.
+type Key struct {
+	Plugin string `json:"plugin"`
+	Name   string `json:"name"`
+}
+
+// String returns PLUGIN/NAME.
+func (k Key) String() string { return k.Plugin + "/" + k.Name }
+
+// ParseKey reads PLUGIN/NAME.
+func ParseKey(text string) (Key, error) {
+	plugin, name, found := strings.Cut(text, "/")
+	if !found || !generations.ValidName(plugin) || !generations.ValidName(name) {
+		return Key{}, fmt.Errorf("%q: want PLUGIN/TRIGGER", text)
+	}
+	return Key{plugin, name}, nil
+}
+
+func compareKeys(a, b *trigger) int { return strings.Compare(a.key.String(), b.key.String()) }
+
+// New returns an engine that calls nothing before Start. It knows what saved says of triggers that are still to be configured.
+func New(o Options, saved Saved) *Engine {
+	e := &Engine{o: o, turned: make(chan struct{}), all: map[Key]*trigger{}, saved: map[Key]SavedTrigger{}}
+	e.calls, e.cancel = context.WithCancelCause(context.Background())
+	for _, s := range saved.Triggers {
+		e.saved[s.Key] = s
+	}
+	return e
+}
+
+// Configure adds the triggers of a plugin: those of the configuration, and those that were added by command.
+func (e *Engine) Configure(plugin string, args map[string]string, configured []Trigger) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for _, t := range configured {
+		e.addLocked(plugin, args, t, byConfig)
+	}
+	for _, key := range slices.SortedFunc(maps.Keys(e.saved), func(a, b Key) int { return strings.Compare(a.String(), b.String()) }) {
+		if s := e.saved[key]; key.Plugin == plugin && s.Added != nil {
+			e.addLocked(plugin, args, *s.Added, byCommand)
+		}
+	}
+}
+
+// Forget removes all triggers of a plugin that the host has no more. What is saved of them stays.
+func (e *Engine) Forget(plugin string) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for key, t := range e.all {
+		if key.Plugin == plugin {
+			e.saved[key] = t.saveLocked()
+			e.dropLocked(t)
+		}
+	}
+}
+
+// addLocked adds a trigger, which must be resolved and have a new name.
+func (e *Engine) addLocked(plugin string, args map[string]string, c Trigger, from origin) *trigger {
+	spec, _ := Parse(c.Spec) // which Resolve has done before
+	t := &trigger{
+		key: Key{plugin, c.Name}, Trigger: c, spec: spec, engine: e, origin: from, wake: make(chan struct{}, 1),
+		shown: &abi.Trigger{Name: c.Name, Spec: c.Spec, Args: merged(args, c.Args)}, last: time.Now(),
+		letters: &letters{folder: e.o.Folder(filepath.Join("letters", plugin, c.Name))},
+	}
+	if c.Disabled {
+		t.disableLocked("it is disabled in the configuration")
+		if from == byCommand {
+			t.disableLocked("it was added so")
+		}
+	}
+	if s, has := e.saved[t.key]; has {
+		t.restoreLocked(s, e.rejoin)
+		delete(e.saved, t.key)
+	}
+	e.all[t.key] = t
+	if spec.Kind == Write {
+		e.writers = append(e.writers, t)
+		slices.SortFunc(e.writers, compareKeys)
+	}
+	if e.phase != idle && e.phase != ended {
+		e.beginLocked(t)
+	}
+	return t
+}
+
+// dropLocked removes a trigger. What is in its queue counts as handled.
+func (e *Engine) dropLocked(t *trigger) {
+	delete(e.all, t.key)
+	e.writers = slices.DeleteFunc(e.writers, func(w *trigger) bool { return w == t })
+	t.removed = true
+	t.off.Store(true)
+	for len(t.queue) > 0 && !t.busy || len(t.queue) > 1 {
+		t.popLocked(len(t.queue)-1, nil)
+	}
+	t.nudge()
+}
+
+// beginLocked starts the goroutine of a trigger.
+func (e *Engine) beginLocked(t *trigger) {
+	if t.spec.Kind != Request {
+		e.tasks.Go(t.run)
+	}
+}
+
+// Start lets the triggers call their plugins.
+func (e *Engine) Start() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.phase != idle {
+		return
+	}
+	for _, t := range e.all {
+		e.beginLocked(t)
+	}
+	e.turnLocked(running)
+}
+
+// turnLocked changes the phase, and wakes everyone.
+func (e *Engine) turnLocked(to phase) {
+	e.phase = to
+	e.tellLocked()
+	for _, t := range e.all {
+		t.nudge()
+	}
+}
+
+// tellLocked wakes those who wait for a change.
+func (e *Engine) tellLocked() {
+	close(e.turned)
+	e.turned = make(chan struct{})
+}
+
+// Pause lets no more calls begin, and waits for those that run, and for the writes whose acknowledgement depends on a plugin: they are
+// delivered first, and those that the plugin can't take at the moment fail. Deliver and what changes triggers waits meanwhile. If ctx
+// ends first, all goes on as before and the error names the triggers.
+func (e *Engine) Pause(ctx context.Context) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.phase != running {
+		return nil
+	}
+	e.turnLocked(pausing)
+	for {
+		busy := e.busyLocked()
+		if len(busy) == 0 {
+			e.turnLocked(paused)
+			return nil
+		}
+		turned := e.turned
+		e.mu.Unlock()
+		select {
+		case <-turned:
+		case <-ctx.Done():
+		}
+		e.mu.Lock()
+		if e.phase != pausing {
+			return e.why
+		}
+		if ctx.Err() != nil {
+			e.turnLocked(running)
+			return fmt.Errorf("calls of triggers have not returned (%s): %w; try again when they have", strings.Join(busy, ", "), context.Cause(ctx))
+		}
+	}
+}
+
+// busyLocked lists the triggers that Pause waits for.
+func (e *Engine) busyLocked() (busy []string) {
+	for _, t := range e.all {
+		if t.busy || t.volatileLocked() {
+			busy = append(busy, t.key.String())
+		}
+	}
+	slices.Sort(busy)
+	return busy
+}
+
+// Resume undoes Pause. Times that passed meanwhile are caught up with.
+func (e *Engine) Resume() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.phase == pausing || e.phase == paused {
+		e.turnLocked(running)
+	}
+}
+
+// End ends the engine: what waits gets the error. Calls that run are waited for until ctx ends, and then their contexts end, too. Unless
+// the triggers go on elsewhere, save is set.
+func (e *Engine) End(ctx context.Context, why error, save bool) error {
+	e.mu.Lock()
+	if e.phase == ended {
+		e.mu.Unlock()
+		return nil
+	}
+	begun := e.phase != idle
+	e.why = why
+	e.turnLocked(ended)
+	if e.dirty != nil {
+		e.dirty.Stop()
+		e.dirty = nil
+	}
+	for _, t := range e.all {
+		for len(t.queue) > 0 && !t.busy || len(t.queue) > 1 {
+			t.popLocked(len(t.queue)-1, why)
+		}
+	}
+	e.mu.Unlock()
+	done := make(chan struct{})
+	go func() { e.tasks.Wait(); close(done) }()
+	var err error
+	select {
+	case <-done:
+	case <-ctx.Done():
+		err = fmt.Errorf("calls of triggers have not returned: %w", context.Cause(ctx))
+	}
+	e.cancel(why)
+	if save && begun {
+		err = errors.Join(err, e.save(true))
+	}
+	return err
+}

@@ -1,0 +1,209 @@
+package triggers
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"github.com/sohost/sohost/abi"
+)
+
+// item is what one write has for one trigger, or a letter that is delivered again.
+type item struct {
+	database string
+	seq      uint64
+	tables   []abi.Table
+	rows     int
+	bytes    int64
+	since    time.Time
+
+	of     *Delivery // nil for a letter
+	letter string    // the file that it came from
+	replay chan<- error
+}
+
+// A Delivery is one write on its way to the plugins.
+type Delivery struct {
+	left atomic.Int64 // triggers that have not handled it, and Deliver while that runs
+	err  error        // set before done is closed
+	done chan struct{}
+}
+
+// Done returns a channel that is closed when every trigger has handled the write, its error policy included, or the engine has ended.
+// Only then may the tables be changed.
+func (d *Delivery) Done() <-chan struct{} { return d.done }
+
+// Err returns nil if every trigger has handled the write. It may be called once Done is closed.
+func (d *Delivery) Err() error { return d.err }
+
+// doneLocked notes that a trigger has handled it, or why it can't.
+func (d *Delivery) doneLocked(err error) {
+	if d == nil {
+		return
+	}
+	if err != nil {
+		d.err = err
+	}
+	if d.left.Add(-1) == 0 {
+		close(d.done)
+	}
+}
+
+// Deliver puts the tables of a write into the queues of all triggers that want some of them, or, if one has no room, into none. seq is
+// the write's number if it is in a spool, and otherwise 0. Writes must be delivered in the order of their numbers; a trigger that has
+// handled one already doesn't get it again. The tables must stay as they are until Delivery.Done.
+//
+// Deliver waits while the triggers are paused, until ctx ends. The error matches ErrFull, or is that of the engine's end.
+func (e *Engine) Deliver(ctx context.Context, database string, seq uint64, tables []abi.Table) (*Delivery, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for e.phase != running {
+		if e.phase == ended {
+			return nil, e.why
+		}
+		turned := e.turned
+		e.mu.Unlock()
+		select {
+		case <-turned:
+		case <-ctx.Done():
+		}
+		e.mu.Lock()
+		if ctx.Err() != nil {
+			return nil, context.Cause(ctx)
+		}
+	}
+	var rows int
+	var bytes int64
+	for i := range tables {
+		rows, bytes = rows+rowsOf(&tables[i]), bytes+sizeOf(&tables[i])
+	}
+	for _, t := range e.writers {
+		if t.wantsLocked(seq, tables) && !t.roomLocked(rows, bytes, tables) {
+			t.Refused++
+			return nil, fmt.Errorf("%w: %s has %d rows", ErrFull, t.key, t.rows)
+		}
+	}
+	d := &Delivery{done: make(chan struct{})}
+	d.left.Store(1)
+	now := time.Now()
+	for _, t := range e.writers {
+		if !t.wantsLocked(seq, tables) {
+			continue
+		}
+		it := item{database: database, seq: seq, tables: tables, rows: rows, bytes: bytes, since: now, of: d}
+		if t.spec.Table != "" {
+			it.tables, it.rows, it.bytes = t.view(tables)
+		}
+		d.left.Add(1)
+		t.pushLocked(it)
+	}
+	d.doneLocked(nil)
+	return d, nil
+}
+
+// wantsLocked reports whether the trigger is to get a write. One that is disabled is passed by.
+func (t *trigger) wantsLocked(seq uint64, tables []abi.Table) bool {
+	if t.spec.Table != "" && !has(tables, t.spec.Table) || seq != 0 && seq <= t.cursor {
+		return false
+	}
+	if t.disabled != "" {
+		t.PassedBy++
+		return false
+	}
+	return true
+}
+
+func has(tables []abi.Table, name string) bool {
+	for i := range tables {
+		if tables[i].Name == name {
+			return true
+		}
+	}
+	return false
+}
+
+// roomLocked reports whether there is room for the part of a write that the trigger wants. An empty queue has room for anything.
+func (t *trigger) roomLocked(rows int, bytes int64, tables []abi.Table) bool {
+	if len(t.queue) == 0 {
+		return true
+	}
+	if t.spec.Table != "" {
+		rows, bytes = 0, 0
+		for i := range tables {
+			if tables[i].Name == t.spec.Table {
+				rows, bytes = rows+rowsOf(&tables[i]), bytes+sizeOf(&tables[i])
+			}
+		}
+	}
+	return t.rows+rows <= t.QueueRows && t.bytes+bytes <= t.QueueBytes
+}
+
+// view returns the tables of a write that the trigger wants.
+func (t *trigger) view(tables []abi.Table) (view []abi.Table, rows int, bytes int64) {
+	for i := range tables {
+		if tables[i].Name == t.spec.Table {
+			view, rows, bytes = append(view, tables[i]), rows+rowsOf(&tables[i]), bytes+sizeOf(&tables[i])
+		}
+	}
+	return view, rows, bytes
+}
+
+func (t *trigger) pushLocked(it item) {
+	t.queue = append(t.queue, it)
+	t.rows, t.bytes = t.rows+it.rows, t.bytes+it.bytes
+	t.nudge()
+}
+
+// popLocked removes an item, which is handled, or fails with err.
+func (t *trigger) popLocked(i int, err error) {
+	it := t.queue[i]
+	t.queue[i] = item{}
+	if i == 0 {
+		t.queue = t.queue[1:]
+	} else {
+		t.queue = slices.Delete(t.queue, i, i+1)
+	}
+	t.rows, t.bytes = t.rows-it.rows, t.bytes-it.bytes
+	if err == nil && it.seq > t.cursor {
+		t.cursor = it.seq
+		t.engine.changedLocked()
+	}
+	it.of.doneLocked(err)
+	if it.replay != nil {
+		it.replay <- err // has room for one
+	}
+}
+
+// volatileLocked reports whether a writer waits for what is in the queue.
+func (t *trigger) volatileLocked() bool {
+	for i := range t.queue {
+		if t.queue[i].seq == 0 || t.queue[i].letter != "" {
+			return true
+		}
+	}
+	return false
+}
+
+// rowsOf returns the number of a table's rows.
+func rowsOf(t *abi.Table) int {
+	if len(t.Times) > 0 || len(t.Columns) == 0 {
+		return len(t.Times)
+	}
+	c := &t.Columns[0]
+	return max(len(c.Ints), len(c.Uints), len(c.Floats), len(c.Bools), len(c.Strings))
+}
+
+// sizeOf returns about how many bytes a table's rows take.
+func sizeOf(t *abi.Table) (n int64) {
+	n = 8 * int64(len(t.Times))
+	for i := range t.Columns {
+		c := &t.Columns[i]
+		n += 8*int64(len(c.Ints)+len(c.Uints)+len(c.Floats)+len(c.Absent)+2*len(c.Strings)) + int64(len(c.Bools))
+		for _, s := range c.Strings {
+			n += int64(len(s))
+		}
+	}
+	return n
+}

@@ -1,0 +1,243 @@
+package sohost
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+
+	"github.com/sohost/sohost/abi"
+	"github.com/sohost/sohost/internal/instance"
+	"github.com/sohost/sohost/internal/triggers"
+)
+
+// Trigger is one reason for which a plugin is called.
+type Trigger = triggers.Trigger
+
+// TriggerKey names a trigger.
+type TriggerKey = triggers.Key
+
+// TriggerStatus describes a trigger in a PluginStatus.
+type TriggerStatus = triggers.Status
+
+// Delivery is one write on its way to the plugins.
+type Delivery = triggers.Delivery
+
+// Errors about triggers.
+var (
+	// ErrFull is returned by Deliver when the queue of a trigger has no room.
+	ErrFull = triggers.ErrFull
+
+	// ErrUnknownTrigger is returned when there is no such trigger.
+	ErrUnknownTrigger = triggers.ErrUnknown
+)
+
+// resolveTriggers checks the triggers of one plugin and fills in the defaults. It adds all that is wrong to errs.
+func resolveTriggers(given []Trigger, errs []error) ([]Trigger, []error) {
+	var resolved []Trigger
+	names := map[string]bool{}
+	for i, t := range given {
+		t = t.Resolve(func(field, text string) { errs = append(errs, fmt.Errorf("trigger %d: %s: %s", i+1, field, text)) })
+		if t.Name != "" && names[t.Name] {
+			errs = append(errs, fmt.Errorf("trigger %d: name: another one is %s already: give one of them another name", i+1, t.Name))
+		}
+		names[t.Name] = true
+		resolved = append(resolved, t)
+	}
+	return resolved, errs
+}
+
+// requestPaths returns the paths that triggers of requests have.
+func requestPaths(of []Trigger) (paths []string) {
+	for _, t := range of {
+		if spec, err := triggers.Parse(t.Spec); err == nil && spec.Kind == triggers.Request {
+			paths = append(paths, addresses(spec.Path)...)
+		}
+	}
+	return paths
+}
+
+// addresses returns the paths by which a "request:PATH" is reached: its own, and the one that InfluxDB 3 gives it.
+func addresses(path string) []string { return []string{path, triggers.EnginePath + path} }
+
+// openTriggers makes the host's triggers. What a taker knows of them comes from the giver.
+func (h *Host) openTriggers(takes bool) {
+	var saved triggers.Saved
+	if !takes {
+		var err error
+		if saved, err = triggers.Load(h.store.Folder); err != nil {
+			h.log.Error("what is known of triggers is lost: those that were added by command, and which are disabled", "err", err)
+		}
+	}
+	h.triggers = triggers.New(triggers.Options{Call: h.callForTrigger, Folder: h.store.Folder, Logger: h.log}, saved)
+}
+
+// callForTrigger is Call for the triggers.
+func (h *Host) callForTrigger(ctx context.Context, plugin string, fn func(abi.Instance) error) error {
+	called := false
+	err := h.Call(ctx, plugin, func(i abi.Instance) error {
+		called = true
+		return fn(i)
+	})
+	if err != nil && !called {
+		return fmt.Errorf("%w: %w", triggers.ErrNotCalled, err)
+	}
+	if panicked, is := errors.AsType[*instance.PanicError](err); is {
+		h.log.Error("panic in plugin", "plugin", plugin, "panic", panicked.Value, "stack", string(panicked.Stack))
+	}
+	return err
+}
+
+// closeTriggers ends the triggers. Calls that run are waited for until ctx ends, and so are writes that a plugin is to get.
+func (h *Host) closeTriggers(ctx context.Context) error {
+	err := h.triggers.Pause(ctx)
+	return errors.Join(err, h.triggers.End(ctx, ErrClosed, true))
+}
+
+// pauseTriggers has no more calls begun for triggers.
+func (g *giver) pauseTriggers(ctx context.Context) error {
+	ctx, cancel := g.host.limit(ctx, g.host.opts.DrainTimeout, drainTimeout)
+	defer cancel()
+	return g.host.triggers.Pause(ctx)
+}
+
+// canServeTriggers returns an error that names each trigger which an instance can't serve.
+func (p *plugin) canServeTriggers(in *instance.Instance) error {
+	var errs []error
+	for _, spec := range p.host.triggers.Of(p.Name) {
+		errs = append(errs, triggers.Check(in.Value(), spec))
+	}
+	return errors.Join(errs...)
+}
+
+// routeTriggers gives the triggers of requests their routes.
+func (p *plugin) routeTriggers() {
+	h := p.host
+	table := h.table.Load()
+	for _, r := range h.triggers.Routes(p.Name) {
+		for _, path := range addresses(r.Path()) {
+			table = table.WithRoute(path, p, r)
+		}
+	}
+	h.table.Store(table)
+}
+
+// triggerRoutes returns the routes of the triggers of requests.
+func (p *plugin) triggerRoutes() (paths []string) {
+	for _, r := range p.host.triggers.Routes(p.Name) {
+		paths = append(paths, addresses(r.Path())...)
+	}
+	return paths
+}
+
+// triggered returns a request with the trigger that it is for, or answers it if that is disabled.
+func triggered(w http.ResponseWriter, r *http.Request, route *triggers.Route) (*http.Request, bool) {
+	trigger, ok := route.Enter()
+	if !ok {
+		http.Error(w, fmt.Sprintf("trigger %s is disabled", route.Name()), http.StatusServiceUnavailable)
+		return r, false
+	}
+	return r.WithContext(context.WithValue(r.Context(), abi.TriggerKey{}, trigger)), true
+}
+
+// Deliver hands a write to all plugins with a trigger for one of its tables. seq is its number in a spool, or 0 if it is in none. It
+// blocks while the plugins are handed over, until ctx ends. If a trigger's queue has no room the error is ErrFull and no plugin
+// gets anything. After the end of the host the error is ErrClosed or ErrHandedOver. The tables must stay as they are until
+// Delivery.Done.
+func (h *Host) Deliver(ctx context.Context, database string, seq uint64, tables []abi.Table) (*Delivery, error) {
+	return h.triggers.Deliver(ctx, database, seq, tables)
+}
+
+// Triggers describes all triggers, ordered by plugin and name.
+func (h *Host) Triggers() []TriggerStatus { return h.triggers.Status() }
+
+// AddTrigger adds a trigger to a plugin, and keeps it in the store. It blocks while a handover runs. It is refused if it isn't valid, if
+// its name or path is taken, or if what the plugin serves can't serve it. After an error nothing has changed.
+func (h *Host) AddTrigger(plugin string, t Trigger) (TriggerStatus, error) {
+	h.adding.Lock()
+	defer h.adding.Unlock()
+	p, err := h.plugin(plugin)
+	if err != nil {
+		return TriggerStatus{}, err
+	}
+	resolved, errs := resolveTriggers([]Trigger{t}, nil)
+	if len(errs) > 0 {
+		return TriggerStatus{}, errors.Join(errs...)
+	}
+	t = resolved[0]
+	for _, path := range requestPaths(resolved) {
+		if other, taken := h.table.Load().At(path); taken && other != p {
+			return TriggerStatus{}, fmt.Errorf("path %s is plugin %s's already", path, other.Name)
+		}
+	}
+	if g := p.serving(); g != nil {
+		spec, _ := triggers.Parse(t.Spec) // resolved above
+		if err := triggers.Check(g.Value().Value(), spec); err != nil {
+			return TriggerStatus{}, err
+		}
+	}
+	if err := h.triggers.Add(p.Name, p.Args, t); err != nil {
+		return TriggerStatus{}, err
+	}
+	p.routeTriggers()
+	return h.triggerStatus(TriggerKey{Plugin: p.Name, Name: t.Name})
+}
+
+// RemoveTrigger removes a trigger that AddTrigger has added. What waits in its queue is dropped. It blocks while a handover runs.
+func (h *Host) RemoveTrigger(key TriggerKey) error {
+	h.adding.Lock()
+	defer h.adding.Unlock()
+	p, err := h.plugin(key.Plugin)
+	if err != nil {
+		return err
+	}
+	before := p.triggerRoutes()
+	if err := h.triggers.Remove(key); err != nil {
+		return err
+	}
+	h.table.Store(h.table.Load().Without("", before).With(p.Name, p.Routes, p))
+	p.routeTriggers()
+	return nil
+}
+
+// EnableTrigger enables a trigger, whatever has disabled it. The rows that were put aside when it was disabled are delivered first. It
+// blocks while a handover runs.
+func (h *Host) EnableTrigger(key TriggerKey) (TriggerStatus, error) {
+	return h.turnTrigger(key, h.triggers.Enable)
+}
+
+// DisableTrigger disables a trigger until EnableTrigger, also over restarts. Rows that wait in its queue are put aside. It blocks while a
+// handover runs.
+func (h *Host) DisableTrigger(key TriggerKey) (TriggerStatus, error) {
+	return h.turnTrigger(key, h.triggers.Disable)
+}
+
+func (h *Host) turnTrigger(key TriggerKey, turn func(TriggerKey) error) (TriggerStatus, error) {
+	h.adding.Lock()
+	defer h.adding.Unlock()
+	if err := h.Serving(); err != nil {
+		return TriggerStatus{}, err
+	}
+	if err := turn(key); err != nil {
+		return TriggerStatus{}, err
+	}
+	return h.triggerStatus(key)
+}
+
+func (h *Host) triggerStatus(key TriggerKey) (TriggerStatus, error) {
+	all := h.triggers.Status()
+	i := slices.IndexFunc(all, func(s TriggerStatus) bool { return s.Plugin == key.Plugin && s.Name == key.Name })
+	if i < 0 {
+		return TriggerStatus{}, fmt.Errorf("%w %s", ErrUnknownTrigger, key)
+	}
+	return all[i], nil
+}
+
+// Replayed is what came of ReplayTrigger.
+type Replayed = triggers.Replayed
+
+// ReplayTrigger delivers again what a trigger's plugin could not handle, and waits until that is done or ctx ends. What fails again stays.
+func (h *Host) ReplayTrigger(ctx context.Context, key TriggerKey) (Replayed, error) {
+	return h.triggers.Replay(ctx, key)
+}
