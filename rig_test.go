@@ -220,7 +220,7 @@ func (w *world) loader() *instance.Loader {
 type count struct{ N int }
 
 // descriptor returns the plugin of an image. The letter in its name says what it has: a and b have state and background
-// work, s has no state, n no handler; e exports beside calls; x has state that can't be checkpointed; v holds any value. The
+// work, s has no state, n no handler; d has no state and all handlers; e exports beside calls; x has state that can't be checkpointed; v holds any value. The
 // digit 9 means version 2 of the state. m is a memory, whose state has other fields in each image: see state_test.go. k has a
 // keep.Map.
 func (w *world) descriptor(image string) *abi.Descriptor {
@@ -239,6 +239,8 @@ func (w *world) descriptor(image string) *abi.Descriptor {
 			return &holding{basic: b, holder: &holder{}}, nil
 		case 's':
 			return b, nil
+		case 'd':
+			return &doer{b}, nil
 		case 'n':
 			return struct{}{}, nil
 		}

@@ -68,6 +68,8 @@ type pluginConfig struct {
 	Routes []string
 	Probe  sohost.ProbeMode
 	Args   map[string]string
+
+	Triggers []sohost.Trigger
 }
 
 // loadConfig reads a configuration, and over it the environment. With no file named it reads ./sohost.toml; if there is none,

@@ -47,16 +47,38 @@ func findPositions(data []byte) positions {
 	var p unstable.Parser
 	p.Reset(data)
 	var table keyPath
+	lists := map[string]int{} // of tables, by their paths: how many there were so far
 	for p.NextExpression() {
 		e := p.Expression()
 		switch e.Kind {
 		case unstable.KeyValue:
 			ps.keyValue(&p, table, e)
 		case unstable.Table, unstable.ArrayTable:
-			table = ps.keys(&p, nil, e)
+			table = ps.header(&p, lists, e)
 		}
 	}
 	return ps
+}
+
+// header notes each part of the header of a table and returns its path. In a list of tables that has the table's number, or the last
+// one's if it is only on the way.
+func (ps positions) header(p *unstable.Parser, lists map[string]int, e *unstable.Node) (at keyPath) {
+	key := e.Key()
+	var last *unstable.Node
+	for key.Next() {
+		at, last = at.with(string(key.Node().Data)), key.Node()
+		ps.note(p, at, last)
+		if n := lists[at.key()]; n > 0 && !(key.IsLast() && e.Kind == unstable.ArrayTable) {
+			at = at.with(strconv.Itoa(n - 1))
+		}
+	}
+	if e.Kind == unstable.ArrayTable {
+		path := at.key()
+		at = at.with(strconv.Itoa(lists[path]))
+		lists[path]++
+		ps.note(p, at, last)
+	}
+	return at
 }
 
 // keys notes each part of a dotted key and returns its path.

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"text/template"
 
+	"github.com/sohost/sohost"
 	"github.com/spf13/pflag"
 )
 
@@ -36,17 +37,20 @@ func TestConfigurationPage(t *testing.T) {
 type row struct{ Key, Flag, Type, Default, Help string }
 
 func configurationPage(t *testing.T) string {
-	var page struct{ Server, Plugin []row }
+	var page struct{ Server, Plugin, Trigger []row }
 	for _, s := range newConfig().settings {
 		page.Server = append(page.Server, row{s.key, s.flag(), s.value.kind, s.standard(), s.help})
 	}
 	for _, s := range new(pluginConfig).bind("NAME") {
 		flag := map[string]string{"": "NAME=FILE", "mode": ",mode=MODE", "route": ",route=/PATH", "arg.KEY": ",arg.KEY=VALUE",
-			"probe": ",probe=MODE"}[s.option]
+			"probe": ",probe=MODE", "trigger": ",trigger=SPEC"}[s.option]
 		if flag == "" {
 			t.Errorf("no example of ,%s", s.option)
 		}
 		page.Plugin = append(page.Plugin, row{s.key, flag, s.value.kind, s.standard(), s.help})
+	}
+	for _, s := range bindTrigger(new(sohost.Trigger)) {
+		page.Trigger = append(page.Trigger, row{s.key, "", s.value.kind, s.standard(), s.help})
 	}
 	tmpl, err := template.ParseFiles("testdata/configuration.md.tmpl")
 	if err != nil {

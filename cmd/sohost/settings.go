@@ -112,5 +112,8 @@ func (p *pluginConfig) bind(name string) []setting {
 				"`unwalled` lets them do all that the server may"},
 		{key: "args", option: "arg.KEY", value: asArguments(&p.Args),
 			help: "arguments for the plugin's New, which finds them in `abi.Host`"},
+		{key: "trigger", option: "trigger", value: asTriggers(&p.Triggers),
+			help: "when the plugin is called besides requests for its routes; each is a table `[[plugin.NAME.trigger]]`, see " +
+				"[triggers.md](triggers.md)"},
 	}
 }
