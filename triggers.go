@@ -51,15 +51,10 @@ func resolveTriggers(given []Trigger, errs []error) ([]Trigger, []error) {
 // requestPaths returns the paths that triggers of requests have.
 func requestPaths(of []Trigger) (paths []string) {
 	for _, t := range of {
-		if spec, err := triggers.Parse(t.Spec); err == nil && spec.Kind == triggers.Request {
-			paths = append(paths, addresses(spec.Path)...)
-		}
+		paths = append(paths, t.Paths()...)
 	}
 	return paths
 }
-
-// addresses returns the paths by which a "request:PATH" is reached: its own, and the one that InfluxDB 3 gives it.
-func addresses(path string) []string { return []string{path, triggers.EnginePath + path} }
 
 // openTriggers makes the host's triggers. What a taker knows of them comes from the giver.
 func (h *Host) openTriggers(takes bool) {
@@ -116,7 +111,7 @@ func (p *plugin) routeTriggers() {
 	h := p.host
 	table := h.table.Load()
 	for _, r := range h.triggers.Routes(p.Name) {
-		for _, path := range addresses(r.Path()) {
+		for _, path := range r.Paths() {
 			table = table.WithRoute(path, p, r)
 		}
 	}
@@ -126,7 +121,7 @@ func (p *plugin) routeTriggers() {
 // triggerRoutes returns the routes of the triggers of requests.
 func (p *plugin) triggerRoutes() (paths []string) {
 	for _, r := range p.host.triggers.Routes(p.Name) {
-		paths = append(paths, addresses(r.Path())...)
+		paths = append(paths, r.Paths()...)
 	}
 	return paths
 }

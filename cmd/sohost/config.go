@@ -8,6 +8,7 @@ import (
 	"os"
 	"path"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/sohost/sohost"
@@ -98,8 +99,9 @@ func loadConfig(file string) (*config, error) {
 
 func (c *config) names() []string { return slices.Sorted(maps.Keys(c.Plugin)) }
 
-// clashes calls bad for each route that an earlier plugin, or the same plugin, already has.
-func (c *config) clashes(bad func(name string, route int, text string)) {
+// clashes calls bad for each route that an earlier plugin, or the same plugin, already has, and for each path of a trigger that another
+// plugin has. at is the place in the plugin's table.
+func (c *config) clashes(bad func(name string, at keyPath, text string)) {
 	taken := map[string]string{}
 	for _, name := range c.names() {
 		for i, r := range c.Plugin[name].Routes {
@@ -107,9 +109,19 @@ func (c *config) clashes(bad func(name string, route int, text string)) {
 				continue // already reported
 			}
 			if other, ok := taken[path.Clean(r)]; ok {
-				bad(name, i, fmt.Sprintf("plugin %s: plugin %s already has route %s", name, other, r))
+				bad(name, keyPath{"routes", strconv.Itoa(i)}, fmt.Sprintf("plugin %s: plugin %s already has route %s", name, other, r))
 			}
 			taken[path.Clean(r)] = name
+		}
+	}
+	for _, name := range c.names() {
+		for i, t := range c.Plugin[name].Triggers {
+			for _, p := range t.Paths() {
+				if other, ok := taken[p]; ok && other != name {
+					bad(name, keyPath{"trigger", strconv.Itoa(i), "spec"}, fmt.Sprintf("plugin %s: plugin %s already has path %s", name, other, p))
+				}
+				taken[p] = name
+			}
 		}
 	}
 }

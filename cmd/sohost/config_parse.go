@@ -7,7 +7,6 @@ import (
 	"maps"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/pelletier/go-toml/v2"
@@ -88,12 +87,8 @@ func (p *parser) config(document map[string]any) *config {
 	}
 	tables := value{fromTOML: func(_ *parser, at keyPath, v any) { p.plugins(c, at, v) }}
 	p.table(nil, document, append(slices.Clone(c.settings), setting{key: "plugin", value: tables}))
-	c.clashes(func(name string, route int, text string) {
-		at := keyPath{"plugin", name, "routes"}
-		if _, known := p.at[at.with(strconv.Itoa(route)).key()]; known {
-			at = at.with(strconv.Itoa(route))
-		}
-		p.bad(at, "%s", text)
+	c.clashes(func(name string, at keyPath, text string) {
+		p.bad(append(keyPath{"plugin", name}, at...), "%s", text)
 	})
 	return c
 }

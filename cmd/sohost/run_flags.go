@@ -90,7 +90,7 @@ func (r *runFlags) addPlugins() error {
 		given[name] = true
 		r.Plugin[name] = p
 	}
-	r.clashes(func(_ string, _ int, text string) { errs = append(errs, errors.New(text)) })
+	r.clashes(func(_ string, _ keyPath, text string) { errs = append(errs, errors.New(text)) })
 	return errors.Join(errs...)
 }
 

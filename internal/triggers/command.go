@@ -200,8 +200,8 @@ func (e *Engine) Routes(plugin string) (routes []*Route) {
 	return routes
 }
 
-// Path returns the path of the requests, which begins with /.
-func (r *Route) Path() string { return r.t.spec.Path }
+// Paths returns the paths of the requests.
+func (r *Route) Paths() []string { return r.t.Paths() }
 
 // Name returns the trigger's name.
 func (r *Route) Name() string { return r.t.Name }

@@ -39,8 +39,8 @@ const (
 	maxEvery = 366 * 24 * time.Hour
 )
 
-// EnginePath is what precedes the path of a "request:PATH" in a second address of it.
-const EnginePath = "/api/v3/engine"
+// enginePath is what precedes the path of a "request:PATH" in its second address.
+const enginePath = "/api/v3/engine"
 
 const wantSpec = `want "request:PATH", "write:TABLE", "write:*", "every:DURATION" or "cron:EXPRESSION"`
 

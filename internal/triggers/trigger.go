@@ -113,6 +113,15 @@ func (t Trigger) Resolve(bad func(field, text string)) Trigger {
 	return t
 }
 
+// Paths returns the paths by which requests reach the trigger: its own, and the one that InfluxDB 3 gives it.
+func (t Trigger) Paths() []string {
+	spec, err := Parse(t.Spec)
+	if err != nil || spec.Kind != Request {
+		return nil
+	}
+	return []string{spec.Path, enginePath + spec.Path}
+}
+
 func setDefault[T comparable](field *T, value T) {
 	var zero T
 	if *field == zero {
