@@ -1,6 +1,9 @@
 package sohost
 
-import "fmt"
+import (
+	"context"
+	"fmt"
+)
 
 // commit tells the taker that the plugins are its own. Once that message is on its way, nothing here serves state
 // again, whatever fails. Callers who wait, and all who come later, are forwarded. A model of the protocol, TestModel of
