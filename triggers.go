@@ -18,6 +18,15 @@ type Trigger = triggers.Trigger
 // TriggerKey names a trigger.
 type TriggerKey = triggers.Key
 
+// ParseTriggerKey reads PLUGIN/TRIGGER.
+func ParseTriggerKey(text string) (TriggerKey, error) { return triggers.ParseKey(text) }
+
+// TriggerPolicy is what follows an error of a plugin, and MissedTimes what becomes of times that pass while no server runs.
+type (
+	TriggerPolicy = triggers.Policy
+	MissedTimes   = triggers.Missed
+)
+
 // TriggerStatus describes a trigger in a PluginStatus.
 type TriggerStatus = triggers.Status
 
@@ -179,21 +188,26 @@ func (h *Host) AddTrigger(plugin string, t Trigger) (TriggerStatus, error) {
 	return h.triggerStatus(TriggerKey{Plugin: p.Name, Name: t.Name})
 }
 
-// RemoveTrigger removes a trigger that AddTrigger has added. What waits in its queue is dropped. It blocks while a handover runs.
-func (h *Host) RemoveTrigger(key TriggerKey) error {
+// RemoveTrigger removes a trigger that AddTrigger has added, and returns what it was. What waits in its queue is dropped. It blocks while
+// a handover runs.
+func (h *Host) RemoveTrigger(key TriggerKey) (TriggerStatus, error) {
 	h.adding.Lock()
 	defer h.adding.Unlock()
 	p, err := h.plugin(key.Plugin)
 	if err != nil {
-		return err
+		return TriggerStatus{}, err
 	}
 	before := p.triggerRoutes()
-	if err := h.triggers.Remove(key); err != nil {
-		return err
+	was, err := h.triggerStatus(key)
+	if err == nil {
+		err = h.triggers.Remove(key)
+	}
+	if err != nil {
+		return TriggerStatus{}, err
 	}
 	h.table.Store(h.table.Load().Without("", before).With(p.Name, p.Routes, p))
 	p.routeTriggers()
-	return nil
+	return was, nil
 }
 
 // EnableTrigger enables a trigger, whatever has disabled it. The rows that were put aside when it was disabled are delivered first. It

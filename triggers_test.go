@@ -148,12 +148,16 @@ func TestTriggerCommands(t *testing.T) {
 		t.Error(err)
 	}
 	r.ticks("d1")
-	if err := r.RemoveTrigger(TriggerKey{Plugin: "d", Name: "request-added"}); err != nil {
+	if _, err := r.EnableTrigger(TriggerKey{Plugin: "d", Name: "request-r"}); err != nil {
+		t.Error(err)
+	}
+	r.wants("/r", "d1 by request-r with map[x:1]")
+	if _, err := r.RemoveTrigger(TriggerKey{Plugin: "d", Name: "request-added"}); err != nil {
 		t.Error(err)
 	}
 	r.wants("/added", "404 no plugin has a route for /added")
 	r.wants("/d", "d1 1")
-	if err := r.RemoveTrigger(TriggerKey{Plugin: "d", Name: "request-r"}); err == nil {
+	if _, err := r.RemoveTrigger(TriggerKey{Plugin: "d", Name: "request-r"}); err == nil {
 		t.Error("a trigger of the configuration was removed")
 	}
 }

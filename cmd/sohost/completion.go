@@ -46,3 +46,19 @@ func completeQuarantined(server clientFunc) cobra.CompletionFunc {
 		return ids, cobra.ShellCompDirectiveNoFileComp
 	}
 }
+
+// completeTriggers completes names of triggers.
+func completeTriggers(server clientFunc) cobra.CompletionFunc {
+	return func(cmd *cobra.Command, _ []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
+		client, err := server()
+		if err != nil {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+		all, _ := client.Triggers(cmd.Context()) // no server, no names
+		var names []cobra.Completion
+		for _, t := range all {
+			names = append(names, cobra.CompletionWithDesc(t.Plugin+"/"+t.Name, t.Spec))
+		}
+		return names, cobra.ShellCompDirectiveNoFileComp
+	}
+}

@@ -83,7 +83,8 @@ func (e *Engine) Enable(key Key) error {
 		e.mu.Unlock()
 		return nil
 	}
-	t.disabled, t.failed, t.notBefore = "", 0, time.Time{}
+	t.disableLocked("")
+	t.failed, t.notBefore = 0, time.Time{}
 	t.last, t.due, t.missed = time.Now(), time.Time{}, 0
 	t.pushHeldLocked(first)
 	t.nudge()

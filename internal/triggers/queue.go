@@ -80,7 +80,7 @@ func (e *Engine) Deliver(ctx context.Context, database string, seq uint64, table
 		rows, bytes = rows+rowsOf(&tables[i]), bytes+sizeOf(&tables[i])
 	}
 	for _, t := range e.writers {
-		if t.wantsLocked(seq, tables) && !t.roomLocked(rows, bytes, tables) {
+		if t.disabled == "" && t.wantsLocked(seq, tables) && !t.roomLocked(rows, bytes, tables) {
 			t.Refused++
 			return nil, fmt.Errorf("%w: %s has %d rows", ErrFull, t.key, t.rows)
 		}
@@ -90,6 +90,10 @@ func (e *Engine) Deliver(ctx context.Context, database string, seq uint64, table
 	now := time.Now()
 	for _, t := range e.writers {
 		if !t.wantsLocked(seq, tables) {
+			continue
+		}
+		if t.disabled != "" {
+			t.PassedBy++
 			continue
 		}
 		it := item{database: database, seq: seq, tables: tables, rows: rows, bytes: bytes, since: now, of: d}
@@ -103,16 +107,9 @@ func (e *Engine) Deliver(ctx context.Context, database string, seq uint64, table
 	return d, nil
 }
 
-// wantsLocked reports whether the trigger is to get a write. One that is disabled is passed by.
+// wantsLocked reports whether a write is for the trigger, and not handled yet.
 func (t *trigger) wantsLocked(seq uint64, tables []abi.Table) bool {
-	if t.spec.Table != "" && !has(tables, t.spec.Table) || seq != 0 && seq <= t.cursor {
-		return false
-	}
-	if t.disabled != "" {
-		t.PassedBy++
-		return false
-	}
-	return true
+	return len(tables) > 0 && (t.spec.Table == "" || has(tables, t.spec.Table)) && (seq == 0 || seq > t.cursor)
 }
 
 func has(tables []abi.Table, name string) bool {

@@ -182,7 +182,7 @@ func (t *trigger) judgeLocked(j *job, err error) verdict {
 	switch {
 	case err == nil || j.item != nil && j.item.replay != nil:
 		return over
-	case errors.Is(err, ErrNotCalled) && t.engine.phase != running && j.item != nil && j.item.seq == 0:
+	case errors.Is(err, ErrNotCalled) && t.engine.phase != running && j.item != nil:
 		return giveUp
 	case errors.Is(err, ErrNotCalled):
 		return postponed
@@ -248,20 +248,34 @@ func (t *trigger) settleLocked(j *job, v verdict, err, unheld error) {
 		t.notBefore = now.Add(pause(t.waits, 100*time.Millisecond, 5*time.Second))
 		return
 	case again:
+		if t.engine.phase == pausing && t.failed >= t.Attempts { // it can't be put aside either: the writer may try it elsewhere
+			t.rejectLocked(err)
+			return
+		}
 		t.failed++
 		t.waits, t.waiting = 0, ""
 		t.notBefore = now.Add(pause(t.failed, time.Second, time.Minute))
 		return
 	}
 	t.failed, t.waits, t.waiting, t.notBefore = 0, 0, "", time.Time{}
-	if j.item == nil {
+	switch {
+	case j.item == nil:
 		t.calledLocked(now)
-		return
+	case v == giveUp:
+		t.rejectLocked(err)
+	case j.item.replay != nil:
+		t.popLocked(0, err)
+	default:
+		t.popLocked(0, unheld)
 	}
-	if v != giveUp && j.item.replay == nil {
-		err = unheld
+}
+
+// rejectLocked tells all writers in the queue that their rows can't be handled here. Those in a spool are delivered again by whoever is next.
+func (t *trigger) rejectLocked(err error) {
+	t.failed = 0
+	for len(t.queue) > 0 {
+		t.popLocked(0, err)
 	}
-	t.popLocked(0, err)
 }
 
 // restLocked takes out what is left in the queue of a trigger that was disabled.

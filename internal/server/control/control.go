@@ -13,6 +13,10 @@
 //	POST /v1/handover   {"program": "FILE"}             sohost.Handover
 //	GET  /v1/quarantine                                 [generations.Quarantine]
 //	POST /v1/quarantine/lift {"image": "6b7a76b4f381"}  generations.Quarantine
+//	GET  /v1/triggers                                   [sohost.TriggerStatus]
+//	POST /v1/triggers/add {"plugin": "x", "trigger": {"spec": "every:1m"}}  sohost.TriggerStatus
+//	POST /v1/triggers/remove {"plugin": "x", "name": "every-1m"}  sohost.TriggerStatus; also enable, disable
+//	POST /v1/triggers/replay {"plugin": "x", "name": "every-1m"}  sohost.Replayed
 //
 // The supervisor listens on the socket (NewProxy) and passes requests about plugins to the worker's server (NewServer).
 //

@@ -20,6 +20,7 @@ const (
 	CodeNoRelease         Code = "no_release"           // generations.ErrNoRelease
 	CodeNothingToRollBack Code = "nothing_to_roll_back" // sohost.ErrNothingToRollBack
 	CodeNotQuarantined    Code = "not_quarantined"      // generations.ErrNotQuarantined
+	CodeUnknownTrigger    Code = "unknown_trigger"      // sohost.ErrUnknownTrigger
 	CodeHandedOver        Code = "handed_over"          // sohost.ErrHandedOver; with status 421
 	CodeStopping          Code = "stopping"             // ErrStopping
 	CodeWorkerDied        Code = "worker_died"          // the worker died over the request; with status 502
@@ -37,6 +38,7 @@ var sentinels = []struct {
 	{generations.ErrNoRelease, CodeNoRelease},
 	{sohost.ErrNothingToRollBack, CodeNothingToRollBack},
 	{generations.ErrNotQuarantined, CodeNotQuarantined},
+	{sohost.ErrUnknownTrigger, CodeUnknownTrigger},
 	{sohost.ErrHandedOver, CodeHandedOver},
 	{ErrStopping, CodeStopping},
 }

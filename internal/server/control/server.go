@@ -50,6 +50,7 @@ func NewServer(host *sohost.Host) *http.Server {
 		}
 		s.tell(w, append([]generations.Release{}, releases...), err) // [] and not null
 	})
+	s.handleTriggers(mux)
 	mux.HandleFunc("GET /v1/history", func(w http.ResponseWriter, r *http.Request) {
 		n, err := strconv.Atoi(r.URL.Query().Get("n"))
 		if err != nil || n < 1 {
