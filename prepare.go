@@ -271,6 +271,10 @@ func (c *candidate) open(ctx context.Context, path string) error {
 		}
 		return handoverFor(err, !momentary(ctx, err)) // it opened in the probe, where nothing else was open
 	}
+	if err := c.watched(PhaseNew, func() error { return c.plugin.checkArgs(image) }); err != nil {
+		row.Release()
+		return err
+	}
 	next := &loaded{id: c.move.To, label: c.move.To.Short(), since: c.move.Time, skipped: c.skips()}
 	err = c.watched(PhaseNew, func() (err error) {
 		required := c.plugin.required()

@@ -220,7 +220,7 @@ func (w *world) loader() *instance.Loader {
 type count struct{ N int }
 
 // descriptor returns the plugin of an image. The letter in its name says what it has: a and b have state and background
-// work, s has no state, n no handler; d has no state and all handlers; e exports beside calls; x has state that can't be checkpointed; v holds any value. The
+// work, s has no state, n no handler; d has no state and all handlers, and d7 takes an argument n; e exports beside calls; x has state that can't be checkpointed; v holds any value. The
 // digit 9 means version 2 of the state. m is a memory, whose state has other fields in each image: see state_test.go. k has a
 // keep.Map.
 func (w *world) descriptor(image string) *abi.Descriptor {
@@ -251,6 +251,10 @@ func (w *world) descriptor(image string) *abi.Descriptor {
 		version = 2
 	}
 	switch image[0] {
+	case 'd':
+		if image == "d7" {
+			d.Args = []abi.Arg{{Name: "n", Type: abi.ArgInt, Required: true}}
+		}
 	case 'k':
 		d.State = keep.Prototype[keeping]("keeping", 1)
 	case 'v':

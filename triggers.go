@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"slices"
 
@@ -115,6 +116,30 @@ func (p *plugin) canServeTriggers(in *instance.Instance) error {
 	return errors.Join(errs...)
 }
 
+// checkArgs compares the plugin's arguments, and those that its triggers add, with what an image says of them.
+func (p *plugin) checkArgs(image *instance.Image) error {
+	errs := []error{instance.CheckArgs(image.Args(), p.Args)}
+	if errs[0] != nil { // it would be repeated for each trigger
+		return errs[0]
+	}
+	for _, t := range p.host.triggers.Status() {
+		if t.Plugin == p.Name {
+			errs = append(errs, p.checkTriggerArgs(image, t.Trigger))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// checkTriggerArgs does so for one trigger.
+func (p *plugin) checkTriggerArgs(image *instance.Image, t Trigger) error {
+	all := p.args()
+	maps.Copy(all, t.Args)
+	if err := instance.CheckArgs(image.Args(), all); err != nil {
+		return fmt.Errorf("trigger %s: %w", t.Name, err)
+	}
+	return nil
+}
+
 // routeTriggers gives the triggers of requests their routes.
 func (p *plugin) routeTriggers() {
 	h := p.host
@@ -177,7 +202,8 @@ func (h *Host) AddTrigger(plugin string, t Trigger) (TriggerStatus, error) {
 	}
 	if g := p.serving(); g != nil {
 		spec, _ := triggers.Parse(t.Spec) // resolved above
-		if err := triggers.Check(g.Value().Value(), spec); err != nil {
+		err := errors.Join(triggers.Check(g.Value().Value(), spec), p.checkTriggerArgs(g.Value().Image(), t))
+		if err != nil {
 			return TriggerStatus{}, err
 		}
 	}

@@ -117,6 +117,39 @@ func TestTriggersRefused(t *testing.T) {
 	}
 }
 
+// TestArgs deploys an image that wants other arguments than its plugin has, or a trigger of it. Neither is loaded.
+func TestArgs(t *testing.T) {
+	for _, test := range []struct{ plugin, trigger, want string }{
+		{"x", "", "n is required; x is no argument of the plugin: it has n"},
+		{"n", "y", "trigger every-1h: wrong arguments: y is no argument"},
+		{"n", "n", "trigger every-1h: wrong arguments: n is \"-\": want a whole number"},
+		{"n", "", ""},
+	} {
+		w := newWorld(t)
+		o := w.triggering()
+		o.Plugins[0].Args = map[string]string{test.plugin: "1"}
+		o.Plugins[0].Triggers = []Trigger{{Spec: "every:1h"}}
+		if test.trigger != "" {
+			o.Plugins[0].Triggers[0].Args = map[string]string{test.trigger: "-"}
+		}
+		r := w.host(o)
+		_, err := r.deploy("d7")
+		if test.want == "" {
+			if err != nil {
+				t.Error(err)
+			}
+			if _, err := r.AddTrigger("d", Trigger{Spec: "write:*", Args: map[string]string{"n": "no"}}); err == nil {
+				t.Error("a trigger with wrong arguments was added")
+			}
+			continue
+		}
+		if refused := r.refusal(err, "d", PhaseNew); !strings.Contains(refused.Message, test.want) {
+			t.Errorf("refused: %s\nwant: %s", refused.Message, test.want)
+		}
+		r.wants("/d", "d1 1")
+	}
+}
+
 // TestTriggerCommands adds, disables, enables and removes triggers, all of which outlasts a restart.
 func TestTriggerCommands(t *testing.T) {
 	w := newWorld(t)

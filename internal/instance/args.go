@@ -1,0 +1,94 @@
+package instance
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/sohost/sohost/abi"
+)
+
+// ErrArgs is returned when a plugin is configured with other arguments than its Descriptor describes.
+var ErrArgs = errors.New("wrong arguments")
+
+// Args returns what the Descriptor says of the plugin's arguments; nil if it says nothing.
+func (im *Image) Args() []abi.Arg { return im.descriptor.Args }
+
+// CheckArgs compares arguments with their description. Its error matches ErrArgs and lists everything that is wrong. Without a description
+// anything is right.
+func CheckArgs(described []abi.Arg, given map[string]string) error {
+	if described == nil {
+		return nil
+	}
+	var wrong, known []string
+	for _, a := range described {
+		known = append(known, a.Name)
+		text, has := given[a.Name]
+		if !has && a.Required {
+			wrong = append(wrong, fmt.Sprintf("%s is required%s", a.Name, inBrackets(a.Help)))
+		}
+		if has {
+			if fault := faultOf(a, text); fault != "" {
+				wrong = append(wrong, fmt.Sprintf("%s is %q: %s%s", a.Name, text, fault, inBrackets(a.Help)))
+			}
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(given)) {
+		if !slices.Contains(known, name) {
+			wrong = append(wrong, fmt.Sprintf("%s is no argument of the plugin: it has %s", name, listed(known)))
+		}
+	}
+	if len(wrong) == 0 {
+		return nil
+	}
+	return fmt.Errorf("%w: %s; correct args in the configuration", ErrArgs, strings.Join(wrong, "; "))
+}
+
+// faultOf returns what is wrong with the text of an argument, or "".
+func faultOf(a abi.Arg, text string) string {
+	if len(a.Choices) > 0 && !slices.Contains(a.Choices, text) {
+		return "want " + listed(a.Choices)
+	}
+	var err error
+	want := ""
+	switch a.Type {
+	case abi.ArgInt:
+		want = "a whole number"
+		_, err = strconv.ParseInt(text, 0, 64)
+	case abi.ArgFloat:
+		want = "a number"
+		_, err = strconv.ParseFloat(text, 64)
+	case abi.ArgBool:
+		want = "true or false"
+		_, err = strconv.ParseBool(text)
+	case abi.ArgDuration:
+		want = "a duration such as 10s"
+		_, err = time.ParseDuration(text)
+	}
+	if err != nil {
+		return "want " + want
+	}
+	return ""
+}
+
+func listed(names []string) string {
+	switch n := len(names); n {
+	case 0:
+		return "none"
+	case 1:
+		return names[0]
+	default:
+		return strings.Join(names[:n-1], ", ") + " or " + names[n-1]
+	}
+}
+
+func inBrackets(text string) string {
+	if text == "" {
+		return ""
+	}
+	return " (" + text + ")"
+}
