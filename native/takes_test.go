@@ -96,7 +96,10 @@ func TestProgramSymbols(t *testing.T) {
 	if err := os.Rename(source, old); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := process.program.lacks([]string{"go_a"}); err == nil || !strings.Contains(err.Error(), "replaced") {
+	if missing, err := process.program.lacks([]string{"go_a"}); len(missing) > 0 || err != nil {
+		t.Errorf("what it was found to define, %v is missing (%v)", missing, err)
+	}
+	if _, err := process.program.lacks([]string{"go_a", "go_b"}); err == nil || !strings.Contains(err.Error(), "replaced") {
 		t.Errorf("of another file: %v", err)
 	}
 }

@@ -18,6 +18,7 @@ func planOf(t *testing.T, opts Options) *plan {
 	if err != nil {
 		t.Fatal(err)
 	}
+	opts.watch = &stopwatch{} // nobody asks
 	_, p, err := prepare(context.Background(), opts)
 	if err != nil {
 		t.Fatal(err)
