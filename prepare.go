@@ -75,25 +75,6 @@ func (c *candidate) suspect() blame.Suspect {
 	return blame.Suspect{Plugin: c.plugin.Name, Image: c.move.To}
 }
 
-// failure is the reason why a candidate can't serve.
-type failure struct {
-	candidate     *candidate
-	phase         Phase
-	needsHandover bool // the image may load in a process that hasn't opened what this one has
-	err           error
-}
-
-func (f *failure) Error() string { return f.err.Error() }
-func (f *failure) Unwrap() error { return f.err }
-
-// refusal returns the failure as a Refusal, the form in which it is reported.
-func (f *failure) refusal() *Refusal {
-	c := f.candidate
-	return Refusal{
-		Plugin: c.plugin.Name, Source: c.file, Image: c.move.To, Serves: c.move.From, Time: c.move.Time, Changed: c.move.Changed,
-	}.because(f.phase, f.err)
-}
-
 // step runs a phase and adds its duration to the candidate's. An error becomes a failure of that phase.
 func (c *candidate) step(phase Phase, do func() error) error {
 	if err := c.move.Phases.timed(phase, do); err != nil {
@@ -314,10 +295,4 @@ func (c *candidate) closeLate(in *instance.Instance) {
 	h := c.plugin.host
 	err := h.end(context.Background(), in)
 	h.log.Warn("New returned too late: its instance was closed", "plugin", c.plugin.Name, "generation", c.move.To.Short(), "err", err)
-}
-
-// momentary reports whether an error says nothing about the image: the file was being written, or ctx, which is the
-// caller's, has ended. It is worth another try and not recorded as a refusal.
-func momentary(ctx context.Context, err error) bool {
-	return ctx.Err() != nil || errors.Is(err, generations.ErrChanged)
 }
