@@ -29,6 +29,7 @@ type config struct {
 	Plugins string // a directory whose *.so files are served
 
 	Keep            int
+	Writes          bool
 	Poll            bool
 	AnyOwner        bool
 	OutsideLinks    bool

@@ -69,6 +69,7 @@ func serve(ctx context.Context, r *runFlags, log *slog.Logger) error {
 	s := supervisor.New(supervisor.Options{
 		Start: worker.Start{
 			Options: r.options(), LogFormat: r.logFormat, Verbose: r.verbose, ShutdownTimeout: r.ShutdownTimeout,
+			Writes:  r.Writes,
 			Clients: worker.ClientLimits{Header: r.HeaderTimeout, Body: r.BodyTimeout, Idle: r.IdleTimeout},
 		},
 		Public: open.public, PublicStays: open.publicStays, Control: open.control, ControlPath: open.controlPath,

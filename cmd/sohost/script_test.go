@@ -66,6 +66,7 @@ func TestScripts(t *testing.T) {
 			"await":      cmdAwait,
 			"terminate":  cmdTerminate,
 			"get":        cmdGet,
+			"post":       cmdPost,
 			"json":       cmdJSON,
 			"capture":    cmdCapture,
 			"replace":    cmdReplace,
@@ -109,6 +110,18 @@ func cmdGet(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	ts.Stdout().Write(body)
 	fmt.Fprintf(ts.Stdout(), "Sohost-Generation: %s\n", resp.Header.Get("Sohost-Generation"))
+}
+
+func cmdPost(ts *testscript.TestScript, neg bool, args []string) {
+	arguments(ts, neg, args, "post URL FILE", 2)
+	client := http.Client{Timeout: patience}
+	resp, err := client.Post(args[0], "text/plain", strings.NewReader(ts.ReadFile(args[1])))
+	ts.Check(err)
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	ts.Check(err)
+	fmt.Fprintln(ts.Stdout(), resp.Status)
+	ts.Stdout().Write(body)
 }
 
 func cmdJSON(ts *testscript.TestScript, neg bool, args []string) {

@@ -243,6 +243,9 @@ func (e *Engine) Resume() {
 	}
 }
 
+// endGrace is how long End waits if ctx has ended: goroutines need a moment even when no call runs.
+const endGrace = 100 * time.Millisecond
+
 // End ends the engine: what waits gets the error. Calls that run are waited for until ctx ends, and then their contexts end, too. Unless
 // the triggers go on elsewhere, save is set.
 func (e *Engine) End(ctx context.Context, why error, save bool) error {
@@ -270,7 +273,11 @@ func (e *Engine) End(ctx context.Context, why error, save bool) error {
 	select {
 	case <-done:
 	case <-ctx.Done():
-		err = fmt.Errorf("calls of triggers have not returned: %w", context.Cause(ctx))
+		select {
+		case <-done:
+		case <-time.After(endGrace):
+			err = fmt.Errorf("calls of triggers have not returned: %w", context.Cause(ctx))
+		}
 	}
 	e.cancel(why)
 	if save && begun {

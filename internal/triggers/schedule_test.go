@@ -176,3 +176,26 @@ func TestQuietSchedule(t *testing.T) {
 		r.end()
 	})
 }
+
+// TestEndLate ends when there is no time left. That is no error unless a call runs, whose context then ends.
+func TestEndLate(t *testing.T) {
+	in(t, func(r *rig) {
+		late, cancel := context.WithCancel(r.t.Context())
+		cancel()
+		for range 20 {
+			r.engine(Trigger{Spec: "every:1h"})
+			if err := r.End(late, errTest, true); err != nil {
+				t.Fatal(err)
+			}
+		}
+		r.schedule = func(ctx context.Context, _ abi.Tick) error {
+			<-ctx.Done()
+			return ctx.Err()
+		}
+		r.engine(Trigger{Spec: "every:1s"})
+		time.Sleep(1500 * time.Millisecond)
+		if err := r.End(late, errTest, true); err == nil {
+			t.Error("a call was cut off, and nothing was said")
+		}
+	})
+}

@@ -53,6 +53,9 @@ type Start struct {
 	ShutdownTimeout time.Duration  `json:"shutdown_timeout"`
 	Clients         ClientLimits   `json:"clients,omitzero"`
 	Takes           bool           `json:"takes,omitempty"`
+
+	// Writes has the worker serve the endpoints to which clients of InfluxDB write.
+	Writes bool `json:"writes,omitempty"`
 }
 
 // ClientLimits bound what a client holds that does nothing.

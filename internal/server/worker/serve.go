@@ -118,11 +118,15 @@ func (s *server) begin(w *worker) (failed <-chan error) {
 	s.listener = files.Listener(s.listener, 1)
 	s.inherited, s.forwarded = conns.NewQueue(s.listener.Addr()), conns.NewQueue(s.listener.Addr())
 	errorLog := slog.NewLogLogger(w.log.Handler(), slog.LevelWarn)
+	var handler http.Handler = s.host
+	if w.start.Writes {
+		handler = pointed(s.host)
+	}
 	s.public = &http.Server{
-		Handler: bounded(w.start.Clients.Body, s.host), ConnState: s.accepted.ConnState, ErrorLog: errorLog,
+		Handler: bounded(w.start.Clients.Body, handler), ConnState: s.accepted.ConnState, ErrorLog: errorLog,
 		ReadHeaderTimeout: w.start.Clients.Header, IdleTimeout: w.start.Clients.Idle,
 	}
-	s.forward = &http.Server{Handler: onBehalf(s.host), ErrorLog: errorLog}
+	s.forward = &http.Server{Handler: onBehalf(handler), ErrorLog: errorLog}
 	s.control = control.NewServer(s.host)
 	errs := make(chan error, 4)
 	for _, serve := range []struct {
