@@ -23,11 +23,11 @@ type developing struct {
 	exited chan struct{}
 }
 
-// develop starts `sohost dev` for a plugin and a server.
-func develop(t testing.TB, s *source, p place) *developing {
+// develop starts `sohost dev` for a plugin and a server, with variables in its environment.
+func develop(t testing.TB, s *source, p place, env ...string) *developing {
 	t.Helper()
 	cmd := exec.Command(tool, "dev", "--host", server, "--output", filepath.Join(p.plugins, s.name+".so"), "--control", p.control, s.dir)
-	cmd.Dir = p.dir
+	cmd.Dir, cmd.Env = p.dir, append(os.Environ(), env...)
 	r, w := io.Pipe()
 	cmd.Stdout, cmd.Stderr, cmd.WaitDelay = w, w, patience
 	if err := cmd.Start(); err != nil {
@@ -202,6 +202,51 @@ func TestDevManySaves(t *testing.T) {
 		if e.Kind == generations.KindRefuse {
 			t.Errorf("refused: %s", e.Detail)
 		}
+	}
+}
+
+// TestDevSaveIsUndone saves another text just before a file is compiled, and the first one again just after. The image has the other text
+// then, while the file is what it was when the build began.
+func TestDevSaveIsUndone(t *testing.T) {
+	t.Parallel()
+	src := newSource(t, "hello")
+	file, dir := filepath.Join(src.dir, "hello.go"), t.TempDir()
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	real, err := exec.LookPath("go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, content := range map[string]string{
+		"first":  string(text),
+		"second": strings.Replace(string(text), `greeting = "hello"`, `greeting = "hi"`, 1),
+		"bin/go": fmt.Sprintf(`#!/bin/sh
+if [ "$1" != build ] || ! mv %[2]q/second %[3]q 2>/dev/null; then
+	exec %[1]q "$@"
+fi
+%[1]q "$@"
+code=$?
+mv %[2]q/first %[3]q
+exit $code
+`, real, dir, file),
+	} {
+		name = filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(name, []byte(content), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	p := newPlace(t)
+	server := p.start(t, "--plugins", p.plugins)
+	dev := develop(t, src, p, "PATH="+filepath.Join(dir, "bin")+":"+os.Getenv("PATH"))
+	dev.await(" live: ")
+	dev.await(" live: ")
+	if body, _ := server.get("/hello"); !strings.HasPrefix(body, "hello from generation") {
+		t.Errorf("the server answers %q", body)
 	}
 }
 

@@ -23,9 +23,9 @@ type sourceFile struct {
 	settled bool // it was read long enough after the change that another would have had another time
 }
 
-// read reads what is in the watched directories now, and reports whether that differs from the last time. Files whose times haven't changed
-// aren't read again.
-func (c *sourceFiles) read(dirs map[string]*watch.Target) (changed bool) {
+// read reads what is in the watched directories now, and reports whether that differs from the last time, and whether any file has been
+// written since, if only with what it held. Files whose times haven't changed aren't read again.
+func (c *sourceFiles) read(dirs map[string]*watch.Target) (changed, written bool) {
 	now := make(sourceFiles)
 	for dir := range dirs {
 		entries, err := os.ReadDir(dir)
@@ -39,7 +39,7 @@ func (c *sourceFiles) read(dirs map[string]*watch.Target) (changed bool) {
 				continue
 			}
 			f := sourceFile{inode: st.Ino, size: st.Size, changed: time.Unix(st.Ctim.Unix())}
-			if before, ok := (*c)[file]; ok && before.inode == f.inode && before.size == f.size && before.changed.Equal(f.changed) && before.settled {
+			if before, ok := (*c)[file]; ok && before.isSameWrite(f) && before.settled {
 				f = before
 			} else {
 				f.settled = time.Since(f.changed) > clockSlack
@@ -50,9 +50,15 @@ func (c *sourceFiles) read(dirs map[string]*watch.Target) (changed bool) {
 			now[file] = f
 		}
 	}
-	same := maps.EqualFunc(*c, now, func(a, b sourceFile) bool { return a.sum == b.sum })
+	changed = !maps.EqualFunc(*c, now, func(a, b sourceFile) bool { return a.sum == b.sum })
+	written = !maps.EqualFunc(*c, now, sourceFile.isSameWrite)
 	*c = now
-	return !same
+	return changed, written
+}
+
+// isSameWrite reports whether nothing suggests that the file has been written between a and b.
+func (a sourceFile) isSameWrite(b sourceFile) bool {
+	return a.inode == b.inode && a.size == b.size && a.changed.Equal(b.changed)
 }
 
 // clockSlack is more than a tick of the kernel's clock, which gives files their times.

@@ -69,13 +69,15 @@ func (d *developer) run(ctx context.Context, report func(cycle)) error {
 			return err
 		}
 		// What wasn't built or deployed is tried again by any save.
-		if changed := d.content.read(d.watched); changed || !good {
+		if changed, _ := d.content.read(d.watched); changed || !good {
 			c := d.cycle(ctx, saved)
 			if ctx.Err() != nil {
 				return nil
 			}
 			report(c)
-			good = c.Error == ""
+			// What was written during the build, and back, may be in the image.
+			_, written := d.content.read(d.watched)
+			good = c.Error == "" && !written
 		}
 		select {
 		case saved = <-d.saved:

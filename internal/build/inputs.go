@@ -19,7 +19,7 @@ import (
 // or belongs to the toolchain doesn't change.
 type inputs struct {
 	Packages []string // directories: the names in them and the shapes of the sources count
-	Trees    []string // directories with embedded files: all names in them and below count
+	Trees    []string // directories from which files are or could be embedded: all names in them and below count
 	Files    []string // whose content counts, or that they aren't there
 }
 
@@ -31,10 +31,8 @@ func inputsOf(s *surveyed) inputs {
 			continue
 		}
 		packages[p.Dir] = true
-		for _, name := range p.EmbedFiles {
-			if top, _, below := strings.Cut(name, "/"); below {
-				trees[filepath.Join(p.Dir, top)] = true
-			}
+		for _, tree := range embedTrees(p) {
+			trees[tree] = true
 		}
 		for m := p.Module; m != nil; m = m.Replace {
 			modules = append(modules, m.GoMod)

@@ -25,7 +25,7 @@ type listed struct {
 	Error      *listedError
 
 	GoFiles, CgoFiles, CFiles, CXXFiles, MFiles, HFiles, FFiles, SFiles []string
-	SwigFiles, SwigCXXFiles, SysoFiles, EmbedFiles                      []string
+	SwigFiles, SwigCXXFiles, SysoFiles, EmbedFiles, EmbedPatterns       []string
 
 	CgoCFLAGS, CgoCPPFLAGS, CgoLDFLAGS, CgoPkgConfig []string
 }

@@ -28,7 +28,7 @@ type memo struct {
 }
 
 // memoVersion is part of each memo's name. Increment it when a memo holds anything else, or depends on anything else.
-const memoVersion = "1"
+const memoVersion = "2"
 
 // memoKey identifies what was asked. It is "" if the answer can't be kept: nothing is known of a go command that is a script, and flags may
 // name other files.

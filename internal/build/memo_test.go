@@ -24,10 +24,11 @@ func memoFixture(t *testing.T) (*fixture, func() Options) {
 	t.Setenv("XDG_CACHE_HOME", t.TempDir())
 	f := unpack(t, "versions")
 	f.edit("plugin/main.go", `"context"`, "\"context\"\n\t_ \"embed\"")
-	f.edit("plugin/main.go", "func main()", "//go:embed data\nvar x string\n\nfunc main()")
+	f.edit("plugin/main.go", "func main()", "//go:embed data d*/*.txt\nvar x string\n\nfunc main()")
 	f.edit("plugin/main.go", "var x string", "var x embed.FS")
 	f.edit("plugin/main.go", `_ "embed"`, `"embed"`)
 	write(t, filepath.Join(f.dir, "plugin/data/x.txt"), "x")
+	noError(t, os.Mkdir(filepath.Join(f.dir, "plugin/docs"), 0o755))
 	output := filepath.Join(t.TempDir(), "plugin.so")
 	return f, func() Options {
 		o := f.options("./plugin")
@@ -92,7 +93,8 @@ func TestMemo(t *testing.T) {
 		{"a file less", func() { noError(t, os.Remove(filepath.Join(f.dir, "plugin/more.go"))) }, options, false},
 		{"an embedded file", func() { write(t, filepath.Join(f.dir, "plugin/data/deep/y.txt"), "y") }, options, false},
 		{"the content of an embedded file", func() { write(t, filepath.Join(f.dir, "plugin/data/x.txt"), "other") }, options, true},
-		{"what is embedded", func() { f.edit("plugin/main.go", "//go:embed data", "//go:embed data/x.txt") }, options, false},
+		{"a file that a pattern matches", func() { write(t, filepath.Join(f.dir, "plugin/docs/x.txt"), "x") }, options, false},
+		{"what is embedded", func() { f.edit("plugin/main.go", "//go:embed data d*/*.txt", "//go:embed data/x.txt") }, options, false},
 		{"a line of a package that it imports", func() { f.edit("sub/sub.go", `"a"`, `"b"`) }, options, true},
 		{"an import of a package that it imports", func() { f.edit("sub/sub.go", "package sub", "package sub\n\nimport _ \"sort\"") }, options, false},
 		{"go.mod", func() { f.edit("go.mod", "go 1.", "// text\ngo 1.") }, options, false},

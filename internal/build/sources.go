@@ -8,8 +8,8 @@ import (
 )
 
 // Sources returns the directories whose files go into a plugin and may change: those of its packages outside the module
-// cache, of the files they embed and of their C code, and those of the go.mod or go.work in force. They are absolute
-// and sorted. Subdirectories are not included unless they are listed themselves.
+// cache, of the files they embed or would embed if there were any, of their C code, and those of the go.mod or go.work in force. They
+// are absolute and sorted. Subdirectories are not included unless they are listed themselves.
 //
 // It also works for packages with errors, as far as their imports can be read. It starts no compiler, but blocks until the go
 // command has listed the packages or ctx ends.
@@ -33,8 +33,10 @@ func Sources(ctx context.Context, opts Options) ([]string, error) {
 			continue
 		}
 		dirs[p.Dir] = true
-		for _, name := range p.EmbedFiles {
-			dirs[filepath.Dir(filepath.Join(p.Dir, name))] = true
+		for _, tree := range embedTrees(p) {
+			if err := addBelow(tree, dirs); err != nil {
+				return nil, err
+			}
 		}
 		names, err := cFiles(p, s.env.GOMODCACHE)
 		if err != nil {

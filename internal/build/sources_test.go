@@ -16,8 +16,13 @@ import (
 func TestSources(t *testing.T) {
 	f := unpack(t, "versions")
 	f.edit("plugin/main.go", `"context"`, "\"context\"\n\t_ \"embed\"")
-	f.edit("plugin/main.go", "func main()", "//go:embed data/x.txt\nvar x string\n\nfunc main()")
+	f.edit("plugin/main.go", "func main()", "//go:embed data/x.txt more?/*.txt\nvar x embed.FS\n\nfunc main()")
+	f.edit("plugin/main.go", `_ "embed"`, `"embed"`)
 	write(t, filepath.Join(f.dir, "plugin/data/x.txt"), "x")
+	write(t, filepath.Join(f.dir, "plugin/more1/x.txt"), "x")
+	for _, dir := range []string{"more2", "data/deep"} { // empty still
+		noError(t, os.Mkdir(filepath.Join(f.dir, "plugin", dir), 0o755))
+	}
 	f.edit("sub/sub.go", `"a"`, "undefined") // the sources need not be right
 	dirs := func(pkg string) []string {
 		t.Helper()
@@ -33,7 +38,7 @@ func TestSources(t *testing.T) {
 		}
 		return inside
 	}
-	if diff := cmp.Diff([]string{".", "lib", "plugin", "plugin/data", "plugin/own", "sub"}, dirs("./plugin")); diff != "" {
+	if diff := cmp.Diff([]string{".", "lib", "plugin", "plugin/data", "plugin/data/deep", "plugin/more1", "plugin/more2", "plugin/own", "sub"}, dirs("./plugin")); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
