@@ -2,11 +2,16 @@ package sohost
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/sohost/sohost/abi"
 )
@@ -19,7 +24,7 @@ func (d *doer) HandleBatch(ctx context.Context, b *abi.Batch) error {
 }
 
 func (d *doer) HandleSchedule(ctx context.Context, t abi.Tick) error {
-	return d.w.did(ctx, "%s tick", d.image)
+	return d.w.did(ctx, "%s tick %d", d.image, t.Due.UnixMilli())
 }
 
 func (d *doer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -241,6 +246,79 @@ func TestTriggersHandover(t *testing.T) {
 	}
 	next.deliver("x")
 	next.wants("/added", "d1 by request-added with map[]")
+}
+
+// TestTriggersOnce hands over again and again under writers. Each write is handled once, whoever took it, and each time is called for once.
+func TestTriggersOnce(t *testing.T) {
+	w := newWorld(t)
+	w.file("d", "d1")
+	o, lock := w.giverOptions("d")
+	o.Plugins[0].Triggers = []Trigger{{Spec: "every:100ms"}, {Spec: "write:*"}}
+	var serves atomic.Pointer[Host]
+	r := w.host(o)
+	serves.Store(r.Host)
+	stop := make(chan struct{})
+	var writers sync.WaitGroup
+	var written atomic.Int64
+	for range 4 {
+		writers.Go(func() {
+			for {
+				select {
+				case <-stop:
+					return
+				default:
+				}
+				d, err := serves.Load().Deliver(context.Background(), "db", 0, []abi.Table{{Name: "x"}})
+				if errors.Is(err, ErrHandedOver) { // nothing of it was taken
+					time.Sleep(time.Millisecond) // until the next one is known
+					continue
+				}
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				if <-d.Done(); d.Err() != nil {
+					t.Error(d.Err())
+				}
+				written.Add(1)
+			}
+		})
+	}
+	var ticks, batches []string
+	for range 5 {
+		had := written.Load()
+		eventually(t, "writes", func() bool { return written.Load() > had+20 })
+		next, _, gave, took := r.handover(t.Context(), lock, GiveOptions{})
+		if gave != nil || took != nil {
+			t.Fatal(gave, took)
+		}
+		r = next
+		serves.Store(r.Host)
+	}
+	close(stop)
+	writers.Wait()
+	w.mu.Lock()
+	for _, e := range w.events {
+		switch f := strings.Fields(e); f[1] {
+		case "tick":
+			ticks = append(ticks, f[2])
+		case "batch":
+			batches = append(batches, e)
+		}
+	}
+	w.mu.Unlock()
+	if int64(len(batches)) != written.Load() {
+		t.Errorf("%d writes were acknowledged, and %d handled", written.Load(), len(batches))
+	}
+	slices.Sort(ticks)
+	if once := slices.Compact(slices.Clone(ticks)); len(once) != len(ticks) {
+		t.Errorf("a time was called for twice: %v", ticks)
+	}
+	for _, s := range r.Triggers() {
+		if s.Spec == "every:100ms" && s.Runs != int64(len(ticks)) && s.Runs != int64(len(ticks))+1 {
+			t.Errorf("%d runs are counted, and %d were made", s.Runs, len(ticks))
+		}
+	}
 }
 
 func (r *rig) triggerRuns(name string) int64 {
