@@ -3,12 +3,12 @@ module github.com/sohost/sohost
 go 1.26.0
 
 require (
-	github.com/ClusterCockpit/cc-line-protocol/v2 v2.4.0
 	github.com/coreos/go-systemd/v22 v22.7.0
 	github.com/fxamacker/cbor/v2 v2.10.0
 	github.com/google/go-cmp v0.7.0
 	github.com/google/renameio/v2 v2.0.2
 	github.com/influxdata/line-protocol-corpus v0.0.0-20210922080147-aa28ccfb8937
+	github.com/influxdata/line-protocol/v2 v2.2.1
 	github.com/lmittmann/tint v1.2.1
 	github.com/netresearch/go-cron v0.9.1
 	github.com/pelletier/go-toml/v2 v2.4.3

@@ -34,7 +34,7 @@ var importRules = []importRule{
 	{"generations", "golang.org/x/sys github.com/google/renameio/v2", "it stores bytes and counts references"},
 
 	{"internal/cache", "abi", "it only stores values"},
-	{"internal/lineprotocol", "abi abi/rows github.com/ClusterCockpit/cc-line-protocol", "it reads and writes texts"},
+	{"internal/lineprotocol", "abi abi/rows github.com/influxdata/line-protocol", "it reads and writes texts"},
 	{"internal/inflight", "generations golang.org/x/sys", "it counts calls and makes none"},
 	{"internal/crash", "generations native internal/inflight", "it reads crash reports and decides nothing"},
 	{"internal/fault", "", "everything that can fail between processes asks it"},

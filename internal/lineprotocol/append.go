@@ -5,7 +5,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/ClusterCockpit/cc-line-protocol/v2/lineprotocol"
+	"github.com/influxdata/line-protocol/v2/lineprotocol"
 
 	"github.com/sohost/sohost/abi"
 	"github.com/sohost/sohost/abi/rows"

@@ -19,7 +19,7 @@ import (
 // TestCorpus reads the texts of InfluxData's corpus, which come from fuzzing the parsers of InfluxDB, Telegraf and others, and compares verdicts and
 // points with those recorded in the library that parses here. What is different on purpose is a key that comes twice, and one named time.
 func TestCorpus(t *testing.T) {
-	dir, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", "github.com/ClusterCockpit/cc-line-protocol/v2").Output()
+	dir, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", "github.com/influxdata/line-protocol/v2").Output()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,5 +1,5 @@
 // Package lineprotocol turns line protocol, the text in which points are written to InfluxDB, into tables of package abi, and back. The syntax is
-// that of github.com/ClusterCockpit/cc-line-protocol, a maintained fork of InfluxData's package.
+// that of InfluxData's own package.
 package lineprotocol
 
 import (
@@ -12,7 +12,7 @@ import (
 	"time"
 	"unsafe"
 
-	"github.com/ClusterCockpit/cc-line-protocol/v2/lineprotocol"
+	"github.com/influxdata/line-protocol/v2/lineprotocol"
 
 	"github.com/sohost/sohost/abi"
 	"github.com/sohost/sohost/abi/rows"
@@ -214,8 +214,11 @@ func (p *parser) bad(err error) {
 
 // endsEarly reports whether an error of the decoder's means a line that ends before its fields. Clients know another text for that.
 func endsEarly(text string) bool {
-	return strings.HasPrefix(text, "expected tag key or field but found") || text == "expected field key but none found" ||
-		text == `invalid character '\n' found at start of field key`
+	switch text {
+	case "empty tag name", "expected field key but none found", `invalid character '\n' found at start of field key`:
+		return true
+	}
+	return strings.HasPrefix(text, "expected tag key or field but found")
 }
 
 // lineOf returns the beginning of a line.
