@@ -35,13 +35,13 @@ func TestCurrent(t *testing.T) {
 			t.Fatal(err)
 		}
 		lines := strings.Split(string(is), "\n")
-		inSyscall := false
+		differs := false
 		for line := range strings.Lines(string(want)) {
 			line = strings.TrimSuffix(line, "\n")
 			if strings.HasPrefix(line, "\t// ") {
-				inSyscall = line == "\t// syscall"
+				differs = line == "\t// syscall" || line == "\t// runtime/cgo" // which differ between architectures, or without a C compiler for them
 			}
-			if !inSyscall && !strings.HasPrefix(line, "//go:build") && !slices.Contains(lines, line) {
+			if !differs && !strings.HasPrefix(line, "//go:build") && !slices.Contains(lines, line) {
 				t.Errorf("%s lacks %q: run go generate ./native/...", w[1], line)
 			}
 		}
