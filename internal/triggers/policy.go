@@ -1,0 +1,168 @@
+package triggers
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"time"
+)
+
+// verdict is what follows a call.
+type verdict int
+
+const (
+	over      verdict = iota // the call is done with, with or without an error
+	again                    // it is made again
+	postponed                // it wasn't made, and is made later
+	setAside                 // it is put aside
+	disable                  // it is put aside, and the trigger disabled
+	giveUp                   // the writer is told that it wasn't made
+)
+
+// judgeLocked returns what follows.
+func (t *trigger) judgeLocked(j *job, err error) verdict {
+	var p interface{ Permanent() bool }
+	switch {
+	case err == nil || j.item != nil && j.item.replay != nil:
+		return over
+	case errors.Is(err, ErrNotCalled) && t.engine.phase != running && j.item != nil:
+		return giveUp
+	case errors.Is(err, ErrNotCalled):
+		return postponed
+	case t.OnError == Disable:
+		return disable
+	case t.OnError == Log:
+		return over
+	case t.failed+1 >= t.Attempts || errors.As(err, &p) && p.Permanent():
+		return setAside
+	}
+	return again
+}
+
+// after does what follows a call, according to the error policy.
+func (t *trigger) after(j *job, err error) {
+	e := t.engine
+	e.mu.Lock()
+	took := time.Since(t.began)
+	v := t.judgeLocked(j, err)
+	t.noteLocked(v, err, took)
+	aside := v == setAside || v == disable && j.item != nil
+	e.mu.Unlock()
+	t.log(j, v, err)
+	var unheld error // for the writer: nobody has what it wrote
+	if aside {
+		lost := t.setAside(j, err, v == disable)
+		if lost != nil && v == setAside {
+			e.o.Logger.Error("trigger: what the plugin couldn't handle can't be put aside: it is tried again",
+				"plugin", t.key.Plugin, "trigger", t.Name, "err", lost)
+			v = again
+		} else if lost != nil {
+			e.o.Logger.Error("trigger: what the plugin couldn't handle can't be put aside", "plugin", t.key.Plugin, "trigger", t.Name, "err", lost)
+			unheld = err
+		}
+	}
+	if v == over && j.item != nil && j.item.letter != "" && (err == nil || j.item.replay == nil) {
+		t.letters.discard(j.item.letter)
+	}
+	e.mu.Lock()
+	if v == disable {
+		t.disableLocked(fmt.Sprintf("after an error: %v", err))
+	}
+	t.settleLocked(j, v, err, unheld)
+	rest := t.restLocked(v)
+	t.busy = false
+	e.tellLocked()
+	e.mu.Unlock()
+	if v == disable {
+		t.hold(rest, err)
+		if err := e.save(false); err != nil {
+			e.o.Logger.Error("trigger: that it is disabled can't be saved: a restart enables it", "plugin", t.key.Plugin, "trigger", t.Name, "err", err)
+		}
+	}
+}
+
+// settleLocked takes what was called for out of the way, or notes when it is tried again.
+func (t *trigger) settleLocked(j *job, v verdict, err, unheld error) {
+	now := time.Now()
+	switch v {
+	case postponed:
+		t.waits++
+		t.waiting = err.Error()
+		t.notBefore = now.Add(pause(t.waits, 100*time.Millisecond, 5*time.Second))
+		return
+	case again:
+		if t.engine.phase == pausing && t.failed >= t.Attempts { // it can't be put aside either: the writer may try it elsewhere
+			t.rejectLocked(err)
+			return
+		}
+		t.failed++
+		t.waits, t.waiting = 0, ""
+		t.notBefore = now.Add(pause(t.failed, time.Second, time.Minute))
+		return
+	}
+	t.failed, t.waits, t.waiting, t.notBefore = 0, 0, "", time.Time{}
+	switch {
+	case j.item == nil:
+		t.calledLocked(now)
+	case v == giveUp:
+		t.rejectLocked(err)
+	case j.item.replay != nil:
+		t.popLocked(0, err)
+	default:
+		t.popLocked(0, unheld)
+	}
+}
+
+// rejectLocked tells all writers in the queue that their rows can't be handled here. Those in a spool are delivered again by whoever is next.
+func (t *trigger) rejectLocked(err error) {
+	t.failed = 0
+	for len(t.queue) > 0 {
+		t.popLocked(0, err)
+	}
+}
+
+// restLocked takes out what is left in the queue of a trigger that was disabled.
+func (t *trigger) restLocked(v verdict) (rest []item) {
+	if v != disable {
+		return nil
+	}
+	rest = append(rest, t.queue...)
+	t.queue, t.rows, t.bytes = nil, 0, 0
+	return rest
+}
+
+// pause returns how long to wait after the n-th failure in a row: twice as long each time, up to a limit, give or take a quarter.
+func pause(n int, first, limit time.Duration) time.Duration {
+	d := limit
+	if n < 16 && first<<(n-1) < limit {
+		d = first << (n - 1)
+	}
+	return d*3/4 + rand.N(d/2)
+}
+
+// log logs an error.
+func (t *trigger) log(j *job, v verdict, err error) {
+	if err == nil {
+		return
+	}
+	attrs := []any{"plugin", t.key.Plugin, "trigger", t.Name, "err", err}
+	if j.item != nil {
+		attrs = append(attrs, "rows", j.item.rows)
+	} else {
+		attrs = append(attrs, "due", j.tick.Due)
+	}
+	log, text := t.engine.o.Logger.Error, "trigger: the plugin's error is logged, and the next call is made"
+	switch v {
+	case postponed:
+		log, text = t.engine.o.Logger.Debug, "trigger: the plugin can't be called now"
+	case giveUp:
+		log, text = t.engine.o.Logger.Warn, "trigger: the plugin can't be called now, and the writer is told so"
+	case again:
+		log, text = t.engine.o.Logger.Warn, "trigger: the call is made again after a pause"
+	case setAside:
+		text = "trigger: what the plugin couldn't handle is put aside; `sohost trigger replay` delivers it again"
+	case disable:
+		text = "trigger: disabled until `sohost trigger enable`"
+	}
+	log(text, attrs...)
+}
