@@ -207,6 +207,18 @@ func TestMapNaN(t *testing.T) {
 	m.Set(math.NaN(), 1)
 }
 
+// TestTrackNaN deletes a key that no entry can have: that is no change.
+func TestTrackNaN(t *testing.T) {
+	var m Map[float64, int]
+	m.Set(1, 1)
+	take, end := m.ForHandover().Track()
+	defer end()
+	m.Delete(math.NaN())
+	if _, _, n := take(); n != 0 {
+		t.Errorf("%d changes", n)
+	}
+}
+
 // TestUpdatePanics leaves the entry as it was.
 func TestUpdatePanics(t *testing.T) {
 	var m Map[string, int]

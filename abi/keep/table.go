@@ -93,9 +93,9 @@ func (s *shard[K, V]) set(key K, value V) {
 	s.changed[key] = change[V]{value: value}
 }
 
-// note notes a key for whoever tracks changes.
+// note notes a key for whoever tracks changes. One that isn't equal to itself, as Delete may get it, can't have changed.
 func (s *shard[K, V]) note(key K) {
-	if s.dirty != nil {
+	if s.dirty != nil && key == key {
 		s.dirty[key] = struct{}{}
 	}
 }
