@@ -20,7 +20,7 @@ const someThin = "archive/tar crypto/tls encoding/gob net net/netip os/user runt
 // uses them.
 var fullOnThin = map[string]string{
 	"runtime/coverage": "the host doesn't have it), but the runtime can't: have the host import it",
-	"testing/synctest": "which internal/synctest uses), but the runtime can't: have the host use it, too",
+	"testing/synctest": "which testing/synctest uses), but the runtime can't: have the host use it, too",
 }
 
 // TestThinHost builds, for a host that has little more than package native, a plugin for each package of the standard library, which

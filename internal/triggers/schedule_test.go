@@ -125,12 +125,12 @@ func TestAbsent(t *testing.T) {
 	in(t, func(r *rig) {
 		r.away(errTest)
 		r.engine(Trigger{Spec: "every:10s"})
-		time.Sleep(35 * time.Second)
+		time.Sleep(33 * time.Second)
 		if s := r.status(); s.State != Waiting || s.Why == "" || s.Errors != 0 || s.Runs != 0 {
 			t.Errorf("status is %+v", s)
 		}
 		r.away(nil)
-		time.Sleep(6 * time.Second)
+		time.Sleep(8 * time.Second)
 		r.wants("every-10s 00:00:30.0/1-2, every-10s 00:00:40.0/1-0")
 		r.end()
 	})
