@@ -73,6 +73,9 @@ func (s *surveyed) image(ctx context.Context, opts Options, p *plan) (*Result, e
 	if output == "" {
 		output = opts.defaultOutput(s.listing.main.Dir)
 	}
+	if err := checkOutput(output); err != nil {
+		return nil, err
+	}
 	info, err := s.make(ctx, opts, p, tmp, image, output)
 	if err != nil {
 		return nil, err

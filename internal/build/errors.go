@@ -30,6 +30,10 @@ var (
 
 	// ErrFlags is returned when GOFLAGS has flags that an isolated image can't be built with.
 	ErrFlags = errors.New("conflicting build flags")
+
+	// ErrOutput is returned when Options.Output is something else than a file: a directory, or a device such as /dev/null, whose
+	// place the image would take.
+	ErrOutput = errors.New("unusable output")
 )
 
 // Refused after the go command has run.

@@ -20,6 +20,9 @@ func place(image string, r *Result) error {
 		return fmt.Errorf("hash the image: %w", err)
 	}
 	r.Image, r.Size = hex.EncodeToString(sum), size
+	if err := checkOutput(r.Output); err != nil {
+		return err
+	}
 	if same, err := holds(r.Output, sum, size); same || err != nil {
 		return err
 	}
@@ -38,11 +41,33 @@ func place(image string, r *Result) error {
 	return nil
 }
 
+// checkOutput refuses an output that isn't a file and isn't free for one either. An image would take the place even of a device, and
+// reading a pipe may never end.
+func checkOutput(file string) error {
+	st, err := os.Stat(file)
+	switch {
+	case errors.Is(err, fs.ErrNotExist), err == nil && st.Mode().IsRegular():
+		return nil
+	case err != nil:
+		return &Refusal{Kind: ErrOutput, Reason: err.Error(), Remedy: "name a file with --output"}
+	}
+	what := "a device"
+	switch st.Mode().Type() {
+	case fs.ModeDir:
+		what = "a directory"
+	case fs.ModeNamedPipe:
+		what = "a pipe"
+	case fs.ModeSocket:
+		what = "a socket"
+	}
+	return &Refusal{Kind: ErrOutput, Reason: fmt.Sprintf("%s is %s, and stays as it is", file, what), Remedy: "name a file with --output"}
+}
+
 // holds reports whether a file has this content.
 func holds(file string, sum []byte, size int64) (bool, error) {
 	st, err := os.Stat(file)
 	switch {
-	case errors.Is(err, fs.ErrNotExist), err == nil && st.Mode().IsRegular() && st.Size() != size:
+	case errors.Is(err, fs.ErrNotExist), err == nil && st.Size() != size:
 		return false, nil
 	case err != nil:
 		return false, fmt.Errorf("read the earlier image: %w", err)
