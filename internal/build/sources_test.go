@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -40,6 +41,10 @@ func TestSources(t *testing.T) {
 	}
 	if diff := cmp.Diff([]string{".", "lib", "plugin", "plugin/data", "plugin/data/deep", "plugin/more1", "plugin/more2", "plugin/own", "sub"}, dirs("./plugin")); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
+	}
+	f.edit("plugin/main.go", `"embed"`, "\"embed\"\n\t_ \"example.com/app/plugin/later\"")
+	if later := "plugin/later"; !slices.Contains(dirs("./plugin"), later) {
+		t.Errorf("%s, which is imported, isn't among %q", later, dirs("./plugin"))
 	}
 }
 
