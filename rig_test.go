@@ -151,6 +151,14 @@ func (w *world) loader() *instance.Loader {
 		}
 		return string(b)
 	}
+	paths := func() (paths []string) {
+		mu.Lock()
+		defer mu.Unlock()
+		for path := range opened {
+			paths = append(paths, path)
+		}
+		return paths
+	}
 	return &instance.Loader{
 		Check: func(path string) error { return w.did(w.t.Context(), "%s check", name(path)) },
 		Wall:  func() []instance.WallLayer { return nil },
@@ -189,14 +197,8 @@ func (w *world) loader() *instance.Loader {
 			defer mu.Unlock()
 			return opened[path] != nil
 		},
-		Opened: func() (paths []string) {
-			mu.Lock()
-			defer mu.Unlock()
-			for path := range opened {
-				paths = append(paths, path)
-			}
-			return paths
-		},
+		Mapped: paths,
+		Opened: paths,
 		Measure: func(inUse func(string) bool) instance.Costs {
 			w.mu.Lock()
 			defer w.mu.Unlock()

@@ -181,7 +181,7 @@ func openHost(opts Options, loader *instance.Loader, shared bool) (*Host, error)
 	h.lifetime, h.stop = context.WithCancelCause(context.Background())
 	context.AfterFunc(h.lifetime, h.loader.Close) // also after a handover, when calls may go on here for long
 	h.table.Store(new(routeTable))
-	h.ledger, err = ledger.Open(store, ledger.Options{Keep: opts.Keep, Opened: h.loader.Opened, Logger: opts.Logger})
+	h.ledger, err = ledger.Open(store, ledger.Options{Keep: opts.Keep, Mapped: h.loader.Mapped, Logger: opts.Logger})
 	if err != nil {
 		h.watcher.Close()
 		return nil, errors.Join(err, store.Close())

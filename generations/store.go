@@ -162,7 +162,14 @@ func (s *Store) writable() error {
 // sweep removes what crashed writes left in all folders of the store.
 func (s *Store) sweep() error {
 	// state belongs to the store's user, who writes it with WriteFile while the store is open, and only then.
-	for _, dir := range []string{s.dir, s.objects(), s.releases(), s.quarantine(), filepath.Join(s.dir, "state")} {
+	dirs := []string{s.dir, s.objects(), s.releases(), s.quarantine(), filepath.Join(s.dir, "state"), filepath.Join(s.dir, "triggers")}
+	filepath.WalkDir(filepath.Join(s.dir, "letters"), func(path string, e fs.DirEntry, err error) error {
+		if err == nil && e.IsDir() {
+			dirs = append(dirs, path)
+		}
+		return nil // what can't be read is left alone
+	})
+	for _, dir := range dirs {
 		if err := sweep(s.disk, dir, s.opts.Log); err != nil {
 			return err
 		}

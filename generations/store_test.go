@@ -82,6 +82,7 @@ func TestOpenStoreSweepsLeftovers(t *testing.T) {
 		"objects/.image.sohost-tmp-123", "releases/.000002.sohost-tmp-0/x.so",
 		"releases/.dropped-000001.sohost-tmp-0/manifest.json", ".current.sohost-tmp-0", ".confirmed.sohost-tmp-0",
 		"state/.x.cbor.sohost-tmp-12/.x.cbor56", "quarantine/.x.json.sohost-tmp-34/.x.json78",
+		"triggers/.state.json.sohost-tmp-1/.state.json2", "letters/a/b/.1.json.sohost-tmp-1/.1.json2",
 	}
 	foreign := []string{
 		".git/config", "objects/.nfs0001", "objects/README", "state/x.cbor", "state/.before-upgrade/x.cbor",

@@ -45,6 +45,15 @@ func Opened() []*Image {
 	return opened.images()
 }
 
+// Mapped returns the paths of the files that this process has mapped as images or may be mapping just now: those of Opened, those whose opening hasn't ended,
+// perhaps because nobody waits for it any more, and those that failed and left something. A file at such a path must stay the one that it is.
+func Mapped() (paths []string) {
+	for _, l := range opened.loaded() {
+		paths = append(paths, l.Path)
+	}
+	return paths
+}
+
 // Poisoned returns why the process should be replaced, or nil. It should if an Open has failed and left the image mapped, or if
 // one continues after its caller stopped waiting. Open images keep working, but images that share a package with the failed one
 // are rejected.

@@ -156,6 +156,9 @@ func TestOpenTakesLong(t *testing.T) {
 		if err := Poisoned(); !errors.Is(err, ErrPending) {
 			t.Errorf("poisoned: %v", err)
 		}
+		if mapped := Mapped(); len(Opened()) != 0 || len(mapped) != 1 || filepath.Base(mapped[0]) != "first.so" {
+			t.Errorf("mapped are %v, opened %v", mapped, Opened())
+		}
 		// Another image can't be begun meanwhile, and isn't burnt by waiting.
 		if _, err := Open(ctx, image("alpha")); !errors.Is(err, ErrPending) {
 			t.Errorf("another image: %v", err)

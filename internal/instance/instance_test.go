@@ -295,8 +295,8 @@ func TestFiles(t *testing.T) {
 	if _, err := Open(limited(t), none); err == nil {
 		t.Error("a file that isn't there opens")
 	}
-	if IsOpen(none) || IsOpen(os.Args[0]) || len(Opened()) != 0 {
-		t.Errorf("opened are %v", Opened())
+	if IsOpen(none) || IsOpen(os.Args[0]) || len(native.Mapped()) != 0 {
+		t.Errorf("mapped are %v", native.Mapped())
 	}
 	if c := Measure(func(string) bool { return true }); c.Images != 0 || c.Resident != 0 || c.Goroutines != 0 {
 		t.Errorf("the costs are %+v", c)
@@ -305,7 +305,7 @@ func TestFiles(t *testing.T) {
 		t.Error(err)
 	}
 	l := NewLoader(nil)
-	if l.Check(none) == nil || l.IsOpen(none) || l.Poisoned() != nil || len(l.Opened()) != 0 {
+	if l.Check(none) == nil || l.IsOpen(none) || l.Poisoned() != nil || len(l.Mapped()) != 0 {
 		t.Error("the loader's steps aren't those of the package")
 	}
 }

@@ -20,12 +20,13 @@ type Loader struct {
 	Open      func(ctx context.Context, path string) (*Image, error)
 	IsOpen    func(path string) bool
 	Opened    func() []string
+	Mapped    func() []string
 	Measure   func(inUse func(path string) bool) Costs
 	Poisoned  func() error
 }
 
-// NewLoader returns a loader that consists of this package's functions of the same names, those of a Prober, native.JudgeHead and
-// native.Poisoned.
+// NewLoader returns a loader that consists of this package's functions of the same names, those of a Prober, and native's JudgeHead,
+// Mapped and Poisoned.
 func NewLoader(log *slog.Logger) Loader {
 	prober := NewProber(log)
 	return Loader{
@@ -39,6 +40,7 @@ func NewLoader(log *slog.Logger) Loader {
 		Open:      Open,
 		IsOpen:    IsOpen,
 		Opened:    Opened,
+		Mapped:    native.Mapped,
 		Measure:   Measure,
 		Poisoned:  native.Poisoned,
 	}

@@ -40,10 +40,10 @@ type Options struct {
 	// Keep is how many releases stay when a new one is published. Zero or negative: all.
 	Keep int
 
-	// Opened returns the paths of images that must stay because this process has opened them. Removing one would free
+	// Mapped returns the paths of images that must stay because this process has mapped them or may be doing so. Removing one would free
 	// nothing, as its blocks stay on disk while it is mapped. And if the same bytes came back as another file, this
 	// process could never open that. Default: none.
-	Opened func() []string
+	Mapped func() []string
 
 	Logger *slog.Logger
 }
@@ -168,8 +168,8 @@ func (l *Ledger) pruneLocked(opts generations.PruneOptions) (generations.PruneRe
 // inUse returns what reports whether an image is pinned or open.
 func (l *Ledger) inUse() func(generations.ID) bool {
 	opened := map[string]bool{}
-	if l.opts.Opened != nil {
-		for _, path := range l.opts.Opened() {
+	if l.opts.Mapped != nil {
+		for _, path := range l.opts.Mapped() {
 			opened[filepath.Base(path)] = true
 		}
 	}

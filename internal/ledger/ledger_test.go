@@ -199,7 +199,7 @@ func TestPublishFails(t *testing.T) {
 
 func TestPrune(t *testing.T) {
 	var opened []string
-	b := newBook(t, Options{Keep: 2, Opened: func() []string { return opened }})
+	b := newBook(t, Options{Keep: 2, Mapped: func() []string { return opened }})
 	for _, image := range []string{"a1", "a2", "a3", "a4"} {
 		b.publish(image)
 	}
