@@ -5,7 +5,7 @@ import (
 	"io/fs"
 )
 
-//go:embed abi/*.go abi/keep/*.go
+//go:embed abi/*.go abi/keep/*.go abi/rows/*.go
 var contractFiles embed.FS
 
 // ContractSource returns the source files of package abi and of the helpers below it, exactly as they are compiled into

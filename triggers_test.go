@@ -176,6 +176,7 @@ func TestTriggerCommands(t *testing.T) {
 	if err := r.Close(t.Context()); err != nil {
 		t.Fatal(err)
 	}
+	w.done("tick") // of before it was disabled
 	r = w.host(o)
 	r.wants("/r", "503 trigger request-r is disabled")
 	r.wants("/added", "d1 by request-added with map[]")

@@ -84,7 +84,7 @@ func truncate(c *abi.Column, n int) {
 
 // empty reports whether none of n rows has a value.
 func empty(c *abi.Column, n int) bool {
-	for i := range n {
+	for i := 0; i < n; i++ {
 		if Has(c, i) {
 			return false
 		}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/sohost/sohost"
 	"github.com/sohost/sohost/generations"
+	"github.com/sohost/sohost/internal/sinks"
 )
 
 // defaultConfig is read when it exists and --config names no other file.
@@ -53,13 +54,14 @@ type config struct {
 	HandoverTimeout time.Duration
 
 	Plugin map[string]pluginConfig
+	Sink   map[string]sinks.Config
 
 	settings []setting // of the fields above but Plugin
 	dir      string    // of the file; "" without one
 }
 
 func newConfig() *config {
-	c := &config{Plugin: map[string]pluginConfig{}}
+	c := &config{Plugin: map[string]pluginConfig{}, Sink: map[string]sinks.Config{}}
 	c.settings = c.bind()
 	return c
 }

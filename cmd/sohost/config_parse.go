@@ -86,7 +86,8 @@ func (p *parser) config(document map[string]any) *config {
 		delete(document, "plugins")
 	}
 	tables := value{fromTOML: func(_ *parser, at keyPath, v any) { p.plugins(c, at, v) }}
-	p.table(nil, document, append(slices.Clone(c.settings), setting{key: "plugin", value: tables}))
+	places := value{fromTOML: func(_ *parser, at keyPath, v any) { p.sinks(c, at, v) }}
+	p.table(nil, document, append(slices.Clone(c.settings), setting{key: "plugin", value: tables}, setting{key: "sink", value: places}))
 	c.clashes(func(name string, at keyPath, text string) {
 		p.bad(append(keyPath{"plugin", name}, at...), "%s", text)
 	})

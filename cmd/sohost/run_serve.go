@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"time"
@@ -69,7 +70,7 @@ func serve(ctx context.Context, r *runFlags, log *slog.Logger) error {
 	s := supervisor.New(supervisor.Options{
 		Start: worker.Start{
 			Options: r.options(), LogFormat: r.logFormat, Verbose: r.verbose, ShutdownTimeout: r.ShutdownTimeout,
-			Writes:  r.Writes,
+			Writes: r.Writes, Sinks: r.Sink, SinkDir: filepath.Join(r.Store, "sinks"),
 			Clients: worker.ClientLimits{Header: r.HeaderTimeout, Body: r.BodyTimeout, Idle: r.IdleTimeout},
 		},
 		Public: open.public, PublicStays: open.publicStays, Control: open.control, ControlPath: open.controlPath,

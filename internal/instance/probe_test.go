@@ -238,7 +238,7 @@ func TestProbeSaysWhatTheWallDid(t *testing.T) {
 		{"needs", `; if that is the reason, let the plugin do it in New or Start, or set probe = "unwalled" for a plugin that you trust`},
 		{"fill", "the probe's limits are "},
 	} {
-		_, err := prober.Probe(t.Context(), ProbeOptions{Memory: 256 << 20}, filepath.Join(dir, test.action))
+		_, err := prober.Probe(t.Context(), ProbeOptions{Memory: 512 << 20}, filepath.Join(dir, test.action))
 		if err == nil || !strings.Contains(err.Error(), test.want) {
 			t.Errorf("%s: %v\nwant %s", test.action, err, test.want)
 		}

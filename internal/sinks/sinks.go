@@ -4,7 +4,6 @@ package sinks
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/sohost/sohost/abi"
@@ -25,6 +24,7 @@ type Sink interface {
 
 // Status is what has become of rows.
 type Status struct {
+	Name     string    `json:"name"`
 	Kind     string    `json:"kind"`   // influx, file or log
 	Target   string    `json:"target"` // an URL without its password, or a path
 	Accepted uint64    `json:"accepted"`
@@ -39,18 +39,3 @@ type Status struct {
 
 // ErrFull is wrapped by the error of a Write for which there is no room. Nothing of it is accepted.
 var ErrFull = errors.New("the sink has no room for more rows now")
-
-// All writes to several sinks.
-type All []Sink
-
-// Write has each sink accept the rows. If one doesn't, the others may have: a plugin that emits the same rows again overwrites them, as rows with the same
-// time and tags are one point for InfluxDB.
-func (a All) Write(ctx context.Context, tables []abi.Table) error {
-	var all error
-	for _, s := range a {
-		if err := s.Write(ctx, tables); err != nil {
-			all = errors.Join(all, fmt.Errorf("sink %s: %w", s.Status().Target, err))
-		}
-	}
-	return all
-}

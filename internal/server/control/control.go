@@ -29,6 +29,7 @@ import (
 
 	"github.com/sohost/sohost"
 	"github.com/sohost/sohost/internal/files"
+	"github.com/sohost/sohost/internal/sinks"
 )
 
 // DeployRequest asks to make images current, all of them in one release.
@@ -70,6 +71,9 @@ type Status struct {
 
 	// Unknown says why nothing is known of what the worker serves; empty if it is known.
 	Unknown string `json:"unknown,omitempty"`
+
+	// Sinks says what has become of the rows that plugins have emitted since the worker began.
+	Sinks []sinks.Status `json:"sinks,omitempty"`
 
 	// Booting says how far a worker is that doesn't serve all plugins yet. It isn't the Worker before that.
 	Booting *sohost.BootProgress `json:"booting,omitempty"`

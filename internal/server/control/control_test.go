@@ -16,6 +16,7 @@ import (
 	"github.com/sohost/sohost"
 	"github.com/sohost/sohost/generations"
 	"github.com/sohost/sohost/internal/server/control"
+	"github.com/sohost/sohost/internal/sinks"
 )
 
 // newHost returns a host in dir that has one plugin, whose image doesn't exist.
@@ -68,7 +69,7 @@ func listen(t *testing.T, dir string, server *http.Server) string {
 func serve(t *testing.T) string {
 	t.Helper()
 	dir := tempDir(t)
-	return listen(t, dir, control.NewServer(newHost(t, dir)))
+	return listen(t, dir, control.NewServer(newHost(t, dir), func() []sinks.Status { return nil }))
 }
 
 // raw sends a request as other programs do.
@@ -149,7 +150,7 @@ func TestReleases(t *testing.T) {
 		if err := store.Close(); err != nil {
 			t.Fatal(err)
 		}
-		socket := listen(t, dir, control.NewServer(newHost(t, dir)))
+		socket := listen(t, dir, control.NewServer(newHost(t, dir), func() []sinks.Status { return nil }))
 		c := control.NewClient(socket)
 		all, err := c.Releases(t.Context())
 		if err != nil || len(all) != 2 {

@@ -12,6 +12,7 @@ import (
 	"github.com/sohost/sohost/generations"
 	"github.com/sohost/sohost/internal/passing"
 	"github.com/sohost/sohost/internal/server/control"
+	"github.com/sohost/sohost/internal/sinks"
 )
 
 // TestHandedOver asks a host that has given its plugins away. Everything about them is another process's to answer.
@@ -27,7 +28,7 @@ func TestHandedOver(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	socket := listen(t, dir, control.NewServer(giver))
+	socket := listen(t, dir, control.NewServer(giver, func() []sinks.Status { return nil }))
 	questions := []struct{ method, path, body string }{
 		{"GET", "/v1/status", ""},
 		{"GET", "/v1/status?brief=true", ""},

@@ -35,7 +35,7 @@ func (s *Supervisor) Status(ctx context.Context, brief bool) control.Status {
 		}
 		host, err := current.host(limit, brief)
 		if err == nil {
-			status.Status = host
+			status.Status, status.Sinks = host.Status, host.Sinks
 			return status
 		}
 		if errors.Is(err, sohost.ErrHandedOver) { // the new worker serves in a moment
@@ -88,7 +88,7 @@ func (s *Supervisor) processes(brief bool) (status control.Status, current *proc
 }
 
 // host asks the worker what it serves.
-func (p *process) host(ctx context.Context, brief bool) (status sohost.Status, err error) {
+func (p *process) host(ctx context.Context, brief bool) (status control.Status, err error) {
 	uri := "/v1/status"
 	if brief {
 		uri += "?brief=true"

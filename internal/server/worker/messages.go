@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/sohost/sohost"
+	"github.com/sohost/sohost/internal/sinks"
 )
 
 // LinkFile is the file descriptor of a worker's end of the link.
@@ -56,6 +57,11 @@ type Start struct {
 
 	// Writes has the worker serve the endpoints to which clients of InfluxDB write.
 	Writes bool `json:"writes,omitempty"`
+
+	// Sinks are where rows go that plugins emit, by name. SinkDir is a directory in which they wait. Without sinks a plugin's Emit
+	// returns an error.
+	Sinks   map[string]sinks.Config `json:"sinks,omitempty"`
+	SinkDir string                  `json:"sink_dir,omitempty"`
 }
 
 // ClientLimits bound what a client holds that does nothing.

@@ -13,17 +13,20 @@ import (
 	"time"
 
 	"github.com/sohost/sohost"
+	"github.com/sohost/sohost/abi"
 	"github.com/sohost/sohost/generations"
 	"github.com/sohost/sohost/internal/fault"
 	"github.com/sohost/sohost/internal/files"
 	"github.com/sohost/sohost/internal/passing"
 	"github.com/sohost/sohost/internal/server/conns"
 	"github.com/sohost/sohost/internal/server/control"
+	"github.com/sohost/sohost/internal/sinks"
 )
 
 // server holds what a worker serves with.
 type server struct {
 	host        *sohost.Host
+	sinks       *sinks.Set
 	listener    net.Listener
 	accepted    *conns.Set    // clients' connections that this process has accepted
 	passedOn    *conns.Set    // and those that the giver has passed on
@@ -57,8 +60,17 @@ func (w *worker) serve(files []*os.File) error {
 		options.Process.Calls = files[n]
 	}
 
+	emitted, err := sinks.Open(w.start.Sinks, w.start.SinkDir, w.log)
+	if err != nil {
+		return err
+	}
+	defer w.closeSinks(emitted) // after the host: plugins emit until their Close
+	if len(w.start.Sinks) > 0 {
+		options.Emit = func(ctx context.Context, _ string, tables []abi.Table) error { return emitted.Write(ctx, tables) }
+	}
+
 	idle := w.start.Clients.Idle
-	s := &server{accepted: conns.NewSet(idle), passedOn: conns.NewSet(idle), listener: listener}
+	s := &server{sinks: emitted, accepted: conns.NewSet(idle), passedOn: conns.NewSet(idle), listener: listener}
 	options.Process.Connections = func() int { return s.accepted.Len() + s.passedOn.Len() }
 	if w.start.Takes {
 		if s.connections, err = passing.New(files[4]); err != nil {
@@ -95,6 +107,17 @@ func (w *worker) serve(files []*os.File) error {
 	}
 }
 
+// sinkTimeout is how long the end of a worker waits for a request to a database. What it was to store is stored again by the next worker.
+const sinkTimeout = 2 * time.Second
+
+func (w *worker) closeSinks(s *sinks.Set) {
+	ctx, cancel := context.WithTimeout(context.Background(), sinkTimeout)
+	defer cancel()
+	if err := s.Close(ctx); err != nil {
+		w.log.Warn("close the sinks", "err", err)
+	}
+}
+
 // boot waits until all plugins are up or refused. Those that are up serve meanwhile, but only afterwards does the supervisor hear that
 // the worker serves, so it is given no order before.
 func (w *worker) boot(s *server, failed <-chan error) error {
@@ -127,7 +150,7 @@ func (s *server) begin(w *worker) (failed <-chan error) {
 		ReadHeaderTimeout: w.start.Clients.Header, IdleTimeout: w.start.Clients.Idle,
 	}
 	s.forward = &http.Server{Handler: onBehalf(handler), ErrorLog: errorLog}
-	s.control = control.NewServer(s.host)
+	s.control = control.NewServer(s.host, s.sinks.Status)
 	errs := make(chan error, 4)
 	for _, serve := range []struct {
 		server *http.Server

@@ -1,0 +1,74 @@
+package main
+
+import (
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/sohost/sohost/internal/sinks"
+)
+
+// bindSink returns the settings of one sink, stored in c. Those that aren't given stay zero: package sinks has the defaults.
+func bindSink(c *sinks.Config) []setting {
+	return []setting{
+		{key: "kind", value: asText("kind", &c.Kind, ""), initial: "required",
+			help: "`influx`, `file` or `log`"},
+		{key: "url", value: asText("URL", &c.URL, ""), initial: "required for influx",
+			help: "of an InfluxDB, or of what takes its writes, such as http://localhost:8181"},
+		{key: "version", value: unset(asNumber(&c.Version, 3), &c.Version), initial: "required for influx",
+			help: "of its write endpoint: 1 is /write, 2 is /api/v2/write, 3 is /api/v3/write_lp"},
+		{key: "database", value: asText("text", &c.Database, ""), initial: "required for influx",
+			help: "the database or bucket"},
+		{key: "org", value: asText("text", &c.Org, ""), initial: "none",
+			help: "the organisation, for version 2"},
+		{key: "token", value: asText("text", &c.Token, ""), initial: "none",
+			help: "the token that the database wants"},
+		{key: "flush", value: unset(asDuration(&c.Flush, time.Second), &c.Flush),
+			help: "how long rows wait for more of them"},
+		{key: "spool_limit", value: unset(asBytes(&c.SpoolLimit, 1<<30), &c.SpoolLimit),
+			help: "limit for the rows that wait on disk while the database is down; beyond it, a plugin's Emit returns an error"},
+		{key: "path", value: asPath("path", &c.Path), initial: "required for file",
+			help: "the file, to which line protocol is appended"},
+		{key: "rotate", value: unset(asBytes(&c.Rotate, 100<<20), &c.Rotate),
+			help: "rename the file to PATH.1, and PATH.1 to PATH.2 and so on, when it has this size"},
+		{key: "keep", value: unset(asNumber(&c.Keep, 5), &c.Keep),
+			help: "how many renamed files stay"},
+	}
+}
+
+// sinks reads all tables of sinks.
+func (p *parser) sinks(c *config, at keyPath, v any) {
+	tables, ok := v.(map[string]any)
+	if !ok {
+		p.bad(at, "want tables [sink.NAME], not %s", kindOf(v))
+		return
+	}
+	for _, name := range slices.Sorted(maps.Keys(tables)) {
+		if err := checkName(name); err != nil {
+			p.bad(at.with(name), "%v", err)
+			continue
+		}
+		c.Sink[name] = p.sink(at.with(name), tables[name])
+	}
+}
+
+// sink reads one table.
+func (p *parser) sink(at keyPath, v any) (c sinks.Config) {
+	given, ok := take[map[string]any](p, at, v, "a table")
+	if !ok {
+		return c
+	}
+	before := len(p.faults)
+	p.table(at, given, bindSink(&c))
+	if len(p.faults) > before { // their values are zero by now, and no second fault
+		return c
+	}
+	c.Check(func(field, text string) {
+		if field == "" {
+			p.bad(at, "sink %s: %s", at.last(), text)
+			return
+		}
+		p.bad(at.with(field), "%s: %s", field, text)
+	})
+	return c
+}
