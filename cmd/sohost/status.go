@@ -17,9 +17,9 @@ func newStatusCommand() *cobra.Command {
 		Short: "Show what the running server serves",
 		Long: `Status shows the server's processes and their memory, the last handover and the reason for it, recent crashes, and for each
 plugin its current generation, what that costs, and its last reload. Below the table are the checkpoints of plugins with state,
-and why one could not be taken; which packages plugins share; sinks for rows that plugins emit; triggers, with their queues and errors; refused images, each with
-every reason, while the plugin's current generation keeps serving; files in the plugins directory that are no plugins;
-and the images in quarantine.`,
+and why one could not be taken; which packages plugins share; sinks for rows that plugins emit; triggers, with their queues and
+errors; refused images, each with every reason, while the plugin's current generation keeps serving; files in the plugins
+directory that are no plugins; and the images in quarantine.`,
 		Example: `  sohost status
   sohost status --json | jq '.plugins[] | {name, generation}'`,
 		Args: cobra.NoArgs,

@@ -93,6 +93,12 @@ type Status struct {
 	FailedProgram    *FailedProgram   `json:"failed_program,omitempty"`  // the last that has not passed its probation
 }
 
+// WorkerAnswer is what a worker says of itself.
+type WorkerAnswer struct {
+	sohost.Status
+	Sinks []sinks.Status `json:"sinks,omitempty"`
+}
+
 // ProgramStatus is the program that workers run.
 type ProgramStatus struct {
 	Path   string `json:"path"`

@@ -20,10 +20,10 @@ func NewServer(host *sohost.Host, emitted func() []sinks.Status) *http.Server {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /v1/status", func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Query().Get("brief") == "true" {
-			s.tell(w, Status{Status: host.StatusBrief(), Sinks: emitted()}, nil)
+			s.tell(w, WorkerAnswer{host.StatusBrief(), emitted()}, nil)
 			return
 		}
-		s.tell(w, Status{Status: host.Status(), Sinks: emitted()}, nil)
+		s.tell(w, WorkerAnswer{host.Status(), emitted()}, nil)
 	})
 	mux.HandleFunc("POST /v1/deploy", handle(func(r *http.Request, in DeployRequest) (any, error) {
 		if err := absolute(in.Images); err != nil {

@@ -88,7 +88,7 @@ func (s *Supervisor) processes(brief bool) (status control.Status, current *proc
 }
 
 // host asks the worker what it serves.
-func (p *process) host(ctx context.Context, brief bool) (status control.Status, err error) {
+func (p *process) host(ctx context.Context, brief bool) (status control.WorkerAnswer, err error) {
 	uri := "/v1/status"
 	if brief {
 		uri += "?brief=true"
