@@ -31,6 +31,9 @@ var (
 	// ErrABIVersion is returned when a plugin was built for another version of the contract, package abi.
 	ErrABIVersion = instance.ErrABIVersion
 
+	// ErrExclusive is returned when a plugin's Descriptor sets Exclusive, which is reserved.
+	ErrExclusive = instance.ErrExclusive
+
 	// ErrNoHandler is returned when an instance implements none of the handler interfaces that package abi names, or a
 	// Descriptor has no New.
 	ErrNoHandler = instance.ErrNoHandler

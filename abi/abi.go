@@ -91,9 +91,9 @@ type Descriptor struct {
 	// between Export and the end of the move may be lost. In return the host doesn't make callers wait during the move.
 	ConcurrentExport bool
 
-	// Exclusive declares that only one instance can do its work at a time, because it owns a port, a file or a lock. The host
-	// then stops the previous instance before it starts the next one, in a reload as in a handover, and callers wait meanwhile. An
-	// instance takes what it owns in Start and releases it in Stop; New must not take it.
+	// Exclusive declares that only one instance can do its work at a time, because it owns a port, a file or a lock. It is
+	// reserved: no host can keep to it yet, and so every host refuses a plugin that sets it. An instance is to take what it owns in
+	// Start and to release it in Stop; New must not take it.
 	Exclusive bool
 
 	// Args describes the arguments that the plugin takes. With it the host refuses a configuration that has others, lacks a required

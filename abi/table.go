@@ -62,12 +62,13 @@ type Query struct {
 
 // Storer is what a Host does with rows.
 type Storer interface {
-	// Emit hands rows to the server for storing. It blocks until the server has accepted them, or ctx ends: accepted rows are in the
-	// spool of each place that the server stores the plugin's rows in, and in the queues of the plugins that receive them. If
-	// there is no such place, or one can take none, it returns an error and has accepted nothing. The caller may use the tables again.
+	// Emit hands rows to the server for storing. It blocks until each place that the server stores rows in has accepted them, or ctx
+	// ends. If there is no such place, or one can't take the rows, it returns an error; the other places may have accepted them
+	// nevertheless. Emitting the same rows again is safe where rows of the same time and tags are one, as for InfluxDB. The
+	// caller may use the tables again.
 	Emit(ctx context.Context, tables []Table) error
 
 	// Query asks the database that the server is configured with, and returns the result: one table for SQL, one for each series or
-	// group otherwise. The caller owns it. Without such a database it returns an error.
+	// group otherwise. The caller owns it. Without such a database it returns an error; that is always so with `sohost run`.
 	Query(ctx context.Context, q Query) ([]Table, error)
 }

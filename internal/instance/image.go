@@ -15,6 +15,9 @@ var (
 	// ErrABIVersion is returned when a plugin was built for another version of the contract.
 	ErrABIVersion = errors.New("another version of the contract")
 
+	// ErrExclusive is returned when a plugin wants what no host does yet.
+	ErrExclusive = errors.New("exclusive plugins are not supported")
+
 	// ErrNoHandler is returned when an instance implements none of the handler interfaces that package abi names, or a
 	// Descriptor has no New.
 	ErrNoHandler = errors.New("instance handles nothing")
@@ -88,6 +91,10 @@ func (im *Image) valid() error {
 	}
 	if im.descriptor.New == nil {
 		return fmt.Errorf("%w: its Descriptor has no New", ErrNoHandler)
+	}
+	if im.descriptor.Exclusive {
+		return fmt.Errorf("%w: its Descriptor sets Exclusive, and which no host keeps to yet; "+
+			"leave it out and implement abi.Stateful: while state moves, the old code is stopped before the new code's Start", ErrExclusive)
 	}
 	return nil
 }

@@ -214,6 +214,7 @@ func TestValid(t *testing.T) {
 		{abi.Descriptor{ABI: abi.Version, New: func(context.Context, abi.Host) (abi.Instance, error) { return nil, nil }}, nil},
 		{abi.Descriptor{ABI: abi.Version + 1}, ErrABIVersion},
 		{abi.Descriptor{ABI: abi.Version}, ErrNoHandler},
+		{abi.Descriptor{ABI: abi.Version, Exclusive: true, New: func(context.Context, abi.Host) (abi.Instance, error) { return nil, nil }}, ErrExclusive},
 	} {
 		if err := (&Image{descriptor: &test.d}).valid(); !errors.Is(err, test.want) {
 			t.Errorf("%+v: %v", test.d, err)

@@ -145,13 +145,6 @@ func (l *Log) Size() int64 {
 	return l.size
 }
 
-// Next returns the number that the next record will have. It is larger than those of all records before, of this and all earlier epochs.
-func (l *Log) Next() uint64 {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return number(l.epoch, l.next)
-}
-
 // Release removes segments of which all records have smaller numbers, and epochs of which nothing is left.
 func (l *Log) Release(before uint64) error {
 	l.mu.Lock()

@@ -85,8 +85,8 @@ func TestEpochs(t *testing.T) {
 			l.Close()
 			continue
 		}
-		if !slices.IsSorted(numbers) || l.Next() <= numbers[79] {
-			t.Errorf("the numbers are %v, then %d", numbers, l.Next())
+		if !slices.IsSorted(numbers) {
+			t.Errorf("the numbers are %v", numbers)
 		}
 		for from := range 80 {
 			r := l.NewReader(numbers[from])
@@ -229,9 +229,9 @@ func TestLimit(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer l.Close()
-	kept := 0
+	kept, last := 0, uint64(0)
 	for {
-		_, done, err := l.Append(make([]byte, 50))
+		n, done, err := l.Append(make([]byte, 50))
 		if errors.Is(err, ErrFull) {
 			break
 		}
@@ -239,11 +239,12 @@ func TestLimit(t *testing.T) {
 			t.Fatal(err)
 		}
 		kept++
+		last = n
 	}
 	if kept != 5 || l.Size() != 5*58 {
 		t.Errorf("%d records of 58 bytes in a spool of 300: %d bytes", kept, l.Size())
 	}
-	if err := l.Release(l.Next()); err != nil {
+	if err := l.Release(last + 1); err != nil {
 		t.Fatal(err)
 	}
 	if _, _, err := l.Append(make([]byte, 50)); err != nil {
