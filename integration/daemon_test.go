@@ -117,16 +117,23 @@ func (d *daemon) read(logs io.Reader) {
 	scanner := bufio.NewScanner(logs)
 	scanner.Buffer(nil, 1<<20)
 	for scanner.Scan() {
-		l := line{}
-		if json.Unmarshal(scanner.Bytes(), &l) != nil {
-			l = line{"msg": scanner.Text()}
-		}
+		l := parseLine(scanner.Text())
 		d.mu.Lock()
 		d.lines = append(d.lines, l)
 		close(d.woken)
 		d.woken = make(chan struct{})
 		d.mu.Unlock()
 	}
+}
+
+// parseLine returns a line of the log, or one that a process wrote in another way, with its text as the message. A line of the log
+// is written at once, but it may begin within another process's line that is written in pieces, as those of GODEBUG=gctrace=1 are.
+func parseLine(text string) line {
+	l := line{}
+	if from := max(0, strings.Index(text, `{"time":`)); json.Unmarshal([]byte(text[from:]), &l) == nil {
+		return l
+	}
+	return line{"msg": text}
 }
 
 // raceReport returns what the race detector has said of the server's processes, from its first report on.
