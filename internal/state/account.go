@@ -3,6 +3,7 @@ package state
 import (
 	"fmt"
 	"io"
+	"math/bits"
 	"unsafe"
 )
 
@@ -23,12 +24,19 @@ const (
 // numberedText is what the decoder holds for each numbered string besides its bytes.
 const numberedText = int64(unsafe.Sizeof(""))
 
+// within reports whether n pieces of size bytes, neither of which is negative, are at most limit bytes. A division would take longer
+// than what is counted.
+func within(n, size, limit int64) bool {
+	hi, lo := bits.Mul64(uint64(n), uint64(size))
+	return hi == 0 && limit >= 0 && lo <= uint64(limit)
+}
+
 // charge counts n pieces of size bytes that the decoder will allocate.
 func (e *encoder) charge(n, size int64) {
 	if e.err != nil {
 		return
 	}
-	if size > 0 && n > e.memory/size {
+	if !within(n, size, e.memory) {
 		e.err = fmt.Errorf("%w: to read it again would take more memory than that", ErrLimit)
 		return
 	}
@@ -45,11 +53,10 @@ func (e *encoder) name(s string) {
 func (e *encoder) shared(s string) {
 	if len(s) >= sharedText {
 		at := span{uintptr(unsafe.Pointer(unsafe.StringData(s))), len(s)}
-		if n, met := e.texts[at]; met {
+		if n, met := e.texts.number(at, uint64(e.texts.used)+1); met {
 			e.uint(n)
 			return
 		}
-		e.texts[at] = uint64(len(e.texts) + 1)
 		e.charge(1, numberedText)
 	}
 	e.charge(int64(len(s)), 1)

@@ -36,7 +36,7 @@ func (r *reader) charge(n, size int64) bool {
 	if r.err != nil {
 		return false
 	}
-	if n < 0 || size > 0 && n > r.memory/size {
+	if n < 0 || !within(n, size, r.memory) {
 		r.fail(fmt.Errorf("%w: memory", ErrLimit))
 		return false
 	}
@@ -98,7 +98,7 @@ func (r *reader) need(n int) bool {
 // head reads the head of an item: its major type and its number. For simple values and floats, n holds the bits that follow
 // info.
 func (r *reader) head() (major, info byte, n uint64) {
-	if !r.need(1) {
+	if r.err != nil || r.pos == r.end && !r.need(1) {
 		return
 	}
 	b := r.buf[r.pos]
@@ -114,7 +114,11 @@ func (r *reader) head() (major, info byte, n uint64) {
 		r.corrupt("item with head %#x", b)
 		return
 	}
-	if !r.need(1 + size) {
+	if size == 0 {
+		r.pos++
+		return
+	}
+	if r.end-r.pos <= size && !r.need(1+size) {
 		return
 	}
 	switch p := r.buf[r.pos+1:]; size {
@@ -189,11 +193,11 @@ func (r *reader) bool() bool {
 
 // null skips a null if it is next, and reports whether it was.
 func (r *reader) null() bool {
-	if r.need(1) && r.buf[r.pos] == majorSimple<<5|simpleNull {
+	is := r.err == nil && (r.pos < r.end || r.need(1)) && r.buf[r.pos] == majorSimple<<5|simpleNull
+	if is {
 		r.pos++
-		return true
 	}
-	return false
+	return is
 }
 
 // str reads text or bytes.
@@ -202,6 +206,11 @@ func (r *reader) str() []byte {
 	if r.err == nil && (major != majorText && major != majorBytes || info == indefinite) {
 		r.corrupt("not a string")
 	}
+	return r.long(n)
+}
+
+// long reads n bytes of text or bytes, whose head was read.
+func (r *reader) long(n uint64) []byte {
 	if !r.elements(n) || !r.charge(int64(n), 1) {
 		return nil
 	}

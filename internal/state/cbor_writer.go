@@ -1,12 +1,11 @@
 package state
 
 import (
-	"bufio"
-	"hash"
 	"hash/crc32"
 	"io"
 	"math"
 	"unicode/utf8"
+	"unsafe"
 )
 
 // Major types and simple values of CBOR, RFC 8949.
@@ -34,36 +33,73 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 // writer writes CBOR piece by piece. The first error of the underlying writer is kept, and sum returns it.
 type writer struct {
-	*bufio.Writer
-	crc hash.Hash32
+	w   io.Writer
+	buf []byte // what isn't written yet; its capacity is bufferSize
+	crc uint32 // of what is written
+	err error
 }
 
-func newWriter(w io.Writer) *writer {
-	crc := crc32.New(castagnoli)
-	return &writer{bufio.NewWriterSize(io.MultiWriter(w, crc), 64<<10), crc}
+const (
+	bufferSize = 64 << 10
+	longest    = 9 // bytes of a head, or of a number
+)
+
+func newWriter(w io.Writer) *writer { return &writer{w: w, buf: make([]byte, 0, bufferSize)} }
+
+// Flush writes what is in the buffer, and returns the first error so far.
+func (w *writer) Flush() error {
+	w.through(w.buf)
+	w.buf = w.buf[:0]
+	return w.err
+}
+
+// through writes p past the buffer, which is empty or p.
+func (w *writer) through(p []byte) {
+	if len(p) == 0 || w.err != nil {
+		return
+	}
+	w.crc = crc32.Update(w.crc, castagnoli, p)
+	_, w.err = w.w.Write(p)
+}
+
+// room makes room for n bytes, which are not more than bufferSize.
+func (w *writer) room(n int) {
+	if len(w.buf)+n > cap(w.buf) {
+		w.Flush()
+	}
+}
+
+// one writes a byte.
+func (w *writer) one(b byte) {
+	w.room(1)
+	w.buf = append(w.buf, b)
 }
 
 func (w *writer) head(major byte, n uint64) {
+	w.room(longest)
 	major <<= 5
 	switch {
 	case n < 24:
-		w.WriteByte(major | byte(n))
+		w.buf = append(w.buf, major|byte(n))
 	case n <= math.MaxUint8:
-		w.Write([]byte{major | 24, byte(n)})
+		w.buf = append(w.buf, major|24, byte(n))
 	case n <= math.MaxUint16:
-		w.Write([]byte{major | 25, byte(n >> 8), byte(n)})
+		w.buf = append(w.buf, major|25, byte(n>>8), byte(n))
 	case n <= math.MaxUint32:
-		w.fixed(major|26, 4, n)
+		w.fixed4(major|26, uint32(n))
 	default:
-		w.fixed(major|27, 8, n)
+		w.fixed8(major|27, n)
 	}
 }
 
-func (w *writer) fixed(first byte, size int, n uint64) {
-	w.WriteByte(first)
-	for i := size - 1; i >= 0; i-- {
-		w.WriteByte(byte(n >> (8 * i)))
-	}
+func (w *writer) fixed4(first byte, n uint32) {
+	w.room(longest)
+	w.buf = append(w.buf, first, byte(n>>24), byte(n>>16), byte(n>>8), byte(n))
+}
+
+func (w *writer) fixed8(first byte, n uint64) {
+	w.room(longest)
+	w.buf = append(w.buf, first, byte(n>>56), byte(n>>48), byte(n>>40), byte(n>>32), byte(n>>24), byte(n>>16), byte(n>>8), byte(n))
 }
 
 func (w *writer) uint(n uint64) { w.head(majorUint, n) }
@@ -76,25 +112,51 @@ func (w *writer) int(n int64) {
 	}
 }
 
-func (w *writer) float(x float64) { w.fixed(majorSimple<<5|float64Info, 8, math.Float64bits(x)) }
+func (w *writer) float(x float64) { w.fixed8(majorSimple<<5|float64Info, math.Float64bits(x)) }
 
-func (w *writer) float32(x float32) {
-	w.fixed(majorSimple<<5|float32Info, 4, uint64(math.Float32bits(x)))
-}
+func (w *writer) float32(x float32) { w.fixed4(majorSimple<<5|float32Info, math.Float32bits(x)) }
 
 // text writes a string as bytes if it isn't UTF-8, which CBOR's text must be.
 func (w *writer) text(s string) {
-	if utf8.ValidString(s) {
-		w.head(majorText, uint64(len(s)))
-	} else {
-		w.head(majorBytes, uint64(len(s)))
+	if w.room(longest + min(len(s), bufferSize-longest)); len(s) > bufferSize-longest {
+		w.head(textMajor(utf8.ValidString(s)), uint64(len(s)))
+		w.raw(unsafe.Slice(unsafe.StringData(s), len(s)))
+		return
 	}
-	w.WriteString(s)
+	// What is checked is the copy: it is in the cache by then.
+	at := len(w.buf)
+	w.head(majorText, uint64(len(s)))
+	start := len(w.buf)
+	w.buf = append(w.buf, s...)
+	if !utf8.Valid(w.buf[start:]) {
+		w.buf[at] ^= (majorText ^ majorBytes) << 5
+	}
+}
+
+func textMajor(valid bool) byte {
+	if valid {
+		return majorText
+	}
+	return majorBytes
 }
 
 func (w *writer) bytes(b []byte) {
 	w.head(majorBytes, uint64(len(b)))
-	w.Write(b)
+	w.raw(b)
+}
+
+// raw writes bytes as they are. Many are not copied into the buffer first.
+func (w *writer) raw(b []byte) {
+	if len(b) <= cap(w.buf)-len(w.buf) {
+		w.buf = append(w.buf, b...)
+		return
+	}
+	w.Flush()
+	if len(b) < bufferSize/2 {
+		w.buf = append(w.buf, b...)
+		return
+	}
+	w.through(b)
 }
 
 func (w *writer) bool(b bool) {
@@ -112,6 +174,6 @@ func (w *writer) sum() error {
 	if err := w.Flush(); err != nil {
 		return err
 	}
-	w.fixed(majorUint<<5|26, 4, uint64(w.crc.Sum32()))
+	w.fixed4(majorUint<<5|26, w.crc)
 	return w.Flush()
 }

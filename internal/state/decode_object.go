@@ -80,8 +80,8 @@ func (d *decoder) room(o *op, n int) unsafe.Pointer {
 	if !d.charge(1, mapHead) || !d.charge(int64(n), int64(o.key.to.typ.Size()+o.elem.to.typ.Size()+1)) || !d.charge(1, o.to.mapMemory(0)) {
 		return nil
 	}
-	// Larger maps grow as their entries arrive, because a truncated stream may hold fewer than it says.
-	return o.to.makeMap(min(n, 1<<16))
+	// The limit has room for all entries. A map that grows as they arrive takes twice as long to fill.
+	return o.to.makeMap(n)
 }
 
 // target returns the type that an object's pointer points to.

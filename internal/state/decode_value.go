@@ -68,16 +68,19 @@ func (d *decoder) inline(o *op, dst unsafe.Pointer) {
 }
 
 func (d *decoder) string() string {
-	// A short string is in the buffer as a whole, so one copy is enough.
-	if d.need(1) && d.buf[d.pos]>>5 == majorText && d.buf[d.pos]&31 < 24 {
-		n := int(d.buf[d.pos] & 31)
-		if !d.need(1+n) || !d.charge(1, int64(n)) {
+	major, info, n := d.head()
+	if d.err == nil && (major != majorText && major != majorBytes || info == indefinite) {
+		d.corrupt("not a string")
+	}
+	if n <= uint64(len(d.buf)) { // one copy is enough
+		k := int(n)
+		if !d.elements(n) || !d.charge(int64(n), 1) || !d.need(k) {
 			return ""
 		}
-		d.pos += 1 + n
-		return string(d.buf[d.pos-n : d.pos])
+		d.pos += k
+		return string(d.buf[d.pos-k : d.pos])
 	}
-	b := d.str()
+	b := d.long(n)
 	return unsafe.String(unsafe.SliceData(b), len(b))
 }
 

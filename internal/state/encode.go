@@ -42,10 +42,11 @@ type encoder struct {
 	codecs  map[*shape]*codec
 	dynamic map[reflect.Type]*shape // of the values in interfaces; a nil shape can't be written
 	origins []foundIn               // where those shapes were first found
-	texts   map[span]uint64         // numbers of the strings written so far
+	texts   addresses               // of the strings written so far
 	memory  int64                   // what Decode may still allocate
-	memo    memo
-	kinds   map[*shape]*memoOf
+	objects int                     // how many have numbers
+	kinds   map[*shape]*addresses   // of objects: those of different types are different ones even at the same address
+	types   map[reflect.Type]*addresses
 	queue   queue
 	extents extents
 	depth   int
@@ -79,9 +80,9 @@ func (e *encoder) encode(w io.Writer, s abi.State) error {
 		return err
 	}
 	*e = encoder{
-		memory: e.memory, texts: map[span]uint64{},
+		memory: e.memory,
 		writer: newWriter(w), shaper: shaper{}, numbers: map[*shape]int{}, codecs: map[*shape]*codec{},
-		dynamic: map[reflect.Type]*shape{}, kinds: map[*shape]*memoOf{},
+		dynamic: map[reflect.Type]*shape{}, kinds: map[*shape]*addresses{}, types: map[reflect.Type]*addresses{},
 	}
 	e.head(majorTag, selfDescribed)
 	e.head(majorArray, 8)
@@ -99,11 +100,11 @@ func (e *encoder) encode(w io.Writer, s abi.State) error {
 	if err := e.sum(); err != nil {
 		return fmt.Errorf("write state: %w", err)
 	}
-	e.WriteByte(majorArray<<5 | indefinite)
+	e.one(majorArray<<5 | indefinite)
 	if t != nil {
 		e.values(s.Value)
 	}
-	e.WriteByte(majorSimple<<5 | indefinite)
+	e.one(majorSimple<<5 | indefinite)
 	if e.err != nil {
 		return e.err
 	}
@@ -114,7 +115,7 @@ func (e *encoder) encode(w io.Writer, s abi.State) error {
 }
 
 func (e *encoder) values(value any) {
-	defer runtime.KeepAlive(value) // memo, texts and extents hold addresses as numbers
+	defer runtime.KeepAlive(value) // addresses and extents are numbers
 	e.charge(1, int64(e.root.typ.Size()))
 	e.inline(e.root, box(reflect.ValueOf(value)))
 	for o, ok := e.queue.pop(); ok && e.err == nil; o, ok = e.queue.pop() {
@@ -189,22 +190,16 @@ func (e *encoder) object(s *shape, p unsafe.Pointer, n int) {
 		e.null()
 		return
 	}
-	k := e.kinds[s]
-	if k == nil {
-		k = e.memo.kind(s.object, s.object)
-		e.kinds[s] = k
-	}
-	var i int
-	var met bool
+	at := span{uintptr(p), -1}
 	if s.kind == reflect.Slice {
-		i, met = e.memo.slice(k, p, n)
-	} else {
-		i, met = e.memo.pointer(k, p)
+		at.n = n
 	}
+	number, met := e.placesOf(s).number(at, uint64(e.objects)+1)
 	if met {
-		e.uint(uint64(i + 1))
+		e.uint(number)
 		return
 	}
+	e.objects++
 	if s.kind != reflect.Map {
 		e.extents.add(p, uintptr(n)*s.elem.typ.Size(), s.kind == reflect.Slice, s)
 	}
@@ -217,6 +212,19 @@ func (e *encoder) object(s *shape, p unsafe.Pointer, n int) {
 	e.queue.push(pending{s, p, n})
 	e.head(majorArray, 1)
 	e.uint(uint64(n))
+}
+
+// placesOf returns the numbers of the objects that a shape leads to.
+func (e *encoder) placesOf(s *shape) *addresses {
+	places := e.kinds[s]
+	if places == nil {
+		if places = e.types[s.object]; places == nil {
+			places = &addresses{}
+			e.types[s.object] = places
+		}
+		e.kinds[s] = places
+	}
+	return places
 }
 
 func (e *encoder) content(o pending) {

@@ -25,9 +25,9 @@ func forged(body func(w *writer), nodes func(w *writer)) []byte {
 	w.int(0)
 	nodes(w)
 	w.sum()
-	w.WriteByte(majorArray<<5 | indefinite)
+	w.one(majorArray<<5 | indefinite)
 	body(w)
-	w.WriteByte(majorSimple<<5 | indefinite)
+	w.one(majorSimple<<5 | indefinite)
 	w.sum()
 	return b.Bytes()
 }
@@ -56,7 +56,7 @@ func items(all ...any) func(w *writer) {
 			case func(w *writer):
 				x(w)
 			case raw:
-				w.WriteByte(byte(x))
+				w.one(byte(x))
 			default:
 				panic(x)
 			}
