@@ -81,7 +81,9 @@ var importRules = []importRule{
 		"github.com/spf13 github.com/inconshreveable/mousetrap", "the only place for flags, configuration files and terminal output"},
 
 	{"integration", "", "its tests use the programs as users do"},
+	{"plugins/internal/trial", "abi internal/lineprotocol", "it runs plugins in their tests"},
 	{"plugins/counter", "abi", "an example uses only what any plugin can use"},
+	{"plugins/downsample", "abi abi/keep abi/rows", "an example uses only what any plugin can use"},
 	{"plugins/hello", "abi", "an example uses only what any plugin can use"},
 	{"plugins/wordfreq/count", "", "it shows a package that only a plugin uses"},
 	{"plugins/wordfreq", "abi abi/keep plugins/wordfreq/count gopkg.in/yaml.v3", "it shows a plugin that has dependencies"},
