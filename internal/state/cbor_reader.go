@@ -60,39 +60,48 @@ func (r *reader) need(n int) bool {
 	if r.end-r.pos >= n {
 		return true
 	}
-	r.crc = crc32.Update(r.crc, castagnoli, r.buf[r.summed:r.pos])
-	copy(r.buf, r.buf[r.pos:r.end])
-	r.pos, r.summed, r.end = 0, 0, r.end-r.pos
-	for idle := 0; r.end < n; {
-		space := r.buf[r.end:]
-		if int64(len(space)) > r.left {
-			space = space[:r.left]
-		}
-		if len(space) == 0 {
-			r.fail(fmt.Errorf("%w: length of the stream", ErrLimit))
+	r.compact()
+	for r.end < n {
+		k := r.read(r.buf[r.end:])
+		if r.end += k; k == 0 {
 			return false
-		}
-		k, err := r.r.Read(space)
-		r.end += k
-		r.left -= int64(k)
-		switch {
-		case r.end >= n:
-		case err == io.EOF:
-			r.corrupt("the stream ends too early")
-			return false
-		case err != nil:
-			r.fail(fmt.Errorf("read state: %w", err))
-			return false
-		case k > 0:
-			idle = 0
-		default:
-			if idle++; idle == 100 {
-				r.fail(fmt.Errorf("read state: %w", io.ErrNoProgress))
-				return false
-			}
 		}
 	}
 	return true
+}
+
+// compact moves what is left in the buffer to its beginning.
+func (r *reader) compact() {
+	r.crc = crc32.Update(r.crc, castagnoli, r.buf[r.summed:r.pos])
+	copy(r.buf, r.buf[r.pos:r.end])
+	r.pos, r.summed, r.end = 0, 0, r.end-r.pos
+}
+
+// read reads at least one byte into space, unless it fails.
+func (r *reader) read(space []byte) int {
+	if int64(len(space)) > r.left {
+		space = space[:r.left]
+	}
+	if len(space) == 0 {
+		r.fail(fmt.Errorf("%w: length of the stream", ErrLimit))
+		return 0
+	}
+	for range 100 {
+		k, err := r.r.Read(space)
+		r.left -= int64(k)
+		switch {
+		case k > 0: // an error comes again
+			return k
+		case err == io.EOF:
+			r.corrupt("the stream ends too early")
+			return 0
+		case err != nil:
+			r.fail(fmt.Errorf("read state: %w", err))
+			return 0
+		}
+	}
+	r.fail(fmt.Errorf("read state: %w", io.ErrNoProgress))
+	return 0
 }
 
 // head reads the head of an item: its major type and its number. For simple values and floats, n holds the bits that follow
@@ -198,65 +207,6 @@ func (r *reader) null() bool {
 		r.pos++
 	}
 	return is
-}
-
-// str reads text or bytes.
-func (r *reader) str() []byte {
-	major, info, n := r.head()
-	if r.err == nil && (major != majorText && major != majorBytes || info == indefinite) {
-		r.corrupt("not a string")
-	}
-	return r.long(n)
-}
-
-// long reads n bytes of text or bytes, whose head was read.
-func (r *reader) long(n uint64) []byte {
-	if !r.elements(n) || !r.charge(int64(n), 1) {
-		return nil
-	}
-	// The slice grows as the bytes arrive, so that a truncated stream doesn't cost as much as it claims to hold.
-	out := make([]byte, 0, min(n, uint64(len(r.buf))))
-	for uint64(len(out)) < n {
-		k := int(min(n-uint64(len(out)), uint64(len(r.buf))))
-		if !r.need(k) {
-			return nil
-		}
-		out = append(out, r.buf[r.pos:r.pos+k]...)
-		r.pos += k
-	}
-	return out
-}
-
-// discard skips text or bytes.
-func (r *reader) discard() {
-	major, info, n := r.head()
-	if r.err == nil && (major != majorText && major != majorBytes || info == indefinite) {
-		r.corrupt("not a string")
-	}
-	for n > 0 {
-		k := int(min(n, uint64(len(r.buf))))
-		if !r.need(k) {
-			return
-		}
-		r.pos += k
-		n -= uint64(k)
-	}
-}
-
-// into fills dst from a byte string of the same length.
-func (r *reader) into(dst []byte) {
-	if n := r.expect(majorBytes); r.err == nil && n != uint64(len(dst)) {
-		r.corrupt("%d bytes instead of %d", n, len(dst))
-	}
-	for len(dst) > 0 {
-		k := min(len(dst), len(r.buf))
-		if !r.need(k) {
-			return
-		}
-		copy(dst, r.buf[r.pos:r.pos+k])
-		r.pos += k
-		dst = dst[k:]
-	}
 }
 
 // sum reads a checksum and compares it with that of the bytes before.

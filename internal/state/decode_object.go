@@ -105,11 +105,7 @@ func (d *decoder) content(x decoded) {
 	case o.from.elem.kind == reflect.Uint8:
 		d.bytes(o.elem, x.p, x.n)
 	default:
-		d.array(x.n)
-		size := o.elem.to.typ.Size()
-		for i := uintptr(0); i < uintptr(x.n) && d.err == nil; i++ {
-			d.inline(o.elem, unsafe.Add(x.p, i*size))
-		}
+		d.sequence(o.elem, x.p, x.n)
 	}
 }
 

@@ -19,10 +19,7 @@ func (d *decoder) skip(s *shape) {
 	case reflect.Pointer, reflect.Slice, reflect.Map:
 		d.object(nil, s)
 	case reflect.Array:
-		d.array(s.len)
-		for i := 0; i < s.len && d.err == nil; i++ {
-			d.skip(s.elem)
-		}
+		d.skipElements(s.elem, s.len)
 	case reflect.Struct:
 		d.array(len(s.fields))
 		for _, f := range s.fields {
@@ -67,9 +64,6 @@ func (d *decoder) skipContent(x decoded) {
 	case s.elem.kind == reflect.Uint8:
 		d.discard()
 	default:
-		d.array(x.n)
-		for i := 0; i < x.n && d.err == nil; i++ {
-			d.skip(s.elem)
-		}
+		d.skipElements(s.elem, x.n)
 	}
 }

@@ -54,10 +54,7 @@ func (d *decoder) inline(o *op, dst unsafe.Pointer) {
 	case opDeref:
 		d.deref(o, dst)
 	case opArray:
-		d.array(o.from.len)
-		for i := uintptr(0); i < uintptr(o.from.len) && d.err == nil; i++ {
-			d.inline(o.elem, unsafe.Add(dst, i*o.elem.to.typ.Size()))
-		}
+		d.sequence(o.elem, dst, o.from.len)
 	case opStruct:
 		d.structure(o, dst)
 	case opInterface:
@@ -133,14 +130,8 @@ func (d *decoder) std(s *shape, dst unsafe.Pointer) {
 
 // structure reads the fields in the order of the stream; o.fields are in the order of the receiver.
 func (d *decoder) structure(o *op, dst unsafe.Pointer) {
-	if o.byField == nil {
-		o.byField = make([]*fieldOp, len(o.from.fields))
-		for i := range o.fields {
-			o.byField[o.fields[i].index] = &o.fields[i]
-		}
-	}
 	d.array(len(o.from.fields))
-	for i, f := range o.byField {
+	for i, f := range o.fieldOps() {
 		if d.err != nil {
 			return
 		}

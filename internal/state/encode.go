@@ -23,10 +23,12 @@ import (
 //
 // Strings that are values are numbered as well, counted from 1, if they have sharedText bytes or more: one that is the same
 // memory as an earlier one is written as that one's number. In format 1, which is still read, each string is written anew.
+// Elements that are numbers may be packed, see packed.go, but not in formats 1 and 2.
 const (
-	magic       = "sohost state"
-	format      = 2
-	firstFormat = 1
+	magic        = "sohost state"
+	format       = 3
+	packedFormat = 3
+	firstFormat  = 1
 )
 
 // sharedText is the least length of strings that are written once, in bytes. To remember a shorter one would take about as much
@@ -144,10 +146,7 @@ func (e *encoder) inline(s *shape, p unsafe.Pointer) {
 		}
 		e.object(s, *(*unsafe.Pointer)(p), n)
 	case reflect.Array:
-		e.head(majorArray, uint64(s.len))
-		for i := range uintptr(s.len) {
-			e.inline(s.elem, unsafe.Add(p, i*s.elem.typ.Size()))
-		}
+		e.sequence(s.elem, p, s.len)
 	case reflect.Struct:
 		e.head(majorArray, uint64(len(s.fields)))
 		for i := range s.fields {
@@ -247,10 +246,7 @@ func (e *encoder) content(o pending) {
 	case s.elem.kind == reflect.Uint8:
 		e.bytes(unsafe.Slice((*byte)(o.p), o.n))
 	default:
-		e.head(majorArray, uint64(o.n))
-		for i := range uintptr(o.n) {
-			e.inline(s.elem, unsafe.Add(o.p, i*s.elem.typ.Size()))
-		}
+		e.sequence(s.elem, o.p, o.n)
 	}
 }
 

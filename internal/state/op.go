@@ -21,6 +21,17 @@ type fieldOp struct {
 	op       *op
 }
 
+// fieldOps returns the steps of a struct's fields by the giver's fields; those that the receiver doesn't have are nil.
+func (o *op) fieldOps() []*fieldOp {
+	if o.byField == nil {
+		o.byField = make([]*fieldOp, len(o.from.fields))
+		for i := range o.fields {
+			o.byField[o.fields[i].index] = &o.fields[i]
+		}
+	}
+	return o.byField
+}
+
 type opcode uint8
 
 const (

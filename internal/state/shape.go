@@ -17,6 +17,7 @@ type shape struct {
 	fields []field
 	object reflect.Type // the same for all pointers, slices or maps that lead to the same memory
 	kept   bool         // a keep.Map: its kind is Map
+	packed int          // see packedSize; 0 if that isn't known yet, -1 if there is none
 	closed bool         // a struct of the standard library whose unexported fields may be copied
 }
 

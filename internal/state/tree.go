@@ -99,8 +99,7 @@ func (d *treeReader) value(s *shape) any {
 	case reflect.Pointer, reflect.Slice, reflect.Map:
 		return d.reference(s)
 	case reflect.Array:
-		d.array(s.len)
-		return treeArray(d.several(s.elem, s.len))
+		return treeArray(d.elementsOf(s.elem, s.len))
 	case reflect.Struct:
 		d.array(len(s.fields))
 		x := treeStruct{shape: s}
@@ -130,33 +129,84 @@ func (d *treeReader) text() any {
 	return []byte(s)
 }
 
-func (d *treeReader) several(s *shape, n int) []any {
+// elementsOf returns the elements of a slice or an array.
+func (d *treeReader) elementsOf(s *shape, n int) []any {
+	if d.packed(s, n) {
+		return several(d, n, func() any { return d.packedValue(s) })
+	}
+	d.array(n)
+	return several(d, n, func() any { return d.value(s) })
+}
+
+func several(d *treeReader, n int, next func() any) []any {
 	var all []any // grows as the values arrive: n may be a lie
 	for i := 0; i < n && d.err == nil; i++ {
-		all = append(all, d.value(s))
+		all = append(all, next())
 	}
 	return all
 }
 
 func (d *treeReader) numeric(k reflect.Kind) any {
 	var x complex128 // room for any number
-	p := unsafe.Pointer(&x)
-	switch numbers[k].class {
-	case 'i':
-		d.number(k, reflect.Int64, p)
-		return *(*int64)(p)
-	case 'u':
-		d.number(k, reflect.Uint64, p)
-		return *(*uint64)(p)
-	case 'f':
-		d.number(k, reflect.Float64, p)
-		return *(*float64)(p)
-	case 'c':
-		d.number(k, reflect.Complex128, p)
-		return treeComplex(x)
+	wide := widestKind(k)
+	if wide == reflect.Invalid {
+		d.corrupt("value of kind %v", k)
+		return nil
 	}
-	d.corrupt("value of kind %v", k)
-	return nil
+	d.number(k, wide, unsafe.Pointer(&x))
+	return treeNumber(wide, &x)
+}
+
+// widestKind returns the kind that holds all numbers of a kind's class, or Invalid for a kind that has no numbers.
+func widestKind(k reflect.Kind) reflect.Kind {
+	if isNumber(k) {
+		switch numbers[k].class {
+		case 'i':
+			return reflect.Int64
+		case 'u':
+			return reflect.Uint64
+		case 'f':
+			return reflect.Float64
+		case 'c':
+			return reflect.Complex128
+		}
+	}
+	return reflect.Invalid
+}
+
+// treeNumber returns a number of one of the widestKind kinds.
+func treeNumber(wide reflect.Kind, x *complex128) any {
+	p := unsafe.Pointer(x)
+	switch wide {
+	case reflect.Int64:
+		return *(*int64)(p)
+	case reflect.Uint64:
+		return *(*uint64)(p)
+	case reflect.Float64:
+		return *(*float64)(p)
+	}
+	return treeComplex(*x)
+}
+
+// packedValue reads a packed value.
+func (d *treeReader) packedValue(s *shape) any {
+	if d.err != nil || !d.charge(1, treeCost) {
+		return nil
+	}
+	switch s.kind {
+	case reflect.Array:
+		return treeArray(several(d, s.len, func() any { return d.packedValue(s.elem) }))
+	case reflect.Struct:
+		x := treeStruct{shape: s}
+		for _, f := range s.fields {
+			x.fields = append(x.fields, d.packedValue(f.shape))
+		}
+		return x
+	}
+	var from, to complex128 // room for any number, well aligned
+	d.copy(unsafe.Slice((*byte)(unsafe.Pointer(&from)), s.packedSize()))
+	widen(s.kind, widestKind(s.kind), unsafe.Pointer(&from), unsafe.Pointer(&to))
+	return treeNumber(widestKind(s.kind), &to)
 }
 
 func (d *treeReader) reference(s *shape) any {
@@ -223,8 +273,7 @@ func (d *treeReader) contentOf(o treed) any {
 		}
 		return b
 	}
-	d.array(o.n)
-	return treeArray(d.several(s.elem, o.n))
+	return treeArray(d.elementsOf(s.elem, o.n))
 }
 
 // Objects returns the number of objects that pointers, slices and maps refer to.
