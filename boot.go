@@ -102,7 +102,7 @@ func (h *Host) add(config Plugin) *plugin {
 	p.findKept()
 	p.disown()
 	h.table.Store(h.table.Load().With(p.Name, p.Routes, p))
-	h.triggers.Configure(p.Name, p.Args, p.Triggers)
+	h.triggers.Configure(p.Name, p.args(), p.Triggers)
 	p.routeTriggers()
 	return p
 }

@@ -32,7 +32,7 @@ func (b *booting) fallback(entry generations.Entry, refused *Refusal) (generatio
 	fitting := *b.record
 	fitting.Quarantined = func(id generations.ID) bool {
 		object, err := b.host.store.Object(id)
-		return err != nil || b.record.Quarantined(id) || b.host.loader.Check(object.Path) != nil
+		return err != nil || b.record.Quarantined(id) || b.host.loader.Check(object.Path, b.API) != nil
 	}
 	return fitting.Fallback(suspect)
 }

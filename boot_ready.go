@@ -149,7 +149,7 @@ func (h *Host) readyFile(ctx context.Context, p *plugin) (generations.Object, bo
 	h.readied.added[p.Name] = object
 	h.readied.mu.Unlock()
 	defer h.readied.spent(p.Name, PhaseCheck, time.Now())
-	return object, h.loader.Check(object.Path) == nil
+	return object, h.loader.Check(object.Path, p.API) == nil
 }
 
 // rehearsalLimit is how long a probe of several images may take: one that is slow must not hold up the others.

@@ -3,8 +3,10 @@ package sohost
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 
+	"github.com/sohost/sohost/internal/adapters"
 	"github.com/sohost/sohost/internal/blame"
 	"github.com/sohost/sohost/internal/instance"
 	"github.com/sohost/sohost/native"
@@ -18,7 +20,7 @@ func (c *candidate) judge(ctx context.Context, path string) error {
 		if err := h.judge.Quarantined(c.move.To); err != nil && c.move.To != c.retry {
 			return err
 		}
-		return h.loader.Check(path)
+		return h.loader.Check(path, c.plugin.API)
 	})
 	var rejection *native.Rejection
 	needsHandover := errors.As(rejected, &rejection) && rejection.NeedsNewProcess()
@@ -40,6 +42,15 @@ func (c *candidate) judge(ctx context.Context, path string) error {
 		return err
 	}
 	return handoverFor(rejected, needsHandover)
+}
+
+// checkAPI returns an error unless an opened image is of the API that the plugin is configured for. An image that another plugin has had
+// opened isn't checked again.
+func (p *plugin) checkAPI(image *instance.Image) error {
+	if p.API == "" || image.API() == p.API {
+		return nil
+	}
+	return fmt.Errorf("%w: the image is of the API %s, and plugin %s is configured for api = %q", adapters.ErrAPI, image.API(), p.Name, p.API)
 }
 
 // probeOptions returns how images are probed.

@@ -76,7 +76,7 @@ func (g *giver) fits(process *native.Process, e *planEntry) (*native.Process, er
 	if err != nil {
 		return nil, e.refusal(err)
 	}
-	info, err := instance.CheckFor(object.Path, process)
+	info, err := instance.CheckFor(object.Path, e.Plugin.API, process)
 	if err != nil {
 		return nil, e.refusal(err)
 	}

@@ -47,7 +47,11 @@ var importRules = []importRule{
 	{"internal/watch", "golang.org/x/sys", "it reports changed files and doesn't know what is in them"},
 	{"internal/goobj", "", "it reads what the compiler writes and decides nothing"},
 	{"internal/slim", "internal/goobj", "it rewrites files for linkers and knows no images"},
-	{"internal/build", "abi generations native internal/goobj internal/slim", "it makes images and loads none"},
+	{"internal/adapter", "abi", "it says what an adapter is and knows none"},
+	{"internal/adapters/krakend", "abi internal/adapter", "an adapter knows its API and this program's contract"},
+	{"internal/adapters/tyk", "abi internal/adapter", "an adapter knows its API and this program's contract"},
+	{"internal/adapters", "abi native internal/adapter internal/adapters/krakend internal/adapters/tyk", "it tells APIs apart and calls no plugin"},
+	{"internal/build", "abi generations native internal/adapter internal/adapters internal/goobj internal/slim", "it makes images and loads none"},
 
 	{"internal/spool", "internal/fault golang.org/x/sys", "it keeps records and doesn't know what is in them"},
 	{"internal/pidfd", "internal/fault golang.org/x/sys", "it waits for processes of any kind"},
@@ -55,14 +59,14 @@ var importRules = []importRule{
 	{"internal/clone", "", "it changes bytes, for tests and benchmarks"},
 	{"internal/routes", "", "it finds values of any kind"},
 	{"internal/sockets", "", "it reads what the kernel tells of sockets"},
-	{"internal/instance", "abi native internal/crash internal/inflight internal/self internal/state internal/wall golang.org/x/sys",
+	{"internal/instance", "abi native internal/adapter internal/adapters internal/crash internal/inflight internal/self internal/state internal/wall golang.org/x/sys",
 		"it is the border to plugin code, and decides nothing about releases"},
 	{"internal/checkpoint", "abi generations internal/state", "it keeps files and calls no plugin"},
 	{"internal/blame", "generations native internal/crash internal/inflight", "it decides on facts and runs no plugin"},
 	{"internal/triggers", "abi generations github.com/netresearch/go-cron", "it calls plugins through a function and knows no HTTP but its handlers"},
 	{"internal/ledger", "generations", "it knows what is current on disk and runs no plugin"},
 
-	{".", "abi generations native internal/blame internal/cache internal/checkpoint internal/crash internal/inflight internal/instance internal/ledger " +
+	{".", "abi generations native internal/adapter internal/adapters internal/blame internal/cache internal/checkpoint internal/crash internal/inflight internal/instance internal/ledger " +
 		"internal/files internal/owners internal/passing internal/pidfd internal/routes internal/sockets internal/state internal/triggers internal/watch golang.org/x/sys",
 		"other programs embed it: no command line, no configuration, no build"},
 
@@ -76,7 +80,7 @@ var importRules = []importRule{
 		"it doesn't know who started it"},
 	{"internal/server/supervisor", ". generations native internal/crash internal/fault internal/inflight internal/passing internal/self internal/server/control internal/files " +
 		"internal/server/systemd internal/server/worker golang.org/x/sys", "it runs workers, and they load the plugins"},
-	{"cmd/sohost", ". generations native native/std internal/build internal/checkpoint internal/instance internal/self internal/sinks internal/state internal/watch internal/server/control internal/server/supervisor " +
+	{"cmd/sohost", ". generations native native/std internal/adapters internal/build internal/checkpoint internal/instance internal/self internal/sinks internal/state internal/watch internal/server/control internal/server/supervisor " +
 		"internal/server/systemd internal/server/worker golang.org/x/sys github.com/lmittmann/tint github.com/pelletier/go-toml/v2 " +
 		"github.com/spf13 github.com/inconshreveable/mousetrap", "the only place for flags, configuration files and terminal output"},
 

@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"github.com/sohost/sohost/generations"
+	"github.com/sohost/sohost/internal/adapter"
+	"github.com/sohost/sohost/internal/adapters"
 )
 
 // Plugin configures one plugin.
@@ -30,8 +32,16 @@ type Plugin struct {
 	// Probe is Walled or Unwalled. Default: Walled.
 	Probe ProbeMode
 
+	// API is the plugin API that images must be of: sohost, or one that docs/existing-plugins.md lists. Any other image is refused.
+	// Default: whichever the image is of.
+	API string
+
 	// Args is what the plugin gets from abi.Host.Args. Default: empty.
 	Args map[string]string
+
+	// Values holds more arguments, which are no texts: numbers, booleans, lists and maps. abi.Host.Args has them as JSON, and plugins
+	// of other APIs get them as they are. A key of Args can't be one of Values. Default: empty.
+	Values map[string]any
 
 	// Triggers lists when the plugin is called besides requests for its Routes: at set times, with rows that are written, and with
 	// requests for paths of their own. Others can be added by Host.AddTrigger. Default: none.
@@ -95,6 +105,17 @@ func (p Plugin) resolve() (Plugin, error) {
 		routes = append(routes, path.Clean(r))
 	}
 	p.Routes = routes
+	if p.API != "" {
+		errs = append(errs, adapters.Valid(p.API))
+	}
+	for key, v := range p.Values {
+		if err := adapter.CheckValue(v); err != nil {
+			errs = append(errs, fmt.Errorf("argument %s: %w", key, err))
+		}
+		if _, twice := p.Args[key]; twice {
+			errs = append(errs, fmt.Errorf("argument %s is given twice", key))
+		}
+	}
 	p.Triggers, errs = resolveTriggers(p.Triggers, errs)
 	if err := errors.Join(errs...); err != nil {
 		return p, fmt.Errorf("plugin %s: %w", p.Name, err)

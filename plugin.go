@@ -4,12 +4,12 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"maps"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/sohost/sohost/generations"
+	"github.com/sohost/sohost/internal/adapter"
 	"github.com/sohost/sohost/internal/cache"
 	"github.com/sohost/sohost/internal/instance"
 	"github.com/sohost/sohost/internal/watch"
@@ -104,12 +104,8 @@ func (p *plugin) known() error {
 	}
 }
 
-// args returns a copy of the plugin's arguments, never nil.
-func (p *plugin) args() map[string]string {
-	args := map[string]string{}
-	maps.Copy(args, p.Args)
-	return args
-}
+// args returns a copy of the plugin's arguments as texts, never nil.
+func (p *plugin) args() map[string]string { return adapter.Texts(p.Args, p.Values) }
 
 // serving returns the generation that the slot serves, or nil.
 func (p *plugin) serving() *generations.Generation[*loaded] { return p.slot.Current() }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/sohost/sohost/abi"
 	"github.com/sohost/sohost/generations"
+	"github.com/sohost/sohost/internal/adapter"
 )
 
 // pluginHost is the abi.Host that one instance is given. Host is the other side: it loads the plugins.
@@ -23,6 +24,7 @@ func newPluginHost(p *plugin, id generations.ID) abi.Host {
 func (o *pluginHost) Plugin() string          { return o.plugin.Name }
 func (o *pluginHost) Generation() string      { return o.label }
 func (o *pluginHost) Args() map[string]string { return o.plugin.args() }
+func (o *pluginHost) Config() map[string]any  { return adapter.Typed(o.plugin.Args, o.plugin.Values) }
 func (o *pluginHost) Logger() *slog.Logger    { return o.log }
 func (o *pluginHost) Cache() abi.Cache        { return o.plugin.cache }
 func (o *pluginHost) SharedCache() abi.Cache  { return o.plugin.host.sharedCache }

@@ -252,7 +252,7 @@ func (c *candidate) open(ctx context.Context, path string) error {
 		}
 		return handoverFor(err, !momentary(ctx, err)) // it opened in the probe, where nothing else was open
 	}
-	if err := c.watched(PhaseNew, func() error { return c.plugin.checkArgs(image) }); err != nil {
+	if err := c.watched(PhaseNew, func() error { return errors.Join(c.plugin.checkAPI(image), c.plugin.checkArgs(image)) }); err != nil {
 		row.Release()
 		return err
 	}

@@ -160,7 +160,7 @@ func (w *world) loader() *instance.Loader {
 		return paths
 	}
 	return &instance.Loader{
-		Check: func(path string) error { return w.did(w.t.Context(), "%s check", name(path)) },
+		Check: func(path, _ string) error { return w.did(w.t.Context(), "%s check", name(path)) },
 		Wall:  func() []instance.WallLayer { return nil },
 		MakeSpare: func(o instance.ProbeOptions) error {
 			select {

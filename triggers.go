@@ -118,7 +118,7 @@ func (p *plugin) canServeTriggers(in *instance.Instance) error {
 
 // checkArgs compares the plugin's arguments, and those that its triggers add, with what an image says of them.
 func (p *plugin) checkArgs(image *instance.Image) error {
-	errs := []error{instance.CheckArgs(image.Args(), p.Args)}
+	errs := []error{instance.CheckArgs(image.Args(), p.args())}
 	if errs[0] != nil { // it would be repeated for each trigger
 		return errs[0]
 	}
@@ -207,7 +207,7 @@ func (h *Host) AddTrigger(plugin string, t Trigger) (TriggerStatus, error) {
 			return TriggerStatus{}, err
 		}
 	}
-	if err := h.triggers.Add(p.Name, p.Args, t); err != nil {
+	if err := h.triggers.Add(p.Name, p.args(), t); err != nil {
 		return TriggerStatus{}, err
 	}
 	p.routeTriggers()

@@ -24,9 +24,9 @@ func (e *TypeError) Is(target error) bool { return target == ErrSymbolType }
 // Lookup returns the image's exported variable of type T, or a pointer to its exported function of type T. The errors are
 // ErrNoSymbol and a *TypeError.
 func Lookup[T any](im *Image, symbol string) (*T, error) {
-	s, err := im.plugin.Lookup(symbol)
+	s, err := im.Symbol(symbol)
 	if err != nil {
-		return nil, fmt.Errorf("look up symbol %s: %w", symbol, ErrNoSymbol)
+		return nil, err
 	}
 	switch s := s.(type) {
 	case *T:
@@ -41,6 +41,15 @@ func Lookup[T any](im *Image, symbol string) (*T, error) {
 		found = found.Elem()
 	}
 	return nil, &TypeError{Symbol: symbol, Want: typeName(reflect.TypeFor[T]()), Found: typeName(found)}
+}
+
+// Symbol returns the image's exported variable, as a pointer, or its exported function, whatever its type. The error is ErrNoSymbol.
+func (im *Image) Symbol(name string) (any, error) {
+	s, err := im.plugin.Lookup(name)
+	if err != nil {
+		return nil, fmt.Errorf("look up symbol %s: %w", name, ErrNoSymbol)
+	}
+	return s, nil
 }
 
 // typeName returns the name of a type with its full import path. Two packages of one name are the usual mistake.

@@ -35,6 +35,9 @@ const (
 	// NoContract: the image doesn't contain a package that host and plugin must share.
 	NoContract Code = "no-contract"
 
+	// UnsupportedAPI: the plugin is written for an API, or uses a part of one, that the host doesn't serve.
+	UnsupportedAPI Code = "unsupported-api"
+
 	// WrongPackage: the image was built with another version of a package than the host program.
 	WrongPackage Code = "wrong-package"
 

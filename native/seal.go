@@ -33,6 +33,9 @@ type Seal struct {
 	// WhyAlong says what that host lacks, by package.
 	WhyAlong map[string]string `json:"why_along,omitempty"`
 
+	// API is the plugin API that the image was built for, if the builder was told: nothing else in the image need show it.
+	API string `json:"api,omitempty"`
+
 	// Key is a hash of what the image was built from, as the builder saw it. Other content of a package, or other flags, make another key.
 	Key string `json:"key,omitempty"`
 
@@ -89,7 +92,7 @@ func sealImage(f *os.File, private func(pkg string) bool, given Seal) error {
 	if err != nil {
 		return err
 	}
-	s := Seal{Key: given.Key, Slim: given.Slim, WhyFull: given.WhyFull, WhyAlong: given.WhyAlong, Along: slices.Sorted(slices.Values(given.Along))}
+	s := Seal{API: given.API, Key: given.Key, Slim: given.Slim, WhyFull: given.WhyFull, WhyAlong: given.WhyAlong, Along: slices.Sorted(slices.Values(given.Along))}
 	for p := range info.Packages {
 		if private(p) {
 			s.Private = append(s.Private, p)
@@ -246,6 +249,16 @@ func (i *Info) marked(pkg string) bool {
 
 // markLen is the length of what makes a path content-addressed: _g and 12 characters.
 const markLen = 14
+
+// Sources returns the import paths of all packages of the image, as the sources know them, sorted.
+func (i *Info) Sources() []string {
+	paths := make([]string, 0, len(i.Packages))
+	for p := range i.Packages {
+		paths = append(paths, i.importPath(p))
+	}
+	slices.Sort(paths)
+	return slices.Compact(paths)
+}
 
 // importPath returns the path that a package has in the sources.
 func (i *Info) importPath(pkg string) string {

@@ -111,7 +111,7 @@ func hostProcess(binary string) (*native.Process, error) {
 
 func checkImage(file, host string, process *native.Process) checkResult {
 	r := checkResult{File: file, Host: host}
-	_, err := instance.CheckFor(file, process)
+	_, err := instance.CheckFor(file, "", process)
 	if r.OK = err == nil; !r.OK {
 		r.Message = err.Error()
 	}

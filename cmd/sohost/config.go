@@ -71,7 +71,9 @@ type pluginConfig struct {
 	Mode   sohost.Mode
 	Routes []string
 	Probe  sohost.ProbeMode
+	API    string
 	Args   map[string]string
+	Values map[string]any
 
 	Triggers []sohost.Trigger
 }

@@ -115,7 +115,8 @@ func (c *config) options() sohost.Options {
 	for _, name := range c.names() {
 		p := c.Plugin[name]
 		o.Plugins = append(o.Plugins, sohost.Plugin{
-			Name: name, Image: p.Image, Mode: p.Mode, Routes: p.Routes, Probe: p.Probe, Args: p.Args, Triggers: p.Triggers,
+			Name: name, Image: p.Image, Mode: p.Mode, Routes: p.Routes, Probe: p.Probe, API: p.API, Args: p.Args, Values: p.Values,
+			Triggers: p.Triggers,
 		})
 	}
 	return o

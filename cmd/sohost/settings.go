@@ -112,8 +112,10 @@ func (p *pluginConfig) bind(name string) []setting {
 		{key: "probe", option: "probe", value: asOneOf("mode", &p.Probe, sohost.Walled, [2]sohost.ProbeMode{sohost.Walled, sohost.Unwalled}),
 			help: "what a new image's init functions may do when it is tried in a child process: `walled` lets them only read files, " +
 				"`unwalled` lets them do all that the server may"},
-		{key: "args", option: "arg.KEY", value: asArguments(&p.Args),
-			help: "arguments for the plugin's New, which finds them in `abi.Host`"},
+		{key: "api", option: "api", value: asAPI(&p.API), initial: "the image's",
+			help: "the plugin API that its images must be of: " + apiNames() + "; see [existing-plugins.md](existing-plugins.md)"},
+		{key: "args", option: "arg.KEY", value: asTypedArguments(&p.Args, &p.Values),
+			help: "arguments for the plugin's New, which finds them in `abi.Host`; those that are no strings as JSON"},
 		{key: "trigger", option: "trigger", value: asTriggers(&p.Triggers),
 			help: "when the plugin is called besides requests for its routes; each is a table `[[plugin.NAME.trigger]]`, see " +
 				"[triggers.md](triggers.md)"},

@@ -5,14 +5,14 @@ import (
 	"fmt"
 	"path/filepath"
 
-	"github.com/sohost/sohost/abi"
+	"github.com/sohost/sohost/internal/adapters"
 	"github.com/sohost/sohost/native"
 )
 
 // check refuses an image that the host could not load. The runtime may refuse what compiler and linker accept, and it is best
 // reported at build time.
 func (s *surveyed) check(image *native.Info, p *plan) error {
-	err := native.Check(image, s.process, native.Requirements{Symbol: abi.Symbol, Shared: []string{abiPath}})
+	err := adapters.Check(image, p.api, s.process)
 	if rejection := (*native.Rejection)(nil); errors.As(err, &rejection) {
 		for i, r := range rejection.Reasons {
 			switch {

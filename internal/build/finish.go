@@ -14,7 +14,7 @@ import (
 // sealed.
 func (s *surveyed) finish(ctx context.Context, opts Options, p *plan, planFile, image string) error {
 	if !p.Slim {
-		return seal(image, p, native.Seal{Key: p.key, WhyFull: p.why})
+		return seal(image, p, native.Seal{API: p.api, Key: p.key, WhyFull: p.why})
 	}
 	note, err := readSlimNote(planFile)
 	if err != nil {
@@ -42,5 +42,5 @@ func (s *surveyed) finish(ctx context.Context, opts Options, p *plan, planFile, 
 	if err := os.WriteFile(image, b, 0o755); err != nil {
 		return fmt.Errorf("write the image: %w", err)
 	}
-	return seal(image, p, native.Seal{Key: p.key, Slim: note.Slim, Along: note.Along, WhyAlong: note.WhyAlong, WhyFull: cmp.Or(note.Why, p.why)})
+	return seal(image, p, native.Seal{API: p.api, Key: p.key, Slim: note.Slim, Along: note.Along, WhyAlong: note.WhyAlong, WhyFull: cmp.Or(note.Why, p.why)})
 }

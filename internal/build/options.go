@@ -34,6 +34,10 @@ type Options struct {
 	// generations have one copy of them while their content is the same. Package main itself is always new.
 	NotFresh []string
 
+	// API is the plugin API that the package is written for: sohost, or that of another program, see package adapters. Default: what its
+	// exported variables tell.
+	API string
+
 	// Tags holds build tags, in addition to the host's and those of GOFLAGS.
 	Tags []string
 

@@ -26,6 +26,7 @@ type plan struct {
 
 	key string // a hash of everything that the image is built from
 	why string // why the image is full, if it is known before it is linked
+	api string // the plugin API; "" for sohost's own
 
 	// Contracts has the packages that are the host's because of its contracts, by import path, each with the contract that it
 	// belongs to. All of them are shared.
@@ -45,9 +46,12 @@ func makePlan(ctx context.Context, s *surveyed, opts Options) (*plan, error) {
 	p := &plan{Main: main.ImportPath, Roles: make(map[string]role), GCFlags: s.host.gcflags, DWARF: opts.DWARF,
 		Aliases: make(map[string][]string), Contracts: contractPackages(s.exe.Contracts, s.listing),
 		marks: make(map[string]mark), modules: make(map[string]string)}
-	if s.listing.find(abiPath) == nil {
-		return nil, &Refusal{Kind: ErrPackage, Reason: fmt.Sprintf("%s doesn't import %s", p.Main, abiPath),
-			Remedy: "declare var Plugin = abi.Descriptor{…} in it"}
+	var err error
+	if p.api, err = s.listing.apiOf(opts); err != nil {
+		return nil, err
+	}
+	if p.api != "" {
+		s.settings = append(s.settings, "api "+p.api)
 	}
 	if err := p.decideSlim(s, opts); err != nil {
 		return nil, err
@@ -55,7 +59,6 @@ func makePlan(ctx context.Context, s *surveyed, opts Options) (*plan, error) {
 	if err := checkContracts(p.Main, s.exe, p.Contracts, s.listing); err != nil {
 		return nil, err
 	}
-	var err error
 	if p.from, err = s.origins(opts, p.Contracts); err != nil {
 		return nil, err
 	}

@@ -29,11 +29,11 @@ func TestCheckNamesNoPath(t *testing.T) {
 		if want == native.ErrTruncated {
 			text += ": its section headers would be at byte "
 		}
-		if err := Check(file); !errors.Is(err, want) || len(err.Error()) < len(text) || err.Error()[:len(text)] != text {
+		if err := Check(file, ""); !errors.Is(err, want) || len(err.Error()) < len(text) || err.Error()[:len(text)] != text {
 			t.Errorf("%v, want %s", err, text)
 		}
 	}
-	if err := Check("nofile"); !errors.Is(err, os.ErrNotExist) {
+	if err := Check("nofile", ""); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("no file: %v", err)
 	}
 }

@@ -1,6 +1,7 @@
 package instance
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 	"slices"
 
 	"github.com/sohost/sohost/abi"
+	"github.com/sohost/sohost/internal/adapters"
 	"github.com/sohost/sohost/native"
 )
 
@@ -23,28 +25,23 @@ var (
 	ErrNoHandler = errors.New("instance handles nothing")
 )
 
-// Requirements returns what every host of this version requires of an image, for native.Check.
-func Requirements() native.Requirements {
-	return native.Requirements{Symbol: abi.Symbol, Shared: []string{"github.com/sohost/sohost/abi"}}
-}
-
-// Check compares what can be read from an image's file with this process, and runs none of the image's code. The error
-// is a *native.Rejection with every reason, or says why the file can't be read.
-func Check(path string) error {
+// Check compares what can be read from an image's file with this process, and runs none of the image's code. If api isn't empty, the image
+// must be of that plugin API. The error is a *native.Rejection with every reason, or says why the file can't be read.
+func Check(path, api string) error {
 	process, err := native.Self()
 	if err != nil {
 		return err
 	}
-	_, err = CheckFor(path, process)
+	_, err = CheckFor(path, api, process)
 	return err
 }
 
 // CheckFor does what Check does, for any process, and returns the facts of the image. Whoever asks has named the file, and it may be
 // a copy in a store, which means nothing to anyone: what is wrong with its content comes without the path.
-func CheckFor(path string, process *native.Process) (*native.Info, error) {
+func CheckFor(path, api string, process *native.Process) (*native.Info, error) {
 	info, err := native.InspectFile(path)
 	if err == nil {
-		err = native.Check(info, process, Requirements())
+		err = adapters.Check(info, api, process)
 	}
 	if fault, ok := errors.AsType[*native.FileError](err); ok {
 		err = fault.Err
@@ -72,9 +69,9 @@ func Open(ctx context.Context, path string) (*Image, error) {
 	if err != nil {
 		return nil, err
 	}
-	descriptor, err := native.Lookup[abi.Descriptor](opened, abi.Symbol)
+	descriptor, err := adapters.Describe(opened)
 	if err != nil {
-		return nil, fmt.Errorf("%w; export it as `var %s = abi.Descriptor{…}`", err, abi.Symbol)
+		return nil, err
 	}
 	im := &Image{path: opened.Path(), info: opened.Info(), native: opened, descriptor: descriptor}
 	if err := im.valid(); err != nil {
@@ -101,6 +98,14 @@ func (im *Image) valid() error {
 
 // Path returns the path that the image was opened from, with symbolic links resolved.
 func (im *Image) Path() string { return im.path }
+
+// API returns the name of the plugin API that the image is of.
+func (im *Image) API() string {
+	if im.native == nil {
+		return adapters.Own
+	}
+	return cmp.Or(adapters.Of(im.info), adapters.Own)
+}
 
 // Version returns the plugin's own version, as its Descriptor states it.
 func (im *Image) Version() string { return im.descriptor.Version }

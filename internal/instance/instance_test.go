@@ -7,8 +7,6 @@ import (
 	"log"
 	"net/http"
 	"os"
-	"reflect"
-	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -281,16 +279,10 @@ func TestInRegistry(t *testing.T) {
 	}
 }
 
-func TestRequirements(t *testing.T) {
-	if r := Requirements(); r.Symbol != "Plugin" || !slices.Contains(r.Shared, reflect.TypeOf(abi.State{}).PkgPath()) {
-		t.Errorf("they are %+v", r)
-	}
-}
-
 // TestFiles has no real images: files that can't be read are refused, and nothing is open.
 func TestFiles(t *testing.T) {
 	none := t.TempDir() + "/none.so"
-	if err := Check(none); err == nil {
+	if err := Check(none, ""); err == nil {
 		t.Error("a file that isn't there passes")
 	}
 	if _, err := Open(limited(t), none); err == nil {
@@ -306,7 +298,7 @@ func TestFiles(t *testing.T) {
 		t.Error(err)
 	}
 	l := NewLoader(nil)
-	if l.Check(none) == nil || l.IsOpen(none) || l.Poisoned() != nil || len(l.Mapped()) != 0 {
+	if l.Check(none, "") == nil || l.IsOpen(none) || l.Poisoned() != nil || len(l.Mapped()) != 0 {
 		t.Error("the loader's steps aren't those of the package")
 	}
 }

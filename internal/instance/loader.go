@@ -11,7 +11,7 @@ import (
 // replace some.
 type Loader struct {
 	Head      func(head []byte) error
-	Check     func(path string) error
+	Check     func(path, api string) error
 	Probe     func(ctx context.Context, o ProbeOptions, paths ...string) (Probed, error)
 	Wall      func() []WallLayer
 	MakeSpare func(o ProbeOptions) error

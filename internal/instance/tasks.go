@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/sohost/sohost/abi"
+	"github.com/sohost/sohost/internal/adapter"
 )
 
 // tasks are the goroutines that an instance has begun by its host's Go.
@@ -83,6 +84,9 @@ type ownHost struct {
 	abi.Host
 	in *Instance
 }
+
+// Config implements adapter.Configured.
+func (h *ownHost) Config() map[string]any { return adapter.Config(h.Host) }
 
 // Go implements abi.Host.
 func (h *ownHost) Go(fn func(ctx context.Context)) bool {
