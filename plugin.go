@@ -54,6 +54,8 @@ type loaded struct {
 	label string // id.Short()
 	since time.Time
 
+	header []string // label, as all responses have it: whoever appends gets a copy
+
 	requests requests            // that run in it
 	seen     atomic.Pointer[any] // what a Handle[T] has first lent it as, a *T; nil if none has
 

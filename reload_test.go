@@ -691,6 +691,12 @@ func TestServe(t *testing.T) {
 	if got := rec.Header().Get(GenerationHeader); got != w.imageID("a1").Short() {
 		t.Errorf("the generation is %q", got)
 	}
+	rec.Header().Add(GenerationHeader, "another") // responses share the value
+	again := httptest.NewRecorder()
+	r.ServeHTTP(again, httptest.NewRequest("GET", "/a/deeper", nil))
+	if got := again.Header()[GenerationHeader]; len(got) != 1 || got[0] != w.imageID("a1").Short() {
+		t.Errorf("the generations are %q", got)
+	}
 	if code, text := r.request("/none"); code != 404 || text != "no plugin has a route for /none" {
 		t.Errorf("no route: %d %s", code, text)
 	}

@@ -52,7 +52,7 @@ func (h *Host) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer lease.Release()
 	l := lease.Value()
 	defer l.requests.begin(r).end()
-	w.Header().Set(GenerationHeader, l.label)
+	w.Header()[GenerationHeader] = l.header
 	handler := l.Handler()
 	if handler == nil {
 		http.Error(w, fmt.Sprintf("plugin %s takes no requests", p.Name), http.StatusNotImplemented)

@@ -38,6 +38,12 @@ type conn struct {
 	deadline    time.Time // for reading
 	armed       time.Time // the socket's: never later than deadline, but perhaps earlier, see arm
 	timed       bool      // the server has set deadlines that are not in the past
+	cut         bool      // deadline is longAgo: whoever reads is to stop
+	reading     int       // reads that have reached the socket
+	watching    int       // periods for which a read is still held back, see watch
+	hijacked    bool
+	closed      bool
+	wake        sync.Cond // of mu: cut, watching or closed has changed
 	hold        hold
 }
 
@@ -45,7 +51,10 @@ type conn struct {
 // without sending a response.
 func (c *conn) Read(p []byte) (int, error) {
 	for {
-		parked, m := c.park(len(p))
+		parked, m, err := c.park(len(p))
+		if err != nil {
+			return 0, err
+		}
 		if m != nil {
 			if c.pass(m) {
 				return 0, io.EOF
@@ -62,28 +71,40 @@ func (c *conn) Read(p []byte) (int, error) {
 }
 
 // park prepares a read of the given length. It returns the move that must pass c on before the read, if there is one.
-// Otherwise parked reports whether c is parked, so that a later move can interrupt the read.
-func (c *conn) park(length int) (parked bool, m *move) {
+// Otherwise parked reports whether c is parked, so that a later move can interrupt the read. The error is that of a deadline in
+// the past, which the socket needn't know.
+func (c *conn) park(length int) (parked bool, m *move, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.cut {
+		return false, nil, os.ErrDeadlineExceeded
+	}
 	if c.phase == initial && c.full == 0 {
 		c.full = length
 	}
 	if c.phase != initial && (c.phase != between || length != c.full) {
-		return false, nil
+		if length == 1 && c.phase == inRequest && !c.hijacked {
+			err = c.watch()
+		}
+		if err == nil {
+			c.reading++
+		}
+		return false, nil, err
 	}
 	if m := c.set.move.Load(); m != nil && m != c.tried {
 		c.tried = m
-		return false, m
+		return false, m, nil
 	}
 	c.parked = true
-	return true, nil
+	c.reading++
+	return true, nil, nil
 }
 
 // unpark follows a read of n bytes and reports whether the read was interrupted.
 func (c *conn) unpark(parked bool, n int) (interrupted bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.reading--
 	if parked {
 		c.parked = false
 		if interrupted = c.interrupted; interrupted {
@@ -111,11 +132,15 @@ func (c *conn) interrupt() {
 }
 
 func (c *conn) connState(state http.ConnState) {
-	if state != http.StateIdle {
+	if state != http.StateIdle && state != http.StateHijacked {
 		return // the server's reads and deadlines show the rest
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if state == http.StateHijacked {
+		c.hijacked = true
+		return
+	}
 	c.phase = answered
 	c.tried = nil
 }
@@ -123,6 +148,10 @@ func (c *conn) connState(state http.ConnState) {
 // Close closes the connection and removes it from its set.
 func (c *conn) Close() error {
 	err := c.Conn.Close()
+	c.mu.Lock()
+	c.closed = true
+	c.wake.Broadcast()
+	c.mu.Unlock() // before the set's lock is taken
 	c.set.remove(c)
 	return err
 }

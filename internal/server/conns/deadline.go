@@ -64,6 +64,13 @@ func (c *conn) SetDeadline(t time.Time) error {
 // sets a deadline, so there is no interrupt to undo.
 func (c *conn) setReadDeadlineLocked(t time.Time) error {
 	c.deadline = t
+	c.cut = !t.IsZero() && !t.After(longAgo)
+	if c.cut && c.watching > 0 {
+		c.wake.Broadcast()
+	}
+	if c.cut && c.reading == 0 {
+		return nil // a read that begins sees it
+	}
 	past := c.armed.Equal(longAgo)
 	c.timed = c.timed || t.After(longAgo)
 	switch {
@@ -86,7 +93,7 @@ const ahead = 5 * time.Second
 
 // arm sets the socket's deadline for reading. The caller holds c.mu.
 //
-// The server sets a deadline four times for each request, and to set a timer takes longer than anything else that is done here. So the
+// The server sets a deadline six times for each request, and to set a timer takes longer than anything else that is done here. So the
 // socket's deadline stays as long as it isn't later than the one that counts, and a read that ends early goes on, see early. A
 // connection that is idle wakes once for that.
 func (c *conn) arm(t time.Time) error {

@@ -22,6 +22,8 @@ type Set struct {
 	move    atomic.Pointer[move] // nil: connections stay
 	passing chan struct{}        // one element for each connection that is being passed
 
+	watching atomic.Bool // lookAfter will come
+
 	mu    sync.Mutex // guards the fields below, and makes storing move and walking conns one step
 	conns map[*conn]struct{}
 	empty chan struct{} // closed when the last connection is gone; nil while nobody waits
@@ -62,6 +64,7 @@ func (l *listener) Accept() (net.Conn, error) {
 
 func (s *Set) add(nc net.Conn, passed bool) *conn {
 	c := &conn{Conn: nc, set: s}
+	c.wake.L = &c.mu
 	if passed {
 		c.holdDeadlines()
 	}
