@@ -19,6 +19,7 @@ TOOLCHAINS  ?= go1.26 go1.27
 REAL        ?= .
 MUTANTS     ?= 100000
 DOWN        ?= 60s
+LASTS       ?= 60s
 PKGS        ?= . ./internal/blame ./internal/checkpoint ./internal/instance ./internal/ledger ./internal/pidfd ./internal/routes
 
 # With -trimpath the tests share the compiled standard library with the programs that they build. With -short they do once
@@ -27,7 +28,7 @@ TESTFLAGS    = -trimpath -short -timeout 30m
 INTEGRATION  = $(GO) test -trimpath -count=1 -timeout 90m ./integration
 SOURCES      = $(shell git ls-files --cached --others --exclude-standard '*.go' 2>/dev/null)
 
-.PHONY: help run build plugins test corpus pairs test-toolchains test-arm64 test-influx race soak kills mutants load long waits fuzz mutate lint bench compare clean
+.PHONY: help run build plugins job test corpus pairs test-toolchains test-arm64 test-influx test-telegraf test-clients race soak kills mutants load long waits fuzz mutate lint bench compare clean
 
 help: ## print this
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -41,6 +42,9 @@ build: ## build build/sohost
 
 plugins: build ## build the plugins under plugins/ into build/plugins
 	@scripts/build-plugins.sh
+
+job: build ## sum points as Telegraf sends them, while the plugin that does so is reloaded and handed over; compare the sums
+	$(GO) run -trimpath ./scripts/job
 
 test: ## run every test that needs nothing but Go and a C compiler; prints what took longest
 	GO=$(GO) $(GO) run -trimpath scripts/testtimes.go -vet=off $(TESTFLAGS) ./...
@@ -59,6 +63,13 @@ test-arm64: ## load, reload, hand over and crash on arm64, under qemu-user
 
 test-influx: ## store emitted rows in a real InfluxDB and a real VictoriaMetrics, stopped for DOWN (60s) meanwhile; fetches them
 	DOWN=$(DOWN) scripts/test-influx.sh
+
+test-telegraf: build ## make job through a real Telegraf for LASTS (60s), with 20 reloads and 5 handovers; fetches and builds it
+	LASTS=$(LASTS) GO=$(GO) scripts/test-telegraf.sh
+
+test-clients: build ## make job with InfluxData's clients for Go for LASTS (60s); fetches them
+	$(GO) -C integration/testdata/clients build -trimpath -o $(CURDIR)/build/clients .
+	$(GO) run -trimpath ./scripts/job -clients build/clients -lasts $(LASTS) -reloads 20 -handovers 5
 
 race: ## run the tests of RACE (./...) under the race detector, servers and plugins too
 	$(GO) test -race $(TESTFLAGS) -vet=off $(RACE)
