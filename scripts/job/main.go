@@ -56,7 +56,9 @@ func (j *job) run(ctx context.Context) (err error) {
 		return err
 	}
 	defer s.stop()
-	start := func(ctx context.Context) *sender { return startSender(ctx, target{table: "cpu", url: s.url + "/write?db=telegraf"}) }
+	start := func(ctx context.Context) *sender {
+		return startSender(ctx, target{table: "cpu", url: s.url + "/write?db=telegraf"})
+	}
 	if j.telegraf != "" {
 		t, err := j.startTelegraf(ctx, s.url)
 		if err != nil {
