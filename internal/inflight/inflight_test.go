@@ -215,7 +215,7 @@ func TestUsage(t *testing.T) {
 		if i%4 == 0 {
 			leave = b.Enter(Start)
 		}
-		if err := u.Look(f); err != nil {
+		if _, err := u.Look(f, 1); err != nil {
 			t.Fatal(err)
 		}
 		leave()

@@ -29,27 +29,29 @@ const (
 	rememberedImages = 1000
 )
 
-// Look looks at a table now.
-func (u *Usage) Look(file io.ReaderAt) error {
+// Look looks at a table now, and reports whether any image is in a call. It counts for as many looks as are given: who looks less often
+// while nothing happens must not make images seem busier than they are.
+func (u *Usage) Look(file io.ReaderAt, looks int) (busy bool, err error) {
 	if u.images == nil || len(u.images) > rememberedImages {
 		u.images = map[key]*use{}
 	}
-	_, err := walk(file, func(im Image) {
+	_, err = walk(file, func(im Image) {
 		k := key{im.Plugin, im.Image}
 		of := u.images[k]
 		if of == nil {
 			of = new(use)
 			u.images[k] = of
 		}
-		of.looked++
+		of.looked += looks
 		if im.Inside() {
-			of.inside++
+			of.inside += looks
+			busy = true
 		}
 		if of.looked >= 2*rememberedLooks {
 			of.looked, of.inside = of.looked/2, of.inside/2
 		}
 	})
-	return err
+	return busy, err
 }
 
 // Tell adds what is remembered to the images of a snapshot, which may be nil.

@@ -52,8 +52,7 @@ func (e *encoder) name(s string) {
 // shared writes a string that is a value, or its number if it was written before.
 func (e *encoder) shared(s string) {
 	if len(s) >= sharedText {
-		at := span{uintptr(unsafe.Pointer(unsafe.StringData(s))), len(s)}
-		if n, met := e.texts.number(at, uint64(e.texts.used)+1); met {
+		if n, met := e.texts.number(textSpan(s), uint64(e.texts.used)+1); met {
 			e.uint(n)
 			return
 		}
@@ -62,6 +61,8 @@ func (e *encoder) shared(s string) {
 	e.charge(int64(len(s)), 1)
 	e.text(s)
 }
+
+func textSpan(s string) span { return span{uintptr(unsafe.Pointer(unsafe.StringData(s))), len(s)} }
 
 // shared reads a string that is a value.
 func (d *decoder) shared() string {

@@ -38,6 +38,14 @@ func (a *addresses) slot(at span) *numbered {
 	}
 }
 
+// touch reads where a place is first looked for.
+func (a *addresses) touch(at span) byte {
+	if len(a.slots) == 0 {
+		return 0
+	}
+	return byte(a.slots[at.hash()&(len(a.slots)-1)].number)
+}
+
 func (a *addresses) grow() {
 	old := a.slots
 	a.slots = make([]numbered, max(64, 2*len(old)))

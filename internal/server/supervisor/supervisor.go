@@ -86,6 +86,7 @@ type Supervisor struct {
 	resumed *process       // the worker that served before an upgrade
 	pending []sohost.Crash // crashes that no worker knows of yet; see pend
 	usage   inflight.Usage // of the plugins' images, by whichever worker
+	pace    pace           // of the beats
 
 	links sync.Mutex // held while the files of a draining worker are closed, and for the whole of an upgrade; before mu
 
@@ -180,7 +181,7 @@ func fileOf(l net.Listener) (*os.File, error) {
 
 // supervise keeps a worker serving, now p, until ctx ends.
 func (s *Supervisor) supervise(ctx context.Context, p *process) error {
-	beat := time.NewTicker(s.limits.beat)
+	beat := time.NewTimer(s.limits.beat)
 	defer beat.Stop()
 	var waiting []*request
 	for n := uint64(1); ; n++ {
@@ -198,6 +199,7 @@ func (s *Supervisor) supervise(ctx context.Context, p *process) error {
 				waiting = waiting[1:]
 				continue
 			}
+			s.pace = pace{} // in a handover, and at first after it, each beat counts
 			next, answer := s.handover(ctx, p, r)
 			through := next != p
 			if through { // before join: who hears of it asks the new one
@@ -205,6 +207,7 @@ func (s *Supervisor) supervise(ctx context.Context, p *process) error {
 				s.logHandover(answer.handover)
 				p = next
 			}
+			beat.Reset(s.untilBeat())
 			waiting = s.join(append(waiting, s.arrived()...), r, answer, through)
 			s.notifyReady()
 			continue
@@ -214,6 +217,7 @@ func (s *Supervisor) supervise(ctx context.Context, p *process) error {
 			waiting = append(waiting, r)
 		case <-beat.C:
 			s.beat(p, n)
+			beat.Reset(s.untilBeat())
 			if wish := s.watchStore(p); wish != nil {
 				waiting = append(waiting, wish)
 			}
@@ -223,6 +227,7 @@ func (s *Supervisor) supervise(ctx context.Context, p *process) error {
 			}
 		case <-p.exited:
 			s.serve(nil)
+			s.pace = pace{}
 			s.crashed(p)
 			next, err := s.restart(ctx)
 			if err != nil { // ctx has ended
@@ -231,6 +236,7 @@ func (s *Supervisor) supervise(ctx context.Context, p *process) error {
 				return nil
 			}
 			p = next
+			beat.Reset(s.untilBeat())
 			s.serve(p)
 			s.log.Info("worker serves", "pid", p.pid)
 			s.notifyReady()
