@@ -89,6 +89,15 @@ func (h *Host) reports() (reports []crash.Report) {
 func (h *Host) add(config Plugin) *plugin {
 	h.adding.Lock()
 	defer h.adding.Unlock()
+	p := h.newPlugin(config)
+	h.table.Store(h.table.Load().With(p.Name, p.Routes, p))
+	h.triggers.Configure(p.Name, p.args(), p.Triggers)
+	p.routeTriggers()
+	return p
+}
+
+// newPlugin returns a plugin with an empty slot, which nobody owns, and which the host's table doesn't have yet.
+func (h *Host) newPlugin(config Plugin) *plugin {
 	p := &plugin{
 		Plugin:  config,
 		host:    h,
@@ -101,9 +110,6 @@ func (h *Host) add(config Plugin) *plugin {
 	}
 	p.findKept()
 	p.disown()
-	h.table.Store(h.table.Load().With(p.Name, p.Routes, p))
-	h.triggers.Configure(p.Name, p.args(), p.Triggers)
-	p.routeTriggers()
 	return p
 }
 

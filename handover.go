@@ -21,6 +21,9 @@ type Handover struct {
 	// Moves describes the plugins whose state moved or whose image changed, ordered by name.
 	Moves []Move `json:"moves"`
 
+	// Removed names the plugins that the taker doesn't have, because GiveOptions.Config removes them.
+	Removed []string `json:"removed,omitempty"`
+
 	// Waited describes the callers who had to wait while state moved; nil if nobody did.
 	Waited *Waited `json:"waited,omitempty"`
 
@@ -50,6 +53,11 @@ type GiveOptions struct {
 
 	// LoseState allows new images to lose state, as in DeployOptions.
 	LoseState bool
+
+	// Config is the configuration that the taker is to serve, all of it or, if the handover fails, nothing. Plugins that it adds serve
+	// what the release says, as at a boot, or else their file. Of those that it removes the state is saved: it is there again if
+	// they are added again. Default: the plugins stay as they are configured.
+	Config *Configuration
 
 	// Program is the path of the executable that the taker runs, if that isn't this process's. A plugin whose image
 	// doesn't fit it gets its configured file instead, if that fits; otherwise Give fails. An image that was asked for,

@@ -38,6 +38,7 @@ func (g *giver) commit() error {
 			m.replace(nil)
 			h.retireLater(p, m.serves)
 		}
+		g.noteRemoved()
 		h.tasks.Go(h.watcher.Close)             // the kernel takes some milliseconds for it
 		if err := h.store.Close(); err != nil { // past the commit nothing may fail any more
 			h.log.Warn("close the store after a handover", "err", err)

@@ -18,7 +18,8 @@ type giver struct {
 	host    *Host
 	opts    GiveOptions
 	taker   *passing.Conn
-	plugins []*plugin // all of them, owned
+	plugins []*plugin        // all of them, owned
+	config  *reconfiguration // nil: the plugins stay as they are configured
 	pending []*pendingReload
 	extra   batch // candidates for GiveOptions.Images and for GiveOptions.Program
 	wants   map[string]wantedState
@@ -104,7 +105,13 @@ func (g *giver) run(ctx context.Context) error {
 	if err := g.host.Serving(); err != nil {
 		return err
 	}
+	if err := g.configure(); err != nil {
+		return err
+	}
 	g.pending = g.host.pending.includable()
+	if err := g.removable(); err != nil {
+		return err
+	}
 	defer func() {
 		if g.process != nil {
 			g.process.Close()

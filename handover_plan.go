@@ -46,7 +46,13 @@ func (g *giver) plan(ctx context.Context) (*plan, error) {
 	entries := g.host.ledger.Entries()
 	result := &plan{Format: planFormat, Why: g.opts.Why, Entries: entries, Triggers: g.host.triggers.Save()}
 	for _, p := range g.plugins {
-		e := planEntry{Plugin: p.Plugin, FileImage: p.fileImage, FileSeen: p.fileSeen, Serves: p.servingID(), Next: entries[p.Name]}
+		if !g.stays(p) {
+			continue
+		}
+		e := planEntry{Plugin: g.configured(p), FileImage: p.fileImage, FileSeen: p.fileSeen, Serves: p.servingID(), Next: entries[p.Name]}
+		if e.Plugin.Image != p.Image {
+			e.FileImage, e.FileSeen = generations.ID{}, ""
+		}
 		e.Next.Image = e.Serves
 		if serves := p.serving(); serves != nil {
 			e.Next.Skipped, e.Stateful = serves.Value().skipped, serves.Value().Stateful()
@@ -68,11 +74,14 @@ func (g *giver) plan(ctx context.Context) (*plan, error) {
 			return nil, err
 		}
 		if file == "" {
-			file = p.Image
+			file = g.configured(p).Image
 		}
 		if err := g.addImage(ctx, result, p, file); err != nil {
 			return nil, err
 		}
+	}
+	if err := g.addPlugins(ctx, result); err != nil {
+		return nil, err
 	}
 	return result, g.fitProgram(ctx, result)
 }

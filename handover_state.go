@@ -25,6 +25,12 @@ func (g *giver) sendStates(ctx context.Context) error {
 	var whole []exported
 	var rest changes
 	for _, m := range g.moving {
+		if !g.stays(m.plugin) {
+			if err := g.saveRemoved(limited, m); err != nil {
+				return err
+			}
+			continue
+		}
 		wants, takes := g.wants[m.plugin.Name]
 		if err := m.serves.Value().Pause(limited); err != nil {
 			return err

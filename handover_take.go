@@ -194,6 +194,12 @@ func (t *taker) prepare(ctx context.Context) error {
 			}
 			s := c.next.Image().Wants()
 			ready.Wants[p.Name] = wantedState{Schema: s.Schema, Version: s.Version, Ahead: c.goesAhead()}
+			if e.Stateful {
+				break
+			}
+			if err := c.step(PhaseState, func() error { return c.restore(ctx) }); err != nil { // nothing with state serves
+				return err
+			}
 		case e.Stateful && !e.LoseState:
 			return &failure{candidate: c, phase: PhaseState, err: dropError(c.next)}
 		case e.Stateful:

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -22,8 +23,8 @@ func connect(cmd *cobra.Command) clientFunc {
 	f.String("config", "", "the server's configuration `file` (default "+defaultConfig+", if it exists)")
 	f.String("plugins", "", "the server's plugins `directory`, if it was started with --plugins (default "+defaultPlugins+")")
 	return func() (*control.Client, error) {
-		path := *socket
-		if path == "" { // with --control, a faulty configuration doesn't matter
+		path := cmp.Or(*socket, os.Getenv(controlEnv))
+		if path == "" { // where the socket is named, a faulty configuration doesn't matter
 			c, err := serverConfig(cmd)
 			if err != nil {
 				return nil, err

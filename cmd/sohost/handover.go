@@ -5,6 +5,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/sohost/sohost"
 	"github.com/sohost/sohost/internal/server/control"
@@ -76,6 +77,9 @@ func printHandover(w io.Writer, h sohost.Handover) error {
 		fmt.Sprint(h.Giver), fmt.Sprint(h.Taker), fmt.Sprint(h.Release), short(p.Prepare), short(p.Ahead), short(p.Drain), short(p.State),
 		short(p.Commit), short(p.Publish), waited,
 	}})
+	if len(h.Removed) > 0 {
+		fmt.Fprintf(w, "\nremoved: %s; their state is saved\n", strings.Join(h.Removed, ", "))
+	}
 	if err != nil || len(h.Moves) == 0 {
 		return err
 	}

@@ -32,6 +32,7 @@ handover, and when the old one dies or hangs. No request fails in a handover. Wh
 later ones wait for the next worker.
 
 SIGINT or SIGTERM stops the server: it takes no new requests and finishes the running ones. A second signal stops it at once.
+SIGHUP has the server read its configuration again; see "sohost reload --help".
 SIGUSR2 replaces the server with the program now at the path it was started from; see "sohost handover --help".`,
 		Example: `  sohost run
   sohost run --listen 127.0.0.1:9000 --plugins out/plugins
@@ -51,7 +52,7 @@ SIGUSR2 replaces the server with the program now at the path it was started from
 				if err != nil {
 					return err
 				}
-				return resume(cmd.Context(), l, log)
+				return resume(cmd.Context(), l, r.rereader(cmd), log)
 			}
 			if err := r.load(cmd); err != nil {
 				return err
@@ -60,7 +61,7 @@ SIGUSR2 replaces the server with the program now at the path it was started from
 			if err != nil {
 				return err
 			}
-			return serve(cmd.Context(), &r, log)
+			return serve(cmd.Context(), &r, r.rereader(cmd), log)
 		},
 	}
 	r.add(cmd)

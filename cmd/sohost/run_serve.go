@@ -8,7 +8,6 @@ import (
 	"net"
 	"os"
 	"os/signal"
-	"path/filepath"
 	"strings"
 	"syscall"
 	"time"
@@ -17,14 +16,13 @@ import (
 	"github.com/sohost/sohost/internal/server/control"
 	"github.com/sohost/sohost/internal/server/supervisor"
 	"github.com/sohost/sohost/internal/server/systemd"
-	"github.com/sohost/sohost/internal/server/worker"
 )
 
 // lockTimeout is how long the workers of a crashed server get to finish.
 const lockTimeout = 20 * time.Second
 
 // serve runs a server until ctx ends or a signal stops it.
-func serve(ctx context.Context, r *runFlags, log *slog.Logger) error {
+func serve(ctx context.Context, r *runFlags, reread func() (supervisor.Configured, error), log *slog.Logger) error {
 	ctx, stop := signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
 	// Errors are reported before the store is touched, with one exception: the port may be taken by the worker of a server
@@ -67,12 +65,9 @@ func serve(ctx context.Context, r *runFlags, log *slog.Logger) error {
 		log.Info("stopping: finishing running requests", "limit", r.ShutdownTimeout)
 		stop() // a second signal kills this process; the workers then end on their own
 	})()
+	configured := r.configured()
 	s := supervisor.New(supervisor.Options{
-		Start: worker.Start{
-			Options: r.options(), LogFormat: r.logFormat, Verbose: r.verbose, ShutdownTimeout: r.ShutdownTimeout,
-			Writes: r.Writes, Sinks: r.Sink, SinkDir: filepath.Join(r.Store, "sinks"),
-			Clients: worker.ClientLimits{Header: r.HeaderTimeout, Body: r.BodyTimeout, Idle: r.IdleTimeout},
-		},
+		Start: configured.Start, Settings: configured.Settings, Reread: reread,
 		Public: open.public, PublicStays: open.publicStays, Control: open.control, ControlPath: open.controlPath,
 		Lock: lock, Log: log, Notifier: notifier,
 		HangTimeout: r.HangTimeout, HandoverTimeout: r.HandoverTimeout,
@@ -82,14 +77,14 @@ func serve(ctx context.Context, r *runFlags, log *slog.Logger) error {
 }
 
 // resume continues a server in the program that has replaced another one in this process.
-func resume(ctx context.Context, l *supervisor.Legacy, log *slog.Logger) error {
+func resume(ctx context.Context, l *supervisor.Legacy, reread func() (supervisor.Configured, error), log *slog.Logger) error {
 	ctx, stop := signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
 	notifier, err := systemd.NewNotifier()
 	if err != nil {
 		return err
 	}
-	s, err := supervisor.Resume(l, supervisor.Options{Log: log, Notifier: notifier})
+	s, err := supervisor.Resume(l, supervisor.Options{Log: log, Notifier: notifier, Reread: reread})
 	if err != nil {
 		return err
 	}

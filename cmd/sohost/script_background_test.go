@@ -127,6 +127,11 @@ func cmdTerminate(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
+func cmdHangup(ts *testscript.TestScript, neg bool, args []string) {
+	arguments(ts, neg, args, "hangup NAME", 1)
+	ts.Check(backgroundsOf(ts).get(ts, args[0]).cmd.Process.Signal(syscall.SIGHUP))
+}
+
 func (p *background) printed() string {
 	p.mu.Lock()
 	defer p.mu.Unlock()

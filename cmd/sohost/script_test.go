@@ -25,6 +25,7 @@ import (
 //	await NAME REGEXP                   wait until it prints a matching line, after the one awaited last; the first group of
 //	                                    the expression becomes $NAME
 //	terminate NAME                      send it SIGTERM; it must exit with 0; stdout is all that it has printed
+//	hangup NAME                         send it SIGHUP
 //	get URL                             stdout is the answer's body and, on its own line, its Sohost-Generation
 //	json PATH REGEXP                    stdout is JSON, and the value at PATH (keys and indexes, with dots) matches
 //	capture VARIABLE REGEXP             set a variable to what the group in stdout matches
@@ -65,6 +66,7 @@ func TestScripts(t *testing.T) {
 			"background": cmdBackground,
 			"await":      cmdAwait,
 			"terminate":  cmdTerminate,
+			"hangup":     cmdHangup,
 			"get":        cmdGet,
 			"post":       cmdPost,
 			"json":       cmdJSON,

@@ -53,6 +53,12 @@ func TestSettings(t *testing.T) {
 	differ(t, reflect.ValueOf(*fromFile), reflect.ValueOf(*newConfig()))
 	differ(t, reflect.ValueOf(fromFile.options()), reflect.ValueOf(newConfig().options()))
 	same(t, reflect.ValueOf(fromFile.options()), reflect.ValueOf(*fromFile))
+	flat := fromFile.flat()
+	for _, s := range fromFile.settings {
+		if _, has := flat[s.key]; !has {
+			t.Errorf("%s is not in what two configurations are compared by: %v", s.key, flat)
+		}
+	}
 	fromFile.settings, fromFile.dir = nil, ""
 	fromFlags.settings, fromFlags.dir = nil, ""
 	if !reflect.DeepEqual(fromFile, fromFlags) {

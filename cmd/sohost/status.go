@@ -171,6 +171,12 @@ func printProcesses(w io.Writer, s control.Status) {
 		}
 		fmt.Fprintln(w)
 	}
+	for _, c := range s.Config.Restart {
+		fmt.Fprintf(w, "config    %s = %s in the configuration, and still %s: restart the server for it\n", c.Key, orDash(c.Is), orDash(c.Was))
+	}
+	if f := s.Config.Failed; f != nil {
+		fmt.Fprintf(w, "config    not taken up %s ago (%s), the one before stays:\n%s\n", ago(f.Time), f.Why, indent(f.Error))
+	}
 	if f := s.Failed; f != nil {
 		fmt.Fprintf(w, "failed    handover, %s ago (%s):\n%s\n", ago(f.Time), f.Why, indent(f.Error))
 	}

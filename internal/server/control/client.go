@@ -73,6 +73,11 @@ func (c *Client) Handover(ctx context.Context, in HandoverRequest) (h sohost.Han
 	return h, c.call(ctx, "POST", "/v1/handover", in, &h)
 }
 
+// Reload has the server read its configuration again.
+func (c *Client) Reload(ctx context.Context, in ReloadRequest) (r ConfigReload, err error) {
+	return r, c.call(ctx, "POST", "/v1/reload", in, &r)
+}
+
 // Quarantines returns the images in quarantine.
 func (c *Client) Quarantines(ctx context.Context) (qs []generations.Quarantine, err error) {
 	return qs, c.call(ctx, "GET", "/v1/quarantine", nil, &qs)

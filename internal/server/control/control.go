@@ -11,6 +11,7 @@
 //	GET  /v1/releases                                   [generations.Release], without broken ones
 //	POST /v1/prune      {"keep": 10, "dry_run": true}   generations.PruneReport
 //	POST /v1/handover   {"program": "FILE"}             sohost.Handover
+//	POST /v1/reload     {"dry_run": true}               ConfigReload
 //	GET  /v1/quarantine                                 [generations.Quarantine]
 //	POST /v1/quarantine/lift {"image": "6b7a76b4f381"}  generations.Quarantine
 //	GET  /v1/triggers                                   [sohost.TriggerStatus]
@@ -60,6 +61,34 @@ type HandoverRequest struct {
 	LoseState bool `json:"lose_state,omitempty"` // see sohost.DeployOptions
 }
 
+// ReloadRequest asks to read the configuration again.
+type ReloadRequest struct {
+	Why       string `json:"why,omitempty"`        // for the status and the history
+	DryRun    bool   `json:"dry_run,omitempty"`    // only say what would change
+	LoseState bool   `json:"lose_state,omitempty"` // see sohost.DeployOptions
+}
+
+// ConfigReload is what has become of a ReloadRequest.
+type ConfigReload struct {
+	Changes  []Change         `json:"changes"`            // ordered by key
+	Handover *sohost.Handover `json:"handover,omitempty"` // absent if nothing has changed, or with DryRun
+}
+
+// Change is a setting that differs. Was or Is is empty if it has not been set before, or isn't any more.
+type Change struct {
+	Key     string `json:"key"` // such as plugin.counter.mode
+	Was     string `json:"was,omitempty"`
+	Is      string `json:"is,omitempty"`
+	Restart bool   `json:"restart,omitempty"` // it changes only with a restart of the server
+}
+
+// ConfigStatus says which configuration a server has.
+type ConfigStatus struct {
+	Read    time.Time       `json:"read"`              // when it was read
+	Restart []Change        `json:"restart,omitempty"` // what has changed since, and needs a restart
+	Failed  *FailedHandover `json:"failed,omitempty"`  // why a later one wasn't taken up; absent after a success
+}
+
 // LiftRequest asks to let an image be tried again. Image is its id or a prefix of it.
 type LiftRequest struct {
 	Image string `json:"image"`
@@ -88,9 +117,10 @@ type Status struct {
 	Handover         *sohost.Handover `json:"handover,omitempty"`        // the last one
 	Failed           *FailedHandover  `json:"failed_handover,omitempty"` // absent after a success
 	Crashes          []Crash          `json:"crashes,omitempty"`         // the last 20, oldest first
-	StoreFault       string           `json:"store_fault,omitempty"`     // why nothing can be published; what serves goes on
-	Program          *ProgramStatus   `json:"program,omitempty"`         // what workers run
-	FailedProgram    *FailedProgram   `json:"failed_program,omitempty"`  // the last that has not passed its probation
+	Config           ConfigStatus     `json:"config"`
+	StoreFault       string           `json:"store_fault,omitempty"`    // why nothing can be published; what serves goes on
+	Program          *ProgramStatus   `json:"program,omitempty"`        // what workers run
+	FailedProgram    *FailedProgram   `json:"failed_program,omitempty"` // the last that has not passed its probation
 }
 
 // WorkerAnswer is what a worker says of itself.

@@ -20,6 +20,9 @@ type Supervisor interface {
 
 	Handover(context.Context, HandoverRequest) (*sohost.Handover, error)
 
+	// Reload reads the configuration again.
+	Reload(context.Context, ReloadRequest) (*ConfigReload, error)
+
 	// Worker waits for a worker that serves and is not among tried. It fails only when ctx ends.
 	Worker(ctx context.Context, tried ...Worker) (Worker, error)
 }
@@ -45,6 +48,7 @@ func NewProxy(s Supervisor) *http.Server {
 		}
 		return s.Handover(r.Context(), in)
 	}))
+	mux.HandleFunc("POST /v1/reload", handle(func(r *http.Request, in ReloadRequest) (any, error) { return s.Reload(r.Context(), in) }))
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) { pass(s, w, r) })
 	return newServer(defaultLimits(), mux)
 }

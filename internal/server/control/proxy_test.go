@@ -52,6 +52,10 @@ func (s *fakeSupervisor) Handover(_ context.Context, r control.HandoverRequest) 
 	return s.handover, s.err
 }
 
+func (s *fakeSupervisor) Reload(context.Context, control.ReloadRequest) (*control.ConfigReload, error) {
+	return &control.ConfigReload{Changes: []control.Change{{Key: "settle", Was: "50ms", Is: "1s"}}}, s.err
+}
+
 func (s *fakeSupervisor) Worker(ctx context.Context, tried ...control.Worker) (control.Worker, error) {
 	if !reflect.DeepEqual(tried, append([]control.Worker(nil), s.workers[:len(tried)]...)) {
 		return nil, errors.New("others were tried")

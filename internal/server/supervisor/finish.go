@@ -96,6 +96,6 @@ func (s *Supervisor) endHung(p *process, why string) {
 // stopLate closes late when the server has to be gone, once ctx has ended. Workers get the shutdown timeout and a grace from then.
 func (s *Supervisor) stopLate(ctx context.Context) (stop func() bool) {
 	return context.AfterFunc(ctx, func() {
-		time.AfterFunc(s.opts.Start.ShutdownTimeout+s.limits.grace, func() { close(s.late) })
+		time.AfterFunc(s.start.Load().ShutdownTimeout+s.limits.grace, func() { close(s.late) })
 	})
 }

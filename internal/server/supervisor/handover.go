@@ -27,6 +27,9 @@ func (s *Supervisor) handover(ctx context.Context, giver *process, r *request) (
 	if r.Program != "" {
 		s.try(taker.program)
 	}
+	if r.config != nil {
+		s.configured(r.config)
+	}
 	s.mu.Lock()
 	s.last, s.failure = report, nil
 	s.row = 0
@@ -73,7 +76,10 @@ func (s *Supervisor) exchange(ctx context.Context, giver *process, r *request) (
 		}
 		ends = append(ends, a, b)
 	}
-	start := s.opts.Start
+	start := *s.start.Load()
+	if r.config != nil {
+		start = r.config.Start
+	}
 	start.Takes = true
 	if err := s.order(taker, &start, ends[0], ends[2]); err != nil {
 		if r.Program != "" {
@@ -87,6 +93,9 @@ func (s *Supervisor) exchange(ctx context.Context, giver *process, r *request) (
 	}
 	giver.link.Send(worker.Order{Room: true})
 	give := worker.Give{Why: r.Why, Program: r.Program, Images: r.Images, LoseState: r.LoseState}
+	if r.config != nil {
+		give.Config = &sohost.Configuration{Plugins: start.Options.Plugins, Dir: start.Options.Dir}
+	}
 	if err := giver.link.Send(worker.Order{Give: &give}, ends[1], ends[3]); err != nil {
 		return fail(fmt.Errorf("the old worker has ended: %w", err))
 	}
@@ -220,7 +229,7 @@ func wayOut(seen signs) string {
 
 // drain decides about a worker that has given its plugins away, until that has ended.
 func (s *Supervisor) drain(p *process) {
-	limit := time.NewTimer(s.opts.Start.ShutdownTimeout + 2*s.limits.grace)
+	limit := time.NewTimer(s.start.Load().ShutdownTimeout + 2*s.limits.grace)
 	defer limit.Stop()
 	beat := time.NewTicker(s.limits.beat)
 	defer beat.Stop()

@@ -34,6 +34,9 @@ type Legacy struct {
 	Worker          childLegacy   `json:"worker"`
 	Draining        []childLegacy `json:"draining,omitempty"`
 
+	Settings map[string]string    `json:"settings,omitempty"`
+	Config   control.ConfigStatus `json:"config,omitzero"`
+
 	Handover      *sohost.Handover       `json:"handover,omitempty"`
 	Crashes       []control.Crash        `json:"crashes,omitempty"`
 	FailedProgram *control.FailedProgram `json:"failed_program,omitempty"`
@@ -54,9 +57,9 @@ func (s *Supervisor) legacy() Legacy {
 	defer s.mu.Unlock()
 	return Legacy{
 		Form: legacyForm, Origin: s.origin,
-		Start: s.opts.Start, HangTimeout: s.opts.HangTimeout, HandoverTimeout: s.opts.HandoverTimeout,
+		Start: *s.start.Load(), HangTimeout: s.opts.HangTimeout, HandoverTimeout: s.opts.HandoverTimeout,
 		Started: s.started, ControlPath: s.opts.ControlPath, PublicStays: s.opts.PublicStays,
-		Handover: s.last, Crashes: s.crashes, FailedProgram: s.failedProgram,
+		Settings: s.settings, Config: s.config, Handover: s.last, Crashes: s.crashes, FailedProgram: s.failedProgram,
 	}
 }
 
@@ -126,7 +129,7 @@ func fileAt(fd int, name string) *os.File {
 	return os.NewFile(uintptr(fd), name)
 }
 
-// Resume returns a Supervisor that goes on where the program before stopped. Of opts it needs Log and Notifier.
+// Resume returns a Supervisor that goes on where the program before stopped. Of opts it needs Log, Notifier and Reread.
 func Resume(l *Legacy, opts Options) (*Supervisor, error) {
 	var err error
 	public, lock, orders := fileAt(l.Public, "http"), fileAt(l.Lock, "lock"), fileAt(l.Control, "control")
@@ -140,7 +143,9 @@ func Resume(l *Legacy, opts Options) (*Supervisor, error) {
 	orders.Close()
 	opts.Lock, opts.Start, opts.HangTimeout, opts.ControlPath = generations.InheritLock(lock), l.Start, l.HangTimeout, l.ControlPath
 	opts.HandoverTimeout, opts.PublicStays = l.HandoverTimeout, l.PublicStays
+	opts.Settings = l.Settings
 	s := New(opts)
+	s.config = l.Config
 	s.started, s.last, s.crashes, s.origin, s.failedProgram = l.Started, l.Handover, l.Crashes, l.Origin, l.FailedProgram
 	if s.resumed, err = s.adopt(l.Worker); err != nil {
 		return nil, err

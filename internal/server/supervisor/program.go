@@ -104,7 +104,7 @@ func (s *Supervisor) try(p *program) {
 		s.confirmed = nil
 		s.log.Info("workers run the supervisor's own program")
 	} else {
-		probation := s.opts.Start.Options.Probation
+		probation := s.start.Load().Options.Probation
 		if probation == 0 {
 			probation = sohost.DefaultOptions().Probation
 		}

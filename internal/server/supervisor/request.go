@@ -11,13 +11,14 @@ import (
 // request is a wish for a handover that waits.
 type request struct {
 	control.HandoverRequest
+	config  *Configured // nil: it stays
 	program *program    // at the path Program, open; nil also if that is this process's own
 	from    *process    // the worker that asks; nil: somebody else
 	done    chan answer // takes one without blocking
 }
 
 // special reports whether the request wants more than any new worker.
-func (r *request) special() bool { return r.Program != "" || len(r.Images) > 0 }
+func (r *request) special() bool { return r.Program != "" || len(r.Images) > 0 || r.config != nil }
 
 type answer struct {
 	handover *sohost.Handover

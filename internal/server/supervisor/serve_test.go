@@ -311,9 +311,9 @@ func TestPending(t *testing.T) {
 // TestOutputs has many crashes with an output. The newest files stay.
 func TestOutputs(t *testing.T) {
 	s := New(Options{Start: worker.Start{}})
-	s.opts.Start.Options.Store = t.TempDir()
+	s.start.Load().Options.Store = t.TempDir()
 	var err error
-	if s.opts.Lock, err = generations.AcquireLock(t.Context(), s.opts.Start.Options.Store); err != nil {
+	if s.opts.Lock, err = generations.AcquireLock(t.Context(), s.start.Load().Options.Store); err != nil {
 		t.Fatal(err)
 	}
 	defer s.opts.Lock.Close()
@@ -336,7 +336,7 @@ func TestOutputs(t *testing.T) {
 	if file, err := s.keep(&crash.Report{}); file != "" || err != nil {
 		t.Errorf("without output there is %q, %v", file, err)
 	}
-	s.opts.Start.Options.Store = files[10]
+	s.start.Load().Options.Store = files[10]
 	if _, err := s.keep(&crash.Report{Output: "x"}); err == nil {
 		t.Error("a store that can't have the file is no error")
 	}

@@ -57,7 +57,7 @@ func (s *Supervisor) begin() (*process, error) {
 	if err != nil {
 		return nil, err
 	}
-	start := s.opts.Start
+	start := *s.start.Load()
 	start.Crashes = s.pending
 	start.CrashesInARow = s.row
 	if err := s.order(p, &start); err != nil {

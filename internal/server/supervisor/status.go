@@ -59,13 +59,14 @@ func (s *Supervisor) processes(brief bool) (status control.Status, current *proc
 	status = control.Status{
 		PID: os.Getpid(), Started: s.started, Handover: s.last, Failed: s.failure, Crashes: slices.Clone(s.crashes),
 		StoreFault: s.storeFault, Program: s.workerProgram, FailedProgram: s.failedProgram,
+		Config: s.config,
 	}
 	draining := s.drainingLocked()
 	if s.starting != nil {
 		status.Booting = s.starting.booting.Load()
 	}
 	s.mu.Unlock()
-	status.Store, status.Plugins = s.opts.Start.Options.Store, []sohost.PluginStatus{}
+	status.Store, status.Plugins = s.start.Load().Options.Store, []sohost.PluginStatus{}
 	measure, count := resident, files.Of
 	if brief {
 		measure, count = func(int) int64 { return 0 }, func(int) (none files.Usage) { return none }

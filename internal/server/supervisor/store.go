@@ -16,7 +16,7 @@ import (
 // Then the worker goes on serving, and publishes nothing. If only the lock is gone, a new one is taken, and watchStore returns a
 // request for a handover: a worker that has the new one may publish again.
 func (s *Supervisor) watchStore(p *process) (wish *request) {
-	dir := s.opts.Start.Options.Store
+	dir := s.start.Load().Options.Store
 	err := s.opts.Lock.Verify(dir)
 	if errors.Is(err, generations.ErrWrongLock) {
 		if exists(dir) {
@@ -48,7 +48,7 @@ const lockTimeout = 100 * time.Millisecond
 
 // renewLock takes the lock of the store anew. It makes the store if that is gone.
 func (s *Supervisor) renewLock() error {
-	dir := s.opts.Start.Options.Store
+	dir := s.start.Load().Options.Store
 	ctx, cancel := context.WithTimeout(context.Background(), lockTimeout)
 	defer cancel()
 	lock, err := generations.AcquireLock(ctx, dir)
@@ -62,7 +62,7 @@ func (s *Supervisor) renewLock() error {
 
 // findStore is what must have happened before a worker boots from the store: that is there, and locked.
 func (s *Supervisor) findStore() error {
-	err := s.opts.Lock.Verify(s.opts.Start.Options.Store)
+	err := s.opts.Lock.Verify(s.start.Load().Options.Store)
 	if errors.Is(err, generations.ErrWrongLock) {
 		err = s.renewLock()
 	}

@@ -15,6 +15,7 @@ import (
 	"runtime/debug"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/sohost/sohost"
@@ -51,6 +52,11 @@ type Options struct {
 	// HandoverTimeout bounds a handover. Default: 2 min.
 	HandoverTimeout time.Duration
 
+	// Settings are all settings that Start comes from, by their keys, and Reread reads them again. Default: the configuration can't be
+	// read again.
+	Settings map[string]string
+	Reread   func() (Configured, error)
+
 	// Notifier reports to systemd. Default: there is no systemd.
 	Notifier *systemd.Notifier
 }
@@ -58,6 +64,7 @@ type Options struct {
 // Supervisor keeps a worker serving.
 type Supervisor struct {
 	opts     Options
+	start    atomic.Pointer[worker.Start] // what each worker is to serve
 	limits   limits
 	log      *slog.Logger
 	started  time.Time
@@ -102,7 +109,9 @@ type Supervisor struct {
 
 	workerProgram *control.ProgramStatus // only Run's goroutine changes these two
 	failedProgram *control.FailedProgram
-	storeFault    string // why the store can't be used; empty if it can
+	config        control.ConfigStatus
+	settings      map[string]string // what the workers have; see Options
+	storeFault    string            // why the store can't be used; empty if it can
 }
 
 // New returns a Supervisor; call Run to start it.
@@ -118,6 +127,8 @@ func New(opts Options) *Supervisor {
 		signals: make(chan os.Signal, 2), stopped: make(chan struct{}), late: make(chan struct{}), changed: make(chan struct{}),
 		draining: map[*process]struct{}{}, adopts: adopter(), origin: startedFrom(),
 	}
+	s.start.Store(&opts.Start)
+	s.settings, s.config.Read = opts.Settings, s.started
 	s.tellPrograms(nil)
 	return s
 }

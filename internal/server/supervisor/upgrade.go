@@ -24,7 +24,7 @@ const resumeEnv = "SOHOST_RESUME"
 const upgradeTimeout = 5 * time.Second
 
 // obeySignals asks for a handover to the program that is now at the path that the server was started from, at each SIGUSR2 until ctx
-// or Run ends: that is the path which whoever upgrades a package replaces. A SIGHUP has no meaning yet, and must not end the server.
+// or Run ends: that is the path which whoever upgrades a package replaces. At a SIGHUP it reads the configuration again.
 func (s *Supervisor) obeySignals(ctx context.Context) {
 	s.notifySignals() // never stopped: a late one would end the process
 	for {
@@ -37,7 +37,7 @@ func (s *Supervisor) obeySignals(ctx context.Context) {
 			return
 		}
 		if received == syscall.SIGHUP {
-			s.log.Warn("SIGHUP is ignored: restart the server to have it read its configuration again")
+			s.Reload(ctx, control.ReloadRequest{Why: "SIGHUP"}) // which logs how it went
 			continue
 		}
 		s.Handover(ctx, control.HandoverRequest{Why: "SIGUSR2", Program: s.origin}) // which logs how it went

@@ -181,7 +181,7 @@ func TestUpgradeFails(t *testing.T) {
 	if err := syscall.Kill(os.Getpid(), syscall.SIGHUP); err != nil {
 		t.Fatal(err)
 	}
-	st.log.await("SIGHUP is ignored")
+	st.log.await("the configuration is not taken up")
 	if err := syscall.Kill(os.Getpid(), syscall.SIGUSR2); err != nil {
 		t.Fatal(err)
 	}

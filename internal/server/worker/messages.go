@@ -94,6 +94,8 @@ type Give struct {
 	Images  map[string]string `json:"images,omitempty"`
 
 	LoseState bool `json:"lose_state,omitempty"`
+
+	Config *sohost.Configuration `json:"config,omitempty"`
 }
 
 // Answer is the result of a handover that the worker asked for; an empty Error means success. ID 0 answers every Ask.

@@ -224,7 +224,7 @@ func (w *worker) give(s *server, g give) (gone bool) {
 	out := newOutlet(connections, w.log)
 	defer out.close()
 	report, err := s.host.Give(g.wanted, g.taker, sohost.GiveOptions{
-		Why: g.Why, Images: g.Images, Program: g.Program, LoseState: g.LoseState, Forward: out,
+		Why: g.Why, Images: g.Images, Program: g.Program, LoseState: g.LoseState, Config: g.Config, Forward: out,
 	})
 	if err != nil {
 		w.link.Send(given(nil, err))

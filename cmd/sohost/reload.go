@@ -1,0 +1,68 @@
+package main
+
+import (
+	"fmt"
+	"io"
+
+	"github.com/sohost/sohost/internal/server/control"
+	"github.com/spf13/cobra"
+)
+
+func newReloadCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "reload",
+		Short: "Have the server read its configuration again",
+		Long: `Reload has the server read its configuration again, under the flags that it was started with, and serve it from a new worker:
+plugins, routes, arguments, triggers, sinks and limits, all of it or, if anything is wrong with it, nothing. No request fails.
+
+Plugins that are added serve what they served when they were last configured, or else their image file. The state of plugins that
+are removed is saved: it is there again when they are added again. A prod plugin's new image path is read on "sohost deploy".
+
+Listen, store, control, hang_timeout and handover_timeout change only when the server is restarted; reload and "sohost status" name
+those that have changed. SIGHUP to the server does the same as reload.`,
+		Example: `  sohost reload --dry-run
+  sohost reload`,
+		Args: cobra.NoArgs,
+	}
+	dryRun := cmd.Flags().Bool("dry-run", false, "only print what would change")
+	server, asJSON, loseState := connect(cmd), jsonFlag(cmd), loseStateFlag(cmd)
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		client, err := server()
+		if err != nil {
+			return err
+		}
+		p := newProgress(cmd.ErrOrStderr(), "reading")
+		p.begin("the configuration")
+		r, err := client.Reload(cmd.Context(), control.ReloadRequest{Why: "sohost reload", DryRun: *dryRun, LoseState: *loseState})
+		p.stop()
+		if err != nil {
+			return err
+		}
+		if *asJSON {
+			return printJSON(cmd.OutOrStdout(), r)
+		}
+		return printConfigReload(cmd.OutOrStdout(), r)
+	}
+	return cmd
+}
+
+func printConfigReload(w io.Writer, r control.ConfigReload) error {
+	if len(r.Changes) == 0 {
+		_, err := fmt.Fprintln(w, "nothing has changed")
+		return err
+	}
+	var rows [][]string
+	for _, c := range r.Changes {
+		note := ""
+		if c.Restart {
+			note = "needs a restart of the server"
+		}
+		rows = append(rows, []string{c.Key, orDash(c.Was), orDash(c.Is), note})
+	}
+	err := table(w, []string{"SETTING", "WAS", "IS", ""}, rows)
+	if err != nil || r.Handover == nil {
+		return err
+	}
+	fmt.Fprintln(w)
+	return printHandover(w, *r.Handover)
+}

@@ -1,0 +1,103 @@
+package main
+
+import (
+	"crypto/sha256"
+	"fmt"
+	"path/filepath"
+	"reflect"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+
+	"github.com/sohost/sohost/internal/server/supervisor"
+	"github.com/sohost/sohost/internal/server/worker"
+	"github.com/spf13/cobra"
+)
+
+// configured returns the configuration as the supervisor wants it.
+func (r *runFlags) configured() supervisor.Configured {
+	return supervisor.Configured{
+		Start: worker.Start{
+			Options: r.options(), LogFormat: r.logFormat, Verbose: r.verbose, ShutdownTimeout: r.ShutdownTimeout,
+			Writes: r.Writes, Sinks: r.Sink, SinkDir: filepath.Join(r.Store, "sinks"),
+			Clients: worker.ClientLimits{Header: r.HeaderTimeout, Body: r.BodyTimeout, Idle: r.IdleTimeout},
+		},
+		Settings: r.flat(),
+	}
+}
+
+// rereader returns what reads the configuration again, under the flags of the command line as they are.
+func (r *runFlags) rereader(cmd *cobra.Command) func() (supervisor.Configured, error) {
+	return func() (supervisor.Configured, error) {
+		again := runFlags{file: r.file, plugins: r.plugins, logFormat: r.logFormat, verbose: r.verbose}
+		if err := again.load(cmd); err != nil {
+			return supervisor.Configured{}, err
+		}
+		return again.configured(), nil
+	}
+}
+
+// flat returns each setting that isn't empty by its key, such as plugin.counter.mode. The text of a secret is left out, but differs when
+// the secret does.
+func (c *config) flat() map[string]string {
+	all := map[string]string{}
+	flatten(all, "", reflect.ValueOf(*c))
+	return all
+}
+
+// flatten adds the fields of a struct, and what is below them.
+func flatten(all map[string]string, key string, v reflect.Value) {
+	switch {
+	case v.Type() == reflect.TypeFor[time.Duration]():
+		if v.Int() != 0 {
+			all[key] = time.Duration(v.Int()).String()
+		}
+	case v.Kind() == reflect.Interface:
+		if !v.IsNil() {
+			flatten(all, key, v.Elem())
+		}
+	case v.Kind() == reflect.Struct:
+		for i := range v.NumField() {
+			if field := v.Type().Field(i); field.IsExported() {
+				flatten(all, under(key, keyOf(field.Name)), v.Field(i))
+			}
+		}
+	case v.Kind() == reflect.Map:
+		for entries := v.MapRange(); entries.Next(); {
+			flatten(all, under(key, entries.Key().String()), entries.Value())
+		}
+	case v.Kind() == reflect.Slice && v.Type().Elem().Kind() == reflect.Struct:
+		for i := range v.Len() {
+			flatten(all, under(key, strconv.Itoa(i)), v.Index(i))
+		}
+	case !v.IsZero():
+		all[key] = fmt.Sprint(v.Interface())
+		if strings.HasSuffix(key, "token") {
+			all[key] = fmt.Sprintf("a secret (%.4x)", sha256.Sum256([]byte(all[key])))
+		}
+	}
+}
+
+// under returns the key of what is in a table.
+func under(key, name string) string {
+	if key == "" {
+		return name
+	}
+	return key + "." + name
+}
+
+// keyOf returns the key in sohost.toml of a field.
+func keyOf(field string) string {
+	if field == "Triggers" {
+		return "trigger"
+	}
+	var b strings.Builder
+	for i, r := range field {
+		if i > 0 && unicode.IsUpper(r) && !unicode.IsUpper(rune(field[i-1])) {
+			b.WriteByte('_')
+		}
+		b.WriteRune(unicode.ToLower(r))
+	}
+	return b.String()
+}

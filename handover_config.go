@@ -1,0 +1,139 @@
+package sohost
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+)
+
+// Configuration is what a handover can change besides images. It is for supervisors only.
+type Configuration struct {
+	Plugins []Plugin // as in Options
+	Dir     string   // as in Options
+}
+
+// reconfiguration is a Configuration, compared with the plugins that the giver has.
+type reconfiguration struct {
+	of      map[string]Plugin // the configuration of each plugin that stays
+	removed map[*plugin]bool
+	added   []Plugin
+}
+
+// configure finds out what GiveOptions.Config changes. The giver owns all plugins.
+func (g *giver) configure() error {
+	if g.opts.Config == nil {
+		return nil
+	}
+	o, err := Options{Store: g.host.opts.Store, Plugins: g.opts.Config.Plugins, Dir: g.opts.Config.Dir}.resolve()
+	if err != nil {
+		return fmt.Errorf("configuration: %w", err)
+	}
+	r := &reconfiguration{of: map[string]Plugin{}, removed: map[*plugin]bool{}}
+	for _, config := range o.Plugins {
+		r.of[config.Name] = config
+		if !slices.ContainsFunc(g.plugins, func(p *plugin) bool { return p.Name == config.Name }) {
+			r.added = append(r.added, config)
+		}
+	}
+	for _, p := range g.plugins {
+		if _, configured := r.of[p.Name]; configured {
+			continue
+		}
+		if config, stays := o.inDir(p); stays {
+			r.of[p.Name] = config
+		} else {
+			r.removed[p] = true
+		}
+	}
+	g.config = r
+	return nil
+}
+
+// inDir returns the configuration of a plugin that isn't among o.Plugins but has a file in o.Dir, and reports whether there is one. As
+// at a boot, it has none if its route is another's.
+func (o Options) inDir(p *plugin) (Plugin, bool) {
+	file := filepath.Join(o.Dir, p.Name+".so")
+	if o.Dir == "" || !exists(file) {
+		return Plugin{}, false
+	}
+	config, err := pluginOfFile(file).resolve()
+	taken := slices.ContainsFunc(o.Plugins, func(other Plugin) bool { return slices.Contains(other.Routes, config.Routes[0]) })
+	return config, err == nil && !taken
+}
+
+// stays reports whether the plugin is the taker's after the handover.
+func (g *giver) stays(p *plugin) bool { return g.config == nil || !g.config.removed[p] }
+
+// configured returns the plugin's configuration after the handover.
+func (g *giver) configured(p *plugin) Plugin {
+	if g.config == nil {
+		return p.Plugin
+	}
+	return g.config.of[p.Name]
+}
+
+// addPlugins makes the plugins that the configuration adds part of the plan: with the image that the release has, as at a boot, or else
+// with their file.
+func (g *giver) addPlugins(ctx context.Context, result *plan) error {
+	if g.config == nil {
+		return nil
+	}
+	for _, config := range g.config.added {
+		result.Plugins = append(result.Plugins, planEntry{Plugin: config, Next: result.Entries[config.Name]})
+		if !result.Entries[config.Name].Image.IsZero() {
+			continue
+		}
+		p := g.host.newPlugin(config) // the table doesn't have it: here it never serves
+		if err := g.addImage(ctx, result, p, config.Image); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// removable refuses orders for plugins that the configuration removes.
+func (g *giver) removable() error {
+	if g.config == nil {
+		return nil
+	}
+	var errs []error
+	for p := range g.config.removed {
+		if _, ordered := g.opts.Images[p.Name]; ordered {
+			errs = append(errs, fmt.Errorf("plugin %s: %w: the configuration has it no more", p.Name, ErrUnknownPlugin))
+		}
+	}
+	g.pending = slices.DeleteFunc(g.pending, func(r *pendingReload) bool { // they fail in the new process, which doesn't know it
+		return slices.ContainsFunc(r.candidates, func(c *candidate) bool { return g.config.removed[c.plugin] })
+	})
+	return errors.Join(errs...)
+}
+
+// saveRemoved writes the state of a plugin that the configuration removes as its last checkpoint: if the plugin is added again, it goes
+// on from there. The plugin is paused.
+func (g *giver) saveRemoved(ctx context.Context, m *gated) error {
+	if g.host.opts.CheckpointInterval < 0 {
+		return nil // as at the server's end
+	}
+	if err := m.plugin.checkpointLast(ctx, m.serves.Value().Instance); err != nil {
+		return fmt.Errorf("plugin %s can't be removed: its state can't be saved: %w", m.plugin.Name, err)
+	}
+	return nil
+}
+
+// noteRemoved reports which plugins are gone.
+func (g *giver) noteRemoved() {
+	for _, p := range g.plugins {
+		if !g.stays(p) {
+			g.report.Removed = append(g.report.Removed, p.Name)
+			g.host.log.Info("removed: the configuration has it no more", "plugin", p.Name)
+		}
+	}
+}
+
+func exists(file string) bool {
+	_, err := os.Stat(file)
+	return err == nil
+}

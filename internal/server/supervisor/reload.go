@@ -1,0 +1,115 @@
+package supervisor
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/sohost/sohost/internal/server/control"
+	"github.com/sohost/sohost/internal/server/worker"
+)
+
+// Configured is a configuration as it was read.
+type Configured struct {
+	Start    worker.Start
+	Settings map[string]string // see Options
+}
+
+// fixed are the keys of the settings that the supervisor itself has, and has only once.
+var fixed = []string{"listen", "store", "control", "hang_timeout", "handover_timeout"}
+
+// Reload reads the configuration again, and has a new worker serve it, all of it or, after an error, nothing. It blocks for as long as a
+// handover takes. Settings of which the supervisor itself has the old ones stay as they are until a restart; the result and the
+// status name them. With DryRun nothing changes.
+func (s *Supervisor) Reload(ctx context.Context, r control.ReloadRequest) (*control.ConfigReload, error) {
+	if r.Why == "" {
+		r.Why = "reload of the configuration"
+	}
+	next, err := s.reread()
+	if err != nil {
+		if !r.DryRun {
+			s.configFailed(r.Why, err)
+		}
+		return nil, &control.Failure{Code: control.CodeInvalid, Message: err.Error()}
+	}
+	next.Start.Options.Store = s.start.Load().Options.Store
+	result := &control.ConfigReload{Changes: s.changes(next.Settings)}
+	if r.DryRun {
+		return result, nil
+	}
+	if !slices.ContainsFunc(result.Changes, func(c control.Change) bool { return !c.Restart }) {
+		s.configured(&next)
+		return result, nil
+	}
+	result.Handover, err = s.request(ctx, &request{
+		HandoverRequest: control.HandoverRequest{Why: r.Why, LoseState: r.LoseState}, config: &next, done: make(chan answer, 1),
+	})
+	if err != nil {
+		s.configFailed(r.Why, err)
+		return nil, err
+	}
+	return result, nil
+}
+
+// reread reads the configuration.
+func (s *Supervisor) reread() (Configured, error) {
+	if s.opts.Reread == nil {
+		return Configured{}, errors.New("this server has no configuration that it could read again")
+	}
+	return s.opts.Reread()
+}
+
+// changes returns what differs from the settings that the workers have, ordered by key.
+func (s *Supervisor) changes(next map[string]string) []control.Change {
+	s.mu.Lock()
+	now := s.settings
+	s.mu.Unlock()
+	all := maps.Clone(now)
+	if all == nil {
+		all = map[string]string{}
+	}
+	maps.Copy(all, next)
+	changes := []control.Change{}
+	for _, key := range slices.Sorted(maps.Keys(all)) {
+		was, had := now[key]
+		is, has := next[key]
+		if was != is || had != has {
+			changes = append(changes, control.Change{Key: key, Was: was, Is: is, Restart: slices.Contains(fixed, key)})
+		}
+	}
+	return changes
+}
+
+// configured makes a configuration the one that the next worker gets, too. Settings that need a restart stay what they are, and the
+// status says so.
+func (s *Supervisor) configured(next *Configured) {
+	changes := s.changes(next.Settings)
+	s.start.Store(&next.Start)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	settings := maps.Clone(next.Settings)
+	s.config = control.ConfigStatus{Read: time.Now()}
+	for _, c := range changes {
+		if !c.Restart {
+			continue
+		}
+		s.config.Restart = append(s.config.Restart, c)
+		settings[c.Key] = c.Was
+		s.log.Warn("a setting has changed that the server takes up only when it is restarted", "setting", c.Key, "is", c.Was, "file", c.Is)
+	}
+	s.settings = settings
+	s.log.Info("the configuration was read again", "changes", len(changes)-len(s.config.Restart))
+}
+
+// configFailed makes log and status say why the configuration stays what it was.
+func (s *Supervisor) configFailed(why string, err error) {
+	if errors.Is(err, control.ErrStopping) {
+		return
+	}
+	s.log.Error("the configuration is not taken up; the one before stays", "why", why, "err", err)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.config.Failed = &control.FailedHandover{Time: time.Now(), Why: why, Error: err.Error()}
+}
