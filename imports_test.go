@@ -49,9 +49,11 @@ var importRules = []importRule{
 	{"internal/slim", "internal/goobj", "it rewrites files for linkers and knows no images"},
 	{"internal/adapter", "abi", "it says what an adapter is and knows none"},
 	{"internal/adapters/krakend", "abi internal/adapter", "an adapter knows its API and this program's contract"},
+	{"internal/adapters/traefik", "abi internal/adapter github.com/go-viper/mapstructure/v2", "an adapter knows its API and this program's contract"},
+	{"internal/adapters/traefik/wrap", "internal/adapters/traefik github.com/goccy/go-yaml", "it writes sources and calls no plugin"},
 	{"internal/adapters/tyk", "abi internal/adapter", "an adapter knows its API and this program's contract"},
-	{"internal/adapters", "abi native internal/adapter internal/adapters/krakend internal/adapters/tyk", "it tells APIs apart and calls no plugin"},
-	{"internal/build", "abi generations native internal/adapter internal/adapters internal/goobj internal/slim", "it makes images and loads none"},
+	{"internal/adapters", "abi native internal/adapter internal/adapters/krakend internal/adapters/traefik internal/adapters/tyk", "it tells APIs apart and calls no plugin"},
+	{"internal/build", "abi generations native internal/adapters internal/adapters/traefik internal/adapters/traefik/wrap internal/goobj internal/slim", "it makes images and loads none"},
 
 	{"internal/spool", "internal/fault golang.org/x/sys", "it keeps records and doesn't know what is in them"},
 	{"internal/pidfd", "internal/fault golang.org/x/sys", "it waits for processes of any kind"},

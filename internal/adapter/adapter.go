@@ -18,9 +18,9 @@ type Adapter interface {
 	// images of the API can't be told by their symbols; then only their builder can say so.
 	Exports() []string
 
-	// Check returns why a plugin that has these packages can't be served, and what to do about it, or nil. The packages are import
-	// paths as the sources know them. Nothing of the plugin has run.
-	Check(packages []string) error
+	// Check returns why a plugin that has these packages can't be served, and what to do about it; nothing if it can. The packages are
+	// import paths as the sources know them. Nothing of the plugin has run.
+	Check(packages []string) (why, remedy string)
 
 	// Describe makes a descriptor of what an opened image exports. It runs none of the plugin's code; the descriptor's New does.
 	Describe(exported Exports) (*abi.Descriptor, error)

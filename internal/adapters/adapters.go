@@ -10,6 +10,7 @@ import (
 	"github.com/sohost/sohost/abi"
 	"github.com/sohost/sohost/internal/adapter"
 	"github.com/sohost/sohost/internal/adapters/krakend"
+	"github.com/sohost/sohost/internal/adapters/traefik"
 	"github.com/sohost/sohost/internal/adapters/tyk"
 	"github.com/sohost/sohost/native"
 )
@@ -21,7 +22,7 @@ const Own = "sohost"
 var ErrAPI = errors.New("another plugin API")
 
 // all are the adapters, in the order in which images are tried.
-var all = []adapter.Adapter{krakend.Adapter{}, tyk.Adapter{}}
+var all = []adapter.Adapter{krakend.Adapter{}, traefik.Adapter{}, tyk.Adapter{}}
 
 // Names returns the names of all APIs, sohost's own first.
 func Names() []string {
@@ -90,8 +91,8 @@ func Check(image *native.Info, want string, process *native.Process) error {
 			Remedy: fmt.Sprintf("set api = %q, or build the plugin for the other one with `sohost build --api %s`", api, want)})
 	}
 	if a != nil {
-		if refused := a.Check(image.Sources()); refused != nil {
-			reasons = append(reasons, native.Reason{Code: native.UnsupportedAPI, Subject: api, Remedy: refused.Error()})
+		if why, remedy := a.Check(image.Sources()); why != "" {
+			reasons = append(reasons, native.Reason{Code: native.UnsupportedAPI, Subject: api + ": " + why, Remedy: remedy})
 		}
 	}
 	if len(reasons) == 0 {

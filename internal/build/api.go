@@ -19,8 +19,6 @@ func (l *listing) apiOf(opts Options) (string, error) {
 	api := opts.API
 	if api == "" {
 		api = l.declaredAPI()
-	} else if err := adapters.Valid(api); err != nil {
-		return "", &Refusal{Kind: ErrPackage, Reason: err.Error()}
 	}
 	a := adapters.Named(api)
 	if a == nil {
@@ -35,8 +33,8 @@ func (l *listing) apiOf(opts Options) (string, error) {
 	for _, p := range l.all {
 		paths = append(paths, p.ImportPath)
 	}
-	if err := a.Check(paths); err != nil {
-		return "", &Refusal{Kind: ErrPackage, Reason: fmt.Sprintf("%s, a plugin for %s: %v", l.main.ImportPath, api, err)}
+	if why, remedy := a.Check(paths); why != "" {
+		return "", &Refusal{Kind: ErrPackage, Reason: fmt.Sprintf("%s, a plugin for %s: %s", l.main.ImportPath, api, why), Remedy: remedy}
 	}
 	return api, nil
 }

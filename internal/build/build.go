@@ -71,7 +71,7 @@ func (s *surveyed) image(ctx context.Context, opts Options, p *plan) (*Result, e
 	image := filepath.Join(tmp, "image.so")
 	output := opts.Output
 	if output == "" {
-		output = opts.defaultOutput(s.listing.main.Dir)
+		output = opts.defaultOutput(s.listing.own())
 	}
 	if err := checkOutput(output); err != nil {
 		return nil, err

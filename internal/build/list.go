@@ -78,6 +78,8 @@ var listFields = func() string {
 type listing struct {
 	main *listed
 	all  []*listed // dependencies come before the packages that import them; main is last
+
+	library string // the directory of the library that main was generated for, or ""
 }
 
 // find returns the package with an import path, or nil.
@@ -158,7 +160,8 @@ func (l *listing) check(t target, relative func(string) string) error {
 	if l.main.Name != "main" {
 		return &Refusal{Kind: ErrPackage, Reason: fmt.Sprintf("%s is a library", l.main.ImportPath),
 			Want: "package main", Found: "package " + l.main.Name,
-			Remedy: "name the directory whose files begin with package main, and have a func main() {}"}
+			Remedy: "name the directory whose files begin with package main, and have a func main() {}; " +
+				"or, if it is a plugin of an API whose plugins are libraries, name that with --api: " + strings.Join(librariesOf(), ", ")}
 	}
 	return nil
 }

@@ -30,12 +30,12 @@ type memo struct {
 // memoVersion is part of each memo's name. Increment it when a memo holds anything else, or depends on anything else.
 const memoVersion = "2"
 
-// memoKey identifies what was asked. It is "" if the answer can't be kept: nothing is known of a go command that is a script, and flags may
-// name other files.
+// memoKey identifies what was asked. It is "" if the answer can't be kept: nothing is known of a go command that is a script, flags may
+// name other files, and what is written for a library depends on more than its packages.
 func memoKey(opts Options, h host, t target) string {
 	file := findProgram(opts.Env, opts.Go)
 	st, err := os.Stat(file)
-	if err != nil || !isELF(file) || strings.Contains(lastSet(opts.Env, "GOFLAGS", ""), "file") {
+	if err != nil || wrappers[opts.API] != nil || !isELF(file) || strings.Contains(lastSet(opts.Env, "GOFLAGS", ""), "file") {
 		return ""
 	}
 	sum := sha256.New()

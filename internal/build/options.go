@@ -6,6 +6,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/sohost/sohost/internal/adapters"
 )
 
 // Options holds the options of Build and Sources. The zero value builds the plugin in the current directory for the running
@@ -98,6 +100,11 @@ func (o Options) withDefaults() (Options, error) {
 	o.Dir = dir
 	if o.Package == "" {
 		o.Package = "."
+	}
+	if o.API != "" {
+		if err := adapters.Valid(o.API); err != nil {
+			return o, &Refusal{Kind: ErrPackage, Reason: err.Error(), Remedy: "correct the name of the API, or leave it out"}
+		}
 	}
 	if o.Env == nil {
 		o.Env = os.Environ()

@@ -199,11 +199,11 @@ func TestTrees(t *testing.T) {
 		{"/src/app/.go/pkg/mod/example.com/dep@v1.0.0/x", downloaded, false}, {"/src/app/.go/pkg/mod/example.com/fork@v1.0.0", fork, false},
 		{"/src/app/dep/x", byHand, true}, {"/src/app/lib/x", workspace, true}, {"/src/lib", workspace, false}, {"/src/app/x", nil, false},
 	} {
-		if got := ownTree(&listed{Dir: test.dir, Module: test.module}, main); got != test.want {
+		if got := ownTree(&listed{Dir: test.dir, Module: test.module}, main, main.Dir); got != test.want {
 			t.Errorf("%s of %v: got %t", test.dir, test.module, got)
 		}
 	}
-	if !ownTree(&listed{Dir: "/src/app/x"}, &listed{Dir: "/src/app"}) {
+	if !ownTree(&listed{Dir: "/src/app/x"}, &listed{Dir: "/src/app"}, "/src/app") {
 		t.Error("without modules, a package below is not the plugin's own")
 	}
 	if !within("/a", "/a") || !within("/a/b", "/a/") || !within("/a/b", "/") || within("/ab", "/a") {

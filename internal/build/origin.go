@@ -29,6 +29,7 @@ func (o origin) role() role {
 // origins decides where the packages of one plugin come from.
 type origins struct {
 	main      *listed
+	own       string            // the directory of the plugin's own packages
 	contracts map[string]string // see contractPackages
 	notFresh  matcher           // Options.NotFresh
 	fresh     matcher           // Options.Fresh, and the directives in package main
@@ -48,7 +49,7 @@ func (o *origins) of(pkg *listed) origin {
 		return originFresh
 	case o.notFresh.match(pkg):
 		return originPrivate
-	case ownTree(pkg, o.main), o.fresh.match(pkg):
+	case ownTree(pkg, o.main, o.own), o.fresh.match(pkg):
 		return originFresh
 	}
 	return originPrivate

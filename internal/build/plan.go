@@ -108,7 +108,7 @@ func (s *surveyed) origins(opts Options, contracts map[string]string) (*origins,
 	if err != nil {
 		return nil, err
 	}
-	from := &origins{main: main, contracts: contracts, notFresh: newMatcher(opts.NotFresh, opts.Dir),
+	from := &origins{main: main, own: s.listing.own(), contracts: contracts, notFresh: newMatcher(opts.NotFresh, opts.Dir),
 		fresh: slices.Concat(newMatcher(opts.Fresh, opts.Dir), newMatcher(written, main.Dir))}
 	var hosts []*listed // packages that the host has
 	for _, pkg := range s.listing.all {
@@ -140,10 +140,10 @@ func (p *plan) mark(private []*listed, settings []string, cKeys map[string]strin
 	return nil
 }
 
-// ownTree reports whether pkg lies in the directory of main or below, and belongs to its module or to one that was put there by
+// ownTree reports whether pkg lies in the directory own or below, and belongs to its module or to one that was put there by
 // hand. Neither vendored modules nor a module cache below that directory are the plugin's own.
-func ownTree(pkg, main *listed) bool {
-	if !within(pkg.Dir, main.Dir) {
+func ownTree(pkg, main *listed, own string) bool {
+	if !within(pkg.Dir, own) {
 		return false
 	}
 	m := pkg.Module

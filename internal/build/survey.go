@@ -24,6 +24,7 @@ type surveyed struct {
 	settings []string // flags and variables that determine the image besides the sources
 	base     string   // file names in messages are relative to it
 
+	overlay    string // the file that says where the generated package main of a library is, or ""
 	watch      *stopwatch
 	remembered bool // env, all and listing are from an earlier build
 }
@@ -70,6 +71,9 @@ func survey(ctx context.Context, opts Options, h host) (*surveyed, error) {
 		return s, nil
 	}
 	if s.listing, err = list(ctx, s.command, s.target, s.commonFlags()); err == nil {
+		err = s.wrapLibrary(ctx, opts)
+	}
+	if err == nil {
 		remember(key, asked, s)
 	}
 	return s, err
@@ -78,6 +82,9 @@ func survey(ctx context.Context, opts Options, h host) (*surveyed, error) {
 // commonFlags returns the build flags for both listing and building.
 func (s *surveyed) commonFlags() []string {
 	flags := append([]string{fmt.Sprintf("-trimpath=%t", s.host.trimpath)}, s.host.flags...)
+	if s.overlay != "" {
+		flags = append(flags, "-overlay="+s.overlay)
+	}
 	if len(s.flags.tags) > 0 {
 		flags = append(flags, "-tags="+strings.Join(s.flags.tags, ","))
 	}

@@ -57,7 +57,7 @@ func (Adapter) Name() string { return "krakend" }
 func (Adapter) Exports() []string { return []string{handlers, clients, modifiers} }
 
 // Check implements adapter.Adapter. A plugin shares nothing but the standard library with KrakenD, so it may have any packages.
-func (Adapter) Check([]string) error { return nil }
+func (Adapter) Check([]string) (why, remedy string) { return "", "" }
 
 // Describe implements adapter.Adapter.
 func (Adapter) Describe(exported adapter.Exports) (*abi.Descriptor, error) {

@@ -48,7 +48,7 @@ func (Adapter) Name() string { return "tyk" }
 func (Adapter) Exports() []string { return nil }
 
 // Check implements adapter.Adapter: it refuses packages of the gateway. Those that plugins import are named; all others come with them.
-func (Adapter) Check(packages []string) error {
+func (Adapter) Check(packages []string) (why, remedy string) {
 	var all, used []string
 	for _, p := range packages {
 		if p != gateway && !strings.HasPrefix(p, gateway+"/") {
@@ -60,10 +60,10 @@ func (Adapter) Check(packages []string) error {
 		}
 	}
 	if len(all) == 0 {
-		return nil
+		return "", ""
 	}
-	return fmt.Errorf("it uses Tyk's gateway, which isn't there: %s; take the import out, or leave the plugin with Tyk",
-		cmp.Or(strings.Join(used, ", "), strings.Join(all, ", ")))
+	return "it uses Tyk's gateway, which isn't there: " + cmp.Or(strings.Join(used, ", "), strings.Join(all, ", ")),
+		"take the import out, or leave the plugin with Tyk"
 }
 
 // Describe implements adapter.Adapter.

@@ -8,6 +8,7 @@ require (
 )
 
 require (
+	github.com/go-viper/mapstructure/v2 v2.5.0 // indirect
 	github.com/google/renameio/v2 v2.0.2 // indirect
 	github.com/netresearch/go-cron v0.9.1 // indirect
 	golang.org/x/sys v0.49.0 // indirect
