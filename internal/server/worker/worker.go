@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"os/signal"
+	"runtime"
 	"runtime/debug"
 	"sync"
 	"sync/atomic"
@@ -36,6 +37,7 @@ type worker struct {
 	serving atomic.Pointer[Serving] // once it serves; each pong repeats it
 	reserve files.Reserve           // for a handover
 	left    chan struct{}           // closed when nothing is left to do
+	spare   []byte                  // of newHeadroom
 
 	asked atomic.Uint64
 	mu    sync.Mutex // guards asks
@@ -90,8 +92,9 @@ func Run(newLogger func(format string, verbose bool) (*slog.Logger, error)) erro
 	}
 	w := &worker{
 		link: link, log: log, start: *start, asks: map[uint64]chan Answer{}, gives: make(chan give, 1), left: make(chan struct{}),
-		control: conns.NewQueue(&net.UnixAddr{Name: "control", Net: "unix"}),
+		control: conns.NewQueue(&net.UnixAddr{Name: "control", Net: "unix"}), spare: newHeadroom(),
 	}
+	defer runtime.KeepAlive(w)
 	w.start.Clients = start.Clients.orDefault()
 	w.finish, w.end = context.WithCancelCause(context.Background())
 	w.reserve.Hold()
