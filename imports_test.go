@@ -66,6 +66,8 @@ var importRules = []importRule{
 	{"internal/checkpoint", "abi generations internal/state", "it keeps files and calls no plugin"},
 	{"internal/blame", "generations native internal/crash internal/inflight", "it decides on facts and runs no plugin"},
 	{"internal/triggers", "abi generations github.com/netresearch/go-cron", "it calls plugins through a function and knows no HTTP but its handlers"},
+	{"internal/dryrun", "abi generations internal/cache internal/instance internal/lineprotocol internal/self internal/state internal/triggers internal/wall golang.org/x/sys",
+		"it calls a plugin in a process of its own and knows no Host"},
 	{"internal/ledger", "generations", "it knows what is current on disk and runs no plugin"},
 
 	{".", "abi generations native internal/adapter internal/adapters internal/blame internal/cache internal/checkpoint internal/crash internal/inflight internal/instance internal/ledger " +
@@ -77,14 +79,14 @@ var importRules = []importRule{
 
 	{"internal/server/conns", "internal/fault golang.org/x/sys", "it moves connections and doesn't know the host"},
 	{"internal/server/systemd", "golang.org/x/sys github.com/coreos/go-systemd/v22", "it speaks to systemd and doesn't know the host"},
-	{"internal/server/control", ". generations golang.org/x/sys internal/files internal/sinks", "it serves a Host, whichever process has it"},
+	{"internal/server/control", ". generations golang.org/x/sys internal/dryrun internal/files internal/sinks", "it serves a Host, whichever process has it"},
 	{"internal/server/worker", ". abi generations internal/fault internal/files internal/passing internal/server/conns internal/server/control internal/sinks internal/writes",
 		"it doesn't know who started it"},
 	{"internal/server/supervisor", ". generations native internal/crash internal/fault internal/inflight internal/passing internal/self internal/server/control internal/files " +
 		"internal/server/systemd internal/server/worker golang.org/x/sys", "it runs workers, and they load the plugins"},
-	{"cmd/sohost", ". generations native native/std internal/adapters internal/build internal/checkpoint internal/instance internal/self internal/sinks internal/state internal/watch internal/server/control internal/server/supervisor " +
+	{"cmd/sohost", ". generations native native/std internal/adapters internal/build internal/checkpoint internal/dryrun internal/instance internal/self internal/sinks internal/state internal/watch internal/server/control internal/server/supervisor " +
 		"internal/server/systemd internal/server/worker golang.org/x/sys github.com/lmittmann/tint github.com/pelletier/go-toml/v2 " +
-		"github.com/spf13 github.com/inconshreveable/mousetrap", "the only place for flags, configuration files and terminal output"},
+		"github.com/rogpeppe/go-internal github.com/spf13 github.com/inconshreveable/mousetrap", "the only place for flags, configuration files and terminal output"},
 
 	{"integration", "", "its tests use the programs as users do"},
 	{"plugins/internal/trial", "abi internal/lineprotocol", "it runs plugins in their tests"},

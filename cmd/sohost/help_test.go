@@ -1,6 +1,7 @@
 package main
 
 import (
+	"regexp"
 	"strings"
 	"testing"
 
@@ -78,7 +79,7 @@ func checkExample(t *testing.T, root *cobra.Command, line string) {
 	line, _, _ = strings.Cut(line, " |")
 	line, _, _ = strings.Cut(line, " >")
 	line, _, _ = strings.Cut(line, ")")
-	cmd, args, err := root.Find(strings.Fields(line))
+	cmd, args, err := root.Find(words(line))
 	if err == nil {
 		err = cmd.ParseFlags(args)
 	}
@@ -88,4 +89,12 @@ func checkExample(t *testing.T, root *cobra.Command, line string) {
 	if err != nil {
 		t.Errorf("example sohost %s: %v", line, err)
 	}
+}
+
+// words splits a command line as a shell does, as far as examples need it: by spaces outside double quotes.
+func words(line string) (all []string) {
+	for _, word := range regexp.MustCompile(`(?:"[^"]*"|[^"\s])+`).FindAllString(line, -1) {
+		all = append(all, strings.ReplaceAll(word, `"`, ""))
+	}
+	return all
 }

@@ -16,6 +16,7 @@ type tasks struct {
 	ctx     context.Context
 	cancel  context.CancelFunc // nil while no goroutine may begin
 	running int
+	begun   int           // ever
 	idle    chan struct{} // closed when the last one has returned after the end; nil before
 }
 
@@ -68,6 +69,7 @@ func (t *tasks) begin() context.Context {
 		return nil
 	}
 	t.running++
+	t.begun++
 	return t.ctx
 }
 
@@ -77,6 +79,13 @@ func (t *tasks) returned() {
 	if t.running--; t.running == 0 && t.idle != nil {
 		close(t.idle)
 	}
+}
+
+// Begun returns how many goroutines the instance has begun by its host's Go. Any goroutine may call it.
+func (in *Instance) Begun() int {
+	in.tasks.mu.Lock()
+	defer in.tasks.mu.Unlock()
+	return in.tasks.begun
 }
 
 // ownHost is the abi.Host of one instance: what the host offers, and the instance's own goroutines.

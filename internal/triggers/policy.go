@@ -21,7 +21,6 @@ const (
 
 // judgeLocked returns what follows.
 func (t *trigger) judgeLocked(j *job, err error) verdict {
-	var p interface{ Permanent() bool }
 	switch {
 	case err == nil || j.item != nil && j.item.replay != nil:
 		return over
@@ -29,14 +28,35 @@ func (t *trigger) judgeLocked(j *job, err error) verdict {
 		return giveUp
 	case errors.Is(err, ErrNotCalled):
 		return postponed
+	}
+	return t.verdict(t.failed, err)
+}
+
+// verdict returns what follows an error of the plugin's. failed is how many attempts have failed before.
+func (t Trigger) verdict(failed int, err error) verdict {
+	var p interface{ Permanent() bool }
+	switch {
 	case t.OnError == Disable:
 		return disable
 	case t.OnError == Log:
 		return over
-	case t.failed+1 >= t.Attempts || errors.As(err, &p) && p.Permanent():
+	case failed+1 >= t.Attempts || errors.As(err, &p) && p.Permanent():
 		return setAside
 	}
 	return again
+}
+
+// Consequence says in words what follows if the first call for something ends with err. The trigger is resolved.
+func (t Trigger) Consequence(err error) string {
+	switch t.verdict(0, err) {
+	case disable:
+		return "on_error = disable: the trigger would be disabled until it is enabled by command; rows would be put aside"
+	case setAside:
+		return "on_error = retry: it would not be tried again, but put aside for `sohost trigger replay`"
+	case again:
+		return fmt.Sprintf("on_error = retry: it would be tried again after pauses, %d times in all, then put aside for `sohost trigger replay`", t.Attempts)
+	}
+	return "on_error = log: it would be logged and counted, and the next call made"
 }
 
 // after does what follows a call, according to the error policy.

@@ -18,6 +18,7 @@
 //	POST /v1/triggers/add {"plugin": "x", "trigger": {"spec": "every:1m"}}  sohost.TriggerStatus
 //	POST /v1/triggers/remove {"plugin": "x", "name": "every-1m"}  sohost.TriggerStatus; also enable, disable
 //	POST /v1/triggers/replay {"plugin": "x", "name": "every-1m"}  sohost.Replayed
+//	POST /v1/test {"plugin": "x", "steps": [{"write": BASE64}]}  dryrun.Result
 //
 // The supervisor listens on the socket (NewProxy) and passes requests about plugins to the worker's server (NewServer).
 //

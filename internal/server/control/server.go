@@ -52,6 +52,7 @@ func NewServer(host *sohost.Host, emitted func() []sinks.Status) *http.Server {
 		s.tell(w, append([]generations.Release{}, releases...), err) // [] and not null
 	})
 	s.handleTriggers(mux)
+	mux.HandleFunc("POST /v1/test", handle(newTests(host).run))
 	mux.HandleFunc("GET /v1/history", func(w http.ResponseWriter, r *http.Request) {
 		n, err := strconv.Atoi(r.URL.Query().Get("n"))
 		if err != nil || n < 1 {

@@ -1,0 +1,55 @@
+package control
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"net/http"
+
+	"github.com/sohost/sohost"
+	"github.com/sohost/sohost/internal/dryrun"
+)
+
+// TestRequest asks to call what a plugin serves with given input, in a process of its own. The order's Image is the server's to fill
+// in, and its Args come over those of the server's configuration.
+type TestRequest struct{ dryrun.Order }
+
+// mostTests is how many dry runs a server makes at a time. Each is a process with up to 2 GiB of memory.
+const mostTests = 1
+
+// tests makes dry runs for clients.
+type tests struct {
+	host *sohost.Host
+	free chan struct{} // has one element for each that runs
+}
+
+func newTests(host *sohost.Host) *tests { return &tests{host, make(chan struct{}, mostTests)} }
+
+func (t *tests) run(r *http.Request, in TestRequest) (any, error) {
+	if in.Image != "" {
+		return nil, &Failure{Code: CodeInvalid, Message: "image: the server calls the image that it serves; use `sohost test FILE` for another"}
+	}
+	served, err := t.host.Served(in.Plugin)
+	if err != nil {
+		return nil, err
+	}
+	select {
+	case t.free <- struct{}{}:
+		defer func() { <-t.free }()
+	default:
+		return nil, &Failure{Code: CodeFailed, Message: "another dry run is under way; the server makes one at a time. Try again, " +
+			"or use `sohost test FILE`, which needs no server"}
+	}
+	maps.Copy(served.Args, in.Args)
+	in.Order.Image, in.Order.Args = served.Image, served.Args
+	result, err := dryrun.Run(r.Context(), in.Order)
+	if errors.Is(err, dryrun.ErrOrder) {
+		return nil, &Failure{Code: CodeInvalid, Message: err.Error()}
+	}
+	return result, err
+}
+
+// Test calls what a plugin of the server serves with given input, in a process of its own.
+func (c *Client) Test(ctx context.Context, in TestRequest) (r dryrun.Result, err error) {
+	return r, c.call(ctx, "POST", "/v1/test", in, &r)
+}
