@@ -31,7 +31,7 @@ var (
 	// ErrABIVersion is returned when a plugin was built for another version of the contract, package abi.
 	ErrABIVersion = instance.ErrABIVersion
 
-	// ErrExclusive is returned when a plugin's Descriptor sets Exclusive, which is reserved.
+	// ErrExclusive is returned when a plugin's Descriptor sets Exclusive, and its instance has no Start and Stop.
 	ErrExclusive = instance.ErrExclusive
 
 	// ErrNoHandler is returned when an instance implements none of the handler interfaces that package abi names, or a

@@ -62,9 +62,9 @@ func (b *batch) ready(ctx context.Context) error {
 	return nil
 }
 
-// shut makes callers wait if their calls could change state that is about to move, or to be kept.
+// shut makes callers wait if their calls could change state that is about to move, or to be kept, or need what is about to be released.
 func shut(_ context.Context, c *candidate) error {
-	if !c.hasState() || c.old.serves.Value().ConcurrentExport() {
+	if !c.exclusive() && (!c.hasState() || c.old.serves.Value().ConcurrentExport()) {
 		return nil
 	}
 	return c.step(PhaseDrain, c.old.shut)
@@ -77,7 +77,7 @@ func drain(ctx context.Context, c *candidate) error {
 	}
 	return c.step(PhaseDrain, func() error {
 		err := c.old.drain(ctx)
-		if err != nil && !c.movesState() { // a state that is dropped by order holds nothing up: it is only not kept
+		if err != nil && !c.movesState() && !c.exclusive() { // a state that is dropped by order holds nothing up: it is only not kept
 			c.undrained, err = err, nil
 		}
 		return err
@@ -89,7 +89,7 @@ func start(ctx context.Context, c *candidate) error {
 	if !c.next.Starts() { // comparing the process's settings takes longer than most calls may wait
 		return c.step(PhaseStart, func() error { return c.next.Start(ctx) })
 	}
-	return c.watched(PhaseStart, func() error { return c.next.Start(ctx) })
+	return c.watched(PhaseStart, func() error { return c.explainInUse(c.next.Start(ctx)) })
 }
 
 // abandon closes the instances of candidates that won't flip.

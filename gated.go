@@ -56,11 +56,11 @@ func (g *gated) reopen(ctx context.Context) {
 	if g.gate == nil {
 		return
 	}
-	if err := g.serves.Value().Resume(ctx); err != nil {
-		g.plugin.host.log.Error("background work could not be started again: the plugin serves without it",
-			"plugin", g.plugin.Name, "generation", g.serves.Value().label, "err", err)
-	}
+	err := g.serves.Value().Resume(ctx)
 	g.replace(g.serves)
+	if err != nil {
+		g.plugin.restartLater(g.serves, err)
+	}
 }
 
 // replace makes next what the slot serves, through the gate if it is shut. If next is nil, the slot becomes empty.

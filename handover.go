@@ -93,6 +93,8 @@ type prepared struct {
 	Format int                    `json:"format"` // the planFormat that the taker knows
 	PID    int                    `json:"pid"`
 	Wants  map[string]wantedState `json:"wants"` // by plugin; one that takes no state is absent
+
+	Exclusive []string `json:"exclusive,omitempty"` // plugins whose old instance must be stopped before their Start
 }
 
 type wantedState struct {

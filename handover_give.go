@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/sohost/sohost/internal/passing"
@@ -27,7 +28,8 @@ type giver struct {
 	started bool           // the taker has all states, so it may have called Start
 	given   bool           // the plugins are the taker's, see commit
 	ahead   map[*plugin]*sentAhead
-	moving  []*gated // the stateful plugins
+	alone   []string // plugins that are Exclusive in the taker
+	moving  []*gated // the plugins with state, and those that have to release something before the taker's start
 	report  *Handover
 }
 
@@ -168,7 +170,7 @@ func (g *giver) prepare(ctx context.Context) error {
 	if m.Prepared.Format != planFormat { // it may have understood the plan in part
 		return fmt.Errorf("%w (the new process knows plans of form %d, not %d)", errVersion, m.Prepared.Format, planFormat)
 	}
-	g.wants, g.report.Taker = m.Prepared.Wants, m.Prepared.PID
+	g.wants, g.alone, g.report.Taker = m.Prepared.Wants, m.Prepared.Exclusive, m.Prepared.PID
 	if g.process, err = pidfd.Open(m.Prepared.PID); err != nil {
 		return fmt.Errorf("%w: %w", errTakerGone, err)
 	}
@@ -202,14 +204,14 @@ func (g *giver) receive() (m message, err error) {
 	return m, err
 }
 
-// drain pauses the triggers, and shuts the gates of the stateful plugins, all before it waits for anyone's calls.
+// drain pauses the triggers, and shuts the gates of the stateful and exclusive plugins, all before it waits for anyone's calls.
 func (g *giver) drain(ctx context.Context) error {
 	if err := g.pauseTriggers(ctx); err != nil { // first: a writer waits until a plugin has handled its rows
 		return err
 	}
 	for _, p := range g.plugins {
 		next := newGated(p)
-		if next.serves == nil || !next.serves.Value().Stateful() {
+		if next.serves == nil || !next.serves.Value().Stateful() && !next.serves.Value().Image().Exclusive() && !slices.Contains(g.alone, p.Name) {
 			continue
 		}
 		if err := next.shut(); err != nil {
@@ -227,7 +229,7 @@ func (g *giver) drain(ctx context.Context) error {
 	return nil
 }
 
-// goOn makes the stateful plugins serve here again, unless the plugins are the taker's by now. If the taker may have
+// goOn makes the plugins serve here again whose gates are shut, unless the plugins are the taker's by now. If the taker may have
 // started anything, it is gone first.
 func (g *giver) goOn(ctx context.Context) {
 	if g.given {

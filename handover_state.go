@@ -35,6 +35,9 @@ func (g *giver) sendStates(ctx context.Context) error {
 		if err := m.serves.Value().Pause(limited); err != nil {
 			return err
 		}
+		if !m.serves.Value().Stateful() {
+			continue
+		}
 		if !takes {
 			h.log.Warn("state dropped: the new generation is not abi.Stateful", "plugin", m.plugin.Name, "from", m.serves.ID().Short())
 			if err := g.sendDropped(limited, m); err != nil {

@@ -187,6 +187,9 @@ func (t *taker) prepare(ctx context.Context) error {
 		if c.move.From = e.Serves; err != nil {
 			return err
 		}
+		if c.next.Image().Exclusive() {
+			ready.Exclusive = append(ready.Exclusive, p.Name)
+		}
 		switch {
 		case c.next.Stateful():
 			if err := c.losesDescribed(ctx, e.StateType); err != nil {

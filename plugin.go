@@ -44,6 +44,7 @@ type plugin struct {
 	last        *Move                              // the last reload that changed something; nil if there was none
 	old         []*generations.Generation[*loaded] // replaced but not yet retired
 	watched     *watch.Target                      // nil in Prod mode
+	stopped     string                             // why the background work of what serves doesn't run; see restartLater
 	checkpoints checkpoints
 }
 

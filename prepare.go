@@ -261,6 +261,7 @@ func (c *candidate) open(ctx context.Context, path string) error {
 	err = c.watched(PhaseNew, func() (err error) {
 		required := c.plugin.required()
 		next.Instance, err = instance.New(limited, image, newPluginHost(c.plugin, c.move.To), required, row, c.closeLate)
+		err = c.explainInUse(err)
 		if err == nil {
 			err = c.plugin.canServeTriggers(next.Instance)
 		}

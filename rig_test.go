@@ -38,6 +38,7 @@ type world struct {
 	events []string                               // what plugins and loaders did: "a2 Start"
 	faults map[string]func(context.Context) error // by event; called instead of letting it succeed
 	costs  instance.Costs
+	port   *basic // who has what only one instance can have
 	log    strings.Builder
 }
 
@@ -222,7 +223,7 @@ func (w *world) loader() *instance.Loader {
 type count struct{ N int }
 
 // descriptor returns the plugin of an image. The letter in its name says what it has: a and b have state and background
-// work, s has no state, n no handler; d has no state and all handlers, and d7 takes an argument n; e exports beside calls; x has state that can't be checkpointed; v holds any value. The
+// work, s has no state, n no handler; d has no state and all handlers, and d7 takes an argument n; e exports beside calls; o and p are exclusive, p with state; x has state that can't be checkpointed; v holds any value. The
 // digit 9 means version 2 of the state. m is a memory, whose state has other fields in each image: see state_test.go. k has a
 // keep.Map.
 func (w *world) descriptor(image string) *abi.Descriptor {
@@ -241,6 +242,10 @@ func (w *world) descriptor(image string) *abi.Descriptor {
 			return &holding{basic: b, holder: &holder{}}, nil
 		case 's':
 			return b, nil
+		case 'o':
+			return &owner{b}, nil
+		case 'p':
+			return &statefulOwner{&stateful{basic: b}}, nil
 		case 'd':
 			return &doer{b}, nil
 		case 'n':
@@ -253,6 +258,10 @@ func (w *world) descriptor(image string) *abi.Descriptor {
 		version = 2
 	}
 	switch image[0] {
+	case 'o':
+		d.Exclusive = true
+	case 'p':
+		d.Exclusive, d.ConcurrentExport, d.State = true, true, abi.State{Schema: "count", Version: version, Value: &count{}}
 	case 'd':
 		if image == "d7" {
 			d.Args = []abi.Arg{{Name: "n", Type: abi.ArgInt, Required: true}}

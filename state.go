@@ -20,6 +20,11 @@ func (c *candidate) movesState() bool { return c.hasState() && c.next.Stateful()
 // nothing with state serves.
 func takeState(ctx context.Context, c *candidate) error {
 	return c.step(PhaseState, func() error {
+		if c.exclusive() { // before any Start of the batch, and whether or not there is state
+			if err := c.old.serves.Value().Pause(ctx); err != nil {
+				return err
+			}
+		}
 		switch {
 		case c.movesState():
 			return c.moveState(ctx)

@@ -87,6 +87,10 @@ type PluginStatus struct {
 	// failed and attempts to write the state before one. All is zero if they never had to.
 	Held Held `json:"held,omitzero"`
 
+	// Stopped says why the background work of what serves doesn't run; empty if it does. A Start after a reload, checkpoint or handover
+	// that failed has failed, and is tried again.
+	Stopped string `json:"stopped,omitempty"`
+
 	// Uncheckpointed says why the plugin's state can't be checkpointed, so that a restart loses it. It is empty if the
 	// state can be checkpointed, whatever Options.CheckpointInterval says, and if there is none.
 	Uncheckpointed string `json:"uncheckpointed,omitempty"`
@@ -193,7 +197,7 @@ func (h *Host) StatusBrief() Status {
 func (p *plugin) status() PluginStatus {
 	s := PluginStatus{Name: p.Name, Mode: p.Mode, Image: p.Image, Routes: p.Routes, Generations: []GenerationStatus{}, Booting: p.isBooting()}
 	p.mu.Lock()
-	s.Others = p.others
+	s.Others, s.Stopped = p.others, p.stopped
 	s.Last, s.Refused, s.Checkpoint, s.Kept = p.last, p.refused, p.checkpointStatus(), p.keptStatesLocked()
 	old := slices.Clone(p.old)
 	if p.watched != nil {

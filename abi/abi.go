@@ -91,9 +91,10 @@ type Descriptor struct {
 	// between Export and the end of the move may be lost. In return the host doesn't make callers wait during the move.
 	ConcurrentExport bool
 
-	// Exclusive declares that only one instance can do its work at a time, because it owns a port, a file or a lock. It is
-	// reserved: no host can keep to it yet, and so every host refuses a plugin that sets it. An instance is to take what it owns in
-	// Start and to release it in Stop; New must not take it.
+	// Exclusive declares that only one instance can do its work at a time, because it owns a port, a file or a lock. The host
+	// stops the old instance before the new one's Start, also in a handover to another process, and callers wait meanwhile. If
+	// that fails the old one is started again. Take what is owned in Start and release it in Stop, and so that Start can take it
+	// again; New must not take it. A Start that fails must release what it has taken. Without a Start the plugin is refused.
 	Exclusive bool
 
 	// Args describes the arguments that the plugin takes. With it the host refuses a configuration that has others, lacks a required

@@ -46,7 +46,7 @@ const (
 
 // Query is a question to the database that the server is configured with.
 type Query struct {
-	// Database names the database or bucket; empty is the configured one.
+	// Database names a configured database or, if there is only one, a database or bucket there; empty is its configured one.
 	Database string
 
 	// Language is "sql", "influxql" or "flux"; empty is "sql". A database may lack some of them.
@@ -69,6 +69,7 @@ type Storer interface {
 	Emit(ctx context.Context, tables []Table) error
 
 	// Query asks the database that the server is configured with, and returns the result: one table for SQL, one for each series or
-	// group otherwise. The caller owns it. Without such a database it returns an error; that is always so with `sohost run`.
+	// group otherwise. The caller owns it. An error says whether the question or the database is the reason; nothing is asked
+	// twice. Without such a database it returns an error.
 	Query(ctx context.Context, q Query) ([]Table, error)
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/sohost/sohost"
 	"github.com/sohost/sohost/generations"
+	"github.com/sohost/sohost/internal/query"
 	"github.com/sohost/sohost/internal/sinks"
 )
 
@@ -56,12 +57,14 @@ type config struct {
 	Plugin map[string]pluginConfig
 	Sink   map[string]sinks.Config
 
+	Database map[string]query.Options
+
 	settings []setting // of the fields above but Plugin
 	dir      string    // of the file; "" without one
 }
 
 func newConfig() *config {
-	c := &config{Plugin: map[string]pluginConfig{}, Sink: map[string]sinks.Config{}}
+	c := &config{Plugin: map[string]pluginConfig{}, Sink: map[string]sinks.Config{}, Database: map[string]query.Options{}}
 	c.settings = c.bind()
 	return c
 }

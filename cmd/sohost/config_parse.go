@@ -86,8 +86,10 @@ func (p *parser) config(document map[string]any) *config {
 		delete(document, "plugins")
 	}
 	tables := value{fromTOML: func(_ *parser, at keyPath, v any) { p.plugins(c, at, v) }}
-	places := value{fromTOML: func(_ *parser, at keyPath, v any) { p.sinks(c, at, v) }}
-	p.table(nil, document, append(slices.Clone(c.settings), setting{key: "plugin", value: tables}, setting{key: "sink", value: places}))
+	places := value{fromTOML: func(_ *parser, at keyPath, v any) { readTables(p, at, v, c.Sink, p.sink) }}
+	databases := value{fromTOML: func(_ *parser, at keyPath, v any) { readTables(p, at, v, c.Database, p.database) }}
+	p.table(nil, document, append(slices.Clone(c.settings), setting{key: "plugin", value: tables}, setting{key: "sink", value: places},
+		setting{key: "database", value: databases}))
 	c.clashes(func(name string, at keyPath, text string) {
 		p.bad(append(keyPath{"plugin", name}, at...), "%s", text)
 	})
@@ -120,6 +122,22 @@ func (p *parser) plugin(at keyPath, name string, v any) (c pluginConfig) {
 		p.bad(at, "plugin %s has no image: name the .so with image = \"…\"", name)
 	}
 	return c
+}
+
+// readTables reads tables [KEY.NAME], each with read, into a map.
+func readTables[T any](p *parser, at keyPath, v any, into map[string]T, read func(keyPath, any) T) {
+	tables, ok := v.(map[string]any)
+	if !ok {
+		p.bad(at, "want tables [%s.NAME], not %s", at.last(), kindOf(v))
+		return
+	}
+	for _, name := range slices.Sorted(maps.Keys(tables)) {
+		if err := checkName(name); err != nil {
+			p.bad(at.with(name), "%v", err)
+			continue
+		}
+		into[name] = read(at.with(name), tables[name])
+	}
 }
 
 // table hands each value of a table to its setting.

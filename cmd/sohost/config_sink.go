@@ -1,8 +1,6 @@
 package main
 
 import (
-	"maps"
-	"slices"
 	"time"
 
 	"github.com/sohost/sohost/internal/sinks"
@@ -33,22 +31,6 @@ func bindSink(c *sinks.Config) []setting {
 			help: "rename the file to PATH.1, and PATH.1 to PATH.2 and so on, when it has this size"},
 		{key: "keep", value: unset(asNumber(&c.Keep, 5), &c.Keep),
 			help: "how many renamed files stay"},
-	}
-}
-
-// sinks reads all tables of sinks.
-func (p *parser) sinks(c *config, at keyPath, v any) {
-	tables, ok := v.(map[string]any)
-	if !ok {
-		p.bad(at, "want tables [sink.NAME], not %s", kindOf(v))
-		return
-	}
-	for _, name := range slices.Sorted(maps.Keys(tables)) {
-		if err := checkName(name); err != nil {
-			p.bad(at.with(name), "%v", err)
-			continue
-		}
-		c.Sink[name] = p.sink(at.with(name), tables[name])
 	}
 }
 

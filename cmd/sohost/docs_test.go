@@ -10,6 +10,7 @@ import (
 	"text/template"
 
 	"github.com/sohost/sohost"
+	"github.com/sohost/sohost/internal/query"
 	"github.com/sohost/sohost/internal/sinks"
 	"github.com/spf13/pflag"
 )
@@ -38,7 +39,7 @@ func TestConfigurationPage(t *testing.T) {
 type row struct{ Key, Flag, Type, Default, Help string }
 
 func configurationPage(t *testing.T) string {
-	var page struct{ Server, Plugin, Trigger, Sink []row }
+	var page struct{ Server, Plugin, Trigger, Sink, Database []row }
 	for _, s := range newConfig().settings {
 		page.Server = append(page.Server, row{s.key, s.flag(), s.value.kind, s.standard(), s.help})
 	}
@@ -55,6 +56,9 @@ func configurationPage(t *testing.T) string {
 	}
 	for _, s := range bindSink(new(sinks.Config)) {
 		page.Sink = append(page.Sink, row{s.key, "", s.value.kind, s.standard(), s.help})
+	}
+	for _, s := range bindDatabase(new(query.Options)) {
+		page.Database = append(page.Database, row{s.key, "", s.value.kind, s.standard(), s.help})
 	}
 	tmpl, err := template.ParseFiles("testdata/configuration.md.tmpl")
 	if err != nil {

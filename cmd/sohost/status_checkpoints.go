@@ -31,6 +31,9 @@ func printCheckpoints(w io.Writer, plugins []sohost.PluginStatus) {
 				k.Release, count(len(p.Kept), "state"), p.Name, shortID(k.Image), ago(k.Time), where)
 		}
 		if c == nil {
+			if p.Stopped != "" {
+				fmt.Fprintf(&troubles, "\n%s serves without its background work, which is tried again:\n%s\n", p.Name, indent(p.Stopped))
+			}
 			if p.Uncheckpointed != "" {
 				fmt.Fprintf(&troubles, "\nno checkpoints of %s, so a restart loses its state:\n%s\n", p.Name, indent(p.Uncheckpointed))
 			}

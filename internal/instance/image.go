@@ -17,8 +17,8 @@ var (
 	// ErrABIVersion is returned when a plugin was built for another version of the contract.
 	ErrABIVersion = errors.New("another version of the contract")
 
-	// ErrExclusive is returned when a plugin wants what no host does yet.
-	ErrExclusive = errors.New("exclusive plugins are not supported")
+	// ErrExclusive is returned when a plugin is Exclusive but could never release what it owns.
+	ErrExclusive = errors.New("exclusive plugin without Start and Stop")
 
 	// ErrNoHandler is returned when an instance implements none of the handler interfaces that package abi names, or a
 	// Descriptor has no New.
@@ -89,10 +89,6 @@ func (im *Image) valid() error {
 	if im.descriptor.New == nil {
 		return fmt.Errorf("%w: its Descriptor has no New", ErrNoHandler)
 	}
-	if im.descriptor.Exclusive {
-		return fmt.Errorf("%w: its Descriptor sets Exclusive, and which no host keeps to yet; "+
-			"leave it out and implement abi.Stateful: while state moves, the old code is stopped before the new code's Start", ErrExclusive)
-	}
 	return nil
 }
 
@@ -112,6 +108,9 @@ func (im *Image) Version() string { return im.descriptor.Version }
 
 // Wants returns the schema, version and type of the state that instances of the image take.
 func (im *Image) Wants() abi.State { return im.descriptor.State }
+
+// Exclusive reports whether only one instance of the plugin can do its work at a time.
+func (im *Image) Exclusive() bool { return im.descriptor.Exclusive }
 
 // Cool returns as much as possible of the image's memory to the kernel. The image stays callable: its pages are read in
 // again when they are needed.

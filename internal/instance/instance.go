@@ -70,6 +70,10 @@ func New(
 		return in, fmt.Errorf("%w: New returned a %T, which is neither an http.Handler nor an abi.BatchHandler or abi.ScheduleHandler",
 			ErrNoHandler, in.value)
 	}
+	if image.Exclusive() && !in.Starts() {
+		return in, fmt.Errorf("%w: %T; take what only one instance can have in Start and release it in Stop, or leave Exclusive out",
+			ErrExclusive, in.value)
+	}
 	if err := in.liveExport(); err != nil {
 		return in, err
 	}

@@ -212,7 +212,6 @@ func TestValid(t *testing.T) {
 		{abi.Descriptor{ABI: abi.Version, New: func(context.Context, abi.Host) (abi.Instance, error) { return nil, nil }}, nil},
 		{abi.Descriptor{ABI: abi.Version + 1}, ErrABIVersion},
 		{abi.Descriptor{ABI: abi.Version}, ErrNoHandler},
-		{abi.Descriptor{ABI: abi.Version, Exclusive: true, New: func(context.Context, abi.Host) (abi.Instance, error) { return nil, nil }}, ErrExclusive},
 	} {
 		if err := (&Image{descriptor: &test.d}).valid(); !errors.Is(err, test.want) {
 			t.Errorf("%+v: %v", test.d, err)
@@ -300,5 +299,17 @@ func TestFiles(t *testing.T) {
 	l := NewLoader(nil)
 	if l.Check(none, "") == nil || l.IsOpen(none) || l.Poisoned() != nil || len(l.Mapped()) != 0 {
 		t.Error("the loader's steps aren't those of the package")
+	}
+}
+
+// TestExclusive refuses an exclusive plugin that could never release anything.
+func TestExclusive(t *testing.T) {
+	d := &abi.Descriptor{ABI: abi.Version, Exclusive: true, New: func(context.Context, abi.Host) (abi.Instance, error) {
+		return http.NotFoundHandler(), nil
+	}}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	if _, err := New(ctx, NewImage("", nil, d), nil, nil, nil, nil); !errors.Is(err, ErrExclusive) {
+		t.Errorf("without Start and Stop: %v", err)
 	}
 }

@@ -56,6 +56,7 @@ type Engine struct {
 	saved   map[Key]SavedTrigger // of plugins that aren't there
 	dirty   *time.Timer          // will save; nil if nothing has changed
 	rejoin  bool                 // times that have passed are caught up with: see Take
+	hurried bool                 // Pause has ended the contexts of the calls that run
 }
 
 // Key names a trigger.
@@ -191,8 +192,9 @@ func (e *Engine) tellLocked() {
 }
 
 // Pause lets no more calls begin, and waits for those that run, and for the writes whose acknowledgement depends on a plugin: they are
-// delivered first, and those that the plugin can't take at the moment fail. Deliver and what changes triggers waits meanwhile. If ctx
-// ends first, all goes on as before and the error names the triggers.
+// delivered first, and those that the plugin can't take at the moment fail. Deliver and what changes triggers waits meanwhile. When ctx
+// ends, the contexts of the calls that run end, too, and those writes fail. A call that fails then is no error of the plugin: it is made
+// again by whoever is next. If a call goes on for another 2 s, all goes on as before and the error names the triggers.
 func (e *Engine) Pause(ctx context.Context) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -200,9 +202,10 @@ func (e *Engine) Pause(ctx context.Context) error {
 		return nil
 	}
 	e.turnLocked(pausing)
+	e.hurried = false
+	limit := ctx
 	for {
-		busy := e.busyLocked()
-		if len(busy) == 0 {
+		if len(e.busyLocked()) == 0 {
 			e.turnLocked(paused)
 			return nil
 		}
@@ -210,23 +213,50 @@ func (e *Engine) Pause(ctx context.Context) error {
 		e.mu.Unlock()
 		select {
 		case <-turned:
-		case <-ctx.Done():
+		case <-limit.Done():
 		}
 		e.mu.Lock()
-		if e.phase != pausing {
+		switch {
+		case e.phase != pausing:
 			return e.why
-		}
-		if ctx.Err() != nil {
+		case limit.Err() == nil:
+		case !e.hurried:
+			e.hurryLocked(context.Cause(ctx))
+			var cancel context.CancelFunc
+			limit, cancel = context.WithTimeout(context.WithoutCancel(ctx), hurryGrace)
+			defer cancel()
+		default:
 			e.turnLocked(running)
-			return fmt.Errorf("calls of triggers have not returned (%s): %w; try again when they have", strings.Join(busy, ", "), context.Cause(ctx))
+			return fmt.Errorf("calls of triggers have not returned, and go on although their contexts have ended (%s): %w; "+
+				"have them heed the context, or try again when they have returned", strings.Join(e.busyLocked(), ", "), context.Cause(ctx))
 		}
 	}
 }
 
+// hurryGrace is how long Pause waits for calls whose contexts it has ended.
+const hurryGrace = 2 * time.Second
+
+// hurryLocked ends the contexts of the calls that run, and tells the writers who wait that their rows aren't handled here.
+func (e *Engine) hurryLocked(why error) {
+	e.hurried = true
+	for _, t := range e.all {
+		if t.busy {
+			t.interrupt(fmt.Errorf("%w: %w", errInterrupted, why))
+		}
+		t.rejectVolatileLocked(why)
+	}
+}
+
+// errInterrupted is the cause with which the context of a call ends that Pause waits for.
+var errInterrupted = errors.New("the call is interrupted, and made again by the next process")
+
 // busyLocked lists the triggers that Pause waits for.
 func (e *Engine) busyLocked() (busy []string) {
 	for _, t := range e.all {
-		if t.busy || t.volatileLocked() {
+		switch {
+		case t.busy:
+			busy = append(busy, fmt.Sprintf("%s for %v", t.key, time.Since(t.began).Round(time.Millisecond)))
+		case t.volatileLocked():
 			busy = append(busy, t.key.String())
 		}
 	}

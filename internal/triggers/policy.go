@@ -1,6 +1,7 @@
 package triggers
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -24,6 +25,10 @@ func (t *trigger) judgeLocked(j *job, err error) verdict {
 	switch {
 	case err == nil || j.item != nil && j.item.replay != nil:
 		return over
+	case errors.Is(context.Cause(j.ctx), errInterrupted) && j.item.volatile():
+		return giveUp
+	case errors.Is(context.Cause(j.ctx), errInterrupted):
+		return postponed
 	case errors.Is(err, ErrNotCalled) && t.engine.phase != running && j.item != nil:
 		return giveUp
 	case errors.Is(err, ErrNotCalled):
@@ -90,7 +95,11 @@ func (t *trigger) after(j *job, err error) {
 	}
 	t.settleLocked(j, v, err, unheld)
 	rest := t.restLocked(v)
+	t.interrupt(nil) // its context is of no more use
 	t.busy = false
+	if e.hurried && e.phase == pausing {
+		t.rejectVolatileLocked(errInterrupted)
+	}
 	e.tellLocked()
 	e.mu.Unlock()
 	if v == disable {
@@ -138,6 +147,20 @@ func (t *trigger) rejectLocked(err error) {
 	t.failed = 0
 	for len(t.queue) > 0 {
 		t.popLocked(0, err)
+	}
+}
+
+// rejectVolatileLocked tells the writers in the queue who wait that their rows aren't handled here. Letters stay letters. What a call runs
+// for stays.
+func (t *trigger) rejectVolatileLocked(err error) {
+	first := 0
+	if t.busy {
+		first = 1
+	}
+	for i := len(t.queue) - 1; i >= first; i-- {
+		if t.queue[i].volatile() {
+			t.popLocked(i, err)
+		}
 	}
 }
 

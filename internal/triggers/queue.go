@@ -176,12 +176,15 @@ func (t *trigger) popLocked(i int, err error) {
 // volatileLocked reports whether a writer waits for what is in the queue.
 func (t *trigger) volatileLocked() bool {
 	for i := range t.queue {
-		if t.queue[i].seq == 0 || t.queue[i].letter != "" {
+		if t.queue[i].volatile() {
 			return true
 		}
 	}
 	return false
 }
+
+// volatile reports whether somebody waits until the item is handled. A time has none.
+func (it *item) volatile() bool { return it != nil && (it.seq == 0 || it.letter != "") }
 
 // rowsOf returns the number of a table's rows.
 func rowsOf(t *abi.Table) int {

@@ -38,9 +38,10 @@ type trigger struct {
 	disabled  string // why the trigger is disabled; empty if it isn't
 	busy      bool   // a call runs, since began
 	began     time.Time
-	notBefore time.Time // when the next call may be made
-	failed    int       // attempts of the first in the queue, or of the time due, that have failed
-	waits     int       // calls in a row that could not be made, because of waiting
+	interrupt context.CancelCauseFunc // ends the call's context
+	notBefore time.Time               // when the next call may be made
+	failed    int                     // attempts of the first in the queue, or of the time due, that have failed
+	waits     int                     // calls in a row that could not be made, because of waiting
 	waiting   string
 
 	queue []item
@@ -71,6 +72,7 @@ func (t *trigger) nudge() {
 
 // job is what a call is made for.
 type job struct {
+	ctx  context.Context
 	item *item // nil for a time
 	tick abi.Tick
 }
@@ -133,17 +135,19 @@ func (t *trigger) next() (j *job, wait time.Duration, end bool) {
 		return nil, wait, false
 	}
 	t.busy, t.began = true, now
+	var ctx context.Context
+	ctx, t.interrupt = context.WithCancelCause(e.calls)
 	if len(t.queue) > 0 { // or a letter of a schedule
-		return &job{item: &t.queue[0]}, 0, false
+		return &job{ctx: ctx, item: &t.queue[0]}, 0, false
 	}
-	return &job{tick: abi.Tick{Trigger: t.shown, Due: t.due, Skipped: t.missed, Attempt: t.failed + 1}}, 0, false
+	return &job{ctx: ctx, tick: abi.Tick{Trigger: t.shown, Due: t.due, Skipped: t.missed, Attempt: t.failed + 1}}, 0, false
 }
 
 // do makes one call.
 func (t *trigger) do(j *job) {
 	err := errors.New("the plugin ended its goroutine")
 	defer func() { t.after(j, err) }() // also then
-	ctx, cancel := context.WithTimeoutCause(t.engine.calls, t.Timeout,
+	ctx, cancel := context.WithTimeoutCause(j.ctx, t.Timeout,
 		fmt.Errorf("%w of %v (timeout of the trigger allows more)", context.DeadlineExceeded, t.Timeout))
 	defer cancel()
 	if it := j.item; it != nil && !t.spec.Scheduled() {

@@ -101,7 +101,7 @@ func TestPausedTimes(t *testing.T) {
 func TestPauseWaits(t *testing.T) {
 	in(t, func(r *rig) {
 		r.schedule = func(context.Context, abi.Tick) error {
-			time.Sleep(300 * time.Millisecond)
+			time.Sleep(2400 * time.Millisecond) // 0.2 s after its context has ended and the pause was given up
 			return nil
 		}
 		r.engine(Trigger{Spec: "every:1s"})
@@ -112,7 +112,7 @@ func TestPauseWaits(t *testing.T) {
 			t.Error("paused beside a call")
 		}
 		begun := time.Now()
-		if err := r.Pause(r.t.Context()); err != nil || time.Since(begun) != 100*time.Millisecond {
+		if err := r.Pause(r.t.Context()); err != nil || time.Since(begun) != 200*time.Millisecond {
 			t.Errorf("paused after %v, %v", time.Since(begun), err)
 		}
 		r.Resume()

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/sohost/sohost"
+	"github.com/sohost/sohost/internal/query"
 	"github.com/sohost/sohost/internal/sinks"
 )
 
@@ -62,6 +63,9 @@ type Start struct {
 	// returns an error.
 	Sinks   map[string]sinks.Config `json:"sinks,omitempty"`
 	SinkDir string                  `json:"sink_dir,omitempty"`
+
+	// Databases are those that plugins can ask, by name. Without one a plugin's Query returns an error.
+	Databases map[string]query.Options `json:"databases,omitempty"`
 }
 
 // ClientLimits bound what a client holds that does nothing.

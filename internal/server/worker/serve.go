@@ -18,6 +18,7 @@ import (
 	"github.com/sohost/sohost/internal/fault"
 	"github.com/sohost/sohost/internal/files"
 	"github.com/sohost/sohost/internal/passing"
+	"github.com/sohost/sohost/internal/query"
 	"github.com/sohost/sohost/internal/server/conns"
 	"github.com/sohost/sohost/internal/server/control"
 	"github.com/sohost/sohost/internal/sinks"
@@ -67,6 +68,12 @@ func (w *worker) serve(files []*os.File) error {
 	defer w.closeSinks(emitted) // after the host: plugins emit until their Close
 	if len(w.start.Sinks) > 0 {
 		options.Emit = func(ctx context.Context, _ string, tables []abi.Table) error { return emitted.Write(ctx, tables) }
+	}
+
+	if len(w.start.Databases) > 0 {
+		databases := query.NewSet(w.start.Databases)
+		defer databases.Close()
+		options.Query = func(ctx context.Context, _ string, q abi.Query) ([]abi.Table, error) { return databases.Query(ctx, q) }
 	}
 
 	idle := w.start.Clients.Idle

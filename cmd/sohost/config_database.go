@@ -1,0 +1,43 @@
+package main
+
+import (
+	"github.com/sohost/sohost/internal/query"
+)
+
+// bindDatabase returns the settings of one database that plugins can ask, stored in o. Those that aren't given stay zero: package query
+// has the defaults.
+func bindDatabase(o *query.Options) []setting {
+	return []setting{
+		{key: "url", value: asText("URL", &o.URL, ""), initial: "required",
+			help: "of an InfluxDB, such as http://localhost:8181"},
+		{key: "version", value: unset(asNumber(&o.Version, 3), &o.Version), initial: "required",
+			help: "of InfluxDB: 1 takes InfluxQL and Flux, 2 Flux and InfluxQL, 3 SQL and InfluxQL"},
+		{key: "database", value: asText("text", &o.Name, ""), initial: "none",
+			help: "the database or bucket of a question that names none"},
+		{key: "org", value: asText("text", &o.Org, ""), initial: "none",
+			help: "the organisation, for Flux"},
+		{key: "token", value: asText("text", &o.Token, ""), initial: "none",
+			help: "the token that the database wants"},
+		{key: "token_file", value: asPath("path", &o.TokenFile), initial: "none",
+			help: "a file that has the token, read for each question"},
+		{key: "timeout", value: unset(asDuration(&o.Timeout, query.DefaultTimeout), &o.Timeout),
+			help: "how long an answer may take"},
+		{key: "limit", value: unset(asBytes(&o.Limit, query.DefaultLimit), &o.Limit),
+			help: "how large an answer may be"},
+	}
+}
+
+// database reads one table.
+func (p *parser) database(at keyPath, v any) (o query.Options) {
+	given, ok := take[map[string]any](p, at, v, "a table")
+	if !ok {
+		return o
+	}
+	before := len(p.faults)
+	p.table(at, given, bindDatabase(&o))
+	if len(p.faults) > before { // their values are zero by now, and no second fault
+		return o
+	}
+	o.Check(func(key, text string) { p.bad(at.with(key), "%s: %s", key, text) })
+	return o
+}

@@ -1,0 +1,141 @@
+package query
+
+import (
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/sohost/sohost/abi"
+)
+
+// column is a column while an answer is read. A value is a json.Number, string or bool, or nil if the row has none.
+type column struct {
+	name   string
+	kind   abi.Kind // 0: what the values are
+	values []any
+}
+
+// typed returns the column with typed values.
+func (c *column) typed() abi.Column {
+	kind := c.kind
+	if kind == 0 {
+		kind = kindOf(c.values)
+	}
+	t := abi.Column{Name: c.name, Kind: kind}
+	for i, v := range c.values {
+		if v == nil {
+			if t.Absent == nil {
+				t.Absent = make([]uint64, (len(c.values)+63)/64)
+			}
+			t.Absent[i/64] |= 1 << (i % 64)
+		}
+		add(&t, v)
+	}
+	return t
+}
+
+// add adds a value to a column, whose kind it has.
+func add(t *abi.Column, v any) {
+	text := ""
+	if v != nil {
+		text = fmt.Sprint(v)
+	}
+	switch t.Kind {
+	case abi.Int:
+		n, _ := strconv.ParseInt(text, 10, 64)
+		t.Ints = append(t.Ints, n)
+	case abi.Uint:
+		n, _ := strconv.ParseUint(text, 10, 64)
+		t.Uints = append(t.Uints, n)
+	case abi.Float:
+		n, _ := strconv.ParseFloat(text, 64)
+		t.Floats = append(t.Floats, n)
+	case abi.Bool:
+		t.Bools = append(t.Bools, text == "true")
+	case abi.Time:
+		n, _ := timeOf(text)
+		t.Ints = append(t.Ints, n)
+	default:
+		t.Strings = append(t.Strings, text)
+	}
+}
+
+// kindOf returns the narrowest kind that all values have.
+func kindOf(values []any) abi.Kind {
+	fits := map[abi.Kind]bool{abi.Time: true, abi.Int: true, abi.Uint: true, abi.Float: true, abi.Bool: true}
+	some := false
+	for _, v := range values {
+		if v == nil {
+			continue
+		}
+		some = true
+		number, isNumber := v.(json.Number)
+		text, isText := v.(string)
+		_, isBool := v.(bool)
+		_, notInt := strconv.ParseInt(string(number), 10, 64)
+		_, notUint := strconv.ParseUint(string(number), 10, 64)
+		isTime := isText
+		if isText {
+			_, isTime = timeOf(text)
+		}
+		for kind, is := range map[abi.Kind]bool{
+			abi.Time: isTime, abi.Int: isNumber && notInt == nil, abi.Uint: isNumber && notUint == nil, abi.Float: isNumber, abi.Bool: isBool,
+		} {
+			fits[kind] = fits[kind] && is
+		}
+	}
+	for _, kind := range []abi.Kind{abi.Time, abi.Int, abi.Uint, abi.Float, abi.Bool} {
+		if some && fits[kind] {
+			return kind
+		}
+	}
+	return abi.String
+}
+
+// timeOf returns a time as nanoseconds since 1970: SQL's answers have it in UTC without a zone, others with one, or as that number.
+func timeOf(text string) (int64, bool) {
+	for _, layout := range []string{time.RFC3339Nano, "2006-01-02T15:04:05.999999999"} {
+		if at, err := time.Parse(layout, text); err == nil {
+			return at.UnixNano(), true
+		}
+	}
+	n, err := strconv.ParseInt(text, 10, 64)
+	return n, err == nil && len(text) > 15 // a column of the kind Time has only times
+}
+
+// columns are those of one table while it is read, in the order in which they first came.
+type columns struct {
+	rows int
+	all  []*column
+	at   map[string]*column
+}
+
+// set sets a value of the last row. Rows before it that lack it have none.
+func (cs *columns) set(name string, v any) {
+	if cs.at == nil {
+		cs.at = map[string]*column{}
+	}
+	c := cs.at[name]
+	if c == nil {
+		c = &column{name: name}
+		cs.at[name] = c
+		cs.all = append(cs.all, c)
+	}
+	for len(c.values) < cs.rows-1 {
+		c.values = append(c.values, nil)
+	}
+	c.values = append(c.values, v)
+}
+
+// table returns the table.
+func (cs *columns) table(name string) abi.Table {
+	t := abi.Table{Name: name}
+	for _, c := range cs.all {
+		for len(c.values) < cs.rows {
+			c.values = append(c.values, nil)
+		}
+		t.Columns = append(t.Columns, c.typed())
+	}
+	return t
+}

@@ -1,0 +1,190 @@
+package query
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/sohost/sohost/abi"
+)
+
+// inWords writes a table down: its name, and its columns with kinds and values, "-" where there is none.
+func inWords(t abi.Table) string {
+	words := []string{t.Name}
+	for _, c := range t.Columns {
+		var values []string
+		n := max(len(c.Ints), len(c.Uints), len(c.Floats), len(c.Bools), len(c.Strings))
+		for i := range n {
+			v := "-"
+			if c.Absent == nil || c.Absent[i/64]>>(i%64)&1 == 0 {
+				switch c.Kind {
+				case abi.Int, abi.Time:
+					v = fmt.Sprint(c.Ints[i])
+				case abi.Uint:
+					v = fmt.Sprint(c.Uints[i])
+				case abi.Float:
+					v = fmt.Sprint(c.Floats[i])
+				case abi.Bool:
+					v = fmt.Sprint(c.Bools[i])
+				default:
+					v = c.Strings[i]
+				}
+			}
+			values = append(values, v)
+		}
+		kind := []string{"?", "tag", "int", "uint", "float", "bool", "string", "time"}[c.Kind]
+		words = append(words, fmt.Sprintf("%s:%s=%s", c.Name, kind, strings.Join(values, ",")))
+	}
+	return strings.Join(words, " ")
+}
+
+// TestQuery has answers as InfluxData documents them, with what becomes of them.
+func TestQuery(t *testing.T) {
+	token := filepath.Join(t.TempDir(), "token")
+	if err := os.WriteFile(token, []byte("secret\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct {
+		name    string
+		version int
+		q       abi.Query
+		request string // method, path and body
+		answer  string
+		want    []string
+	}{
+		{"SQL", 3, abi.Query{Text: "SELECT * FROM home", Params: map[string]any{"room": "x"}},
+			`POST /api/v3/query_sql Bearer secret {"db":"d","q":"SELECT * FROM home","format":"jsonl","params":{"room":"x"}}`,
+			`{"room":"Kitchen","temp":21.0,"co":0,"time":"2022-01-01T08:00:00"}` + "\n" +
+				`{"room":"Bath","temp":22,"big":18446744073709551615,"ok":true,"time":"2022-01-01T09:00:00.000000001"}` + "\n",
+			[]string{" room:string=Kitchen,Bath temp:float=21,22 co:int=0,- time:time=1641024000000000000,1641027600000000001 " +
+				"big:uint=-,18446744073709551615 ok:bool=-,true"}},
+		{"SQL, no rows", 3, abi.Query{Language: "sql"}, `POST /api/v3/query_sql Bearer secret {"db":"d","q":"","format":"jsonl"}`, "", []string{""}},
+		{"InfluxQL 3", 3, abi.Query{Language: "influxql", Database: "e", Text: "x"},
+			`POST /api/v3/query_influxql Bearer secret {"db":"e","q":"x","format":"jsonl"}`,
+			`{"iox::measurement":"a","n":1}` + "\n" + `{"iox::measurement":"a","n":2}` + "\n" + `{"iox::measurement":"b","list":[1,2]}`,
+			[]string{"a n:int=1,2", "b list:string=[1,2]"}},
+		{"InfluxQL 1", 1, abi.Query{Language: "influxql", Text: "q", Params: map[string]any{"a": 1}},
+			`POST /query Token secret db=d&epoch=ns&params=%7B%22a%22%3A1%7D&q=q`,
+			`{"results":[{"statement_id":0,"series":[{"name":"cpu","tags":{"host":"x"},"columns":["time","n","s","none"],` +
+				`"values":[[1641024000000000000,1,"2022-01-01T08:00:00Z",null],[1641024000000000001,2.5,null,null]]},` +
+				`{"name":"cpu","tags":{"host":"y"},"columns":["time","n"],"values":[[0,9]]}]}]}`,
+			[]string{"cpu host:tag=x,x time:time=1641024000000000000,1641024000000000001 n:float=1,2.5 s:string=2022-01-01T08:00:00Z,- none:string=-,-",
+				"cpu host:tag=y time:time=0 n:float=9"}},
+		{"InfluxQL 1, no series", 1, abi.Query{Language: "influxql"}, "POST /query Token secret db=d&epoch=ns&q=", `{"results":[{"statement_id":0}]}`, nil},
+		{"Flux", 2, abi.Query{Language: "flux", Text: "f"},
+			`POST /api/v2/query?org=o Token secret {"dialect":{"annotations":["datatype","group","default"],"header":true},"query":"f","type":"flux"}`,
+			"#datatype,string,long,dateTime:RFC3339,string,string,double,long,unsignedLong,boolean\r\n" +
+				"#group,false,false,false,true,true,false,false,false,false\r\n#default,_result,,,,,,,,\r\n" +
+				",result,table,_time,_measurement,host,_value,n,u,ok\r\n,,0,2022-01-01T08:00:00Z,cpu,x,1.5,-1,2,true\r\n" +
+				",,0,2022-01-01T09:00:00Z,cpu,x,,,,false\r\n,,1,2022-01-01T08:00:00Z,cpu,y,2,3,4,true\r\n\r\n" +
+				"#datatype,string,long,string\r\n#group,false,false,false\r\n#default,other,,\r\n,result,table,s\r\n,,0,\"a,b\"\r\n",
+			[]string{"cpu _time:time=1641024000000000000,1641027600000000000 _measurement:string=cpu,cpu host:tag=x,x _value:float=1.5,- n:int=-1,- u:uint=2,- ok:bool=true,false",
+				"cpu _time:time=1641024000000000000 _measurement:string=cpu host:tag=y _value:float=2 n:int=3 u:uint=4 ok:bool=true",
+				"other s:string=a,b"}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				body, _ := io.ReadAll(r.Body)
+				if got := fmt.Sprintf("%s %s %s %s", r.Method, r.RequestURI, r.Header.Get("Authorization"), body); got != test.request {
+					t.Errorf("the request is %s\nwant %s", got, test.request)
+				}
+				io.WriteString(w, test.answer)
+			}))
+			defer s.Close()
+			c := New(Options{URL: s.URL + "/", Version: test.version, Name: "d", Org: "o", TokenFile: token})
+			defer c.Close()
+			tables, err := c.Query(t.Context(), test.q)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var got []string
+			for _, table := range tables {
+				got = append(got, inWords(table))
+			}
+			if strings.Join(got, "\n") != strings.Join(test.want, "\n") {
+				t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(test.want, "\n"))
+			}
+		})
+	}
+}
+
+// TestErrors has what databases answer besides rows, and what a plugin is told.
+func TestErrors(t *testing.T) {
+	for _, test := range []struct {
+		version  int
+		language string
+		status   int
+		answer   string
+		want     string
+	}{
+		{3, "sql", 400, `{"error":"table 'x' not found"}`, "it answers 400: table 'x' not found; correct the query"},
+		{3, "sql", 401, `{"error":"the request was not authenticated"}`, "set a token that may read the database"},
+		{3, "sql", 404, "", "it answers 404: Not Found; correct url, version or the name of the database"},
+		{3, "sql", 503, "busy", "it answers 503: busy; ask again later"},
+		{3, "flux", 200, "", `InfluxDB 3 takes no "flux": set Language to sql or influxql`},
+		{3, "sql", 200, `{"a":`, "the answer can't be read"},
+		{3, "sql", 200, `[1]`, "the answer can't be read"},
+		{3, "sql", 200, strings.Repeat(`{"a":1}`, 200), "more than 1000 bytes; ask for less"},
+		{1, "sql", 200, "", `InfluxDB 1 takes no "sql": set Language to influxql or flux`},
+		{1, "influxql", 200, `{"results":[{"error":"database not found: d"}]}`, "database not found: d; correct the query"},
+		{1, "influxql", 200, `{"results":[{"series":[{"name":"x","partial":true}]}]}`, "the database has cut it off"},
+		{2, "flux", 400, `{"code":"invalid","message":"error in building plan"}`, "it answers 400: error in building plan; correct the query"},
+		{2, "flux", 200, "#datatype,string,string\n#group,true,true\n#default,,\n,error,reference\n,failed,897\n", "it answers: failed"},
+		{2, "flux", 200, "#datatype,string,long\n,result,table\n,a\n", "a row has 2 columns, its table 3"},
+	} {
+		s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			w.WriteHeader(test.status)
+			io.WriteString(w, test.answer)
+		}))
+		c := New(Options{URL: s.URL, Version: test.version, Limit: 1000})
+		if tables, err := c.Query(t.Context(), abi.Query{Language: test.language}); err == nil || !strings.Contains(err.Error(), test.want) {
+			t.Errorf("%d %s %d %s: %v, %v, want %s", test.version, test.language, test.status, test.answer, tables, err, test.want)
+		}
+		c.Close()
+		s.Close()
+	}
+}
+
+// TestDeadline asks a database that doesn't answer, and one that isn't there.
+func TestDeadline(t *testing.T) {
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { io.Copy(io.Discard, r.Body); <-r.Context().Done() }))
+	c := New(Options{URL: s.URL, Version: 3, Timeout: 10 * time.Millisecond})
+	_, err := c.Query(t.Context(), abi.Query{})
+	if !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "allow more with timeout") {
+		t.Error(err)
+	}
+	s.Close()
+	if _, err = New(Options{URL: s.URL, Version: 3}).Query(t.Context(), abi.Query{}); err == nil || !strings.Contains(err.Error(), "can be reached") {
+		t.Error(err)
+	}
+}
+
+// FuzzAnswers reads any text as an answer in each form. Every column of a table has as many values as the others.
+func FuzzAnswers(f *testing.F) {
+	f.Add([]byte("{\"a\":1}\n{\"b\":null}"))
+	f.Add([]byte("#datatype,string,long\n,result,table\n,,0\n"))
+	f.Add([]byte(`{"results":[{"series":[{"columns":["a"],"values":[[1],[]]}]}]}`))
+	f.Fuzz(func(t *testing.T, body []byte) {
+		for _, read := range []func([]byte) ([]abi.Table, error){readLines, readSeries, readAnnotated} {
+			tables, _ := read(body)
+			for _, table := range tables {
+				for _, c := range table.Columns {
+					first, n := table.Columns[0], func(c abi.Column) int {
+						return max(len(c.Ints), len(c.Uints), len(c.Floats), len(c.Bools), len(c.Strings))
+					}
+					if n(c) != n(first) {
+						t.Errorf("column %q has %d values, %q has %d", c.Name, n(c), first.Name, n(first))
+					}
+				}
+			}
+		}
+	})
+}
