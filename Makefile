@@ -28,7 +28,7 @@ TESTFLAGS    = -trimpath -short -timeout 30m
 INTEGRATION  = $(GO) test -trimpath -count=1 -timeout 90m ./integration
 SOURCES      = $(shell git ls-files --cached --others --exclude-standard '*.go' 2>/dev/null)
 
-.PHONY: help run build plugins job test corpus pairs test-toolchains test-arm64 test-influx test-telegraf test-clients race soak kills mutants load long waits fuzz mutate lint bench compare clean
+.PHONY: help run build plugins job test corpus pairs test-toolchains test-arm64 test-existing test-influx test-telegraf test-clients race soak kills mutants load long waits fuzz mutate lint bench compare clean
 
 help: ## print this
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -60,6 +60,9 @@ test-toolchains: ## test what depends on the Go release, with the newest of each
 
 test-arm64: ## load, reload, hand over and crash on arm64, under qemu-user
 	scripts/test-arm64.sh
+
+test-existing: ## serve and reload plugins for KrakenD, Traefik and Tyk under load, from their own sources; fetches them
+	$(INTEGRATION) -run TestExisting -v -args -existing
 
 test-influx: ## store emitted rows in a real InfluxDB and a real VictoriaMetrics, stopped for DOWN (60s) meanwhile; fetches them
 	DOWN=$(DOWN) scripts/test-influx.sh
