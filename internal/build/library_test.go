@@ -17,7 +17,7 @@ func library(t *testing.T) *fixture {
 	t.Helper()
 	f := &fixture{t: t, dir: filepath.Join(t.TempDir(), "demo")}
 	for name, text := range map[string]string{
-		"go.mod":       "module example.com/demo\n\ngo 1.24\n",
+		"go.mod":       "module example.com/demo\n\ngo 1.16\n",
 		".traefik.yml": "type: middleware\ntestData:\n  headers:\n    X: 1\n",
 		"own/own.go":   "package own\n\nvar Calls int\n",
 		"demo.go": `package demo
