@@ -28,6 +28,7 @@ type config struct {
 	Listen  string
 	Store   string
 	Control string
+	Metrics string // an address; "" for none
 	Plugins string // a directory whose *.so files are served
 
 	Keep            int

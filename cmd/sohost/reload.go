@@ -18,8 +18,8 @@ plugins, routes, arguments, triggers, sinks and limits, all of it or, if anythin
 Plugins that are added serve what they served when they were last configured, or else their image file. The state of plugins that
 are removed is saved: it is there again when they are added again. A prod plugin's new image path is read on "sohost deploy".
 
-Listen, store, control, hang_timeout and handover_timeout change only when the server is restarted; reload and "sohost status" name
-those that have changed. SIGHUP to the server does the same as reload.`,
+Listen, store, control, metrics, hang_timeout and handover_timeout change only when the server is restarted; reload and
+"sohost status" name those that have changed. SIGHUP to the server does the same as reload.`,
 		Example: `  sohost reload --dry-run
   sohost reload`,
 		Args: cobra.NoArgs,

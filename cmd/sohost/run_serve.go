@@ -70,7 +70,7 @@ func serve(ctx context.Context, r *runFlags, reread func() (supervisor.Configure
 		Start: configured.Start, Settings: configured.Settings, Reread: reread,
 		Public: open.public, PublicStays: open.publicStays, Control: open.control, ControlPath: open.controlPath,
 		Lock: lock, Log: log, Notifier: notifier,
-		HangTimeout: r.HangTimeout, HandoverTimeout: r.HandoverTimeout,
+		Metrics: r.Metrics, HangTimeout: r.HangTimeout, HandoverTimeout: r.HandoverTimeout,
 		Serving: func(s control.Status) { greet(log, "http://"+open.public.Addr().String(), r, s) },
 	})
 	return supervise(ctx, s, log)

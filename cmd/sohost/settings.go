@@ -46,6 +46,8 @@ func (c *config) bind() []setting {
 		{key: "control", value: asPath("path", &c.Control),
 			help:    "make the control socket, on which commands reach the server, at this path",
 			initial: "$" + controlEnv + ", or control.sock next to the default store"},
+		{key: "metrics", value: asText("address", &c.Metrics, ""),
+			help: "answer /metrics, /healthz and /readyz on this address; see docs/monitoring.md", initial: "none"},
 		{key: "plugins", value: asPath("directory", &c.Plugins),
 			help: "serve each *.so file in this directory in dev mode, under /NAME", initial: defaultPlugins + " if no plugin is named"},
 

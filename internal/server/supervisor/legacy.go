@@ -34,6 +34,7 @@ type Legacy struct {
 	Worker          childLegacy   `json:"worker"`
 	Draining        []childLegacy `json:"draining,omitempty"`
 
+	Metrics  string               `json:"metrics,omitempty"`
 	Settings map[string]string    `json:"settings,omitempty"`
 	Config   control.ConfigStatus `json:"config,omitzero"`
 
@@ -59,7 +60,7 @@ func (s *Supervisor) legacy() Legacy {
 		Form: legacyForm, Origin: s.origin,
 		Start: *s.start.Load(), HangTimeout: s.opts.HangTimeout, HandoverTimeout: s.opts.HandoverTimeout,
 		Started: s.started, ControlPath: s.opts.ControlPath, PublicStays: s.opts.PublicStays,
-		Settings: s.settings, Config: s.config, Handover: s.last, Crashes: s.crashes, FailedProgram: s.failedProgram,
+		Metrics: s.opts.Metrics, Settings: s.settings, Config: s.config, Handover: s.last, Crashes: s.crashes, FailedProgram: s.failedProgram,
 	}
 }
 
@@ -143,7 +144,7 @@ func Resume(l *Legacy, opts Options) (*Supervisor, error) {
 	orders.Close()
 	opts.Lock, opts.Start, opts.HangTimeout, opts.ControlPath = generations.InheritLock(lock), l.Start, l.HangTimeout, l.ControlPath
 	opts.HandoverTimeout, opts.PublicStays = l.HandoverTimeout, l.PublicStays
-	opts.Settings = l.Settings
+	opts.Settings, opts.Metrics = l.Settings, l.Metrics
 	s := New(opts)
 	s.config = l.Config
 	s.started, s.last, s.crashes, s.origin, s.failedProgram = l.Started, l.Handover, l.Crashes, l.Origin, l.FailedProgram

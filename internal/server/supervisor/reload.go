@@ -18,7 +18,7 @@ type Configured struct {
 }
 
 // fixed are the keys of the settings that the supervisor itself has, and has only once.
-var fixed = []string{"listen", "store", "control", "hang_timeout", "handover_timeout"}
+var fixed = []string{"listen", "store", "control", "metrics", "hang_timeout", "handover_timeout"}
 
 // Reload reads the configuration again, and has a new worker serve it, all of it or, after an error, nothing. It blocks for as long as a
 // handover takes. Settings of which the supervisor itself has the old ones stay as they are until a restart; the result and the

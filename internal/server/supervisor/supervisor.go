@@ -57,6 +57,9 @@ type Options struct {
 	Settings map[string]string
 	Reread   func() (Configured, error)
 
+	// Metrics is an address on which metrics and health can be asked for by HTTP. Default: none.
+	Metrics string
+
 	// Notifier reports to systemd. Default: there is no systemd.
 	Notifier *systemd.Notifier
 }
@@ -78,6 +81,7 @@ type Supervisor struct {
 	halt     func()    // ends Run as its context does
 	origin   string    // the path that the server was started from
 	adopts   bool      // orphans
+	stopping atomic.Bool
 
 	// Run's goroutine alone has these.
 	public    *os.File
@@ -149,6 +153,12 @@ func (s *Supervisor) Run(ctx context.Context) (err error) {
 	defer close(s.stopped)
 	defer s.stopLate(ctx)()
 	debug.SetMemoryLimit(heapGoal)
+	endMetrics, err := s.answerMetrics()
+	if err != nil {
+		return err
+	}
+	defer endMetrics()
+	defer s.noteStopping(ctx)()
 	defer context.AfterFunc(ctx, s.stopListening)() // even in the middle of a handover
 	s.tasks.Go(func() { s.obeySignals(ctx) })
 	s.answerOrders(s.opts.Control) // the status says how far the first worker is

@@ -1,0 +1,47 @@
+package supervisor
+
+import (
+	"context"
+	"fmt"
+	"net"
+
+	"github.com/sohost/sohost/internal/server/metrics"
+)
+
+// answerMetrics begins to answer monitoring until Run ends. Only the first program of a server fails for an address that it can't have:
+// after an upgrade, requests are worth more.
+func (s *Supervisor) answerMetrics() (end func(), err error) {
+	if s.opts.Metrics == "" {
+		return func() {}, nil
+	}
+	on, err := net.Listen("tcp", s.opts.Metrics)
+	if err != nil && s.resumed != nil {
+		s.log.Error("metrics and health can't be asked for", "address", s.opts.Metrics, "err", err)
+		return func() {}, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("listen for metrics: %w; name another address with --metrics", err)
+	}
+	server := metrics.NewServer(s)
+	s.tasks.Go(func() { server.Serve(on) })
+	s.log.Info("metrics", "url", "http://"+on.Addr().String()+"/metrics")
+	return func() { server.Close() }, nil
+}
+
+// NotReady says why no requests should be sent to the server; empty if they should.
+func (s *Supervisor) NotReady() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.stopping.Load():
+		return "the server stops"
+	case s.current == nil:
+		return "no worker serves yet"
+	}
+	return ""
+}
+
+// noteStopping makes the server not ready from the end of ctx on.
+func (s *Supervisor) noteStopping(ctx context.Context) (stop func() bool) {
+	return context.AfterFunc(ctx, func() { s.stopping.Store(true) })
+}
