@@ -116,8 +116,8 @@ lint: ## gofmt, go vet, staticcheck, and whether the picture in ARCHITECTURE.md 
 	$(GO) run ./scripts/imports -check ARCHITECTURE.md
 
 bench: build ## run the benchmarks behind the figures in the README and in docs/performance.md, make compare with them
-	$(GO) test -trimpath -run '^$$' -bench . -benchmem ./abi/keep ./generations ./internal/state .
-	$(GO) test -trimpath -run '^$$' -bench . -benchtime 20x ./integration -args -pause 2ms
+	$(GO) test -trimpath -run '^$$' -bench . -benchtime 100ms -benchmem ./abi/keep ./generations ./internal/state .
+	$(GO) test -trimpath -run '^$$' -bench '(Reload|Million|HandoverTen|Handover|ReloadRatio)$$' -benchtime 7x ./integration -args -pause 2ms
 	$(GO) -C bench run -trimpath . -rounds $(ROUNDS) -publish
 
 compare: build ## compare sohost with other ways to replace code, on the same work, in ROUNDS (7) rounds; fetches them

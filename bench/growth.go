@@ -26,7 +26,6 @@ type kind struct {
 
 var kinds = []kind{
 	{"slim, 31 KB", "../plugins/hello", false, []int{0, 16, 32, 64, 128, 256, 512}},
-	{"slim, 0.5 MB", "../plugins/wordfreq", false, []int{0, 16, 32, 64, 128, 256}},
 	{"full, 9 MB", "../plugins/hello", true, []int{0, 8, 16, 32, 64}},
 }
 

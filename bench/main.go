@@ -24,6 +24,7 @@ func run() error {
 	tool := flag.String("sohost", "../build/sohost", "the `command` that builds plugins for this project")
 	out := flag.String("out", "../build/bench", "`directory` for what is built, and for the results")
 	publish := flag.Bool("publish", false, "write the results of 7 rounds or more into README.md and docs/, too")
+	only := flag.Bool("requests", false, "measure only requests through a plugin, beside the handler compiled in")
 	flag.Parse()
 
 	b := &builder{dir: "."}
@@ -38,7 +39,15 @@ func run() error {
 	if err := b.buildHosts(); err != nil {
 		return err
 	}
-	reloads, generations, growthRounds := 50, 512, 3
+	if *only {
+		requests, err := b.served(*rounds)
+		if err == nil {
+			env.end()
+			fmt.Printf("%s\n%s\n", requests, env)
+		}
+		return err
+	}
+	reloads, generations, growthRounds := 25, 512, 3
 	if *rounds < enough {
 		reloads, generations, growthRounds = 3, 32, 1
 	}
@@ -46,7 +55,11 @@ func run() error {
 	if err != nil {
 		return err
 	}
-	fmt.Printf("%s\n%s\n", results.table(), results.spread())
+	requests, err := b.served(*rounds)
+	if err != nil {
+		return err
+	}
+	fmt.Printf("%s\n%s\n%s\n\n", results.table(), results.spread(), requests)
 	curves, err := b.growth(growthRounds, generations)
 	if err != nil {
 		return err
@@ -57,7 +70,7 @@ func run() error {
 	env.end()
 	fmt.Printf("%s\n%s\n", curveTable(curves), env)
 	if *publish && *rounds >= enough {
-		return publishAll(env, results, curves)
+		return publishAll(env, results, requests, curves)
 	}
 	return nil
 }

@@ -7,8 +7,8 @@ import (
 )
 
 // publishAll puts the tables into the documents, each between two comments, and the picture beside them.
-func publishAll(env *environment, all results, curves []curve) error {
-	if err := publish("../README.md", all.table()+"\n"+wrap(env.String())); err != nil {
+func publishAll(env *environment, all results, requests served, curves []curve) error {
+	if err := publish("../README.md", all.table()+"\n"+wrap(requests.String())+"\n"+wrap(env.String())); err != nil {
 		return err
 	}
 	if err := os.WriteFile("../docs/generations.svg", []byte(draw(curves)), 0o644); err != nil {

@@ -2,9 +2,11 @@ package lane
 
 import (
 	"fmt"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/sohost/sohost/bench/work"
@@ -51,23 +53,31 @@ func fitting(run, want func(n int) int) (int, error) {
 	}
 }
 
-// calls returns how many ns each of n calls took, which each of the goroutines made.
+// calls returns how many ns each of n calls took, which each of the goroutines made. They begin together: otherwise what it takes to
+// wake a core would count, and the first would be through before the second has begun.
 func calls(goroutines, n int, run, want func(n int) int) (float64, error) {
-	sums := make([]int, goroutines)
+	sums, took := make([]int, goroutines), make([]time.Duration, goroutines)
+	var there atomic.Int64
 	var all sync.WaitGroup
-	begin := time.Now()
-	for i := range sums[1:] {
-		all.Go(func() { sums[i+1] = run(n) })
+	for i := range goroutines {
+		all.Go(func() {
+			for there.Add(1); there.Load() < int64(goroutines); {
+				runtime.Gosched()
+			}
+			begin := time.Now()
+			sums[i] = run(n)
+			took[i] = time.Since(begin)
+		})
 	}
-	sums[0] = run(n)
 	all.Wait()
-	took := time.Since(begin)
-	for _, sum := range sums {
+	var whole time.Duration
+	for i, sum := range sums {
 		if sum != want(n) {
 			return 0, fmt.Errorf("wrong answers: their sum is %d, want %d", sum, want(n))
 		}
+		whole += took[i]
 	}
-	return float64(took) / float64(n), nil
+	return float64(whole) / float64(goroutines) / float64(n), nil
 }
 
 func nexts(c work.Counter) func(n int) int {
