@@ -54,8 +54,7 @@ configuration, in a process that the server starts.`,
   sohost test rollup.so --request "POST /rollup?full=1" --body query.json --header "Content-Type: application/json"
   sohost test rollup.so --state store/state/rollup.cbor --trigger write:cpu --write - --expect golden.lp
   sohost test --server counter --request "GET /counter"`,
-		Args:              cobra.ExactArgs(1),
-		ValidArgsFunction: completeImages,
+		Args: cobra.ExactArgs(1),
 	}
 	f := cmd.Flags()
 	o.steps.bind(f)
@@ -71,6 +70,14 @@ configuration, in a process that the server starts.`,
 	f.DurationVar(&o.order.Timeout, "timeout", 10*time.Second, "limit for each call of the plugin's code")
 	f.BoolVar(&o.server, "server", false, "call a plugin of a running server, in a process that this starts")
 	server, asJSON := connect(cmd), jsonFlag(cmd)
+	cmd.RegisterFlagCompletionFunc("on-error", cobra.FixedCompletions(
+		[]cobra.Completion{"log", "retry", "disable"}, cobra.ShellCompDirectiveNoFileComp))
+	cmd.ValidArgsFunction = func(cmd *cobra.Command, args []string, begun string) ([]cobra.Completion, cobra.ShellCompDirective) {
+		if o.server {
+			return completePlugins(server)(cmd, args, begun)
+		}
+		return completeImages(cmd, args, begun)
+	}
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGINT, syscall.SIGTERM)
 		defer stop()

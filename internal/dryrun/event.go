@@ -2,7 +2,7 @@ package dryrun
 
 import (
 	"encoding/json"
-	"os"
+	"io"
 	"sync"
 )
 
@@ -34,7 +34,7 @@ type teller struct {
 	to *json.Encoder
 }
 
-func newTeller(to *os.File) *teller { return &teller{to: json.NewEncoder(to)} }
+func newTeller(to io.Writer) *teller { return &teller{to: json.NewEncoder(to)} }
 
 // tell blocks until the parent has read what came before.
 func (t *teller) tell(e event) {

@@ -1,7 +1,6 @@
 package dryrun
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"net/http"
@@ -63,6 +62,7 @@ const (
 	defaultTimeout = 10 * time.Second
 	maxTimeout     = 10 * time.Minute
 	maxSteps       = 1000
+	openLimit      = 30 * time.Second // for the start of the process, and opening the image
 )
 
 // resolved returns the order with its defaults. The error matches ErrOrder.
@@ -132,9 +132,6 @@ func readable(text []byte) error {
 	if more := p.Errors - len(p.Bad); more > 0 {
 		faults = append(faults, fmt.Errorf("and %d more", more))
 	}
-	if len(faults) == 0 && len(bytes.TrimSpace(text)) > 0 && p.Rows == 0 {
-		return errors.New("there are only comments")
-	}
 	if len(faults) == 0 && p.Rows == 0 {
 		return errors.New("there are no rows")
 	}
@@ -152,8 +149,8 @@ func (o Order) trigger(s Step) *triggers.Trigger {
 	return nil
 }
 
-// limit is how long the process may take for all.
+// limit is how long the process may take for all. Calls have limits of their own, so only what opening the image runs can reach it.
 func (o Order) limit() time.Duration {
-	const besides = 8 // opening, New, state in and out twice, Start, Stop and Close
-	return time.Duration(len(o.Steps)+besides) * o.Timeout
+	const besides = 8 // New, state in, out, and out again, Start, Stop, Close, and what is left over
+	return openLimit + time.Duration(len(o.Steps)+besides)*(o.Timeout+grace)
 }

@@ -3,8 +3,10 @@ package control
 import (
 	"context"
 	"errors"
+	"fmt"
 	"maps"
 	"net/http"
+	"time"
 
 	"github.com/sohost/sohost"
 	"github.com/sohost/sohost/internal/dryrun"
@@ -16,6 +18,9 @@ type TestRequest struct{ dryrun.Order }
 
 // mostTests is how many dry runs a server makes at a time. Each is a process with up to 2 GiB of memory.
 const mostTests = 1
+
+// mostTestTime is how long a dry run of a server may take.
+const mostTestTime = 2 * time.Minute
 
 // tests makes dry runs for clients.
 type tests struct {
@@ -29,10 +34,6 @@ func (t *tests) run(r *http.Request, in TestRequest) (any, error) {
 	if in.Image != "" {
 		return nil, &Failure{Code: CodeInvalid, Message: "image: the server calls the image that it serves; use `sohost test FILE` for another"}
 	}
-	served, err := t.host.Served(in.Plugin)
-	if err != nil {
-		return nil, err
-	}
 	select {
 	case t.free <- struct{}{}:
 		defer func() { <-t.free }()
@@ -40,9 +41,16 @@ func (t *tests) run(r *http.Request, in TestRequest) (any, error) {
 		return nil, &Failure{Code: CodeFailed, Message: "another dry run is under way; the server makes one at a time. Try again, " +
 			"or use `sohost test FILE`, which needs no server"}
 	}
+	served, err := t.host.Served(in.Plugin)
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeoutCause(r.Context(), mostTestTime, fmt.Errorf(
+		"it took longer than the %v that the server gives a dry run; use `sohost test FILE` for more", mostTestTime))
+	defer cancel()
 	maps.Copy(served.Args, in.Args)
 	in.Order.Image, in.Order.Args = served.Image, served.Args
-	result, err := dryrun.Run(r.Context(), in.Order)
+	result, err := dryrun.Run(ctx, in.Order)
 	if errors.Is(err, dryrun.ErrOrder) {
 		return nil, &Failure{Code: CodeInvalid, Message: err.Error()}
 	}
