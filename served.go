@@ -2,14 +2,16 @@ package sohost
 
 import (
 	"fmt"
+	"maps"
 
 	"github.com/sohost/sohost/generations"
 )
 
 // Served is what a plugin's slot serves.
 type Served struct {
-	Image string            // the image's file in the store
-	Args  map[string]string // the plugin's arguments; the caller owns the map
+	Image  string            // the image's file in the store
+	Args   map[string]string // the plugin's arguments that are texts; the caller owns the map
+	Values map[string]any    // the others; nobody may change it
 }
 
 // Served returns what a plugin serves at the moment. The file is there for as long as it serves. The error matches ErrUnknownPlugin
@@ -23,5 +25,7 @@ func (h *Host) Served(plugin string) (Served, error) {
 	if g == nil {
 		return Served{}, fmt.Errorf("plugin %s: %w", plugin, generations.ErrEmpty)
 	}
-	return Served{Image: g.Value().Image().Path(), Args: p.args()}, nil
+	s := Served{Image: g.Value().Image().Path(), Args: map[string]string{}, Values: p.Values}
+	maps.Copy(s.Args, p.Args)
+	return s, nil
 }

@@ -26,7 +26,7 @@ func (c *child) call(i abi.Instance, s Step) *Called {
 	if t != nil {
 		r.Trigger = t.Spec
 		spec, _ = triggers.Parse(t.Spec) // Order.resolved has
-		args := maps.Clone(c.args())
+		args := c.args()
 		maps.Copy(args, t.Args)
 		shown = &abi.Trigger{Name: t.Name, Spec: t.Spec, Args: args}
 	}

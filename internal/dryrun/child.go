@@ -96,7 +96,7 @@ func (c *child) openAndRun() {
 	c.tell(event{Phase: Open})
 	image, err := instance.Open(context.Background(), c.Image)
 	if err == nil {
-		err = instance.CheckArgs(image.Args(), c.Args)
+		err = instance.CheckArgs(image.Args(), c.args())
 	}
 	if err != nil {
 		c.fail(Open, err)

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/sohost/sohost/abi"
+	"github.com/sohost/sohost/internal/adapter"
 	"github.com/sohost/sohost/internal/instance"
 	"github.com/sohost/sohost/internal/triggers"
 )
@@ -51,12 +52,15 @@ var now = time.Unix(0, 0).UTC()
 // TestBatch finds in a batch the rows of the trigger's table, and its arguments over those of the plugin.
 func TestBatch(t *testing.T) {
 	o := Order{
-		Steps: []Step{{Write: []byte(points)}, {Write: []byte("disk v=1 1")}}, Args: map[string]string{"a": "1", "b": "2"}, Database: "db",
+		Steps: []Step{{Write: []byte(points)}, {Write: []byte("disk v=1 1")}}, Args: map[string]string{"b": "2"}, Values: map[string]any{"a": 1}, Database: "db",
 		Triggers: []triggers.Trigger{{Spec: "table:cpu", Args: map[string]string{"b": "3"}}},
 	}
 	r := try(t, o, func(h abi.Host) *plugin {
 		return &plugin{batch: func(ctx context.Context, b *abi.Batch) error {
 			h.Logger().Debug("got", "tables", len(b.Tables), "db", b.Database, "a", b.Trigger.Args["a"], "b", b.Trigger.Args["b"])
+			if a := adapter.Config(h)["a"]; a != 1.0 {
+				t.Errorf("the argument is %v, not a number", a)
+			}
 			h.SharedCache().Delete("k")
 			if h.Cache().Put("large", make([]byte, maxCache), 0) == nil {
 				t.Error("a value larger than the cache was taken")

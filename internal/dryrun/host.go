@@ -5,12 +5,12 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"maps"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/sohost/sohost/abi"
+	"github.com/sohost/sohost/internal/adapter"
 	"github.com/sohost/sohost/internal/cache"
 	"github.com/sohost/sohost/internal/lineprotocol"
 )
@@ -39,7 +39,8 @@ func newHost(o Order, generation string, t *teller) *host {
 
 func (h *host) Plugin() string          { return h.order.Plugin }
 func (h *host) Generation() string      { return h.generation }
-func (h *host) Args() map[string]string { return maps.Clone(h.order.args()) }
+func (h *host) Args() map[string]string { return h.order.args() }
+func (h *host) Config() map[string]any  { return adapter.Typed(h.order.Args, h.order.Values) }
 func (h *host) Cache() abi.Cache        { return h.own }
 func (h *host) SharedCache() abi.Cache  { return h.shared }
 func (h *host) Services() any           { return nil }
@@ -92,13 +93,8 @@ func (h *host) Query(ctx context.Context, q abi.Query) ([]abi.Table, error) {
 	return p.Tables, nil
 }
 
-// args returns the plugin's arguments, which are never nil.
-func (o Order) args() map[string]string {
-	if o.Args == nil {
-		return map[string]string{}
-	}
-	return o.Args
-}
+// args returns all of the plugin's arguments as a new map of texts.
+func (o Order) args() map[string]string { return adapter.Texts(o.Args, o.Values) }
 
 // recorded is a cache whose changes are told.
 type recorded struct {

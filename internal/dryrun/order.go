@@ -17,8 +17,9 @@ type Order struct {
 	Image  string `json:"image"`
 	Plugin string `json:"plugin"`
 
-	// Args are the plugin's arguments.
-	Args map[string]string `json:"args,omitempty"`
+	// Args are the plugin's arguments that are texts, and Values the others, which an argument in Args takes the place of.
+	Args   map[string]string `json:"args,omitempty"`
+	Values map[string]any    `json:"values,omitempty"`
 
 	// State is a checkpoint that the plugin begins with. Default: it begins without state.
 	State []byte `json:"state,omitempty"`

@@ -49,7 +49,7 @@ func (t *tests) run(r *http.Request, in TestRequest) (any, error) {
 		"it took longer than the %v that the server gives a dry run; use `sohost test FILE` for more", mostTestTime))
 	defer cancel()
 	maps.Copy(served.Args, in.Args)
-	in.Order.Image, in.Order.Args = served.Image, served.Args
+	in.Order.Image, in.Order.Args, in.Order.Values = served.Image, served.Args, served.Values
 	result, err := dryrun.Run(ctx, in.Order)
 	if errors.Is(err, dryrun.ErrOrder) {
 		return nil, &Failure{Code: CodeInvalid, Message: err.Error()}
