@@ -91,6 +91,7 @@ func (h *Host) add(config Plugin) *plugin {
 	defer h.adding.Unlock()
 	p := h.newPlugin(config)
 	h.table.Store(h.table.Load().With(p.Name, p.Routes, p))
+	h.chains.join(p)
 	h.triggers.Configure(p.Name, p.args(), p.Triggers)
 	p.routeTriggers()
 	return p

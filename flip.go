@@ -33,30 +33,54 @@ func (b *batch) swap() {
 }
 
 // ready takes the candidates to the point where only the flip is left. All of them take each step before any takes the
-// next: the gates are shut together, and nothing starts before all have their state. They share the time limit of a
-// step, because the callers of each wait for all of them (see Options.gateLimit).
+// next: the gates are shut together, but for those of chains, and nothing starts before all have their state. They share the time
+// limit of a step, because the callers of each wait for all of them (see Options.gateLimit).
 func (b *batch) ready(ctx context.Context) error {
 	opts := b.host.opts
+	if err := b.holdBack(ctx); err != nil {
+		return err
+	}
 	for _, step := range []struct {
 		phase Phase
 		do    func(context.Context, *candidate) error
 		limit time.Duration
 		by    string
 	}{
-		{PhaseDrain, shut, opts.DrainTimeout, drainTimeout},
-		{PhaseDrain, drain, opts.DrainTimeout, drainTimeout},
 		{PhaseState, takeState, opts.DrainTimeout, drainTimeout},
 		{PhaseStart, start, opts.OpenTimeout, openTimeout},
 	} {
 		limited, cancel := b.host.limit(ctx, step.limit, step.by)
 		defer cancel()
-		for _, c := range b.changed() {
-			if err := step.do(limited, c); err != nil {
+		if err := each(ctx, b.changed(), step.phase, func(c *candidate) error { return step.do(limited, c) }); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// holdBack shuts the gates and waits for the calls that run. Where one plugin's calls go on to the next in a chain, that one's gate is
+// shut once none can come: they would wait for each other.
+func (b *batch) holdBack(ctx context.Context) error {
+	limited, cancel := b.host.limit(ctx, b.host.opts.DrainTimeout, drainTimeout)
+	defer cancel()
+	for _, wave := range waves(b.changed(), func(c *candidate) *plugin { return c.plugin }) {
+		for _, do := range []func(context.Context, *candidate) error{shut, drain} {
+			if err := each(ctx, wave, PhaseDrain, func(c *candidate) error { return do(limited, c) }); err != nil {
 				return err
 			}
-			if ctx.Err() != nil { // the plugin may have ignored it
-				return &failure{candidate: c, phase: step.phase, err: context.Cause(ctx)}
-			}
+		}
+	}
+	return nil
+}
+
+// each calls do for the candidates until one fails or ctx ends.
+func each(ctx context.Context, candidates []*candidate, phase Phase, do func(*candidate) error) error {
+	for _, c := range candidates {
+		if err := do(c); err != nil {
+			return err
+		}
+		if ctx.Err() != nil { // the plugin may have ignored it
+			return &failure{candidate: c, phase: phase, err: context.Cause(ctx)}
 		}
 	}
 	return nil

@@ -204,26 +204,30 @@ func (g *giver) receive() (m message, err error) {
 	return m, err
 }
 
-// drain pauses the triggers, and shuts the gates of the stateful and exclusive plugins, all before it waits for anyone's calls.
+// drain pauses the triggers, shuts the gates of the stateful and exclusive plugins, and waits for the calls that run: first for those
+// of plugins that come before others in chains, see batch.holdBack.
 func (g *giver) drain(ctx context.Context) error {
 	if err := g.pauseTriggers(ctx); err != nil { // first: a writer waits until a plugin has handled its rows
 		return err
 	}
-	for _, p := range g.plugins {
-		next := newGated(p)
-		if next.serves == nil || !next.serves.Value().Stateful() && !next.serves.Value().Image().Exclusive() && !slices.Contains(g.alone, p.Name) {
-			continue
-		}
-		if err := next.shut(); err != nil {
-			return err
-		}
-		g.moving = append(g.moving, next)
-	}
 	ctx, cancel := g.host.limit(ctx, g.host.opts.DrainTimeout, drainTimeout)
 	defer cancel()
-	for _, m := range g.moving {
-		if err := m.drain(ctx); err != nil {
-			return err
+	for _, wave := range waves(g.plugins, func(p *plugin) *plugin { return p }) {
+		before := len(g.moving)
+		for _, p := range wave {
+			next := newGated(p)
+			if next.serves == nil || !next.serves.Value().Stateful() && !next.serves.Value().Image().Exclusive() && !slices.Contains(g.alone, p.Name) {
+				continue
+			}
+			if err := next.shut(); err != nil {
+				return err
+			}
+			g.moving = append(g.moving, next)
+		}
+		for _, m := range g.moving[before:] {
+			if err := m.drain(ctx); err != nil {
+				return err
+			}
 		}
 	}
 	return nil

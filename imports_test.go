@@ -60,6 +60,8 @@ var importRules = []importRule{
 	{"internal/ratio", "", "it measures, for benchmarks"},
 	{"internal/clone", "", "it changes bytes, for tests and benchmarks"},
 	{"internal/routes", "", "it finds values of any kind"},
+	{"internal/suggest", "", "it compares texts"},
+	{"internal/backend", "", "it knows no plugin"},
 	{"internal/sockets", "", "it reads what the kernel tells of sockets"},
 	{"internal/instance", "abi native internal/adapter internal/adapters internal/crash internal/inflight internal/self internal/state internal/wall golang.org/x/sys",
 		"it is the border to plugin code, and decides nothing about releases"},
@@ -71,7 +73,7 @@ var importRules = []importRule{
 	{"internal/ledger", "generations", "it knows what is current on disk and runs no plugin"},
 
 	{".", "abi generations native internal/adapter internal/adapters internal/blame internal/cache internal/checkpoint internal/crash internal/inflight internal/instance internal/ledger " +
-		"internal/files internal/owners internal/passing internal/pidfd internal/routes internal/sockets internal/state internal/triggers internal/watch golang.org/x/sys",
+		"internal/backend internal/files internal/owners internal/passing internal/pidfd internal/routes internal/sockets internal/state internal/suggest internal/triggers internal/watch golang.org/x/sys",
 		"other programs embed it: no command line, no configuration, no build"},
 
 	{"internal/sinks", "abi abi/rows internal/lineprotocol internal/spool golang.org/x/sys github.com/google/renameio/v2", "it stores rows and calls no plugin"},

@@ -22,6 +22,9 @@ type Options struct {
 	// Plugins lists the plugins. Their names must be unique, and so must their routes. Default: none.
 	Plugins []Plugin
 
+	// Chains lists routes that several plugins serve, one after the other. Default: none.
+	Chains []Chain
+
 	// Dir is a directory in which each *.so file is a plugin in Dev mode, named after the file and routed under /NAME.
 	// Hidden files are ignored, and so are files whose name or route a configured plugin has. A file that appears later
 	// is a new plugin. Removing a file has no effect until the next start, unless it never served. Default: no directory.
@@ -200,6 +203,8 @@ func (o Options) resolve() (Options, error) {
 		plugins = append(plugins, p)
 	}
 	o.Plugins = plugins
+	chains, err := resolveChains(o.Chains, plugins, routes)
+	o.Chains, errs = chains, append(errs, err)
 	return o, errors.Join(errs...)
 }
 

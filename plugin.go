@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"net/http"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -34,6 +35,8 @@ type plugin struct {
 
 	up        chan struct{} // closed when its boot has ended; nil if it was added later
 	changed   wake          // the image file may have changed
+	links     []*link       // its places in chains
+	rank      int           // higher than that of each plugin that comes before it in a chain
 	fromDir   bool          // the file is one of Options.Dir
 	forgotten chan struct{} // closed, with the token held, when the host has the plugin no more
 
@@ -63,6 +66,8 @@ type loaded struct {
 	// skipped is the image that was in the plugin's own file when this one took its place, by a rollback or from
 	// another file; zero if there is none. A change event alone doesn't load that image.
 	skipped generations.ID
+
+	chained map[*link]http.Handler // what it serves in chains
 
 	told bool // tellMismatch has done so; used by the owner
 }

@@ -265,6 +265,9 @@ func (c *candidate) open(ctx context.Context, path string) error {
 		if err == nil {
 			err = c.plugin.canServeTriggers(next.Instance)
 		}
+		if err == nil {
+			next.chained, err = c.plugin.wrap(limited, next.Instance)
+		}
 		return err
 	})
 	if next.Instance != nil { // even after an error: abandon closes it

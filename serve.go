@@ -25,8 +25,11 @@ const GenerationHeader = "Sohost-Generation"
 // trigger that is disabled, if the plugin has no generation, if the request's context ended while it waited, or if it waited for longer than a move may
 // take. If the plugin panics, the panic is logged and the response is cut off, as net/http does for any handler. After
 // a handover, requests go to GiveOptions.Forward.
+//
+// If the route is a chain's, all that holds for each of its plugins from when it gets the request, and the response names the
+// generations of all that got it, in order.
 func (h *Host) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	p, trigger, ok := h.table.Load().Find(r.URL.Path)
+	p, note, ok := h.table.Load().Find(r.URL.Path)
 	if !ok {
 		if forward := h.forwardTo(); forward != nil {
 			forward.ServeHTTP(w, r)
@@ -35,8 +38,12 @@ func (h *Host) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, fmt.Sprintf("no plugin has a route for %s", r.URL.Path), http.StatusNotFound)
 		return
 	}
-	if trigger != nil {
-		if r, ok = triggered(w, r, trigger); !ok {
+	if note.chain != nil {
+		note.chain.ServeHTTP(w, r)
+		return
+	}
+	if note.trigger != nil {
+		if r, ok = triggered(w, r, note.trigger); !ok {
 			return
 		}
 	}
@@ -58,10 +65,15 @@ func (h *Host) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, fmt.Sprintf("plugin %s takes no requests", p.Name), http.StatusNotImplemented)
 		return
 	}
+	p.handle(w, r, l, handler)
+}
+
+// handle calls a handler of an instance of the plugin.
+func (p *plugin) handle(w http.ResponseWriter, r *http.Request, l *loaded, handler http.Handler) {
 	returned := false
 	defer func() {
 		if v := recover(); v != nil || !returned {
-			h.cutOff(r, p, l, v)
+			p.host.cutOff(r, p, l, v)
 		}
 	}()
 	handler.ServeHTTP(w, r)

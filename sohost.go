@@ -77,6 +77,7 @@ type Host struct {
 	boots   *boots // set before the host is used; nil if it is a taker
 
 	triggers *triggers.Engine
+	chains   chains // as openHost has made them
 
 	comparisons comparisons // of the process's settings, those that run
 	turnstile   turnstile   // what owns plugins passes it first
@@ -138,8 +139,14 @@ func startHost(ctx context.Context, opts Options, loader *instance.Loader) (*Hos
 	return h, nil
 }
 
-// routeTable has the plugins by name and by route. The note of a route is the trigger that it belongs to, if it does to one.
-type routeTable = routes.Table[*plugin, *triggers.Route]
+// routeTable has the plugins by name and by route.
+type routeTable = routes.Table[*plugin, routeNote]
+
+// routeNote says what a route belongs to if it isn't one of Plugin.Routes.
+type routeNote struct {
+	trigger *triggers.Route
+	chain   *link // the first
+}
 
 // openHost returns a host that has its store but no plugins yet. The store is shared with another process or not.
 func openHost(opts Options, loader *instance.Loader, shared bool) (*Host, error) {
@@ -187,6 +194,7 @@ func openHost(opts Options, loader *instance.Loader, shared bool) (*Host, error)
 		return nil, errors.Join(err, store.Close())
 	}
 	h.openTriggers(shared)
+	h.chains = newChains(opts.Chains, h.log)
 	return h, nil
 }
 

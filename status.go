@@ -18,6 +18,9 @@ type Status struct {
 	Release int            `json:"release"` // the current one; 0 if there is none
 	Plugins []PluginStatus `json:"plugins"` // ordered by name
 
+	// Chains lists the routes that several plugins serve, in the order of Options.Chains.
+	Chains []ChainStatus `json:"chains,omitempty"`
+
 	// Booting says how far the boot is; nil if it is over. See Start.
 	Booting *BootProgress `json:"booting,omitempty"`
 
@@ -174,6 +177,7 @@ func (h *Host) StatusBrief() Status {
 	s := Status{
 		PID: os.Getpid(), Started: h.started, Store: h.opts.Store, Release: h.CurrentRelease(), Plugins: []PluginStatus{},
 		Generations: len(h.loader.Opened()), HandoverDue: h.due.Load(), Probe: h.loader.Wall(), SpareProbe: h.loader.Spare(), Booting: h.booting(),
+		Chains: h.chainStatus(),
 	}
 	if why := h.tainted.Load(); why != nil {
 		s.Tainted = *why

@@ -146,7 +146,7 @@ func (p *plugin) routeTriggers() {
 	table := h.table.Load()
 	for _, r := range h.triggers.Routes(p.Name) {
 		for _, path := range r.Paths() {
-			table = table.WithRoute(path, p, r)
+			table = table.WithRoute(path, p, routeNote{trigger: r})
 		}
 	}
 	h.table.Store(table)
@@ -198,6 +198,9 @@ func (h *Host) AddTrigger(plugin string, t Trigger) (TriggerStatus, error) {
 	for _, path := range requestPaths(resolved) {
 		if other, taken := h.table.Load().At(path); taken && other != p {
 			return TriggerStatus{}, fmt.Errorf("path %s is plugin %s's already", path, other.Name)
+		}
+		if slices.ContainsFunc(h.opts.Chains, func(c Chain) bool { return c.Route == path }) {
+			return TriggerStatus{}, fmt.Errorf("path %s is a chain's already", path)
 		}
 	}
 	if g := p.serving(); g != nil {

@@ -107,6 +107,7 @@ type Descriptor struct {
 //
 // Handlers:
 //   - net/http.Handler answers requests for the plugin's routes; the path still has the route's prefix
+//   - Middleware stands before others on a route
 //   - BatchHandler receives rows as they are written
 //   - ScheduleHandler is called at set times
 //

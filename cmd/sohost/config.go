@@ -57,6 +57,7 @@ type config struct {
 
 	Plugin map[string]pluginConfig
 	Sink   map[string]sinks.Config
+	Chains []sohost.Chain // by route
 
 	Database map[string]query.Options
 

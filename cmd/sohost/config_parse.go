@@ -88,12 +88,26 @@ func (p *parser) config(document map[string]any) *config {
 	tables := value{fromTOML: func(_ *parser, at keyPath, v any) { p.plugins(c, at, v) }}
 	places := value{fromTOML: func(_ *parser, at keyPath, v any) { readTables(p, at, v, c.Sink, p.sink) }}
 	databases := value{fromTOML: func(_ *parser, at keyPath, v any) { readTables(p, at, v, c.Database, p.database) }}
+	routes := value{fromTOML: func(_ *parser, at keyPath, v any) { p.routes(c, at, v) }}
 	p.table(nil, document, append(slices.Clone(c.settings), setting{key: "plugin", value: tables}, setting{key: "sink", value: places},
-		setting{key: "database", value: databases}))
+		setting{key: "database", value: databases}, setting{key: "route", value: routes}))
+	p.chains(c, withoutRoutes(document))
 	c.clashes(func(name string, at keyPath, text string) {
 		p.bad(append(keyPath{"plugin", name}, at...), "%s", text)
 	})
 	return c
+}
+
+// withoutRoutes returns the plugins whose tables name no routes.
+func withoutRoutes(document map[string]any) map[string]bool {
+	found := map[string]bool{}
+	tables, _ := document["plugin"].(map[string]any)
+	for name, v := range tables {
+		table, _ := v.(map[string]any)
+		_, named := table["routes"]
+		found[name] = !named
+	}
+	return found
 }
 
 func (p *parser) plugins(c *config, at keyPath, v any) {

@@ -96,6 +96,7 @@ func (r *runFlags) addPlugins() error {
 
 func (c *config) options() sohost.Options {
 	o := sohost.Options{
+		Chains:             c.Chains,
 		Store:              c.Store,
 		Dir:                c.Plugins,
 		Keep:               c.Keep,

@@ -16,10 +16,10 @@ func newStatusCommand() *cobra.Command {
 		Use:   "status",
 		Short: "Show what the running server serves",
 		Long: `Status shows the server's processes and their memory, the last handover and the reason for it, recent crashes, and for each
-plugin its current generation, what that costs, and its last reload. Below the table are the checkpoints of plugins with state,
-and why one could not be taken; which packages plugins share; sinks for rows that plugins emit; triggers, with their queues and
-errors; refused images, each with every reason, while the plugin's current generation keeps serving; files in the plugins
-directory that are no plugins; and the images in quarantine.`,
+plugin its current generation, what that costs, and its last reload. Below the table are the chains of routes; the checkpoints of
+plugins with state, and why one could not be taken; which packages plugins share; sinks for rows that plugins emit; triggers, with
+their queues and errors; refused images, each with every reason, while the plugin's current generation keeps serving; files in the
+plugins directory that are no plugins; and the images in quarantine.`,
 		Example: `  sohost status
   sohost status --json | jq '.plugins[] | {name, generation}'`,
 		Args: cobra.NoArgs,
@@ -73,6 +73,9 @@ func printStatus(w io.Writer, s control.Status) error {
 	}
 	header := []string{"PLUGIN", "GENERATION", "VERSION", "MODE", "AGE", "CALLS", "DRAINING", "MEMORY", "RELOAD", "ROUTES"}
 	if err := table(w, header, rows); err != nil {
+		return err
+	}
+	if err := printChains(w, s.Chains); err != nil {
 		return err
 	}
 	printCheckpoints(w, s.Plugins)

@@ -14,11 +14,12 @@ const (
 	Import
 	Adopt
 	Close
+	Wrap
 	numSteps
 )
 
 func (s Step) String() string {
-	names := [numSteps]string{"init", "New", "Start", "Stop", "Export", "ExportAs", "Import", "Adopt", "Close"}
+	names := [numSteps]string{"init", "New", "Start", "Stop", "Export", "ExportAs", "Import", "Adopt", "Close", "Wrap"}
 	if s < 0 || s >= numSteps {
 		return "unknown"
 	}

@@ -67,7 +67,7 @@ func New(
 			return in, fmt.Errorf("%w; correct what New returns and build the plugin again", err)
 		}
 	case !handlesSomething(in.value):
-		return in, fmt.Errorf("%w: New returned a %T, which is neither an http.Handler nor an abi.BatchHandler or abi.ScheduleHandler",
+		return in, fmt.Errorf("%w: New returned a %T, which is neither an http.Handler nor an abi.Middleware, abi.BatchHandler or abi.ScheduleHandler",
 			ErrNoHandler, in.value)
 	}
 	if image.Exclusive() && !in.Starts() {
@@ -82,7 +82,7 @@ func New(
 
 func handlesSomething(i abi.Instance) bool {
 	switch i.(type) {
-	case http.Handler, abi.BatchHandler, abi.ScheduleHandler:
+	case http.Handler, abi.Middleware, abi.BatchHandler, abi.ScheduleHandler:
 		return true
 	}
 	return false

@@ -11,6 +11,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/sohost/sohost"
 	"github.com/sohost/sohost/internal/fault"
 	"github.com/sohost/sohost/internal/files"
 	"github.com/sohost/sohost/internal/passing"
@@ -19,6 +20,9 @@ import (
 const (
 	// clientHeader carries the address of a forwarded request's client.
 	clientHeader = "Sohost-Client"
+
+	// placeHeader says how far a forwarded request has come in a chain.
+	placeHeader = "Sohost-Place"
 
 	// maxForwarding is how many connections to the taker stay open between requests. There are about as many as callers who
 	// waited at the gates; more would only be slower.
@@ -50,6 +54,10 @@ func newProxy(to *offers, log *slog.Logger) *proxy {
 				}
 			}
 			r.Out.Header.Set(clientHeader, r.In.RemoteAddr)
+			r.Out.Header.Del(placeHeader) // a client's own
+			if place := sohost.ChainPlace(r.In); place != "" {
+				r.Out.Header.Set(placeHeader, place)
+			}
 		},
 	}}
 }
@@ -95,11 +103,16 @@ func ConnectControl(link *passing.Conn) (net.Conn, error) {
 	return connect(func(theirs *os.File) error { return link.Send(Order{Control: true}, theirs) })
 }
 
-// onBehalf serves a proxy's requests as those of the proxy's clients.
-func onBehalf(next http.Handler) http.Handler {
+// onBehalf serves a proxy's requests as those of the proxy's clients. Those that were in a chain go on where they were.
+func onBehalf(next http.Handler, host *sohost.Host) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		r.RemoteAddr = r.Header.Get(clientHeader)
 		r.Header.Del(clientHeader)
+		if place := r.Header.Get(placeHeader); place != "" {
+			r.Header.Del(placeHeader)
+			host.ServeFrom(place, w, r)
+			return
+		}
 		next.ServeHTTP(w, r)
 	})
 }

@@ -22,7 +22,7 @@ func TestForward(t *testing.T) {
 		}
 		from := r.Header.Get("X-Forwarded-For") + " " + r.Header.Get("X-Forwarded-Host")
 		io.WriteString(w, r.RemoteAddr+" "+r.Host+" "+r.URL.RequestURI()+" "+from)
-	}))}
+	}), nil)}
 	done := make(chan error, 1)
 	go func() { done <- server.Serve(queue) }()
 	received := make(chan struct{})

@@ -156,7 +156,7 @@ func (s *server) begin(w *worker) (failed <-chan error) {
 		Handler: bounded(w.start.Clients.Body, handler), ConnState: s.accepted.ConnState, ErrorLog: errorLog,
 		ReadHeaderTimeout: w.start.Clients.Header, IdleTimeout: w.start.Clients.Idle,
 	}
-	s.forward = &http.Server{Handler: onBehalf(handler), ErrorLog: errorLog}
+	s.forward = &http.Server{Handler: onBehalf(handler, s.host), ErrorLog: errorLog}
 	s.control = control.NewServer(s.host, s.sinks.Status)
 	errs := make(chan error, 4)
 	for _, serve := range []struct {
