@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
+	"time"
 )
 
 // readsOfOne counts the reads of a single byte that reach a connection.
@@ -93,6 +94,7 @@ func TestWatchHijacked(t *testing.T) {
 		if server.set.count(func(c *conn) bool { return c.hijacked }) != 1 {
 			t.Error("the connection isn't known to be hijacked")
 		}
+		begun := time.Now()
 		for _, b := range "ab." {
 			c.send(string(b))
 			if got, err := c.in.ReadByte(); rune(got) != b || err != nil {
@@ -100,5 +102,8 @@ func TestWatchHijacked(t *testing.T) {
 			}
 		}
 		c.expectEnd()
+		if took := time.Since(begun); took != 0 {
+			t.Errorf("the reads took %v", took)
+		}
 	})
 }
