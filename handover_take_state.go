@@ -33,6 +33,8 @@ type arrival struct {
 // takeStates gives each instance the state that arrives for it.
 func (t *taker) takeStates(ctx context.Context) error {
 	defer t.endArrivals()
+	collect := collectLess()
+	defer collect()
 	for {
 		m, file, err := t.receive()
 		if errors.Is(err, passing.ErrPaused) { // by an arrival that has failed
@@ -42,6 +44,10 @@ func (t *taker) takeStates(ctx context.Context) error {
 		case err != nil:
 			return err
 		case m.States:
+			for _, a := range t.arrivals {
+				<-a.done
+			}
+			collect() // before any Start, around which the settings of the process are compared
 			return t.acceptStates(ctx)
 		case m.Reached:
 			err = t.reached()
