@@ -32,10 +32,10 @@ func (p *plugin) checkpointOwned(ctx context.Context) error {
 		return nil
 	}
 	a := attempt{of: g.serves.Value(), begun: time.Now()}
-	s, end, err := g.copyState(ctx)
+	s, at, end, err := g.cutState(ctx)
 	a.held, a.waited = g.held(), g.waited(nil)
 	if err == nil {
-		a.written, err = p.writeCheckpoint(s, p.verifier(a.of))
+		a.written, err = p.writeCheckpoint(s, at, p.verifier(a.of))
 		end()
 	}
 	p.noteAttempt(a, err)
@@ -64,6 +64,23 @@ func (p *plugin) verifier(of *loaded) func(io.Reader) error {
 		return nil
 	}
 	return func(r io.Reader) error { return of.Verify(r, p.host.opts.StateLimit) }
+}
+
+// cutState is copyState between two writes, for which the plugin's triggers wait. at is up to where they are in the copy.
+func (g *gated) cutState(ctx context.Context) (s abi.State, at checkpoint.Positions, end func(), err error) {
+	h := g.plugin.host
+	limited, cancel := h.limit(ctx, h.opts.CheckpointPause, checkpointPause)
+	defer cancel()
+	at, release, err := h.triggers.Cut(limited, g.plugin.Name)
+	if err != nil && limited.Err() != nil && ctx.Err() == nil {
+		err = &overPauseError{h.opts.CheckpointPause, true, err}
+	}
+	if err != nil {
+		return s, nil, nil, err
+	}
+	defer release()
+	s, end, err = g.copyState(ctx)
+	return s, at, end, err
 }
 
 // copyState copies the plugin's state, with callers held back and background work stopped unless the plugin exports
@@ -154,13 +171,18 @@ func (p *plugin) checkpointLast(ctx context.Context, in *instance.Instance) erro
 	if err != nil {
 		return err
 	}
-	_, err = p.writeCheckpoint(s, nil)
+	_, err = p.writeCheckpoint(s, h.triggers.Positions(p.Name), nil)
 	return err
 }
 
-// writeCheckpoint writes s as the plugin's last checkpoint.
-func (p *plugin) writeCheckpoint(s abi.State, verify func(io.Reader) error) (checkpoint.Written, error) {
-	return p.host.checkpoints.Write(p.Name, s, func(w io.Writer) error { return instance.Encode(w, s, p.host.opts.StateLimit) }, verify)
+// writeCheckpoint writes s, which has the writes up to at, as the plugin's last checkpoint.
+func (p *plugin) writeCheckpoint(s abi.State, at checkpoint.Positions, verify func(io.Reader) error) (checkpoint.Written, error) {
+	encode := func(w io.Writer) error { return instance.Encode(w, s, p.host.opts.StateLimit) }
+	written, err := p.host.checkpoints.Write(p.Name, s, at, encode, verify)
+	if err == nil {
+		p.host.triggers.Checkpointed(p.Name, at)
+	}
+	return written, err
 }
 
 // restoreCheckpoint gives the candidate's instance the state of the last checkpoint that can be read, if there is one.
@@ -178,6 +200,7 @@ func (c *candidate) restoreCheckpoint(ctx context.Context, limit limiter) error 
 		return err
 	})
 	c.plugin.noteRestored(restored)
+	c.restoredAt = restored.At
 	if err != nil || restored.From == checkpoint.None {
 		return err
 	}
@@ -190,13 +213,16 @@ func (c *candidate) restoreCheckpoint(ctx context.Context, limit limiter) error 
 }
 
 // checkpointCopy writes a state received from another process as the plugin's last checkpoint.
-func (p *plugin) checkpointCopy(m StateMove, copied io.Reader) error {
+func (p *plugin) checkpointCopy(m StateMove, at checkpoint.Positions, copied io.Reader) error {
 	a := attempt{of: p.serving().Value(), begun: time.Now()}
 	of := abi.State{Schema: m.Schema, Version: m.Version}
-	written, err := p.host.checkpoints.Write(p.Name, of, func(w io.Writer) error {
+	written, err := p.host.checkpoints.Write(p.Name, of, at, func(w io.Writer) error {
 		_, err := io.Copy(w, copied)
 		return err
 	}, nil)
+	if err == nil {
+		p.host.triggers.Checkpointed(p.Name, at)
+	}
 	written.Verified = err == nil // the state that serves was decoded from it
 	a.written = written
 	p.noteAttempt(a, err)

@@ -83,6 +83,18 @@ func (p *plugin) checkpointDue() time.Time {
 	return s.Due
 }
 
+// checkpointNow makes a plugin's checkpoint due, unless there is none to take.
+func (h *Host) checkpointNow(name string) {
+	p, err := h.plugin(name)
+	if err != nil || h.opts.CheckpointInterval < 0 {
+		return
+	}
+	p.mu.Lock()
+	p.checkpoints.status.Due = time.Now()
+	p.mu.Unlock()
+	h.dueSooner.up()
+}
+
 // checkpointSoon makes a checkpoint due soon, because the plugin's state has come to another generation.
 func (p *plugin) checkpointSoon() {
 	h := p.host

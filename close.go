@@ -43,7 +43,7 @@ func (h *Host) close(ctx context.Context) error {
 		errs = append(errs, h.awaitTasks(ctx))
 	}
 	h.loader.Close()
-	return errors.Join(append(errs, triggers, h.store.Close())...)
+	return errors.Join(append(errs, triggers, h.closeBacklog(), h.store.Close())...)
 }
 
 // closeOwned empties the slot, then checkpoints and closes the instance that served. The caller owns the plugin.

@@ -39,6 +39,11 @@ func (g *giver) commit() error {
 			h.retireLater(p, m.serves)
 		}
 		g.noteRemoved()
+		h.tasks.Go(func() { // the taker waits for it
+			if err := h.closeBacklog(); err != nil {
+				h.log.Warn("close the backlog of writes after a handover", "err", err)
+			}
+		})
 		h.tasks.Go(h.watcher.Close)             // the kernel takes some milliseconds for it
 		if err := h.store.Close(); err != nil { // past the commit nothing may fail any more
 			h.log.Warn("close the store after a handover", "err", err)

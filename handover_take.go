@@ -10,6 +10,7 @@ import (
 	"github.com/sohost/sohost/generations"
 	"github.com/sohost/sohost/internal/instance"
 	"github.com/sohost/sohost/internal/passing"
+	"github.com/sohost/sohost/internal/triggers"
 )
 
 // taker is the taker's end of a handover.
@@ -22,6 +23,8 @@ type taker struct {
 
 	arrivals map[*candidate]*arrival
 	arrived  []*candidate // in the order in which their states did
+
+	positions triggers.Saved // up to where writes are in the states
 }
 
 // Take returns a Host of the plugins that another process gives by calling Give with the other end of the socket pair.
@@ -138,7 +141,8 @@ func (t *taker) run(ctx context.Context, opts Options, loader *instance.Loader, 
 		return fmt.Errorf("%w: the giver must say whose the plugins are", errOutOfOrder)
 	}
 	if m.Triggers != nil {
-		t.host.triggers.Take(*m.Triggers)
+		t.positions = *m.Triggers
+		t.host.triggers.Take(t.positions)
 	}
 	t.swap()
 	return nil

@@ -46,7 +46,7 @@ func (t *taker) write(c *candidate, copied *io.SectionReader, release int) {
 	if h.opts.CheckpointInterval <= 0 || !c.next.Checkpointable() || c.move.State.Way == WayKept {
 		return
 	}
-	if err := c.plugin.checkpointCopy(c.move.State, copied); err != nil {
+	if err := c.plugin.checkpointCopy(c.move.State, t.positions.Of(c.plugin.Name), copied); err != nil {
 		h.log.Warn("checkpoint: "+c.plugin.stays(), "plugin", c.plugin.Name, "err", err)
 	}
 }

@@ -72,6 +72,8 @@ var importRules = []importRule{
 		"it calls a plugin in a process of its own and knows no Host"},
 	{"internal/ledger", "generations", "it knows what is current on disk and runs no plugin"},
 
+	{"internal/backlog", "abi internal/lineprotocol internal/spool internal/triggers", "it keeps writes and calls no plugin"},
+
 	{".", "abi generations native internal/adapter internal/adapters internal/blame internal/cache internal/checkpoint internal/crash internal/inflight internal/instance internal/ledger " +
 		"internal/backend internal/files internal/owners internal/passing internal/pidfd internal/routes internal/sockets internal/state internal/suggest internal/triggers internal/watch golang.org/x/sys",
 		"other programs embed it: no command line, no configuration, no build"},
@@ -82,13 +84,13 @@ var importRules = []importRule{
 
 	{"internal/server/conns", "internal/fault golang.org/x/sys", "it moves connections and doesn't know the host"},
 	{"internal/server/systemd", "golang.org/x/sys github.com/coreos/go-systemd/v22", "it speaks to systemd and doesn't know the host"},
-	{"internal/server/control", ". generations golang.org/x/sys internal/dryrun internal/files internal/sinks", "it serves a Host, whichever process has it"},
+	{"internal/server/control", ". generations golang.org/x/sys internal/backlog internal/dryrun internal/files internal/sinks", "it serves a Host, whichever process has it"},
 	{"internal/server/metrics", ". internal/server/control internal/sinks", "it shows a status and changes nothing"},
-	{"internal/server/worker", ". abi generations internal/fault internal/files internal/passing internal/server/conns internal/server/control internal/query internal/sinks internal/writes",
+	{"internal/server/worker", ". abi generations internal/backlog internal/fault internal/files internal/passing internal/server/conns internal/server/control internal/query internal/sinks internal/writes",
 		"it doesn't know who started it"},
 	{"internal/server/supervisor", ". generations native internal/crash internal/fault internal/inflight internal/passing internal/self internal/server/control internal/server/metrics internal/files " +
 		"internal/server/systemd internal/server/worker golang.org/x/sys", "it runs workers, and they load the plugins"},
-	{"cmd/sohost", ". generations native native/std internal/adapters internal/build internal/checkpoint internal/dryrun internal/instance internal/query internal/self internal/sinks internal/state internal/watch internal/server/control internal/server/supervisor " +
+	{"cmd/sohost", ". generations native native/std internal/adapters internal/backlog internal/build internal/checkpoint internal/dryrun internal/instance internal/query internal/self internal/sinks internal/state internal/watch internal/writes internal/server/control internal/server/supervisor " +
 		"internal/server/systemd internal/server/worker golang.org/x/sys github.com/lmittmann/tint github.com/pelletier/go-toml/v2 " +
 		"github.com/rogpeppe/go-internal github.com/spf13 github.com/inconshreveable/mousetrap", "the only place for flags, configuration files and terminal output"},
 

@@ -41,6 +41,10 @@ type Options struct {
 	// returns an error.
 	Query func(ctx context.Context, plugin string, q abi.Query) ([]abi.Table, error) `json:"-"`
 
+	// Backlog has the writes that were acknowledged before plugins have handled them. The host closes it. Triggers of writes read it, and
+	// a checkpoint has up to where they have come. Default: only what Deliver takes is handled.
+	Backlog Backlog `json:"-"`
+
 	// Contracts names the packages that the program shares with its plugins, besides package abi and the standard library, by
 	// their import paths. They and what they import are the program's in every plugin, so that their types, errors and variables
 	// are the same on both sides. It must be a variable that is declared at package level as

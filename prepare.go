@@ -11,6 +11,7 @@ import (
 
 	"github.com/sohost/sohost/generations"
 	"github.com/sohost/sohost/internal/blame"
+	"github.com/sohost/sohost/internal/checkpoint"
 	"github.com/sohost/sohost/internal/inflight"
 	"github.com/sohost/sohost/internal/instance"
 	"github.com/sohost/sohost/internal/state"
@@ -60,6 +61,7 @@ type candidate struct {
 	undrained  error                // why the calls of a generation whose state is dropped have not ended
 	fileGone   bool                 // a change event found no file
 	settled    func() error         // waits until the image is durable in the store; nil if it is
+	restoredAt checkpoint.Positions // up to where writes are in the checkpoint that was restored
 }
 
 // newCandidate returns the candidate of a target. The caller owns the plugin, so what it serves stays the same.

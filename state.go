@@ -31,7 +31,11 @@ func takeState(ctx context.Context, c *candidate) error {
 		case c.hasState():
 			return c.dropState(ctx)
 		case c.next.Stateful():
-			return c.restore(ctx)
+			err := c.restore(ctx)
+			if err == nil && c.old.serves == nil { // what served handled its writes
+				c.plugin.host.triggers.Restored(c.plugin.Name, c.restoredAt)
+			}
+			return err
 		}
 		return nil
 	})

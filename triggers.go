@@ -34,6 +34,14 @@ type TriggerStatus = triggers.Status
 // Delivery is one write on its way to the plugins.
 type Delivery = triggers.Delivery
 
+// Backlog has the writes that were acknowledged, until no trigger needs them any more; BacklogReader reads them, one Acknowledged after the
+// other.
+type (
+	Backlog       = triggers.Backlog
+	BacklogReader = triggers.BacklogReader
+	Acknowledged  = triggers.Acknowledged
+)
+
 // Errors about triggers.
 var (
 	// ErrFull is returned by Deliver when the queue of a trigger has no room.
@@ -75,7 +83,27 @@ func (h *Host) openTriggers(takes bool) {
 			h.log.Error("what is known of triggers is lost: those that were added by command, and which are disabled", "err", err)
 		}
 	}
-	h.triggers = triggers.New(triggers.Options{Call: h.callForTrigger, Folder: h.store.Folder, Logger: h.log}, saved)
+	h.triggers = triggers.New(triggers.Options{
+		Call: h.callForTrigger, Folder: h.store.Folder, Backlog: h.opts.Backlog, Keeps: h.keepsWrites, Checkpoint: h.checkpointNow, Logger: h.log,
+	}, saved)
+}
+
+// keepsWrites reports whether a plugin's checkpoints have what it has made of writes. Of one that doesn't serve that isn't known.
+func (h *Host) keepsWrites(name string) bool {
+	p, err := h.plugin(name)
+	if err != nil {
+		return false
+	}
+	g := p.serving()
+	return g == nil || h.opts.CheckpointInterval >= 0 && g.Value().Checkpointable()
+}
+
+// closeBacklog closes the backlog, so that the next process can go on after it.
+func (h *Host) closeBacklog() error {
+	if h.opts.Backlog == nil {
+		return nil
+	}
+	return h.opts.Backlog.Close()
 }
 
 // callForTrigger is Call for the triggers.

@@ -15,6 +15,7 @@ import (
 	"github.com/sohost/sohost/generations"
 	"github.com/sohost/sohost/internal/query"
 	"github.com/sohost/sohost/internal/sinks"
+	"github.com/sohost/sohost/internal/writes"
 )
 
 // defaultConfig is read when it exists and --config names no other file.
@@ -33,6 +34,7 @@ type config struct {
 
 	Keep            int
 	Writes          bool
+	writing         writesConfig
 	Poll            bool
 	AnyOwner        bool
 	OutsideLinks    bool
@@ -113,12 +115,19 @@ func (c *config) names() []string { return slices.Sorted(maps.Keys(c.Plugin)) }
 // plugin has. at is the place in the plugin's table.
 func (c *config) clashes(bad func(name string, at keyPath, text string)) {
 	taken := map[string]string{}
+	if c.Writes {
+		for _, p := range writes.Paths {
+			taken[p] = ""
+		}
+	}
 	for _, name := range c.names() {
 		for i, r := range c.Plugin[name].Routes {
 			if r == "" {
 				continue // already reported
 			}
-			if other, ok := taken[path.Clean(r)]; ok {
+			if other, ok := taken[path.Clean(r)]; ok && other == "" {
+				bad(name, keyPath{"routes", strconv.Itoa(i)}, fmt.Sprintf("plugin %s: route %s is where clients write: give it another, or leave writes out", name, r))
+			} else if ok {
 				bad(name, keyPath{"routes", strconv.Itoa(i)}, fmt.Sprintf("plugin %s: plugin %s already has route %s", name, other, r))
 			}
 			taken[path.Clean(r)] = name
@@ -127,7 +136,9 @@ func (c *config) clashes(bad func(name string, at keyPath, text string)) {
 	for _, name := range c.names() {
 		for i, t := range c.Plugin[name].Triggers {
 			for _, p := range t.Paths() {
-				if other, ok := taken[p]; ok && other != name {
+				if other, ok := taken[p]; ok && other == "" {
+					bad(name, keyPath{"trigger", strconv.Itoa(i), "spec"}, fmt.Sprintf("plugin %s: path %s is where clients write: name another", name, p))
+				} else if ok && other != name {
 					bad(name, keyPath{"trigger", strconv.Itoa(i), "spec"}, fmt.Sprintf("plugin %s: plugin %s already has path %s", name, other, p))
 				}
 				taken[p] = name

@@ -54,11 +54,41 @@ func asPath(kind string, to *string) value {
 	plain := v.fromTOML
 	v.fromTOML = func(p *parser, at keyPath, v any) {
 		plain(p, at, v)
-		if *to != "" && !filepath.IsAbs(*to) {
-			*to = filepath.Join(p.dir, *to)
+		if *to != "" {
+			*to = absoluteTo(p.dir, *to)
 		}
 	}
 	return v
+}
+
+// absoluteTo returns the path of a file that is named in sohost.toml.
+func absoluteTo(dir, name string) string {
+	if filepath.IsAbs(name) {
+		return name
+	}
+	return filepath.Join(dir, name)
+}
+
+// asTexts is a list of texts that aren't empty. Each is changed by a function unless that is nil.
+func asTexts(to *[]string, change func(*parser, string) string) value {
+	*to = nil
+	return value{
+		kind: "list",
+		fromTOML: func(p *parser, at keyPath, v any) {
+			list, ok := take[[]any](p, at, v, "a list of strings")
+			for i, v := range list {
+				s, isText := v.(string)
+				if ok = ok && isText && s != ""; !ok {
+					p.bad(at.with(fmt.Sprint(i)), "%s: want strings that aren't empty", at.last())
+					return
+				}
+				if change != nil {
+					s = change(p, s)
+				}
+				*to = append(*to, s)
+			}
+		},
+	}
 }
 
 func asNumber(to *int, initial int) value {

@@ -39,7 +39,7 @@ func TestConfigurationPage(t *testing.T) {
 type row struct{ Key, Flag, Type, Default, Help string }
 
 func configurationPage(t *testing.T) string {
-	var page struct{ Server, Plugin, Trigger, Sink, Database, Route []row }
+	var page struct{ Server, Plugin, Trigger, Route, Writes, Sink, Database []row }
 	for _, s := range newConfig().settings {
 		page.Server = append(page.Server, row{s.key, s.flag(), s.value.kind, s.standard(), s.help})
 	}
@@ -53,6 +53,9 @@ func configurationPage(t *testing.T) string {
 	}
 	for _, s := range bindTrigger(new(sohost.Trigger)) {
 		page.Trigger = append(page.Trigger, row{s.key, "", s.value.kind, s.standard(), s.help})
+	}
+	for _, s := range new(writesConfig).bind() {
+		page.Writes = append(page.Writes, row{s.key, "", s.value.kind, s.standard(), s.help})
 	}
 	for _, s := range bindSink(new(sinks.Config)) {
 		page.Sink = append(page.Sink, row{s.key, "", s.value.kind, s.standard(), s.help})

@@ -15,16 +15,22 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// configured returns the configuration as the supervisor wants it.
-func (r *runFlags) configured() supervisor.Configured {
+// configured returns the configuration as the supervisor wants it. A token that can't be read is a usageError.
+func (r *runFlags) configured() (c supervisor.Configured, err error) {
+	var written *worker.Writes
+	if r.Writes {
+		if written, err = r.writing.options(); err != nil {
+			return c, err
+		}
+	}
 	return supervisor.Configured{
 		Start: worker.Start{
 			Options: r.options(), LogFormat: r.logFormat, Verbose: r.verbose, ShutdownTimeout: r.ShutdownTimeout,
-			Writes: r.Writes, Sinks: r.Sink, SinkDir: filepath.Join(r.Store, "sinks"),
+			Writes: written, BacklogDir: filepath.Join(r.Store, "writes"), Sinks: r.Sink, SinkDir: filepath.Join(r.Store, "sinks"),
 			Clients: worker.ClientLimits{Header: r.HeaderTimeout, Body: r.BodyTimeout, Idle: r.IdleTimeout},
 		},
 		Settings: r.flat(),
-	}
+	}, nil
 }
 
 // rereader returns what reads the configuration again, under the flags of the command line as they are.
@@ -34,7 +40,7 @@ func (r *runFlags) rereader(cmd *cobra.Command) func() (supervisor.Configured, e
 		if err := again.load(cmd); err != nil {
 			return supervisor.Configured{}, err
 		}
-		return again.configured(), nil
+		return again.configured()
 	}
 }
 

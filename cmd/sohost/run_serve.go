@@ -65,7 +65,10 @@ func serve(ctx context.Context, r *runFlags, reread func() (supervisor.Configure
 		log.Info("stopping: finishing running requests", "limit", r.ShutdownTimeout)
 		stop() // a second signal kills this process; the workers then end on their own
 	})()
-	configured := r.configured()
+	configured, err := r.configured()
+	if err != nil {
+		return err
+	}
 	s := supervisor.New(supervisor.Options{
 		Start: configured.Start, Settings: configured.Settings, Reread: reread,
 		Public: open.public, PublicStays: open.publicStays, Control: open.control, ControlPath: open.controlPath,

@@ -51,8 +51,8 @@ func (c *config) bind() []setting {
 		{key: "plugins", value: asPath("directory", &c.Plugins),
 			help: "serve each *.so file in this directory in dev mode, under /NAME", initial: defaultPlugins + " if no plugin is named"},
 
-		{key: "writes", value: asBoolean(&c.Writes),
-			help: "take points on the paths to which clients of InfluxDB 1, 2 and 3 write, for plugins with a trigger for their table"},
+		{key: "writes", value: asWrites(&c.Writes, &c.writing),
+			help: "take points on the paths to which clients of InfluxDB 1, 2 and 3 write, for plugins with a trigger for their table; a table [writes] says how"},
 		{key: "poll", value: asBoolean(&c.Poll),
 			help: "watch files by polling only; without it, only those whose changes the kernel can't report are polled"},
 		{key: "any_owner", value: asBoolean(&c.AnyOwner),

@@ -136,7 +136,11 @@ func (f *stateFile) read() error {
 	f.Written, f.Bytes = info.ModTime(), info.Size()
 	// The length isn't limited, or a file that was cut off would be one that is too large.
 	o := state.DecodeOptions{MaxMemory: 1<<20 + maxTree*info.Size()}
-	if f.tree, err = state.ReadTree(file, o); err != nil {
+	stream, _, err := checkpoint.Split(file, info.Size())
+	if err == nil {
+		f.tree, err = state.ReadTree(stream, o)
+	}
+	if err != nil {
 		return fmt.Errorf("read %s: %w", f.File, err)
 	}
 	f.Schema, f.Version, f.Type = f.tree.Schema, f.tree.Version, f.tree.Type

@@ -80,6 +80,9 @@ func printStatus(w io.Writer, s control.Status) error {
 	}
 	printCheckpoints(w, s.Plugins)
 	printSharing(w, s.Plugins)
+	if b := s.Backlog; b != nil && !b.Oldest.IsZero() {
+		fmt.Fprintf(w, "\nwrites on disk: %s of %s, the oldest of %s\n", size(b.Bytes), size(b.Limit), ago(b.Oldest))
+	}
 	if err := printSinks(w, s.Sinks); err != nil {
 		return err
 	}

@@ -40,12 +40,12 @@ func before(last string) string { return last + ".1" }
 
 func ofVersion(last string, version int) string { return fmt.Sprintf("%s.v%d", last, version) }
 
-// Write writes a new last checkpoint of the plugin, with the contents that write writes; the last one becomes the one
-// before. s gives the schema and version of the new one. If the last checkpoint has another version, it is also kept as
+// Write writes a new last checkpoint of the plugin, with the contents that write writes and the positions; the last one becomes
+// the one before. s gives the schema and version of the new one. If the last checkpoint has another version, it is also kept as
 // that version's, for code that goes back. If verify isn't nil, it reads the new checkpoint while that is written, and its
 // error is Write's. Write blocks until everything is durable. After an error the checkpoints that there were are still
 // there.
-func (d *Dir) Write(plugin string, s abi.State, write func(io.Writer) error, verify func(io.Reader) error) (w Written, err error) {
+func (d *Dir) Write(plugin string, s abi.State, at Positions, write func(io.Writer) error, verify func(io.Reader) error) (w Written, err error) {
 	defer func() {
 		if err != nil {
 			err = fmt.Errorf("write checkpoint: %w", err)
@@ -66,6 +66,9 @@ func (d *Dir) Write(plugin string, s abi.State, write func(io.Writer) error, ver
 	err = d.folder.WriteFile(last, 0o600, func(f io.Writer) error {
 		counted := &counter{Writer: f}
 		if err := verified(counted, write, verify); err != nil {
+			return err
+		}
+		if err := at.write(counted); err != nil {
 			return err
 		}
 		w = Written{counted.n, verify != nil}
@@ -130,7 +133,7 @@ func verified(w io.Writer, write func(io.Writer) error, verify func(io.Reader) e
 
 // readHeader returns the schema and version of a checkpoint if the file exists.
 func (d *Dir) readHeader(name string) (s abi.State, found bool, err error) {
-	_, found, err = read(d.folder.Path(name), func(r io.Reader) (err error) {
+	_, _, found, err = read(d.folder.Path(name), func(r io.Reader) (err error) {
 		s, err = state.ReadHeader(r)
 		return err
 	})
@@ -142,6 +145,7 @@ type Restored struct {
 	From  From
 	Time  time.Time // when it was written
 	Bytes int64
+	At    Positions // up to where writes are in it
 
 	// Lost says which checkpoints were set aside, if there were checkpoints and none could be read.
 	Lost string
@@ -173,11 +177,11 @@ func (d *Dir) Restore(plugin string, wants abi.State, now time.Time, accept func
 		file string
 		from From
 	}{{last, Last}, {before(last), Before}} {
-		info, found, err := read(d.folder.Path(c.file), accept)
+		info, at, found, err := read(d.folder.Path(c.file), accept)
 		switch {
 		case !found && err == nil:
 		case err == nil:
-			return Restored{From: c.from, Time: info.ModTime(), Bytes: info.Size()}, nil
+			return Restored{From: c.from, Time: info.ModTime(), Bytes: info.Size(), At: at}, nil
 		case errors.Is(err, state.ErrCorrupt):
 			name, err := d.setAside(plugin, c.file, now, err)
 			if err != nil {
@@ -199,14 +203,14 @@ func (d *Dir) restoreVersion(plugin, other string, wants abi.State, accept func(
 	had, _, err := d.readHeader(other)
 	if err == nil && had.Schema == wants.Schema && had.Version != wants.Version {
 		last := last(plugin)
-		if info, found, err := read(d.folder.Path(ofVersion(last, wants.Version)), accept); found && err == nil {
+		if info, at, found, err := read(d.folder.Path(ofVersion(last, wants.Version)), accept); found && err == nil {
 			kept := ofVersion(last, had.Version)
 			if err := d.folder.Link(other, kept); err != nil {
 				kept = other // the next Write tries again
 			}
 			d.log.Error("restored the last checkpoint of this version; the newer one, which this generation can't take, is kept",
 				"plugin", plugin, "version", wants.Version, "age", time.Since(info.ModTime()), "kept", d.folder.Path(kept), "err", refused)
-			return Restored{From: BeforeVersion, Time: info.ModTime(), Bytes: info.Size()}, nil
+			return Restored{From: BeforeVersion, Time: info.ModTime(), Bytes: info.Size(), At: at}, nil
 		}
 	}
 	remedy := "deploy an image that takes this state"
@@ -227,22 +231,26 @@ func (d *Dir) setAside(plugin, file string, now time.Time, why error) (string, e
 	return aside, nil
 }
 
-// read passes a checkpoint to accept if the file exists. info is nil after an error that isn't accept's.
-func read(file string, accept func(io.Reader) error) (info fs.FileInfo, found bool, err error) {
+// read passes the state of a checkpoint to accept if the file exists. info is nil after an error that isn't accept's.
+func read(file string, accept func(io.Reader) error) (info fs.FileInfo, at Positions, found bool, err error) {
 	f, err := os.OpenFile(file, os.O_RDONLY|syscall.O_NONBLOCK, 0) // a FIFO would block
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, false, nil
+		return nil, nil, false, nil
 	}
 	if err != nil {
-		return nil, true, err
+		return nil, nil, true, err
 	}
 	defer f.Close()
 	info, err = f.Stat()
 	if err != nil {
-		return nil, true, err
+		return nil, nil, true, err
 	}
 	if !info.Mode().IsRegular() {
-		return nil, true, fmt.Errorf("%w: %s is no regular file", state.ErrCorrupt, file)
+		return nil, nil, true, fmt.Errorf("%w: %s is no regular file", state.ErrCorrupt, file)
 	}
-	return info, true, accept(f)
+	stream, at, err := Split(f, info.Size())
+	if err != nil {
+		return nil, nil, true, err
+	}
+	return info, at, true, accept(stream)
 }

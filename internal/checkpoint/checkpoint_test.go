@@ -44,7 +44,7 @@ func newFolder(t *testing.T, store string) *generations.Folder {
 func (d aDir) write(version int, text string) {
 	d.t.Helper()
 	s := abi.State{Schema: "p", Version: version, Value: text}
-	if _, err := d.Write("p", s, func(w io.Writer) error { return state.Encode(w, s) }, nil); err != nil {
+	if _, err := d.Write("p", s, nil, func(w io.Writer) error { return state.Encode(w, s) }, nil); err != nil {
 		d.t.Fatal(err)
 	}
 }
@@ -277,7 +277,7 @@ func TestOtherSchema(t *testing.T) {
 	d := newDir(t)
 	d.write(1, "one")
 	s := abi.State{Schema: "other", Version: 2, Value: "x"}
-	if _, err := d.Write("p", s, func(w io.Writer) error { return state.Encode(w, s) }, nil); err != nil {
+	if _, err := d.Write("p", s, nil, func(w io.Writer) error { return state.Encode(w, s) }, nil); err != nil {
 		t.Fatal(err)
 	}
 	if want := "p.cbor p.cbor.1"; d.files() != want {
@@ -345,7 +345,7 @@ func TestWriteFails(t *testing.T) {
 	d.write(1, "two")
 	s := abi.State{Schema: "p", Version: 1}
 	failed := errors.New("disk full")
-	_, err := d.Write("p", s, func(io.Writer) error { return failed }, nil)
+	_, err := d.Write("p", s, nil, func(io.Writer) error { return failed }, nil)
 	if !errors.Is(err, failed) {
 		t.Errorf("write gives %v", err)
 	}
@@ -362,7 +362,7 @@ func TestWriteFails(t *testing.T) {
 			t.Fatal(err)
 		}
 		s := abi.State{Schema: "p", Version: 2, Value: "x"}
-		if _, err := d.Write("p", s, func(w io.Writer) error { return state.Encode(w, s) }, nil); err == nil {
+		if _, err := d.Write("p", s, nil, func(w io.Writer) error { return state.Encode(w, s) }, nil); err == nil {
 			t.Errorf("%s: the version's last checkpoint was lost", blocked)
 		}
 		d.wantRestored(1, "one", Last)
@@ -373,7 +373,7 @@ func TestWriteFails(t *testing.T) {
 	if err := os.MkdirAll(d.folder.Path("p.cbor.1/x"), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := d.Write("p", s, func(w io.Writer) error { return state.Encode(w, s) }, nil); err == nil {
+	if _, err := d.Write("p", s, nil, func(w io.Writer) error { return state.Encode(w, s) }, nil); err == nil {
 		t.Error("the one before can't be replaced, and nothing is said")
 	}
 	d.wantRestored(1, "one", Last)
@@ -382,7 +382,7 @@ func TestWriteFails(t *testing.T) {
 	if err := os.WriteFile(d.folder.Path(""), nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := d.Write("p", s, nil, nil); err == nil {
+	if _, err := d.Write("p", s, nil, nil, nil); err == nil {
 		t.Error("no directory can be made, and nothing is said")
 	}
 }
@@ -399,18 +399,18 @@ func TestVerify(t *testing.T) {
 		"at last":  func(r io.Reader) error { io.Copy(io.Discard, r); return unreadable },
 		"in parts": func(r io.Reader) error { r.Read(make([]byte, 10)); return unreadable },
 	} {
-		if _, err := d.Write("p", s, write, verify); !errors.Is(err, unreadable) || !strings.Contains(err.Error(), "could not be read again") {
+		if _, err := d.Write("p", s, nil, write, verify); !errors.Is(err, unreadable) || !strings.Contains(err.Error(), "could not be read again") {
 			t.Errorf("%s: %v", name, err)
 		}
 		d.wantRestored(1, "one", Last)
 	}
 	failed := errors.New("disk full")
-	_, err := d.Write("p", s, func(io.Writer) error { return failed }, func(r io.Reader) error { _, err := io.Copy(io.Discard, r); return err })
+	_, err := d.Write("p", s, nil, func(io.Writer) error { return failed }, func(r io.Reader) error { _, err := io.Copy(io.Discard, r); return err })
 	if !errors.Is(err, failed) || strings.Contains(err.Error(), "again") {
 		t.Errorf("write gives %v", err)
 	}
 	read := func(r io.Reader) error { _, err := decode(r, 1); return err }
-	if w, err := d.Write("p", s, write, read); err != nil || !w.Verified || w.Bytes < 3<<20 {
+	if w, err := d.Write("p", s, nil, write, read); err != nil || !w.Verified || w.Bytes < 3<<20 {
 		t.Errorf("%+v, %v", w, err)
 	}
 	d.wantRestored(1, s.Value.(string), Last)

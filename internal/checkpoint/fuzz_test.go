@@ -92,7 +92,7 @@ func TestRestoreStrange(t *testing.T) {
 			t.Errorf("%s: %+v, %v", what, r, err)
 		}
 		s := abi.State{Schema: "s", Version: 1, Value: 7}
-		if _, err := d.Write("a", s, func(w io.Writer) error { return state.Encode(w, s) }, nil); err != nil {
+		if _, err := d.Write("a", s, nil, func(w io.Writer) error { return state.Encode(w, s) }, nil); err != nil {
 			t.Errorf("%s: %v", what, err)
 		}
 	}

@@ -134,7 +134,7 @@ func (d *Dir) Promote(plugin string, k Kept) error {
 
 // Read passes a kept state to accept.
 func (k Kept) Read(accept func(io.Reader) error) error {
-	_, found, err := read(k.File, accept)
+	_, _, found, err := read(k.File, accept)
 	if err == nil && !found {
 		err = fmt.Errorf("read %s: %w", k.File, fs.ErrNotExist)
 	}

@@ -138,6 +138,9 @@ func (l *Log) Close() error {
 	return errors.Join(err, l.lock.Close())
 }
 
+// Start returns the number of the first record that this process appends.
+func (l *Log) Start() uint64 { return number(l.epoch, 0) }
+
 // Size returns how many bytes the spool has on disk.
 func (l *Log) Size() int64 {
 	l.mu.Lock()

@@ -77,8 +77,10 @@ func (e *Engine) Enable(key Key) error {
 	if err != nil {
 		return err
 	}
+	t.putting.Lock()
 	first := t.heldBack()
 	e.mu.Lock()
+	t.putting.Unlock() // once the trigger is enabled, nothing more is put aside
 	if t.disabled == "" {
 		e.mu.Unlock()
 		return nil
@@ -108,11 +110,7 @@ func (e *Engine) Disable(key Key) error {
 	if t.busy {
 		keep = min(1, len(t.queue))
 	}
-	rest := append([]item{}, t.queue[keep:]...)
-	for i := range rest {
-		t.rows, t.bytes = t.rows-rest[i].rows, t.bytes-rest[i].bytes
-	}
-	t.queue = t.queue[:keep:keep]
+	rest := t.restLocked(keep)
 	t.nudge()
 	e.mu.Unlock()
 	t.hold(rest, errByCommand)

@@ -25,6 +25,15 @@ type Options struct {
 	// Folder returns a folder of the store.
 	Folder func(name string) *generations.Folder
 
+	// Backlog has the writes that were acknowledged before they were handled. Default: there are none, and those that Deliver takes are
+	// acknowledged when they are handled.
+	Backlog Backlog
+
+	// Keeps reports whether what a plugin has made of writes is kept by checkpoints of its state. It is called with a lock held. It may be
+	// nil if Backlog is, and so may Checkpoint, which asks for a checkpoint of a plugin because Backlog is crowded.
+	Keeps      func(plugin string) bool
+	Checkpoint func(plugin string)
+
 	Logger *slog.Logger
 }
 
@@ -120,6 +129,7 @@ func (e *Engine) addLocked(plugin string, args map[string]string, c Trigger, fro
 	spec, _ := Parse(c.Spec) // which Resolve has done before
 	t := &trigger{
 		key: Key{plugin, c.Name}, Trigger: c, spec: spec, engine: e, origin: from, wake: make(chan struct{}, 1),
+		room: make(chan struct{}, 1), unfeed: func() {},
 		shown: &abi.Trigger{Name: c.Name, Spec: c.Spec, Args: merged(args, c.Args)}, last: time.Now(),
 		letters: &letters{folder: e.o.Folder(filepath.Join("letters", plugin, c.Name))},
 	}
@@ -128,6 +138,10 @@ func (e *Engine) addLocked(plugin string, args map[string]string, c Trigger, fro
 		if from == byCommand {
 			t.disableLocked("it was added so")
 		}
+	}
+	if e.o.Backlog != nil && spec.Kind == Write {
+		end := e.o.Backlog.End() // it gets what comes from now on
+		t.cursor, t.read, t.kept = end, end, end
 	}
 	if s, has := e.saved[t.key]; has {
 		t.restoreLocked(s, e.rejoin)
@@ -150,6 +164,7 @@ func (e *Engine) dropLocked(t *trigger) {
 	e.writers = slices.DeleteFunc(e.writers, func(w *trigger) bool { return w == t })
 	t.removed = true
 	t.off.Store(true)
+	t.unfeed()
 	for len(t.queue) > 0 && !t.busy || len(t.queue) > 1 {
 		t.popLocked(len(t.queue)-1, nil)
 	}
@@ -161,19 +176,30 @@ func (e *Engine) beginLocked(t *trigger) {
 	if t.spec.Kind != Request {
 		e.tasks.Go(t.run)
 	}
+	if t.spec.Kind == Write && e.o.Backlog != nil {
+		e.tasks.Go(t.feed)
+		e.changedLocked() // where it begins
+	}
 }
 
-// Start lets the triggers call their plugins.
+// Start lets the triggers call their plugins. With a Backlog it returns once it is on disk where each trigger begins.
 func (e *Engine) Start() {
 	e.mu.Lock()
-	defer e.mu.Unlock()
 	if e.phase != idle {
+		e.mu.Unlock()
 		return
 	}
 	for _, t := range e.all {
 		e.beginLocked(t)
 	}
 	e.turnLocked(running)
+	e.mu.Unlock()
+	if e.o.Backlog == nil {
+		return
+	}
+	if err := e.save(false); err != nil {
+		e.o.Logger.Error("the triggers' state can't be saved: after a crash new triggers may miss writes", "err", err)
+	}
 }
 
 // turnLocked changes the phase, and wakes everyone.
@@ -292,6 +318,7 @@ func (e *Engine) End(ctx context.Context, why error, save bool) error {
 		e.dirty = nil
 	}
 	for _, t := range e.all {
+		t.unfeed()
 		for len(t.queue) > 0 && !t.busy || len(t.queue) > 1 {
 			t.popLocked(len(t.queue)-1, why)
 		}

@@ -130,16 +130,14 @@ func (l *letters) read(name string) (item, error) {
 	if err := json.Unmarshal(text, &letter); err != nil {
 		return item{}, fmt.Errorf("letter %s: %w", l.folder.Path(name), err)
 	}
-	it := item{letter: name, database: letter.Database, seq: letter.Seq, since: letter.Since}
+	it := item{letter: name, database: letter.Database, since: letter.Since} // without a number: no state has it, whatever came later
 	if !letter.Due.IsZero() {
 		it.since = letter.Due
 	}
 	for _, t := range letter.Tables {
 		it.tables = append(it.tables, abi.Table(t))
 	}
-	for i := range it.tables {
-		it.rows, it.bytes = it.rows+rowsOf(&it.tables[i]), it.bytes+sizeOf(&it.tables[i])
-	}
+	it.rows, it.bytes = measure(it.tables)
 	return it, nil
 }
 
@@ -195,9 +193,6 @@ func (t *trigger) hold(rest []item, why error) {
 			err = t.letters.write(Letter{Time: time.Now(), Error: why.Error()}.of(it), held)
 		}
 		t.engine.mu.Lock()
-		if err == nil && it.seq > t.cursor {
-			t.cursor = it.seq
-		}
 		it.of.doneLocked(err)
 		if it.replay != nil {
 			it.replay <- why
@@ -232,10 +227,7 @@ func (t *trigger) pushHeldLocked(items []item) {
 	if t.busy && len(t.queue) > 0 {
 		at = 1
 	}
-	rest := append([]item{}, t.queue[at:]...)
-	t.queue = t.queue[:at:at]
-	for _, it := range items {
-		t.pushLocked(it)
-	}
-	t.queue = append(t.queue, rest...)
+	all := append(append(append([]item{}, t.queue[:at]...), items...), t.queue[at:]...)
+	t.setQueueLocked(all)
+	t.nudge()
 }

@@ -94,9 +94,12 @@ func (t *trigger) after(j *job, err error) {
 		t.disableLocked(fmt.Sprintf("after an error: %v", err))
 	}
 	t.settleLocked(j, v, err, unheld)
-	rest := t.restLocked(v)
 	t.interrupt(nil) // its context is of no more use
-	t.busy = false
+	t.busy, t.reached = false, false
+	var rest []item
+	if v == disable {
+		rest = t.restLocked(0)
+	}
 	if e.hurried && e.phase == pausing {
 		t.rejectVolatileLocked(errInterrupted)
 	}
@@ -142,11 +145,15 @@ func (t *trigger) settleLocked(j *job, v verdict, err, unheld error) {
 	}
 }
 
-// rejectLocked tells all writers in the queue that their rows can't be handled here. Those in a spool are delivered again by whoever is next.
+// rejectLocked tells all writers in the queue that their rows can't be handled here. Those of the backlog stay.
 func (t *trigger) rejectLocked(err error) {
 	t.failed = 0
-	for len(t.queue) > 0 {
-		t.popLocked(0, err)
+	for i := 0; i < len(t.queue); {
+		if t.queue[i].seq != 0 {
+			i++
+			continue
+		}
+		t.popLocked(i, err)
 	}
 }
 
@@ -164,13 +171,20 @@ func (t *trigger) rejectVolatileLocked(err error) {
 	}
 }
 
-// restLocked takes out what is left in the queue of a trigger that was disabled.
-func (t *trigger) restLocked(v verdict) (rest []item) {
-	if v != disable {
-		return nil
+// restLocked takes out what is left in the queue of a trigger that was disabled, but for the first keep items.
+func (t *trigger) restLocked(keep int) (rest []item) {
+	if t.engine.o.Backlog != nil { // from there, what was acknowledged so far is put aside
+		t.aside = t.engine.o.Backlog.End()
+		after := t.cursor
+		if keep > 0 && t.reached {
+			after = max(after, t.queue[0].seq)
+		} else if keep > 0 && t.queue[0].seq != 0 {
+			keep = 0 // its call isn't made
+		}
+		t.rewindLocked(after)
 	}
-	rest = append(rest, t.queue...)
-	t.queue, t.rows, t.bytes = nil, 0, 0
+	rest = append(rest, t.queue[keep:]...)
+	t.setQueueLocked(t.queue[:keep:keep])
 	return rest
 }
 

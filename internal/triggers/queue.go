@@ -74,11 +74,7 @@ func (e *Engine) Deliver(ctx context.Context, database string, seq uint64, table
 			return nil, context.Cause(ctx)
 		}
 	}
-	var rows int
-	var bytes int64
-	for i := range tables {
-		rows, bytes = rows+rowsOf(&tables[i]), bytes+sizeOf(&tables[i])
-	}
+	rows, bytes := measure(tables)
 	for _, t := range e.writers {
 		if t.disabled == "" && t.wantsLocked(seq, tables) && !t.roomLocked(rows, bytes, tables) {
 			t.Refused++
@@ -149,7 +145,7 @@ func (t *trigger) view(tables []abi.Table) (view []abi.Table, rows int, bytes in
 
 func (t *trigger) pushLocked(it item) {
 	t.queue = append(t.queue, it)
-	t.rows, t.bytes = t.rows+it.rows, t.bytes+it.bytes
+	t.countLocked(&it, 1)
 	t.nudge()
 }
 
@@ -162,10 +158,14 @@ func (t *trigger) popLocked(i int, err error) {
 	} else {
 		t.queue = slices.Delete(t.queue, i, i+1)
 	}
-	t.rows, t.bytes = t.rows-it.rows, t.bytes-it.bytes
-	if err == nil && it.seq > t.cursor {
-		t.cursor = it.seq
-		t.engine.changedLocked()
+	t.countLocked(&it, -1)
+	t.roomLeft()
+	switch {
+	case err != nil || it.seq == 0:
+	case t.pending == 0:
+		t.reachLocked(max(it.seq, t.read))
+	default:
+		t.reachLocked(it.seq)
 	}
 	it.of.doneLocked(err)
 	if it.replay != nil {

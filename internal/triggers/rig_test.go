@@ -23,6 +23,8 @@ type rig struct {
 
 	mu       sync.Mutex // guards what follows
 	absent   error      // why no plugin can be called
+	shelf    *shelf     // the backlog; nil for none
+	stateful bool       // checkpoints keep what plugins make of writes
 	calls    []string
 	handle   func(ctx context.Context, b *abi.Batch) error
 	schedule func(ctx context.Context, t abi.Tick) error
@@ -83,7 +85,7 @@ func (r *rig) engine(triggers ...Trigger) {
 }
 
 func (r *rig) make(saved Saved) {
-	r.Engine = New(Options{
+	o := Options{
 		Call: func(ctx context.Context, plugin string, fn func(abi.Instance) error) (err error) {
 			r.mu.Lock()
 			absent := r.absent
@@ -98,8 +100,12 @@ func (r *rig) make(saved Saved) {
 			}()
 			return fn(r)
 		},
-		Folder: r.store.Folder, Logger: slog.New(slog.NewTextHandler(r, nil)),
-	}, saved)
+		Folder: r.store.Folder, Logger: slog.New(slog.NewTextHandler(r, nil)), Keeps: func(string) bool { return r.stateful },
+	}
+	if r.shelf != nil {
+		o.Backlog = r.shelf
+	}
+	r.Engine = New(o, saved)
 }
 
 func (r *rig) configure(triggers ...Trigger) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -27,6 +28,8 @@ type trigger struct {
 	engine  *Engine
 	origin  origin
 	wake    chan struct{} // has an element if something may be to do
+	room    chan struct{} // has an element if the queue may have room
+	putting sync.Mutex    // held while feed puts writes aside, and while that is undone; taken before the engine's mu
 	batch   abi.Batch     // of the call that runs
 	letters *letters
 
@@ -44,11 +47,22 @@ type trigger struct {
 	waits     int                     // calls in a row that could not be made, because of waiting
 	waiting   string
 
-	queue []item
-	rows  int
-	bytes int64
+	queue   []item
+	rows    int
+	bytes   int64
+	pending int // items of the backlog in the queue
 
-	cursor uint64    // the last number of a write that is handled
+	cursor uint64 // the last number of a write that is handled
+	read   uint64 // the last one that was read from the backlog
+	kept   uint64 // the last one that isn't needed after a crash
+	aside  uint64 // the last one that is put aside while the trigger is disabled
+	unfeed func() // has feed begin anew
+	unread string // why the backlog can't be read
+	era    int    // how often it was read from another place
+	held   int    // callers of Cut that have it call nobody
+
+	reached bool // the call that runs has reached the plugin
+
 	due    time.Time // the time that is to be called for; zero if none is
 	last   time.Time // the last time that was called for, or skipped
 	missed int       // times that were skipped since then
@@ -75,6 +89,7 @@ type job struct {
 	ctx  context.Context
 	item *item // nil for a time
 	tick abi.Tick
+	era  int
 }
 
 // maxSleep is how long run sleeps at most while a time is to come: the clock may be set meanwhile.
@@ -121,7 +136,7 @@ func (t *trigger) next() (j *job, wait time.Duration, end bool) {
 	}
 	now := time.Now()
 	urgent := e.phase == pausing && t.volatileLocked()
-	if t.disabled != "" || e.phase != running && !urgent {
+	if t.disabled != "" || t.held > 0 || e.phase != running && !urgent {
 		return nil, -1, false
 	}
 	if t.spec.Scheduled() {
@@ -134,11 +149,12 @@ func (t *trigger) next() (j *job, wait time.Duration, end bool) {
 	if wait := t.notBefore.Sub(now); wait > 0 && !urgent {
 		return nil, wait, false
 	}
-	t.busy, t.began = true, now
+	t.busy, t.reached, t.began = true, false, now
 	var ctx context.Context
 	ctx, t.interrupt = context.WithCancelCause(e.calls)
 	if len(t.queue) > 0 { // or a letter of a schedule
-		return &job{ctx: ctx, item: &t.queue[0]}, 0, false
+		first := t.queue[0] // a copy: the queue may be replaced
+		return &job{ctx: ctx, item: &first, era: t.era}, 0, false
 	}
 	return &job{ctx: ctx, tick: abi.Tick{Trigger: t.shown, Due: t.due, Skipped: t.missed, Attempt: t.failed + 1}}, 0, false
 }
@@ -156,6 +172,9 @@ func (t *trigger) do(j *job) {
 		j.tick = abi.Tick{Trigger: t.shown, Due: it.since, Attempt: 1}
 	}
 	err = t.engine.o.Call(ctx, t.key.Plugin, func(i abi.Instance) error {
+		if !t.reach(j) {
+			return fmt.Errorf("%w: the state is another by now", ErrNotCalled)
+		}
 		if t.spec.Kind == Write {
 			if h, ok := i.(abi.BatchHandler); ok {
 				return h.HandleBatch(ctx, &t.batch)
@@ -165,4 +184,12 @@ func (t *trigger) do(j *job) {
 		}
 		return fmt.Errorf("%w: %w", ErrNotCalled, Check(i, t.spec)) // impossible after the check of a deploy
 	})
+}
+
+// reach reports whether a call is still to be made when it reaches the plugin.
+func (t *trigger) reach(j *job) bool {
+	t.engine.mu.Lock()
+	defer t.engine.mu.Unlock()
+	t.reached = j.era == t.era
+	return t.reached || j.item == nil || j.item.seq == 0
 }

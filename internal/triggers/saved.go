@@ -29,6 +29,8 @@ type SavedTrigger struct {
 	Enabled  bool   `json:"enabled,omitempty"`
 
 	Cursor uint64    `json:"cursor,omitempty"` // the last number of a write that is handled
+	Kept   uint64    `json:"kept,omitempty"`   // the last one that isn't needed after a crash
+	Aside  uint64    `json:"aside,omitempty"`  // the last one that is put aside while the trigger is disabled
 	Due    time.Time `json:"due,omitzero"`     // the time that is to be called for
 	Last   time.Time `json:"last,omitzero"`    // the last that was called for or skipped
 	Missed int       `json:"missed,omitempty"` // skipped since then
@@ -38,8 +40,11 @@ type SavedTrigger struct {
 
 func (t *trigger) saveLocked() SavedTrigger {
 	s := SavedTrigger{
-		Key: t.key, Cursor: t.cursor, Due: t.due, Last: t.last, Missed: t.missed, Failed: t.failed, Counts: t.countsLocked(),
+		Key: t.key, Cursor: t.cursor, Kept: t.kept, Aside: t.aside, Due: t.due, Last: t.last, Missed: t.missed, Failed: t.failed, Counts: t.countsLocked(),
 		Disabled: t.disabled, Enabled: t.disabled == "" && t.Trigger.Disabled,
+	}
+	if t.engine.o.Backlog != nil && !t.engine.o.Keeps(t.key.Plugin) {
+		s.Kept = t.cursor
 	}
 	if !t.spec.Scheduled() {
 		s.Last, s.Failed = time.Time{}, 0 // what is in the queue isn't saved
@@ -54,7 +59,12 @@ func (t *trigger) saveLocked() SavedTrigger {
 // restoreLocked is saveLocked's counterpart. With rejoin the time since then counts as a pause: what passed is caught up with.
 // Otherwise no server ran.
 func (t *trigger) restoreLocked(s SavedTrigger, rejoin bool) {
-	t.cursor, t.Counts = s.Cursor, s.Counts
+	t.Counts = s.Counts
+	if t.engine.o.Backlog != nil && s.Cursor != 0 {
+		end := t.engine.o.Backlog.End()
+		t.cursor, t.kept, t.aside = min(s.Cursor, end), min(s.Kept, end), s.Aside
+		t.read = t.cursor
+	}
 	t.requests.Store(s.Counts.Runs)
 	t.missed, t.failed = s.Missed, s.Failed
 	if s.Enabled || s.Disabled != "" {
@@ -150,5 +160,17 @@ func (e *Engine) save(last bool) error {
 	e.dirty = nil
 	s := e.saveLocked()
 	e.mu.Unlock()
-	return e.o.Folder(stateFolder).WriteFile(stateFile, stateMode, func(w io.Writer) error { return json.NewEncoder(w).Encode(s) })
+	err := e.o.Folder(stateFolder).WriteFile(stateFile, stateMode, func(w io.Writer) error { return json.NewEncoder(w).Encode(s) })
+	if err != nil || e.o.Backlog == nil {
+		return err
+	}
+	e.mu.Lock()
+	for _, saved := range s.Triggers {
+		if t := e.all[saved.Key]; t != nil {
+			t.kept = max(t.kept, saved.Kept)
+		}
+	}
+	e.mu.Unlock()
+	e.release()
+	return nil
 }

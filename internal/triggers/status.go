@@ -116,6 +116,9 @@ func (t *trigger) statusLocked() Status {
 	case t.failed > 0:
 		s.State = Retrying
 	}
+	if t.unread != "" {
+		s.Why = "acknowledged writes can't be read: " + t.unread
+	}
 	if t.disabled != "" {
 		s.State, s.Why = Disabled, t.disabled
 		return s

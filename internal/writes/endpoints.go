@@ -24,6 +24,12 @@ type Write struct {
 	Tables   []abi.Table
 	Rows     int
 	NoSync   bool // the client doesn't wait until the rows are safe on disk
+
+	// Body is the text of the tables, with lines that can't be read, Precision that of its times, and Received the time of lines without
+	// one. Body is valid until Accept returns; the tables stay as they are.
+	Body      []byte
+	Precision lineprotocol.Precision
+	Received  time.Time
 }
 
 // ErrFull is returned by Options.Accept if the rows can't be taken now, but probably later.
@@ -161,7 +167,8 @@ func (e *endpoints) write(d dialect, r *http.Request) *failure {
 	if f := e.read(b, r); f != nil {
 		return f
 	}
-	p := lineprotocol.Parse(b.Bytes(), lineprotocol.Options{Precision: o.precision, Now: time.Now(), MaxErrors: shownLines})
+	now := time.Now()
+	p := lineprotocol.Parse(b.Bytes(), lineprotocol.Options{Precision: o.precision, Now: now, MaxErrors: shownLines})
 	switch {
 	case p.Errors > 0 && (!o.partial || p.Rows == 0):
 		return &failure{kind: badLines, lines: p, partial: o.partial}
@@ -170,7 +177,10 @@ func (e *endpoints) write(d dialect, r *http.Request) *failure {
 	case p.Rows == 0:
 		return nil
 	}
-	switch err := e.Accept(r.Context(), Write{Database: o.database, Tables: p.Tables, Rows: p.Rows, NoSync: o.noSync}); {
+	err := e.Accept(r.Context(), Write{
+		Database: o.database, Tables: p.Tables, Rows: p.Rows, NoSync: o.noSync, Body: b.Bytes(), Precision: o.precision, Received: now,
+	})
+	switch {
 	case errors.Is(err, ErrFull):
 		return &failure{kind: full, text: err.Error()}
 	case err != nil:

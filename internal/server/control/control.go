@@ -30,6 +30,7 @@ import (
 	"time"
 
 	"github.com/sohost/sohost"
+	"github.com/sohost/sohost/internal/backlog"
 	"github.com/sohost/sohost/internal/files"
 	"github.com/sohost/sohost/internal/sinks"
 )
@@ -105,6 +106,9 @@ type Status struct {
 	// Sinks says what has become of the rows that plugins have emitted since the worker began.
 	Sinks []sinks.Status `json:"sinks,omitempty"`
 
+	// Backlog describes the writes that were acknowledged and are not handled yet; nil if there is none.
+	Backlog *backlog.Status `json:"backlog,omitempty"`
+
 	// Booting says how far a worker is that doesn't serve all plugins yet. It isn't the Worker before that.
 	Booting *sohost.BootProgress `json:"booting,omitempty"`
 
@@ -128,6 +132,9 @@ type Status struct {
 type WorkerAnswer struct {
 	sohost.Status
 	Sinks []sinks.Status `json:"sinks,omitempty"`
+
+	// Backlog describes the writes that were acknowledged and are not handled yet; nil if there is none.
+	Backlog *backlog.Status `json:"backlog,omitempty"`
 }
 
 // ProgramStatus is the program that workers run.

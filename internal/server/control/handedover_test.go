@@ -10,6 +10,7 @@ import (
 
 	"github.com/sohost/sohost"
 	"github.com/sohost/sohost/generations"
+	"github.com/sohost/sohost/internal/backlog"
 	"github.com/sohost/sohost/internal/passing"
 	"github.com/sohost/sohost/internal/server/control"
 	"github.com/sohost/sohost/internal/sinks"
@@ -28,7 +29,7 @@ func TestHandedOver(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	socket := listen(t, dir, control.NewServer(giver, func() []sinks.Status { return nil }))
+	socket := listen(t, dir, control.NewServer(giver, func() []sinks.Status { return nil }, func() *backlog.Status { return nil }))
 	questions := []struct{ method, path, body string }{
 		{"GET", "/v1/status", ""},
 		{"GET", "/v1/status?brief=true", ""},

@@ -35,7 +35,7 @@ func (s *Supervisor) Status(ctx context.Context, brief bool) control.Status {
 		}
 		host, err := current.host(limit, brief)
 		if err == nil {
-			status.Status, status.Sinks = host.Status, host.Sinks
+			status.Status, status.Sinks, status.Backlog = host.Status, host.Sinks, host.Backlog
 			return status
 		}
 		if errors.Is(err, sohost.ErrHandedOver) { // the new worker serves in a moment

@@ -56,8 +56,11 @@ type Start struct {
 	Clients         ClientLimits   `json:"clients,omitzero"`
 	Takes           bool           `json:"takes,omitempty"`
 
-	// Writes has the worker serve the endpoints to which clients of InfluxDB write.
-	Writes bool `json:"writes,omitempty"`
+	// Writes has the worker serve the endpoints to which clients of InfluxDB write; nil if it doesn't.
+	Writes *Writes `json:"writes,omitempty"`
+
+	// BacklogDir is a directory for writes that are acknowledged and not handled yet.
+	BacklogDir string `json:"backlog_dir,omitempty"`
 
 	// Sinks are where rows go that plugins emit, by name. SinkDir is a directory in which they wait. Without sinks a plugin's Emit
 	// returns an error.
@@ -67,6 +70,30 @@ type Start struct {
 	// Databases are those that plugins can ask, by name. Without one a plugin's Query returns an error.
 	Databases map[string]query.Options `json:"databases,omitempty"`
 }
+
+// Writes says how clients write. It may hold secrets.
+type Writes struct {
+	// Ack is when a write is acknowledged. Default: Spool.
+	Ack Ack `json:"ack,omitempty"`
+
+	// SpoolLimit bounds what is on disk, in bytes. Default: backlog.DefaultLimit.
+	SpoolLimit int64 `json:"spool_limit,omitempty"`
+
+	// Tokens are those with which clients may write. Default: everybody may.
+	Tokens []string `json:"tokens,omitempty"`
+
+	// BodyLimit bounds a request's body, in bytes. Default: writes.DefaultBodyLimit.
+	BodyLimit int64 `json:"body_limit,omitempty"`
+}
+
+// Ack is when a write is acknowledged.
+type Ack string
+
+// When it may be.
+const (
+	Spooled Ack = "spool"   // once it is on disk
+	Handled Ack = "handled" // once every plugin that asked for it has handled it
+)
 
 // ClientLimits bound what a client holds that does nothing.
 type ClientLimits struct {

@@ -5,36 +5,76 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"os"
 	"slices"
 
 	"github.com/sohost/sohost"
+	"github.com/sohost/sohost/internal/backlog"
 	"github.com/sohost/sohost/internal/writes"
 )
 
+// openBacklog opens the backlog if writes are acknowledged by it, or if an earlier worker has left one. It returns nil otherwise.
+func (w *worker) openBacklog() (*backlog.Log, error) {
+	o := backlog.Options{Dir: w.start.BacklogDir, Logger: w.log}
+	if ws := w.start.Writes; ws != nil && ws.Ack != Handled {
+		o.Limit = ws.SpoolLimit
+		return backlog.Open(o)
+	}
+	if _, err := os.Stat(o.Dir); o.Dir == "" || err != nil {
+		return nil, nil
+	}
+	return backlog.Open(o)
+}
+
+// backlogStatus describes the backlog, or returns nil if there is none.
+func (s *server) backlogStatus() *backlog.Status {
+	if s.backlog == nil {
+		return nil
+	}
+	status := s.backlog.Status()
+	return &status
+}
+
 // pointed serves the write endpoints beside a host: what clients write goes to the plugins that have a trigger for it.
-func pointed(host *sohost.Host) http.Handler {
-	endpoints := writes.New(writes.Options{
-		Accept: func(ctx context.Context, w writes.Write) error { return accept(ctx, host, w) }, Ready: host.Serving, Version: "sohost",
-	})
+func (s *server) pointed(o Writes) http.Handler {
+	accept := s.handle
+	if o.Ack != Handled {
+		accept = s.keep
+	}
+	endpoints := writes.New(writes.Options{Accept: accept, Tokens: o.Tokens, BodyLimit: o.BodyLimit, Ready: s.host.Serving, Version: "sohost"})
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if slices.Contains(writes.Paths, r.URL.Path) && host.Serving() == nil {
+		if slices.Contains(writes.Paths, r.URL.Path) && s.host.Serving() == nil {
 			endpoints.ServeHTTP(w, r)
 			return
 		}
-		host.ServeHTTP(w, r) // after a handover it forwards
+		s.host.ServeHTTP(w, r) // after a handover it forwards
 	})
 }
 
-// accept waits until every plugin that a write is for has handled it. The tables are the endpoint's again when it returns, so it waits
-// even if the client is gone. Whatever goes wrong is no fault of the points: their client is to send them again.
-func accept(ctx context.Context, host *sohost.Host, w writes.Write) error {
-	d, err := host.Deliver(ctx, w.Database, 0, w.Tables)
+// keep acknowledges a write once it is on disk.
+func (s *server) keep(_ context.Context, w writes.Write) error {
+	return notNow(s.backlog.Append(backlog.Write{
+		Database: w.Database, Precision: w.Precision, Received: w.Received, Text: w.Body, Tables: w.Tables,
+	}))
+}
+
+// handle acknowledges a write once every plugin that it is for has handled it. It waits for that even if the client is gone.
+func (s *server) handle(ctx context.Context, w writes.Write) error {
+	d, err := s.host.Deliver(ctx, w.Database, 0, w.Tables)
 	if err == nil {
 		<-d.Done()
 		err = d.Err()
 	}
-	if err != nil && !errors.Is(err, writes.ErrFull) {
-		err = fmt.Errorf("%w: %w", writes.ErrFull, err)
+	return notNow(err)
+}
+
+// notNow returns an error that has the client send its points again: whatever went wrong is no fault of theirs.
+func notNow(err error) error {
+	switch {
+	case err == nil || errors.Is(err, writes.ErrFull):
+		return err
+	case errors.Is(err, sohost.ErrFull):
+		return fmt.Errorf("%w: %w", writes.ErrFull, err)
 	}
-	return err
+	return fmt.Errorf("%w: %w; nothing of it was taken", writes.ErrFull, err)
 }

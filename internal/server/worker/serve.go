@@ -15,6 +15,7 @@ import (
 	"github.com/sohost/sohost"
 	"github.com/sohost/sohost/abi"
 	"github.com/sohost/sohost/generations"
+	"github.com/sohost/sohost/internal/backlog"
 	"github.com/sohost/sohost/internal/fault"
 	"github.com/sohost/sohost/internal/files"
 	"github.com/sohost/sohost/internal/passing"
@@ -28,6 +29,7 @@ import (
 type server struct {
 	host        *sohost.Host
 	sinks       *sinks.Set
+	backlog     *backlog.Log // nil if writes aren't kept on disk
 	listener    net.Listener
 	accepted    *conns.Set    // clients' connections that this process has accepted
 	passedOn    *conns.Set    // and those that the giver has passed on
@@ -76,8 +78,16 @@ func (w *worker) serve(files []*os.File) error {
 		options.Query = func(ctx context.Context, _ string, q abi.Query) ([]abi.Table, error) { return databases.Query(ctx, q) }
 	}
 
+	kept, err := w.openBacklog()
+	if err != nil {
+		return err
+	}
+	if kept != nil {
+		defer kept.Close() // which the host does, if there is one
+		options.Backlog = kept
+	}
 	idle := w.start.Clients.Idle
-	s := &server{sinks: emitted, accepted: conns.NewSet(idle), passedOn: conns.NewSet(idle), listener: listener}
+	s := &server{sinks: emitted, backlog: kept, accepted: conns.NewSet(idle), passedOn: conns.NewSet(idle), listener: listener}
 	options.Process.Connections = func() int { return s.accepted.Len() + s.passedOn.Len() }
 	if w.start.Takes {
 		if s.connections, err = passing.New(files[4]); err != nil {
@@ -149,15 +159,15 @@ func (s *server) begin(w *worker) (failed <-chan error) {
 	s.inherited, s.forwarded = conns.NewQueue(s.listener.Addr()), conns.NewQueue(s.listener.Addr())
 	errorLog := slog.NewLogLogger(w.log.Handler(), slog.LevelWarn)
 	var handler http.Handler = s.host
-	if w.start.Writes {
-		handler = pointed(s.host)
+	if w.start.Writes != nil {
+		handler = s.pointed(*w.start.Writes)
 	}
 	s.public = &http.Server{
 		Handler: bounded(w.start.Clients.Body, handler), ConnState: s.accepted.ConnState, ErrorLog: errorLog,
 		ReadHeaderTimeout: w.start.Clients.Header, IdleTimeout: w.start.Clients.Idle,
 	}
 	s.forward = &http.Server{Handler: onBehalf(handler, s.host), ErrorLog: errorLog}
-	s.control = control.NewServer(s.host, s.sinks.Status)
+	s.control = control.NewServer(s.host, s.sinks.Status, s.backlogStatus)
 	errs := make(chan error, 4)
 	for _, serve := range []struct {
 		server *http.Server
