@@ -23,13 +23,20 @@ func (r *runFlags) configured() (c supervisor.Configured, err error) {
 			return c, err
 		}
 	}
+	settings := r.flat()
+	if written != nil {
+		flatten(settings, "writes", reflect.ValueOf(r.writing))
+		if len(written.Tokens) > 0 { // those in files are read again, too
+			settings["writes.tokens"] = secret(strings.Join(written.Tokens, "\n"))
+		}
+	}
 	return supervisor.Configured{
 		Start: worker.Start{
 			Options: r.options(), LogFormat: r.logFormat, Verbose: r.verbose, ShutdownTimeout: r.ShutdownTimeout,
 			Writes: written, BacklogDir: filepath.Join(r.Store, "writes"), Sinks: r.Sink, SinkDir: filepath.Join(r.Store, "sinks"),
 			Clients: worker.ClientLimits{Header: r.HeaderTimeout, Body: r.BodyTimeout, Idle: r.IdleTimeout},
 		},
-		Settings: r.flat(),
+		Settings: settings,
 	}, nil
 }
 
@@ -80,10 +87,13 @@ func flatten(all map[string]string, key string, v reflect.Value) {
 	case !v.IsZero():
 		all[key] = fmt.Sprint(v.Interface())
 		if strings.HasSuffix(key, "token") {
-			all[key] = fmt.Sprintf("a secret (%.4x)", sha256.Sum256([]byte(all[key])))
+			all[key] = secret(all[key])
 		}
 	}
 }
+
+// secret returns a text that says nothing of a secret, but differs when the secret does.
+func secret(text string) string { return fmt.Sprintf("a secret (%.4x)", sha256.Sum256([]byte(text))) }
 
 // under returns the key of what is in a table.
 func under(key, name string) string {
