@@ -28,7 +28,7 @@ TESTFLAGS    = -trimpath -short -timeout 30m
 INTEGRATION  = $(GO) test -trimpath -count=1 -timeout 90m ./integration
 SOURCES      = $(shell git ls-files --cached --others --exclude-standard '*.go' 2>/dev/null)
 
-.PHONY: help run build plugins job test corpus pairs test-toolchains test-arm64 test-existing test-influx test-telegraf test-clients race soak kills mutants load long waits fuzz mutate lint bench compare clean
+.PHONY: help run build plugins job test corpus pairs test-toolchains test-arm64 test-existing test-influx test-telegraf test-clients race soak kills mutants load long waits fuzz mutate lint bench compare points clean
 
 help: ## print this
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -68,7 +68,7 @@ test-influx: ## store emitted rows in a real InfluxDB and a real VictoriaMetrics
 	DOWN=$(DOWN) scripts/test-influx.sh
 
 test-telegraf: build ## make job through a real Telegraf for LASTS (60s), with 20 reloads and 5 handovers; fetches and builds it
-	LASTS=$(LASTS) GO=$(GO) scripts/test-telegraf.sh
+	$(GO) run -trimpath ./scripts/job -telegraf "$$(GO=$(GO) scripts/build-telegraf.sh)" -lasts $(LASTS) -reloads 20 -handovers 5
 
 test-clients: build ## make job with InfluxData's clients for Go for LASTS (60s); fetches them
 	$(GO) -C integration/testdata/clients build -trimpath -o $(CURDIR)/build/clients .
@@ -123,6 +123,9 @@ bench: build ## run the benchmarks behind the figures in the README and in docs/
 compare: build ## compare sohost with other ways to replace code, on the same work, in ROUNDS (7) rounds; fetches them
 	$(GO) -C bench test -trimpath -vet=off ./...
 	$(GO) -C bench run -trimpath . -rounds $(ROUNDS)
+
+points: build ## compare points per second through a plugin with Telegraf's processors, in ROUNDS (7) rounds; fetches and builds Telegraf
+	$(GO) -C bench run -trimpath ./points -rounds $(ROUNDS) -telegraf "$$(GO=$(GO) scripts/build-telegraf.sh)"
 
 clean: ## remove what was built
 	rm -rf build

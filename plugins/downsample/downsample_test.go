@@ -1,8 +1,12 @@
 package main
 
 import (
+	"fmt"
+	"strings"
 	"testing"
 
+	"github.com/sohost/sohost/abi"
+	"github.com/sohost/sohost/internal/lineprotocol"
 	"github.com/sohost/sohost/plugins/internal/trial"
 )
 
@@ -24,5 +28,31 @@ func TestSettings(t *testing.T) {
 	}
 	if s, err := readSettings(map[string]string{"window": "2h"}); err != nil || s.suffix != "_2h" {
 		t.Errorf("%+v, %v", s, err)
+	}
+}
+
+// BenchmarkBatch counts points of fifty series, which are all new or all known: rows that come again.
+func BenchmarkBatch(b *testing.B) {
+	var text strings.Builder
+	for i := range 5000 {
+		fmt.Fprintf(&text, "cpu,cpu=cpu0,host=web%d busy=%d,idle=1.5 %d\n", i%50, i, 1767225600000000000+int64(i))
+	}
+	for _, news := range []bool{true, false} {
+		b.Run(fmt.Sprintf("new=%t", news), func(b *testing.B) {
+			d := trial.New(b, &Plugin, nil).Instance().(*downsample)
+			batch := &abi.Batch{Tables: lineprotocol.Parse([]byte(text.String()), lineprotocol.Options{}).Tables}
+			b.ReportAllocs()
+			for n := 0; b.Loop(); n++ {
+				if err := d.HandleBatch(b.Context(), batch); err != nil {
+					b.Fatal(err)
+				}
+				for i := range batch.Tables[0].Times {
+					if news {
+						batch.Tables[0].Times[i] += 1_000_000
+					}
+				}
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/5000, "ns/point")
+		})
 	}
 }

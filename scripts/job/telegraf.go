@@ -57,7 +57,7 @@ func (j *job) startTelegraf(ctx context.Context, url string) (*telegraf, error) 
 		return nil, err
 	}
 	t := &telegraf{target: target{table: "cpu", url: "http://" + address + "/points", as: []string{"v1_cpu", "v2_cpu"}}}
-	t.cmd = exec.CommandContext(ctx, j.telegraf, "--config", file, "--quiet")
+	t.cmd = exec.CommandContext(ctx, j.telegraf, "--config", file, "--quiet", "--non-strict-env-handling")
 	t.cmd.Stderr = os.Stderr
 	if err := t.cmd.Start(); err != nil {
 		return nil, err

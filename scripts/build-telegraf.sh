@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# test-telegraf.sh builds a real Telegraf from its module, with the plugins that are needed, and runs scripts/job through it. It stays below build/.
+# build-telegraf.sh builds a real Telegraf from its module, with the few of its plugins that are needed, below build/, unless it is there. It
+# prints the program's path.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -7,11 +8,12 @@ go=${GO:-go} version=v1.37.2 folder=$PWD/build/telegraf
 if [ ! -x "$folder/telegraf-$version" ]; then
   mkdir -p "$folder"
   printf 'module telegraf\n' >"$folder/go.mod"
-  tags=custom,inputs.http_listener_v2,parsers.influx,serializers.influx,outputs.influxdb,outputs.influxdb_v2
+  tags=custom,inputs.http_listener_v2,parsers.influx,serializers.influx,outputs.influxdb,outputs.influxdb_v2,outputs.file
+  tags=$tags,processors.starlark,processors.execd
   (
     cd "$folder"
     "$go" get "github.com/influxdata/telegraf/cmd/telegraf@$version"
     "$go" build -trimpath -tags "$tags" -o "telegraf-$version" github.com/influxdata/telegraf/cmd/telegraf
-  )
+  ) >&2
 fi
-exec "$go" run -trimpath ./scripts/job -telegraf "$folder/telegraf-$version" -lasts "${LASTS:-60s}" -reloads 20 -handovers 5
+echo "$folder/telegraf-$version"
