@@ -22,7 +22,7 @@ import (
 type job struct {
 	sohost, telegraf, clients, dir string
 	lasts                          time.Duration
-	reloads, handovers             int
+	reloads, handovers, kills      int
 }
 
 func main() {
@@ -33,6 +33,7 @@ func main() {
 	flag.DurationVar(&j.lasts, "lasts", 15*time.Second, "how long to send")
 	flag.IntVar(&j.reloads, "reloads", 3, "`number` of new builds of the plugin that are loaded meanwhile")
 	flag.IntVar(&j.handovers, "handovers", 1, "`number` of handovers to a new worker process meanwhile")
+	flag.IntVar(&j.kills, "kills", 0, "how many times the worker process is killed meanwhile")
 	flag.Parse()
 	if err := j.run(context.Background()); err != nil {
 		fmt.Fprintln(os.Stderr, "job:", err)
@@ -89,8 +90,11 @@ func (j *job) send(ctx context.Context, start func(context.Context) *sender) (*s
 		if err = j.build(ctx, i); err == nil {
 			err = j.command(ctx, "deploy", "downsample="+j.image(i))
 		}
-		if before := (i - 1) * j.handovers / j.reloads; err == nil && i*j.handovers/j.reloads > before {
+		if err == nil && j.due(j.handovers, i) {
 			err = j.command(ctx, "handover")
+		}
+		if err == nil && j.due(j.kills, i) {
+			err = j.kill(ctx)
 		}
 	}
 	if err != nil {
@@ -98,6 +102,9 @@ func (j *job) send(ctx context.Context, start func(context.Context) *sender) (*s
 	}
 	return sent, errors.Join(err, sent.wait())
 }
+
+// due reports whether one of n events, which are spread over the reloads, follows the i-th reload.
+func (j *job) due(n, i int) bool { return i*n/j.reloads > (i-1)*n/j.reloads }
 
 // wait waits until a moment, or the end of ctx.
 func wait(ctx context.Context, until time.Time) {

@@ -19,10 +19,11 @@ type server struct {
 
 // The windows are short so that the job is; they take rows long after their end because clients may send them again.
 const configuration = `
-listen  = "127.0.0.1:0"
-store   = "store"
-control = "control.sock"
-writes  = true
+listen      = "127.0.0.1:0"
+store       = "store"
+control     = "control.sock"
+writes      = true
+checkpoints = "3s"
 
 [plugin.downsample]
 image = "downsample-0.so"
