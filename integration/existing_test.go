@@ -41,7 +41,8 @@ var existingPlugins = []existing{
 		from: "/fooo", to: "/baar", before: "200 backend /modifier/x/fooo", then: "200 backend /modifier/x/baar"},
 	{name: "refuser", api: "krakend", module: lura, pkg: "proxy/plugin/tests/error", file: "main.go",
 		args: `name = ["lura-error-example-response"]`, from: "StatusTeapot", to: "StatusConflict", before: "418 ", then: "409 "},
-	{name: "demo", api: "traefik", module: "github.com/traefik/plugindemo@v0.2.2", pkg: ".", file: "demo.go",
+	// One header: the plugin parses all of them as one template, and of two that requests parse at once each may get the other's.
+	{name: "demo", api: "traefik", module: "github.com/traefik/plugindemo@v0.2.2", pkg: ".", file: "demo.go", args: `Headers = { X-Demo = "test" }`,
 		from: "writer.String())", to: `"new " + writer.String())`, before: "200 backend /demo/x [] [test]", then: "200 backend /demo/x [] [new test]"},
 	{name: "header", api: "tyk", pkg: ".", file: "main.go", from: "Bar", to: "Baz",
 		before: "200 backend /header/x [Bar] []", then: "200 backend /header/x [Baz] []", source: `package main
@@ -78,6 +79,9 @@ func TestExisting(t *testing.T) {
 		}
 		existingPlugins[i] = e
 	}
+	// Plugins for two programs in one chain: each reload replaces one of them.
+	both := existing{name: "both", before: "200 backend /both/x [Bar] [", then: "200 backend /both/x [Baz] ["}
+	fmt.Fprintf(&config, "[route.\"/both\"]\nchain = [\"demo\", \"header\"]\nbackend = %q\n", backend.URL)
 	file := filepath.Join(p.dir, "sohost.toml")
 	if err := os.WriteFile(file, []byte(config.String()), 0o644); err != nil {
 		t.Fatal(err)
@@ -89,6 +93,9 @@ func TestExisting(t *testing.T) {
 		for range 2 {
 			asking.Go(func() { e.ask(ctx, t, d.url) })
 		}
+	}
+	for range 2 {
+		asking.Go(func() { both.ask(ctx, t, d.url) })
 	}
 	for range repeated(2) {
 		for _, e := range existingPlugins {

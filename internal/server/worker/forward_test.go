@@ -50,6 +50,7 @@ func TestForward(t *testing.T) {
 		r := httptest.NewRequest("GET", "http://example.com/path?q=1", nil)
 		r.RemoteAddr = "192.0.2.7:1234"
 		r.Header.Set("X-Forwarded-For", "192.0.2.9")
+		r.Header.Set(placeHeader, "1 /") // no client chooses the place where its request goes on: onBehalf has no host here
 		p.ServeHTTP(w, r)
 		if got, want := w.Body.String(), "192.0.2.7:1234 example.com /path?q=1 192.0.2.9 "; got != want {
 			t.Errorf("the taker sees %q, want %q", got, want)
