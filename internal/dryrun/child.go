@@ -226,7 +226,8 @@ func trimmed(stack string) string {
 		switch f := lines[i]; {
 		case strings.HasPrefix(f, "panic("): // what is above it has caught the panic
 			kept = nil
-		case strings.HasPrefix(f, "runtime"), strings.HasPrefix(f, "created by"), strings.Contains(f, "sohost/internal/"):
+		case strings.HasPrefix(f, "runtime."), strings.HasPrefix(f, "runtime/"), strings.HasPrefix(f, "created by"),
+			strings.Contains(f, "sohost/internal/dryrun.(*child)"), strings.Contains(f, "sohost/internal/instance."):
 		default:
 			kept = append(kept, f, lines[i+1])
 		}
