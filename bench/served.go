@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/sohost/sohost/bench/lane"
@@ -105,8 +106,8 @@ func launch(address string, cmd *exec.Cmd) (string, func() error, error) {
 		return "", nil, err
 	}
 	stop := func() error {
-		err := cmd.Process.Signal(os.Interrupt)
-		cmd.Wait() // how it ends is no result
+		err := cmd.Process.Signal(syscall.SIGTERM) // an interrupt is ignored by what a script has started in the background
+		cmd.Wait()                                 // how it ends is no result
 		return err
 	}
 	var err error
