@@ -67,12 +67,12 @@ test-existing: ## serve and reload plugins for KrakenD, Traefik and Tyk under lo
 test-influx: ## store emitted rows in a real InfluxDB and a real VictoriaMetrics, stopped for DOWN (60s) meanwhile; fetches them
 	DOWN=$(DOWN) scripts/test-influx.sh
 
-test-telegraf: build ## make job through a real Telegraf for LASTS (60s), with 20 reloads and 5 handovers; fetches and builds it
-	$(GO) run -trimpath ./scripts/job -telegraf "$$(GO=$(GO) scripts/build-telegraf.sh)" -lasts $(LASTS) -reloads 20 -handovers 5
+test-telegraf: build ## make job through a real Telegraf for LASTS (60s), with 20 reloads, 5 handovers, 3 killed workers; fetches it
+	$(GO) run -trimpath ./scripts/job -telegraf "$$(GO=$(GO) scripts/build-telegraf.sh)" -lasts $(LASTS) -reloads 20 -handovers 5 -kills 3
 
 test-clients: build ## make job with InfluxData's clients for Go for LASTS (60s); fetches them
 	$(GO) -C integration/testdata/clients build -trimpath -o $(CURDIR)/build/clients .
-	$(GO) run -trimpath ./scripts/job -clients build/clients -lasts $(LASTS) -reloads 20 -handovers 5
+	$(GO) run -trimpath ./scripts/job -clients build/clients -lasts $(LASTS) -reloads 20 -handovers 5 -kills 3
 
 race: ## run the tests of RACE (./...) under the race detector, servers and plugins too
 	$(GO) test -race $(TESTFLAGS) -vet=off $(RACE)
