@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/sohost/sohost/abi"
 	"github.com/sohost/sohost/generations"
+	"github.com/sohost/sohost/internal/adapter"
 	"github.com/sohost/sohost/internal/blame"
 	"github.com/sohost/sohost/internal/instance"
 	"github.com/sohost/sohost/native"
@@ -604,7 +606,7 @@ func TestPluginHost(t *testing.T) {
 	w.file("a", "a1")
 	w.file("b", "b1")
 	o := w.options("a", "b")
-	o.Plugins[0].Args = map[string]string{"k": "v"}
+	o.Plugins[0].Args, o.Plugins[0].Values = map[string]string{"k": "v"}, map[string]any{"n": []any{int64(1), "x"}}
 	var emitted []abi.Table
 	o.Emit = func(_ context.Context, plugin string, tables []abi.Table) error {
 		if plugin != "a" {
@@ -624,6 +626,9 @@ func TestPluginHost(t *testing.T) {
 	a, b := hostOf("a"), hostOf("b")
 	if a.Plugin() != "a" || a.Generation() != w.imageID("a1").Short() || a.Logger() == nil {
 		t.Errorf("the host is of %s %s", a.Plugin(), a.Generation())
+	}
+	if a.Args()["n"] != `[1,"x"]` || !reflect.DeepEqual(adapter.Config(a), map[string]any{"k": "v", "n": []any{1.0, "x"}}) {
+		t.Errorf("the arguments are %v, typed %v", a.Args(), adapter.Config(a))
 	}
 	a.Args()["k"] = "changed"
 	if a.Args()["k"] != "v" || b.Args() == nil {

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/sohost/sohost/generations"
+	"github.com/sohost/sohost/internal/adapters"
 	"github.com/sohost/sohost/native"
 	"github.com/spf13/cobra"
 )
@@ -88,7 +89,7 @@ func printInspection(w io.Writer, in inspection) error {
 		rows = append(rows, []string{"seal", "none: only `sohost build` adds one, so damage can't be told"})
 	}
 	if in.Kind == native.KindPlugin {
-		rows = append(rows, []string{"identity", in.PluginPath}, []string{"", identity},
+		rows = append(rows, []string{"api", orDash(adapters.Of(in.Info))}, []string{"identity", in.PluginPath}, []string{"", identity},
 			[]string{"exports", orDash(strings.Join(in.Symbols, " "))}, []string{"C symbols", orDash(strings.Join(in.CSymbols, " "))})
 	}
 	for _, c := range in.Contracts {
