@@ -83,6 +83,18 @@ type pluginConfig struct {
 	Values map[string]any
 
 	Triggers []sohost.Trigger
+	Sinks    []string // nil: all
+}
+
+// sinksOf returns the sinks of the plugins that name some.
+func (c *config) sinksOf() map[string][]string {
+	of := map[string][]string{}
+	for name, p := range c.Plugin {
+		if p.Sinks != nil {
+			of[name] = p.Sinks
+		}
+	}
+	return of
 }
 
 // loadConfig reads a configuration, and over it the environment. With no file named it reads ./sohost.toml; if there is none,
@@ -112,7 +124,7 @@ func loadConfig(file string) (*config, error) {
 func (c *config) names() []string { return slices.Sorted(maps.Keys(c.Plugin)) }
 
 // clashes calls bad for each route that an earlier plugin, or the same plugin, already has, and for each path of a trigger that another
-// plugin has. at is the place in the plugin's table.
+// plugin has, and for each sink that there isn't. at is the place in the plugin's table.
 func (c *config) clashes(bad func(name string, at keyPath, text string)) {
 	taken := map[string]string{}
 	if c.Writes {
@@ -134,6 +146,12 @@ func (c *config) clashes(bad func(name string, at keyPath, text string)) {
 		}
 	}
 	for _, name := range c.names() {
+		for i, s := range c.Plugin[name].Sinks {
+			if _, has := c.Sink[s]; !has {
+				bad(name, keyPath{"sinks", strconv.Itoa(i)}, fmt.Sprintf("plugin %s: there is no sink %q: the sinks are %v", name, s,
+					slices.Sorted(maps.Keys(c.Sink))))
+			}
+		}
 		for i, t := range c.Plugin[name].Triggers {
 			for _, p := range t.Paths() {
 				if other, ok := taken[p]; ok && other == "" {

@@ -12,7 +12,7 @@ func bindDatabase(o *query.Options) []setting {
 			help: "of an InfluxDB, such as http://localhost:8181"},
 		{key: "version", value: unset(asNumber(&o.Version, 3), &o.Version), initial: "required",
 			help: "of InfluxDB: 1 takes InfluxQL and Flux, 2 Flux and InfluxQL, 3 SQL and InfluxQL"},
-		{key: "database", value: asText("text", &o.Name, ""), initial: "none",
+		{key: "database", value: asText("text", &o.Database, ""), initial: "none",
 			help: "the database or bucket of a question that names none"},
 		{key: "org", value: asText("text", &o.Org, ""), initial: "none",
 			help: "the organisation, for Flux"},

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"strconv"
 	"time"
 
 	"github.com/sohost/sohost/internal/sinks"
@@ -31,6 +32,27 @@ func bindSink(c *sinks.Config) []setting {
 			help: "rename the file to PATH.1, and PATH.1 to PATH.2 and so on, when it has this size"},
 		{key: "keep", value: unset(asNumber(&c.Keep, 5), &c.Keep),
 			help: "how many renamed files stay"},
+	}
+}
+
+// asNames is a list of names; nil if it isn't given.
+func asNames(to *[]string) value {
+	*to = nil
+	return value{
+		kind: "list of names",
+		fromTOML: func(p *parser, at keyPath, v any) {
+			list, ok := take[[]any](p, at, v, "a list of names")
+			if !ok {
+				return
+			}
+			*to = []string{}
+			for i, name := range list {
+				if s, ok := take[string](p, at.with(strconv.Itoa(i)), name, wantText); ok {
+					*to = append(*to, s)
+				}
+			}
+		},
+		fromFlag: func(text string) error { *to = append(*to, text); return nil },
 	}
 }
 

@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// parsePlugin reads NAME=FILE[,mode=…][,route=…][,probe=…][,api=…][,arg.KEY=…][,trigger=…]. A comma is part of a value unless a setting follows it.
+// parsePlugin reads NAME=FILE[,mode=…][,route=…][,probe=…][,api=…][,arg.KEY=…][,sink=…][,trigger=…]. A comma is part of a value unless a setting follows it.
 func parsePlugin(arg string) (name string, p pluginConfig, err error) {
 	parts := splitSettings(arg)
 	name, image, _ := strings.Cut(parts[0], "=")
@@ -26,7 +26,7 @@ func parsePlugin(arg string) (name string, p pluginConfig, err error) {
 		}
 		i := slices.IndexFunc(settings, func(s setting) bool { return s.option == option && option != "" })
 		if i < 0 {
-			return "", p, fmt.Errorf("unknown setting %q: want mode, route, probe, api, arg.KEY or trigger", option)
+			return "", p, fmt.Errorf("unknown setting %q: want mode, route, probe, api, arg.KEY, sink or trigger", option)
 		}
 		if err := settings[i].value.fromFlag(text); err != nil {
 			return "", p, fmt.Errorf("%s: %w", option, err)

@@ -34,6 +34,7 @@ func (r *runFlags) configured() (c supervisor.Configured, err error) {
 		Start: worker.Start{
 			Options: r.options(), LogFormat: r.logFormat, Verbose: r.verbose, ShutdownTimeout: r.ShutdownTimeout,
 			Writes: written, BacklogDir: filepath.Join(r.Store, "writes"), Sinks: r.Sink, SinkDir: filepath.Join(r.Store, "sinks"),
+			SinksOf: r.sinksOf(), Databases: r.Database,
 			Clients: worker.ClientLimits{Header: r.HeaderTimeout, Body: r.BodyTimeout, Idle: r.IdleTimeout},
 		},
 		Settings: settings,

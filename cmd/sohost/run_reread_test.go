@@ -4,6 +4,7 @@ import (
 	"reflect"
 	"testing"
 
+	"github.com/sohost/sohost/internal/query"
 	"github.com/sohost/sohost/internal/sinks"
 )
 
@@ -15,6 +16,8 @@ func TestFlat(t *testing.T) {
 	}{
 		"plugin": {(&pluginConfig{}).bind("x"), pluginConfig{}},
 		"sink":   {bindSink(&sinks.Config{}), sinks.Config{}},
+
+		"database": {bindDatabase(&query.Options{}), query.Options{}},
 	} {
 		fields := map[string]bool{}
 		for i := range reflect.TypeOf(test.fields).NumField() {

@@ -39,7 +39,7 @@ func CheckArgs(described []abi.Arg, given map[string]string) error {
 	}
 	for _, name := range slices.Sorted(maps.Keys(given)) {
 		if !slices.Contains(known, name) {
-			wrong = append(wrong, fmt.Sprintf("%s is no argument of the plugin: it has %s", name, listed(known)))
+			wrong = append(wrong, fmt.Sprintf("%s is no argument of the plugin: %sit has %s", name, meant(name, known), listed(known)))
 		}
 	}
 	if len(wrong) == 0 {
@@ -73,6 +73,40 @@ func faultOf(a abi.Arg, text string) string {
 		return "want " + want
 	}
 	return ""
+}
+
+// meant returns "did you mean NAME? " with the name that is nearest, or "" if none is near.
+func meant(name string, known []string) string {
+	best, least := "", 3 // edits
+	for _, k := range known {
+		if n := edits(name, k); n < least && n < len(k) {
+			best, least = k, n
+		}
+	}
+	if best == "" {
+		return ""
+	}
+	return fmt.Sprintf("did you mean %s? ", best)
+}
+
+// edits returns how many bytes are to be added, removed or replaced to make one text of another (the distance of Levenshtein).
+func edits(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			cost := diagonal
+			if a[i] != b[j] {
+				cost = 1 + min(diagonal, row[j], row[j+1])
+			}
+			diagonal, row[j+1] = row[j+1], cost
+		}
+	}
+	return row[len(b)]
 }
 
 func listed(names []string) string {

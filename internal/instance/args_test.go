@@ -2,6 +2,7 @@ package instance
 
 import (
 	"errors"
+	"strings"
 	"testing"
 
 	"github.com/sohost/sohost/abi"
@@ -37,6 +38,17 @@ func TestCheckArgs(t *testing.T) {
 		}
 		if got != test.want || (err != nil) != errors.Is(err, ErrArgs) {
 			t.Errorf("%v:\n%s\nwant:\n%s", test.given, got, test.want)
+		}
+	}
+}
+
+// TestMeant suggests the argument whose name is near.
+func TestMeant(t *testing.T) {
+	described := []abi.Arg{{Name: "window"}, {Name: "n"}, {Name: "threshold"}}
+	for name, want := range map[string]string{"windwo": "did you mean window? ", "treshold": "did you mean threshold? ", "m": "", "other": ""} {
+		err := CheckArgs(described, map[string]string{name: ""})
+		if want := name + " is no argument of the plugin: " + want + "it has"; err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v, want %s", err, want)
 		}
 	}
 }

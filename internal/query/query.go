@@ -21,11 +21,11 @@ import (
 
 // Options describes one database. It needs URL and Version.
 type Options struct {
-	URL     string `json:"url"`
-	Version int    `json:"version"`            // of InfluxDB: 1, 2 or 3
-	Name    string `json:"database,omitempty"` // the database or bucket of a question that names none
-	Org     string `json:"org,omitempty"`      // the organisation, for version 2
-	Token   string `json:"token,omitempty"`    // default: none is sent
+	URL      string `json:"url"`
+	Version  int    `json:"version"`            // of InfluxDB: 1, 2 or 3
+	Database string `json:"database,omitempty"` // the database or bucket of a question that names none
+	Org      string `json:"org,omitempty"`      // the organisation, for version 2
+	Token    string `json:"token,omitempty"`    // default: none is sent
 
 	// TokenFile is a file that has the token instead. It is read for each question, so a new token needs no restart.
 	TokenFile string `json:"token_file,omitempty"`
@@ -95,7 +95,7 @@ func (c *Client) Query(ctx context.Context, q abi.Query) ([]abi.Table, error) {
 }
 
 func (c *Client) ask(ctx context.Context, q abi.Query) ([]abi.Table, error) {
-	q.Language, q.Database = cmp.Or(q.Language, "sql"), cmp.Or(q.Database, c.o.Name)
+	q.Language, q.Database = cmp.Or(q.Language, "sql"), cmp.Or(q.Database, c.o.Database)
 	request, read, err := c.request(q)
 	if err != nil {
 		return nil, err

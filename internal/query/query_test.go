@@ -99,7 +99,7 @@ func TestQuery(t *testing.T) {
 				io.WriteString(w, test.answer)
 			}))
 			defer s.Close()
-			c := New(Options{URL: s.URL + "/", Version: test.version, Name: "d", Org: "o", TokenFile: token})
+			c := New(Options{URL: s.URL + "/", Version: test.version, Database: "d", Org: "o", TokenFile: token})
 			defer c.Close()
 			tables, err := c.Query(t.Context(), test.q)
 			if err != nil {

@@ -18,8 +18,8 @@ func TestSet(t *testing.T) {
 		asked = string(body)
 	}))
 	defer s.Close()
-	one := map[string]Options{"main": {URL: s.URL, Version: 3, Name: "d"}}
-	two := map[string]Options{"main": one["main"], "other": {URL: s.URL, Version: 3, Name: "e"}}
+	one := map[string]Options{"main": {URL: s.URL, Version: 3, Database: "d"}}
+	two := map[string]Options{"main": one["main"], "other": {URL: s.URL, Version: 3, Database: "e"}}
 	for _, test := range []struct {
 		all        map[string]Options
 		name, want string // part of the request or of the error

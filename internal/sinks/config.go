@@ -104,10 +104,16 @@ func Open(configs map[string]Config, dir string, log *slog.Logger) (*Set, error)
 	return s, nil
 }
 
-// Write has each sink accept the rows. If one doesn't, the others may have: a plugin that emits the same rows again overwrites them there, as rows with
-// the same time and tags are one point for InfluxDB.
-func (s *Set) Write(ctx context.Context, tables []abi.Table) (err error) {
+// Write has sinks accept the rows: those that are named, or all if only is nil. If one doesn't, the others may have: a plugin that emits
+// the same rows again overwrites them there, as rows with the same time and tags are one point for InfluxDB.
+func (s *Set) Write(ctx context.Context, only []string, tables []abi.Table) (err error) {
+	if only != nil && len(only) == 0 {
+		return errors.New("the plugin's rows go nowhere: its list of sinks is empty; name one, or leave the list out for all")
+	}
 	for _, sink := range s.sinks {
+		if only != nil && !slices.Contains(only, sink.name) {
+			continue
+		}
 		if refused := sink.Write(ctx, tables); refused != nil {
 			err = errors.Join(err, fmt.Errorf("sink %s: %w", sink.name, refused))
 		}

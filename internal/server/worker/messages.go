@@ -67,6 +67,9 @@ type Start struct {
 	Sinks   map[string]sinks.Config `json:"sinks,omitempty"`
 	SinkDir string                  `json:"sink_dir,omitempty"`
 
+	// SinksOf names the sinks of each plugin whose rows don't go to all of them.
+	SinksOf map[string][]string `json:"sinks_of,omitempty"`
+
 	// Databases are those that plugins can ask, by name. Without one a plugin's Query returns an error.
 	Databases map[string]query.Options `json:"databases,omitempty"`
 }

@@ -69,7 +69,9 @@ func (w *worker) serve(files []*os.File) error {
 	}
 	defer w.closeSinks(emitted) // after the host: plugins emit until their Close
 	if len(w.start.Sinks) > 0 {
-		options.Emit = func(ctx context.Context, _ string, tables []abi.Table) error { return emitted.Write(ctx, tables) }
+		options.Emit = func(ctx context.Context, plugin string, tables []abi.Table) error {
+			return emitted.Write(ctx, w.start.SinksOf[plugin], tables)
+		}
 	}
 
 	if len(w.start.Databases) > 0 {
