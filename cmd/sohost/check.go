@@ -18,6 +18,8 @@ type checkResult struct {
 	OK      bool            `json:"ok"`
 	Message string          `json:"message,omitempty"`
 	Reasons []native.Reason `json:"reasons,omitempty"`
+
+	Descriptor *instance.Description `json:"descriptor,omitempty"` // with --args
 }
 
 func newCheckCommand() *cobra.Command {
@@ -31,15 +33,19 @@ With --state, two images of a plugin are opened, in a process of its own that is
 compared: whether a deploy would adopt or convert the state, or be refused, and which fields would be lost. New of both is called
 there, and Export of the second one.
 
+With --args, each image that loads is opened in a process of its own that is thrown away, and its arguments are listed.
+
 Check ignores what a running server has already loaded. "sohost deploy" takes that into account.`,
 		Example: `  sohost check build/plugins/*.so
   sohost check --host ./myserver --json build/plugins/counter.so
+  sohost check --args build/plugins/counter.so
   sohost check --state old/counter.so build/plugins/counter.so`,
 		Args:              cobra.MinimumNArgs(1),
 		ValidArgsFunction: completeImages,
 	}
 	host := cmd.Flags().String("host", "", "`executable` of the server (default: this one)")
 	asJSON := jsonFlag(cmd)
+	arguments := cmd.Flags().Bool("args", false, "list the arguments that each image takes")
 	states := cmd.Flags().Bool("state", false, "say what a deploy of the second of two images would do to the state of the first")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if *states {
@@ -48,6 +54,9 @@ Check ignores what a running server has already loaded. "sohost deploy" takes th
 			}
 			return checkState(cmd, args, *asJSON)
 		}
+		if *arguments && *host != "" {
+			return usageError{errors.New("--args opens the images in this executable; it can't be used with --host")}
+		}
 		process, err := hostProcess(*host)
 		if err != nil {
 			return err
@@ -55,6 +64,9 @@ Check ignores what a running server has already loaded. "sohost deploy" takes th
 		results, refused := []checkResult{}, 0
 		for _, file := range args {
 			r := checkImage(file, *host, process)
+			if *arguments {
+				r.describe(cmd.Context())
+			}
 			if !r.OK {
 				refused++
 			}
@@ -80,7 +92,9 @@ Check ignores what a running server has already loaded. "sohost deploy" takes th
 func printResults(out, diagnostics io.Writer, results []checkResult) (err error) {
 	for _, r := range results {
 		if r.OK {
-			_, err = fmt.Fprintf(out, "%s: loads\n", r.File)
+			if _, err = fmt.Fprintf(out, "%s: loads\n", r.File); err == nil && r.Descriptor != nil {
+				err = printArguments(out, r.Descriptor)
+			}
 			continue
 		}
 		reasons := []string{r.Message}

@@ -47,6 +47,9 @@ type ProbeOptions struct {
 	// Unwalled gives the child all the rights of this process.
 	Unwalled bool
 
+	// Describe has Probed.Described set.
+	Describe bool
+
 	// Beside lists images that are open in this process. After all has gone well, a second child opens them before the others: what
 	// ends a process in which others are open need not end one of its own. Default: there is no second child.
 	Beside []string
@@ -56,6 +59,8 @@ type ProbeOptions struct {
 type Probed struct {
 	Tried   []string // what their init functions tried and the wall didn't let them do
 	Changed []Change // the settings of the process that they changed
+
+	Described *Description // what the last image's Descriptor says; nil unless ProbeOptions.Describe is set
 }
 
 // ErrTooSlow is returned when a plugin's code took longer than it may.
@@ -81,7 +86,7 @@ func (p *Prober) Layers() []WallLayer { return p.wall.Layers() }
 // child and all that it has started are gone. The error says what the child reported, or how the image ended it, and what
 // part the wall may have had in it. If this program can't start itself, Probe logs that and returns nil.
 func (p *Prober) Probe(ctx context.Context, o ProbeOptions, images ...string) (Probed, error) {
-	probed, err := p.probe(ctx, o, probeOrder{Images: images})
+	probed, err := p.probe(ctx, o, probeOrder{Images: images, Describe: o.Describe})
 	if err != nil || len(o.Beside) == 0 {
 		return probed, err
 	}
@@ -109,7 +114,7 @@ func (p *Prober) probe(ctx context.Context, o ProbeOptions, order probeOrder) (P
 	probed := Probed{Tried: out.Tried}
 	var r probeResult
 	reported := out.Report != nil && json.Unmarshal(out.Report, &r) == nil
-	probed.Changed = r.Changed
+	probed.Changed, probed.Described = r.Changed, r.Described
 	switch {
 	case out.Harm != "":
 		return probed, fmt.Errorf("its init functions tried to %s; the probe ended them, and this process was out of their reach; "+

@@ -20,6 +20,8 @@ const probeEnv = "SOHOST_PROBE"
 type probeOrder struct {
 	Beside []string `json:"beside,omitempty"` // first; whether they open doesn't matter
 	Images []string `json:"images"`
+
+	Describe bool `json:"describe,omitempty"` // what the Descriptor of the last image says is reported
 }
 
 // In the child of a probe, this init function is all of the program that runs: neither main nor the init functions of
@@ -34,6 +36,8 @@ func init() {
 type probeResult struct {
 	Refused string   `json:"refused,omitempty"`
 	Changed []Change `json:"changed,omitempty"`
+
+	Described *Description `json:"described,omitempty"`
 }
 
 // maxRefused is the size, in bytes, at which a child cuts off the refusal that it reports. However JSON escapes it, it fits into a
@@ -83,7 +87,11 @@ func (o probeOrder) probe() (r probeResult) {
 	}
 	before := ReadSettings()
 	for _, image := range o.Images {
-		if _, err := Open(context.Background(), image); err != nil {
+		opened, err := Open(context.Background(), image)
+		if err == nil && o.Describe {
+			r.Described = opened.describe()
+		}
+		if err != nil {
 			r.Refused = err.Error()
 			if len(r.Refused) > maxRefused {
 				r.Refused = strings.ToValidUTF8(r.Refused[:maxRefused], "") + "…"
