@@ -35,8 +35,8 @@ func bindSink(c *sinks.Config) []setting {
 	}
 }
 
-// asNames is a list of names; nil if it isn't given.
-func asNames(to *[]string) value {
+// asSinks is a list of the names of sinks; nil if it isn't given.
+func asSinks(to *[]string) value {
 	*to = nil
 	return value{
 		kind: "list of names",
