@@ -27,7 +27,11 @@ timeout = "5s"
 	if err != nil {
 		t.Fatal(err)
 	}
-	start := (&runFlags{config: c}).configured().Start
+	configured, err := (&runFlags{config: c}).configured()
+	if err != nil {
+		t.Fatal(err)
+	}
+	start := configured.Start
 	if want := map[string][]string{"a": {"log"}, "c": {}}; !reflect.DeepEqual(start.SinksOf, want) {
 		t.Errorf("the sinks are %v, want %v", start.SinksOf, want)
 	}
