@@ -22,7 +22,7 @@ type hostile struct {
 	other record
 	iface map[any]any
 	fixed [4]int32
-	big   [][1 << 12]byte
+	big   [][1 << 12]int16
 }
 
 // FuzzDecode checks that no input causes a panic or takes more memory than allowed. The checksums of the input are corrected
@@ -40,6 +40,11 @@ func FuzzDecode(f *testing.F) {
 		gone  []any
 	}{few, []byte{1, 2}, map[string]*entry{"a": {1, 2}}, &entry{}, map[any]any{1: []any{"x"}}, [2]int16{1, 2}, []any{few.any}}))
 	f.Add(encode(f, map[string]int{"a": 1}))
+	f.Add(encode(f, &struct { // packed
+		wide []int32
+		big  [][1 << 11]int16
+		gone []point
+	}{make([]int32, 100), make([][1 << 11]int16, 1), points(10)}))
 	f.Add(encode(f, nil))
 	to := reflect.TypeFor[*hostile]()
 	f.Fuzz(func(t *testing.T, b []byte) {
@@ -93,7 +98,7 @@ func allocated() uint64 {
 func TestDecodeMutations(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	whole := encode(t, map[string]any{"a": []any{1, map[string]any{"b": abi.Arg{Name: "k"}}}, "c": &abi.Arg{}})
-	full := encode(t, &hostile{all: full(), iface: map[any]any{1: "x"}})
+	full := encode(t, &hostile{all: full(), iface: map[any]any{1: "x"}, wide: make([]int64, 40)})
 	for range 5_000 {
 		b := bytes.Clone([][]byte{whole, full}[r.IntN(2)])
 		for range 1 + r.IntN(3) {

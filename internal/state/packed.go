@@ -48,22 +48,11 @@ func (s *shape) measure() int {
 	return -1
 }
 
-// gapless reports whether the memory of a value is what it is packed.
+// gapless reports whether the memory of a value is what it is packed. Fields lie in their order, so that without gaps the lengths are
+// the same.
 func (s *shape) gapless() bool {
-	if n := s.packedSize(); n == 0 || uintptr(n) != s.typ.Size() {
-		return false
-	}
-	if s.kind == reflect.Array {
-		return s.elem.gapless()
-	}
-	at := uintptr(0)
-	for _, f := range s.fields {
-		if f.offset != at || !f.shape.gapless() {
-			return false
-		}
-		at += f.shape.typ.Size()
-	}
-	return true
+	n := s.packedSize()
+	return n > 0 && uintptr(n) == s.typ.Size()
 }
 
 // sequence writes n elements of a slice or array that begin at p.
@@ -135,7 +124,7 @@ func (o *op) copies() bool {
 		}
 		at := 0
 		for i, f := range o.fields {
-			if f.index != i || f.dst != uintptr(at) || !f.op.copies() {
+			if f.index != i || !f.op.copies() {
 				return false
 			}
 			at += f.op.from.packedSize()

@@ -82,6 +82,15 @@ func TestPacked(t *testing.T) {
 			t.Fatalf("point %d is %v and %v, want %v", i, other.points[i], *behind.points[i], p)
 		}
 	}
+	type pair struct{ a, b int32 }
+	swapped, err := decodeAs[[]struct{ b, a int32 }](encode(t, []pair{63: {1, 2}}))
+	if err != nil || swapped[63].a != 1 || swapped[63].b != 2 {
+		t.Errorf("%v: swapped fields are %v", err, swapped)
+	}
+	more, err := decodeAs[[]struct{ a, c, b int32 }](encode(t, []pair{63: {1, 2}}))
+	if err != nil || more[63].a != 1 || more[63].b != 2 || more[63].c != 0 {
+		t.Errorf("%v: with a field between them they are %v", err, more)
+	}
 	if none, err := decodeAs[struct{ after string }](b); err != nil || none.after != "x" {
 		t.Errorf("without the points: %v, %q", err, none.after)
 	}
