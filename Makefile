@@ -98,7 +98,7 @@ long: ## run what make test shortens or skips, and no other target runs
 	$(GO) test -trimpath -timeout 30m ./generations ./internal/build ./internal/state ./scripts/keep
 	$(GO) test -trimpath -timeout 30m -run TestKeep ./native
 	$(GO) test -trimpath -timeout 30m -run 'TestSweep|TestModel|Faults' . ./internal/server/supervisor
-	$(INTEGRATION) -run 'TestContractChanged|TestContractState|TestThinProgram'
+	$(INTEGRATION) -run 'TestContractChanged|TestContractState|TestThinProgram|TestIdle'
 	$(GO) test -trimpath -short -count=1 -timeout 30m ./integration -args -full
 
 fuzz: ## fuzz each parser for FUZZTIME (30s)
