@@ -81,7 +81,7 @@ func (s *scenario) open(interval time.Duration) {
 		s.must(os.Symlink(real, link))
 	}
 	o := sohost.Options{Store: link, Keep: s.keep, CheckpointInterval: interval, Emit: s.note, DrainTimeout: 5 * time.Second,
-		OpenTimeout: time.Minute, Settle: time.Millisecond,
+		OpenTimeout: 5 * time.Second, Settle: time.Millisecond,
 		Logger: slog.New(&logHandler{slog.NewTextHandler(os.Stdout, &slog.HandlerOptions{Level: slog.LevelDebug}), s})}
 	s.mu.Lock()
 	s.skipped = map[string]int{}
