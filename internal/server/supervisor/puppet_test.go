@@ -9,6 +9,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"runtime/debug"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -82,8 +83,16 @@ func bePuppet() {
 
 	var deaf atomic.Bool
 	var reply atomic.Pointer[command]
+	told := make(chan struct{}) // closed with the first reply
+	reached := sync.OnceFunc(func() { close(told) })
 	queue := conns.NewQueue(&net.UnixAddr{Name: "control"})
 	go http.Serve(queue, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if first.Start.Takes { // once the giver has given, it may be asked before it has read the test's command
+			select {
+			case <-told:
+			case <-r.Context().Done():
+			}
+		}
 		if c := reply.Load(); c != nil {
 			w.WriteHeader(c.Status)
 			io.WriteString(w, c.Body)
@@ -158,6 +167,7 @@ func bePuppet() {
 			}
 			if c.Status != 0 {
 				reply.Store(&c)
+				reached()
 			}
 			if c.Say != nil {
 				link.Send(c.Say)
