@@ -68,7 +68,7 @@ var importRules = []importRule{
 	{"internal/checkpoint", "abi generations internal/state", "it keeps files and calls no plugin"},
 	{"internal/blame", "generations native internal/crash internal/inflight", "it decides on facts and runs no plugin"},
 	{"internal/triggers", "abi generations github.com/netresearch/go-cron", "it calls plugins through a function and knows no HTTP but its handlers"},
-	{"internal/dryrun", "abi generations internal/adapter internal/cache internal/instance internal/lineprotocol internal/self internal/state internal/triggers internal/wall golang.org/x/sys",
+	{"internal/dryrun", "abi generations internal/adapter internal/cache internal/checkpoint internal/instance internal/lineprotocol internal/self internal/state internal/triggers internal/wall golang.org/x/sys",
 		"it calls a plugin in a process of its own and knows no Host"},
 	{"internal/ledger", "generations", "it knows what is current on disk and runs no plugin"},
 

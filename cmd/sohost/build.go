@@ -3,10 +3,8 @@ package main
 import (
 	"os/signal"
 	"runtime"
-	"strings"
 	"syscall"
 
-	"github.com/sohost/sohost/internal/adapters"
 	"github.com/sohost/sohost/internal/build"
 	"github.com/spf13/cobra"
 )
@@ -41,7 +39,7 @@ Packages that the server names as its contracts, and what these import, are the 
 	f := cmd.Flags()
 	output := f.StringP("output", "o", "", "`file` to write, or a directory if it ends in a slash (default build/plugins/NAME.so)")
 	jobs := f.IntP("jobs", "j", runtime.NumCPU(), "`number` of plugins to build at once")
-	f.StringVar(&opts.API, "api", "", "the plugin `API` that the package is written for: "+strings.Join(adapters.Names(), ", ")+" (default: from its exported variables)")
+	apiFlag(cmd, &opts.API)
 	f.StringVar(&opts.Host, "host", "", "`executable` of the server that will load the images (default: this one)")
 	f.StringSliceVar(&opts.Fresh, "fresh", nil, "`patterns` of more packages that are new in every generation")
 	f.StringSliceVar(&opts.NotFresh, "not-fresh", nil, "`patterns` of packages that generations have in common while they are the same")

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/sohost/sohost/internal/adapters"
+	"github.com/spf13/cobra"
 )
 
 // asAPI is the name of a plugin API.
@@ -23,6 +24,13 @@ func asAPI(to *string) value {
 		}
 	}
 	return v
+}
+
+// apiFlag adds the flag that names the API of a package.
+func apiFlag(cmd *cobra.Command, to *string) {
+	cmd.Flags().StringVar(to, "api", "", "the plugin `API` that the package is written for: "+strings.Join(adapters.Names(), ", ")+
+		" (default: from its exported variables)")
+	cmd.RegisterFlagCompletionFunc("api", cobra.FixedCompletions(adapters.Names(), cobra.ShellCompDirectiveNoFileComp))
 }
 
 // apiNames lists the APIs for a reader.

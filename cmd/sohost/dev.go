@@ -8,11 +8,9 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
-	"strings"
 	"syscall"
 
 	"github.com/sohost/sohost"
-	"github.com/sohost/sohost/internal/adapters"
 	"github.com/sohost/sohost/internal/build"
 	"github.com/sohost/sohost/internal/server/control"
 	"github.com/spf13/cobra"
@@ -35,7 +33,7 @@ Run it next to "sohost run", in the same directory or with the same --control.`,
 	var o build.Options
 	f := cmd.Flags()
 	f.StringVarP(&o.Output, "output", "o", "", "image `file` to write (default: the one that the server loads the plugin from)")
-	f.StringVar(&o.API, "api", "", "the plugin `API` that the package is written for: "+strings.Join(adapters.Names(), ", ")+" (default: from its exported variables)")
+	apiFlag(cmd, &o.API)
 	f.StringVar(&o.Host, "host", "", "`executable` of the server (default: this one)")
 	name := f.String("name", "", "`name` of the plugin in the server (default: from --output, or else from the package)")
 	verbose := f.BoolP("verbose", "v", false, "print how long each phase took, from the save until the new code serves")

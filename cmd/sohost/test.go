@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -28,6 +29,8 @@ type testOptions struct {
 	state       string   // a file
 	answers     []string // files
 	expect      string   // a file
+	expected    []byte   // what is in it
+	api         string   // of a package
 	server      bool
 }
 
@@ -67,6 +70,7 @@ configuration, in a process that the server starts.`,
 	f.StringVar(&o.order.Database, "database", "", "`name` of the database that rows are written to (default test)")
 	f.StringArrayVar(&o.answers, "query-answer", nil, "`file` of line protocol that the next query gets; may be repeated. Further queries are refused")
 	f.StringVar(&o.expect, "expect", "", "compare the emitted rows with this `file` of line protocol")
+	apiFlag(cmd, &o.api)
 	f.DurationVar(&o.order.Timeout, "timeout", 10*time.Second, "limit for each call of the plugin's code")
 	f.BoolVar(&o.server, "server", false, "call a plugin of a running server, in a process that this starts")
 	server, asJSON := connect(cmd), jsonFlag(cmd)
@@ -99,6 +103,9 @@ func (o *testOptions) read(cmd *cobra.Command) (err error) {
 	if len(o.steps.all) == 0 {
 		return seeHelp(cmd, errors.New("nothing to call the plugin with: want --write, --schedule or --request"))
 	}
+	if o.server && o.order.Plugin != "" {
+		return seeHelp(cmd, errors.New("with --server the plugin has the name that it has there: leave out --name"))
+	}
 	if o.order.Steps, err = o.steps.read(in); err != nil {
 		return err
 	}
@@ -107,7 +114,7 @@ func (o *testOptions) read(cmd *cobra.Command) (err error) {
 			return err
 		}
 		if what := foreign(o.order.State[:min(len(o.order.State), 16)]); what != "" || len(o.order.State) == 0 {
-			return fmt.Errorf("--state %s is %s, and no state of a plugin; those are in a store's folder state", o.state, orElse(what, "empty"))
+			return fmt.Errorf("--state %s is %s, and no state of a plugin; those are in a store's folder state", o.state, cmp.Or(what, "empty"))
 		}
 	}
 	for _, file := range o.answers {
@@ -116,6 +123,11 @@ func (o *testOptions) read(cmd *cobra.Command) (err error) {
 			return err
 		}
 		o.order.Answers = append(o.order.Answers, text)
+	}
+	if o.expect != "" {
+		if o.expected, err = in.read("--expect", o.expect); err != nil {
+			return err
+		}
 	}
 	for _, spec := range orDefaultSpecs(o.specs, o.onError != "" || len(o.triggerArgs) > 0) {
 		t := sohost.Trigger{Spec: spec, Args: o.triggerArgs, OnError: sohost.TriggerPolicy(o.onError)}
@@ -130,13 +142,6 @@ func orDefaultSpecs(specs []string, changed bool) []string {
 		return append(specs[:len(specs):len(specs)], "write:*", "every:1m")
 	}
 	return specs
-}
-
-func orElse(text, other string) string {
-	if text == "" {
-		return other
-	}
-	return text
 }
 
 // run calls the plugin, here or by the server.
@@ -166,7 +171,7 @@ func (o *testOptions) run(ctx context.Context, cmd *cobra.Command, what string, 
 		}
 		defer os.RemoveAll(dir)
 		o.order.Image = filepath.Join(dir, o.order.Plugin+".so")
-		if err := buildForTest(ctx, cmd, what, o.order.Image); err != nil {
+		if err := o.build(ctx, cmd, what); err != nil {
 			return dryrun.Result{}, err
 		}
 	}
@@ -177,12 +182,12 @@ func (o *testOptions) run(ctx context.Context, cmd *cobra.Command, what string, 
 	return r, err
 }
 
-// buildForTest builds a package to a file.
-func buildForTest(ctx context.Context, cmd *cobra.Command, pkg, file string) error {
+// build builds a package to the order's image.
+func (o *testOptions) build(ctx context.Context, cmd *cobra.Command, pkg string) error {
 	progress := newProgress(cmd.ErrOrStderr(), "building")
 	defer progress.stop()
 	done := progress.begin(imageName(pkg))
-	_, err := build.Build(ctx, build.Options{Package: pkg, Output: file, Log: progress})
+	_, err := build.Build(ctx, build.Options{Package: pkg, API: o.api, Output: o.order.Image, Log: progress})
 	done()
 	if ce := (*build.CompileError)(nil); errors.As(err, &ce) {
 		fmt.Fprintln(cmd.ErrOrStderr(), complaints(ce))

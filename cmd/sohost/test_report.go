@@ -29,11 +29,7 @@ type tested struct {
 func (o *testOptions) report(cmd *cobra.Command, r dryrun.Result, asJSON bool) error {
 	t := tested{Result: r}
 	if o.expect != "" {
-		want, err := (&inputs{stdin: cmd.InOrStdin()}).read("--expect", o.expect)
-		if err != nil {
-			return err
-		}
-		t.Difference = string(diff.Diff(o.expect, sortedLines(string(want)), "emitted", sortedLines(r.Rows())))
+		t.Difference = string(diff.Diff(o.expect, sortedLines(string(o.expected)), "emitted", sortedLines(r.Rows())))
 		t.OK = t.OK && t.Difference == ""
 	}
 	var err error
@@ -123,6 +119,9 @@ func (p *testPrinter) print(t tested) error {
 	p.block("", "printed", t.Printed)
 	if len(t.Tried) > 0 {
 		p.block(red, "the dry run did not let it", strings.Join(t.Tried, "\n"))
+	}
+	if len(t.Lacking) > 0 {
+		p.block(red, "the plugin could reach what is outside of the dry run, as this machine lacks", strings.Join(t.Lacking, "\n"))
 	}
 	p.difference("the emitted rows are not the expected ones (- expected, + emitted)", t.Difference)
 	return p.err

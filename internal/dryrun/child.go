@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/sohost/sohost/abi"
+	"github.com/sohost/sohost/internal/checkpoint"
 	"github.com/sohost/sohost/internal/instance"
 	"github.com/sohost/sohost/internal/state"
 	"github.com/sohost/sohost/internal/wall"
@@ -178,12 +179,17 @@ func (c *child) restore(ctx context.Context, in *instance.Instance) error {
 	if err := in.Uncheckpointable(); err != nil {
 		return err
 	}
-	_, err := in.AcceptStream(ctx, bytes.NewReader(c.Order.State), state.Options{MaxBytes: maxState})
+	stream, _, err := checkpoint.Split(bytes.NewReader(c.Order.State), int64(len(c.Order.State)))
+	if err == nil {
+		_, err = in.AcceptStream(ctx, stream, state.Options{MaxBytes: maxState})
+	}
 	return err
 }
 
-// maxState bounds the memory of a state, in bytes.
-const maxState = 256 << 20
+const (
+	maxState     = 256 << 20 // bounds the memory of a state, in bytes
+	maxToldState = 4 << 20   // and how much of it is told: two of them leave room for all else
+)
 
 // tellState tells the state of an instance that isn't started.
 func (c *child) tellState(in *instance.Instance, after bool) {
@@ -201,8 +207,13 @@ func (c *child) tellState(in *instance.Instance, after bool) {
 			err = instance.Encode(&b, exported, maxState)
 		}
 	}
-	if s.Bytes = b.Bytes(); err != nil {
-		s.Bytes, s.Why = nil, err.Error()
+	switch {
+	case err != nil:
+		s.Why = err.Error()
+	case b.Len() > maxToldState:
+		s.Why = fmt.Sprintf("it takes %d bytes, and up to %d are shown", b.Len(), maxToldState)
+	default:
+		s.Bytes = b.Bytes()
 	}
 	c.tell(event{State: &s})
 	if err != nil && after {

@@ -100,11 +100,14 @@ func (c *collector) did() *Did {
 
 // died notes how the child has ended in the middle of what it did.
 func (c *collector) died(how string) {
+	if c.Cut { // its end was not heard among what was dropped
+		return
+	}
 	if c.phase == Call && len(c.Steps) > 0 && c.Steps[len(c.Steps)-1].Took == 0 {
 		c.Steps[len(c.Steps)-1].Error = how
 		return
 	}
-	if c.Failed == nil && !c.Cut {
+	if c.Failed == nil {
 		c.Failed = &Failed{Phase: c.phase, Error: how}
 	}
 }

@@ -158,11 +158,13 @@ func TestCollector(t *testing.T) {
 		t.Errorf("got %+v", r)
 	}
 	c = newCollector(o)
+	c.Write([]byte(`{"phase":"call"}` + "\n"))
 	for range maxTold>>20 + 1 {
 		c.Write(make([]byte, 1<<20))
 	}
-	if r := c.finish(); r.OK || !r.Cut || !strings.Contains(r.Failed.Error, "give it less to do") || c.line.Len() > 0 {
-		t.Errorf("got %+v", r.Failed)
+	c.died("it has ended its process, with exit status 0")
+	if r := c.finish(); r.OK || !r.Cut || !strings.Contains(r.Failed.Error, "give it less to do") || r.Steps[0].Error != "" || c.line.Len() > 0 {
+		t.Errorf("got %+v, %+v", r.Failed, r.Steps)
 	}
 }
 

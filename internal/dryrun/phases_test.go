@@ -4,12 +4,17 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"io"
+	"log/slog"
 	"net/http"
+	"os"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/sohost/sohost/abi"
+	"github.com/sohost/sohost/generations"
+	"github.com/sohost/sohost/internal/checkpoint"
 	"github.com/sohost/sohost/internal/instance"
 )
 
@@ -61,6 +66,29 @@ func tryTally(t *testing.T, o Order, y *tally) Result {
 	return collected.finish()
 }
 
+// written returns a checkpoint as the store has it, with the position of a trigger.
+func written(t *testing.T, n int) []byte {
+	t.Helper()
+	dir := t.TempDir()
+	lock, err := generations.AcquireLock(t.Context(), dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer lock.Close()
+	folder := lock.Folder(dir, "state")
+	d := checkpoint.New(folder, slog.New(slog.DiscardHandler))
+	s := abi.State{Schema: "tally", Version: 1, Value: n}
+	encode := func(w io.Writer) error { return instance.Encode(w, s, maxState) }
+	if _, err := d.Write("tally", s, checkpoint.Positions{"write-cpu": 7}, encode, nil); err != nil {
+		t.Fatal(err)
+	}
+	b, err := os.ReadFile(folder.Path("tally.cbor"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
 // TestState begins with a checkpoint, and tells the state before the first call and after the last.
 func TestState(t *testing.T) {
 	var checkpoint bytes.Buffer
@@ -71,6 +99,10 @@ func TestState(t *testing.T) {
 	r := tryTally(t, o, &tally{})
 	if s := r.State; s == nil || string(s.Before) != `{"state":41}` || string(s.After) != `{"state":43}` || s.Why != "" {
 		t.Errorf("got the state %+v", s)
+	}
+	o.State = written(t, 41)
+	if s := tryTally(t, o, &tally{}).State; s == nil || string(s.Before) != `{"state":41}` {
+		t.Errorf("of a checkpoint with positions got the state %+v", s)
 	}
 	if s := r.Steps[0]; s.Error != "" || s.Tasks != 1 || len(s.Asked) != 1 || s.Asked[0].Rows != 1 || s.Asked[0].Refused {
 		t.Errorf("got %+v", s)

@@ -30,6 +30,9 @@ type Result struct {
 	Printed string   `json:"printed,omitempty"`
 	Tried   []string `json:"tried,omitempty"`
 
+	// Lacking says what this machine lacks to keep the plugin from writing, connecting and signalling. Nil if nothing.
+	Lacking []string `json:"lacking,omitempty"`
+
 	// Cut is set if the plugin did more than a result holds; then the rest is missing.
 	Cut bool `json:"cut,omitempty"`
 }

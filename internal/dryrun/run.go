@@ -55,7 +55,8 @@ func Run(ctx context.Context, o Order) (Result, error) {
 	if ctx.Err() != nil {
 		return Result{}, context.Cause(ctx)
 	}
-	c.Printed, c.Tried = printed.String(), out.Tried
+	c.Printed, c.Tried = printed.b.String(), out.Tried
+	c.Lacking = lacking(out.Layers)
 	if !c.ended {
 		c.died(ended(out, err))
 	}
@@ -104,6 +105,20 @@ func ended(out wall.Outcome, err error) string {
 	return fmt.Sprintf("it has ended its process: %v; in a server that would end the worker", out.Status)
 }
 
+// lacking names the layers of the wall that aren't in force, with the reasons, if the child could do what only they prevent. What the filter
+// of system calls is there for, it does alone.
+func lacking(layers []wall.Layer) (missing []string) {
+	for _, l := range layers {
+		if l.Name == wall.Calls && l.InForce {
+			return nil
+		}
+		if !l.InForce {
+			missing = append(missing, fmt.Sprintf("%s: %s; %s", l.Name, l.Why, l.Remedy))
+		}
+	}
+	return missing
+}
+
 // maxStateJSON bounds what a state's JSON may take, in bytes.
 const maxStateJSON = 4 << 20
 
@@ -143,13 +158,13 @@ func stateJSON(s *takenState) (json.RawMessage, string) {
 	return bytes.TrimSpace(b.Bytes()), ""
 }
 
-// beginning keeps the beginning of what is written to it.
-type beginning struct{ bytes.Buffer }
+// beginning keeps the beginning of what is written to it. The buffer isn't embedded: its ReadFrom would take all there is.
+type beginning struct{ b bytes.Buffer }
 
 // maxPrinted is how much of a child's output is kept, in bytes.
 const maxPrinted = 16 << 10
 
 func (b *beginning) Write(p []byte) (int, error) {
-	b.Buffer.Write(p[:min(len(p), max(0, maxPrinted-b.Len()))])
+	b.b.Write(p[:min(len(p), maxPrinted-b.b.Len())])
 	return len(p), nil
 }
