@@ -1,8 +1,11 @@
 package checkpoint
 
 import (
+	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"io"
 	"io/fs"
 	"log/slog"
@@ -204,6 +207,28 @@ func TestVersions(t *testing.T) {
 	if _, _, err := d.restore(3); !errors.Is(err, errVersion) || !strings.Contains(err.Error(), d.folder.Path("p.cbor;")) &&
 		!strings.Contains(err.Error(), d.folder.Path("p.cbor:")) {
 		t.Errorf("a version that never was: %v", err)
+	}
+}
+
+// TestNewerFormat restores what a newer program has written in a format of its own, as after a crash in that program's probation. The
+// checkpoint stays, and the one before, which lacks what came since, isn't taken instead.
+func TestNewerFormat(t *testing.T) {
+	d := newDir(t)
+	d.write(1, "older")
+	d.write(1, "newer")
+	file := d.folder.Path("p.cbor")
+	b, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b[bytes.Index(b, []byte("sohost state"))+len("sohost state")]++ // the format
+	copy(b[len(b)-4:], binary.BigEndian.AppendUint32(nil, crc32.Checksum(b[:len(b)-5], crc32.MakeTable(crc32.Castagnoli))))
+	if err := os.WriteFile(file, b, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	files := d.files()
+	if _, r, err := d.restore(1); !errors.Is(err, state.ErrRefused) || r.From != None || d.files() != files {
+		t.Errorf("restored from %d: %v; %s", r.From, err, d.files())
 	}
 }
 

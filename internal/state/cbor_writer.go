@@ -1,6 +1,7 @@
 package state
 
 import (
+	"fmt"
 	"hash/crc32"
 	"io"
 	"math"
@@ -31,7 +32,8 @@ const (
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// writer writes CBOR piece by piece. The first error of the underlying writer is kept, and sum returns it.
+// writer writes CBOR piece by piece. The first error, of the underlying writer or of whoever writes, is kept, and sum returns it. After it
+// nothing is written.
 type writer struct {
 	w   io.Writer
 	buf []byte // what isn't written yet; its capacity is bufferSize
@@ -59,7 +61,9 @@ func (w *writer) through(p []byte) {
 		return
 	}
 	w.crc = crc32.Update(w.crc, castagnoli, p)
-	_, w.err = w.w.Write(p)
+	if _, err := w.w.Write(p); err != nil {
+		w.err = fmt.Errorf("write state: %w", err)
+	}
 }
 
 // room makes room for n bytes, which are not more than bufferSize.

@@ -65,8 +65,8 @@ type liveKey struct {
 
 // Decode reads what Encode wrote, up to the end of r, into a value of type to, by the rules of a conversion. If to is nil,
 // the value gets the type that the stream was written from, which must be one that interfaces may hold. On error there is
-// no value: ErrCorrupt means that the stream is damaged, ErrRefused that it doesn't fit the type, ErrLimit that it is too
-// large. Decode blocks until r has delivered the stream.
+// no value: ErrCorrupt means that the stream is damaged, ErrRefused that it doesn't fit the type or is in the format of a newer
+// program, ErrLimit that it is too large. Decode blocks until r has delivered the stream.
 func Decode(r io.Reader, to reflect.Type, o DecodeOptions) (abi.State, Report, error) {
 	s, _, report, err := DecodePart(r, to, o)
 	return s, report, err
@@ -82,11 +82,8 @@ func DecodePart(r io.Reader, to reflect.Type, o DecodeOptions) (abi.State, Part,
 		depths: map[*shape]int{},
 	}
 	s, report := d.state(to), Report{Way: ByConversion}
-	if d.err != nil {
-		if d.root != nil && errors.Is(d.err, ErrRefused) && !d.intact() {
-			d.err = fmt.Errorf("%w: %v", ErrCorrupt, d.err) // the refused value is damage: it was never written like this
-		}
-		return abi.State{}, Part{}, report, d.err
+	if err := d.verdict(); err != nil {
+		return abi.State{}, Part{}, report, err
 	}
 	part := Whole(s.Value)
 	if d.root != nil {
@@ -98,8 +95,17 @@ func DecodePart(r io.Reader, to reflect.Type, o DecodeOptions) (abi.State, Part,
 	return s, part, report, nil
 }
 
+// verdict returns the error. A value or a format that is refused must come from a whole stream: in another one it is damage, and was never
+// written like this.
+func (d *decoder) verdict() error {
+	if (d.root != nil || d.format > format) && errors.Is(d.err, ErrRefused) && !d.intact() {
+		return fmt.Errorf("%w: %v", ErrCorrupt, d.err)
+	}
+	return d.err
+}
+
 // ReadHeader reads the beginning of what Encode wrote. The result has Schema and Version but no Value. The error is
-// ErrCorrupt if the stream is damaged.
+// ErrCorrupt if the stream is damaged, and ErrRefused if it says that it is in the format of a newer program.
 func ReadHeader(r io.Reader) (abi.State, error) {
 	d := &decoder{reader: reader{r: r, buf: make([]byte, 64<<10), left: 64 << 10, memory: 64 << 10}}
 	s := d.header()
@@ -135,8 +141,12 @@ func (d *decoder) header() (s abi.State) {
 	if m := d.str(); d.err == nil && string(m) != magic {
 		d.corrupt("not a state")
 	}
-	if d.format = d.uint(); d.err == nil && (d.format < firstFormat || d.format > format) {
-		d.corrupt("format %d, want %d at most", d.format, format)
+	switch d.format = d.uint(); {
+	case d.err != nil:
+	case d.format < firstFormat:
+		d.corrupt("format %d", d.format)
+	case d.format > format:
+		d.refuse(nil, Reason{root, fmt.Sprintf("is in format %d, which a newer program has written: this one reads formats up to %d", d.format, format)})
 	}
 	s.Schema = string(d.str())
 	s.Version = int(d.int())

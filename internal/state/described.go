@@ -3,6 +3,7 @@ package state
 import (
 	"bytes"
 	"fmt"
+	"math"
 	"reflect"
 )
 
@@ -13,7 +14,7 @@ func Describe(t reflect.Type) []byte {
 		return nil
 	}
 	var b bytes.Buffer
-	e := &encoder{writer: newWriter(&b), shaper: shaper{}, numbers: map[*shape]int{}}
+	e := &encoder{writer: newWriter(&b), shaper: shaper{}, numbers: map[*shape]int{}, memory: math.MaxInt64}
 	e.describe(e.shaper.of(t))
 	e.sum() // a buffer takes everything
 	return b.Bytes()

@@ -1,7 +1,6 @@
 package state
 
 import (
-	"fmt"
 	"io"
 	"reflect"
 	"runtime"
@@ -53,7 +52,6 @@ type encoder struct {
 	extents extents
 	touched byte // so that what touch reads is read
 	depth   int
-	err     error
 }
 
 // Encode is EncodeWithin the limits that Decode has by default.
@@ -101,20 +99,14 @@ func (e *encoder) encode(w io.Writer, s abi.State) error {
 		e.head(majorArray, 0)
 	}
 	if err := e.sum(); err != nil {
-		return fmt.Errorf("write state: %w", err)
+		return err
 	}
 	e.one(majorArray<<5 | indefinite)
 	if t != nil {
 		e.values(s.Value)
 	}
 	e.one(majorSimple<<5 | indefinite)
-	if e.err != nil {
-		return e.err
-	}
-	if err := e.sum(); err != nil {
-		return fmt.Errorf("write state: %w", err)
-	}
-	return nil
+	return e.sum()
 }
 
 func (e *encoder) values(value any) {
@@ -123,6 +115,9 @@ func (e *encoder) values(value any) {
 	e.inline(e.root, box(reflect.ValueOf(value)))
 	for o, ok := e.queue.pop(); ok && e.err == nil; o, ok = e.queue.pop() {
 		e.content(o)
+	}
+	if e.err != nil {
+		return
 	}
 	if inner, outer, ok := e.extents.clash(new(clock)); ok {
 		e.fail(inner.(*shape), "refers to memory that %s refers to as well, wholly or in part", e.pathOf(outer.(*shape)))
@@ -234,7 +229,7 @@ func (e *encoder) content(o pending) {
 		e.inline(s.elem, o.p)
 	case s.kind == reflect.Map:
 		e.head(majorMap, uint64(o.n))
-		if e.entries(s, o.p) != o.n && e.err == nil { // no reader would take it
+		if e.entries(s, o.p, o.n) != o.n && e.err == nil { // no reader would take it
 			e.fail(s, "it was changed while it was written")
 		}
 	case s.elem.kind == reflect.Uint8:

@@ -234,8 +234,7 @@ func TestForgedHeaders(t *testing.T) {
 		"tag 55798":                 write(raw(majorTag<<5|25), raw(0xd9), raw(0xf6)),
 		"7 values instead of 8":     write(raw(majorTag<<5|25), raw(0xd9), raw(0xf7), array(7)),
 		"not a state":               write(raw(majorTag<<5|25), raw(0xd9), raw(0xf7), array(8), "other"),
-		"format 4, want 3":          write(raw(majorTag<<5|25), raw(0xd9), raw(0xf7), array(8), magic, 4),
-		"format 0, want 3":          write(raw(majorTag<<5|25), raw(0xd9), raw(0xf7), array(8), magic, 0),
+		"format 0":                  write(raw(majorTag<<5|25), raw(0xd9), raw(0xf7), array(8), magic, 0),
 		"not a string":              write(raw(majorTag<<5|25), raw(0xd9), raw(0xf7), array(8), magic, format, 1),
 		"not a 64-bit integer":      write(raw(majorTag<<5|25), raw(0xd9), raw(0xf7), array(8), magic, format, "", "x"),
 		"the stream ends too early": write(raw(majorTag<<5|25), raw(0xd9)),
@@ -243,6 +242,29 @@ func TestForgedHeaders(t *testing.T) {
 		if _, err := ReadHeader(bytes.NewReader(b)); !errors.Is(err, ErrCorrupt) || !strings.Contains(err.Error(), about) {
 			t.Errorf("got %v, want ErrCorrupt with %q", err, about)
 		}
+	}
+}
+
+// TestNewerFormat reads a stream of a newer program. That is no damage, of which there would be no more to keep, unless it is cut off or
+// altered.
+func TestNewerFormat(t *testing.T) {
+	b := encode(t, "text")
+	at := bytes.Index(b, []byte(magic)) + len(magic)
+	b[at]++
+	newer := mended(b)
+	for name, c := range map[string]struct {
+		stream []byte
+		want   error
+	}{"whole": {newer, ErrRefused}, "another checksum": {b, ErrCorrupt}, "cut off": {newer[:len(newer)-1], ErrCorrupt}} {
+		if _, _, err := Decode(bytes.NewReader(c.stream), reflect.TypeFor[string](), DecodeOptions{}); !errors.Is(err, c.want) {
+			t.Errorf("%s: %v", name, err)
+		}
+		if _, err := ReadTree(bytes.NewReader(c.stream), DecodeOptions{}); !errors.Is(err, c.want) {
+			t.Errorf("%s, as a tree: %v", name, err)
+		}
+	}
+	if _, err := ReadHeader(bytes.NewReader(newer)); !errors.Is(err, ErrRefused) || !strings.Contains(err.Error(), "format 4") {
+		t.Errorf("its header: %v", err)
 	}
 }
 

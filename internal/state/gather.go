@@ -10,13 +10,15 @@ import (
 // processor has many under way at once.
 
 const (
+	leastGathered = 8 // fewer entries aren't worth the slices
 	mostGathered  = 64
 	gatheredBytes = 16 << 10 // of keys and elements
 )
 
-// gathered is like entries for a Go map, but visit gets many entries at a time: n keys and n elements, one after the other.
-func (s *shape) gathered(p unsafe.Pointer, visit func(keys, elems unsafe.Pointer, n int) bool) {
-	room := min(max(gatheredBytes/int(s.key.typ.Size()+s.elem.typ.Size()+1), 1), mostGathered)
+// gathered is like entries for a Go map of about so many entries, but visit gets many entries at a time: n keys and n elements, one
+// after the other.
+func (s *shape) gathered(p unsafe.Pointer, entries int, visit func(keys, elems unsafe.Pointer, n int) bool) {
+	room := min(max(gatheredBytes/int(s.key.typ.Size()+s.elem.typ.Size()+1), 1), mostGathered, max(entries, 1))
 	keys, elems := reflect.MakeSlice(reflect.SliceOf(s.key.typ), room, room), reflect.MakeSlice(reflect.SliceOf(s.elem.typ), room, room)
 	it := reflect.NewAt(s.typ, unsafe.Pointer(&p)).Elem().MapRange()
 	for more := true; more; {
@@ -34,9 +36,9 @@ func (s *shape) gathered(p unsafe.Pointer, visit func(keys, elems unsafe.Pointer
 	}
 }
 
-// entries writes the entries of a map, and returns how many it has written.
-func (e *encoder) entries(s *shape, p unsafe.Pointer) (written int) {
-	if s.kept { // its own code calls for each entry
+// entries writes the entries of a map that had n, and returns how many it has written.
+func (e *encoder) entries(s *shape, p unsafe.Pointer, n int) (written int) {
+	if s.kept || n < leastGathered { // a keep.Map's own code calls for each entry
 		s.entries(p, func(key, elem unsafe.Pointer) bool {
 			e.inline(s.key, key)
 			e.inline(s.elem, elem)
@@ -46,7 +48,7 @@ func (e *encoder) entries(s *shape, p unsafe.Pointer) (written int) {
 		return written
 	}
 	inKeys, inElems := s.key.texts(0, nil), s.elem.texts(0, nil)
-	s.gathered(p, func(keys, elems unsafe.Pointer, n int) bool {
+	s.gathered(p, n, func(keys, elems unsafe.Pointer, n int) bool {
 		e.touch(inKeys, keys, s.key.typ.Size(), n)
 		e.touch(inElems, elems, s.elem.typ.Size(), n)
 		for i := range uintptr(n) {

@@ -63,7 +63,7 @@ func (e *encoder) sequence(elem *shape, p unsafe.Pointer, n int) {
 		return
 	}
 	e.head(majorArray, uint64(n))
-	for i := range uintptr(n) {
+	for i := uintptr(0); i < uintptr(n) && e.err == nil; i++ {
 		e.inline(elem, unsafe.Add(p, i*size))
 	}
 }

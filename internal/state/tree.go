@@ -47,7 +47,8 @@ type treed struct {
 }
 
 // ReadTree reads what Encode wrote, whatever its types are, up to the end of r. The limits are those of Decode: a hostile
-// stream costs no more memory than they allow. The error is ErrCorrupt or ErrLimit.
+// stream costs no more memory than they allow. The error is ErrCorrupt, ErrLimit, or ErrRefused for the
+// format of a newer program.
 func ReadTree(r io.Reader, o DecodeOptions) (*Tree, error) {
 	o = o.withDefaults()
 	d := &treeReader{decoder: decoder{
@@ -72,8 +73,8 @@ func ReadTree(r io.Reader, o DecodeOptions) (*Tree, error) {
 	}
 	d.sum()
 	d.ended()
-	if d.err != nil {
-		return nil, d.err
+	if err := d.verdict(); err != nil {
+		return nil, err
 	}
 	t.objects = d.tree
 	return t, nil
