@@ -2,8 +2,8 @@ package main
 
 import (
 	"crypto/sha256"
+	"encoding/json"
 	"fmt"
-	"path/filepath"
 	"reflect"
 	"strconv"
 	"strings"
@@ -33,8 +33,7 @@ func (r *runFlags) configured() (c supervisor.Configured, err error) {
 	return supervisor.Configured{
 		Start: worker.Start{
 			Options: r.options(), LogFormat: r.logFormat, Verbose: r.verbose, ShutdownTimeout: r.ShutdownTimeout,
-			Writes: written, BacklogDir: filepath.Join(r.Store, "writes"), Sinks: r.Sink, SinkDir: filepath.Join(r.Store, "sinks"),
-			SinksOf: r.sinksOf(), Databases: r.Database,
+			Writes: written, Sinks: r.Sink, SinksOf: r.sinksOf(), Databases: r.Database,
 			Clients: worker.ClientLimits{Header: r.HeaderTimeout, Body: r.BodyTimeout, Idle: r.IdleTimeout},
 		},
 		Settings: settings,
@@ -79,11 +78,19 @@ func flatten(all map[string]string, key string, v reflect.Value) {
 		}
 	case v.Kind() == reflect.Map:
 		for entries := v.MapRange(); entries.Next(); {
-			flatten(all, under(key, entries.Key().String()), entries.Value())
+			at, before := under(key, entries.Key().String()), len(all)
+			flatten(all, at, entries.Value())
+			if entry := entries.Value(); len(all) == before && entry.Kind() != reflect.Struct { // it is there, whatever its value
+				all[at] = inJSON(entry)
+			}
 		}
 	case v.Kind() == reflect.Slice && v.Type().Elem().Kind() == reflect.Struct:
 		for i := range v.Len() {
 			flatten(all, under(key, strconv.Itoa(i)), v.Index(i))
+		}
+	case v.Kind() == reflect.Slice:
+		if v.Len() > 0 {
+			all[key] = inJSON(v)
 		}
 	case !v.IsZero():
 		all[key] = fmt.Sprint(v.Interface())
@@ -91,6 +98,14 @@ func flatten(all map[string]string, key string, v reflect.Value) {
 			all[key] = secret(all[key])
 		}
 	}
+}
+
+func inJSON(v reflect.Value) string {
+	text, err := json.Marshal(v.Interface())
+	if err != nil { // impossible: it comes from a file of texts, numbers and the like
+		return fmt.Sprint(v.Interface())
+	}
+	return string(text)
 }
 
 // secret returns a text that says nothing of a secret, but differs when the secret does.

@@ -20,8 +20,11 @@ type limits struct {
 }
 
 func defaultLimits() limits {
-	return limits{header: 10 * time.Second, body: 10 * time.Second, connections: 64}
+	return limits{header: 10 * time.Second, body: 10 * time.Second, connections: MaxConnections}
 }
+
+// MaxConnections is how many connections a Limited listener accepts at a time.
+const MaxConnections = 64
 
 const (
 	// maxRequest is the size of the largest request, in bytes. Only a deploy of thousands of plugins comes near.
@@ -68,8 +71,8 @@ func readBody(l limits, next http.Handler) http.Handler {
 	})
 }
 
-// Limited returns a listener for a control server, which accepts only so many connections at a time.
-func Limited(l net.Listener) net.Listener { return limitTo(l, defaultLimits().connections) }
+// Limited returns a listener for what answers people and monitoring. The next connection waits until one is closed.
+func Limited(l net.Listener) net.Listener { return limitTo(l, MaxConnections) }
 
 func limitTo(l net.Listener, n int) net.Listener {
 	return &limited{Listener: l, free: make(chan struct{}, n), closed: make(chan struct{})}

@@ -34,27 +34,13 @@ var ofServer = []family{
 	{"sohost_draining_workers", "gauge", "Old workers that finish their requests.", func(s *status, add func(float64, ...string)) {
 		add(float64(len(s.Draining)))
 	}},
-	{"sohost_release", "gauge", "Number of the current release.", func(s *status, add func(float64, ...string)) {
-		add(float64(s.Release))
-	}},
-	{"sohost_confirmed_release", "gauge", "Number of the last release that has passed its probation.", func(s *status, add func(float64, ...string)) {
-		add(float64(s.Confirmed))
-	}},
-	{"sohost_open_images", "gauge", "Images that the worker has open.", func(s *status, add func(float64, ...string)) {
-		add(float64(s.Generations))
-	}},
-	{"sohost_old_images", "gauge", "Open images that no plugin uses any more.", func(s *status, add func(float64, ...string)) {
-		add(float64(s.Left.Generations))
-	}},
-	{"sohost_old_memory_bytes", "gauge", "What these keep resident.", func(s *status, add func(float64, ...string)) {
-		add(float64(s.Left.Memory))
-	}},
-	{"sohost_old_goroutines", "gauge", "Goroutines that run code of these.", func(s *status, add func(float64, ...string)) {
-		add(float64(s.Left.Goroutines))
-	}},
-	{"sohost_quarantined_images", "gauge", "Images that are not loaded because they have ended a worker.", func(s *status, add func(float64, ...string)) {
-		add(float64(len(s.Quarantine)))
-	}},
+	ofWorker("sohost_release", "Number of the current release.", func(s *status) float64 { return float64(s.Release) }),
+	ofWorker("sohost_confirmed_release", "Number of the last release that has passed its probation.", func(s *status) float64 { return float64(s.Confirmed) }),
+	ofWorker("sohost_open_images", "Images that the worker has open.", func(s *status) float64 { return float64(s.Generations) }),
+	ofWorker("sohost_old_images", "Open images that no plugin uses any more.", func(s *status) float64 { return float64(s.Left.Generations) }),
+	ofWorker("sohost_old_memory_bytes", "What these keep resident.", func(s *status) float64 { return float64(s.Left.Memory) }),
+	ofWorker("sohost_old_goroutines", "Goroutines that run code of these.", func(s *status) float64 { return float64(s.Left.Goroutines) }),
+	ofWorker("sohost_quarantined_images", "Images that are not loaded because they have ended a worker.", func(s *status) float64 { return float64(len(s.Quarantine)) }),
 	{"sohost_crash_time_seconds", "gauge", "When the last worker died or hung; absent if none did.", func(s *status, add func(float64, ...string)) {
 		if n := len(s.Crashes); n > 0 {
 			add(at(s.Crashes[n-1].Time))
@@ -69,9 +55,7 @@ var ofServer = []family{
 	{"sohost_handover_failed", "gauge", "Whether the last handover has failed, so that the old worker serves on.", func(s *status, add func(float64, ...string)) {
 		add(truth(s.Failed != nil))
 	}},
-	{"sohost_handover_due", "gauge", "Whether a handover is due and could not be made.", func(s *status, add func(float64, ...string)) {
-		add(truth(s.HandoverDue != nil))
-	}},
+	ofWorker("sohost_handover_due", "Whether a handover is due and could not be made.", func(s *status) float64 { return truth(s.HandoverDue != nil) }),
 	{"sohost_store_fault", "gauge", "Whether the store can't be used, so that nothing can be deployed.", func(s *status, add func(float64, ...string)) {
 		add(truth(s.StoreFault != ""))
 	}},
@@ -84,6 +68,15 @@ var ofServer = []family{
 	{"sohost_config_restart_settings", "gauge", "Settings that have changed and need a restart.", func(s *status, add func(float64, ...string)) {
 		add(float64(len(s.Config.Restart)))
 	}},
+}
+
+// ofWorker returns a family with one sample, which is known while a worker answers.
+func ofWorker(name, help string, of func(s *status) float64) family {
+	return family{name, "gauge", help, func(s *status, add func(float64, ...string)) {
+		if s.Unknown == "" {
+			add(of(s))
+		}
+	}}
 }
 
 func handoverPhases(s *status, add func(float64, ...string)) {

@@ -16,7 +16,7 @@ import (
 // full returns a status in which everything is set, each list with one element.
 func full() (s control.Status) {
 	fill(reflect.ValueOf(&s).Elem(), 0)
-	s.Plugins[0].Name = "a \"b\\\n\xff"
+	s.Plugins[0].Name, s.Unknown = "a \"b\\\n\xff", ""
 	return s
 }
 
@@ -90,6 +90,17 @@ func TestText(t *testing.T) {
 	}
 	if empty := string(Text(control.Status{}, false)); !strings.Contains(empty, "\nsohost_ready 0\n") || strings.Contains(empty, "sohost_plugin_") {
 		t.Errorf("of an empty status:\n%s", empty)
+	}
+	unknown := full()
+	unknown.Unknown, unknown.Plugins, unknown.Sinks = "no worker serves yet", nil, nil
+	text = string(Text(unknown, false))
+	for _, name := range []string{"sohost_release ", "sohost_quarantined_images ", "sohost_handover_due "} {
+		if strings.Contains(text, "\n"+name) {
+			t.Errorf("%s is told of a worker that says nothing", name)
+		}
+	}
+	if !strings.Contains(text, "\nsohost_store_fault 1\n") {
+		t.Errorf("what the supervisor knows is left out:\n%s", text)
 	}
 }
 

@@ -45,20 +45,20 @@ func (c *pace) saw(busy bool) {
 
 // untilBeat returns the time until the next beat. If a worker is alone, there may be fewer than usual.
 func (s *Supervisor) untilBeat() time.Duration {
-	var watchdog time.Duration
-	if s.opts.Notifier != nil {
-		watchdog, _ = s.opts.Notifier.WatchdogInterval()
-	}
+	watchdog, _ := s.opts.Notifier.WatchdogInterval()
 	return s.pace.next(s.limits.beat, s.opts.HangTimeout, watchdog)
+}
+
+// showLife shows systemd that Run's goroutine is alive, if systemd wants to know.
+func (s *Supervisor) showLife() {
+	if _, on := s.opts.Notifier.WatchdogInterval(); on {
+		s.notify(s.opts.Notifier.Ping())
+	}
 }
 
 // beat shows systemd that Run's goroutine is alive, examines a worker, and does what is due from time to time.
 func (s *Supervisor) beat(p *process, n uint64) {
-	if s.opts.Notifier != nil {
-		if _, on := s.opts.Notifier.WatchdogInterval(); on {
-			s.notify(s.opts.Notifier.Ping())
-		}
-	}
+	s.showLife()
 	s.slimIfFat(time.Now())
 	if s.adopts {
 		s.children.reap()

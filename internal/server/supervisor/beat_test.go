@@ -1,8 +1,14 @@
 package supervisor
 
 import (
+	"context"
+	"net"
+	"path/filepath"
+	"strings"
 	"testing"
 	"time"
+
+	"github.com/sohost/sohost/internal/server/systemd"
 )
 
 // TestPace counts the beats of a server. While nobody calls there are a tenth as many, however they found that; one that finds a call,
@@ -47,6 +53,43 @@ func TestPace(t *testing.T) {
 	} {
 		if got := quiet.next(c.beat, c.hang, c.watchdog); got != c.want {
 			t.Errorf("%+v: the next beat is after %v", c, got)
+		}
+	}
+}
+
+// TestShortWatchdog beats at half of the interval that systemd has for its watchdog, also while it waits to start a worker again.
+func TestShortWatchdog(t *testing.T) {
+	listens, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: filepath.Join(t.TempDir(), "notify")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listens.Close()
+	for usec, want := range map[string]time.Duration{"1000000": time.Second / 2, "60000000": time.Second, "1": leastBeat} {
+		t.Setenv("NOTIFY_SOCKET", listens.LocalAddr().String())
+		t.Setenv("WATCHDOG_USEC", usec)
+		notifier, err := systemd.NewNotifier()
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := New(Options{Notifier: notifier, Log: slogOf(newJournal(t))})
+		if s.limits.beat != want {
+			t.Errorf("with %s µs: a beat each %v", usec, s.limits.beat)
+		}
+		if usec != "1" {
+			continue
+		}
+		ctx, stop := context.WithCancel(t.Context())
+		waited := make(chan error, 1)
+		go func() { waited <- s.await(ctx, never) }()
+		for b := make([]byte, 100); !strings.Contains(string(b), "WATCHDOG=1"); {
+			listens.SetReadDeadline(time.Now().Add(patience))
+			if _, err := listens.Read(b); err != nil {
+				t.Fatal(err)
+			}
+		}
+		stop()
+		if err, _ := receive(t, waited, "end of the wait"); err == nil {
+			t.Error("it waits after the end of its context")
 		}
 	}
 }

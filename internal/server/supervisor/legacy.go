@@ -146,7 +146,7 @@ func Resume(l *Legacy, opts Options) (*Supervisor, error) {
 	opts.HandoverTimeout, opts.PublicStays = l.HandoverTimeout, l.PublicStays
 	opts.Settings, opts.Metrics = l.Settings, l.Metrics
 	s := New(opts)
-	s.config = l.Config
+	s.config = l.config()
 	s.started, s.last, s.crashes, s.origin, s.failedProgram = l.Started, l.Handover, l.Crashes, l.Origin, l.FailedProgram
 	if s.resumed, err = s.adopt(l.Worker); err != nil {
 		return nil, err
@@ -162,6 +162,15 @@ func Resume(l *Legacy, opts Options) (*Supervisor, error) {
 		s.tasks.Go(func() { s.drain(d) })
 	}
 	return s, nil
+}
+
+// config returns what the status says of the configuration. An earlier program may have left nothing about it.
+func (l *Legacy) config() control.ConfigStatus {
+	config := l.Config
+	if config.Read.IsZero() {
+		config.Read = l.Started
+	}
+	return config
 }
 
 // adopt returns the process of a worker that the program before has started.

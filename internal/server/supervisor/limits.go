@@ -4,7 +4,7 @@ import "time"
 
 // limits are the times and sizes that no option changes. Tests have others.
 type limits struct {
-	beat time.Duration // between two beats: systemd's shortest sensible watchdog is a few seconds
+	beat time.Duration // between two beats; New shortens it to half of systemd's watchdog interval
 
 	grace time.Duration // what a worker gets beyond its own limits, for its last words and its exit
 	death time.Duration // from SIGKILL to the end; what takes longer hangs in the kernel
@@ -22,6 +22,9 @@ type limits struct {
 	fat                int64         // … whether it has work or not
 	slimFirst, slimMax time.Duration // between two times that it does so while it has no work
 }
+
+// leastBeat bounds how short a watchdog may make the beat.
+const leastBeat = 10 * time.Millisecond
 
 func defaultLimits() limits {
 	return limits{

@@ -2,9 +2,13 @@ package supervisor
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
+	"net/http"
 
+	"github.com/sohost/sohost/internal/files"
+	"github.com/sohost/sohost/internal/server/control"
 	"github.com/sohost/sohost/internal/server/metrics"
 )
 
@@ -23,7 +27,12 @@ func (s *Supervisor) answerMetrics() (end func(), err error) {
 		return nil, fmt.Errorf("listen for metrics: %w; name another address with --metrics", err)
 	}
 	server := metrics.NewServer(s)
-	s.tasks.Go(func() { server.Serve(on) })
+	s.tasks.Go(func() {
+		// As for orders: a client that opens connection after connection must not take the files that a new worker needs.
+		if err := server.Serve(files.Listener(control.Limited(on), 3)); !errors.Is(err, http.ErrServerClosed) {
+			s.log.Error("metrics and health can't be asked for any more", "err", err)
+		}
+	})
 	s.log.Info("metrics", "url", "http://"+on.Addr().String()+"/metrics")
 	return func() { server.Close() }, nil
 }

@@ -1,7 +1,9 @@
 package supervisor
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"maps"
 	"slices"
@@ -22,10 +24,21 @@ var fixed = []string{"listen", "store", "control", "metrics", "hang_timeout", "h
 
 // Reload reads the configuration again, and has a new worker serve it, all of it or, after an error, nothing. It blocks for as long as a
 // handover takes. Settings of which the supervisor itself has the old ones stay as they are until a restart; the result and the
-// status name them. With DryRun nothing changes.
+// status name them. With DryRun nothing changes. There is one Reload at a time, so that the configuration which was read last is the one
+// that is served in the end.
 func (s *Supervisor) Reload(ctx context.Context, r control.ReloadRequest) (*control.ConfigReload, error) {
 	if r.Why == "" {
 		r.Why = "reload of the configuration"
+	}
+	if !r.DryRun {
+		select {
+		case s.reloading <- struct{}{}:
+			defer func() { <-s.reloading }()
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		case <-s.stopped:
+			return nil, control.ErrStopping
+		}
 	}
 	next, err := s.reread()
 	if err != nil {
@@ -34,16 +47,18 @@ func (s *Supervisor) Reload(ctx context.Context, r control.ReloadRequest) (*cont
 		}
 		return nil, &control.Failure{Code: control.CodeInvalid, Message: err.Error()}
 	}
-	next.Start.Options.Store = s.start.Load().Options.Store
+	now := s.start.Load()
+	next.Start.Options.Store = now.Options.Store
 	result := &control.ConfigReload{Changes: s.changes(next.Settings)}
 	if r.DryRun {
 		return result, nil
 	}
-	if !slices.ContainsFunc(result.Changes, func(c control.Change) bool { return !c.Restart }) {
+	if same(now, &next.Start) {
 		s.configured(&next)
 		return result, nil
 	}
-	result.Handover, err = s.request(ctx, &request{
+	// Whoever asks may leave. The next Reload waits for the answer all the same, which comes at Run's end at the latest.
+	result.Handover, err = s.request(context.WithoutCancel(ctx), &request{
 		HandoverRequest: control.HandoverRequest{Why: r.Why, LoseState: r.LoseState}, config: &next, done: make(chan answer, 1),
 	})
 	if err != nil {
@@ -51,6 +66,13 @@ func (s *Supervisor) Reload(ctx context.Context, r control.ReloadRequest) (*cont
 		return nil, err
 	}
 	return result, nil
+}
+
+// same reports whether workers are told the same.
+func same(a, b *worker.Start) bool {
+	x, errX := json.Marshal(a)
+	y, errY := json.Marshal(b)
+	return errX == nil && errY == nil && bytes.Equal(x, y)
 }
 
 // reread reads the configuration.
@@ -61,7 +83,8 @@ func (s *Supervisor) reread() (Configured, error) {
 	return s.opts.Reread()
 }
 
-// changes returns what differs from the settings that the workers have, ordered by key.
+// changes returns what differs from the settings that the workers have, ordered by key. A program before this one may have left none:
+// then nobody knows how it was started, only that it had no metrics.
 func (s *Supervisor) changes(next map[string]string) []control.Change {
 	s.mu.Lock()
 	now := s.settings
@@ -75,8 +98,9 @@ func (s *Supervisor) changes(next map[string]string) []control.Change {
 	for _, key := range slices.Sorted(maps.Keys(all)) {
 		was, had := now[key]
 		is, has := next[key]
-		if was != is || had != has {
-			changes = append(changes, control.Change{Key: key, Was: was, Is: is, Restart: slices.Contains(fixed, key)})
+		restart := slices.Contains(fixed, key)
+		if unknown := now == nil && restart && key != "metrics"; !unknown && (was != is || had != has) {
+			changes = append(changes, control.Change{Key: key, Was: was, Is: is, Restart: restart})
 		}
 	}
 	return changes
@@ -96,7 +120,11 @@ func (s *Supervisor) configured(next *Configured) {
 			continue
 		}
 		s.config.Restart = append(s.config.Restart, c)
-		settings[c.Key] = c.Was
+		if _, had := s.settings[c.Key]; had {
+			settings[c.Key] = c.Was
+		} else {
+			delete(settings, c.Key)
+		}
 		s.log.Warn("a setting has changed that the server takes up only when it is restarted", "setting", c.Key, "is", c.Was, "file", c.Is)
 	}
 	s.settings = settings

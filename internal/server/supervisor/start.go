@@ -101,15 +101,29 @@ func (l limits) backoff(n int) time.Duration {
 	return min(pause, l.maxPause)
 }
 
+// await waits for a pause, or until ctx ends, which is the error then.
+func (s *Supervisor) await(ctx context.Context, pause time.Duration) error {
+	over := time.NewTimer(pause)
+	defer over.Stop()
+	beat := time.NewTicker(s.limits.beat)
+	defer beat.Stop()
+	for ctx.Err() == nil {
+		select {
+		case <-over.C:
+			return context.Cause(ctx)
+		case <-beat.C:
+			s.showLife()
+		case <-ctx.Done():
+		}
+	}
+	return context.Cause(ctx)
+}
+
 // restart starts workers until one serves. It fails only when ctx ends.
 func (s *Supervisor) restart(ctx context.Context) (*process, error) {
 	for {
-		select {
-		case <-time.After(s.limits.backoff(s.row)):
-		case <-ctx.Done():
-		}
-		if ctx.Err() != nil {
-			return nil, context.Cause(ctx)
+		if err := s.await(ctx, s.limits.backoff(s.row)); err != nil {
+			return nil, err
 		}
 		p, err := s.begin()
 		if err != nil {

@@ -19,50 +19,12 @@ import (
 	"time"
 
 	"github.com/sohost/sohost"
-	"github.com/sohost/sohost/generations"
 	"github.com/sohost/sohost/internal/files"
 	"github.com/sohost/sohost/internal/inflight"
 	"github.com/sohost/sohost/internal/self"
 	"github.com/sohost/sohost/internal/server/control"
-	"github.com/sohost/sohost/internal/server/systemd"
 	"github.com/sohost/sohost/internal/server/worker"
 )
-
-// Options configure a Supervisor. Public, Control, Lock and Log must be set.
-type Options struct {
-	Start   worker.Start      // what each worker is to serve
-	Public  net.Listener      // for HTTP; TCP or unix
-	Control net.Listener      // see control.Listen
-	Lock    *generations.Lock // of Start.Options.Store
-	Log     *slog.Logger
-
-	// PublicStays says that the listening socket is somebody else's, who keeps it open: connections wait there when the server has
-	// stopped. Default: they are refused as soon as the server stops.
-	PublicStays bool
-
-	// ControlPath is the control socket's file, which Run removes at its end. Default: it belongs to somebody else.
-	ControlPath string
-
-	// Serving is called once, when the first worker serves, with a brief status. After an upgrade it is not called.
-	Serving func(control.Status)
-
-	// HangTimeout is how long a worker may fail to answer before it is replaced. Default: 10 s.
-	HangTimeout time.Duration
-
-	// HandoverTimeout bounds a handover. Default: 2 min.
-	HandoverTimeout time.Duration
-
-	// Settings are all settings that Start comes from, by their keys, and Reread reads them again. Default: the configuration can't be
-	// read again.
-	Settings map[string]string
-	Reread   func() (Configured, error)
-
-	// Metrics is an address on which metrics and health can be asked for by HTTP. Default: none.
-	Metrics string
-
-	// Notifier reports to systemd. Default: there is no systemd.
-	Notifier *systemd.Notifier
-}
 
 // Supervisor keeps a worker serving.
 type Supervisor struct {
@@ -82,6 +44,8 @@ type Supervisor struct {
 	origin   string    // the path that the server was started from
 	adopts   bool      // orphans
 	stopping atomic.Bool
+
+	reloading chan struct{} // has an element while a configuration is read and taken up, see Reload
 
 	// Run's goroutine alone has these.
 	public    *os.File
@@ -129,7 +93,11 @@ func New(opts Options) *Supervisor {
 	s := &Supervisor{
 		opts: opts, limits: defaultLimits(), log: opts.Log, started: time.Now(), requests: make(chan *request),
 		signals: make(chan os.Signal, 2), stopped: make(chan struct{}), late: make(chan struct{}), changed: make(chan struct{}),
-		draining: map[*process]struct{}{}, adopts: adopter(), origin: startedFrom(),
+		reloading: make(chan struct{}, 1),
+		draining:  map[*process]struct{}{}, adopts: adopter(), origin: startedFrom(),
+	}
+	if watchdog, on := opts.Notifier.WatchdogInterval(); on {
+		s.limits.beat = max(min(s.limits.beat, watchdog/2), leastBeat)
 	}
 	s.start.Store(&opts.Start)
 	s.settings, s.config.Read = opts.Settings, s.started

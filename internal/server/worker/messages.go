@@ -7,6 +7,7 @@ package worker
 
 import (
 	"cmp"
+	"path/filepath"
 	"time"
 
 	"github.com/sohost/sohost"
@@ -59,13 +60,8 @@ type Start struct {
 	// Writes has the worker serve the endpoints to which clients of InfluxDB write; nil if it doesn't.
 	Writes *Writes `json:"writes,omitempty"`
 
-	// BacklogDir is a directory for writes that are acknowledged and not handled yet.
-	BacklogDir string `json:"backlog_dir,omitempty"`
-
-	// Sinks are where rows go that plugins emit, by name. SinkDir is a directory in which they wait. Without sinks a plugin's Emit
-	// returns an error.
-	Sinks   map[string]sinks.Config `json:"sinks,omitempty"`
-	SinkDir string                  `json:"sink_dir,omitempty"`
+	// Sinks are where rows go that plugins emit, by name. Without sinks a plugin's Emit returns an error.
+	Sinks map[string]sinks.Config `json:"sinks,omitempty"`
 
 	// SinksOf names the sinks of each plugin whose rows don't go to all of them.
 	SinksOf map[string][]string `json:"sinks_of,omitempty"`
@@ -73,6 +69,12 @@ type Start struct {
 	// Databases are those that plugins can ask, by name. Without one a plugin's Query returns an error.
 	Databases map[string]query.Options `json:"databases,omitempty"`
 }
+
+// backlogDir is the directory of the store for writes that are acknowledged and not handled yet.
+func (s *Start) backlogDir() string { return filepath.Join(s.Options.Store, "writes") }
+
+// sinkDir is the directory of the store in which rows wait for sinks.
+func (s *Start) sinkDir() string { return filepath.Join(s.Options.Store, "sinks") }
 
 // Writes says how clients write. It may hold secrets.
 type Writes struct {

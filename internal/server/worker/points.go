@@ -15,12 +15,12 @@ import (
 
 // openBacklog opens the backlog if writes are acknowledged by it, or if an earlier worker has left one. It returns nil otherwise.
 func (w *worker) openBacklog() (*backlog.Log, error) {
-	o := backlog.Options{Dir: w.start.BacklogDir, Logger: w.log}
+	o := backlog.Options{Dir: w.start.backlogDir(), Logger: w.log}
 	if ws := w.start.Writes; ws != nil && ws.Ack != Handled {
 		o.Limit = ws.SpoolLimit
 		return backlog.Open(o)
 	}
-	if _, err := os.Stat(o.Dir); o.Dir == "" || err != nil {
+	if _, err := os.Stat(o.Dir); err != nil {
 		return nil, nil
 	}
 	return backlog.Open(o)

@@ -63,7 +63,7 @@ func (w *worker) serve(files []*os.File) error {
 		options.Process.Calls = files[n]
 	}
 
-	emitted, err := sinks.Open(w.start.Sinks, w.start.SinkDir, w.log)
+	emitted, err := sinks.Open(w.start.Sinks, w.start.sinkDir(), w.log)
 	if err != nil {
 		return err
 	}

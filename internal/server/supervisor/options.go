@@ -1,0 +1,48 @@
+package supervisor
+
+import (
+	"log/slog"
+	"net"
+	"time"
+
+	"github.com/sohost/sohost/generations"
+	"github.com/sohost/sohost/internal/server/control"
+	"github.com/sohost/sohost/internal/server/systemd"
+	"github.com/sohost/sohost/internal/server/worker"
+)
+
+// Options configure a Supervisor. Public, Control, Lock and Log must be set.
+type Options struct {
+	Start   worker.Start      // what each worker is to serve
+	Public  net.Listener      // for HTTP; TCP or unix
+	Control net.Listener      // see control.Listen
+	Lock    *generations.Lock // of Start.Options.Store
+	Log     *slog.Logger
+
+	// PublicStays says that the listening socket is somebody else's, who keeps it open: connections wait there when the server has
+	// stopped. Default: they are refused as soon as the server stops.
+	PublicStays bool
+
+	// ControlPath is the control socket's file, which Run removes at its end. Default: it belongs to somebody else.
+	ControlPath string
+
+	// Serving is called once, when the first worker serves, with a brief status. After an upgrade it is not called.
+	Serving func(control.Status)
+
+	// HangTimeout is how long a worker may fail to answer before it is replaced. Default: 10 s.
+	HangTimeout time.Duration
+
+	// HandoverTimeout bounds a handover. Default: 2 min.
+	HandoverTimeout time.Duration
+
+	// Settings are all settings that Start comes from, by their keys, and Reread reads them again. Default: the configuration can't be
+	// read again.
+	Settings map[string]string
+	Reread   func() (Configured, error)
+
+	// Metrics is an address on which metrics and health can be asked for by HTTP. Default: none.
+	Metrics string
+
+	// Notifier reports to systemd. Default: there is no systemd.
+	Notifier *systemd.Notifier
+}
