@@ -59,6 +59,7 @@ var importRules = []importRule{
 	{"internal/pidfd", "internal/fault golang.org/x/sys", "it waits for processes of any kind"},
 	{"internal/ratio", "", "it measures, for benchmarks"},
 	{"internal/clone", "", "it changes bytes, for tests and benchmarks"},
+	{"internal/program", "", "it starts programs of any kind, for scripts and benchmarks"},
 	{"internal/routes", "", "it finds values of any kind"},
 	{"internal/suggest", "", "it compares texts"},
 	{"internal/backend", "", "it knows no plugin"},
@@ -105,7 +106,7 @@ var importRules = []importRule{
 	{"plugins/wordfreq/count", "", "it shows a package that only a plugin uses"},
 	{"plugins/wordfreq", "abi abi/keep plugins/wordfreq/count gopkg.in/yaml.v3", "it shows a plugin that has dependencies"},
 	{"scripts/imports", "", "tools for developers add no dependency"},
-	{"scripts/job", "", "it uses the programs as users do"},
+	{"scripts/job", "internal/program", "it uses the programs as users do"},
 	{"scripts/keep", "", "tools for developers add no dependency"},
 	{"scripts/mutate", "", "tools for developers add no dependency"},
 }
@@ -120,6 +121,7 @@ var privateImports = []struct{ what, from, why string }{
 	{"github.com/pelletier/go-toml/v2", "cmd", "only a command reads a configuration file"},
 	{"github.com/lmittmann/tint", "cmd", "only a command colours its log"},
 	{"abi/keep", "plugins", "it is code for plugins"},
+	{"internal/program", "scripts", "it prints, and no program that runs needs it"},
 }
 
 // TestImports keeps imports pointing down, transitively and for every package of the module.
@@ -183,6 +185,7 @@ func TestImportRules(t *testing.T) {
 // have no store. What is in the store is changed by its owner alone, and only while that has its lock.
 var writers = map[string]string{
 	"internal/instance/settings_table.go":      "a file of the kernel",
+	"internal/program/servers.go":              "configurations, for scripts",
 	"internal/server/control/listen.go":        "the control socket, outside the store",
 	"internal/server/supervisor/supervisor.go": "the control socket",
 }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bufio"
 	"errors"
 	"fmt"
 	"maps"
@@ -40,21 +39,22 @@ func (j *job) compare(sent *sender) error {
 	return nil
 }
 
-// readStored adds up what a file of line protocol has. Of rows with the same time and tags the last one counts, as in a database.
+// readStored adds up what a file of line protocol has. Of rows with the same time and tags the last one counts, as in a database. A line
+// without an end is being written.
 func readStored(file string) (map[string]total, error) {
-	f, err := os.Open(file)
-	if errors.Is(err, os.ErrNotExist) {
-		return nil, nil
-	} else if err != nil {
+	text, err := os.ReadFile(file)
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		return nil, err
 	}
-	defer f.Close()
 	rows := map[string]total{}
-	lines := bufio.NewScanner(f)
-	for lines.Scan() {
-		series, fields, at, ok := cut(lines.Text())
+	for line := range strings.Lines(string(text)) {
+		line, complete := strings.CutSuffix(line, "\n")
+		if !complete {
+			break
+		}
+		series, fields, at, ok := cut(line)
 		if !ok {
-			return nil, fmt.Errorf("%s has %q", file, lines.Text())
+			return nil, fmt.Errorf("%s has %q", file, line)
 		}
 		row := rows[series+" "+at]
 		for field := range strings.SplitSeq(fields, ",") {
@@ -75,7 +75,7 @@ func readStored(file string) (map[string]total, error) {
 		table = strings.TrimSuffix(table, "_1s")
 		sums[table] = sums[table].plus(row)
 	}
-	return sums, lines.Err()
+	return sums, nil
 }
 
 // cut splits a line that has no spaces but those between its parts.

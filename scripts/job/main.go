@@ -16,6 +16,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"time"
+
+	"github.com/sohost/sohost/internal/program"
 )
 
 // job is what the command line says.
@@ -52,24 +54,23 @@ func (j *job) run(ctx context.Context) (err error) {
 	if err := j.build(ctx, 0); err != nil {
 		return err
 	}
-	s, err := j.serve(ctx)
+	s, err := program.Server(j.sohost, j.dir, configuration)
 	if err != nil {
 		return err
 	}
-	defer s.stop()
-	start := func(ctx context.Context) *sender {
-		return startSender(ctx, target{table: "cpu", url: s.url + "/write?db=telegraf"})
-	}
+	defer s.Stop()
+	to := target{table: "cpu", url: s.URL + "/write?db=telegraf"}
 	if j.telegraf != "" {
-		t, err := j.startTelegraf(ctx, s.url)
+		t, err := program.Telegraf(j.telegraf, j.dir, fmt.Sprintf(telegrafConfiguration, s.URL))
 		if err != nil {
 			return err
 		}
-		defer t.stop()
-		start = func(ctx context.Context) *sender { return startSender(ctx, t.target) }
+		defer t.Stop()
+		to = target{table: "cpu", url: t.URL + "/points", as: []string{"v1_cpu", "v2_cpu"}}
 	}
+	start := func(ctx context.Context) *sender { return startSender(ctx, to) }
 	if j.clients != "" {
-		start = func(context.Context) *sender { return j.startClients(ctx, s.url) } // they end by themselves
+		start = func(context.Context) *sender { return j.startClients(ctx, s.URL) } // they end by themselves
 	}
 	sent, err := j.send(ctx, start)
 	if err != nil {

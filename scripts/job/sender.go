@@ -3,12 +3,12 @@ package main
 import (
 	"context"
 	"fmt"
-	"io"
 	"math/rand/v2"
-	"net/http"
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/sohost/sohost/internal/program"
 )
 
 // target is where points are sent to, and the tables that they reach.
@@ -66,7 +66,7 @@ func (s *sender) write(t target, host string) {
 	}
 	err := fmt.Errorf("not sent")
 	for end := time.Now().Add(time.Minute); err != nil && time.Now().Before(end); {
-		if err = post(t.url, body.String()); err != nil {
+		if err = program.Write(t.url, []byte(body.String())); err != nil {
 			s.mu.Lock()
 			s.tries++
 			s.mu.Unlock()
@@ -86,21 +86,6 @@ func (s *sender) write(t target, host string) {
 	for _, table := range tables {
 		s.sums[table] = s.sums[table].plus(of)
 	}
-}
-
-var client = &http.Client{Timeout: 20 * time.Second}
-
-func post(url, body string) error {
-	answer, err := client.Post(url, "text/plain", strings.NewReader(body))
-	if err != nil {
-		return err
-	}
-	defer answer.Body.Close()
-	text, err := io.ReadAll(answer.Body)
-	if err == nil && answer.StatusCode != http.StatusNoContent {
-		err = fmt.Errorf("%s: %s", answer.Status, text)
-	}
-	return err
 }
 
 func (s *sender) failed() error {
