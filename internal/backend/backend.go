@@ -15,6 +15,9 @@ func Parse(text string) (*url.URL, error) {
 	if err != nil || to.Scheme != "http" && to.Scheme != "https" || to.Host == "" || to.RawQuery != "" || to.Fragment != "" {
 		return nil, fmt.Errorf("backend %q: want a URL such as http://127.0.0.1:9000", text)
 	}
+	if to.User != nil {
+		return nil, fmt.Errorf("backend %s: its user isn't passed on: leave it out", to.Redacted())
+	}
 	return to, nil
 }
 

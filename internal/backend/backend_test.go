@@ -12,9 +12,9 @@ import (
 func TestParse(t *testing.T) {
 	for text, good := range map[string]bool{
 		"http://127.0.0.1:9000": true, "https://h/below": true, "": false, "h:80": false, "ftp://h": false, "http://": false, "http://h/?a=b": false,
-		"http://h/#a": false, "http://%zz": false,
+		"http://h/#a": false, "http://%zz": false, "http://me:secret@h": false,
 	} {
-		if _, err := Parse(text); (err == nil) != good {
+		if _, err := Parse(text); (err == nil) != good || err != nil && strings.Contains(err.Error(), "secret") {
 			t.Errorf("%q: %v", text, err)
 		}
 	}

@@ -64,15 +64,20 @@ var languages = [][]string{{"influxql", "flux"}, {"flux", "influxql"}, {"sql", "
 
 // Client asks one database. Its methods may be called from any goroutine.
 type Client struct {
-	o    Options
-	http *http.Client
+	o     Options
+	shown string // the URL without a password
+	http  *http.Client
 }
 
 // New returns a client for a database whose options have no fault.
 func New(o Options) *Client {
 	o.Timeout, o.Limit = cmp.Or(o.Timeout, DefaultTimeout), cmp.Or(o.Limit, DefaultLimit)
 	o.URL = strings.TrimRight(o.URL, "/")
-	return &Client{o, &http.Client{Transport: http.DefaultTransport.(*http.Transport).Clone()}}
+	shown := o.URL
+	if u, err := url.Parse(o.URL); err == nil {
+		shown = u.Redacted()
+	}
+	return &Client{o, shown, &http.Client{Transport: http.DefaultTransport.(*http.Transport).Clone()}}
 }
 
 // Close closes the connections that no question uses.
@@ -89,7 +94,7 @@ func (c *Client) Query(ctx context.Context, q abi.Query) ([]abi.Table, error) {
 		err = context.Cause(ctx)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("query %s: %w", c.o.URL, err)
+		return nil, fmt.Errorf("query %s: %w", c.shown, err)
 	}
 	return tables, nil
 }

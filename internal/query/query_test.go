@@ -144,8 +144,9 @@ func TestErrors(t *testing.T) {
 			w.WriteHeader(test.status)
 			io.WriteString(w, test.answer)
 		}))
-		c := New(Options{URL: s.URL, Version: test.version, Limit: 1000})
-		if tables, err := c.Query(t.Context(), abi.Query{Language: test.language}); err == nil || !strings.Contains(err.Error(), test.want) {
+		c := New(Options{URL: strings.Replace(s.URL, "http://", "http://me:secret@", 1), Version: test.version, Limit: 1000})
+		if tables, err := c.Query(t.Context(), abi.Query{Language: test.language}); err == nil || !strings.Contains(err.Error(), test.want) ||
+			strings.Contains(err.Error(), "secret") {
 			t.Errorf("%d %s %d %s: %v, %v, want %s", test.version, test.language, test.status, test.answer, tables, err, test.want)
 		}
 		c.Close()
