@@ -27,6 +27,10 @@ func serve(ctx context.Context, r *runFlags, reread func() (supervisor.Configure
 	defer stop()
 	// Errors are reported before the store is touched, with one exception: the port may be taken by the worker of a server
 	// that was killed. That worker also holds the lock, so wait for the lock and try again.
+	configured, err := r.configured()
+	if err != nil {
+		return err
+	}
 	open, err := listen(r)
 	if errors.As(err, new(usageError)) {
 		return err
@@ -65,10 +69,6 @@ func serve(ctx context.Context, r *runFlags, reread func() (supervisor.Configure
 		log.Info("stopping: finishing running requests", "limit", r.ShutdownTimeout)
 		stop() // a second signal kills this process; the workers then end on their own
 	})()
-	configured, err := r.configured()
-	if err != nil {
-		return err
-	}
 	s := supervisor.New(supervisor.Options{
 		Start: configured.Start, Settings: configured.Settings, Reread: reread,
 		Public: open.public, PublicStays: open.publicStays, Control: open.control, ControlPath: open.controlPath,
