@@ -39,33 +39,11 @@ func apiNames() string {
 	for i, name := range names {
 		names[i] = "`" + name + "`"
 	}
-	return strings.Join(names[:len(names)-1], ", ") + " or " + names[len(names)-1]
+	return either(names)
 }
 
-// asTypedArguments is a table of texts and of other values: numbers, booleans, lists and tables. Each flag adds one text.
-func asTypedArguments(texts *map[string]string, values *map[string]any) value {
-	v := asArguments(texts)
-	*values = nil
-	plain := v.fromTOML
-	v.kind = "table"
-	v.fromTOML = func(p *parser, at keyPath, v any) {
-		table, ok := v.(map[string]any)
-		if !ok {
-			plain(p, at, v) // says what is wrong
-			return
-		}
-		strs := map[string]any{}
-		for key, v := range table {
-			if _, ok := v.(string); ok || kindOf(v) == "a date or time" {
-				strs[key] = v
-				continue
-			}
-			if *values == nil {
-				*values = map[string]any{}
-			}
-			(*values)[key] = v
-		}
-		plain(p, at, strs)
-	}
-	return v
+// either lists alternatives for a reader.
+func either(names []string) string {
+	last := len(names) - 1
+	return strings.Join(names[:last], ", ") + " or " + names[last]
 }

@@ -21,9 +21,9 @@ args = { s = "1", n = 2, f = 0.5, b = true, list = ["x"], table = { k = "v" } }
 	if p.API != "krakend" || !reflect.DeepEqual(p.Args, map[string]string{"s": "1"}) || !reflect.DeepEqual(p.Values, values) {
 		t.Errorf("the plugin is %+v", p)
 	}
-	_, err = parseConfig("sohost.toml", []byte("[plugin.a]\nimage = \"a.so\"\napi = \"kong\"\nargs = { d = 2026-01-01 }\n"))
+	_, err = parseConfig("sohost.toml", []byte("[plugin.a]\nimage = \"a.so\"\napi = \"kong\"\nargs = { d = 2026-01-01, far = inf }\n"))
 	for _, want := range []string{`:3:1: api: another plugin API: there is no "kong": want one of sohost, krakend, traefik, tyk`,
-		":4:10: d: want a string in quotes, not a date or time"} {
+		":4:10: d: want a string in quotes, not a date or time", ":4:26: far: want what JSON can have"} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v, want %s", err, want)
 		}

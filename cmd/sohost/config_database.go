@@ -26,18 +26,3 @@ func bindDatabase(o *query.Options) []setting {
 			help: "how large an answer may be"},
 	}
 }
-
-// database reads one table.
-func (p *parser) database(at keyPath, v any) (o query.Options) {
-	given, ok := take[map[string]any](p, at, v, "a table")
-	if !ok {
-		return o
-	}
-	before := len(p.faults)
-	p.table(at, given, bindDatabase(&o))
-	if len(p.faults) > before { // their values are zero by now, and no second fault
-		return o
-	}
-	o.Check(func(key, text string) { p.bad(at.with(key), "%s: %s", key, text) })
-	return o
-}

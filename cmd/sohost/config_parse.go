@@ -10,6 +10,8 @@ import (
 	"strings"
 
 	"github.com/pelletier/go-toml/v2"
+	"github.com/sohost/sohost/internal/query"
+	"github.com/sohost/sohost/internal/sinks"
 )
 
 // fault is a mistake in a configuration.
@@ -85,77 +87,33 @@ func (p *parser) config(document map[string]any) *config {
 		p.bad(keyPath{"plugins"}, "plugins: want a directory in quotes; the table of a plugin is [plugin.%s]", name)
 		delete(document, "plugins")
 	}
-	tables := value{fromTOML: func(_ *parser, at keyPath, v any) { p.plugins(c, at, v) }}
-	places := value{fromTOML: func(_ *parser, at keyPath, v any) { readTables(p, at, v, c.Sink, p.sink) }}
-	databases := value{fromTOML: func(_ *parser, at keyPath, v any) { readTables(p, at, v, c.Database, p.database) }}
-	routes := value{fromTOML: func(_ *parser, at keyPath, v any) { p.routes(c, at, v) }}
-	p.table(nil, document, append(slices.Clone(c.settings), setting{key: "plugin", value: tables}, setting{key: "sink", value: places},
-		setting{key: "database", value: databases}, setting{key: "route", value: routes}))
-	p.chains(c, withoutRoutes(document))
-	c.clashes(func(name string, at keyPath, text string) {
-		p.bad(append(keyPath{"plugin", name}, at...), "%s", text)
-	})
+	p.table(nil, document, append(slices.Clone(c.settings),
+		setting{key: "plugin", value: asNamed(c.Plugin, (*parser).plugin)},
+		setting{key: "sink", value: asNamed(c.Sink, checked(bindSink, (*sinks.Config).Check))},
+		setting{key: "database", value: asNamed(c.Database, checked(bindDatabase, (*query.Options).Check))},
+		setting{key: "route", value: asTables(`"/PATH"`, func(p *parser, at keyPath, route string, given map[string]any) {
+			p.route(c, at, route, given)
+		})}))
+	p.chains(c)
+	c.route()
+	bad := func(at keyPath, text string) { p.bad(at, "%s", text) }
+	c.clashes(bad)
+	c.unknownSinks(bad)
 	return c
 }
 
-// withoutRoutes returns the plugins whose tables name no routes.
-func withoutRoutes(document map[string]any) map[string]bool {
-	found := map[string]bool{}
-	tables, _ := document["plugin"].(map[string]any)
-	for name, v := range tables {
-		table, _ := v.(map[string]any)
-		_, named := table["routes"]
-		found[name] = !named
-	}
-	return found
-}
-
-func (p *parser) plugins(c *config, at keyPath, v any) {
-	plugins, ok := v.(map[string]any)
-	if !ok {
-		p.bad(at, "want tables [plugin.NAME], not %s", kindOf(v))
-		return
-	}
-	for _, name := range slices.Sorted(maps.Keys(plugins)) {
-		c.Plugin[name] = p.plugin(at.with(name), name, plugins[name])
-	}
-}
-
-func (p *parser) plugin(at keyPath, name string, v any) (c pluginConfig) {
-	settings := c.bind(name)
-	if err := checkName(name); err != nil {
-		p.bad(at, "%v", err)
-	}
-	given, ok := v.(map[string]any)
-	if !ok {
-		p.bad(at, "want a table [plugin.%s], not %s", name, kindOf(v))
-		return c
-	}
-	p.table(at, given, settings)
+// plugin reads the table of a plugin.
+func (p *parser) plugin(at keyPath, name string, given map[string]any) (c pluginConfig) {
+	p.table(at, given, c.bind())
 	if _, named := given["image"]; !named {
 		p.bad(at, "plugin %s has no image: name the .so with image = \"…\"", name)
 	}
 	return c
 }
 
-// readTables reads tables [KEY.NAME], each with read, into a map.
-func readTables[T any](p *parser, at keyPath, v any, into map[string]T, read func(keyPath, any) T) {
-	tables, ok := v.(map[string]any)
-	if !ok {
-		p.bad(at, "want tables [%s.NAME], not %s", at.last(), kindOf(v))
-		return
-	}
-	for _, name := range slices.Sorted(maps.Keys(tables)) {
-		if err := checkName(name); err != nil {
-			p.bad(at.with(name), "%v", err)
-			continue
-		}
-		into[name] = read(at.with(name), tables[name])
-	}
-}
-
-// table hands each value of a table to its setting.
-func (p *parser) table(at keyPath, t map[string]any, settings []setting) {
+// table hands each value of a table to its setting. It reports whether there were no faults.
+func (p *parser) table(at keyPath, t map[string]any, settings []setting) bool {
+	before := len(p.faults)
 	var keys []string
 	for _, s := range settings {
 		keys = append(keys, s.key)
@@ -169,6 +127,7 @@ func (p *parser) table(at keyPath, t map[string]any, settings []setting) {
 			p.bad(at.with(key), "unknown setting %q: want one of %s", key, strings.Join(keys, ", "))
 		}
 	}
+	return len(p.faults) == before
 }
 
 func (p *parser) bad(at keyPath, format string, args ...any) {

@@ -2,12 +2,12 @@ package main
 
 import (
 	"fmt"
-	"maps"
 	"path"
 	"slices"
 	"strconv"
 
 	"github.com/sohost/sohost"
+	"github.com/sohost/sohost/internal/writes"
 )
 
 // bindRoute returns the settings of one route, stored in c.
@@ -20,77 +20,76 @@ func bindRoute(c *sohost.Chain) []setting {
 	}
 }
 
-// asNames is a list of names, which are checked with everything else of a chain.
-func asNames(to *[]string) value {
-	return value{
-		kind: "list of names",
-		fromTOML: func(p *parser, at keyPath, v any) {
-			list, _ := take[[]any](p, at, v, "a list")
-			for i, v := range list {
-				name, _ := take[string](p, at.with(strconv.Itoa(i)), v, "the name of a plugin in quotes")
-				*to = append(*to, name)
-			}
-		},
+// route reads the table of a route.
+func (p *parser) route(c *config, at keyPath, route string, given map[string]any) {
+	chain := sohost.Chain{Route: route}
+	if p.table(at, given, bindRoute(&chain)) {
+		c.chains = append(c.chains, chain)
 	}
 }
 
-// routes reads all tables of routes.
-func (p *parser) routes(c *config, at keyPath, v any) {
-	tables, ok := v.(map[string]any)
-	if !ok {
-		p.bad(at, `want tables [route."/PATH"], not %s`, kindOf(v))
-		return
-	}
-	for _, route := range slices.Sorted(maps.Keys(tables)) {
-		given, ok := take[map[string]any](p, at.with(route), tables[route], "a table")
-		if !ok {
-			continue
-		}
-		chain, before := sohost.Chain{Route: route}, len(p.faults)
-		p.table(at.with(route), given, bindRoute(&chain))
-		if len(p.faults) == before {
-			c.Chains = append(c.Chains, chain)
-		}
-	}
-}
-
-// chains checks the chains, once the plugins are known. A plugin that is in one has no route of its own unless it names some.
-func (p *parser) chains(c *config, unrouted map[string]bool) {
-	fields := map[string]string{"Plugins": "chain", "Backend": "backend"}
-	sohost.CheckChains(c.Chains, c.names(), func(i int, field string, index int, text string) {
-		at := keyPath{"route", c.Chains[i].Route}
-		if key := fields[field]; key != "" {
-			at = at.with(key)
-		}
-		if field == "Plugins" {
-			at = at.with(strconv.Itoa(index))
+// chains checks the chains, once the plugins are known.
+func (p *parser) chains(c *config) {
+	sohost.CheckChains(c.chains, c.names(), func(i int, field string, index int, text string) {
+		at := keyPath{"route", c.chains[i].Route}
+		switch field {
+		case "Plugins":
+			at = append(at, "chain", strconv.Itoa(index))
+		case "Backend":
+			at = append(at, "backend")
 		}
 		p.bad(at, "%s", text)
 	})
-	taken := map[string]string{}
-	for _, chain := range c.Chains {
-		for _, name := range chain.Plugins {
-			if plugin, known := c.Plugin[name]; known && unrouted[name] {
-				plugin.Routes = nil
-				c.Plugin[name] = plugin
-			}
+}
+
+// route gives each plugin that names no routes one of its own, /NAME, unless it is in a chain.
+func (c *config) route() {
+	for name, plugin := range c.Plugin {
+		if plugin.Routes != nil {
+			continue
+		}
+		plugin.Routes = []string{}
+		if !slices.ContainsFunc(c.chains, func(chain sohost.Chain) bool { return slices.Contains(chain.Plugins, name) }) {
+			plugin.Routes = append(plugin.Routes, "/"+name)
+		}
+		c.Plugin[name] = plugin
+	}
+}
+
+// clashes calls bad for each path that is to be served twice: by plugins, their triggers, chains, and what clients write to. Triggers may
+// share the paths of their plugin.
+func (c *config) clashes(bad func(at keyPath, text string)) {
+	const clients = "clients"
+	taken := map[string]string{} // whose a path is
+	if c.Writes {
+		for _, p := range writes.Paths {
+			taken[p] = clients
+		}
+	}
+	claim := func(at keyPath, owner, what, given string) {
+		shares := what == "path"
+		switch other, is := taken[path.Clean(given)]; {
+		case given == "" || !is || shares && other == owner: // "" was reported
+		case other == clients:
+			bad(at, fmt.Sprintf("%s: %s %s is where clients write: name another, or leave writes out", owner, what, given))
+		default:
+			bad(at, fmt.Sprintf("%s: %s already has %s %s", owner, other, what, given))
+		}
+		taken[path.Clean(given)] = owner
+	}
+	for _, name := range c.names() {
+		for i, r := range c.Plugin[name].Routes {
+			claim(keyPath{"plugin", name, "routes", strconv.Itoa(i)}, "plugin "+name, "route", r)
 		}
 	}
 	for _, name := range c.names() {
-		for _, r := range c.Plugin[name].Routes {
-			taken[path.Clean(r)] = "plugin " + name
-		}
-		for _, t := range c.Plugin[name].Triggers {
+		for i, t := range c.Plugin[name].Triggers {
 			for _, r := range t.Paths() {
-				taken[r] = "a trigger of plugin " + name
+				claim(keyPath{"plugin", name, "trigger", strconv.Itoa(i), "spec"}, "plugin "+name, "path", r)
 			}
 		}
 	}
-	for _, chain := range c.Chains {
-		route := path.Clean(chain.Route)
-		if other, is := taken[route]; is {
-			p.bad(keyPath{"route", chain.Route}, "%s", fmt.Sprintf("%s already has route %s", other, route))
-		}
-		taken[route] = fmt.Sprintf("[route.%q]", chain.Route)
+	for _, chain := range c.chains {
+		claim(keyPath{"route", chain.Route}, fmt.Sprintf("[route.%q]", chain.Route), "route", chain.Route)
 	}
 }

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -32,12 +34,29 @@ chain = [1]
 chian = []
 `))
 	for _, want := range []string{
-		`f:7:10: no plugin is named "auht"; did you mean auth?`, "f:9:8: plugin shop already has route /direct", "f:10:18: plugin auth comes after shop here",
-		`f:12:18: plugin shop comes after auth here`, `f:13:1: backend "h": want a URL`, "f:15:10: chain: want the name of a plugin in quotes",
+		`f:7:10: no plugin is named "auht"; did you mean auth?`, `f:9:8: [route."/direct"]: plugin shop already has route /direct`, "f:10:18: plugin auth comes after shop here",
+		`f:12:18: plugin shop comes after auth here`, `f:13:1: backend "h": want a URL`, "f:15:10: chain: want strings in quotes",
 		`f:16:1: unknown setting "chian"`,
 	} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("no %q in\n%v", want, err)
 		}
+	}
+}
+
+// TestFlagInChain replaces a plugin of a chain by a flag: it has no route of its own still, and one that it is given counts among all.
+func TestFlagInChain(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "f.toml")
+	text := "[plugin.auth]\nimage = 'auth.so'\n[plugin.shop]\nimage = 'shop.so'\n[route.'/shop']\nchain = ['auth', 'shop']\n"
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c := load(t, "--config", file, "--plugin", "auth=new.so", "--plugin", "alone=alone.so")
+	if auth, alone := c.Plugin["auth"].Routes, c.Plugin["alone"].Routes; len(auth) != 0 || len(alone) != 1 || alone[0] != "/alone" {
+		t.Errorf("auth has %v, alone has %v", auth, alone)
+	}
+	cmd, r := newRunCommand(), runFlags{file: file, plugins: []string{"auth=new.so,route=/shop"}}
+	if err := r.load(cmd); err == nil || !strings.Contains(err.Error(), "plugin auth already has route /shop") {
+		t.Error(err)
 	}
 }

@@ -1,6 +1,9 @@
 package main
 
 import (
+	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 	"time"
 
@@ -35,44 +38,25 @@ func bindSink(c *sinks.Config) []setting {
 	}
 }
 
-// asSinks is a list of the names of sinks; nil if it isn't given.
-func asSinks(to *[]string) value {
-	*to = nil
-	return value{
-		kind: "list of names",
-		fromTOML: func(p *parser, at keyPath, v any) {
-			list, ok := take[[]any](p, at, v, "a list of names")
-			if !ok {
-				return
-			}
-			*to = []string{}
-			for i, name := range list {
-				if s, ok := take[string](p, at.with(strconv.Itoa(i)), name, wantText); ok {
-					*to = append(*to, s)
-				}
-			}
-		},
-		fromFlag: func(text string) error { *to = append(*to, text); return nil },
+// sinksOf returns the sinks of the plugins that name some.
+func (c *config) sinksOf() map[string][]string {
+	of := map[string][]string{}
+	for name, p := range c.Plugin {
+		if p.Sinks != nil {
+			of[name] = p.Sinks
+		}
 	}
+	return of
 }
 
-// sink reads one table.
-func (p *parser) sink(at keyPath, v any) (c sinks.Config) {
-	given, ok := take[map[string]any](p, at, v, "a table")
-	if !ok {
-		return c
-	}
-	before := len(p.faults)
-	p.table(at, given, bindSink(&c))
-	if len(p.faults) > before { // their values are zero by now, and no second fault
-		return c
-	}
-	c.Check(func(field, text string) {
-		if field == "" {
-			p.bad(at, "sink %s: %s", at.last(), text)
-			return
+// unknownSinks calls bad for each sink of a plugin that there isn't.
+func (c *config) unknownSinks(bad func(at keyPath, text string)) {
+	for _, name := range c.names() {
+		for i, s := range c.Plugin[name].Sinks {
+			if _, has := c.Sink[s]; !has && s != "" { // "" was reported
+				bad(keyPath{"plugin", name, "sinks", strconv.Itoa(i)}, fmt.Sprintf("plugin %s: there is no sink %q: the sinks are %v", name, s,
+					slices.Sorted(maps.Keys(c.Sink))))
+			}
 		}
-		p.bad(at.with(field), "%s: %s", field, text)
-	})
-	return c
+	}
 }

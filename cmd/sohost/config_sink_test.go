@@ -41,15 +41,17 @@ timeout = "5s"
 	_, err = parseConfig("x.toml", []byte(`
 [plugin.a]
 image = "a.so"
-sinks = ["log", "lgo"]
+sinks = [1, "lgo"]
 [sink.log]
 kind = "log"
 [database.main]
 url = "localhost"
 version = 4
+[sink."a b"]
+kind = "log"
 `))
-	for _, want := range []string{`x.toml:4:17: plugin a: there is no sink "lgo": the sinks are [log]`, `x.toml:8:1: url: "localhost": want one such as`,
-		"x.toml:9:1: version: 4: want 1, 2 or 3"} {
+	for _, want := range []string{`x.toml:4:13: plugin a: there is no sink "lgo": the sinks are [a b log]`, `x.toml:8:1: url: "localhost": want one such as`,
+		"x.toml:9:1: version: 4: want 1, 2 or 3", `x.toml:10:7: sink name "a b": want letters`} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v\nwant %s", err, want)
 		}

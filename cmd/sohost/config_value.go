@@ -69,28 +69,6 @@ func absoluteTo(dir, name string) string {
 	return filepath.Join(dir, name)
 }
 
-// asTexts is a list of texts that aren't empty. Each is changed by a function unless that is nil.
-func asTexts(to *[]string, change func(*parser, string) string) value {
-	*to = nil
-	return value{
-		kind: "list",
-		fromTOML: func(p *parser, at keyPath, v any) {
-			list, ok := take[[]any](p, at, v, "a list of strings")
-			for i, v := range list {
-				s, isText := v.(string)
-				if ok = ok && isText && s != ""; !ok {
-					p.bad(at.with(fmt.Sprint(i)), "%s: want strings that aren't empty", at.last())
-					return
-				}
-				if change != nil {
-					s = change(p, s)
-				}
-				*to = append(*to, s)
-			}
-		},
-	}
-}
-
 func asNumber(to *int, initial int) value {
 	*to = initial
 	return value{
@@ -210,77 +188,6 @@ func asOneOf[T ~string](kind string, to *T, initial T, words [2]T) value {
 			if err := set(s); err != nil {
 				p.bad(at, "%s: %v", at.last(), err)
 			}
-		},
-	}
-}
-
-// asRoutes is a list of URL paths. The first one that is given replaces the default; each flag adds one.
-func asRoutes(to *[]string, initial []string) value {
-	*to = initial
-	given := false
-	add := func(route string) error {
-		if err := checkRoute(route); err != nil {
-			return err
-		}
-		if !given {
-			*to, given = nil, true
-		}
-		*to = append(*to, route)
-		return nil
-	}
-	return value{
-		kind: "list of paths", fromFlag: add,
-		fromTOML: func(p *parser, at keyPath, v any) {
-			list, ok := take[[]any](p, at, v, "a list")
-			if !ok {
-				return
-			}
-			// A route that can't be used leaves "" in its place, so that indexes are those of the file.
-			*to = make([]string, len(list))
-			for i, v := range list {
-				at := at.with(strconv.Itoa(i))
-				if s, ok := v.(string); !ok {
-					p.bad(at, "%s: want strings in quotes, not %s", at.last(), kindOf(v))
-				} else if err := checkRoute(s); err != nil {
-					p.bad(at, "%s: %v", at.last(), err)
-				} else {
-					(*to)[i] = s
-				}
-			}
-		},
-	}
-}
-
-func checkRoute(route string) error {
-	if !strings.HasPrefix(route, "/") {
-		return fmt.Errorf("want a path that begins with /, not %q", route)
-	}
-	return nil
-}
-
-// asArguments is a table of texts. Each flag adds one, which it gives as KEY=VALUE.
-func asArguments(to *map[string]string) value {
-	*to = nil
-	set := func(key, text string) {
-		if *to == nil {
-			*to = map[string]string{}
-		}
-		(*to)[key] = text
-	}
-	return value{
-		kind: "table of strings", initial: "none",
-		fromTOML: func(p *parser, at keyPath, v any) {
-			table, _ := take[map[string]any](p, at, v, `a table such as { step = "1" }`)
-			for key, v := range table {
-				if s, ok := take[string](p, at.with(key), v, wantText); ok {
-					set(key, s)
-				}
-			}
-		},
-		fromFlag: func(text string) error {
-			key, text, _ := strings.Cut(text, "=")
-			set(key, text)
-			return nil
 		},
 	}
 }

@@ -24,10 +24,10 @@ func (c *writesConfig) bind() []setting {
 	return []setting{
 		{key: "ack", value: asOneOf("mode", &c.Ack, worker.Spooled, [2]worker.Ack{worker.Spooled, worker.Handled}),
 			help: "when a write is acknowledged: `spool` once it is on disk, `handled` once every plugin that asked for it has handled it"},
-		{key: "tokens", value: asTexts(&c.Tokens, nil), initial: "everybody may write",
+		{key: "tokens", value: asSecrets(&c.Tokens), initial: "everybody may write",
 			help: "those with which clients may write"},
-		{key: "token_files", value: asTexts(&c.TokenFiles, func(p *parser, name string) string { return absoluteTo(p.dir, name) }), initial: "none",
-			help: "files with one more token each, read when the server starts"},
+		{key: "token_files", value: asPaths(&c.TokenFiles), initial: "none",
+			help: "files with one more token each, read when the server starts and on `sohost reload`"},
 		{key: "body_limit", value: asBytes(&c.BodyLimit, writes.DefaultBodyLimit),
 			help: "limit for a request's body, packed and unpacked; beyond it, clients get 413"},
 		{key: "spool_limit", value: asBytes(&c.SpoolLimit, backlog.DefaultLimit),

@@ -49,9 +49,11 @@ image = "a.so"
 routes = ["/write", "/ping"]
 [[plugin.a.trigger]]
 spec = "request:health"
+[route."/query/"]
+chain = ["a"]
 `))
 	for _, want := range []string{`ack: want "spool" or "handled"`, "tokens: want strings", "body_limit: want more", `unknown setting "speed"`,
-		"route /write is where clients write", "route /ping is", "path /health is"} {
+		"route /write is where clients write", "route /ping is", "path /health is", "route /query/ is"} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("no word of %q: %v", want, err)
 		}

@@ -48,7 +48,7 @@ func parseImages(args []string) (map[string]string, error) {
 	images := map[string]string{}
 	for _, arg := range args {
 		name, file, named := strings.Cut(arg, "=")
-		if err := checkName(name); err != nil {
+		if err := checkName("plugin", name); err != nil {
 			return nil, usageError{fmt.Errorf("%s: %w", arg, err)}
 		}
 		if named && file == "" {

@@ -43,7 +43,7 @@ func configurationPage(t *testing.T) string {
 	for _, s := range newConfig().settings {
 		page.Server = append(page.Server, row{s.key, s.flag(), s.value.kind, s.standard(), s.help})
 	}
-	for _, s := range new(pluginConfig).bind("NAME") {
+	for _, s := range new(pluginConfig).bind() {
 		flag := map[string]string{"": "NAME=FILE", "mode": ",mode=MODE", "route": ",route=/PATH", "arg.KEY": ",arg.KEY=VALUE",
 			"probe": ",probe=MODE", "api": ",api=API", "sink": ",sink=NAME", "trigger": ",trigger=SPEC"}[s.option]
 		if flag == "" {

@@ -47,7 +47,7 @@ func TestPluginFlagHelp(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, _, unknown := parsePlugin("p=p.so,unknown=x")
-	for _, s := range new(pluginConfig).bind("p") {
+	for _, s := range new(pluginConfig).bind() {
 		if s.option == "" {
 			continue
 		}

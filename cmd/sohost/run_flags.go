@@ -90,13 +90,16 @@ func (r *runFlags) addPlugins() error {
 		given[name] = true
 		r.Plugin[name] = p
 	}
-	r.clashes(func(_ string, _ keyPath, text string) { errs = append(errs, errors.New(text)) })
+	r.route()
+	bad := func(_ keyPath, text string) { errs = append(errs, errors.New(text)) }
+	r.clashes(bad)
+	r.unknownSinks(bad)
 	return errors.Join(errs...)
 }
 
 func (c *config) options() sohost.Options {
 	o := sohost.Options{
-		Chains:             c.Chains,
+		Chains:             c.chains,
 		Store:              c.Store,
 		Dir:                c.Plugins,
 		Keep:               c.Keep,

@@ -14,10 +14,10 @@ func parsePlugin(arg string) (name string, p pluginConfig, err error) {
 	if name == "" || image == "" {
 		return "", p, errors.New("want NAME=FILE first")
 	}
-	if err := checkName(name); err != nil {
+	if err := checkName("plugin", name); err != nil {
 		return "", p, err
 	}
-	settings := p.bind(name)
+	settings := p.bind()
 	p.Image = image
 	for _, part := range parts[1:] {
 		option, text, _ := strings.Cut(part, "=")
@@ -26,7 +26,13 @@ func parsePlugin(arg string) (name string, p pluginConfig, err error) {
 		}
 		i := slices.IndexFunc(settings, func(s setting) bool { return s.option == option && option != "" })
 		if i < 0 {
-			return "", p, fmt.Errorf("unknown setting %q: want mode, route, probe, api, arg.KEY, sink or trigger", option)
+			var options []string
+			for _, s := range settings {
+				if s.option != "" {
+					options = append(options, s.option)
+				}
+			}
+			return "", p, fmt.Errorf("unknown setting %q: want %s", option, either(options))
 		}
 		if err := settings[i].value.fromFlag(text); err != nil {
 			return "", p, fmt.Errorf("%s: %w", option, err)

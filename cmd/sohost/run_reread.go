@@ -2,8 +2,8 @@ package main
 
 import (
 	"crypto/sha256"
-	"encoding/json"
 	"fmt"
+	"net/url"
 	"reflect"
 	"strconv"
 	"strings"
@@ -56,19 +56,20 @@ func (r *runFlags) rereader(cmd *cobra.Command) func() (supervisor.Configured, e
 func (c *config) flat() map[string]string {
 	all := map[string]string{}
 	flatten(all, "", reflect.ValueOf(*c))
+	for _, chain := range c.chains {
+		key := under("route", chain.Route)
+		flatten(all, under(key, "chain"), reflect.ValueOf(chain.Plugins))
+		flatten(all, under(key, "backend"), reflect.ValueOf(chain.Backend))
+	}
 	return all
 }
 
-// flatten adds the fields of a struct, and what is below them.
+// flatten adds the fields of a struct that aren't empty, and what is below them.
 func flatten(all map[string]string, key string, v reflect.Value) {
 	switch {
 	case v.Type() == reflect.TypeFor[time.Duration]():
 		if v.Int() != 0 {
 			all[key] = time.Duration(v.Int()).String()
-		}
-	case v.Kind() == reflect.Interface:
-		if !v.IsNil() {
-			flatten(all, key, v.Elem())
 		}
 	case v.Kind() == reflect.Struct:
 		for i := range v.NumField() {
@@ -78,34 +79,49 @@ func flatten(all map[string]string, key string, v reflect.Value) {
 		}
 	case v.Kind() == reflect.Map:
 		for entries := v.MapRange(); entries.Next(); {
-			at, before := under(key, entries.Key().String()), len(all)
-			flatten(all, at, entries.Value())
-			if entry := entries.Value(); len(all) == before && entry.Kind() != reflect.Struct { // it is there, whatever its value
-				all[at] = inJSON(entry)
-			}
+			entry(all, under(key, entries.Key().String()), entries.Value())
 		}
-	case v.Kind() == reflect.Slice && v.Type().Elem().Kind() == reflect.Struct:
+	case v.Kind() == reflect.Slice && v.Type().Elem().Kind() != reflect.String:
 		for i := range v.Len() {
-			flatten(all, under(key, strconv.Itoa(i)), v.Index(i))
+			entry(all, under(key, strconv.Itoa(i)), v.Index(i))
 		}
+	case v.IsZero():
+	case v.Kind() == reflect.String:
+		all[key] = shown(key, v.String(), v.String())
 	case v.Kind() == reflect.Slice:
-		if v.Len() > 0 {
-			all[key] = inJSON(v)
-		}
-	case !v.IsZero():
+		all[key] = fmt.Sprintf("%q", v.Interface())
+	default:
 		all[key] = fmt.Sprint(v.Interface())
-		if strings.HasSuffix(key, "token") {
-			all[key] = secret(all[key])
+	}
+}
+
+// entry adds what is in a table or a list, even if it is empty. Strings are in quotes, or "1" would be the same as 1.
+func entry(all map[string]string, key string, v reflect.Value) {
+	for v.Kind() == reflect.Interface {
+		v = v.Elem()
+	}
+	if v.Kind() == reflect.String {
+		all[key] = shown(key, v.String(), strconv.Quote(v.String()))
+		return
+	}
+	if before := len(all); v.IsValid() {
+		if flatten(all, key, v); len(all) == before {
+			all[key] = fmt.Sprint(v.Interface())
 		}
 	}
 }
 
-func inJSON(v reflect.Value) string {
-	text, err := json.Marshal(v.Interface())
-	if err != nil { // impossible: it comes from a file of texts, numbers and the like
-		return fmt.Sprint(v.Interface())
+// shown returns how the text of a setting is shown: as it is unless it is a secret or has one.
+func shown(key, text, as string) string {
+	if strings.HasSuffix(key, "token") {
+		return secret(text)
 	}
-	return string(text)
+	if u, err := url.Parse(text); err == nil {
+		if _, has := u.User.Password(); has {
+			return u.Redacted() + " with " + secret(text)
+		}
+	}
+	return as
 }
 
 // secret returns a text that says nothing of a secret, but differs when the secret does.
@@ -121,8 +137,11 @@ func under(key, name string) string {
 
 // keyOf returns the key in sohost.toml of a field.
 func keyOf(field string) string {
-	if field == "Triggers" {
+	switch field {
+	case "Triggers":
 		return "trigger"
+	case "Values": // those of a plugin's args that are no strings
+		return "args"
 	}
 	var b strings.Builder
 	for i, r := range field {

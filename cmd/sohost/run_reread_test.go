@@ -2,7 +2,9 @@ package main
 
 import (
 	"fmt"
+	"maps"
 	"reflect"
+	"strings"
 	"testing"
 
 	"github.com/sohost/sohost/internal/query"
@@ -15,7 +17,7 @@ func TestFlat(t *testing.T) {
 		settings []setting
 		fields   any
 	}{
-		"plugin": {(&pluginConfig{}).bind("x"), pluginConfig{}},
+		"plugin": {(&pluginConfig{}).bind(), pluginConfig{}},
 		"sink":   {bindSink(&sinks.Config{}), sinks.Config{}},
 
 		"database": {bindDatabase(&query.Options{}), query.Options{}},
@@ -29,6 +31,22 @@ func TestFlat(t *testing.T) {
 				t.Errorf("no field of a %s is called %s: %v", table, s.key, fields)
 			}
 		}
+	}
+	for was, is := range map[string]string{
+		"":                                "[plugin.a.args]\nb = false",
+		"[plugin.a.args]\nb = 1":          "[plugin.a.args]\nb = '1'",
+		"[plugin.a.args]\nb = ['x y']":    "[plugin.a.args]\nb = ['x', 'y']",
+		"[plugin.a.args]\nb = {}":         "[plugin.a.args]\nb = []",
+		"[plugin.a.args]\nb = { c = '' }": "[plugin.a.args]\nb = { c = [{}] }",
+		"[route.'/r']\nchain = ['a']":     "[route.'/r']\nchain = ['a']\nbackend = 'http://h'",
+	} {
+		if a, b := flatOf(t, was), flatOf(t, is); maps.Equal(a, b) {
+			t.Errorf("%q is the same as %q: %v", was, is, a)
+		}
+	}
+	all := flatOf(t, "[plugin.a.args]\nn = 1\ndb = 'postgres://me:pass@h/x'\nl = [{ token = 'pass' }]\n[route.'/r']\nchain = ['a']\n")
+	if text := fmt.Sprint(all); all["plugin.a.args.n"] != "1" || all["route./r.chain"] != `["a"]` || strings.Contains(text, "pass") {
+		t.Errorf("the settings are %v", text)
 	}
 	one := &config{Sink: map[string]sinks.Config{"db": {Token: "one"}}}
 	two := &config{Sink: map[string]sinks.Config{"db": {Token: "two"}}}
@@ -53,4 +71,14 @@ func TestFlatEntries(t *testing.T) {
 		}
 		seen[flat(p)] = p
 	}
+}
+
+// flatOf returns the settings of a configuration with a plugin a.
+func flatOf(t *testing.T, text string) map[string]string {
+	t.Helper()
+	c, err := parseConfig("f", []byte("[plugin.a]\nimage = 'a.so'\n"+text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c.flat()
 }

@@ -103,13 +103,13 @@ func (c *config) bind() []setting {
 }
 
 // bind returns the settings of one plugin, stored in p, which gets their defaults.
-func (p *pluginConfig) bind(name string) []setting {
+func (p *pluginConfig) bind() []setting {
 	return []setting{
 		{key: "image", value: asPath("path", &p.Image), initial: "required",
 			help: "the .so file"},
 		{key: "mode", option: "mode", value: asOneOf("mode", &p.Mode, sohost.Prod, [2]sohost.Mode{sohost.Dev, sohost.Prod}),
 			help: "when a changed image is loaded: `dev` as soon as the file changes, `prod` only on `sohost deploy`"},
-		{key: "routes", option: "route", value: asRoutes(&p.Routes, defaultRoutes(name)), initial: "/NAME",
+		{key: "routes", option: "route", value: asRoutes(&p.Routes), initial: "/NAME",
 			help: "URL paths to serve, each with everything below it; the longest match wins"},
 		{key: "probe", option: "probe", value: asOneOf("mode", &p.Probe, sohost.Walled, [2]sohost.ProbeMode{sohost.Walled, sohost.Unwalled}),
 			help: "what a new image's init functions may do when it is tried in a child process: `walled` lets them only read files, " +
@@ -118,7 +118,7 @@ func (p *pluginConfig) bind(name string) []setting {
 			help: "the plugin API that its images must be of: " + apiNames() + "; see [existing-plugins.md](existing-plugins.md)"},
 		{key: "args", option: "arg.KEY", value: asTypedArguments(&p.Args, &p.Values),
 			help: "arguments for the plugin's New, which finds them in `abi.Host`; those that are no strings as JSON"},
-		{key: "sinks", option: "sink", value: asSinks(&p.Sinks), initial: "all",
+		{key: "sinks", option: "sink", value: asNames(&p.Sinks), initial: "all",
 			help: "the sinks that get the rows which the plugin emits"},
 		{key: "trigger", option: "trigger", value: asTriggers(&p.Triggers),
 			help: "when the plugin is called besides requests for its routes; each is a table `[[plugin.NAME.trigger]]`, see " +
