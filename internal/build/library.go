@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"time"
 
 	"github.com/sohost/sohost/generations"
 	"github.com/sohost/sohost/internal/adapters"
@@ -54,6 +55,7 @@ func (s *surveyed) wrapLibrary(ctx context.Context, opts Options) error {
 			return fmt.Errorf("write the package main of %s: %w", lib.ImportPath, err)
 		}
 	}
+	removeUnused(dir)
 	t := target{dir: lib.Dir, arg: "./" + wrapperDir}
 	wrapped, err := list(ctx, s.command, t, s.commonFlags())
 	if err != nil {
@@ -81,9 +83,22 @@ func wrappersDir() (string, error) {
 	return dir, nil
 }
 
-// writeOnce writes a file whose name tells its content, unless it is there.
+// unusedFor is how long a generated file stays that no build uses.
+const unusedFor = 30 * 24 * time.Hour
+
+// removeUnused removes the generated files that no build has used for long. Those that can't be removed stay until the next build.
+func removeUnused(dir string) {
+	entries, _ := os.ReadDir(dir)
+	for _, e := range entries {
+		if info, err := e.Info(); err == nil && time.Since(info.ModTime()) > unusedFor {
+			os.Remove(filepath.Join(dir, e.Name()))
+		}
+	}
+}
+
+// writeOnce writes a file whose name tells its content, unless it is there. The file's time is when it was used last.
 func writeOnce(file string, content []byte) error {
-	if _, err := os.Stat(file); err == nil {
+	if now := time.Now(); os.Chtimes(file, now, now) == nil {
 		return nil
 	}
 	return generations.WriteFile(file, 0o600, func(w io.Writer) error {

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/sohost/sohost/internal/adapters"
 	"github.com/sohost/sohost/native"
@@ -145,5 +146,24 @@ func TestDeclaredAPI(t *testing.T) {
 	l.all = append(l.all, &listed{ImportPath: abiPath})
 	if api, err := l.apiOf(Options{}); api != "" || err != nil {
 		t.Errorf("one of sohost's own: %q, %v", api, err)
+	}
+}
+
+// TestUnused removes generated files that no build has used for long, and keeps those that one uses.
+func TestUnused(t *testing.T) {
+	dir := t.TempDir()
+	used, unused := filepath.Join(dir, "used.go"), filepath.Join(dir, "unused.go")
+	for _, file := range []string{used, unused} {
+		write(t, file, "package main\n")
+		if long := time.Now().Add(-unusedFor - time.Hour); os.Chtimes(file, long, long) != nil {
+			t.Fatal("the file has another time")
+		}
+	}
+	if err := writeOnce(used, nil); err != nil {
+		t.Fatal(err)
+	}
+	removeUnused(dir)
+	if entries := must(os.ReadDir(dir)); len(entries) != 1 || string(must(os.ReadFile(used))) != "package main\n" {
+		t.Errorf("there are %v", entries)
 	}
 }
