@@ -3,6 +3,7 @@ package adapter
 import (
 	"bytes"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"reflect"
@@ -40,14 +41,15 @@ func TestArguments(t *testing.T) {
 func TestRecorder(t *testing.T) {
 	w := httptest.NewRecorder()
 	w.Header().Set("Early", "1")
-	rec := NewRecorder(w)
-	rec.WriteHeader(http.StatusEarlyHints)
-	rec.Header().Set("Content-Length", "3")
-	rec.WriteHeader(http.StatusAccepted)
-	rec.WriteHeader(http.StatusOK)
-	fmt.Fprint(rec, "abc")
-	if w.Body.Len() > 0 || rec.Err() != nil {
-		t.Errorf("written are %q, with %v", w.Body, rec.Err())
+	rec, err := record(w, func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusEarlyHints)
+		w.Header().Set("Content-Length", "3")
+		w.WriteHeader(http.StatusAccepted)
+		w.WriteHeader(http.StatusOK)
+		fmt.Fprint(w, "abc")
+	})
+	if w.Body.Len() > 0 || err != nil {
+		t.Fatalf("written are %q, with %v", w.Body, err)
 	}
 	rec.Body = []byte("longer")
 	rec.Send()
@@ -56,21 +58,73 @@ func TestRecorder(t *testing.T) {
 	}
 
 	w = httptest.NewRecorder()
-	rec = NewRecorder(w)
-	rec.Header().Set("Content-Length", "3")
-	rec.WriteHeader(http.StatusOK)
+	rec, _ = record(w, func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Length", "3")
+		w.WriteHeader(http.StatusOK)
+	})
 	if rec.Send(); w.Header().Get("Content-Length") != "3" {
 		t.Errorf("the answer to HEAD has %v", w.Header())
 	}
 
-	rec = NewRecorder(httptest.NewRecorder())
 	part := bytes.Repeat([]byte("x"), MaxRecorded/2)
-	for i := range 3 {
-		if _, err := rec.Write(part); (err != nil) != (i == 2) {
-			t.Errorf("write %d: %v", i, err)
+	if rec, err = record(w, func(w http.ResponseWriter, _ *http.Request) {
+		for i := range 3 {
+			if _, err := w.Write(part); (err != nil) != (i == 2) {
+				t.Errorf("write %d: %v", i, err)
+			}
 		}
+		panic(http.ErrAbortHandler) // as a proxy does
+	}); err == nil || rec != nil {
+		t.Errorf("too large: %v", err)
 	}
-	if rec.Err() == nil || rec.Body != nil {
-		t.Errorf("too large: %v, kept are %d bytes", rec.Err(), len(rec.Body))
+}
+
+// TestRecordedPanics lets the panics of handlers through.
+func TestRecordedPanics(t *testing.T) {
+	for _, want := range []any{http.ErrAbortHandler, "out of cheese"} {
+		func() {
+			defer func() {
+				if v := recover(); v != want {
+					t.Errorf("recovered %v, want %v", v, want)
+				}
+			}()
+			record(httptest.NewRecorder(), func(http.ResponseWriter, *http.Request) { panic(want) })
+		}()
 	}
+}
+
+// TestTaken lets a handler take a connection over, and has no response then.
+func TestTaken(t *testing.T) {
+	recorded := make(chan *Recorder, 1)
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		rec, err := record(w, func(w http.ResponseWriter, _ *http.Request) {
+			conn, _, err := http.NewResponseController(w).Hijack()
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			fmt.Fprint(conn, "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nmine")
+			conn.Close()
+		})
+		if err != nil {
+			t.Error(err)
+		}
+		recorded <- rec
+	}))
+	defer s.Close()
+	res, err := http.Get(s.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	if body, err := io.ReadAll(res.Body); err != nil || string(body) != "mine" {
+		t.Errorf("the client got %q, %v", body, err)
+	}
+	if rec := <-recorded; rec != nil {
+		t.Errorf("the response is %+v", rec)
+	}
+}
+
+func record(w http.ResponseWriter, f http.HandlerFunc) (*Recorder, error) {
+	return Record(f, w, httptest.NewRequest("GET", "/", nil))
 }

@@ -44,3 +44,12 @@ func (m *Middleware) next(w http.ResponseWriter, r *http.Request) {
 	}
 	next.ServeHTTP(w, r)
 }
+
+// Closer is what instances have whose plugin was given a context: it ends when they are closed.
+type Closer context.CancelFunc
+
+// Close implements io.Closer.
+func (c Closer) Close() error {
+	c()
+	return nil
+}

@@ -1,8 +1,10 @@
 package adapter
 
 import (
+	"bufio"
 	"fmt"
 	"maps"
+	"net"
 	"net/http"
 	"strconv"
 )
@@ -19,12 +21,39 @@ type Recorder struct {
 	header   http.Header
 	written  bool // some of a body, so that its length is known
 	tooLarge bool
+	taken    bool // the connection, by a handler that speaks another protocol
 }
 
-// NewRecorder returns a recorder of what is to be written to w. Header fields that w has already are in it as well.
-func NewRecorder(w http.ResponseWriter) *Recorder {
-	return &Recorder{w: w, header: w.Header().Clone()}
+// Record serves a request and returns the response, of which nothing is written. Header fields that w has already are in it as well. It
+// returns nil if the connection was taken over, as for websockets: then there is no response. After an error, for one that is too large,
+// nothing is written either.
+func Record(next http.Handler, w http.ResponseWriter, r *http.Request) (*Recorder, error) {
+	rec := &Recorder{w: w, header: w.Header().Clone()}
+	rec.serve(next, r)
+	switch {
+	case rec.taken:
+		return nil, nil
+	case rec.tooLarge:
+		return nil, errTooLarge
+	}
+	return rec, nil
 }
+
+// serve has next write to the recorder. A proxy that can't write all of a response aborts, which is no reason to cut off the client: it
+// gets another response.
+func (r *Recorder) serve(next http.Handler, req *http.Request) {
+	defer func() {
+		if !r.tooLarge {
+			return
+		}
+		if v := recover(); v != nil && v != http.ErrAbortHandler {
+			panic(v)
+		}
+	}()
+	next.ServeHTTP(r, req)
+}
+
+var errTooLarge = fmt.Errorf("the response is larger than %d MiB, which is the limit for one that a plugin modifies", MaxRecorded>>20)
 
 // Header implements http.ResponseWriter.
 func (r *Recorder) Header() http.Header { return r.header }
@@ -42,18 +71,17 @@ func (r *Recorder) Write(b []byte) (int, error) {
 	r.written = true
 	if r.tooLarge = r.tooLarge || len(r.Body)+len(b) > MaxRecorded; r.tooLarge {
 		r.Body = nil
-		return 0, r.Err()
+		return 0, errTooLarge
 	}
 	r.Body = append(r.Body, b...)
 	return len(b), nil
 }
 
-// Err returns an error if the response was too large to be held back.
-func (r *Recorder) Err() error {
-	if r.tooLarge {
-		return fmt.Errorf("the response is larger than %d MiB, which is the limit for one that a plugin modifies", MaxRecorded>>20)
-	}
-	return nil
+// Hijack implements http.Hijacker.
+func (r *Recorder) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	conn, rw, err := http.NewResponseController(r.w).Hijack()
+	r.taken = r.taken || err == nil
+	return conn, rw, err
 }
 
 // SetHeader replaces the header.

@@ -41,22 +41,13 @@ type modifierEntry struct {
 // front is an instance that stands before what comes next in a chain.
 type front struct {
 	*adapter.Middleware
-	closer
+	adapter.Closer
 }
 
 // end is an instance that answers all requests itself, as its client stands for the backend.
 type end struct {
 	http.Handler
-	closer
-}
-
-// closer ends the context that the plugin was given.
-type closer context.CancelFunc
-
-// Close implements io.Closer.
-func (c closer) Close() error {
-	c()
-	return nil
+	adapter.Closer
 }
 
 // new makes an instance. It runs the plugin's registration, which stores logger and context in the plugin's own variables.
@@ -77,13 +68,13 @@ func (p plugin) new(_ context.Context, host abi.Host) (in abi.Instance, err erro
 		if err != nil {
 			return nil, err
 		}
-		return end{handler, closer(cancel)}, nil
+		return end{handler, adapter.Closer(cancel)}, nil
 	}
 	m, err := adapter.NewMiddleware(func(next http.Handler) (http.Handler, error) { return chosen.handler(ctx, extra, next, host) })
 	if err != nil {
 		return nil, err
 	}
-	return front{m, closer(cancel)}, nil
+	return front{m, adapter.Closer(cancel)}, nil
 }
 
 // register lets the plugin register its functions.

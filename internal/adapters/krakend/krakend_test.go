@@ -77,8 +77,9 @@ func before(t *testing.T, in abi.Instance, next http.HandlerFunc) http.Handler {
 }
 
 func get(h http.Handler, target string) *httptest.ResponseRecorder {
-	w := httptest.NewRecorder()
-	h.ServeHTTP(w, httptest.NewRequest("GET", target, strings.NewReader("body")))
+	w, r := httptest.NewRecorder(), httptest.NewRequest("GET", target, strings.NewReader("body"))
+	r.Header.Set("Upgrade", "h2c") // a wish, which changes nothing unless it is granted
+	h.ServeHTTP(w, r)
 	return w
 }
 

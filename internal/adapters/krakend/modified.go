@@ -40,22 +40,22 @@ func (m *modified) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		m.refuse(w, r, err)
 		return
 	}
-	if len(m.response) == 0 || r.Header.Get("Upgrade") != "" { // a connection that is taken over has no response to modify
+	if len(m.response) == 0 {
 		m.next.ServeHTTP(w, r)
 		return
 	}
-	rec, inner := adapter.NewRecorder(w), r.Clone(r.Context())
+	inner := r.Clone(r.Context())
 	inner.Header.Del("Accept-Encoding") // modifiers read the body
-	m.next.ServeHTTP(rec, inner)
-	if err := rec.Err(); err != nil {
-		m.refuse(w, r, err)
-		return
+	rec, err := adapter.Record(m.next, w, inner)
+	if err == nil && rec != nil {
+		err = modifyResponse(m.response, rec, newRequest(r))
 	}
-	if err := modifyResponse(m.response, rec, newRequest(r)); err != nil {
+	switch {
+	case err != nil:
 		m.refuse(w, r, err)
-		return
+	case rec != nil:
+		rec.Send()
 	}
-	rec.Send()
 }
 
 // refuse answers with the status of a modifier's error, if it has one. As in KrakenD, the error's text is for the log.

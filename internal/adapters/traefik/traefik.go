@@ -5,6 +5,7 @@ package traefik
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 
@@ -54,17 +55,11 @@ func (Adapter) Describe(exported adapter.Exports) (*abi.Descriptor, error) {
 // instance is one instance of a plugin.
 type instance struct {
 	*adapter.Middleware
-	cancel context.CancelFunc
-}
-
-// Close implements io.Closer: the plugin's context ends.
-func (i *instance) Close() error {
-	i.cancel()
-	return nil
+	adapter.Closer
 }
 
 // newInstance makes the middleware once. Its context ends with the instance.
-func newInstance(p *Plugin, host abi.Host) (abi.Instance, error) {
+func newInstance(p *Plugin, host abi.Host) (in abi.Instance, err error) {
 	config := p.CreateConfig()
 	args, err := arguments(p, host)
 	if err != nil {
@@ -74,18 +69,22 @@ func newInstance(p *Plugin, host abi.Host) (abi.Instance, error) {
 		return nil, fmt.Errorf("args: %w", err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
+	defer func() {
+		if in == nil { // after a panic, too
+			cancel()
+		}
+	}()
 	m, err := adapter.NewMiddleware(func(next http.Handler) (http.Handler, error) {
 		h, err := p.New(ctx, next, config, host.Plugin())
 		if err == nil && h == nil {
-			err = fmt.Errorf("its New returned no handler")
+			err = errors.New("its New returned no handler")
 		}
 		return h, err
 	})
 	if err != nil {
-		cancel()
 		return nil, err
 	}
-	return &instance{m, cancel}, nil
+	return instance{m, adapter.Closer(cancel)}, nil
 }
 
 // arguments returns the plugin's arguments, or, if there are none, those that its author has given as an example.

@@ -85,6 +85,23 @@ func TestMiddleware(t *testing.T) {
 	}
 }
 
+// TestPanic ends the context of a plugin whose New panics.
+func TestPanic(t *testing.T) {
+	var plugin context.Context
+	defer func() {
+		if v := recover(); v != "torn" || plugin.Err() == nil {
+			t.Errorf("recovered %v; the plugin's context has ended: %v", v, plugin.Err())
+		}
+	}()
+	load(t, `{}`, adapter.Exports{Symbol: &Plugin{
+		CreateConfig: func() any { return &config{} },
+		New: func(ctx context.Context, _ http.Handler, _ any, _ string) (http.Handler, error) {
+			plugin = ctx
+			panic("torn")
+		},
+	}})
+}
+
 func TestOtherBuild(t *testing.T) {
 	if _, err := (Adapter{}).Describe(adapter.Exports{Symbol: new(int)}); err == nil {
 		t.Error("a variable of another type is taken")

@@ -1,10 +1,12 @@
 package tyk
 
 import (
+	"bufio"
 	"bytes"
 	"cmp"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 
 	"github.com/sohost/sohost/internal/adapter"
@@ -26,22 +28,22 @@ func (c *chain) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
-	if len(c.responses) == 0 || r.Header.Get("Upgrade") != "" { // a connection that is taken over has no response to look at
+	if len(c.responses) == 0 {
 		c.next.ServeHTTP(w, r)
 		return
 	}
-	rec := adapter.NewRecorder(w)
-	c.next.ServeHTTP(rec, r)
-	if err := rec.Err(); err != nil {
-		c.log.Error("response not passed on", "path", r.URL.Path, "err", err)
-		http.Error(w, http.StatusText(http.StatusBadGateway), http.StatusBadGateway)
+	rec, err := adapter.Record(c.next, w, r)
+	if err != nil {
+		c.refuse(w, r, err)
+		return
+	}
+	if rec == nil {
 		return
 	}
 	for _, f := range c.responses {
 		answer, err := respond(f, rec, w, r)
 		if err != nil {
-			c.log.Error("response not passed on", "path", r.URL.Path, "err", err)
-			http.Error(w, http.StatusText(http.StatusBadGateway), http.StatusBadGateway)
+			c.refuse(w, r, err)
 			return
 		}
 		if answer {
@@ -49,6 +51,12 @@ func (c *chain) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	rec.Send()
+}
+
+// refuse answers 502 in the place of a response.
+func (c *chain) refuse(w http.ResponseWriter, r *http.Request, err error) {
+	c.log.Error("response not passed on", "path", r.URL.Path, "err", err)
+	http.Error(w, http.StatusText(http.StatusBadGateway), http.StatusBadGateway)
 }
 
 // respond gives a recorded response to a function, and takes from it what that has changed. It reports whether the function answered by
@@ -100,5 +108,12 @@ func (a *answered) Flush() {
 	http.NewResponseController(a.ResponseWriter).Flush()
 }
 
-// Unwrap gives http.ResponseController the writer, with which a function takes the connection over.
+// Hijack implements http.Hijacker: whoever takes the connection over answers.
+func (a *answered) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	conn, rw, err := http.NewResponseController(a.ResponseWriter).Hijack()
+	a.yes = a.yes || err == nil
+	return conn, rw, err
+}
+
+// Unwrap gives http.ResponseController the writer, with which a function sets deadlines.
 func (a *answered) Unwrap() http.ResponseWriter { return a.ResponseWriter }

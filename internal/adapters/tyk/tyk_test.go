@@ -56,11 +56,42 @@ func TestFunctions(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		w := httptest.NewRecorder()
-		h.ServeHTTP(w, httptest.NewRequest("GET", test.path, nil))
+		w, r := httptest.NewRecorder(), httptest.NewRequest("GET", test.path, nil)
+		r.Header.Set("Upgrade", "h2c") // a wish, which changes nothing unless it is granted
+		h.ServeHTTP(w, r)
 		if got := fmt.Sprintf("%d %s %s", w.Code, w.Header().Get("Signed"), w.Body); got != test.answer {
 			t.Errorf("%s: %q, want %q", test.config, got, test.answer)
 		}
+	}
+}
+
+// TestTaken has a function take the connection over: nothing comes after it.
+func TestTaken(t *testing.T) {
+	in, err := load(t, `{}`, adapter.Exports{"Take": func(w http.ResponseWriter, _ *http.Request) {
+		conn, _, err := w.(http.Hijacker).Hijack()
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		fmt.Fprint(conn, "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nmine")
+		conn.Close()
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	h, err := in.(*adapter.Middleware).Wrap(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("the next handler was called") }))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := httptest.NewServer(h)
+	defer s.Close() // waits for the handler
+	res, err := http.Get(s.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	if body, err := io.ReadAll(res.Body); err != nil || string(body) != "mine" {
+		t.Errorf("the client got %q, %v", body, err)
 	}
 }
 
