@@ -208,7 +208,7 @@ func TestChainHandover(t *testing.T) {
 			t.Errorf("%s: then %q", image, got)
 		}
 		response := httptest.NewRecorder()
-		taker.ServeFrom("7 /shop", response, httptest.NewRequest("GET", "/shop", nil))
+		taker.ServeFrom("x,y /shop", response, httptest.NewRequest("GET", "/shop", nil))
 		if response.Code != http.StatusServiceUnavailable {
 			t.Errorf("a place that isn't there: %d", response.Code)
 		}

@@ -51,7 +51,7 @@ type GiveOptions struct {
 	// what this host does.
 	Images map[string]string
 
-	// LoseState allows new images to lose state, as in DeployOptions.
+	// LoseState allows new images to lose state, as in DeployOptions, and plugins that Config removes.
 	LoseState bool
 
 	// Config is the configuration that the taker is to serve, all of it or, if the handover fails, nothing. Plugins that it adds serve

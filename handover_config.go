@@ -12,6 +12,7 @@ import (
 // Configuration is what a handover can change besides images. It is for supervisors only.
 type Configuration struct {
 	Plugins []Plugin // as in Options
+	Chains  []Chain  // as in Options
 	Dir     string   // as in Options
 }
 
@@ -27,7 +28,8 @@ func (g *giver) configure() error {
 	if g.opts.Config == nil {
 		return nil
 	}
-	o, err := Options{Store: g.host.opts.Store, Plugins: g.opts.Config.Plugins, Dir: g.opts.Config.Dir}.resolve()
+	c := g.opts.Config
+	o, err := Options{Store: g.host.opts.Store, Plugins: c.Plugins, Chains: c.Chains, Dir: c.Dir}.resolve()
 	if err != nil {
 		return fmt.Errorf("configuration: %w", err)
 	}
@@ -60,8 +62,14 @@ func (o Options) inDir(p *plugin) (Plugin, bool) {
 		return Plugin{}, false
 	}
 	config, err := pluginOfFile(file).resolve()
-	taken := slices.ContainsFunc(o.Plugins, func(other Plugin) bool { return slices.Contains(other.Routes, config.Routes[0]) })
-	return config, err == nil && !taken
+	return config, err == nil && !o.routed(config.Routes[0])
+}
+
+// routed reports whether a plugin, a trigger or a chain has a route.
+func (o Options) routed(route string) bool {
+	return slices.ContainsFunc(o.Plugins, func(p Plugin) bool {
+		return slices.Contains(p.Routes, route) || slices.Contains(requestPaths(p.Triggers), route)
+	}) || slices.ContainsFunc(o.Chains, func(c Chain) bool { return c.Route == route })
 }
 
 // stays reports whether the plugin is the taker's after the handover.
@@ -111,16 +119,22 @@ func (g *giver) removable() error {
 	return errors.Join(errs...)
 }
 
-// saveRemoved writes the state of a plugin that the configuration removes as its last checkpoint: if the plugin is added again, it goes
-// on from there. The plugin is paused.
+// saveRemoved writes the state of a plugin that the configuration removes as its last checkpoint, as at the server's end: if the plugin
+// is added again, it goes on from there. The plugin is paused.
 func (g *giver) saveRemoved(ctx context.Context, m *gated) error {
-	if g.host.opts.CheckpointInterval < 0 {
-		return nil // as at the server's end
+	err := m.plugin.checkpointLast(ctx, m.serves.Value().Instance)
+	if err != nil && g.opts.LoseState {
+		g.host.log.Error("the state of a plugin that is removed is lost by order", "plugin", m.plugin.Name, "err", err)
+		return nil
 	}
-	if err := m.plugin.checkpointLast(ctx, m.serves.Value().Instance); err != nil {
-		return fmt.Errorf("plugin %s can't be removed: its state can't be saved: %w", m.plugin.Name, err)
+	if err != nil {
+		return cantRemove(m.plugin, err)
 	}
 	return nil
+}
+
+func cantRemove(p *plugin, why error) error {
+	return fmt.Errorf("plugin %s can't be removed: its state can't be saved: %w; `sohost reload --lose-state` removes it all the same", p.Name, why)
 }
 
 // noteRemoved reports which plugins are gone.

@@ -22,6 +22,9 @@ func (g *giver) judge(ctx context.Context) error {
 			continue
 		}
 		in := serves.Value()
+		if err := in.Uncheckpointable(); err != nil && !g.stays(p) && g.host.opts.CheckpointInterval >= 0 {
+			return cantRemove(p, err)
+		}
 		if !in.Predictable() && !p.overdue() {
 			err := p.tryWriting(ctx)
 			p.noteVerdict(in, err)
@@ -39,6 +42,9 @@ func (g *giver) judge(ctx context.Context) error {
 
 // mayLose reports whether the plugin may lose its state by order, so that a state that can't be written holds nothing up.
 func (g *giver) mayLose(p *plugin) bool {
+	if g.opts.LoseState && !g.stays(p) {
+		return true
+	}
 	for _, r := range g.pending {
 		for _, c := range r.candidates {
 			if c.plugin == p && c.loseState {

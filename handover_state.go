@@ -25,6 +25,9 @@ func (g *giver) sendStates(ctx context.Context) error {
 	var whole []exported
 	var rest changes
 	for _, m := range g.moving {
+		if err := m.serves.Value().Pause(limited); err != nil {
+			return err
+		}
 		if !g.stays(m.plugin) {
 			if err := g.saveRemoved(limited, m); err != nil {
 				return err
@@ -32,9 +35,6 @@ func (g *giver) sendStates(ctx context.Context) error {
 			continue
 		}
 		wants, takes := g.wants[m.plugin.Name]
-		if err := m.serves.Value().Pause(limited); err != nil {
-			return err
-		}
 		if !m.serves.Value().Stateful() {
 			continue
 		}

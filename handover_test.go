@@ -64,7 +64,9 @@ func (r *rig) handover(ctx context.Context, lock *generations.Lock, o GiveOption
 	took := make(chan taken, 1)
 	go func() {
 		opts := r.w.options()
-		if opts.Chains = r.opts.Chains; len(opts.Chains) > 0 {
+		if c := o.Config; c != nil { // as a supervisor passes it on
+			opts.Plugins, opts.Chains, opts.Dir = c.Plugins, c.Chains, c.Dir
+		} else if opts.Chains = r.opts.Chains; len(opts.Chains) > 0 {
 			opts.Plugins = r.opts.Plugins
 		}
 		opts.Process = &Process{Lock: r.w.share(lock)}

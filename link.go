@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/http"
 	"slices"
+	"strings"
 
 	"github.com/sohost/sohost/generations"
 	"github.com/sohost/sohost/internal/backend"
@@ -19,7 +20,7 @@ import (
 type link struct {
 	plugin *plugin // set when the plugin is added
 	route  string
-	at     int          // its number in the chain, from 0
+	before []string     // the plugins that come before it, in order
 	next   http.Handler // the link after it, or the backend; nil if it is the end
 }
 
@@ -39,7 +40,7 @@ func newChains(given []Chain, log *slog.Logger) chains {
 			next = backend.New(to, log)
 		}
 		for at, name := range slices.Backward(c.Plugins) {
-			l := &link{route: c.Route, at: at, next: next}
+			l := &link{route: c.Route, before: c.Plugins[:at], next: next}
 			all.of[name] = append(all.of[name], l)
 			all.places[l.place()] = l
 			next = l
@@ -54,7 +55,7 @@ func (c *chains) join(p *plugin) {
 	table := p.host.table.Load()
 	for _, l := range p.links {
 		l.plugin = p
-		if l.at == 0 {
+		if len(l.before) == 0 {
 			table = table.WithRoute(l.route, p, routeNote{chain: l})
 		}
 	}
@@ -90,7 +91,7 @@ func (l *link) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			p.unavailable(w, err)
 			return
 		}
-		if l.at > 0 {
+		if len(l.before) > 0 {
 			r = r.WithContext(context.WithValue(r.Context(), placeKey{}, l.place()))
 		}
 		forward.ServeHTTP(w, r)
@@ -106,21 +107,24 @@ func (l *link) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // placeKey is the key of a request's context for the place that it has reached in a chain.
 type placeKey struct{}
 
-func (l *link) place() string { return fmt.Sprintf("%d %s", l.at, l.route) }
+// place names the place by what comes before it, and not by a number: if a handover changes the chain, a request that has passed certain
+// plugins goes on where just these come before, or nowhere. Otherwise it could miss one of the new chain.
+func (l *link) place() string { return strings.Join(l.before, ",") + " " + l.route }
 
 // ChainPlace returns how far a request that GiveOptions.Forward gets has come in a chain, for ServeFrom of the host that it is forwarded
-// to; it is empty for one that begins. It is for supervisors only.
+// to; it is empty for one that begins. It is text for a header. It is for supervisors only.
 func ChainPlace(r *http.Request) string {
 	place, _ := r.Context().Value(placeKey{}).(string)
 	return place
 }
 
 // ServeFrom is ServeHTTP for a request that another host has forwarded from a place in a chain: the plugins before it have had the
-// request. It answers 503 if there is no such place. It is for supervisors only.
+// request. It answers 503 if there is no such place, as after a change of the chain. It is for supervisors only.
 func (h *Host) ServeFrom(place string, w http.ResponseWriter, r *http.Request) {
 	l := h.chains.places[place]
 	if l == nil || l.plugin == nil {
-		http.Error(w, "the chain of this request is there no more", http.StatusServiceUnavailable)
+		w.Header().Set("Retry-After", "1")
+		http.Error(w, "the chain of this request has changed while it ran; try again", http.StatusServiceUnavailable)
 		return
 	}
 	l.ServeHTTP(w, r)

@@ -16,7 +16,8 @@ func newReloadCommand() *cobra.Command {
 plugins, routes, arguments, triggers, sinks and limits, all of it or, if anything is wrong with it, nothing. No request fails.
 
 Plugins that are added serve what they served when they were last configured, or else their image file. The state of plugins that
-are removed is saved: it is there again when they are added again. A prod plugin's new image path is read on "sohost deploy".
+are removed is saved: it is there again when they are added again. One whose state can't be saved is removed only with
+--lose-state. A request that is on its way through a chain which changes may be answered with 503. A prod plugin's new image path is read on "sohost deploy".
 
 Listen, store, control, metrics, hang_timeout and handover_timeout change only when the server is restarted; reload and
 "sohost status" name those that have changed. SIGHUP to the server does the same as reload.`,
