@@ -13,11 +13,12 @@ func newReloadCommand() *cobra.Command {
 		Use:   "reload",
 		Short: "Have the server read its configuration again",
 		Long: `Reload has the server read its configuration again, under the flags that it was started with, and serve it from a new worker:
-plugins, routes, arguments, triggers, sinks and limits, all of it or, if anything is wrong with it, nothing. No request fails.
+plugins, routes, arguments, triggers, sinks and limits, all of it or, if anything is wrong with it, nothing. No request fails, with
+one exception: who is on the way through a chain, and would miss a plugin of the new one, gets 503.
 
 Plugins that are added serve what they served when they were last configured, or else their image file. The state of plugins that
 are removed is saved: it is there again when they are added again. One whose state can't be saved is removed only with
---lose-state. A request that is on its way through a chain which changes may be answered with 503. A prod plugin's new image path is read on "sohost deploy".
+--lose-state. A prod plugin's new image path is read on "sohost deploy".
 
 Listen, store, control, metrics, hang_timeout and handover_timeout change only when the server is restarted; reload and
 "sohost status" name those that have changed. SIGHUP to the server does the same as reload.`,
