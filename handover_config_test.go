@@ -139,10 +139,10 @@ func TestReconfigureDir(t *testing.T) {
 // comes before the same place goes on there; one that would miss a plugin of the new chain is refused.
 func TestReconfigureChain(t *testing.T) {
 	for _, test := range []struct{ before, after, want, then string }{
-		{"y h a", "h a", "503", "h1 > a1 1"},
-		{"y h a", "y z a", "y1 > z1 > a1 1", "y1 > z1 > a1 2"},
-		{"y a", "y h a", "y1 > h1 > a1 1", "y1 > h1 > a1 2"},
-		{"y h a", "y", "503", "y1"},
+		{"y q a", "q a", "503", "q1 > a1 1"},
+		{"y q a", "y u a", "y1 > u1 > a1 1", "y1 > u1 > a1 2"},
+		{"y a", "y q a", "y1 > q1 > a1 1", "y1 > q1 > a1 2"},
+		{"y q a", "y", "503", "y1"},
 	} {
 		t.Run(test.before+" to "+test.after, func(t *testing.T) {
 			w := newWorld(t)

@@ -223,7 +223,7 @@ func (w *world) loader() *instance.Loader {
 type count struct{ N int }
 
 // descriptor returns the plugin of an image. The letter in its name says what it has: a and b have state and background
-// work, s has no state, n no handler; y, z, h and g are middlewares, g with state; d has no state and all handlers, and d7 takes an argument n; e exports beside calls; o and p are exclusive, p with state; x has state that can't be checkpointed; v holds any value. The
+// work, s has no state, n no handler; y, q, u and g are middlewares, g with state; d has no state and all handlers, and d7 takes an argument n; e exports beside calls; o and p are exclusive, p with state; x has state that can't be checkpointed; v holds any value. The
 // digit 9 means version 2 of the state. m is a memory, whose state has other fields in each image: see state_test.go. k has a
 // keep.Map.
 func (w *world) descriptor(image string) *abi.Descriptor {
@@ -246,7 +246,7 @@ func (w *world) descriptor(image string) *abi.Descriptor {
 			return &owner{b}, nil
 		case 'p':
 			return &statefulOwner{&stateful{basic: b}}, nil
-		case 'y', 'z', 'h':
+		case 'y', 'q', 'u':
 			return &before{b}, nil
 		case 'g':
 			return &statefulBefore{&stateful{basic: b}, before{b}}, nil
