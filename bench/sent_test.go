@@ -35,17 +35,6 @@ func TestSend(t *testing.T) {
 	}
 }
 
-// TestAnswers tells a server that answers as it should from one that doesn't.
-func TestAnswers(t *testing.T) {
-	for text, right := range map[string]bool{"hello " + servedText + " 1": true, "hello": false} {
-		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, text) }))
-		if err := answers(strings.TrimPrefix(server.URL, "http://")); (err == nil) != right {
-			t.Errorf("%q: %v", text, err)
-		}
-		server.Close()
-	}
-}
-
 // TestServed writes what was measured as a sentence.
 func TestServed(t *testing.T) {
 	text := served{rates: []float64{0.9, 0.97, 0.98}, tails: []float64{1.2, 1.04, 1}, compiled: 61234}.String()

@@ -3,17 +3,13 @@ package main
 import (
 	"errors"
 	"fmt"
-	"io"
-	"net"
-	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/sohost/sohost/bench/lane"
+	"github.com/sohost/sohost/internal/program"
 )
 
 // served are requests to a plugin of `sohost run` beside those to a program that has the handler compiled in: figures of both in
@@ -31,29 +27,34 @@ const (
 
 // served measures both by turns.
 func (b *builder) served(rounds int) (s served, err error) {
-	compiled, stop, err := b.startCompiled()
+	compiled, err := program.Start(program.Serving, nil, b.host("compiled"))
 	if err != nil {
 		return s, err
 	}
-	defer func() { err = errors.Join(err, stop()) }()
-	plugin, stopPlugin, err := b.startServer()
+	defer compiled.Stop()
+	dir, err := os.MkdirTemp("", "served")
 	if err != nil {
 		return s, err
 	}
-	defer func() { err = errors.Join(err, stopPlugin()) }()
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	plugin, err := b.startServer(dir)
+	if err != nil {
+		return s, err
+	}
+	defer plugin.Stop()
 	var rates []float64
 	for round := range 1 + rounds { // connections and caches are made in the first
 		of := map[string]sent{}
 		for i := range 2 {
-			address := []string{compiled, plugin}[(i+round)%2]
-			if of[address], err = send(address, "/hello", servedText, servedConnections, servedSlice); err != nil {
+			url := []string{compiled.URL, plugin.URL}[(i+round)%2]
+			if of[url], err = send(strings.TrimPrefix(url, "http://"), "/hello", servedText, servedConnections, servedSlice); err != nil {
 				return s, err
 			}
 		}
 		if round > 0 {
-			rates = append(rates, of[compiled].rate())
-			s.rates = append(s.rates, of[plugin].rate()/of[compiled].rate())
-			s.tails = append(s.tails, of[plugin].percentile(99)/of[compiled].percentile(99))
+			rates = append(rates, of[compiled.URL].rate())
+			s.rates = append(s.rates, of[plugin.URL].rate()/of[compiled.URL].rate())
+			s.tails = append(s.tails, of[plugin.URL].percentile(99)/of[compiled.URL].percentile(99))
 		}
 	}
 	s.compiled = lane.Median(rates)
@@ -65,77 +66,24 @@ func (s served) String() string {
 		"(%s), and the 99th percentile of their times is %.2f ×.", servedConnections, lane.Median(s.rates), thousands(s.compiled), lane.Median(s.tails))
 }
 
-// startCompiled starts the program that has the handler compiled in.
-func (b *builder) startCompiled() (address string, stop func() error, err error) {
-	if address, err = freeAddress(); err != nil {
-		return "", nil, err
-	}
-	return launch(address, exec.Command(b.host("compiled"), address))
-}
+const servedConfiguration = `
+listen  = "127.0.0.1:0"
+store   = "store"
+control = "control.sock"
 
-// startServer starts `sohost run` with the plugin hello.
-func (b *builder) startServer() (address string, stop func() error, err error) {
-	dir, err := os.MkdirTemp("", "served")
-	if err != nil {
-		return "", nil, err
-	}
-	defer func() {
-		if err != nil {
-			os.RemoveAll(dir)
-		}
-	}()
-	image := filepath.Join(dir, "hello.so")
+[plugin.hello]
+image  = "hello.so"
+routes = ["/hello"]
+`
+
+// startServer starts `sohost run` with the plugin hello, in a folder.
+func (b *builder) startServer(dir string) (*program.Program, error) {
 	source, err := filepath.Abs("../plugins/hello")
 	if err != nil {
-		return "", nil, err
+		return nil, err
 	}
-	if err = b.run(nil, b.sohost, "build", "-o", image, source); err != nil {
-		return "", nil, err
+	if err := b.run(nil, b.sohost, "build", "-o", filepath.Join(dir, "hello.so"), source); err != nil {
+		return nil, err
 	}
-	if address, err = freeAddress(); err != nil {
-		return "", nil, err
-	}
-	address, end, err := launch(address, exec.Command(b.sohost, "run", "--listen", address, "--store", filepath.Join(dir, "store"),
-		"--control", filepath.Join(dir, "control.sock"), "--plugin", "hello="+image+",route=/hello"))
-	return address, func() error { return errors.Join(end(), os.RemoveAll(dir)) }, err
-}
-
-// launch starts a server, and waits until it answers as it should.
-func launch(address string, cmd *exec.Cmd) (string, func() error, error) {
-	if err := cmd.Start(); err != nil {
-		return "", nil, err
-	}
-	stop := func() error {
-		err := cmd.Process.Signal(syscall.SIGTERM) // an interrupt is ignored by what a script has started in the background
-		cmd.Wait()                                 // how it ends is no result
-		return err
-	}
-	var err error
-	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
-		if err = answers(address); err == nil {
-			return address, stop, nil
-		}
-	}
-	return "", nil, errors.Join(fmt.Errorf("%s: %w", strings.Join(cmd.Args, " "), err), stop())
-}
-
-func answers(address string) error {
-	r, err := http.Get("http://" + address + "/hello")
-	if err != nil {
-		return err
-	}
-	defer r.Body.Close()
-	body, err := io.ReadAll(r.Body)
-	if err != nil || r.StatusCode != http.StatusOK || !strings.Contains(string(body), servedText) {
-		return fmt.Errorf("wrong answer: %s, %.100q, %v", r.Status, body, err)
-	}
-	return nil
-}
-
-func freeAddress() (string, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
-	}
-	return l.Addr().String(), l.Close()
+	return program.Server(b.sohost, dir, servedConfiguration)
 }

@@ -4,14 +4,14 @@ import (
 	"bufio"
 	"bytes"
 	"fmt"
-	"io"
 	"math"
-	"net/http"
 	"os"
 	"strconv"
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/sohost/sohost/internal/program"
 )
 
 const (
@@ -47,7 +47,7 @@ func post(url string, bodies [][]byte) error {
 	for range writers {
 		all.Go(func() {
 			for body := range next {
-				if err := postOne(url, body); err != nil {
+				if err := program.Write(url, body); err != nil {
 					errs <- err
 				}
 			}
@@ -56,19 +56,6 @@ func post(url string, bodies [][]byte) error {
 	all.Wait()
 	close(errs)
 	return <-errs
-}
-
-func postOne(url string, body []byte) error {
-	answer, err := http.Post(url, "text/plain", bytes.NewReader(body))
-	if err != nil {
-		return err
-	}
-	defer answer.Body.Close()
-	text, err := io.ReadAll(answer.Body)
-	if err == nil && answer.StatusCode != http.StatusNoContent {
-		err = fmt.Errorf("%s: %s", answer.Status, text)
-	}
-	return err
 }
 
 // await waits until a file has all points, checks their sum, and returns the time since begun. Looking costs little: the size of a line

@@ -89,10 +89,10 @@ func (b *bench) measure(w way, cores int) (time.Duration, error) {
 	if err != nil {
 		return 0, err
 	}
-	defer p.stop()
+	defer p.Stop()
 	bodies, sum := b.bodies()
 	begun := time.Now()
-	if err := post(p.url, bodies); err != nil {
+	if err := post(p.URL+w.path, bodies); err != nil {
 		return 0, err
 	}
 	return await(filepath.Join(dir, "out.lp"), b.points, sum*w.factor, begun)

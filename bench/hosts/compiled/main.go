@@ -1,9 +1,11 @@
-// Compiled is a server that has the handler of the plugin hello compiled in, and the time limits of `sohost run`. Its argument is
-// the address to serve on.
+// Compiled is a server that has the handler of the plugin hello compiled in, and the time limits of `sohost run`. It logs where it serves,
+// as that does.
 package main
 
 import (
 	"fmt"
+	"log/slog"
+	"net"
 	"net/http"
 	"os"
 	"time"
@@ -16,9 +18,13 @@ func main() {
 	mux.HandleFunc("/hello", func(w http.ResponseWriter, r *http.Request) {
 		fmt.Fprintf(w, "%s from generation %s\n", "hello", generation)
 	})
-	server := &http.Server{Addr: os.Args[1], Handler: mux, ReadHeaderTimeout: 30 * time.Second, IdleTimeout: 3 * time.Minute}
-	if err := server.ListenAndServe(); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
+	log := slog.New(slog.NewJSONHandler(os.Stderr, nil))
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err == nil {
+		log.Info("serving", "url", "http://"+l.Addr().String())
+		server := &http.Server{Handler: mux, ReadHeaderTimeout: 30 * time.Second, IdleTimeout: 3 * time.Minute}
+		err = server.Serve(l)
 	}
+	log.Error("the server ended", "err", err)
+	os.Exit(1)
 }
