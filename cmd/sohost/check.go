@@ -48,6 +48,9 @@ Check ignores what a running server has already loaded. "sohost deploy" takes th
 	arguments := cmd.Flags().Bool("args", false, "list the arguments that each image takes")
 	states := cmd.Flags().Bool("state", false, "say what a deploy of the second of two images would do to the state of the first")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if *states && *arguments {
+			return usageError{errors.New("--args and --state ask for different things: give one of them")}
+		}
 		if *states {
 			if *host != "" {
 				return usageError{errors.New("--state opens the images in this executable; it can't be used with --host")}

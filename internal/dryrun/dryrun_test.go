@@ -176,6 +176,7 @@ func TestOrder(t *testing.T) {
 		"1001 calls":                {Steps: make([]Step, 1001)},
 		"timeout 1h0m0s":            {Steps: []Step{fine}, Timeout: time.Hour},
 		"neither a write":           {Steps: []Step{fine, {}}},
+		"more than one":             {Steps: []Step{{Schedule: &now, Request: &Request{Method: "GET", Path: "/"}}}},
 		"call 2: line 1":            {Steps: []Step{fine, {Write: []byte("x")}}},
 		"no rows":                   {Steps: []Step{{Write: []byte("# only this")}}},
 		"and 1 more":                {Steps: []Step{{Write: []byte("a\nb\nc\nd\n")}}},

@@ -109,6 +109,8 @@ func (o Order) resolved() (Order, error) {
 
 func (s Step) check() error {
 	switch r := s.Request; {
+	case s.Write != nil && (s.Schedule != nil || r != nil), s.Schedule != nil && r != nil:
+		return errors.New("it is more than one of a write, a schedule and a request")
 	case s.Write != nil:
 		return readable(s.Write)
 	case s.Schedule != nil:
