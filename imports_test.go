@@ -42,7 +42,8 @@ var importRules = []importRule{
 	{"internal/passing", "internal/fault golang.org/x/sys", "it carries messages and files without knowing what they mean"},
 	{"internal/self", "", "it starts this program again and does nothing else"},
 	{"internal/state", "abi", "it moves values and calls nothing of a plugin but their own methods"},
-	{"internal/wall", "golang.org/x/sys", "it runs programs of any kind and knows no images"},
+	{"internal/scratch", "golang.org/x/sys", "it makes folders and doesn't know what they are for"},
+	{"internal/wall", "internal/scratch golang.org/x/sys", "it runs programs of any kind and knows no images"},
 	{"internal/owners", "golang.org/x/sys", "it looks at files and doesn't know what they are for"},
 	{"internal/watch", "golang.org/x/sys", "it reports changed files and doesn't know what is in them"},
 	{"internal/goobj", "", "it reads what the compiler writes and decides nothing"},
@@ -53,7 +54,7 @@ var importRules = []importRule{
 	{"internal/adapters/traefik/wrap", "internal/adapters/traefik github.com/goccy/go-yaml", "it writes sources and calls no plugin"},
 	{"internal/adapters/tyk", "abi internal/adapter", "an adapter knows its API and this program's contract"},
 	{"internal/adapters", "abi native internal/adapter internal/adapters/krakend internal/adapters/traefik internal/adapters/tyk", "it tells APIs apart and calls no plugin"},
-	{"internal/build", "abi generations native internal/adapters internal/adapters/traefik internal/adapters/traefik/wrap internal/goobj internal/slim", "it makes images and loads none"},
+	{"internal/build", "abi generations native internal/adapters internal/adapters/traefik internal/adapters/traefik/wrap internal/goobj internal/scratch internal/slim", "it makes images and loads none"},
 
 	{"internal/spool", "internal/fault golang.org/x/sys", "it keeps records and doesn't know what is in them"},
 	{"internal/pidfd", "internal/fault golang.org/x/sys", "it waits for processes of any kind"},
@@ -91,7 +92,7 @@ var importRules = []importRule{
 		"it doesn't know who started it"},
 	{"internal/server/supervisor", ". generations native internal/crash internal/fault internal/inflight internal/passing internal/self internal/server/control internal/server/metrics internal/files " +
 		"internal/server/systemd internal/server/worker golang.org/x/sys", "it runs workers, and they load the plugins"},
-	{"cmd/sohost", ". generations native native/std internal/adapter internal/adapters internal/backlog internal/build internal/checkpoint internal/dryrun internal/instance internal/query internal/self internal/sinks internal/state internal/watch internal/writes internal/server/control internal/server/supervisor " +
+	{"cmd/sohost", ". generations native native/std internal/adapter internal/adapters internal/backlog internal/build internal/checkpoint internal/dryrun internal/instance internal/query internal/scratch internal/self internal/sinks internal/state internal/watch internal/writes internal/server/control internal/server/supervisor " +
 		"internal/server/systemd internal/server/worker golang.org/x/sys github.com/lmittmann/tint github.com/pelletier/go-toml/v2 " +
 		"github.com/rogpeppe/go-internal github.com/spf13 github.com/inconshreveable/mousetrap", "the only place for flags, configuration files and terminal output"},
 
@@ -201,7 +202,7 @@ func TestWriters(t *testing.T) {
 		}
 		files = append(files, found...)
 	}
-	storeless := []string{"internal/build", "internal/slim", "internal/wall", "internal/watch", "internal/systemd",
+	storeless := []string{"internal/build", "internal/scratch", "internal/slim", "internal/wall", "internal/watch", "internal/systemd",
 		"internal/spool", "internal/sinks"} // they have locks of their own
 	for _, file := range files {
 		if strings.HasSuffix(file, "_test.go") || slices.Contains(storeless, filepath.Dir(file)) || writers[file] != "" {

@@ -12,7 +12,7 @@ import (
 // What the scripts find, made by prepare.
 var (
 	repository string // root of the module
-	scratch    string // removed at the end
+	testFiles  string // removed at the end
 	program    string // sohost itself: plugins need a host that was built as the README says
 	firstSo    string // an image of a plugin as `sohost new` writes it
 	secondSo   string // one of the same plugin, changed
@@ -20,7 +20,7 @@ var (
 
 func TestMain(m *testing.M) {
 	code := m.Run()
-	if err := os.RemoveAll(scratch); err != nil {
+	if err := os.RemoveAll(testFiles); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		code = 1
 	}
@@ -32,10 +32,10 @@ func prepare() (err error) {
 	if repository, err = filepath.Abs("../.."); err != nil {
 		return err
 	}
-	if scratch, err = os.MkdirTemp("", "sohost-"); err != nil {
+	if testFiles, err = os.MkdirTemp("", "sohost-"); err != nil {
 		return err
 	}
-	program = filepath.Join(scratch, "bin", "sohost")
+	program = filepath.Join(testFiles, "bin", "sohost")
 	args := []string{"go", "build", "-trimpath", "-o", program}
 	if raceEnabled {
 		args = append(args, "-race")
@@ -47,14 +47,14 @@ func prepare() (err error) {
 }
 
 func buildImages() error {
-	if err := command(scratch, program, "new", "greeter"); err != nil {
+	if err := command(testFiles, program, "new", "greeter"); err != nil {
 		return err
 	}
-	firstSo, secondSo = filepath.Join(scratch, "first.so"), filepath.Join(scratch, "second.so")
-	if err := command(scratch, program, "build", "-o", firstSo, "./greeter"); err != nil {
+	firstSo, secondSo = filepath.Join(testFiles, "first.so"), filepath.Join(testFiles, "second.so")
+	if err := command(testFiles, program, "build", "-o", firstSo, "./greeter"); err != nil {
 		return err
 	}
-	source := filepath.Join(scratch, "greeter", "plugin.go")
+	source := filepath.Join(testFiles, "greeter", "plugin.go")
 	text, err := os.ReadFile(source)
 	if err != nil {
 		return err
@@ -63,7 +63,7 @@ func buildImages() error {
 	if err := os.WriteFile(source, []byte(changed), 0o644); err != nil {
 		return err
 	}
-	return command(scratch, program, "build", "-o", secondSo, "./greeter")
+	return command(testFiles, program, "build", "-o", secondSo, "./greeter")
 }
 
 func command(dir string, args ...string) error {

@@ -15,6 +15,7 @@ import (
 	"github.com/sohost/sohost"
 	"github.com/sohost/sohost/internal/build"
 	"github.com/sohost/sohost/internal/dryrun"
+	"github.com/sohost/sohost/internal/scratch"
 	"github.com/sohost/sohost/internal/server/control"
 	"github.com/spf13/cobra"
 )
@@ -165,11 +166,11 @@ func (o *testOptions) run(ctx context.Context, cmd *cobra.Command, what string, 
 		return dryrun.Result{}, err
 	}
 	if info.IsDir() {
-		dir, err := os.MkdirTemp("", "sohost-test-*")
+		dir, remove, err := scratch.New("sohost-test")
 		if err != nil {
 			return dryrun.Result{}, err
 		}
-		defer os.RemoveAll(dir)
+		defer remove()
 		o.order.Image = filepath.Join(dir, o.order.Plugin+".so")
 		if err := o.build(ctx, cmd, what); err != nil {
 			return dryrun.Result{}, err

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/sohost/sohost/internal/scratch"
 	"github.com/sohost/sohost/native"
 )
 
@@ -63,11 +64,11 @@ func attempt(ctx context.Context, opts Options) (r *Result, remembered bool, err
 
 // image makes the image and puts it into place.
 func (s *surveyed) image(ctx context.Context, opts Options, p *plan) (*Result, error) {
-	tmp, err := os.MkdirTemp("", "sohost-build-")
+	tmp, remove, err := scratch.New("sohost-image")
 	if err != nil {
-		return nil, fmt.Errorf("make a working directory: %w", err)
+		return nil, err
 	}
-	defer os.RemoveAll(tmp) // if this fails, the directory is left to the system's clean-up
+	defer remove()
 	image := filepath.Join(tmp, "image.so")
 	output := opts.Output
 	if output == "" {

@@ -1,6 +1,9 @@
-package wall
+// Package scratch makes folders for files that nobody needs afterwards. One that a process leaves because it is killed is removed by the
+// next process that makes one for the same purpose.
+package scratch
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"time"
@@ -8,16 +11,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// scratchPattern names the folders for children's files.
-const scratchPattern = "sohost-probe-*"
-
 // staleAge is how old a folder is, at least, that nobody uses: a younger one may just be about to be locked.
 const staleAge = time.Minute
 
-// newScratch makes a folder for a child, locked for as long as it is in use, and removes those of processes that died before they
-// could do it themselves. It returns "" if none can be made.
-func newScratch() (dir string, remove func()) {
-	left, _ := filepath.Glob(filepath.Join(os.TempDir(), scratchPattern))
+// New makes a folder among the temporary files, whose name begins with purpose. It is locked for as long as it is in use, which ends with
+// remove or with this process. Folders for the purpose that nobody uses are removed. After an error remove does nothing.
+func New(purpose string) (dir string, remove func(), err error) {
+	left, _ := filepath.Glob(filepath.Join(os.TempDir(), purpose+"-*"))
 	for _, dir := range left {
 		if info, err := os.Lstat(dir); err != nil || !info.IsDir() || time.Since(info.ModTime()) < staleAge {
 			continue
@@ -27,17 +27,15 @@ func newScratch() (dir string, remove func()) {
 			lock.Close()
 		}
 	}
-	dir, err := os.MkdirTemp("", scratchPattern)
+	dir, err = os.MkdirTemp("", purpose+"-*")
 	if err != nil {
-		return "", func() {}
+		return "", func() {}, fmt.Errorf("make a working directory: %w", err)
 	}
-	lock, err := lockFolder(dir)
+	lock, _ := lockFolder(dir) // where there are no locks, nobody removes it for want of one
 	return dir, func() {
 		os.RemoveAll(dir)
-		if err == nil {
-			lock.Close()
-		}
-	}
+		lock.Close() // a nil *os.File has nothing to close
+	}, nil
 }
 
 func lockFolder(dir string) (*os.File, error) {

@@ -10,6 +10,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/sohost/sohost/internal/scratch"
 	"golang.org/x/sys/unix"
 )
 
@@ -51,8 +52,8 @@ type child struct {
 //
 // o.Limit is only used for the bounds that the kernel enforces: the time of Wait is bounded by its own argument.
 func (w *Wall) Start(o Options, command func() *exec.Cmd) (*Child, error) {
-	scratch, remove := newScratch() // without one the child can write nowhere
-	started, err := w.start(scratch, o, command)
+	dir, remove, _ := scratch.New("sohost-probe") // without one the child can write nowhere
+	started, err := w.start(dir, o, command)
 	if err != nil {
 		remove()
 		return nil, err

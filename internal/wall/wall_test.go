@@ -371,33 +371,6 @@ func TestNoTemporaryFolder(t *testing.T) {
 	}
 }
 
-// TestScratchOfDead removes the folder that a process has left which died during a probe, and none that is new or in use.
-func TestScratchOfDead(t *testing.T) {
-	tmp := t.TempDir()
-	t.Setenv("TMPDIR", tmp)
-	used, remove := newScratch()
-	defer remove()
-	old := time.Now().Add(-2 * staleAge)
-	for _, name := range []string{"sohost-probe-dead", "sohost-probe-new"} {
-		if err := os.Mkdir(filepath.Join(tmp, name), 0o700); err != nil {
-			t.Fatal(err)
-		}
-	}
-	for _, dir := range []string{used, filepath.Join(tmp, "sohost-probe-dead")} {
-		if err := os.Chtimes(dir, old, old); err != nil {
-			t.Fatal(err)
-		}
-	}
-	_, removeAnother := newScratch()
-	removeAnother()
-	left, _ := filepath.Glob(filepath.Join(tmp, "*"))
-	want := []string{used, filepath.Join(tmp, "sohost-probe-new")}
-	slices.Sort(want)
-	if slices.Sort(left); !slices.Equal(left, want) {
-		t.Errorf("left are %q, want %q", left, want)
-	}
-}
-
 // TestEnds shows how children end.
 func TestEnds(t *testing.T) {
 	var w Wall
