@@ -88,7 +88,7 @@ func (c *config) bind() []setting {
 		{key: "shutdown_timeout", value: asDuration(&c.ShutdownTimeout, 30*time.Second),
 			help: "limit for finishing requests when the server stops, and in the old worker after a handover"},
 		{key: "hang_timeout", value: asDuration(&c.HangTimeout, 10*time.Second),
-			help: "replace a worker that has not answered for this long"},
+			help: "replace a worker that has not answered for this long; while nobody calls a plugin it is asked every 10 s only"},
 		{key: "handover_timeout", value: asDuration(&c.HandoverTimeout, 2*time.Minute),
 			help: "limit for a handover to a new worker"},
 		{key: "old_generations", value: asNumber(&c.OldGenerations, d.Budget.Generations),

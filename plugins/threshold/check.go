@@ -53,11 +53,11 @@ func (r *round) check(series seriesKey, c condition, column *abi.Column, row int
 	r.checks[key] = is
 }
 
-// alert makes a row, unless the series had one of that level within the cool-down.
-func (r *round) alert(series seriesKey, level, field string, value float64, at int64, text string) {
+// alert makes a row, unless the series had one of that level and field within the cool-down, and reports whether it has.
+func (r *round) alert(series seriesKey, level, field string, value float64, at int64, text string) bool {
 	cool := fmt.Sprintf("%q %s %s", series, level, field)
 	if _, cooling := r.host.Cache().Get(cool); cooling || slices.Contains(r.cooled, cool) {
-		return
+		return false
 	}
 	if r.settings.cooldown > 0 {
 		r.cooled = append(r.cooled, cool)
@@ -65,6 +65,7 @@ func (r *round) alert(series seriesKey, level, field string, value float64, at i
 	r.out.Row(r.settings.into).Tag("table", series.Table).Tag("level", level).Tag("field", field).Tag("series", series.Tags).
 		Float("value", value).String("text", text).AtNano(at)
 	r.host.Logger().Warn("alert", "level", level, "table", series.Table, "series", series.Tags, "text", text)
+	return true
 }
 
 // tagsOf returns the tags of a row as a text, in the order of their names.

@@ -113,9 +113,10 @@ func (h *threshold) HandleSchedule(ctx context.Context, t abi.Tick) error {
 			continue
 		}
 		text := "no rows since " + time.Unix(0, s.At).UTC().Format(time.RFC3339)
-		r.alert(key, "CRITICAL", "deadman", silent.Seconds(), t.Due.UnixNano(), text)
-		s.Silent = true
-		r.seen[key] = s
+		if r.alert(key, "CRITICAL", "deadman", silent.Seconds(), t.Due.UnixNano(), text) { // else it is due after the cool-down
+			s.Silent = true
+			r.seen[key] = s
+		}
 	}
 	return r.commit(ctx)
 }

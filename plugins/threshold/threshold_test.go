@@ -17,6 +17,11 @@ func TestDeadman(t *testing.T) {
 	trial.New(t, &Plugin, map[string]string{"deadman": "5m"}).Run("deadman")
 }
 
+// TestDeadmanCooldown has a series fall silent for the second time within the cool-down: if it still is after that, there is an alert.
+func TestDeadmanCooldown(t *testing.T) {
+	trial.New(t, &Plugin, map[string]string{"deadman": "5m", "cooldown": "10m"}).Run("cooldown")
+}
+
 func TestSettings(t *testing.T) {
 	for _, args := range []map[string]string{
 		{}, {"conditions": "busy"}, {"conditions": "busy>-WARN"}, {"conditions": ">1-WARN"}, {"conditions": "busy>1-"},

@@ -29,7 +29,8 @@ type Options struct {
 	// Serving is called once, when the first worker serves, with a brief status. After an upgrade it is not called.
 	Serving func(control.Status)
 
-	// HangTimeout is how long a worker may fail to answer before it is replaced. Default: 10 s.
+	// HangTimeout is how long a worker may fail to answer before it is replaced. While nobody calls a plugin, it is asked every
+	// 10 s instead of each second, or within HangTimeout if that is shorter. Default: 10 s.
 	HangTimeout time.Duration
 
 	// HandoverTimeout bounds a handover. Default: 2 min.
