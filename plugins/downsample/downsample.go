@@ -43,11 +43,13 @@ type state struct {
 	Gone   int64                    // windows that ended at this time or earlier are final; in nanoseconds since 1970
 }
 
-// cellKey names one field of one series in one window.
+// cellKey names one field of one series in one window. Windows that were open when the argument was changed keep their length.
 type cellKey struct {
 	Series, Field string
-	Start         int64
+	Start, Window int64 // nanoseconds
 }
+
+func (k cellKey) end() int64 { return k.Start + k.Window }
 
 // pointKey names one value.
 type pointKey struct {
@@ -111,7 +113,7 @@ func (d *downsample) count(t *abi.Table) (late int) {
 		series := d.series.of(t, tags, row)
 		for _, c := range fields {
 			if rows.Has(c, row) {
-				d.add(cellKey{series, c.Name, start}, at, numberOf(c, row))
+				d.add(cellKey{series, c.Name, start, window}, at, numberOf(c, row))
 			}
 		}
 	}

@@ -20,13 +20,37 @@ func TestFields(t *testing.T) {
 	trial.New(t, &Plugin, map[string]string{"fields": "user idle", "suffix": "_small"}).Run("fields")
 }
 
+// TestOtherWindow changes the window in a reload. Windows that are open by then are emitted as they began.
+func TestOtherWindow(t *testing.T) {
+	args := map[string]string{"window": "1m", "calculations": "sum count"}
+	r := trial.New(t, &Plugin, args)
+	r.Run("minutes")
+	args["window"] = "5m"
+	r.Run("other")
+}
+
+// TestForgottenMeanwhile has one call forget a window while another can't store it.
+func TestForgottenMeanwhile(t *testing.T) {
+	d := trial.New(t, &Plugin, map[string]string{"window": "1s", "late": "1s"}).Instance().(*downsample)
+	batch := &abi.Batch{Tables: lineprotocol.Parse([]byte("cpu v=2 1000000000"), lineprotocol.Options{Precision: lineprotocol.Nanosecond}).Tables}
+	if err := d.HandleBatch(t.Context(), batch); err != nil {
+		t.Fatal(err)
+	}
+	taken := d.take(2e9)
+	d.forget(3e9)
+	d.giveBack(taken)
+	if again := d.take(3e9); len(taken) != 1 || len(again) != 1 || again[0] != taken[0] {
+		t.Errorf("%+v, and then %+v", taken, again)
+	}
+}
+
 func TestSettings(t *testing.T) {
 	for _, args := range []map[string]string{{"window": "0s"}, {"window": "x"}, {"late": "-1s"}, {"calculations": "avg median"}} {
 		if _, err := readSettings(args); err == nil {
 			t.Errorf("%v is taken", args)
 		}
 	}
-	if s, err := readSettings(map[string]string{"window": "2h"}); err != nil || s.suffix != "_2h" {
+	if s, err := readSettings(map[string]string{"window": "2h"}); err != nil || s.suffixOf(int64(s.window)) != "_2h" {
 		t.Errorf("%+v, %v", s, err)
 	}
 }

@@ -36,7 +36,7 @@ func (d *downsample) take(due int64) (results []result) {
 	defer d.mu.Unlock()
 	cells := &d.State().Cells
 	for key, c := range cells.All() {
-		if c.Changed && key.Start+int64(d.settings.window) <= due {
+		if c.Changed && key.end() <= due {
 			results = append(results, result{key, c})
 			c.Changed = false
 			cells.Set(key, c)
@@ -50,7 +50,10 @@ func (d *downsample) giveBack(results []result) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for _, r := range results {
-		d.State().Cells.Update(r.cellKey, func(c cell, _ bool) cell {
+		d.State().Cells.Update(r.cellKey, func(c cell, ok bool) cell {
+			if !ok { // forgotten by another call meanwhile
+				c = r.cell
+			}
 			c.Changed = true
 			return c
 		})
@@ -65,12 +68,12 @@ func (d *downsample) forget(until int64) {
 	if until <= s.Gone {
 		return
 	}
-	window := int64(d.settings.window)
 	for key, c := range s.Cells.All() {
-		if !c.Changed && key.Start+window <= until {
+		if !c.Changed && key.end() <= until {
 			s.Cells.Delete(key)
 		}
 	}
+	window := int64(d.settings.window)
 	for key := range s.Points.All() {
 		if key.Time-(key.Time%window+window)%window+window <= until {
 			s.Points.Delete(key)
@@ -82,15 +85,15 @@ func (d *downsample) forget(until int64) {
 // tables makes one row of the cells of each series and window.
 func (d *downsample) tables(results []result) []abi.Table {
 	slices.SortFunc(results, func(a, b result) int {
-		return cmp.Or(cmp.Compare(a.Series, b.Series), cmp.Compare(a.Start, b.Start), cmp.Compare(a.Field, b.Field))
+		return cmp.Or(cmp.Compare(a.Series, b.Series), cmp.Compare(a.Start, b.Start), cmp.Compare(a.Window, b.Window), cmp.Compare(a.Field, b.Field))
 	})
 	mixed := d.mixed(results)
 	var out rows.Builder
 	var row *rows.Row
 	for i, r := range results {
-		if i == 0 || r.Series != results[i-1].Series || r.Start != results[i-1].Start {
+		if i == 0 || r.Series != results[i-1].Series || r.Start != results[i-1].Start || r.Window != results[i-1].Window {
 			name := parts(r.Series)
-			row = out.Row(name[0] + d.settings.suffix).AtNano(r.Start)
+			row = out.Row(name[0] + d.settings.suffixOf(r.Window)).AtNano(r.Start)
 			for tag := 1; tag < len(name); tag += 2 {
 				row.Tag(name[tag], name[tag+1])
 			}

@@ -22,7 +22,7 @@ type settings struct {
 	window, late time.Duration
 	calculations []string
 	fields       []string // empty for all
-	suffix       string
+	suffix       string   // empty for one that names the window
 }
 
 func readSettings(args map[string]string) (s settings, err error) {
@@ -43,10 +43,16 @@ func readSettings(args map[string]string) (s settings, err error) {
 		}
 	}
 	s.fields = strings.Fields(args["fields"])
-	if s.suffix = args["suffix"]; s.suffix == "" {
-		s.suffix = "_" + shortened(s.window)
-	}
+	s.suffix = args["suffix"]
 	return s, nil
+}
+
+// suffixOf returns the suffix for windows of a length.
+func (s settings) suffixOf(window int64) string {
+	if s.suffix != "" {
+		return s.suffix
+	}
+	return "_" + shortened(time.Duration(window))
 }
 
 func positive(args map[string]string, name string, otherwise time.Duration) (time.Duration, error) {
