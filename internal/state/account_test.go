@@ -124,3 +124,26 @@ func TestFormat1(t *testing.T) {
 		t.Errorf("%+v, %v", s, err)
 	}
 }
+
+// TestNewerFormat reads a stream of a newer program. That is no damage, of which there would be no more to keep, unless it is cut off or
+// altered.
+func TestNewerFormat(t *testing.T) {
+	b := encode(t, "text")
+	at := bytes.Index(b, []byte(magic)) + len(magic)
+	b[at]++
+	newer := mended(b)
+	for name, c := range map[string]struct {
+		stream []byte
+		want   error
+	}{"whole": {newer, ErrRefused}, "another checksum": {b, ErrCorrupt}, "cut off": {newer[:len(newer)-1], ErrCorrupt}} {
+		if _, _, err := Decode(bytes.NewReader(c.stream), reflect.TypeFor[string](), DecodeOptions{}); !errors.Is(err, c.want) {
+			t.Errorf("%s: %v", name, err)
+		}
+		if _, err := ReadTree(bytes.NewReader(c.stream), DecodeOptions{}); !errors.Is(err, c.want) {
+			t.Errorf("%s, as a tree: %v", name, err)
+		}
+	}
+	if _, err := ReadHeader(bytes.NewReader(newer)); !errors.Is(err, ErrRefused) || !strings.Contains(err.Error(), "format 4") {
+		t.Errorf("its header: %v", err)
+	}
+}

@@ -245,29 +245,6 @@ func TestForgedHeaders(t *testing.T) {
 	}
 }
 
-// TestNewerFormat reads a stream of a newer program. That is no damage, of which there would be no more to keep, unless it is cut off or
-// altered.
-func TestNewerFormat(t *testing.T) {
-	b := encode(t, "text")
-	at := bytes.Index(b, []byte(magic)) + len(magic)
-	b[at]++
-	newer := mended(b)
-	for name, c := range map[string]struct {
-		stream []byte
-		want   error
-	}{"whole": {newer, ErrRefused}, "another checksum": {b, ErrCorrupt}, "cut off": {newer[:len(newer)-1], ErrCorrupt}} {
-		if _, _, err := Decode(bytes.NewReader(c.stream), reflect.TypeFor[string](), DecodeOptions{}); !errors.Is(err, c.want) {
-			t.Errorf("%s: %v", name, err)
-		}
-		if _, err := ReadTree(bytes.NewReader(c.stream), DecodeOptions{}); !errors.Is(err, c.want) {
-			t.Errorf("%s, as a tree: %v", name, err)
-		}
-	}
-	if _, err := ReadHeader(bytes.NewReader(newer)); !errors.Is(err, ErrRefused) || !strings.Contains(err.Error(), "format 4") {
-		t.Errorf("its header: %v", err)
-	}
-}
-
 // TestEveryLimit decodes with every limit that is too low: the error must be ErrLimit.
 func TestEveryLimit(t *testing.T) {
 	value := map[string]*node{"a": {name: "n", seen: map[key]*node{{"k", "l"}: nil}, any: []any{1, "x"}}, "b": nil}
