@@ -15,7 +15,6 @@ import (
 	"github.com/sohost/sohost/internal/inflight"
 	"github.com/sohost/sohost/internal/instance"
 	"github.com/sohost/sohost/internal/state"
-	"github.com/sohost/sohost/internal/watch"
 	"github.com/sohost/sohost/native"
 )
 
@@ -96,15 +95,6 @@ func (c *candidate) prepare(ctx context.Context) error {
 	return err
 }
 
-// settle waits until the image is durable in the store. That goes on beside check and probe, and ends before the image is opened in this
-// process, which can't be undone: a disk that doesn't keep the image refuses it.
-func (c *candidate) settle() error {
-	if c.settled == nil {
-		return nil
-	}
-	return c.step(PhaseStore, c.settled)
-}
-
 // prepareSettling is prepare for an image that may not be durable yet.
 func (c *candidate) prepareSettling(ctx context.Context) error {
 	var path string
@@ -161,71 +151,6 @@ func (c *candidate) settles() bool {
 	}
 	r := c.plugin.refusal()
 	return r == nil || !c.fileGone && (r.Image.IsZero() || r.Image != c.plugin.host.ledger.Current().Plugins[c.plugin.Name].Image)
-}
-
-// judgedByHead makes the failure of a file that can't be an image, as its first bytes show, one of the check. If a change event finds
-// the same failure again, it returns the newest refusal.
-func (c *candidate) judgedByHead(err error) error {
-	f, ok := err.(*failure)
-	if !ok {
-		return err
-	}
-	if r := c.plugin.refusal(); c.onChange && r != nil && r.Image.IsZero() && r.Message == f.err.Error() {
-		return r
-	}
-	if !slices.ContainsFunc([]error{native.ErrEmpty, native.ErrNotELF, native.ErrTruncated, native.NotPlugin, ErrOthersWrite},
-		func(target error) bool { return errors.Is(err, target) }) {
-		return err
-	}
-	f.phase = PhaseCheck
-	return f
-}
-
-// store puts the image into the store, pinned so that no prune removes it, and returns its path there. For an image
-// that is stored already, it verifies the contents.
-func (c *candidate) store(ctx context.Context) (path string, err error) {
-	h := c.plugin.host
-	if c.stored.IsZero() {
-		if err := errors.Join(h.leavesDir(c.file), c.plugin.trust(c.file)); err != nil {
-			return "", err
-		}
-		seen := watch.Signature(c.file)
-		object, err := c.add(ctx)
-		if err != nil {
-			return "", err
-		}
-		c.move.To, c.pinned = object.ID, object.ID
-		if c.file == c.plugin.Image {
-			c.plugin.fileImage, c.plugin.fileSeen = object.ID, seen
-		}
-		return object.Path, nil
-	}
-	h.ledger.Pin(c.stored) // before the look-up: a prune may not come in between
-	c.move.To, c.pinned = c.stored, c.stored
-	object, err := h.store.Object(c.stored)
-	if err != nil {
-		return "", err
-	}
-	if h.readied.isVerified(c.stored) {
-		return object.Path, nil
-	}
-	return object.Path, h.store.Verify(ctx, c.stored)
-}
-
-// add stores the image in the candidate's file, unless the boot has just done that, and pins it.
-func (c *candidate) add(ctx context.Context) (generations.Object, error) {
-	h := c.plugin.host
-	if object, has := h.readied.stored(c.plugin.Name); has && c.file == c.plugin.Image {
-		h.ledger.Pin(object.ID)
-		return object, nil
-	}
-	object, settle, err := h.ledger.AddSoon(ctx, c.file)
-	if err == nil {
-		done := make(chan error, 1)
-		go func() { done <- settle() }()
-		c.settled = sync.OnceValue(func() error { return <-done })
-	}
-	return object, err
 }
 
 // open opens the image and creates an instance of it.
