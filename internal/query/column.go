@@ -3,6 +3,7 @@ package query
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
@@ -16,11 +17,14 @@ type column struct {
 	values []any
 }
 
-// typed returns the column with typed values.
+// typed returns the column with typed values. Times before 1677 and after 2262, which nanoseconds can't say, stay texts.
 func (c *column) typed() abi.Column {
 	kind := c.kind
 	if kind == 0 {
 		kind = kindOf(c.values)
+	}
+	if kind == abi.Time && slices.ContainsFunc(c.values, func(v any) bool { return v != nil && !isTime(v) }) {
+		kind = abi.String
 	}
 	t := abi.Column{Name: c.name, Kind: kind}
 	for i, v := range c.values {
@@ -54,7 +58,7 @@ func add(t *abi.Column, v any) {
 	case abi.Bool:
 		t.Bools = append(t.Bools, text == "true")
 	case abi.Time:
-		n, _ := timeOf(text)
+		n, _ := nanoseconds(text)
 		t.Ints = append(t.Ints, n)
 	default:
 		t.Strings = append(t.Strings, text)
@@ -75,12 +79,9 @@ func kindOf(values []any) abi.Kind {
 		_, isBool := v.(bool)
 		_, notInt := strconv.ParseInt(string(number), 10, 64)
 		_, notUint := strconv.ParseUint(string(number), 10, 64)
-		isTime := isText
-		if isText {
-			_, isTime = timeOf(text)
-		}
+		_, isTime := timeOf(text)
 		for kind, is := range map[abi.Kind]bool{
-			abi.Time: isTime, abi.Int: isNumber && notInt == nil, abi.Uint: isNumber && notUint == nil, abi.Float: isNumber, abi.Bool: isBool,
+			abi.Time: isText && isTime, abi.Int: isNumber && notInt == nil, abi.Uint: isNumber && notUint == nil, abi.Float: isNumber, abi.Bool: isBool,
 		} {
 			fits[kind] = fits[kind] && is
 		}
@@ -93,15 +94,29 @@ func kindOf(values []any) abi.Kind {
 	return abi.String
 }
 
-// timeOf returns a time as nanoseconds since 1970: SQL's answers have it in UTC without a zone, others with one, or as that number.
+// timeOf returns a time as nanoseconds since 1970: SQL's answers have it in UTC without a zone, others with one.
 func timeOf(text string) (int64, bool) {
 	for _, layout := range []string{time.RFC3339Nano, "2006-01-02T15:04:05.999999999"} {
 		if at, err := time.Parse(layout, text); err == nil {
-			return at.UnixNano(), true
+			n := at.UnixNano()
+			return n, time.Unix(0, n).Equal(at)
 		}
 	}
+	return 0, false
+}
+
+// nanoseconds returns a value of a column that has times, which may be such a number already.
+func nanoseconds(text string) (int64, bool) {
+	if n, is := timeOf(text); is {
+		return n, true
+	}
 	n, err := strconv.ParseInt(text, 10, 64)
-	return n, err == nil && len(text) > 15 // a column of the kind Time has only times
+	return n, err == nil
+}
+
+func isTime(v any) bool {
+	_, is := nanoseconds(fmt.Sprint(v))
+	return is
 }
 
 // columns are those of one table while it is read, in the order in which they first came.
@@ -111,7 +126,7 @@ type columns struct {
 	at   map[string]*column
 }
 
-// set sets a value of the last row. Rows before it that lack it have none.
+// set sets a value of the last row, or replaces it: an answer may name a column twice. Rows before it that lack it have none.
 func (cs *columns) set(name string, v any) {
 	if cs.at == nil {
 		cs.at = map[string]*column{}
@@ -125,7 +140,7 @@ func (cs *columns) set(name string, v any) {
 	for len(c.values) < cs.rows-1 {
 		c.values = append(c.values, nil)
 	}
-	c.values = append(c.values, v)
+	c.values = append(c.values[:cs.rows-1], v)
 }
 
 // table returns the table.

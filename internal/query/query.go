@@ -42,8 +42,9 @@ const (
 
 // Check calls bad for each fault, with the setting that it is in.
 func (o Options) Check(bad func(key, text string)) {
-	if u, err := url.Parse(o.URL); err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
-		bad("url", fmt.Sprintf("%q: want one such as http://localhost:8181", o.URL))
+	u, err := url.Parse(o.URL)
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.RawQuery != "" || u.Fragment != "" {
+		bad("url", "want one such as http://localhost:8181") // not what it is: it may have a password
 	}
 	if o.Version < 1 || o.Version > 3 {
 		bad("version", fmt.Sprintf("%d: want 1, 2 or 3, as InfluxDB has it", o.Version))
@@ -53,6 +54,9 @@ func (o Options) Check(bad func(key, text string)) {
 	}
 	if o.Timeout < 0 {
 		bad("timeout", "it is negative: leave it out for the default")
+	}
+	if o.Limit < 0 {
+		bad("limit", "it is negative: leave it out for the default")
 	}
 }
 

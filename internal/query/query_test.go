@@ -116,6 +116,51 @@ func TestQuery(t *testing.T) {
 	}
 }
 
+// TestColumns reads answers with a column twice, with texts that look like numbers of nanoseconds, and with times that have none.
+func TestColumns(t *testing.T) {
+	for _, test := range []struct {
+		read       func([]byte) ([]abi.Table, error)
+		body, want string
+	}{
+		{readLines, `{"a":1,"a":2,"b":3}` + "\n" + `{"b":4}`, " a:int=2,- b:int=3,4"},
+		{readSeries, `{"results":[{"series":[{"name":"x","tags":{"a":"t"},"columns":["time","a","b","b"],"values":[[1,2,3,4],[5,6,7]]}]}]}`,
+			"x a:tag=2,6 time:time=1,5 b:float=4,7"},
+		{readAnnotated, "#datatype,string,long,long,long\n,result,table,a,a\n,r,0,1,2\n", "r a:int=2"},
+		{readLines, `{"account":"1234567890123456","at":"2022-01-01T08:00:00Z"}`, " account:string=1234567890123456 at:time=1641024000000000000"},
+		{readLines, `{"at":"9999-12-31T00:00:00"}`, " at:string=9999-12-31T00:00:00"},
+		{readAnnotated, "#datatype,string,long,dateTime:RFC3339\n,result,table,at\n,r,0,0001-01-01T00:00:00Z\n,r,0,\n", "r at:string=0001-01-01T00:00:00Z,-"},
+	} {
+		tables, err := test.read([]byte(test.body))
+		if err != nil || len(tables) != 1 || inWords(tables[0]) != test.want {
+			t.Errorf("%s: %v, %v, want %s", test.body, tables, err, test.want)
+		}
+	}
+}
+
+// TestCheck finds each fault of a database's options, and shows no password.
+func TestCheck(t *testing.T) {
+	for _, test := range []struct {
+		o    Options
+		want string
+	}{
+		{Options{URL: "http://h:1/below", Version: 1}, ""},
+		{Options{URL: "http://u:secret@h", Version: 1}, ""},
+		{Options{URL: "http//u:secret@h", Version: 1}, "url: want one such as"},
+		{Options{URL: "http://h?p=secret", Version: 1}, "url: want one such as"},
+		{Options{URL: "http://h", Version: 4, Timeout: -1, Limit: -1, Token: "secret", TokenFile: "f"},
+			"version: 4: want 1, 2 or 3, token_file: there is a token already, timeout: it is negative, limit: it is negative"},
+	} {
+		var faults []string
+		test.o.Check(func(key, text string) { faults = append(faults, key+": "+text) })
+		got := strings.Join(faults, ", ")
+		for _, want := range strings.Split(test.want, ", ") {
+			if !strings.Contains(got, want) || strings.Contains(got, "secret") || test.want == "" && got != "" {
+				t.Errorf("%+v: %s, want %s", test.o, got, want)
+			}
+		}
+	}
+}
+
 // TestErrors has what databases answer besides rows, and what a plugin is told.
 func TestErrors(t *testing.T) {
 	for _, test := range []struct {
@@ -171,6 +216,7 @@ func TestDeadline(t *testing.T) {
 // FuzzAnswers reads any text as an answer in each form. Every column of a table has as many values as the others.
 func FuzzAnswers(f *testing.F) {
 	f.Add([]byte("{\"a\":1}\n{\"b\":null}"))
+	f.Add([]byte("{\"a\":1,\"a\":2,\"b\":3}"))
 	f.Add([]byte("#datatype,string,long\n,result,table\n,,0\n"))
 	f.Add([]byte(`{"results":[{"series":[{"columns":["a"],"values":[[1],[]]}]}]}`))
 	f.Fuzz(func(t *testing.T, body []byte) {
