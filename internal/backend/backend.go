@@ -24,7 +24,10 @@ func Parse(text string) (*url.URL, error) {
 // New returns a handler that passes requests on with the Host of the client and the usual X-Forwarded headers, and answers 502 if the
 // server can't be reached. It writes what it gets at once, and connects both sides when the server switches protocols, as for websockets.
 func New(to *url.URL, log *slog.Logger) http.Handler {
+	transport := http.DefaultTransport.(*http.Transport).Clone()
+	transport.MaxIdleConnsPerHost = transport.MaxIdleConns // there is one host: with 2 of them nearly every request would connect
 	return &httputil.ReverseProxy{
+		Transport: transport,
 		Rewrite: func(r *httputil.ProxyRequest) {
 			r.SetURL(to)
 			r.Out.Host = r.In.Host

@@ -3,9 +3,12 @@ package backend
 import (
 	"bytes"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 )
 
@@ -43,5 +46,41 @@ func TestNew(t *testing.T) {
 	server.Close()
 	if got := ask(); got.Code != http.StatusBadGateway || !strings.Contains(log.String(), "backend="+server.URL+"/below path=/below/x") {
 		t.Errorf("%d, and the log has %s", got.Code, log.String())
+	}
+}
+
+// TestConnections passes requests on side by side, again and again, over the same connections.
+func TestConnections(t *testing.T) {
+	const side, rounds = 16, 4
+	var made atomic.Int64
+	arrived, proceed := make(chan struct{}), make(chan struct{})
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { arrived <- struct{}{}; <-proceed }))
+	server.Config.ConnState = func(_ net.Conn, s http.ConnState) {
+		if s == http.StateNew {
+			made.Add(1)
+		}
+	}
+	server.Start()
+	defer server.Close()
+	to, err := Parse(server.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	handler := New(to, slog.New(slog.DiscardHandler))
+	for range rounds {
+		var clients sync.WaitGroup
+		for range side {
+			clients.Go(func() { handler.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "/", nil)) })
+		}
+		for range side {
+			<-arrived
+		}
+		for range side {
+			proceed <- struct{}{}
+		}
+		clients.Wait()
+	}
+	if n := made.Load(); n > 2*side { // a connection may be free only a moment after its answer
+		t.Errorf("%d connections for %d requests, %d at a time", n, side*rounds, side)
 	}
 }
