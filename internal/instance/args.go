@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/sohost/sohost/abi"
+	"github.com/sohost/sohost/internal/suggest"
 )
 
 // ErrArgs is returned when a plugin is configured with other arguments than its Descriptor describes.
@@ -75,38 +76,12 @@ func faultOf(a abi.Arg, text string) string {
 	return ""
 }
 
-// meant returns "did you mean NAME? " with the name that is nearest, or "" if none is near.
+// meant returns "did you mean NAME? ", or "" if no name is near.
 func meant(name string, known []string) string {
-	best, least := "", 3 // edits
-	for _, k := range known {
-		if n := edits(name, k); n < least && n < len(k) {
-			best, least = k, n
-		}
+	if closest := suggest.Closest(name, known); closest != "" {
+		return fmt.Sprintf("did you mean %s? ", closest)
 	}
-	if best == "" {
-		return ""
-	}
-	return fmt.Sprintf("did you mean %s? ", best)
-}
-
-// edits returns how many bytes are to be added, removed or replaced to make one text of another (the distance of Levenshtein).
-func edits(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := diagonal
-			if a[i] != b[j] {
-				cost = 1 + min(diagonal, row[j], row[j+1])
-			}
-			diagonal, row[j+1] = row[j+1], cost
-		}
-	}
-	return row[len(b)]
+	return ""
 }
 
 func listed(names []string) string {
