@@ -20,7 +20,12 @@ func (c *candidate) exclusive() bool {
 // explainInUse adds to the error of an address that is in use who has it, and what to do.
 func (c *candidate) explainInUse(err error) error {
 	var op *net.OpError
-	if !errors.Is(err, unix.EADDRINUSE) || !errors.As(err, &op) || op.Addr == nil {
+	if !errors.Is(err, unix.EADDRINUSE) || !errors.As(err, &op) {
+		return err
+	}
+	switch op.Addr.(type) {
+	case *net.TCPAddr, *net.UDPAddr:
+	default: // a file, which the error names
 		return err
 	}
 	holder, known := sockets.Listener(op.Addr)
@@ -44,13 +49,15 @@ const (
 )
 
 // restartLater starts the background work of a generation again that could not be resumed. It tries until the work runs, the generation
-// serves no more or the host ends. Meanwhile the plugin serves without it, and Status says why.
+// serves no more or the host ends. Meanwhile the plugin serves without it, and Status says why. The caller owns the plugin.
 func (p *plugin) restartLater(g *generations.Generation[*loaded], why error) {
 	log := p.host.log.With("plugin", p.Name, "generation", g.Value().label)
 	log.Error("background work could not be started again: the plugin serves without it, and it is tried again", "err", why)
-	p.setStopped(why.Error())
+	text := why.Error()
+	if g.Value().stopped.Swap(&text) != nil { // it is tried already
+		return
+	}
 	p.host.tasks.Go(func() {
-		defer p.setStopped("")
 		for pause := firstRestartPause; ; pause = min(2*pause, lastRestartPause) {
 			select {
 			case <-p.host.lifetime.Done():
@@ -61,7 +68,6 @@ func (p *plugin) restartLater(g *generations.Generation[*loaded], why error) {
 			if err == nil {
 				return
 			}
-			p.setStopped(err.Error())
 			log.Debug("background work could not be started again", "err", err)
 		}
 	})
@@ -77,26 +83,31 @@ func (p *plugin) startAgain(g *generations.Generation[*loaded]) error {
 	}
 	defer disown()
 	gate := newGated(p)
-	if gate.serves != g {
+	if gate.serves == g {
+		err = gate.start()
+	}
+	if err == nil {
+		g.Value().stopped.Store(nil)
 		return nil
 	}
-	if err := gate.shut(); err != nil {
-		return err
-	}
-	ctx, cancel := h.limit(context.Background(), h.opts.DrainTimeout, drainTimeout)
-	defer cancel()
-	if err = gate.drain(ctx); err == nil {
-		limited, cancel := h.limit(context.Background(), h.opts.OpenTimeout, openTimeout)
-		defer cancel()
-		err = g.Value().Start(limited)
-	}
-	gate.replace(g)
+	text := err.Error()
+	g.Value().stopped.Store(&text)
 	return err
 }
 
-// setStopped notes why the background work of what serves doesn't run; "" if it does.
-func (p *plugin) setStopped(why string) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.stopped = why
+// start starts the background work of what serves while no call runs.
+func (g *gated) start() error {
+	h := g.plugin.host
+	if err := g.shut(); err != nil {
+		return err
+	}
+	defer g.replace(g.serves)
+	draining, cancel := h.limit(context.Background(), h.opts.DrainTimeout, drainTimeout)
+	defer cancel()
+	if err := g.drain(draining); err != nil {
+		return err
+	}
+	starting, cancel := h.limit(context.Background(), h.opts.OpenTimeout, openTimeout)
+	defer cancel()
+	return g.serves.Value().Start(starting)
 }

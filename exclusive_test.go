@@ -92,7 +92,8 @@ func TestExclusive(t *testing.T) {
 	}
 }
 
-// TestExclusiveRefused lets each step of a reload fail. The old instance has afterwards what it owns, and callers go on with it.
+// TestExclusiveRefused lets each step of a reload fail. The old instance has afterwards what it owns, and callers go on with it. The next
+// reload gets it, also if the old one's Stop has failed to release it.
 func TestExclusiveRefused(t *testing.T) {
 	for _, plugin := range []string{"o", "p"} {
 		for event, phase := range map[string]Phase{"2 New": PhaseNew, "1 Stop": PhaseState, "2 Start": PhaseStart} {
@@ -101,14 +102,14 @@ func TestExclusiveRefused(t *testing.T) {
 			w.fail(plugin+event, func(context.Context) error { w.fail(plugin+event, nil); return errFault })
 			_, err := r.deploy(plugin+"2", "a2")
 			r.refusal(err, plugin, phase)
-			if event == "1 Stop" { // it has not released it, and Start is called all the same
-				continue
-			}
 			w.owns(plugin + "1")
 			r.wants("/"+plugin, plugin+"1 1")
 			r.wants("/a", "a1 1")
 			r.mustDeploy(plugin + "3")
 			w.owns(plugin + "3")
+			if s := r.pluginStatus(plugin); s.Stopped != "" {
+				t.Errorf("after %s the new code's background work is said to have stopped: %s", event, s.Stopped)
+			}
 		}
 	}
 }
@@ -129,6 +130,35 @@ func TestExclusiveRestart(t *testing.T) {
 	eventually(t, "it runs again", func() bool { return r.pluginStatus("o").Stopped == "" })
 	w.owns("o1")
 	r.wants("/o", "o1 2")
+}
+
+// TestExclusiveStopFails hands over although the old instance's Stop has failed before, in a reload and in a handover.
+func TestExclusiveStopFails(t *testing.T) {
+	for _, plugin := range []string{"o", "p"} {
+		w := newWorld(t)
+		r, lock := w.giver(plugin + "1")
+		stop := plugin + "1 Stop"
+		once := func(context.Context) error { w.fail(stop, nil); return errFault }
+		w.fail(stop, once)
+		if _, err := r.deploy(plugin + "2"); !errors.Is(err, errFault) {
+			t.Errorf("the reload: %v", err)
+		}
+		w.fail(stop, once)
+		if _, _, err, _ := r.handover(t.Context(), lock, GiveOptions{}); !errors.Is(err, errFault) {
+			t.Errorf("the first handover: %v", err)
+		}
+		r.wants("/"+plugin, plugin+"1 1")
+		taker, _, err, takeErr := r.handover(t.Context(), lock, GiveOptions{})
+		if err != nil || takeErr != nil {
+			t.Fatal(err, takeErr)
+		}
+		if got := taker.get("/" + plugin); !strings.HasPrefix(got, plugin+"1 ") {
+			t.Errorf("the taker answers %q", got)
+		}
+		if s := taker.pluginStatus(plugin); s.Stopped != "" {
+			t.Errorf("Status: %+v", s)
+		}
+	}
 }
 
 // TestExclusiveHandover hands over: the giver stops what owns something before the taker starts it. If the taker fails, the giver starts

@@ -47,7 +47,6 @@ type plugin struct {
 	last        *Move                              // the last reload that changed something; nil if there was none
 	old         []*generations.Generation[*loaded] // replaced but not yet retired
 	watched     *watch.Target                      // nil in Prod mode
-	stopped     string                             // why the background work of what serves doesn't run; see restartLater
 	checkpoints checkpoints
 }
 
@@ -68,6 +67,8 @@ type loaded struct {
 	skipped generations.ID
 
 	chained map[*link]http.Handler // what it serves in chains
+
+	stopped atomic.Pointer[string] // why its background work doesn't run, as long as restartLater tries to start it; set by the owner
 
 	told bool // tellMismatch has done so; used by the owner
 }

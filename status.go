@@ -201,7 +201,7 @@ func (h *Host) StatusBrief() Status {
 func (p *plugin) status() PluginStatus {
 	s := PluginStatus{Name: p.Name, Mode: p.Mode, Image: p.Image, Routes: p.Routes, Generations: []GenerationStatus{}, Booting: p.isBooting()}
 	p.mu.Lock()
-	s.Others, s.Stopped = p.others, p.stopped
+	s.Others = p.others
 	s.Last, s.Refused, s.Checkpoint, s.Kept = p.last, p.refused, p.checkpointStatus(), p.keptStatesLocked()
 	old := slices.Clone(p.old)
 	if p.watched != nil {
@@ -216,6 +216,9 @@ func (p *plugin) status() PluginStatus {
 		s.Generation, s.Version, s.Since = l.id, l.Image().Version(), l.since
 		s.Generations = append(s.Generations, statusOf(g, GenerationServing))
 		s.Mismatch = l.Mismatch()
+		if why := l.stopped.Load(); why != nil {
+			s.Stopped = *why
+		}
 		if err := l.Uncheckpointable(); err != nil {
 			s.Uncheckpointed = err.Error()
 		}

@@ -94,7 +94,8 @@ type Descriptor struct {
 	// Exclusive declares that only one instance can do its work at a time, because it owns a port, a file or a lock. The host
 	// stops the old instance before the new one's Start, also in a handover to another process, and callers wait meanwhile. If
 	// that fails the old one is started again. Take what is owned in Start and release it in Stop, and so that Start can take it
-	// again; New must not take it. A Start that fails must release what it has taken. Without a Start the plugin is refused.
+	// again; New must not take it. A Start that fails must release what it has taken. A Stop that fails is called again before
+	// another instance's Start. Without a Start the plugin is refused.
 	Exclusive bool
 
 	// Args describes the arguments that the plugin takes. With it the host refuses a configuration that has others, lacks a required

@@ -23,6 +23,7 @@ type Instance struct {
 	tasks   tasks
 	started bool // Start has returned nil, and Stop was not called since
 	paused  bool // Pause has stopped it: Resume calls Start again
+	held    bool // Stop has failed, and may not have released what the plugin owns
 
 	mismatch atomic.Pointer[string] // see Mismatch
 }
@@ -120,13 +121,13 @@ func (in *Instance) Start(ctx context.Context) error {
 			return errors.Join(err, in.tasks.wait(ctx))
 		}
 	}
-	in.started = true
+	in.started, in.held = true, false
 	return nil
 }
 
 // Pause stops the background work so that the state doesn't change while it is taken. Resume starts it again.
 func (in *Instance) Pause(ctx context.Context) error {
-	in.paused = in.paused || in.started
+	in.paused = in.paused || in.started || in.held
 	return in.stop(ctx)
 }
 
@@ -141,15 +142,17 @@ func (in *Instance) Resume(ctx context.Context) error {
 }
 
 // stop ends the background work if the instance is started: the goroutines' context ends, the plugin's Stop is called, and the goroutines
-// are waited for. It calls Stop only once, even if that fails.
+// are waited for. It calls Stop only once, even if that fails, except if the plugin is Exclusive: nobody else can start until it has
+// released what it owns.
 func (in *Instance) stop(ctx context.Context) (err error) {
-	if !in.started {
+	if !in.started && !in.held {
 		return nil
 	}
 	in.started = false
 	in.tasks.end()
 	if s, ok := in.value.(abi.Starter); ok {
 		err = guard(ctx, in.row, inflight.Stop, s.Stop)
+		in.held = err != nil && in.image.Exclusive()
 	}
 	if err = errors.Join(err, in.tasks.wait(ctx)); err == nil {
 		in.row.SetBackground(false)
