@@ -490,8 +490,10 @@ func TestSkippedImage(t *testing.T) {
 	if err := r.Close(t.Context()); err != nil {
 		t.Fatal(err)
 	}
+	ignored := func() int { return strings.Count(w.logs(), "ignored: a rollback") } // one change may be two events
+	before := ignored()
 	r = w.host(o)
-	eventually(t, "the change is ignored", func() bool { return strings.Count(w.logs(), "ignored: a rollback") == 2 })
+	eventually(t, "the change is ignored", func() bool { return ignored() > before })
 	if id := r.pluginStatus("a").Generation; id != w.imageID("a1") {
 		t.Errorf("after a restart serves %s", id.Short())
 	}
