@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"slices"
 	"sync"
 	"time"
 
@@ -108,7 +107,8 @@ func (l *Log) evictLocked(upTo uint64) {
 		l.size -= l.window[n].size
 		l.evicted = l.window[n].Seq
 	}
-	l.window = slices.Delete(l.window, 0, n)
+	clear(l.window[:n])
+	l.window = l.window[n:] // to move the rest each time would take longer than the write
 }
 
 // tellLocked wakes the readers.

@@ -32,8 +32,8 @@ func checksum(b []byte) uint32 {
 	return crc32.Update(crc32.Checksum(b[:4], castagnoli), castagnoli, b[headSize:])
 }
 
-// Append adds a record and returns its number. onDisk gets nil once it is on disk, or an error if it isn't and never will be. Many records that are appended
-// at the same time get there together. With an error of Append itself, such as one that wraps ErrFull, nothing was added.
+// Append adds a record and returns its number. onDisk gets nil once it is on disk, or an error if it isn't and never will be. Many records
+// that are appended at the same time get there together. With an error of Append itself, such as one that wraps ErrFull, nothing was added.
 func (l *Log) Append(payload []byte) (n uint64, onDisk <-chan error, err error) {
 	if len(payload) > maxRecord {
 		return 0, nil, fmt.Errorf("a record of %d bytes is too large for a spool", len(payload))
@@ -44,8 +44,8 @@ func (l *Log) Append(payload []byte) (n uint64, onDisk <-chan error, err error) 
 	switch {
 	case l.closed:
 		return 0, nil, ErrClosed
-	case l.size+int64(len(record)) > l.opts.Limit:
-		return 0, nil, fmt.Errorf("%w: it has %d of %d bytes", ErrFull, l.size, l.opts.Limit)
+	case l.size+l.others+int64(len(record)) > l.opts.Limit:
+		return 0, nil, fmt.Errorf("%w: it has %d of %d bytes", ErrFull, l.size+l.others, l.opts.Limit)
 	}
 	if l.file == nil || l.end >= l.opts.Segment {
 		if err := l.begin(); err != nil {
@@ -99,7 +99,8 @@ func (l *Log) begin() error {
 		l.file = nil
 	}
 	s := segment{epoch: l.epoch, first: l.next}
-	f, err := os.OpenFile(s.path(l.opts.Dir), os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
+	// One that is there has no record: nothing but a failed write, after which its sync failed as well.
+	f, err := os.OpenFile(s.path(l.opts.Dir), os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
 		return err
 	}

@@ -53,7 +53,8 @@ type Log struct {
 	kept    int64         // the bytes of it that are on disk
 	next    uint64        // the index of the next record
 	synced  uint64        // records before this index are on disk, or lost after an error that was told
-	size    int64         // bytes of all segments
+	size    int64         // bytes of its segments
+	others  int64         // of those of other epochs, when they were looked at last: an earlier process may still append
 	waiting []ticket      // for records to be on disk
 	changed chan struct{} // closed, and replaced, when synced grows and when the log is closed
 	closed  bool
@@ -79,7 +80,7 @@ func Open(o Options) (*Log, error) {
 	}
 	l := &Log{opts: o, epoch: 1, dirty: make(chan struct{}, 1), changed: make(chan struct{})}
 	for _, s := range segments {
-		l.size += s.size
+		l.others += s.size
 	}
 	if l.epoch, l.lock, err = newEpoch(o.Dir); err != nil {
 		return nil, fmt.Errorf("open spool: %w", err)
@@ -145,7 +146,7 @@ func (l *Log) Start() uint64 { return number(l.epoch, 0) }
 func (l *Log) Size() int64 {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.size
+	return l.size + l.others
 }
 
 // Release removes segments of which all records have smaller numbers, and epochs of which nothing is left.
@@ -159,14 +160,24 @@ func (l *Log) Release(before uint64) error {
 	if err != nil {
 		return err
 	}
+	l.others = 0
+	for _, s := range segments {
+		if s.epoch != l.epoch {
+			l.others += s.size
+		}
+	}
 	for i, s := range segments {
 		if !l.released(segments, i, before) {
 			break
 		}
-		if err := os.Remove(s.path(l.opts.Dir)); err != nil {
+		if err := os.Remove(s.path(l.opts.Dir)); err != nil && !errors.Is(err, fs.ErrNotExist) { // by another process
 			return err
 		}
-		l.size -= s.size
+		if s.epoch == l.epoch {
+			l.size -= s.size
+		} else {
+			l.others -= s.size
+		}
 	}
 	return l.removeEpochs(before)
 }

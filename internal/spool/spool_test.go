@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -250,6 +251,102 @@ func TestLimit(t *testing.T) {
 	if _, _, err := l.Append(make([]byte, 50)); err != nil {
 		t.Errorf("after a release: %v", err)
 	}
+}
+
+// TestLimitOfTwo has a writer append after the next one has opened the spool. What the next one releases of that leaves it the room that
+// there is, and no more.
+func TestLimitOfTwo(t *testing.T) {
+	dir := t.TempDir()
+	first, second := open(t, dir), open(t, dir)
+	for range 50 {
+		put(t, first, "of the first")
+	}
+	put(t, second, "of the second")
+	first.Close()
+	if err := second.Release(second.Start()); err != nil {
+		t.Fatal(err)
+	}
+	left, err := list(dir)
+	if err != nil || len(left) != 1 || second.Size() != left[0].size {
+		t.Errorf("it has %d bytes, and on disk are %+v, %v", second.Size(), left, err)
+	}
+	for n := range 50 {
+		put(t, second, fmt.Sprint(n))
+	}
+	third := open(t, dir)
+	put(t, second, "after the third one has opened it")
+	second.Close()
+	err = third.Release(0)
+	left, listed := list(dir)
+	size := int64(0)
+	for _, s := range left {
+		size += s.size
+	}
+	if err := errors.Join(err, listed); err != nil || third.Size() != size {
+		t.Errorf("it has %d bytes, and on disk are %d, %v", third.Size(), size, err)
+	}
+}
+
+// TestFailuresTogether has a new segment's first write fail, and then its sync. The log goes on.
+func TestFailuresTogether(t *testing.T) {
+	l, err := Open(Options{Dir: t.TempDir(), Limit: 1 << 20, Segment: 30}) // two records
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	var syncs, writes atomic.Int64
+	let := make(chan struct{})
+	restore := fault.Set(func(kind, what string) (fault.Action, time.Duration) {
+		switch {
+		case kind == "spool" && what == "sync":
+			switch syncs.Add(1) { // the second one is begin's
+			case 1:
+				<-let
+			case 3:
+				return fault.Fail, 0
+			}
+		case kind == "spool" && what == "write":
+			if writes.Add(1) == 3 {
+				return fault.Fail, 0
+			}
+		}
+		return fault.None, 0
+	})
+	defer restore()
+	appended := func(payload string) <-chan error {
+		t.Helper()
+		_, done, err := l.Append([]byte(payload))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return done
+	}
+	one := appended("the first one")
+	for syncs.Load() == 0 {
+		runtime.Gosched()
+	}
+	two := appended("the second one")
+	if _, _, err := l.Append([]byte("the third one")); !errors.Is(err, fault.Err) {
+		t.Fatal(err)
+	}
+	close(let)
+	if err := errors.Join(<-one, <-two); err != nil {
+		t.Fatal(err)
+	}
+	for l.openFile() { // until the sync of what has no records has failed
+		runtime.Gosched()
+	}
+	restore()
+	put(t, l, "the fourth one")
+	if got := next(t, l.NewReader(0), 3); !slices.Equal(got, []string{"the first one", "the second one", "the fourth one"}) {
+		t.Errorf("it has %q", got)
+	}
+}
+
+func (l *Log) openFile() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.file != nil
 }
 
 // TestHammer appends and reads at once.
