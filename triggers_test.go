@@ -51,7 +51,7 @@ func (r *rig) deliver(tables ...string) {
 	for _, name := range tables {
 		all = append(all, abi.Table{Name: name, Times: []int64{1}})
 	}
-	d, err := r.Deliver(r.w.t.Context(), "db", 0, all)
+	d, err := r.Deliver(r.w.t.Context(), "db", all)
 	if err != nil {
 		r.w.t.Fatal(err)
 	}
@@ -216,7 +216,7 @@ func TestTriggersHandover(t *testing.T) {
 		<-let
 		return nil
 	})
-	d, err := r.Deliver(t.Context(), "db", 0, []abi.Table{{Name: "x"}})
+	d, err := r.Deliver(t.Context(), "db", []abi.Table{{Name: "x"}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -238,7 +238,7 @@ func TestTriggersHandover(t *testing.T) {
 	if d.Err() != nil {
 		t.Error(d.Err())
 	}
-	if _, err := r.Deliver(t.Context(), "db", 0, nil); err != ErrHandedOver {
+	if _, err := r.Deliver(t.Context(), "db", nil); err != ErrHandedOver {
 		t.Errorf("a write to the old one: %v", err)
 	}
 	next.ticks("d1")
@@ -269,7 +269,7 @@ func TestTriggersOnce(t *testing.T) {
 					return
 				default:
 				}
-				d, err := serves.Load().Deliver(context.Background(), "db", 0, []abi.Table{{Name: "x"}})
+				d, err := serves.Load().Deliver(context.Background(), "db", []abi.Table{{Name: "x"}})
 				if errors.Is(err, ErrHandedOver) { // nothing of it was taken
 					time.Sleep(time.Millisecond) // until the next one is known
 					continue

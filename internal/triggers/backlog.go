@@ -61,7 +61,7 @@ func (t *trigger) feed() {
 			e.mu.Lock()
 			t.unread = err.Error()
 			e.mu.Unlock()
-			e.o.Logger.Error("trigger: acknowledged writes can't be read, and are tried again", "plugin", t.key.Plugin, "trigger", t.Name, "err", err)
+			e.o.Logger.Error("trigger: acknowledged writes can't be read or put aside: they stay on disk, and are tried again", "plugin", t.key.Plugin, "trigger", t.Name, "err", err)
 			pauseFor(ctx, unreadPause)
 		}
 		cancel()
@@ -99,10 +99,12 @@ func (t *trigger) take(ctx context.Context, w Acknowledged) error {
 			return context.Cause(ctx)
 		}
 		t.unread = ""
+		turned := t.engine.turned
 		switch {
 		case len(it.tables) == 0:
 			t.passLocked(w.Seq)
 			return nil
+		case t.disabled != "" && w.Seq <= t.aside && t.engine.phase != running: // the next process puts it aside, and once
 		case t.disabled != "" && w.Seq <= t.aside:
 			return t.putAsideLocked(ctx, &it)
 		case t.disabled != "":
@@ -118,6 +120,7 @@ func (t *trigger) take(ctx context.Context, w Acknowledged) error {
 		t.putting.Unlock()
 		select {
 		case <-t.room:
+		case <-turned:
 		case <-ctx.Done():
 		}
 		t.putting.Lock()
@@ -129,9 +132,12 @@ func (t *trigger) take(ctx context.Context, w Acknowledged) error {
 // backlog.
 func (t *trigger) putAsideLocked(ctx context.Context, it *item) error {
 	letter := Letter{Time: time.Now(), Error: t.disabled}.of(it)
+	t.shelving++
 	t.engine.mu.Unlock()
 	err := t.letters.write(letter, held)
 	t.engine.mu.Lock()
+	t.shelving--
+	t.engine.tellLocked()
 	if err == nil && ctx.Err() == nil {
 		t.passLocked(it.seq)
 	}

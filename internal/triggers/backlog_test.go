@@ -237,7 +237,7 @@ func TestBacklogPause(t *testing.T) {
 		r.away(errTest)
 		r.shelf.put("a")
 		time.Sleep(time.Second)
-		volatile := r.write(0, "b")
+		volatile := r.write("b")
 		if err := r.Pause(r.t.Context()); err != nil {
 			t.Fatal(err)
 		}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
+	"slices"
 	"time"
 
 	"github.com/sohost/sohost/abi"
@@ -88,7 +90,9 @@ func (e *Engine) Enable(key Key) error {
 	t.disableLocked("")
 	t.failed, t.notBefore = 0, time.Time{}
 	t.last, t.due, t.missed = time.Now(), time.Time{}, 0
-	t.pushHeldLocked(first)
+	for _, it := range first { // nothing has come since the trigger was disabled
+		t.pushLocked(it)
+	}
 	t.nudge()
 	e.mu.Unlock()
 	return e.save(false)
@@ -137,8 +141,16 @@ func (e *Engine) Replay(ctx context.Context, key Key) (r Replayed, err error) {
 	if err != nil {
 		return r, err
 	}
+	defer func() {
+		if r.Delivered > 0 {
+			e.lettersDelivered(key.Plugin)
+		}
+	}()
 	for _, name := range names {
 		err := t.replay(ctx, name)
+		if errors.Is(err, errTaken) {
+			continue
+		}
 		if ctx.Err() != nil || errors.Is(err, errNotNow) {
 			return r, err
 		}
@@ -151,11 +163,17 @@ func (e *Engine) Replay(ctx context.Context, key Key) (r Replayed, err error) {
 	return r, nil
 }
 
-var errNotNow = errors.New("nothing is delivered")
+var (
+	errNotNow = errors.New("nothing is delivered")
+	errTaken  = errors.New("it is in the queue, or was delivered meanwhile")
+)
 
 // replay delivers one letter and waits.
 func (t *trigger) replay(ctx context.Context, name string) error {
 	it, err := t.letters.read(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return errTaken
+	}
 	if err != nil {
 		return err
 	}
@@ -169,6 +187,8 @@ func (t *trigger) replay(ctx context.Context, name string) error {
 		err = fmt.Errorf("%w: trigger %s was removed", errNotNow, t.key)
 	case t.disabled != "":
 		err = fmt.Errorf("%w: trigger %s is disabled: `sohost trigger enable %s` first", errNotNow, t.key, t.key)
+	case slices.ContainsFunc(t.queue, func(other item) bool { return other.letter == name }) || !t.letters.has(name):
+		err = errTaken
 	default:
 		t.pushLocked(it)
 	}

@@ -30,8 +30,10 @@ type Options struct {
 	Backlog Backlog
 
 	// Keeps reports whether what a plugin has made of writes is kept by checkpoints of its state. It is called with a lock held. It may be
-	// nil if Backlog is, and so may Checkpoint, which asks for a checkpoint of a plugin because Backlog is crowded.
-	Keeps      func(plugin string) bool
+	// nil if Backlog is.
+	Keeps func(plugin string) bool
+
+	// Checkpoint asks for a checkpoint of a plugin, because Backlog is crowded, or because letters were delivered. Default: nobody is asked.
 	Checkpoint func(plugin string)
 
 	Logger *slog.Logger
@@ -58,12 +60,13 @@ type Engine struct {
 
 	mu      sync.Mutex // guards what follows, and what trigger says
 	phase   phase
-	turned  chan struct{} // closed, and made anew, when the phase changes or a call has ended
+	turned  chan struct{} // closed, and made anew, when the phase changes or something has ended that Pause waits for
 	why     error         // of the end
 	all     map[Key]*trigger
 	writers []*trigger           // those of writes, in the order of their keys
 	saved   map[Key]SavedTrigger // of plugins that aren't there
 	dirty   *time.Timer          // will save; nil if nothing has changed
+	writing bool                 // state.json is being written
 	rejoin  bool                 // times that have passed are caught up with: see Take
 	hurried bool                 // Pause has ended the contexts of the calls that run
 }
@@ -171,8 +174,13 @@ func (e *Engine) dropLocked(t *trigger) {
 	t.nudge()
 }
 
-// beginLocked starts the goroutine of a trigger.
+// beginLocked starts the goroutine of a trigger. What Enable had it get first, and no process has delivered, it gets first.
 func (e *Engine) beginLocked(t *trigger) {
+	if t.spec.Kind == Write && t.disabled == "" {
+		for _, it := range t.heldBack() {
+			t.pushLocked(it)
+		}
+	}
 	if t.spec.Kind != Request {
 		e.tasks.Go(t.run)
 	}

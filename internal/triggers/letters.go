@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -38,7 +39,8 @@ type letters struct {
 	known  bool       // the folder was looked at
 	number int
 	bytes  int64
-	last   int64 // in the newest name
+	last   int64             // in the newest name
+	of     map[uint64]string // the names of those that are writes of the backlog, by number
 }
 
 // The bounds of one trigger's letters. When they are reached, the trigger keeps what it can't deliver in its queue.
@@ -77,13 +79,55 @@ func (l *letters) lookLocked() error {
 	if err != nil {
 		return err
 	}
+	l.number, l.bytes, l.of = 0, 0, map[uint64]string{}
 	for _, name := range names {
 		if info, err := os.Stat(l.folder.Path(name)); err == nil {
 			l.number, l.bytes = l.number+1, l.bytes+info.Size()
 		}
+		if seq := seqOf(name); seq != 0 {
+			l.of[seq] = name
+		}
 	}
 	l.known = true
 	return nil
+}
+
+// lookAgain has the folder looked at again: another process has written letters.
+func (l *letters) lookAgain() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.known = false
+}
+
+// name returns a letter's name. Names are in the order in which letters were put aside.
+func (l Letter) name(at int64, suffix string) string {
+	if l.Seq == 0 {
+		return fmt.Sprintf("%020d%s", at, suffix)
+	}
+	return fmt.Sprintf("%020d-%d%s", at, l.Seq, suffix)
+}
+
+// seqOf returns the number that is in a letter's name, or 0.
+func seqOf(name string) uint64 {
+	parts := strings.Split(strings.TrimSuffix(name, ".json"), "-")
+	if len(parts) < 2 {
+		return 0
+	}
+	n, _ := strconv.ParseUint(parts[1], 10, 64)
+	return n
+}
+
+// findLocked returns the name of the letter with a write of the backlog, or "". Whoever removes a backlog by hand has its numbers begin
+// anew, so a number alone is not enough.
+func (l *letters) findLocked(seq uint64, since time.Time) string {
+	name := l.of[seq]
+	if name == "" {
+		return ""
+	}
+	if it, err := l.read(name); err != nil || !it.since.Equal(since) {
+		return ""
+	}
+	return name
 }
 
 // count returns how many there are.
@@ -94,12 +138,15 @@ func (l *letters) count() int {
 	return l.number
 }
 
-// write writes a letter.
+// write writes a letter. A write of the backlog that was put aside before a crash already isn't put aside twice.
 func (l *letters) write(letter Letter, suffix string) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if err := l.lookLocked(); err != nil {
 		return err
+	}
+	if l.findLocked(letter.Seq, letter.Since) != "" {
+		return nil
 	}
 	text, err := json.Marshal(letter)
 	if err != nil {
@@ -110,14 +157,24 @@ func (l *letters) write(letter Letter, suffix string) error {
 			l.number, l.folder.Path(""), l.bytes>>20)
 	}
 	l.last = max(letter.Time.UnixNano(), l.last+1)
-	err = l.folder.WriteFile(fmt.Sprintf("%020d%s", l.last, suffix), letterMode, func(w io.Writer) error {
+	name := letter.name(l.last, suffix)
+	err = l.folder.WriteFile(name, letterMode, func(w io.Writer) error {
 		_, err := w.Write(text)
 		return err
 	})
 	if err == nil {
 		l.number, l.bytes = l.number+1, l.bytes+int64(len(text))
+		if letter.Seq != 0 {
+			l.of[letter.Seq] = name
+		}
 	}
 	return err
+}
+
+// has reports whether there is a letter still. One that is delivered is gone before it leaves the queue.
+func (l *letters) has(name string) bool {
+	_, err := os.Stat(l.folder.Path(name))
+	return err == nil
 }
 
 // read returns a letter as an item.
@@ -148,6 +205,27 @@ func (l *letters) discard(name string) error {
 	if err := l.lookLocked(); err != nil {
 		return err
 	}
+	return l.discardLocked(name)
+}
+
+// discardWrite removes the letter of a write of the backlog that the plugin has handled after all: its state was restored to what it was
+// before the write was put aside.
+func (l *letters) discardWrite(seq uint64, since time.Time) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if err := l.lookLocked(); err != nil {
+		return err
+	}
+	if name := l.findLocked(seq, since); name != "" {
+		return l.discardLocked(name)
+	}
+	return nil
+}
+
+func (l *letters) discardLocked(name string) error {
+	if seq := seqOf(name); l.of[seq] == name {
+		delete(l.of, seq)
+	}
 	info, err := os.Stat(l.folder.Path(name))
 	if err != nil {
 		return nil // it is gone
@@ -157,77 +235,4 @@ func (l *letters) discard(name string) error {
 	}
 	l.number, l.bytes = l.number-1, l.bytes-info.Size()
 	return nil
-}
-
-// setAside writes what a call was made for into a letter, unless it came from one.
-func (t *trigger) setAside(j *job, err error, holds bool) error {
-	letter := Letter{Time: time.Now(), Error: err.Error(), Attempt: t.failed + 1}
-	suffix := ".json"
-	if holds {
-		suffix = held
-	}
-	if j.item == nil {
-		letter.Due = j.tick.Due
-		return t.letters.write(letter, suffix)
-	}
-	if j.item.letter != "" {
-		return nil
-	}
-	return t.letters.write(letter.of(j.item), suffix)
-}
-
-func (l Letter) of(it *item) Letter {
-	l.Database, l.Seq, l.Since = it.database, it.seq, it.since
-	for _, t := range it.tables {
-		l.Tables = append(l.Tables, table(t))
-	}
-	return l
-}
-
-// hold puts aside what was in the queue of a trigger that is disabled, to be delivered when it is enabled.
-func (t *trigger) hold(rest []item, why error) {
-	for i := range rest {
-		it := &rest[i]
-		var err error
-		if it.letter == "" {
-			err = t.letters.write(Letter{Time: time.Now(), Error: why.Error()}.of(it), held)
-		}
-		t.engine.mu.Lock()
-		it.of.doneLocked(err)
-		if it.replay != nil {
-			it.replay <- why
-		}
-		t.engine.mu.Unlock()
-	}
-}
-
-// heldBack returns the letters that are the first to be delivered.
-func (t *trigger) heldBack() (items []item) {
-	names, err := t.letters.names()
-	for _, name := range names {
-		if !strings.HasSuffix(name, held) {
-			continue
-		}
-		it, bad := t.letters.read(name)
-		if bad != nil {
-			err = bad
-			continue
-		}
-		items = append(items, it)
-	}
-	if err != nil {
-		t.engine.o.Logger.Error("trigger: what was put aside can't be read", "plugin", t.key.Plugin, "trigger", t.Name, "err", err)
-	}
-	return items
-}
-
-// pushHeldLocked puts letters before all else in the queue.
-func (t *trigger) pushHeldLocked(items []item) {
-	at := 0
-	if t.busy && len(t.queue) > 0 {
-		at = 1
-	}
-	all := append(append(append([]item{}, t.queue[:at]...), items...), t.queue[at:]...)
-	t.setQueueLocked(all)
-	t.nudge()
 }

@@ -13,6 +13,8 @@ import (
 // delivered first, and those that the plugin can't take at the moment fail. Deliver and what changes triggers waits meanwhile. When ctx
 // ends, the contexts of the calls that run end, too, and those writes fail. A call that fails then is no error of the plugin: it is made
 // again by whoever is next. If a call goes on for another 2 s, all goes on as before and the error names the triggers.
+//
+// After Pause nothing is put aside, and nothing of it is written to the store: Save returns what the next process is to go on from.
 func (e *Engine) Pause(ctx context.Context) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -58,10 +60,12 @@ const hurryGrace = 2 * time.Second
 func (e *Engine) hurryLocked(why error) {
 	e.hurried = true
 	for _, t := range e.all {
+		keep := 0
 		if t.busy {
 			t.interrupt(fmt.Errorf("%w: %w", errInterrupted, why))
+			keep = 1
 		}
-		t.rejectVolatileLocked(why)
+		t.rejectLocked(keep, why)
 	}
 }
 
@@ -74,11 +78,14 @@ func (e *Engine) busyLocked() (busy []string) {
 		switch {
 		case t.busy:
 			busy = append(busy, fmt.Sprintf("%s for %v", t.key, time.Since(t.began).Round(time.Millisecond)))
-		case t.volatileLocked():
+		case t.shelving > 0, t.volatileLocked():
 			busy = append(busy, t.key.String())
 		}
 	}
 	slices.Sort(busy)
+	if e.writing { // it would replace what the next process saves
+		busy = append(busy, "what the triggers save is being written")
+	}
 	return busy
 }
 
@@ -88,5 +95,6 @@ func (e *Engine) Resume() {
 	defer e.mu.Unlock()
 	if e.phase == pausing || e.phase == paused {
 		e.turnLocked(running)
+		e.changedLocked() // what was not saved meanwhile
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"time"
 )
 
@@ -89,6 +90,9 @@ func (t *trigger) after(j *job, err error) {
 	if v == over && j.item != nil && j.item.letter != "" && (err == nil || j.item.replay == nil) {
 		t.letters.discard(j.item.letter)
 	}
+	if err == nil && j.item != nil && j.item.seq != 0 {
+		t.letters.discardWrite(j.item.seq, j.item.since)
+	}
 	e.mu.Lock()
 	if v == disable {
 		t.disableLocked(fmt.Sprintf("after an error: %v", err))
@@ -96,15 +100,19 @@ func (t *trigger) after(j *job, err error) {
 	t.settleLocked(j, v, err, unheld)
 	t.interrupt(nil) // its context is of no more use
 	t.busy, t.reached = false, false
+	last := err == nil && j.item != nil && j.item.letter != "" && j.item.replay == nil && !slices.ContainsFunc(t.queue, isLetter)
 	var rest []item
 	if v == disable {
 		rest = t.restLocked(0)
 	}
 	if e.hurried && e.phase == pausing {
-		t.rejectVolatileLocked(errInterrupted)
+		t.rejectLocked(0, errInterrupted)
 	}
 	e.tellLocked()
 	e.mu.Unlock()
+	if last {
+		e.lettersDelivered(t.key.Plugin)
+	}
 	if v == disable {
 		t.hold(rest, err)
 		if err := e.save(false); err != nil {
@@ -124,7 +132,8 @@ func (t *trigger) settleLocked(j *job, v verdict, err, unheld error) {
 		return
 	case again:
 		if t.engine.phase == pausing && t.failed >= t.Attempts { // it can't be put aside either: the writer may try it elsewhere
-			t.rejectLocked(err)
+			t.failed = 0
+			t.rejectLocked(0, err)
 			return
 		}
 		t.failed++
@@ -137,7 +146,7 @@ func (t *trigger) settleLocked(j *job, v verdict, err, unheld error) {
 	case j.item == nil:
 		t.calledLocked(now)
 	case v == giveUp:
-		t.rejectLocked(err)
+		t.rejectLocked(0, err)
 	case j.item.replay != nil:
 		t.popLocked(0, err)
 	default:
@@ -145,33 +154,17 @@ func (t *trigger) settleLocked(j *job, v verdict, err, unheld error) {
 	}
 }
 
-// rejectLocked tells all writers in the queue that their rows can't be handled here. Those of the backlog stay.
-func (t *trigger) rejectLocked(err error) {
-	t.failed = 0
-	for i := 0; i < len(t.queue); {
-		if t.queue[i].seq != 0 {
-			i++
-			continue
-		}
-		t.popLocked(i, err)
-	}
-}
-
-// rejectVolatileLocked tells the writers in the queue who wait that their rows aren't handled here. Letters stay letters. What a call runs
-// for stays.
-func (t *trigger) rejectVolatileLocked(err error) {
-	first := 0
-	if t.busy {
-		first = 1
-	}
-	for i := len(t.queue) - 1; i >= first; i-- {
+// rejectLocked tells those who wait for what is in the queue, but for the first keep items, that it isn't handled here. Letters stay
+// letters, and writes of the backlog stay there.
+func (t *trigger) rejectLocked(keep int, err error) {
+	for i := len(t.queue) - 1; i >= keep; i-- {
 		if t.queue[i].volatile() {
 			t.popLocked(i, err)
 		}
 	}
 }
 
-// restLocked takes out what is left in the queue of a trigger that was disabled, but for the first keep items.
+// restLocked takes out what is left in the queue of a trigger that was disabled, but for the first keep items. hold must follow.
 func (t *trigger) restLocked(keep int) (rest []item) {
 	if t.engine.o.Backlog != nil { // from there, what was acknowledged so far is put aside
 		t.aside = t.engine.o.Backlog.End()
@@ -183,6 +176,7 @@ func (t *trigger) restLocked(keep int) (rest []item) {
 		}
 		t.rewindLocked(after)
 	}
+	t.shelving++
 	rest = append(rest, t.queue[keep:]...)
 	t.setQueueLocked(t.queue[:keep:keep])
 	return rest

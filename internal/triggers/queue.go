@@ -13,7 +13,7 @@ import (
 // item is what one write has for one trigger, or a letter that is delivered again.
 type item struct {
 	database string
-	seq      uint64
+	seq      uint64 // of a write of the backlog; 0 if it is none
 	tables   []abi.Table
 	rows     int
 	bytes    int64
@@ -51,12 +51,11 @@ func (d *Delivery) doneLocked(err error) {
 	}
 }
 
-// Deliver puts the tables of a write into the queues of all triggers that want some of them, or, if one has no room, into none. seq is
-// the write's number if it is in a spool, and otherwise 0. Writes must be delivered in the order of their numbers; a trigger that has
-// handled one already doesn't get it again. The tables must stay as they are until Delivery.Done.
+// Deliver puts the tables of a write into the queues of all triggers that want some of them, or, if one has no room, into none. The tables
+// must stay as they are until Delivery.Done.
 //
 // Deliver waits while the triggers are paused, until ctx ends. The error matches ErrFull, or is that of the engine's end.
-func (e *Engine) Deliver(ctx context.Context, database string, seq uint64, tables []abi.Table) (*Delivery, error) {
+func (e *Engine) Deliver(ctx context.Context, database string, tables []abi.Table) (*Delivery, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	for e.phase != running {
@@ -76,7 +75,7 @@ func (e *Engine) Deliver(ctx context.Context, database string, seq uint64, table
 	}
 	rows, bytes := measure(tables)
 	for _, t := range e.writers {
-		if t.disabled == "" && t.wantsLocked(seq, tables) && !t.roomLocked(rows, bytes, tables) {
+		if t.disabled == "" && t.wants(tables) && !t.roomLocked(rows, bytes, tables) {
 			t.Refused++
 			return nil, fmt.Errorf("%w: %s has %d rows", ErrFull, t.key, t.rows)
 		}
@@ -85,14 +84,14 @@ func (e *Engine) Deliver(ctx context.Context, database string, seq uint64, table
 	d.left.Store(1)
 	now := time.Now()
 	for _, t := range e.writers {
-		if !t.wantsLocked(seq, tables) {
+		if !t.wants(tables) {
 			continue
 		}
 		if t.disabled != "" {
 			t.PassedBy++
 			continue
 		}
-		it := item{database: database, seq: seq, tables: tables, rows: rows, bytes: bytes, since: now, of: d}
+		it := item{database: database, tables: tables, rows: rows, bytes: bytes, since: now, of: d}
 		if t.spec.Table != "" {
 			it.tables, it.rows, it.bytes = t.view(tables)
 		}
@@ -103,9 +102,16 @@ func (e *Engine) Deliver(ctx context.Context, database string, seq uint64, table
 	return d, nil
 }
 
-// wantsLocked reports whether a write is for the trigger, and not handled yet.
-func (t *trigger) wantsLocked(seq uint64, tables []abi.Table) bool {
-	return len(tables) > 0 && (t.spec.Table == "" || has(tables, t.spec.Table)) && (seq == 0 || seq > t.cursor)
+// Wants reports whether a write is for any trigger, also one that is disabled.
+func (e *Engine) Wants(tables []abi.Table) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return slices.ContainsFunc(e.writers, func(t *trigger) bool { return t.wants(tables) })
+}
+
+// wants reports whether a write is for the trigger.
+func (t *trigger) wants(tables []abi.Table) bool {
+	return len(tables) > 0 && (t.spec.Table == "" || has(tables, t.spec.Table))
 }
 
 func has(tables []abi.Table, name string) bool {
@@ -183,8 +189,8 @@ func (t *trigger) volatileLocked() bool {
 	return false
 }
 
-// volatile reports whether somebody waits until the item is handled. A time has none.
-func (it *item) volatile() bool { return it != nil && (it.seq == 0 || it.letter != "") }
+// volatile reports whether the item is none of the backlog: a writer waits for it, or it is a letter. A time has none.
+func (it *item) volatile() bool { return it != nil && it.seq == 0 }
 
 // rowsOf returns the number of a table's rows.
 func rowsOf(t *abi.Table) int {

@@ -18,12 +18,12 @@ import (
 func TestDeliver(t *testing.T) {
 	in(t, func(r *rig) {
 		r.engine(Trigger{Spec: "write:cpu"}, Trigger{Spec: "all_tables"})
-		if d := r.write(0); !isDone(d) || d.Err() != nil {
+		if d := r.write(); !isDone(d) || d.Err() != nil {
 			t.Errorf("nothing: %v", d.Err())
 		}
-		r.write(0, "mem:2")
+		r.write("mem:2")
 		r.wants("write-all mem:2 0/1")
-		d := r.write(0, "cpu:3", "mem", "cpu:1")
+		d := r.write("cpu:3", "mem", "cpu:1")
 		if got := r.done(); !isDone(d) || !strings.Contains(got, "write-all cpu:3+mem:1+cpu:1 0/1") || !strings.Contains(got, "write-cpu cpu:3+cpu:1 0/1") {
 			t.Errorf("calls: %s", got)
 		}
@@ -32,7 +32,7 @@ func TestDeliver(t *testing.T) {
 			<-let
 			return nil
 		}
-		first, second := r.write(0, "mem"), r.write(0, "disk")
+		first, second := r.write("mem"), r.write("disk")
 		r.wants("write-all mem:1 0/1")
 		if s := r.status("write-all"); s.State != Running || s.Writes != 2 || s.Rows != 2 || s.Bytes == 0 || s.Oldest.IsZero() {
 			t.Errorf("status is %+v", s)
@@ -47,7 +47,7 @@ func TestDeliver(t *testing.T) {
 			t.Error("what is handled isn't done")
 		}
 		r.end()
-		if _, err := r.Deliver(r.t.Context(), "db", 0, nil); err == nil {
+		if _, err := r.Deliver(r.t.Context(), "db", nil); err == nil {
 			t.Error("delivered after the end")
 		}
 	})
@@ -58,15 +58,15 @@ func TestFull(t *testing.T) {
 	in(t, func(r *rig) {
 		r.away(errTest)
 		r.engine(Trigger{Spec: "write:cpu", QueueRows: 5}, Trigger{Spec: "write:*"}, Trigger{Spec: "write:log", QueueBytes: 100})
-		r.write(0, "cpu:9")
-		r.write(0, "log:5")
-		if _, err := r.Deliver(r.t.Context(), "db", 0, tables("mem", "log:5")); !errors.Is(err, ErrFull) {
+		r.write("cpu:9")
+		r.write("log:5")
+		if _, err := r.Deliver(r.t.Context(), "db", tables("mem", "log:5")); !errors.Is(err, ErrFull) {
 			t.Fatalf("a full queue: %v", err)
 		}
 		if s := r.status("write-all"); s.Writes > 2 {
 			t.Errorf("a part of the write was taken: %+v", s)
 		}
-		if _, err := r.Deliver(r.t.Context(), "db", 0, tables("mem", "cpu")); !errors.Is(err, ErrFull) {
+		if _, err := r.Deliver(r.t.Context(), "db", tables("mem", "cpu")); !errors.Is(err, ErrFull) {
 			t.Errorf("a full queue: %v", err)
 		}
 		r.done()
@@ -75,7 +75,7 @@ func TestFull(t *testing.T) {
 		}
 		r.away(nil)
 		time.Sleep(10 * time.Second)
-		r.write(0, "cpu")
+		r.write("cpu")
 		r.end()
 	})
 }
@@ -85,14 +85,14 @@ func TestPolicies(t *testing.T) {
 	in(t, func(r *rig) {
 		r.engine(Trigger{Spec: "write:log"}, Trigger{Spec: "write:retry", OnError: Retry, Attempts: 3}, Trigger{Spec: "write:disable", OnError: Disable})
 		r.fails(errTest)
-		d := r.write(0, "log")
+		d := r.write("log")
 		r.wants("write-log log:1 0/1")
 		if s := r.status("write-log"); !isDone(d) || s.Errors != 1 || s.LastError != errTest.Error() || s.State != Ready {
 			t.Errorf("log: %+v", s)
 		}
 
-		d = r.write(0, "retry:2")
-		later := r.write(0, "retry:1")
+		d = r.write("retry:2")
+		later := r.write("retry:1")
 		r.wants("write-retry retry:2 0/1")
 		if s := r.status("write-retry"); isDone(d) || s.State != Retrying || s.Next.IsZero() {
 			t.Errorf("retry: %+v", s)
@@ -113,9 +113,9 @@ func TestPolicies(t *testing.T) {
 			t.Errorf("permanent: %+v", s)
 		}
 
-		d = r.write(0, "disable:7")
+		d = r.write("disable:7")
 		r.wants("write-disable disable:7 0/1")
-		r.write(0, "disable:8")
+		r.write("disable:8")
 		r.wants("")
 		if s := r.status("write-disable"); !isDone(d) || s.State != Disabled || s.Why == "" || s.PassedBy != 1 || s.Letters != 1 {
 			t.Errorf("disable: %+v", s)
@@ -131,8 +131,8 @@ func TestDisabledStays(t *testing.T) {
 		trigger := Trigger{Spec: "write:*", OnError: Disable}
 		r.away(errTest)
 		r.engine(trigger)
-		r.write(0, "a")
-		d := r.write(0, "b")
+		r.write("a")
+		d := r.write("b")
 		r.fails(errTest)
 		r.away(nil)
 		time.Sleep(10 * time.Second)
@@ -152,7 +152,7 @@ func TestDisabledStays(t *testing.T) {
 		if err := r.Enable(Key{"p", "write-all"}); err != nil {
 			t.Error(err)
 		}
-		r.write(0, "c")
+		r.write("c")
 		r.wants("write-all a:1 0/1, write-all b:1 0/1, write-all c:1 0/1")
 		if s := r.status(); s.Letters != 0 || s.State != Ready {
 			t.Errorf("enabled: %+v", s)
@@ -177,8 +177,8 @@ func TestDisableByCommand(t *testing.T) {
 		}
 		key := Key{"p", "write-all"}
 		r.engine(Trigger{Spec: "write:*"})
-		r.write(0, "a")
-		r.write(0, "b")
+		r.write("a")
+		r.write("b")
 		r.wants("write-all a:1 0/1")
 		if err := r.Disable(key); err != nil {
 			t.Error(err)
@@ -189,7 +189,7 @@ func TestDisableByCommand(t *testing.T) {
 		if err := r.Enable(key); err != nil {
 			t.Error(err)
 		}
-		r.write(0, "c")
+		r.write("c")
 		close(let)
 		r.wants("write-all b:1 0/1, write-all c:1 0/1")
 		if s := r.status(); s.Letters != 0 || s.Rows != 0 || s.Bytes != 0 {
@@ -206,7 +206,7 @@ func TestReplay(t *testing.T) {
 		r.fails(errTest)
 		rows := tables("a:2")
 		rows[0].Columns = append(rows[0].Columns, abi.Column{Name: "f", Kind: abi.Float, Floats: []float64{math.NaN(), 1e300}, Absent: []uint64{1 << 63}})
-		if _, err := r.Deliver(r.t.Context(), "db", 7, rows); err != nil {
+		if _, err := r.Deliver(r.t.Context(), "db", rows); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(time.Hour)
@@ -237,8 +237,8 @@ func TestReplay(t *testing.T) {
 	})
 }
 
-// TestPauseRows pauses with rows in the queue. Those whose writer waits are delivered first, or fail; those in a spool stay. Writes that
-// come meanwhile wait, and go to who is next.
+// TestPauseRows pauses with rows in the queue, whose writer waits. They are delivered first, or fail. Writes that come meanwhile wait, and
+// go to who is next.
 func TestPauseRows(t *testing.T) {
 	in(t, func(r *rig) {
 		r.engine(Trigger{Spec: "write:*", OnError: Retry})
@@ -248,7 +248,7 @@ func TestPauseRows(t *testing.T) {
 			}
 			return nil
 		}
-		d := r.write(0, "a")
+		d := r.write("a")
 		r.wants("write-all a:1 0/1")
 		if err := r.Pause(r.t.Context()); err != nil { // the pause between two attempts is cut short
 			t.Error(err)
@@ -261,7 +261,7 @@ func TestPauseRows(t *testing.T) {
 		done := make(chan struct{})
 		go func() {
 			defer close(done)
-			_, late = r.Deliver(r.t.Context(), "db", 0, tables("b"))
+			_, late = r.Deliver(r.t.Context(), "db", tables("b"))
 		}()
 		synctest.Wait()
 		r.wants("")
@@ -274,21 +274,17 @@ func TestPauseRows(t *testing.T) {
 		r.done()
 
 		r.away(errTest)
-		spooled := r.write(3, "s")
-		unspooled := r.write(0, "u")
+		waits := r.write("u")
 		time.Sleep(time.Second)
 		if err := r.Pause(r.t.Context()); err != nil {
 			t.Error(err)
 		}
-		if isDone(unspooled) && unspooled.Err() == nil {
-			t.Error("what wasn't handled is done")
+		if !isDone(waits) || waits.Err() == nil {
+			t.Errorf("what wasn't handled: %v", waits.Err())
 		}
 		why := errors.New("gone")
 		r.End(r.t.Context(), why, false)
-		if !isDone(unspooled) || !isDone(spooled) || spooled.Err() == nil {
-			t.Errorf("after the end: %v, %v", spooled.Err(), unspooled.Err())
-		}
-		if _, err := r.Deliver(r.t.Context(), "db", 0, nil); err != why {
+		if _, err := r.Deliver(r.t.Context(), "db", nil); err != why {
 			t.Errorf("after the end: %v", err)
 		}
 	})
@@ -299,16 +295,16 @@ func TestGoexit(t *testing.T) {
 	in(t, func(r *rig) {
 		r.engine(Trigger{Spec: "write:*"})
 		r.handle = func(context.Context, *abi.Batch) error { panic("oh") }
-		r.write(0, "a")
+		r.write("a")
 		r.done()
 		r.handle = func(context.Context, *abi.Batch) error { runtime.Goexit(); return nil }
-		d := r.write(0, "a")
+		d := r.write("a")
 		r.done()
 		if s := r.status(); s.Errors != 2 || !isDone(d) {
 			t.Errorf("%+v", s)
 		}
 		r.handle = nil
-		r.write(0, "b")
+		r.write("b")
 		r.wants("write-all b:1 0/1")
 		r.end()
 	})
@@ -320,7 +316,7 @@ func TestUnwritable(t *testing.T) {
 		r.engine(Trigger{Spec: "write:a", OnError: Retry, Attempts: 1}, Trigger{Spec: "write:b", OnError: Disable})
 		r.fails(errTest)
 		r.store.Close()
-		a, b := r.write(0, "a"), r.write(0, "b")
+		a, b := r.write("a"), r.write("b")
 		if !isDone(b) || b.Err() == nil || isDone(a) {
 			t.Errorf("%v", b.Err())
 		}
@@ -337,28 +333,28 @@ func TestUnwritable(t *testing.T) {
 	})
 }
 
-// TestDeliverConcurrently has many writers. Each trigger gets all writes once, in one order, by numbers.
+// TestDeliverConcurrently has many writers. Each trigger gets all writes once, in their order.
 func TestDeliverConcurrently(t *testing.T) {
 	r := newRig(t)
 	var mu sync.Mutex
-	got := map[string][]uint64{}
+	got := map[string][]int64{}
 	r.handle = func(_ context.Context, b *abi.Batch) error {
 		mu.Lock()
 		defer mu.Unlock()
-		got[b.Trigger.Name] = append(got[b.Trigger.Name], b.Seq)
+		got[b.Trigger.Name] = append(got[b.Trigger.Name], b.Tables[0].Times[0])
 		return nil
 	}
 	r.engine(Trigger{Spec: "write:a"}, Trigger{Spec: "write:*"})
 	const writes = 500
-	var seq uint64
+	var written int64
 	var order sync.Mutex
 	var writers sync.WaitGroup
 	for range 4 {
 		writers.Go(func() {
 			for range writes {
 				order.Lock()
-				seq++
-				d, err := r.Deliver(t.Context(), "db", seq, tables("a"))
+				written++
+				d, err := r.Deliver(t.Context(), "db", []abi.Table{{Name: "a", Times: []int64{written}}})
 				order.Unlock()
 				if err != nil {
 					t.Error(err)
@@ -372,7 +368,7 @@ func TestDeliverConcurrently(t *testing.T) {
 	r.end()
 	for _, name := range []string{"write-a", "write-all"} {
 		for i, n := range got[name] {
-			if n != uint64(i+1) {
+			if n != int64(i+1) {
 				t.Fatalf("%s: write %d is the %d-th", name, n, i+1)
 			}
 		}

@@ -29,6 +29,8 @@ type rig struct {
 	handle   func(ctx context.Context, b *abi.Batch) error
 	schedule func(ctx context.Context, t abi.Tick) error
 	log      bytes.Buffer
+	saves    func() // called when the engine saves its state
+	wanted   string // the plugin of which a checkpoint was asked for last
 }
 
 func (r *rig) Write(p []byte) (int, error) {
@@ -100,7 +102,14 @@ func (r *rig) make(saved Saved) {
 			}()
 			return fn(r)
 		},
-		Folder: r.store.Folder, Logger: slog.New(slog.NewTextHandler(r, nil)), Keeps: func(string) bool { return r.stateful },
+		Folder: func(name string) *generations.Folder {
+			if name == stateFolder && r.saves != nil {
+				r.saves()
+			}
+			return r.store.Folder(name)
+		},
+		Logger: slog.New(slog.NewTextHandler(r, nil)), Keeps: func(string) bool { return r.stateful },
+		Checkpoint: func(plugin string) { r.mu.Lock(); defer r.mu.Unlock(); r.wanted = plugin },
 	}
 	if r.shelf != nil {
 		o.Backlog = r.shelf
@@ -191,9 +200,9 @@ func tables(names ...string) (all []abi.Table) {
 	return all
 }
 
-func (r *rig) write(seq uint64, names ...string) *Delivery {
+func (r *rig) write(names ...string) *Delivery {
 	r.t.Helper()
-	d, err := r.Deliver(r.t.Context(), "db", seq, tables(names...))
+	d, err := r.Deliver(r.t.Context(), "db", tables(names...))
 	if err != nil {
 		r.t.Fatal(err)
 	}

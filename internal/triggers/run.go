@@ -61,6 +61,8 @@ type trigger struct {
 	era    int    // how often it was read from another place
 	held   int    // callers of Cut that have it call nobody
 
+	shelving int // who puts aside what was in the queue or is in the backlog
+
 	reached bool // the call that runs has reached the plugin
 
 	due    time.Time // the time that is to be called for; zero if none is

@@ -107,6 +107,7 @@ func (e *Engine) Take(saved Saved) {
 		if t := e.all[s.Key]; t != nil {
 			t.disableLocked("")
 			t.restoreLocked(s, true)
+			t.letters.lookAgain()
 		} else {
 			e.saved[s.Key] = s
 		}
@@ -148,23 +149,28 @@ func (e *Engine) changedLocked() {
 	}
 }
 
-// save saves the state now. After the end that is done once, as the last thing.
+// save saves the state now. Not while the engine is paused: Resume has it saved, or the next process does. After the end that is done once,
+// as the last thing.
 func (e *Engine) save(last bool) error {
 	e.saving.Lock()
 	defer e.saving.Unlock()
 	e.mu.Lock()
-	if e.phase == ended && !last {
+	e.dirty = nil
+	if (e.phase == paused || e.phase == ended) && !last {
 		e.mu.Unlock()
 		return nil
 	}
-	e.dirty = nil
 	s := e.saveLocked()
+	e.writing = true
 	e.mu.Unlock()
 	err := e.o.Folder(stateFolder).WriteFile(stateFile, stateMode, func(w io.Writer) error { return json.NewEncoder(w).Encode(s) })
+	e.mu.Lock()
+	e.writing = false
+	e.tellLocked()
 	if err != nil || e.o.Backlog == nil {
+		e.mu.Unlock()
 		return err
 	}
-	e.mu.Lock()
 	for _, saved := range s.Triggers {
 		if t := e.all[saved.Key]; t != nil {
 			t.kept = max(t.kept, saved.Kept)

@@ -117,7 +117,7 @@ func (t *trigger) statusLocked() Status {
 		s.State = Retrying
 	}
 	if t.unread != "" {
-		s.Why = "acknowledged writes can't be read: " + t.unread
+		s.Why = "acknowledged writes can't be read or put aside: " + t.unread
 	}
 	if t.disabled != "" {
 		s.State, s.Why = Disabled, t.disabled

@@ -23,7 +23,6 @@ type Write struct {
 	Database string
 	Tables   []abi.Table
 	Rows     int
-	NoSync   bool // the client doesn't wait until the rows are safe on disk
 
 	// Body is the text of the tables, with lines that can't be read, Precision that of its times, and Received the time of lines without
 	// one. Body is valid until Accept returns; the tables stay as they are.
@@ -107,7 +106,6 @@ type order struct {
 	database  string
 	precision lineprotocol.Precision
 	partial   bool // write the lines that can be read, even if others can't
-	noSync    bool
 	notEmpty  bool // refuse a body without lines
 }
 
@@ -178,7 +176,7 @@ func (e *endpoints) write(d dialect, r *http.Request) *failure {
 		return nil
 	}
 	err := e.Accept(r.Context(), Write{
-		Database: o.database, Tables: p.Tables, Rows: p.Rows, NoSync: o.noSync, Body: b.Bytes(), Precision: o.precision, Received: now,
+		Database: o.database, Tables: p.Tables, Rows: p.Rows, Body: b.Bytes(), Precision: o.precision, Received: now,
 	})
 	switch {
 	case errors.Is(err, ErrFull):

@@ -28,7 +28,8 @@ func (v3) order(r *http.Request) (o order, f *failure) {
 	if o.precision, ok = precisions3[q.Get("precision")]; !ok {
 		return o, &failure{kind: badParameter, text: fmt.Sprintf("unknown precision %q; use auto, second, millisecond, microsecond or nanosecond", q.Get("precision"))}
 	}
-	for name, to := range map[string]*bool{"accept_partial": &o.partial, "no_sync": &o.noSync} {
+	// Rows are acknowledged no earlier for no_sync: that a client needn't wait doesn't mean that they may be lost.
+	for name, to := range map[string]*bool{"accept_partial": &o.partial, "no_sync": new(bool)} {
 		if text := q.Get(name); text != "" {
 			b, err := strconv.ParseBool(text)
 			if err != nil {

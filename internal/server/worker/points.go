@@ -51,8 +51,11 @@ func (s *server) pointed(o Writes) http.Handler {
 	})
 }
 
-// keep acknowledges a write once it is on disk.
+// keep acknowledges a write once it is on disk, or at once if it is for no plugin.
 func (s *server) keep(_ context.Context, w writes.Write) error {
+	if !s.host.WantsWrite(w.Tables) {
+		return nil
+	}
 	return notNow(s.backlog.Append(backlog.Write{
 		Database: w.Database, Precision: w.Precision, Received: w.Received, Text: w.Body, Tables: w.Tables,
 	}))
@@ -60,7 +63,7 @@ func (s *server) keep(_ context.Context, w writes.Write) error {
 
 // handle acknowledges a write once every plugin that it is for has handled it. It waits for that even if the client is gone.
 func (s *server) handle(ctx context.Context, w writes.Write) error {
-	d, err := s.host.Deliver(ctx, w.Database, 0, w.Tables)
+	d, err := s.host.Deliver(ctx, w.Database, w.Tables)
 	if err == nil {
 		<-d.Done()
 		err = d.Err()
