@@ -144,8 +144,18 @@ func (t *taker) run(ctx context.Context, opts Options, loader *instance.Loader, 
 		t.positions = *m.Triggers
 		t.host.triggers.Take(t.positions)
 	}
+	t.goBack()
 	t.swap()
 	return nil
+}
+
+// goBack has the triggers of a plugin that served nowhere go on from where the checkpoint was taken that it was restored from.
+func (t *taker) goBack() {
+	for _, c := range t.candidates {
+		if c.move.From.IsZero() && c.next.Stateful() {
+			t.host.triggers.Restored(c.plugin.Name, c.restoredAt)
+		}
+	}
 }
 
 // receive waits for the giver's next message, and returns the pipe that comes with it if there is one.

@@ -69,6 +69,9 @@ func (r *rig) handover(ctx context.Context, lock *generations.Lock, o GiveOption
 		} else if opts.Chains = r.opts.Chains; len(opts.Chains) > 0 {
 			opts.Plugins = r.opts.Plugins
 		}
+		if r.w.backlog != nil {
+			opts.Backlog = r.w.backlog()
+		}
 		opts.Process = &Process{Lock: r.w.share(lock)}
 		h, err := takeHost(context.Background(), opts, theirs, r.w.loader())
 		took <- taken{h, err}

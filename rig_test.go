@@ -33,13 +33,14 @@ type world struct {
 	store string
 	dir   string // of the image files
 
-	mu     sync.Mutex
-	spares chan instance.ProbeOptions             // gets those with which spare children of the probe are made, unless nobody waits
-	events []string                               // what plugins and loaders did: "a2 Start"
-	faults map[string]func(context.Context) error // by event; called instead of letting it succeed
-	costs  instance.Costs
-	port   *basic // who has what only one instance can have
-	log    strings.Builder
+	mu      sync.Mutex
+	spares  chan instance.ProbeOptions             // gets those with which spare children of the probe are made, unless nobody waits
+	events  []string                               // what plugins and loaders did: "a2 Start"
+	faults  map[string]func(context.Context) error // by event; called instead of letting it succeed
+	costs   instance.Costs
+	backlog func() Backlog // opens what a process has of acknowledged writes; nil for none
+	port    *basic         // who has what only one instance can have
+	log     strings.Builder
 }
 
 func newWorld(t testing.TB) *world {
@@ -223,7 +224,7 @@ func (w *world) loader() *instance.Loader {
 type count struct{ N int }
 
 // descriptor returns the plugin of an image. The letter in its name says what it has: a and b have state and background
-// work, s has no state, n no handler; y, q, u and g are middlewares, g with state; d has no state and all handlers, and d7 takes an argument n; e exports beside calls; o and p are exclusive, p with state; x has state that can't be checkpointed; v holds any value. The
+// work, s has no state, n no handler; y, q, u and g are middlewares, g with state; d has no state and all handlers, and d7 takes an argument n; w counts writes in its state; e exports beside calls; o and p are exclusive, p with state; x has state that can't be checkpointed; v holds any value. The
 // digit 9 means version 2 of the state. m is a memory, whose state has other fields in each image: see state_test.go. k has a
 // keep.Map.
 func (w *world) descriptor(image string) *abi.Descriptor {
@@ -252,6 +253,8 @@ func (w *world) descriptor(image string) *abi.Descriptor {
 			return &statefulBefore{&stateful{basic: b}, before{b}}, nil
 		case 'd':
 			return &doer{b}, nil
+		case 'w':
+			return &adder{&stateful{basic: b}}, nil
 		case 'n':
 			return struct{}{}, nil
 		}
