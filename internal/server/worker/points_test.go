@@ -11,7 +11,7 @@ import (
 func TestWriteForNobody(t *testing.T) {
 	p := newPlace(t)
 	dir := filepath.Join(p.store, "writes")
-	c := p.start(func(s *Start) { s.Writes, s.BacklogDir = &Writes{}, dir })
+	c := p.start(func(s *Start) { s.Writes = &Writes{} })
 	c.serving()
 	r, err := http.Post(p.url+"/write?db=d", "text/plain", strings.NewReader("cpu v=1i\n"))
 	if err != nil {
