@@ -51,7 +51,26 @@ func (g *giver) configure() error {
 		}
 	}
 	g.config = r
-	return nil
+	return g.clashes(o)
+}
+
+// clashes returns an error for each path that the configuration gives to a plugin or a chain while a trigger that was added by command,
+// of which the configuration doesn't know, has it.
+func (g *giver) clashes(o Options) error {
+	var errs []error
+	for _, t := range g.host.triggers.Status() {
+		if _, stays := g.config.of[t.Plugin]; !stays || t.Origin != "command" {
+			continue
+		}
+		for _, path := range t.Paths() {
+			if o.routed(path, t.Plugin) {
+				key := TriggerKey{Plugin: t.Plugin, Name: t.Name}
+				errs = append(errs, fmt.Errorf("configuration: route %s is that of trigger %s, which was added by command: "+
+					"name another, or remove the trigger with `sohost trigger remove %s`", path, key, key))
+			}
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // inDir returns the configuration of a plugin that isn't among o.Plugins but has a file in o.Dir, and reports whether there is one. As
@@ -62,13 +81,13 @@ func (o Options) inDir(p *plugin) (Plugin, bool) {
 		return Plugin{}, false
 	}
 	config, err := pluginOfFile(file).resolve()
-	return config, err == nil && !o.routed(config.Routes[0])
+	return config, err == nil && !o.routed(config.Routes[0], "")
 }
 
-// routed reports whether a plugin, a trigger or a chain has a route.
-func (o Options) routed(route string) bool {
+// routed reports whether a plugin, a trigger or a chain has a route, except for the plugin with that name.
+func (o Options) routed(route, but string) bool {
 	return slices.ContainsFunc(o.Plugins, func(p Plugin) bool {
-		return slices.Contains(p.Routes, route) || slices.Contains(requestPaths(p.Triggers), route)
+		return p.Name != but && (slices.Contains(p.Routes, route) || slices.Contains(requestPaths(p.Triggers), route))
 	}) || slices.ContainsFunc(o.Chains, func(c Chain) bool { return c.Route == route })
 }
 

@@ -311,3 +311,38 @@ func TestReconfigurePending(t *testing.T) {
 		t.Errorf("asked for again: %v", err)
 	}
 }
+
+// TestReconfigureClash gives the path of a trigger that was added by command to another plugin, to a chain, and to its own plugin.
+func TestReconfigureClash(t *testing.T) {
+	w := newWorld(t)
+	r, lock := w.giver("d1", "a1", "y1")
+	if _, err := r.AddTrigger("d", Trigger{Name: "t", Spec: "request:/x"}); err != nil {
+		t.Fatal(err)
+	}
+	plugins := func(of int) []Plugin {
+		p := w.options("d", "a", "y").Plugins
+		p[of].Routes = append(p[of].Routes, "/x")
+		return p
+	}
+	for name, config := range map[string]*Configuration{
+		"a plugin": {Plugins: plugins(1)},
+		"a chain":  {Plugins: w.options("d", "a", "y").Plugins, Chains: []Chain{{Route: "/x", Plugins: []string{"y", "a"}}}},
+	} {
+		if _, _, err, _ := r.handover(t.Context(), lock, GiveOptions{Config: config}); err == nil || !strings.Contains(err.Error(), "sohost trigger remove d/t") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	taker, _, err, takeErr := r.handover(t.Context(), lock, GiveOptions{Config: &Configuration{Plugins: plugins(0)}})
+	if err != nil || takeErr != nil {
+		t.Fatal(err, takeErr)
+	}
+	third, _, err, takeErr := taker.handover(t.Context(), lock, GiveOptions{Config: &Configuration{
+		Plugins: w.options("a", "y").Plugins, Chains: []Chain{{Route: "/x", Plugins: []string{"y", "a"}}},
+	}})
+	if err != nil || takeErr != nil {
+		t.Fatal(err, takeErr)
+	}
+	if got := third.passed("/x"); got != "y1 > a1 1" {
+		t.Errorf("without the trigger's plugin: %q", got)
+	}
+}
