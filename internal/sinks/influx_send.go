@@ -25,24 +25,38 @@ func (b batch) lines() (n uint64) {
 	return n
 }
 
-// send sends records until ctx ends, from the first one that isn't stored. It begins when the process before has let go of the spool.
+// send sends records until ctx ends. It tries again what can't be read: the process may have no room for another open file just now.
 func (s *influx) send(ctx context.Context) {
 	defer close(s.ended)
-	if s.spool.Turn(ctx) != nil {
-		return
+	for {
+		err := s.follow(ctx)
+		if ctx.Err() != nil {
+			return // what isn't stored is sent by the next process
+		}
+		s.failing(fmt.Errorf("its rows on disk can't be read: %w", err))
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(firstPause):
+		}
+	}
+}
+
+// follow sends records from the first one that isn't stored, until ctx ends or they can't be read. It begins when the process before has let
+// go of the spool.
+func (s *influx) follow(ctx context.Context) error {
+	if err := s.spool.Turn(ctx); err != nil {
+		return err
 	}
 	r := s.spool.NewReader(s.readCursor())
 	defer r.Close()
 	for {
 		b, next, err := s.collect(ctx, r)
 		if err != nil {
-			if ctx.Err() == nil {
-				s.opts.Logger.Error("the sink can't read its spool: it stores nothing more", "sink", s.target.Redacted(), "err", err)
-			}
-			return
+			return err
 		}
 		if !s.deliver(ctx, b) {
-			return // it is sent again by the next process
+			return context.Cause(ctx)
 		}
 		s.writeCursor(next)
 	}

@@ -11,11 +11,13 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/sohost/sohost/abi"
 	"github.com/sohost/sohost/abi/rows"
+	"github.com/sohost/sohost/internal/fault"
 	"github.com/sohost/sohost/internal/lineprotocol"
 	"github.com/sohost/sohost/internal/writes"
 )
@@ -177,6 +179,26 @@ func (h hearing) WithGroup(string) slog.Handler          { return h }
 func (h hearing) Handle(_ context.Context, r slog.Record) error {
 	h <- r.Message
 	return nil
+}
+
+// TestSpoolUnread has a spool that can't be read for a moment. The sink says so, and goes on.
+func TestSpoolUnread(t *testing.T) {
+	d := newDatabase(t)
+	heard := make(hearing, 10)
+	s := sink(t, d.URL, t.TempDir(), 3, heard)
+	var lists atomic.Int64
+	restore := fault.Set(func(kind, what string) (fault.Action, time.Duration) {
+		if kind == "spool" && what == "list" && lists.Add(1) == 1 {
+			return fault.Fail, 0
+		}
+		return fault.None, 0
+	})
+	defer restore()
+	emit(t, s, 3)
+	d.await(t, 3)
+	if told := <-heard; !strings.Contains(told, "a sink fails") {
+		t.Errorf("it says %q", told)
+	}
 }
 
 // TestRefusedRows has a database that refuses what it gets: it is dropped and told, and the next rows are stored.

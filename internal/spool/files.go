@@ -7,6 +7,8 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+
+	"github.com/sohost/sohost/internal/fault"
 )
 
 const lockName = "lock"
@@ -51,6 +53,9 @@ func epochsIn(dir string) (epochs []uint64, err error) {
 
 // list returns the segments of a spool, in the order of their records.
 func list(dir string) (segments []segment, err error) {
+	if err := fault.Error("spool", "list"); err != nil {
+		return nil, err
+	}
 	epochs, err := epochsIn(dir)
 	if err != nil {
 		return nil, err
