@@ -44,7 +44,11 @@ const (
 func (o Options) Check(bad func(key, text string)) {
 	u, err := url.Parse(o.URL)
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.RawQuery != "" || u.Fragment != "" {
-		bad("url", "want one such as http://localhost:8181") // not what it is: it may have a password
+		shown := ""
+		if !strings.ContainsAny(o.URL, "@?") { // else it may have a password
+			shown = fmt.Sprintf("%q: ", o.URL)
+		}
+		bad("url", shown+"want one such as http://localhost:8181")
 	}
 	if o.Version < 1 || o.Version > 3 {
 		bad("version", fmt.Sprintf("%d: want 1, 2 or 3, as InfluxDB has it", o.Version))
