@@ -45,19 +45,20 @@ func (h *Host) reload(ctx context.Context, plugins []*plugin, choose func() (ord
 	if !errors.As(err, &failed) {
 		return result, err
 	}
-	if failed.needsHandover && h.opts.Process.Handover != nil {
-		if result, err = h.reloadByHandover(ctx, b, failed.err); err == nil || errors.Is(err, ErrHandedOver) {
-			return result, err
-		}
-		var refused *Refusal
-		failed.phase, failed.err = PhaseHandover, err
-		if errors.As(err, &refused) && refused.Plugin == failed.candidate.plugin.Name {
-			failed.phase = refused.Phase // and the refusal to come names the rest
-			failed.err = fmt.Errorf("in a new worker, too: %w", cmp.Or(refused.Err, errors.New(refused.Message)))
-		}
+	if result, err = h.reloadByHandover(ctx, b, failed.err); err == nil || errors.Is(err, ErrHandedOver) {
+		return result, err
+	}
+	var refused *Refusal
+	failed.phase, failed.err = PhaseHandover, err
+	if errors.As(err, &refused) && refused.Plugin == failed.candidate.plugin.Name {
+		failed.phase = refused.Phase // and the refusal to come names the rest
+		failed.err = fmt.Errorf("in a new worker, too: %w", cmp.Or(refused.Err, errors.New(refused.Message)))
 	}
 	return nil, h.refuse(ctx, failed)
 }
+
+// handsOver reports whether another process may load what has failed here, and there is one to be had.
+func (h *Host) handsOver(f *failure) bool { return f.needsHandover && h.opts.Process.Handover != nil }
 
 // batch holds the candidates of one reload.
 type batch struct {
@@ -66,7 +67,7 @@ type batch struct {
 	candidates []*candidate
 }
 
-// reload is Host.reload within this process. If a candidate is at fault, the error is a *failure.
+// reload is Host.reload within this process. If a candidate is at fault, the error is a *Refusal, or a *failure if a handover may help.
 func (b *batch) reload(ctx context.Context, plugins []*plugin, choose func() (order, error)) (*Reload, error) {
 	slices.SortFunc(plugins, byName) // one order for all: two reloads can't deadlock over each other's tokens
 	disown, err := b.host.own(ctx, plugins)
@@ -88,10 +89,15 @@ func (b *batch) reload(ctx context.Context, plugins []*plugin, choose func() (or
 	slices.SortFunc(o.targets, func(x, y target) int { return byName(x.plugin, y.plugin) })
 	b.cause = o.cause
 	defer b.endTrials()
-	if err := b.prepareAndFlip(ctx, o.targets); err != nil {
-		return nil, err
+	err = b.prepareAndFlip(ctx, o.targets)
+	var failed *failure
+	switch {
+	case err == nil:
+		return b.finish(), nil
+	case errors.As(err, &failed) && !b.host.handsOver(failed):
+		return nil, b.host.refuse(ctx, failed) // before the next reload looks what was refused
 	}
-	return b.finish(), nil
+	return nil, err
 }
 
 // prepareAndFlip prepares the candidates of the targets and makes them current. The caller owns the plugins. After an error nothing has changed.
@@ -116,7 +122,7 @@ func (b *batch) prepareAndFlip(ctx context.Context, targets []target) error {
 		if failed = c.prepare(ctx); failed != nil {
 			b.abandon(ctx)
 			var f *failure
-			if !errors.As(failed, &f) || !f.needsHandover || h.opts.Process.Handover == nil {
+			if !errors.As(failed, &f) || !h.handsOver(f) {
 				return failed
 			}
 		}

@@ -575,8 +575,8 @@ func TestKnownRefusal(t *testing.T) {
 		disown()
 		p.reloadChanged(false)
 	}
-	if n := len(r.history(generations.KindRefuse)); n != 1 {
-		t.Errorf("it was refused %d times", n)
+	if all := r.history(generations.KindRefuse); len(all) != 1 {
+		t.Errorf("it was refused %d times: %+v", len(all), all)
 	}
 	// A deploy checks it again.
 	w.fail("a2 check", nil)

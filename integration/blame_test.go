@@ -13,7 +13,8 @@ import (
 )
 
 // TestKillBlame has five plugins end the worker in every way, one after the other, while another one is deployed again and again
-// and others serve. The right image must be blamed nearly each time, and an innocent one never.
+// and others serve. The right image must be blamed nearly each time, unless the worker was killed while another image
+// was in a call, and an innocent one never.
 func TestKillBlame(t *testing.T) {
 	if testing.Short() {
 		t.Skip("TestCrashes has each way once; make kills runs this, which takes a minute of pauses between crashes")
@@ -39,6 +40,9 @@ func TestKillBlame(t *testing.T) {
 		case plugin:
 			right++
 		case "":
+			if action == "kill now" && strings.Contains(crashed.Detail, "images were in calls") { // nothing tells them apart
+				right++
+			}
 		default:
 			t.Errorf("%s was blamed for what %s did (%s): %s", crashed.Plugin, plugin, action, crashed.Detail)
 		}

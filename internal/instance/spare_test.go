@@ -38,10 +38,14 @@ func spared(t *testing.T, o ProbeOptions) *Prober {
 // markOf returns the mark of a running child.
 func markOf(t *testing.T, pid int) string {
 	t.Helper()
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/environ", pid))
-	for _, e := range bytes.Split(text, []byte{0}) {
-		if mark, is := bytes.CutPrefix(e, []byte(markEnv+"=")); is {
-			return string(mark)
+	var err error
+	for limit := time.Now().Add(10 * time.Second); err == nil && time.Now().Before(limit); { // it is empty while the child executes its program
+		var text []byte
+		text, err = os.ReadFile(fmt.Sprintf("/proc/%d/environ", pid))
+		for _, e := range bytes.Split(text, []byte{0}) {
+			if mark, is := bytes.CutPrefix(e, []byte(markEnv+"=")); is {
+				return string(mark)
+			}
 		}
 	}
 	t.Fatalf("process %d has no mark: %v", pid, err)
