@@ -558,6 +558,13 @@ func TestSpentBy(t *testing.T) {
 	if got := (Budget{-1, -1, -1, -1}).spentBy(Leftovers{99, 99, 99, 99}); got != "" {
 		t.Errorf("without bounds: %q", got)
 	}
+	o := newWorld(t).options("a")
+	o.Budget.Memory = 7
+	w := newWorld(t).host(o)
+	b.Memory = 7
+	if got := w.Status().Budget; got != b {
+		t.Errorf("status has the budget %+v, want %+v", got, b)
+	}
 	if got := leftoversOf(instance.Costs{Images: 1, Weight: 4, Resident: 2, Goroutines: 3}); got != (Leftovers{1, 2, 3, 4}) {
 		t.Errorf("leftovers are %+v", got)
 	}

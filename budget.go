@@ -14,19 +14,19 @@ type Budget struct {
 	// Generations is the number of images that may stay open though no plugin uses them any more. Each of them makes
 	// opening the next one, stack traces and garbage collections slower, a full one as much as four slim ones and so it is counted.
 	// Default: 128.
-	Generations int
+	Generations int `json:"generations"`
 
 	// Memory is how many bytes those images may keep resident, after the host has returned what it can to the kernel.
 	// Default: 256 MiB.
-	Memory int64
+	Memory int64 `json:"memory"`
 
 	// Goroutines is how many goroutines may remain that run code which only old generations have, or are calls into
 	// plugins that the host has given up. Default: 1000.
-	Goroutines int
+	Goroutines int `json:"goroutines"`
 
 	// Files is how much of its limit of open files, in percent, the process may have open, not counting the connections of
 	// Process.Connections. A process that has more open from its beginning is left alone. Default: 75.
-	Files int
+	Files int `json:"files"`
 }
 
 func (b Budget) withDefaults() Budget {

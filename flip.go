@@ -29,6 +29,9 @@ func (b *batch) swap() {
 			c.old.replace(inflight.NewGeneration(c.next.Row(), c.move.To, c.next))
 			return nil
 		})
+		if c.old.serves != nil {
+			c.move.Crossing = c.old.serves.Leases()
+		}
 	}
 }
 

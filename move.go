@@ -30,7 +30,8 @@ type Move struct {
 	Unchanged bool           `json:"unchanged,omitempty"` // the image was serving already, and nothing was done
 	State     StateMove      `json:"state"`
 	Phases    Phases         `json:"phases"`
-	Time      time.Time      `json:"time"` // when the plugin's part began
+	Time      time.Time      `json:"time"`               // when the plugin's part began
+	Crossing  int64          `json:"crossing,omitempty"` // calls that ran in From at the flip, and finished there
 
 	// Changed lists the settings of the process that have changed while the image was opened, or in its New or Start.
 	Changed []Change `json:"changed,omitempty"`

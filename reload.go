@@ -204,6 +204,7 @@ func (h *Host) publish(why cause, changed []*candidate, more map[string]generati
 			h.ledger.Note(generations.Event{
 				Kind: why.kind, Plugin: c.plugin.Name, From: c.move.From, To: c.move.To, Release: release, Detail: why.by,
 				Phases: c.move.Phases.byName(), State: string(c.move.State.Way), Lost: c.move.State.Lost,
+				Crossing: c.move.Crossing,
 			})
 		}
 	})

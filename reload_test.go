@@ -321,8 +321,11 @@ func TestStateless(t *testing.T) {
 	<-inside
 	w.done()
 	result := r.mustDeploy("s2")
-	if m := result.Moves[0]; m.State.Way != WayNone || m.State.Waited != nil {
+	if m := result.Moves[0]; m.State.Way != WayNone || m.State.Waited != nil || m.Crossing != 1 {
 		t.Errorf("the move is %+v", m)
+	}
+	if events, err := r.History(1); err != nil || events[0].Crossing != 1 {
+		t.Errorf("the history has %+v, %v", events, err)
 	}
 	r.wants("/s", "s2 1")
 	s := r.pluginStatus("s")

@@ -31,6 +31,7 @@ type Status struct {
 	// more.
 	Generations int       `json:"generations"`
 	Left        Leftovers `json:"left"`
+	Budget      Budget    `json:"budget"` // what Left may come to before a handover is due
 
 	// HandoverDue says which handover is due and could not be made; nil if there is none.
 	HandoverDue *HandoverDue `json:"handover_due,omitempty"`
@@ -89,6 +90,9 @@ type PluginStatus struct {
 	// Held describes for how long new calls had to wait in this process, for whatever reason: reloads, checkpoints, handovers that
 	// failed and attempts to write the state before one. All is zero if they never had to.
 	Held Held `json:"held,omitzero"`
+
+	// Waits counts the calls that had to wait, by how long; nil if none had to.
+	Waits []generations.WaitCount `json:"waits,omitempty"`
 
 	// Stopped says why the background work of what serves doesn't run; empty if it does. A Start after a reload, checkpoint or handover
 	// that failed has failed, and is tried again.
@@ -177,7 +181,7 @@ func (h *Host) StatusBrief() Status {
 	s := Status{
 		PID: os.Getpid(), Started: h.started, Store: h.opts.Store, Release: h.CurrentRelease(), Plugins: []PluginStatus{},
 		Generations: len(h.loader.Opened()), HandoverDue: h.due.Load(), Probe: h.loader.Wall(), SpareProbe: h.loader.Spare(), Booting: h.booting(),
-		Chains: h.chainStatus(),
+		Chains: h.chainStatus(), Budget: h.opts.Budget,
 	}
 	if why := h.tainted.Load(); why != nil {
 		s.Tainted = *why
@@ -210,7 +214,7 @@ func (p *plugin) status() PluginStatus {
 	}
 	p.mu.Unlock()
 	s.Waiting, s.Gated = p.slot.Waiting()
-	s.Held = p.slot.Held()
+	s.Held, s.Waits = p.slot.Held(), p.slot.Waits()
 	if g := p.serving(); g != nil {
 		l := g.Value()
 		s.Generation, s.Version, s.Since = l.id, l.Image().Version(), l.since

@@ -27,7 +27,10 @@ func (s *Slot[T]) Gate() (*Gate[T], error) {
 	if s.gate != nil {
 		return nil, fmt.Errorf("gate slot: %w", ErrGated)
 	}
-	gate := &Gate[T]{slot: s, waiters: newWaiters()}
+	if s.waits == nil {
+		s.waits = new(histogram)
+	}
+	gate := &Gate[T]{slot: s, waiters: newWaiters(s.waits)}
 	gate.previous = s.current.Load()
 	s.gate = gate
 	s.current.Store(gate.placeholder())
@@ -94,6 +97,17 @@ func (s *Slot[T]) Held() Held {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.held
+}
+
+// Waits counts the callers that have waited at any gate of the slot, by how long; nil if nobody has.
+func (s *Slot[T]) Waits() []WaitCount {
+	s.mu.Lock()
+	all := s.waits
+	s.mu.Unlock()
+	if all == nil {
+		return nil
+	}
+	return all.byPower()
 }
 
 // Stats describes the callers that waited so far. It may be called at any time. Once the gate is open and Waiting is 0, the

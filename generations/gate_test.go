@@ -3,6 +3,7 @@ package generations
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -165,10 +166,36 @@ func TestHeld(t *testing.T) {
 	})
 }
 
+// TestWaits counts callers at two gates by how long they waited.
+func TestWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var s Slot[int]
+		if w := s.Waits(); w != nil {
+			t.Errorf("nobody waited, and %v did", w)
+		}
+		for _, callers := range []int{2, 3} {
+			gate, err := s.Gate()
+			if err != nil {
+				t.Fatal(err)
+			}
+			for range callers {
+				go s.Acquire(t.Context())
+			}
+			time.Sleep(time.Duration(callers-1) * time.Millisecond)
+			gate.Open(nil)
+			synctest.Wait()
+		}
+		want := []WaitCount{{1 << 20, 2}, {1 << 21, 3}} // 1 and 2 ms
+		if w := s.Waits(); !slices.Equal(w, want) {
+			t.Errorf("counted %v, want %v", w, want)
+		}
+	})
+}
+
 // regate opens a gate and shuts another before any waiting caller can run: within s.mu.
 func regate(t *testing.T, s *Slot[int], gate *Gate[int], g *Generation[int]) *Gate[int] {
 	t.Helper()
-	next := &Gate[int]{slot: s, previous: g, waiters: newWaiters()}
+	next := &Gate[int]{slot: s, previous: g, waiters: newWaiters(gate.waiters.all)}
 	s.mu.Lock()
 	s.gate = next
 	s.current.Store(next.placeholder())
@@ -181,7 +208,7 @@ func regate(t *testing.T, s *Slot[int], gate *Gate[int], g *Generation[int]) *Ga
 func TestGateOpenBeatsTimeout(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	waiters := newWaiters()
+	waiters := newWaiters(new(histogram))
 	waiters.release()
 	for range 100 {
 		w := waiter{timer: time.NewTimer(0)}

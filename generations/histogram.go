@@ -54,6 +54,29 @@ func (h *histogram) quantile(q float64) time.Duration {
 	return h.max()
 }
 
+// WaitCount says how many callers waited for less than UpTo, and for at least half of it.
+type WaitCount struct {
+	UpTo  time.Duration `json:"up_to"` // a power of two, in nanoseconds
+	Calls int64         `json:"calls"`
+}
+
+// byPower returns the counts by powers of two, the shortest first, without those that are zero.
+func (h *histogram) byPower() (counts []WaitCount) {
+	for i := range h.counts {
+		n := int64(h.counts[i].Load())
+		if n == 0 {
+			continue
+		}
+		upTo := time.Duration(1) << bits.Len64(uint64(upperBound(i)))
+		if last := len(counts) - 1; last >= 0 && counts[last].UpTo == upTo {
+			counts[last].Calls += n
+		} else {
+			counts = append(counts, WaitCount{upTo, n})
+		}
+	}
+	return counts
+}
+
 // bucketOf returns the bucket of d: one per nanosecond up to 2³, then eight per power of two.
 func bucketOf(d time.Duration) int {
 	n := uint64(d)

@@ -45,6 +45,9 @@ type Event struct {
 	State string   `json:"state,omitempty"`
 	Lost  []string `json:"lost,omitempty"`
 
+	// Crossing is how many calls ran in From at the flip to To, and finished there.
+	Crossing int64 `json:"crossing,omitempty"`
+
 	// Of a crash: how much the evidence against From is worth, and the images that may have caused it, if more than one may.
 	Evidence string      `json:"evidence,omitempty"`
 	Suspects []Suspicion `json:"suspects,omitempty"`

@@ -47,11 +47,12 @@ type Slot[T any] struct {
 	current atomic.Pointer[Generation[T]]
 	limit   time.Duration // for one caller at a gate; 0 means DefaultGateLimit
 
-	mu   sync.Mutex // guards stores to current, gate and held; Generation.mu is taken while it is held
-	gate *Gate[T]   // shut, or nil
-	held Held
+	mu    sync.Mutex // guards stores to current, gate, held and waits; Generation.mu is taken while it is held
+	gate  *Gate[T]   // shut, or nil
+	held  Held
+	waits *histogram // of the callers at all gates; nil until there is one
 
-	_ [72]byte // fills two cache lines: a neighbour that is often written would slow down every Acquire
+	_ [64]byte // fills two cache lines: a neighbour that is often written would slow down every Acquire
 }
 
 // NewSlot returns an empty slot.

@@ -17,10 +17,11 @@ type waiters struct {
 	waiting, passed, timedOut, canceled atomic.Int64
 
 	waits histogram
+	all   *histogram // of all gates of the slot
 }
 
-func newWaiters() *waiters {
-	return &waiters{shutAt: time.Now(), opened: make(chan struct{}), idle: make(chan struct{}, 1)}
+func newWaiters(all *histogram) *waiters {
+	return &waiters{shutAt: time.Now(), opened: make(chan struct{}), idle: make(chan struct{}, 1), all: all}
 }
 
 // release lets the callers go on, and returns how long they were held back.
@@ -73,7 +74,9 @@ func (w *waiter) wait(ctx context.Context, ws *waiters, limit time.Duration) err
 	arrived := time.Now()
 	ws.waiting.Add(1)
 	defer func() {
-		ws.waits.record(time.Since(arrived))
+		waited := time.Since(arrived)
+		ws.waits.record(waited)
+		ws.all.record(waited)
 		if ws.waiting.Add(-1) == 0 { // last: once it is 0, everything is recorded
 			select {
 			case ws.idle <- struct{}{}:
