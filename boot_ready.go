@@ -8,24 +8,32 @@ import (
 	"time"
 
 	"github.com/sohost/sohost/generations"
+	"github.com/sohost/sohost/internal/watch"
+	"github.com/sohost/sohost/native"
 )
 
 // rehearsalSize is how many images one probe opens at a boot. That takes hardly longer than one image alone, until it gets to many;
 // and with one that fails, all of them are probed again.
 const rehearsalSize = 8
 
-// readied is what a boot has found out about its images before it opens them. The zero value knows nothing.
+// readied is what a boot, or a round, has found out about its images before it opens them. The zero value knows nothing.
 type readied struct {
-	mu        sync.Mutex                    // guards what follows
-	added     map[string]generations.Object // by plugin: the image of its file, stored and pinned
-	verified  map[generations.ID]bool       // stored images whose contents are right
-	rehearsed map[generations.ID]bool       // images that could be opened in a probe
-	took      map[string]Phases             // by plugin: how long that took
+	mu        sync.Mutex              // guards what follows
+	added     map[string]added        // by plugin: the image of its file, stored and pinned
+	verified  map[generations.ID]bool // stored images whose contents are right
+	rehearsed map[generations.ID]bool // images that could be opened in a probe
+	took      map[string]Phases       // by plugin: how long that took
+}
+
+// added is an image that was stored from a plugin's file.
+type added struct {
+	generations.Object
+	seen string // the file's watch.Signature just before
 }
 
 // reset makes it one that can be filled. The caller holds mu.
 func (r *readied) reset() {
-	r.added, r.verified = map[string]generations.Object{}, map[generations.ID]bool{}
+	r.added, r.verified = map[string]added{}, map[generations.ID]bool{}
 	r.rehearsed, r.took = map[generations.ID]bool{}, map[string]Phases{}
 }
 
@@ -41,11 +49,14 @@ func (r *readied) isRehearsed(id generations.ID) bool {
 	return r.rehearsed[id]
 }
 
-func (r *readied) stored(plugin string) (object generations.Object, has bool) {
+// stored returns the image of the plugin's file, pinned once more.
+func (r *readied) stored(plugin string, pin func(generations.ID)) (image added, has bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	object, has = r.added[plugin]
-	return object, has
+	if image, has = r.added[plugin]; has {
+		pin(image.ID)
+	}
+	return image, has
 }
 
 // take returns how long was worked for a plugin, for its first candidate.
@@ -104,7 +115,7 @@ func (h *Host) readyGroup(ctx context.Context, release generations.Release, grou
 		} else {
 			object, usable = h.readyFile(ctx, p)
 		}
-		if usable && p.Probe != Unwalled && h.judge.Quarantined(object.ID) == nil {
+		if usable && h.mayRehearse(p, object) {
 			found[i] = object
 		}
 	})
@@ -124,6 +135,15 @@ func (h *Host) readyGroup(ctx context.Context, release generations.Release, grou
 	}
 }
 
+// mayRehearse reports whether an image may be probed with others: nothing speaks against it, and beside what serves nobody wants to see it.
+func (h *Host) mayRehearse(p *plugin, image generations.Object) bool {
+	if p.Probe == Unwalled || h.judge.Quarantined(image.ID) != nil || h.loader.IsOpen(image.Path) {
+		return false
+	}
+	r := p.refusal()
+	return (r == nil || r.Image != image.ID) && (h.booting() != nil || native.IsSealed(image.Path))
+}
+
 // readyStored verifies a stored image.
 func (h *Host) readyStored(ctx context.Context, p *plugin, id generations.ID) (generations.Object, bool) {
 	defer h.readied.spent(p.Name, PhaseStore, time.Now())
@@ -139,14 +159,14 @@ func (h *Host) readyStored(ctx context.Context, p *plugin, id generations.ID) (g
 
 // readyFile stores and checks the image in the plugin's file.
 func (h *Host) readyFile(ctx context.Context, p *plugin) (generations.Object, bool) {
-	begun := time.Now()
+	begun, seen := time.Now(), watch.Signature(p.Image)
 	object, err := h.ledger.Add(ctx, p.Image)
 	h.readied.spent(p.Name, PhaseStore, begun)
 	if err != nil {
 		return object, false
 	}
 	h.readied.mu.Lock()
-	h.readied.added[p.Name] = object
+	h.readied.added[p.Name] = added{object, seen}
 	h.readied.mu.Unlock()
 	defer h.readied.spent(p.Name, PhaseCheck, time.Now())
 	return object, h.loader.Check(object.Path, p.API) == nil
@@ -182,7 +202,7 @@ func (h *Host) rehearse(ctx context.Context, objects []generations.Object) bool 
 	return true
 }
 
-// unready releases what ready has pinned. It is for the end of the boot.
+// unready releases what ready has pinned. It is for the end of the boot or round.
 func (h *Host) unready() {
 	r := &h.readied
 	r.mu.Lock()

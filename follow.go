@@ -29,7 +29,11 @@ const unfinished = time.Second
 // watch reloads the plugin whenever its image changes.
 func (p *plugin) watch() {
 	h := p.host
-	target, err := h.watcher.File(p.Image, func(watch.Event) { p.changed.up() })
+	changed := func() {
+		h.rounds.expect(p)
+		p.changed.up()
+	}
+	target, err := h.watcher.File(p.Image, func(watch.Event) { changed() })
 	if err != nil {
 		h.log.Error("watch image", "plugin", p.Name, "image", p.Image, "err", err)
 		return
@@ -39,7 +43,7 @@ func (p *plugin) watch() {
 	p.mu.Unlock()
 	// It may have changed before the watch began. After a handover everyone has better to do than to read all files again.
 	if p.fileSeen == "" || watch.Signature(p.Image) != p.fileSeen {
-		p.changed.up()
+		changed()
 	}
 	h.tasks.Go(p.follow)
 }
@@ -74,6 +78,7 @@ func (p *plugin) follow() {
 func (p *plugin) reloadChanged(first bool) (again bool) {
 	h := p.host
 	for truncated(p.Image) {
+		h.rounds.leave(p)
 		select {
 		case <-p.changed: // more came
 			continue
@@ -83,12 +88,7 @@ func (p *plugin) reloadChanged(first bool) (again bool) {
 		}
 		break
 	}
-	_, err := h.reload(h.lifetime, []*plugin{p}, func() (order, error) {
-		return order{
-			cause{kind: generations.KindDeploy, by: "image changed"}, []target{{plugin: p, file: p.Image, onChange: true, first: first}},
-		}, nil
-	})
-	return errors.Is(err, generations.ErrChanged)
+	return errors.Is(h.rounds.reload(p, first), generations.ErrChanged)
 }
 
 // truncated reports whether a file looks like an image that has not been written to its end yet, or not everywhere.

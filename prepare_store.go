@@ -6,7 +6,6 @@ import (
 	"slices"
 	"sync"
 
-	"github.com/sohost/sohost/generations"
 	"github.com/sohost/sohost/internal/watch"
 	"github.com/sohost/sohost/native"
 )
@@ -19,16 +18,15 @@ func (c *candidate) store(ctx context.Context) (path string, err error) {
 		if err := errors.Join(h.leavesDir(c.file), c.plugin.trust(c.file)); err != nil {
 			return "", err
 		}
-		seen := watch.Signature(c.file)
-		object, err := c.add(ctx)
+		image, err := c.add(ctx)
 		if err != nil {
 			return "", err
 		}
-		c.move.To, c.pinned = object.ID, object.ID
+		c.move.To, c.pinned = image.ID, image.ID
 		if c.file == c.plugin.Image {
-			c.plugin.fileImage, c.plugin.fileSeen = object.ID, seen
+			c.plugin.fileImage, c.plugin.fileSeen = image.ID, image.seen
 		}
-		return object.Path, nil
+		return image.Path, nil
 	}
 	h.ledger.Pin(c.stored) // before the look-up: a prune may not come in between
 	c.move.To, c.pinned = c.stored, c.stored
@@ -42,20 +40,22 @@ func (c *candidate) store(ctx context.Context) (path string, err error) {
 	return object.Path, h.store.Verify(ctx, c.stored)
 }
 
-// add stores the image in the candidate's file, unless the boot has just done that, and pins it.
-func (c *candidate) add(ctx context.Context) (generations.Object, error) {
+// add stores the image in the candidate's file, unless ready has just done that, and pins it.
+func (c *candidate) add(ctx context.Context) (added, error) {
 	h := c.plugin.host
-	if object, has := h.readied.stored(c.plugin.Name); has && c.file == c.plugin.Image {
-		h.ledger.Pin(object.ID)
-		return object, nil
+	if c.file == c.plugin.Image {
+		if image, has := h.readied.stored(c.plugin.Name, h.ledger.Pin); has {
+			return image, nil
+		}
 	}
+	seen := watch.Signature(c.file)
 	object, settle, err := h.ledger.AddSoon(ctx, c.file)
 	if err == nil {
 		done := make(chan error, 1)
 		go func() { done <- settle() }()
 		c.settled = sync.OnceValue(func() error { return <-done })
 	}
-	return object, err
+	return added{object, seen}, err
 }
 
 // settle waits until the image is durable in the store. That goes on beside check and probe, and ends before the image is opened in this

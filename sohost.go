@@ -84,6 +84,7 @@ type Host struct {
 
 	reloads atomic.Int64 // that run
 
+	rounds  *rounds      // of images that change
 	ignored ignoredFiles // in Options.Dir
 
 	adding    sync.Mutex     // held while a plugin is added or forgotten, and for a whole handover; lock order: see plugin
@@ -193,6 +194,7 @@ func openHost(opts Options, loader *instance.Loader, shared bool) (*Host, error)
 		h.watcher.Close()
 		return nil, errors.Join(err, store.Close())
 	}
+	h.rounds = newRounds(h)
 	h.openTriggers(shared)
 	h.chains = newChains(opts.Chains, h.log)
 	return h, nil

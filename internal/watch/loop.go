@@ -20,6 +20,7 @@ type loop struct {
 	ready    []*Target            // have an event that waits to be delivered
 	nextPoll time.Time            // zero while nothing is polled
 	turns    int
+	calm     calm
 }
 
 // call is an event on its way to its target's function.
@@ -76,10 +77,12 @@ func (l *loop) run() {
 		case calls <- next:
 			next.to.out = nil
 			l.ready = slices.Delete(l.ready, 0, 1)
+			l.calm.deliver(1)
 		case <-timer.C:
 		}
 		l.rearm()
 		l.step(time.Now())
+		l.calm.setRestless(l.restless())
 	}
 }
 
@@ -93,6 +96,7 @@ func (l *loop) deliver() {
 			if !c.to.removed.Load() {
 				c.to.call(c.ev)
 			}
+			l.calm.deliver(-1)
 		}
 	}
 }
