@@ -28,7 +28,7 @@ TESTFLAGS    = -trimpath -short -timeout 30m
 INTEGRATION  = $(GO) test -trimpath -count=1 -timeout 90m ./integration
 SOURCES      = $(shell git ls-files --cached --others --exclude-standard '*.go' 2>/dev/null)
 
-.PHONY: help run build plugins job test corpus pairs test-toolchains test-arm64 test-existing test-influx test-telegraf test-clients race soak kills mutants load long waits fuzz mutate lint bench compare points clean
+.PHONY: help run build plugins man job test corpus pairs test-toolchains test-arm64 test-existing test-influx test-telegraf test-clients race soak kills mutants load long waits fuzz mutate lint bench compare points clean
 
 help: ## print this
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -42,6 +42,10 @@ build: ## build build/sohost
 
 plugins: build ## build the plugins under plugins/ into build/plugins
 	@scripts/build-plugins.sh
+
+man: build ## write the man pages to build/man
+	@rm -rf build/man
+	build/sohost man build/man
 
 job: build ## sum points as Telegraf sends them, while the plugin that does so is reloaded and handed over; compare the sums
 	$(GO) run -trimpath ./scripts/job

@@ -34,7 +34,8 @@ configuration is wrong.`,
 	root.AddCommand(
 		newRunCommand(), newBuildCommand(), newDevCommand(), newNewCommand(), newInspectCommand(), newCheckCommand(),
 		newDeployCommand(), newRollbackCommand(), newStatusCommand(), newHistoryCommand(), newPruneCommand(),
-		newHandoverCommand(), newReloadCommand(), newStateCommand(), newQuarantineCommand(), newTriggerCommand(), newTestCommand(), newDoctorCommand(), newToolexecCommand(), newWorkerCommand(),
+		newHandoverCommand(), newReloadCommand(), newStateCommand(), newQuarantineCommand(), newTriggerCommand(), newTestCommand(), newDoctorCommand(),
+		newVersionCommand(), newManCommand(), newToolexecCommand(), newWorkerCommand(),
 	)
 	for _, cmd := range root.Commands() {
 		if cmd.Args != nil {
