@@ -35,7 +35,7 @@ type Handover struct {
 // wait from Drain to Commit. It is for supervisors only.
 type HandoverPhases struct {
 	Prepare time.Duration `json:"prepare"` // the taker opens the images and calls New; the giver serves
-	Ahead   time.Duration `json:"ahead"`   // states that are keep.Maps are sent; the giver serves
+	Ahead   time.Duration `json:"ahead"`   // maps of the states are sent; the giver serves
 	Drain   time.Duration `json:"drain"`   // wait for the last call of a stateful plugin
 	State   time.Duration `json:"state"`   // Stop, Export, transfer and Import; then the taker calls every Start
 	Commit  time.Duration `json:"commit"`  // tell the taker that the plugins are its own
@@ -100,7 +100,8 @@ type prepared struct {
 type wantedState struct {
 	Schema  string `json:"schema,omitempty"`
 	Version int    `json:"version,omitempty"`
-	Ahead   bool   `json:"ahead,omitempty"` // the state may be sent ahead
+	Ahead   bool   `json:"ahead,omitempty"`      // the state may be sent ahead
+	GoMaps  bool   `json:"ahead_maps,omitempty"` // and not only keep.Maps of it
 }
 
 // failed says why the taker gives up.

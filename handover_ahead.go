@@ -46,37 +46,58 @@ func (g *giver) sendAhead(ctx context.Context) error {
 		}
 	}
 	for round := 0; len(g.ahead) > 0 && round < aheadRounds; round++ {
-		var c changes
-		for _, p := range g.plugins {
-			if sent := g.ahead[p]; sent != nil {
-				g.addChanges(&c, p, false)
-			}
-		}
-		if err := g.sendChanges(&c); err != nil {
+		if entries, err := g.sendRound(ctx); err != nil || entries <= fewChanges {
 			return err
-		}
-		if err := g.send(message{Reached: true}); err != nil {
-			return err
-		}
-		m, err := g.receive()
-		if err != nil {
-			return err
-		}
-		if !m.Reached {
-			return fmt.Errorf("%w: the new process must say that it has the state so far", errOutOfOrder)
-		}
-		if c.entries <= fewChanges {
-			break
 		}
 	}
 	return nil
 }
 
-// sendBase sends the keep.Maps of a state as they are, if they can be sent.
+// sendRound sends what has changed since it was called before, and returns how many entries that were and when the taker has decoded
+// them.
+func (g *giver) sendRound(ctx context.Context) (entries int, err error) {
+	var c changes
+	for _, p := range g.plugins {
+		for done := false; !done && g.ahead[p] != nil; {
+			if done, err = g.readOn(ctx, p, g.ahead[p]); err != nil {
+				g.sendWhole(p, err)
+				break
+			}
+			g.addChanges(&c, p, false)
+			if done {
+				break
+			}
+			entries += c.entries
+			if err := g.sendReached(&c); err != nil {
+				return entries, err
+			}
+			c = changes{}
+			letCallersGoOn(ctx)
+		}
+	}
+	return entries + c.entries, g.sendReached(&c)
+}
+
+// sendReached sends the changes and waits until the taker has decoded them.
+func (g *giver) sendReached(c *changes) error {
+	if err := g.sendChanges(c); err != nil {
+		return err
+	}
+	if err := g.send(message{Reached: true}); err != nil {
+		return err
+	}
+	m, err := g.receive()
+	if err == nil && !m.Reached {
+		err = fmt.Errorf("%w: the new process must say that it has the state so far", errOutOfOrder)
+	}
+	return err
+}
+
+// sendBase sends the maps of a state as they are, if they can be sent: of a large Go map the first part.
 func (g *giver) sendBase(ctx context.Context, p *plugin, in *loaded) error {
 	limited, cancel := g.host.limit(ctx, g.host.opts.DrainTimeout, drainTimeout)
 	defer cancel()
-	ahead, s, err := in.Track(limited)
+	ahead, s, err := in.Track(limited, g.wants[p.Name].GoMaps)
 	if err != nil || ahead == nil {
 		g.host.log.Debug("nothing of the state is sent before callers wait", "plugin", p.Name, "err", err)
 		return nil // it is exported again when they do, and then an error is one
@@ -84,6 +105,10 @@ func (g *giver) sendBase(ctx context.Context, p *plugin, in *loaded) error {
 	// From here on End is called by endAhead.
 	sent := &sentAhead{Ahead: ahead, schema: abi.State{Schema: s.Schema, Version: s.Version}}
 	g.ahead[p] = sent
+	if _, err := g.readOn(ctx, p, sent); err != nil && !ahead.LeaveOut() {
+		g.sendWhole(p, err)
+		return nil
+	}
 	base, end := ahead.Base()
 	if base == nil { // only checkpoints take snapshots, and the plugin is owned
 		ahead.End()
@@ -97,6 +122,14 @@ func (g *giver) sendBase(ctx context.Context, p *plugin, in *loaded) error {
 	}))
 }
 
+// sendWhole sends nothing of a plugin's state ahead any more. All of it is sent when the gate is shut: whatever is the reason shows
+// then, or none is left.
+func (g *giver) sendWhole(p *plugin, why error) {
+	g.host.log.Debug("the state is sent as a whole", "plugin", p.Name, "err", why)
+	g.ahead[p].End()
+	delete(g.ahead, p)
+}
+
 // is reports whether s is the state that was sent ahead.
 func (s *sentAhead) is(now abi.State) bool {
 	return now.Schema == s.schema.Schema && now.Version == s.schema.Version && s.Of(now.Value)
@@ -106,15 +139,11 @@ func (s *sentAhead) of(value any) abi.State {
 	return abi.State{Schema: s.schema.Schema, Version: s.schema.Version, Value: value}
 }
 
-// addChanges adds what has changed of a plugin's state. If that fails, nothing is sent ahead any more, and the whole state is sent
-// when the gate is shut: whatever is the reason shows then, or none is left.
+// addChanges adds what has changed of a plugin's state, and reports whether that could be added.
 func (g *giver) addChanges(c *changes, p *plugin, all bool) (added bool) {
-	sent := g.ahead[p]
-	err := c.add(p, sent, all, p.host.opts.StateLimit)
+	err := c.add(p, g.ahead[p], all, p.host.opts.StateLimit)
 	if err != nil {
-		g.host.log.Debug("the state is sent as a whole", "plugin", p.Name, "err", err)
-		sent.End()
-		delete(g.ahead, p)
+		g.sendWhole(p, err)
 	}
 	return err == nil
 }

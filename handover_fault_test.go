@@ -101,16 +101,22 @@ func TestHandoverFaults(t *testing.T) {
 // handoverWith hands over with a fault, checks who serves, and returns it in words.
 func handoverWith(t *testing.T, o operation, all *[]operation) (outcome string) {
 	w := newWorld(t)
-	r, lock := w.giver("a1", "b1", "k1", "s1")
+	r, lock := w.giver("a1", "b1", "h1", "k1", "s1")
 	r.wants("/a", "a1 1")
 	r.wants("/b", "b1 1")
 	hit := func(r *rig) {
 		r.hits(func(hits *keep.Map[string, int]) { hits.Update("x", func(n int, _ bool) int { return n + 1 }) })
+		r.hoard(func(s *hoarding, _ abi.Host) { s.Hits["x"]++ })
 	}
 	hits := func(r *rig, want int) {
 		if got := r.allHits()["x"]; got != want {
 			t.Errorf("k has %d hits, want %d", got, want)
 		}
+		r.hoard(func(s *hoarding, _ abi.Host) {
+			if got := s.Hits["x"]; got != want {
+				t.Errorf("h has %d hits, want %d", got, want)
+			}
+		})
 	}
 	hit(r)
 	r.Call(t.Context(), "a", func(i abi.Instance) error { i.(*stateful).host.Cache().Put("x", []byte("1"), 0); return nil })
@@ -155,7 +161,7 @@ func handoverWith(t *testing.T, o operation, all *[]operation) (outcome string) 
 		if o.what != "yours" || report.Warning == "" {
 			t.Errorf("the plugins are nobody's: Give says %+v, Take %v", report, takeErr)
 		}
-		options := w.options("a", "b", "k", "s")
+		options := w.options("a", "b", "h", "k", "s")
 		options.Process = &Process{Lock: w.share(lock)}
 		w.host(options).wants("/a", "a1 1")
 	}

@@ -3,6 +3,8 @@ package sohost
 import (
 	"context"
 	"fmt"
+	"net/http"
+	"sync"
 
 	"github.com/sohost/sohost/abi"
 	"github.com/sohost/sohost/abi/keep"
@@ -55,4 +57,29 @@ type keeping struct{ Hits keep.Map[string, int] }
 type keeper struct {
 	*basic
 	keep.Of[keeping]
+}
+
+// hoarding is the state of plugin h.
+type hoarding struct {
+	Hits  map[string]int
+	Calls int
+}
+
+// hoarder is an instance of plugin h. It has no background work.
+type hoarder struct {
+	keep.Of[hoarding]
+	http.Handler
+	host abi.Host
+	mu   sync.Mutex // guards the state
+}
+
+// hoard lends the state of plugin h to a function.
+func (r *rig) hoard(do func(s *hoarding, host abi.Host)) error {
+	return r.Call(r.w.t.Context(), "h", func(i abi.Instance) error {
+		h := i.(*hoarder)
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		do(h.State(), h.host)
+		return nil
+	})
 }

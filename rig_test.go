@@ -226,7 +226,7 @@ type count struct{ N int }
 // descriptor returns the plugin of an image. The letter in its name says what it has: a and b have state and background
 // work, s has no state, n no handler; y, q, u and g are middlewares, g with state; d has no state and all handlers, and d7 takes an argument n; w counts writes in its state; e exports beside calls; o and p are exclusive, p with state; x has state that can't be checkpointed; v holds any value. The
 // digit 9 means version 2 of the state. m is a memory, whose state has other fields in each image: see state_test.go. k has a
-// keep.Map.
+// keep.Map, h a Go map and no background work.
 func (w *world) descriptor(image string) *abi.Descriptor {
 	if image[0] == 'm' {
 		return w.memory(image)
@@ -239,6 +239,8 @@ func (w *world) descriptor(image string) *abi.Descriptor {
 		switch image[0] {
 		case 'k':
 			return &keeper{basic: b, Of: keep.New("keeping", 1, &keeping{})}, nil
+		case 'h':
+			return &hoarder{Of: keep.New("hoarding", 1, &hoarding{Hits: map[string]int{}}), Handler: b, host: host}, nil
 		case 'v':
 			return &holding{basic: b, holder: &holder{}}, nil
 		case 's':
@@ -275,6 +277,8 @@ func (w *world) descriptor(image string) *abi.Descriptor {
 		}
 	case 'k':
 		d.State = keep.Prototype[keeping]("keeping", 1)
+	case 'h':
+		d.State = keep.Prototype[hoarding]("hoarding", 1)
 	case 'v':
 		d.State = abi.State{Schema: "holder", Version: 1, Value: &holder{}}
 	case 'x':

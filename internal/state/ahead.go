@@ -1,8 +1,12 @@
 package state
 
 import (
+	"errors"
+	"iter"
 	"reflect"
+	"slices"
 	"sync/atomic"
+	"time"
 	"unsafe"
 )
 
@@ -14,12 +18,16 @@ type trackedMap interface {
 	}
 }
 
-// Ahead is a state that goes to another process ahead of the time when its users have to wait: first its keep.Maps as they are,
-// while they are changed, and then what has changed of them, as often as one likes. What is sent are states of the same type, so
-// any of them may be encoded. The receiver puts them together with Merge and Without.
+// Ahead is a state that goes to another process ahead of the time when its users have to wait: first its maps as they are, while they
+// are changed, and then what has changed of them, as often as one likes. A keep.Map notes what changes; of a Go map there is a mirror,
+// which Read keeps. What is sent are states of the same type, so any of them may be encoded. The receiver puts them together with
+// Merge and Without.
 type Ahead struct {
-	state reflect.Value // the struct
-	maps  []aheadMap
+	state   reflect.Value // the struct
+	maps    []aheadMap
+	goMaps  []field // of which there are to be mirrors
+	mirrors []aheadMirror
+	reading int // which of the mirrors is; len(mirrors) between sweeps
 }
 
 type aheadMap struct {
@@ -29,43 +37,30 @@ type aheadMap struct {
 	end   func()
 }
 
-// aheadFields returns the keep.Maps that can go ahead: fields of the struct that t points to, which can be read beside the calls.
-// If their values had pointers, two entries that share something could come to have one each: what came ahead and what has changed
-// are different streams.
-func aheadFields(t reflect.Type) (fields []field) {
-	if t == nil || t.Kind() != reflect.Pointer || t.Elem().Kind() != reflect.Struct {
-		return nil
-	}
-	s := shaper{}.of(t)
-	tied := beside(s)
-	for _, f := range s.elem.fields {
-		if !f.shape.kept || tied[f.shape] != "" || !reflect.PointerTo(f.shape.typ).Implements(reflect.TypeFor[trackedMap]()) {
-			continue
-		}
-		shared := false
-		for _, part := range []*shape{f.shape.key, f.shape.elem} {
-			part.follow(root, func(s *shape, _ string) { shared = shared || s.kind == reflect.Pointer })
-		}
-		if !shared {
-			fields = append(fields, f)
-		}
-	}
-	return fields
+type aheadMirror struct {
+	field
+	mirror *mirror // nil: there is no map
 }
 
-// GoesAhead reports whether states of type t have something that can go ahead.
-func GoesAhead(t reflect.Type) bool { return len(aheadFields(t)) > 0 }
+// GoesAhead reports whether states of type t have something that can go ahead: keep.Maps and, if those count, Go maps.
+func GoesAhead(t reflect.Type, goMaps bool) bool {
+	kept, others := aheadFields(t)
+	return len(kept) > 0 || goMaps && len(others) > 0
+}
 
 // Track begins to note what changes of a state. It is nil if nothing of the state can go ahead, or somebody else does that. End must
-// be called. Of the state only the keep.Maps are used, which others may use at the same time.
-func Track(value any) *Ahead {
-	fields := aheadFields(reflect.TypeOf(value))
+// be called. Of the state only the keep.Maps are used, which others may use at the same time. Go maps are left out unless they count.
+func Track(value any, goMaps bool) *Ahead {
+	kept, others := aheadFields(reflect.TypeOf(value))
+	if !goMaps {
+		others = nil
+	}
 	v := reflect.ValueOf(value)
-	if len(fields) == 0 || v.IsNil() {
+	if len(kept)+len(others) == 0 || v.IsNil() {
 		return nil
 	}
-	a := &Ahead{state: v.Elem()}
-	for _, f := range fields {
+	a := &Ahead{state: v.Elem(), goMaps: others}
+	for _, f := range kept {
 		p := a.at(f)
 		take, end := f.tracked(p).ForHandover().Track()
 		if take == nil {
@@ -77,6 +72,46 @@ func Track(value any) *Ahead {
 	return a
 }
 
+// Reads reports whether there is something to Read.
+func (a *Ahead) Reads() bool { return len(a.goMaps) > 0 }
+
+// Read goes on with reading the Go maps, or begins to read them again, and reports whether all have been read. Nobody may use the state
+// meanwhile. It returns soon after the time. The error is ErrReplaced if they aren't the same any more: then all is in vain.
+func (a *Ahead) Read(until time.Time) (done bool, err error) {
+	if a.mirrors == nil {
+		for _, f := range a.goMaps {
+			var m *mirror
+			if of := *(*unsafe.Pointer)(a.at(f)); of != nil {
+				m = newMirror(f.shape, of)
+			}
+			a.mirrors = append(a.mirrors, aheadMirror{f, m})
+		}
+		a.reading = 0
+	}
+	if !a.sameMaps() {
+		return false, ErrReplaced
+	}
+	if a.reading == len(a.mirrors) {
+		a.reading = 0
+	}
+	for c := (clock{until: until}); a.reading < len(a.mirrors); {
+		if m := a.mirrors[a.reading].mirror; m != nil && !m.readOn(&c) {
+			return false, nil
+		}
+		a.reading++
+	}
+	return true, nil
+}
+
+// ErrReplaced is returned when a Go map that goes ahead was replaced, or is in two places.
+var ErrReplaced = errors.New("another map has taken the place of one that was read before, or one is in two places")
+
+// LeaveOut leaves the Go maps out, before anything was sent, and reports whether something is left that goes ahead.
+func (a *Ahead) LeaveOut() bool {
+	a.goMaps, a.mirrors = nil, nil
+	return len(a.maps) > 0
+}
+
 // End ends the noting. It does nothing if a is nil.
 func (a *Ahead) End() {
 	if a == nil {
@@ -85,7 +120,7 @@ func (a *Ahead) End() {
 	for _, m := range a.maps {
 		m.end()
 	}
-	a.maps = nil
+	a.maps, a.mirrors = nil, nil
 }
 
 func (a *Ahead) at(f field) unsafe.Pointer {
@@ -107,11 +142,27 @@ func (a *Ahead) Of(value any) bool {
 			return false
 		}
 	}
+	return a.sameMaps()
+}
+
+// sameMaps reports whether the Go maps are where they were, and each in one place.
+func (a *Ahead) sameMaps() bool {
+	met := map[unsafe.Pointer]bool{}
+	for _, m := range a.mirrors {
+		of := *(*unsafe.Pointer)(a.at(m.field))
+		if of == nil && m.mirror == nil {
+			continue
+		}
+		if m.mirror == nil || of != m.mirror.of || met[of] {
+			return false
+		}
+		met[of] = true
+	}
 	return true
 }
 
-// Base returns a state that has the keep.Maps as they are, and nothing else. end must be called once it isn't used any more; both are
-// nil if another snapshot runs.
+// Base returns a state that has the keep.Maps as they are and what was read of the Go maps, and nothing else. end must be called once
+// it isn't used any more; both are nil if another snapshot runs.
 func (a *Ahead) Base() (value any, end func()) {
 	base := reflect.New(a.state.Type())
 	var ends []func()
@@ -129,12 +180,18 @@ func (a *Ahead) Base() (value any, end func()) {
 		ends = append(ends, endOne)
 		*(*unsafe.Pointer)(unsafe.Add(base.UnsafePointer(), m.offset)) = snapshot
 	}
+	for _, m := range a.mirrors {
+		if m.mirror == nil {
+			continue
+		}
+		*(*unsafe.Pointer)(unsafe.Add(base.UnsafePointer(), m.offset)), _ = m.mirror.take(false)
+	}
 	return base.Interface(), end
 }
 
-// Changes returns two states that have what has become of the keep.Maps since it was last called: the entries that have changed, and
+// Changes returns two states that have what has become of the maps since it was last called: the entries that have changed, and
 // those that are gone, of which only the keys count; and how many there are of each. If all is set, nobody uses the state any more, and
-// changed has everything else that it is made of, too.
+// changed has everything else that it is made of, too; otherwise Go maps count as far as they were read.
 func (a *Ahead) Changes(all bool) (changed, gone any, nChanged, nGone int) {
 	c, g := reflect.New(a.state.Type()), reflect.New(a.state.Type())
 	if all {
@@ -147,6 +204,15 @@ func (a *Ahead) Changes(all bool) (changed, gone any, nChanged, nGone int) {
 		*(*unsafe.Pointer)(unsafe.Add(g.UnsafePointer(), m.offset)) = gone
 		nChanged, nGone = nChanged+n-left, nGone+left
 	}
+	for _, m := range a.mirrors {
+		if m.mirror == nil {
+			continue
+		}
+		changed, gone := m.mirror.take(all)
+		*(*unsafe.Pointer)(unsafe.Add(c.UnsafePointer(), m.offset)) = changed
+		*(*unsafe.Pointer)(unsafe.Add(g.UnsafePointer(), m.offset)) = gone
+		nChanged, nGone = nChanged+m.shape.mapLen(changed), nGone+m.shape.mapLen(gone)
+	}
 	return c.Interface(), g.Interface(), nChanged, nGone
 }
 
@@ -155,25 +221,47 @@ func (a *Ahead) Changes(all bool) (changed, gone any, nChanged, nGone int) {
 // the same.
 func Merge(before, changed any) any {
 	from, to := reflect.ValueOf(changed).UnsafePointer(), reflect.ValueOf(before).UnsafePointer()
-	for _, f := range aheadFields(reflect.TypeOf(changed)) {
-		set := reflect.NewAt(f.shape.typ, unsafe.Add(to, f.offset)).Interface().(keptMap).ForHost().Set
-		f.shape.entries(*(*unsafe.Pointer)(unsafe.Add(from, f.offset)), func(key, elem unsafe.Pointer) bool {
+	for f := range goneAhead(changed) {
+		word, all := (*unsafe.Pointer)(unsafe.Add(from, f.offset)), *(*unsafe.Pointer)(unsafe.Add(to, f.offset))
+		if all == nil && !f.shape.kept { // nothing has come ahead
+			continue
+		}
+		set := f.shape.setter(all)
+		if f.shape.kept { // it may have no entries yet
+			set = reflect.NewAt(f.shape.typ, unsafe.Add(to, f.offset)).Interface().(keptMap).ForHost().Set
+		}
+		f.shape.entries(*word, func(key, elem unsafe.Pointer) bool {
 			set(key, elem)
 			return true
 		})
-		*(*unsafe.Pointer)(unsafe.Add(from, f.offset)) = *(*unsafe.Pointer)(unsafe.Add(to, f.offset))
+		*word = *(*unsafe.Pointer)(unsafe.Add(to, f.offset))
 	}
 	return changed
+}
+
+// goneAhead yields the maps of a state that may have come ahead.
+func goneAhead(state any) iter.Seq[field] {
+	kept, goMaps := aheadFields(reflect.TypeOf(state))
+	return slices.Values(append(kept, goMaps...))
 }
 
 // Without removes the entries that are gone.
 func Without(before, gone any) {
 	from, to := reflect.ValueOf(gone).UnsafePointer(), reflect.ValueOf(before).UnsafePointer()
-	for _, f := range aheadFields(reflect.TypeOf(gone)) {
-		remove := f.tracked(unsafe.Add(to, f.offset)).ForHandover().Delete
+	for f := range goneAhead(gone) {
+		remove := f.remover(unsafe.Add(to, f.offset))
 		f.shape.entries(*(*unsafe.Pointer)(unsafe.Add(from, f.offset)), func(key, _ unsafe.Pointer) bool {
 			remove(key)
 			return true
 		})
 	}
+}
+
+// remover returns a function that removes entries from the map at p.
+func (f field) remover(p unsafe.Pointer) func(key unsafe.Pointer) {
+	if f.shape.kept {
+		return f.tracked(p).ForHandover().Delete
+	}
+	m := reflect.NewAt(f.shape.typ, p).Elem()
+	return func(key unsafe.Pointer) { m.SetMapIndex(reflect.NewAt(f.shape.key.typ, key).Elem(), reflect.Value{}) }
 }

@@ -72,8 +72,8 @@ func TestAhead(t *testing.T) {
 		for range r.IntN(500) {
 			s.change(r)
 		}
-		a := Track(s)
-		if a == nil || Track(s) != nil {
+		a := Track(s, true)
+		if a == nil || Track(s, true) != nil {
 			t.Fatal("a state is not tracked, or twice")
 		}
 		stop := make(chan struct{})
@@ -121,7 +121,7 @@ func TestAhead(t *testing.T) {
 		}
 		a.End()
 		s.second = keep.Map[int, string]{}
-		if b := Track(s); b == nil {
+		if b := Track(s, true); b == nil {
 			t.Error("a state can't be tracked again")
 		} else {
 			if s.second = (keep.Map[int, string]{}); b.Of(s) {
@@ -168,11 +168,11 @@ func TestGoesAhead(t *testing.T) {
 		{reflect.TypeFor[map[string]int](), false},
 		{nil, false},
 	} {
-		if got := GoesAhead(test.of); got != test.want {
+		if got := GoesAhead(test.of, false); got != test.want {
 			t.Errorf("%v goes ahead: %v", test.of, got)
 		}
 	}
-	if Track((*aheadState)(nil)) != nil || Track(nil) != nil {
+	if Track((*aheadState)(nil), true) != nil || Track(nil, true) != nil {
 		t.Error("nothing is tracked")
 	}
 }

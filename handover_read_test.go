@@ -1,0 +1,146 @@
+package sohost
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/sohost/sohost/abi"
+	"github.com/sohost/sohost/internal/fault"
+)
+
+// fillHoard gives plugin h a state of n entries.
+func (r *rig) fillHoard(n int) (want map[string]int) {
+	r.w.t.Helper()
+	want = map[string]int{}
+	for i := range n {
+		want[fmt.Sprint(i)] = i
+	}
+	if err := r.hoard(func(s *hoarding, _ abi.Host) { maps.Copy(s.Hits, want) }); err != nil {
+		r.w.t.Fatal(err)
+	}
+	return want
+}
+
+// wantsHoard checks the state of plugin h.
+func (r *rig) wantsHoard(want map[string]int) {
+	r.w.t.Helper()
+	if err := r.hoard(func(s *hoarding, _ abi.Host) {
+		if !maps.Equal(s.Hits, want) {
+			r.w.t.Errorf("h has %d entries, not those %d that were expected", len(s.Hits), len(want))
+		}
+	}); err != nil {
+		r.w.t.Error(err)
+	}
+}
+
+// TestHandoverGoMap hands a Go map over from host to host while calls change it. Each change that succeeded is in the next host,
+// exactly once. What is sent while callers wait are the last changes alone.
+func TestHandoverGoMap(t *testing.T) {
+	w := newWorld(t)
+	r, lock := w.giver("h1", "s1")
+	want := r.fillHoard(60_000)
+	for round := range 3 {
+		var callers sync.WaitGroup
+		for c := range 3 {
+			callers.Go(func() {
+				for rnd := rand.New(rand.NewPCG(uint64(round), uint64(c))); ; {
+					key := fmt.Sprint(rnd.IntN(70_000))
+					err := r.hoard(func(s *hoarding, _ abi.Host) { // one at a time, so that want is the same
+						if s.Calls++; rnd.IntN(4) == 0 {
+							delete(s.Hits, key)
+							delete(want, key)
+							return
+						}
+						s.Hits[key]++
+						want[key]++
+					})
+					if err != nil {
+						if !errors.Is(err, ErrHandedOver) {
+							t.Error(err)
+						}
+						return
+					}
+				}
+			})
+		}
+		whole := fault.Set(func(kind, what string) (fault.Action, time.Duration) {
+			if kind == "send" && what == "state" {
+				t.Error("the state is sent as a whole")
+			}
+			return fault.None, 0
+		})
+		taker, report, err, takeErr := r.handover(t.Context(), lock, GiveOptions{})
+		whole()
+		if err != nil || takeErr != nil {
+			t.Fatal(err, takeErr)
+		}
+		callers.Wait()
+		taker.wantsHoard(want)
+		i := slices.IndexFunc(report.Moves, func(m Move) bool { return m.Plugin == "h" })
+		if i < 0 || report.Moves[i].State.Way != WayHandover || report.Moves[i].State.Schema != "hoarding" || report.Phases.Ahead <= 0 {
+			t.Errorf("the report is %s", mustJSON(t, report))
+		}
+		taker.tasksSettle()
+		r = taker
+	}
+}
+
+// TestHandoverGoMapInVain begins to send a Go map ahead that is another one later, or that can't be read because a call or a goroutine
+// of the plugin runs. It is then sent as a whole.
+func TestHandoverGoMapInVain(t *testing.T) {
+	replace := func(r *rig, want map[string]int) {
+		r.hoard(func(s *hoarding, _ abi.Host) { s.Hits, want["new"] = maps.Clone(s.Hits), 1; s.Hits["new"] = 1 })
+	}
+	for _, test := range []struct {
+		name, at string // once that is sent
+		do       func(r *rig, want map[string]int)
+	}{
+		{"replaced", "ahead", replace},
+		{"replaced at the end", "reached", replace},
+		{"a goroutine", "plan", func(r *rig, _ map[string]int) {
+			r.hoard(func(_ *hoarding, host abi.Host) { host.Go(func(ctx context.Context) { <-ctx.Done() }) })
+		}},
+		{"a call", "plan", func(r *rig, _ map[string]int) {
+			running := make(chan struct{})
+			go r.Call(context.Background(), "h", func(abi.Instance) error {
+				close(running)
+				eventually(t, "the reading is given up", func() bool { return r.w.logged("sent as a whole") })
+				return nil
+			})
+			<-running
+		}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			w := newWorld(t)
+			r, lock := w.giver("h1")
+			want := r.fillHoard(1000)
+			var once sync.Once
+			var whole atomic.Bool
+			defer fault.Set(func(kind, what string) (fault.Action, time.Duration) {
+				if kind == "send" && what == test.at {
+					once.Do(func() { test.do(r, want) })
+				}
+				if kind == "send" && what == "state" {
+					whole.Store(true)
+				}
+				return fault.None, 0
+			})()
+			taker, _, err, takeErr := r.handover(t.Context(), lock, GiveOptions{})
+			if err != nil || takeErr != nil {
+				t.Fatal(err, takeErr)
+			}
+			taker.wantsHoard(want)
+			if !whole.Load() {
+				t.Error("the state was not sent as a whole")
+			}
+		})
+	}
+}

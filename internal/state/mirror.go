@@ -1,0 +1,140 @@
+package state
+
+import "unsafe"
+
+// mirror finds out what has to be sent of a Go map so that a receiver has all of it, again and again while others change the map. It
+// reads the map a part at a time, when nobody uses it, and remembers what it has found. What it hasn't found like that before is sent.
+//
+// Entries are remembered by their places in memory. That is only a hint, as the runtime moves entries when the map grows: an entry
+// is taken for one that was sent only if it is equal to the one remembered at its place, and what has become of a key is looked up
+// if its entry isn't found again. For each key that was sent, the entry sent last is either remembered or the key is among the
+// strays. So what take returns in the end is right whatever has happened, see TestMirror.
+type mirror struct {
+	shape  *shape // of the map
+	of     unsafe.Pointer
+	walk   *mapWalk // of the sweep that goes on; nil: the next begins a new one
+	sweep  uint32   // counted from 1
+	found  int      // by the sweep
+	known  int      // how many slots aren't forgotten
+	next   int      // the slot in which the next entry is expected
+	places addresses
+	slots  []slot
+	keys   column // of the slots
+	elems  column
+	unsent []int  // slots that were filled since take was called
+	strays column // keys that were sent and whose slots have something else now, or nothing
+}
+
+// slot is a place in memory where an entry was found.
+type slot struct {
+	at   uintptr
+	seen uint32 // by which sweep last; 0: forgotten
+}
+
+func newMirror(s *shape, of unsafe.Pointer) *mirror {
+	return &mirror{
+		shape: s, of: of, keys: newColumn(s.key.typ), elems: newColumn(s.elem.typ), strays: newColumn(s.key.typ),
+	}
+}
+
+// readOn goes on with a sweep or begins one, until the clock's time is up, and reports whether it has read all of the map. Nobody may
+// use the map meanwhile.
+func (m *mirror) readOn(c *clock) (done bool) {
+	if m.walk == nil {
+		m.walk, m.next, m.found = m.shape.walk(m.of), 0, 0
+		m.sweep++
+	}
+	for !c.late() {
+		key, elem, ok := m.walk.next()
+		if !ok {
+			m.walk = nil
+			m.forget()
+			return true
+		}
+		m.see(key, elem)
+		c.passed(m.elems.typ.Size())
+	}
+	return false
+}
+
+// see compares an entry with what is remembered of its place, and remembers it.
+func (m *mirror) see(key, elem unsafe.Pointer) {
+	i := m.next // entries mostly come in the same order
+	if i >= len(m.slots) || m.slots[i].at != uintptr(key) {
+		i = m.slotAt(uintptr(key))
+	}
+	m.next = i + 1
+	s := &m.slots[i]
+	switch {
+	case s.seen == 0:
+		m.known++
+		m.keys.set(i, key)
+		m.elems.set(i, elem)
+		m.unsent = append(m.unsent, i)
+	case !m.keys.same(i, key):
+		m.strays.add(m.keys.at(i))
+		m.keys.set(i, key)
+		m.elems.set(i, elem)
+		m.unsent = append(m.unsent, i)
+	case !m.elems.same(i, elem):
+		m.elems.set(i, elem)
+		m.unsent = append(m.unsent, i)
+	}
+	if s.seen != m.sweep {
+		s.seen = m.sweep
+		m.found++
+	}
+}
+
+// slotAt returns the slot of a place, which may be a new one.
+func (m *mirror) slotAt(at uintptr) int {
+	number, met := m.places.number(span{at, 0}, uint64(len(m.slots))+1)
+	if !met {
+		m.slots = append(m.slots, slot{at: at})
+		m.keys.grow()
+		m.elems.grow()
+	}
+	return int(number) - 1
+}
+
+// forget forgets the slots in which the sweep that has ended found nothing.
+func (m *mirror) forget() {
+	if m.found == m.known {
+		return
+	}
+	for i := range m.slots {
+		if s := &m.slots[i]; s.seen != m.sweep && s.seen != 0 {
+			m.strays.add(m.keys.at(i))
+			s.seen = 0
+			m.known--
+		}
+	}
+}
+
+// take returns two maps: of entries that are to be added to what was sent, and of those that are to be removed, of which only the keys
+// count. If last is set, nobody uses the map any more, and the receiver then has all of it; otherwise the map isn't read.
+func (m *mirror) take(last bool) (changed, gone unsafe.Pointer) {
+	if last {
+		m.walk = nil // a sweep that went on has not seen what changed behind it
+		m.readOn(new(clock))
+	}
+	changed, gone = m.shape.makeMap(len(m.unsent)), m.shape.makeMap(0)
+	change, remove := m.shape.setter(changed), m.shape.setter(gone)
+	for _, i := range m.unsent {
+		change(m.keys.at(i), m.elems.at(i))
+	}
+	m.unsent = m.unsent[:0]
+	if !last || m.strays.len == 0 {
+		return changed, gone
+	}
+	get, elem := m.shape.getter(m.of), newColumn(m.shape.elem.typ)
+	elem.grow()
+	for i := range m.strays.len {
+		if key := m.strays.at(i); get(key, elem.at(0)) {
+			change(key, elem.at(0))
+		} else {
+			remove(key, elem.at(0))
+		}
+	}
+	return changed, gone
+}
