@@ -63,6 +63,7 @@ var importRules = []importRule{
 	{"internal/program", "", "it starts programs of any kind, for scripts and benchmarks"},
 	{"internal/routes", "", "it finds values of any kind"},
 	{"internal/suggest", "", "it compares texts"},
+	{"internal/terminal", "golang.org/x/sys", "it knows terminals and nothing of what is shown on them"},
 	{"internal/backend", "", "it knows no plugin"},
 	{"internal/sockets", "", "it reads what the kernel tells of sockets"},
 	{"internal/instance", "abi native internal/adapter internal/adapters internal/crash internal/inflight internal/self internal/state internal/suggest internal/wall golang.org/x/sys",
@@ -92,7 +93,7 @@ var importRules = []importRule{
 		"it doesn't know who started it"},
 	{"internal/server/supervisor", ". generations native internal/crash internal/fault internal/inflight internal/passing internal/self internal/server/control internal/server/metrics internal/files " +
 		"internal/server/systemd internal/server/worker golang.org/x/sys", "it runs workers, and they load the plugins"},
-	{"cmd/sohost", ". generations native native/std internal/adapter internal/adapters internal/backlog internal/build internal/checkpoint internal/dryrun internal/instance internal/query internal/scratch internal/self internal/sinks internal/state internal/watch internal/writes internal/server/control internal/server/supervisor " +
+	{"cmd/sohost", ". generations native native/std internal/adapter internal/adapters internal/backlog internal/build internal/checkpoint internal/dryrun internal/instance internal/program internal/query internal/scratch internal/self internal/sinks internal/state internal/terminal internal/watch internal/writes internal/server/control internal/server/supervisor " +
 		"internal/server/systemd internal/server/worker golang.org/x/sys github.com/lmittmann/tint github.com/pelletier/go-toml/v2 " +
 		"github.com/rogpeppe/go-internal github.com/spf13 github.com/inconshreveable/mousetrap", "the only place for flags, configuration files and terminal output"},
 
@@ -122,7 +123,7 @@ var privateImports = []struct{ what, from, why string }{
 	{"github.com/pelletier/go-toml/v2", "cmd", "only a command reads a configuration file"},
 	{"github.com/lmittmann/tint", "cmd", "only a command colours its log"},
 	{"abi/keep", "plugins", "it is code for plugins"},
-	{"internal/program", "scripts", "it prints, and no program that runs needs it"},
+	{"internal/program", "scripts cmd", "it prints, and no server needs it"},
 }
 
 // TestImports keeps imports pointing down, transitively and for every package of the module.

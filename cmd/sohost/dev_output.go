@@ -7,6 +7,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"github.com/sohost/sohost/internal/terminal"
 )
 
 // newDevOutput returns the function that prints each cycle: a line on out for an image that serves, and what went wrong on
@@ -16,14 +18,14 @@ func newDevOutput(out, diagnostics io.Writer, asJSON, verbose bool) func(cycle) 
 		e := json.NewEncoder(out)
 		return func(c cycle) { e.Encode(c) } // fails only if nobody reads
 	}
-	red := alarm(out)
+	red := func(text string) string { return terminal.LookOf(out).Paint(terminal.Bad, text) }
 	return func(c cycle) {
 		at := c.Time.Format("15:04:05")
 		switch {
 		case c.Image == "":
 			fmt.Fprintf(diagnostics, "%s\n%s  %s not built; the current code keeps serving\n", c.Error, at, c.Plugin)
 		case c.Reload == nil:
-			fmt.Fprintf(diagnostics, "%s  %s %s built in %s, %s\n", at, c.Plugin, c.Image, short(c.Build), alarm(diagnostics)(c.Error))
+			fmt.Fprintf(diagnostics, "%s  %s %s built in %s, %s\n", at, c.Plugin, c.Image, short(c.Build), terminal.LookOf(diagnostics).Paint(terminal.Bad, c.Error))
 		case c.Reload.Unchanged:
 			fmt.Fprintf(out, "%s  %s %s unchanged: nothing to reload (build %s)\n", at, c.Plugin, c.Image, short(c.Build))
 		default:
@@ -59,12 +61,4 @@ func (c cycle) phases() string {
 		}
 	}), ", ")
 	return strings.Join(append(times, phaseTimes(c.Phases), fmt.Sprintf("deploy %s (%s)", short(c.Deploy), reload)), ", ")
-}
-
-// alarm returns a function that makes a text red if w is a terminal.
-func alarm(w io.Writer) func(string) string {
-	if !isTerminal(w) {
-		return func(text string) string { return text }
-	}
-	return func(text string) string { return "\x1b[31m" + text + "\x1b[m" }
 }

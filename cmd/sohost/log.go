@@ -7,6 +7,7 @@ import (
 
 	"github.com/lmittmann/tint"
 	"github.com/sohost/sohost/generations"
+	"github.com/sohost/sohost/internal/terminal"
 )
 
 // newLogger returns a logger that writes to w in one of the formats text (for people; in color on a terminal) and json.
@@ -18,7 +19,7 @@ func newLogger(w io.Writer, format string, verbose bool) (*slog.Logger, error) {
 	switch format {
 	case "text":
 		return slog.New(tint.NewTextHandler(w, &tint.Options{
-			Level: level, TimeFormat: "15:04:05.000", NoColor: !isTerminal(w), ReplaceAttr: forPeople,
+			Level: level, TimeFormat: "15:04:05.000", NoColor: !terminal.LookOf(w).Color, ReplaceAttr: forPeople,
 		})), nil
 	case "json":
 		return slog.New(slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level})), nil

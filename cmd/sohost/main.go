@@ -8,26 +8,28 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 
 	"github.com/sohost/sohost/internal/server/worker"
+	"github.com/sohost/sohost/internal/terminal"
 )
 
 func main() {
-	os.Exit(exitCode(run(context.Background(), os.Args[1:])))
+	os.Exit(run(context.Background(), os.Args[1:]))
 }
 
-// run executes one command line.
-func run(ctx context.Context, args []string) error {
+// run executes one command line, prints the error if there is one, and returns the exit code.
+func run(ctx context.Context, args []string) int {
 	root := newRootCommand()
 	root.SetArgs(args)
 	err := root.ExecuteContext(ctx)
 	if err != nil {
 		if _, _, unknown := root.Find(args); unknown != nil {
-			return unknownCommand(root, args)
+			err = unknownCommand(root, args)
 		}
 	}
-	return err
+	return exitCode(root.ErrOrStderr(), err)
 }
 
 // usageError is a mistake in the command line or the configuration.
@@ -35,15 +37,15 @@ type usageError struct{ error }
 
 func (e usageError) Unwrap() error { return e.error }
 
-// exitCode prints the error and maps it to the exit code.
-func exitCode(err error) int {
+// exitCode prints the error to w and maps it to the exit code.
+func exitCode(w io.Writer, err error) int {
 	if err == nil {
 		return 0
 	}
 	if errors.As(err, new(*worker.ToldError)) { // the supervisor prints it
 		return 1
 	}
-	fmt.Fprintln(os.Stderr, "sohost:", err)
+	fmt.Fprintln(w, terminal.LookOf(w).Paint(terminal.Bad, "sohost:"), err)
 	if usage := (usageError{}); errors.As(err, &usage) {
 		return 2
 	}

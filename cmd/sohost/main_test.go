@@ -6,14 +6,15 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 )
 
-// What the scripts find, made by prepare.
+// What built makes.
 var (
 	repository string // root of the module
 	testFiles  string // removed at the end
-	program    string // sohost itself: plugins need a host that was built as the README says
+	sohostFile string // sohost itself: plugins need a host that was built as the README says
 	firstSo    string // an image of a plugin as `sohost new` writes it
 	secondSo   string // one of the same plugin, changed
 )
@@ -27,7 +28,16 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// prepare builds the program and two images, for the tests that run them.
+// built has the program and two images built, for the tests that run them.
+func built(t *testing.T) {
+	t.Helper()
+	if err := prepared(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+var prepared = sync.OnceValue(prepare)
+
 func prepare() (err error) {
 	if repository, err = filepath.Abs("../.."); err != nil {
 		return err
@@ -35,8 +45,8 @@ func prepare() (err error) {
 	if testFiles, err = os.MkdirTemp("", "sohost-"); err != nil {
 		return err
 	}
-	program = filepath.Join(testFiles, "bin", "sohost")
-	args := []string{"go", "build", "-trimpath", "-o", program}
+	sohostFile = filepath.Join(testFiles, "bin", "sohost")
+	args := []string{"go", "build", "-trimpath", "-o", sohostFile}
 	if raceEnabled {
 		args = append(args, "-race")
 	}
@@ -47,11 +57,11 @@ func prepare() (err error) {
 }
 
 func buildImages() error {
-	if err := command(testFiles, program, "new", "greeter"); err != nil {
+	if err := command(testFiles, sohostFile, "new", "greeter"); err != nil {
 		return err
 	}
 	firstSo, secondSo = filepath.Join(testFiles, "first.so"), filepath.Join(testFiles, "second.so")
-	if err := command(testFiles, program, "build", "-o", firstSo, "./greeter"); err != nil {
+	if err := command(testFiles, sohostFile, "build", "-o", firstSo, "./greeter"); err != nil {
 		return err
 	}
 	source := filepath.Join(testFiles, "greeter", "plugin.go")
@@ -63,7 +73,7 @@ func buildImages() error {
 	if err := os.WriteFile(source, []byte(changed), 0o644); err != nil {
 		return err
 	}
-	return command(testFiles, program, "build", "-o", secondSo, "./greeter")
+	return command(testFiles, sohostFile, "build", "-o", secondSo, "./greeter")
 }
 
 func command(dir string, args ...string) error {

@@ -4,13 +4,12 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"os"
+	"slices"
 	"strings"
-	"text/tabwriter"
 	"time"
 
+	"github.com/sohost/sohost/internal/terminal"
 	"github.com/spf13/cobra"
-	"golang.org/x/sys/unix"
 )
 
 // jsonFlag adds --json to a command.
@@ -24,26 +23,32 @@ func printJSON(w io.Writer, v any) error {
 	return e.Encode(v)
 }
 
-// table writes rows in aligned columns, below a header if there is one.
+// table writes rows in aligned columns, below a header if there is one, as wide as the terminal.
 func table(w io.Writer, header []string, rows [][]string) error {
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	if len(header) > 0 {
-		fmt.Fprintln(t, strings.Join(header, "\t"))
+	var t terminal.Table
+	for i := range slices.Max(append(lengths(rows), len(header))) {
+		var c terminal.Column
+		if i < len(header) {
+			c.Name = header[i]
+		}
+		t.Columns = append(t.Columns, c)
 	}
 	for _, row := range rows {
-		fmt.Fprintln(t, strings.Join(row, "\t"))
+		var cells []terminal.Cell
+		for _, text := range row {
+			cells = append(cells, terminal.Cell{Text: text})
+		}
+		t.Rows = append(t.Rows, cells)
 	}
-	return t.Flush()
+	_, err := t.Print(w)
+	return err
 }
 
-// isTerminal reports whether w is a terminal and NO_COLOR is unset: only then is color used.
-func isTerminal(w io.Writer) bool {
-	f, ok := w.(*os.File)
-	if !ok || os.Getenv("NO_COLOR") != "" {
-		return false
+func lengths(rows [][]string) (out []int) {
+	for _, row := range rows {
+		out = append(out, len(row))
 	}
-	_, err := unix.IoctlGetTermios(int(f.Fd()), unix.TCGETS)
-	return err == nil
+	return out
 }
 
 // ago returns a rough age: 42s, 17m, 5h, 3d.
@@ -123,4 +128,15 @@ func cut(s string, n int) string {
 		return string(r[:n-1]) + "…"
 	}
 	return s
+}
+
+func orDash(s string) string {
+	if s == "" {
+		return "-"
+	}
+	return s
+}
+
+func indent(s string) string {
+	return "  " + strings.ReplaceAll(strings.TrimSpace(s), "\n", "\n  ")
 }

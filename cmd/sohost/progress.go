@@ -7,6 +7,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/sohost/sohost/internal/terminal"
 )
 
 // progress shows on stderr what is being worked on: nothing in the first second, then, on a terminal, one line that is
@@ -29,7 +31,7 @@ type progress struct {
 const progressAfter = time.Second
 
 func newProgress(w io.Writer, verb string) *progress {
-	p := &progress{w: w, verb: verb, terminal: isTerminal(w), start: time.Now(), shown: make(map[string]bool),
+	p := &progress{w: w, verb: verb, terminal: terminal.LookOf(w).Redraws, start: time.Now(), shown: make(map[string]bool),
 		done: make(chan struct{}), stopped: make(chan struct{})}
 	go p.loop()
 	return p

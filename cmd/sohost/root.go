@@ -30,6 +30,7 @@ configuration is wrong.`,
 		SilenceUsage:       true,
 		DisableSuggestions: true, // unknownCommand makes them
 	}
+	addColorFlag(root)
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return seeHelp(cmd, plainFlagError(err)) })
 	root.AddCommand(
 		newRunCommand(), newBuildCommand(), newDevCommand(), newNewCommand(), newInspectCommand(), newCheckCommand(),

@@ -56,7 +56,7 @@ func cmdBackground(ts *testscript.TestScript, neg bool, args []string) {
 	arguments(ts, neg, args, "background NAME PROGRAM [ARGUMENT...]", 2)
 	path := args[1]
 	if path == "sohost" {
-		path = program
+		path = sohostFile
 	}
 	cmd := exec.Command(path, args[2:]...)
 	cmd.Dir = ts.MkAbs(".")

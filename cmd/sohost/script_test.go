@@ -33,9 +33,7 @@ import (
 //
 // $FIRST and $SECOND are images of two generations of one plugin, greeter.
 func TestScripts(t *testing.T) {
-	if err := prepare(); err != nil {
-		t.Fatal(err)
-	}
+	built(t)
 	goEnv, err := exec.Command("go", "env", "-json", "GOCACHE", "GOMODCACHE", "GOPROXY", "GOSUMDB").Output()
 	if err != nil {
 		t.Fatal(err)
@@ -47,12 +45,12 @@ func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script",
 		Setup: func(env *testscript.Env) error {
-			env.Setenv("PATH", filepath.Dir(program)+string(os.PathListSeparator)+env.Getenv("PATH"))
+			env.Setenv("PATH", filepath.Dir(sohostFile)+string(os.PathListSeparator)+env.Getenv("PATH"))
 			env.Setenv("HOME", filepath.Join(env.WorkDir, "home"))
 			env.Setenv("REPOSITORY", repository)
 			env.Setenv("FIRST", firstSo)
 			env.Setenv("SECOND", secondSo)
-			env.Setenv("PROGRAM", program)
+			env.Setenv("PROGRAM", sohostFile)
 			for name, value := range inherited {
 				env.Setenv(name, value)
 			}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/diff"
 	"github.com/sohost/sohost/internal/dryrun"
+	"github.com/sohost/sohost/internal/terminal"
 	"github.com/spf13/cobra"
 )
 
@@ -36,7 +37,7 @@ func (o *testOptions) report(cmd *cobra.Command, r dryrun.Result, asJSON bool) e
 	if asJSON {
 		err = printJSON(cmd.OutOrStdout(), t)
 	} else {
-		err = (&testPrinter{w: cmd.OutOrStdout(), color: isTerminal(cmd.OutOrStdout())}).print(t)
+		err = (&testPrinter{w: cmd.OutOrStdout(), look: terminal.LookOf(cmd.OutOrStdout())}).print(t)
 	}
 	switch {
 	case err != nil:
@@ -65,38 +66,27 @@ func sortedLines(text string) []byte {
 
 // testPrinter prints what came of a dry run for people.
 type testPrinter struct {
-	w     io.Writer
-	color bool
-	err   error
+	w    io.Writer
+	look terminal.Look
+	err  error
 }
 
-// The colors of a terminal.
-const (
-	bold   = "\x1b[1m"
-	red    = "\x1b[31m"
-	green  = "\x1b[32m"
-	normal = "\x1b[0m"
-)
-
-// line prints a line, in a color if that is given and wanted.
-func (p *testPrinter) line(color, format string, args ...any) {
-	text := fmt.Sprintf(format, args...)
-	if p.color && color != "" {
-		text = color + text + normal
-	}
+// line prints a line in a style.
+func (p *testPrinter) line(style terminal.Style, format string, args ...any) {
+	text := p.look.Paint(style, fmt.Sprintf(format, args...))
 	if _, err := fmt.Fprintln(p.w, text); p.err == nil {
 		p.err = err
 	}
 }
 
 // block prints the lines of a text below a label.
-func (p *testPrinter) block(color, label, text string) {
+func (p *testPrinter) block(style terminal.Style, label, text string) {
 	if text = strings.TrimRight(text, "\n"); text == "" {
 		return
 	}
 	p.line("", "  %s:", label)
 	for line := range strings.Lines(text) {
-		p.line(color, "    %s", strings.TrimRight(line, "\n"))
+		p.line(style, "    %s", strings.TrimRight(line, "\n"))
 	}
 }
 
@@ -112,16 +102,16 @@ func (p *testPrinter) print(t tested) error {
 	}
 	p.begun("end", t.Ended)
 	if t.Failed != nil {
-		p.line(red, "%s failed: %s", t.Failed.Phase, t.Failed.Error)
+		p.line(terminal.Bad, "%s failed: %s", t.Failed.Phase, t.Failed.Error)
 		p.block("", "stack", t.Failed.Stack)
 	}
 	p.state(t.State)
 	p.block("", "printed", t.Printed)
 	if len(t.Tried) > 0 {
-		p.block(red, "the dry run did not let it", strings.Join(t.Tried, "\n"))
+		p.block(terminal.Bad, "the dry run did not let it", strings.Join(t.Tried, "\n"))
 	}
 	if len(t.Lacking) > 0 {
-		p.block(red, "the plugin could reach what is outside of the dry run, as this machine lacks", strings.Join(t.Lacking, "\n"))
+		p.block(terminal.Bad, "the plugin could reach what is outside of the dry run, as this machine lacks", strings.Join(t.Lacking, "\n"))
 	}
 	p.difference("the emitted rows are not the expected ones (- expected, + emitted)", t.Difference)
 	return p.err
@@ -130,7 +120,7 @@ func (p *testPrinter) print(t tested) error {
 // begun prints what a plugin did before or after the calls, if it did anything.
 func (p *testPrinter) begun(what string, d dryrun.Did) {
 	if len(d.Logs)+len(d.Emitted)+len(d.Cached)+len(d.Asked)+d.Tasks > 0 {
-		p.line(bold, "%s", what)
+		p.line(terminal.Strong, "%s", what)
 		p.did(d)
 	}
 }
@@ -143,13 +133,13 @@ func (p *testPrinter) step(s dryrun.Called) {
 	if s.Trigger != "" {
 		title += " by " + s.Trigger
 	}
-	p.line(bold, "%s, %s", title, short(s.Took))
+	p.line(terminal.Strong, "%s, %s", title, short(s.Took))
 	if a := s.Answer; a != nil {
 		p.block("", "answered", answerText(a))
 	}
 	p.did(s.Did)
 	if s.Error != "" {
-		p.line(red, "  error: %s", s.Error)
+		p.line(terminal.Bad, "  error: %s", s.Error)
 		p.block("", "stack", s.Stack)
 	}
 	if s.Then != "" {
@@ -177,9 +167,9 @@ func binary(r rune) bool { return unicode.IsControl(r) && !unicode.IsSpace(r) }
 
 func (p *testPrinter) did(d dryrun.Did) {
 	for _, e := range d.Emitted {
-		p.block(green, "emitted", e.Lines)
+		p.block(terminal.Good, "emitted", e.Lines)
 		if e.Lacking > 0 {
-			p.line(red, "  emitted %s that line protocol can't express, or not wholly", count(e.Lacking, "row"))
+			p.line(terminal.Bad, "  emitted %s that line protocol can't express, or not wholly", count(e.Lacking, "row"))
 		}
 	}
 	for _, l := range d.Logs {
@@ -245,15 +235,15 @@ func (p *testPrinter) difference(title, text string) {
 	if text == "" {
 		return
 	}
-	p.line(bold, "%s", title)
+	p.line(terminal.Strong, "%s", title)
 	for line := range strings.Lines(text) {
 		line = strings.TrimRight(line, "\n")
 		switch {
 		case strings.HasPrefix(line, "diff "), strings.HasPrefix(line, "--- "), strings.HasPrefix(line, "+++ "), strings.HasPrefix(line, "@@"):
 		case strings.HasPrefix(line, "-"):
-			p.line(red, "  %s", line)
+			p.line(terminal.Bad, "  %s", line)
 		case strings.HasPrefix(line, "+"):
-			p.line(green, "  %s", line)
+			p.line(terminal.Good, "  %s", line)
 		default:
 			p.line("", "  %s", line)
 		}

@@ -1,0 +1,159 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/sohost/sohost/internal/server/control"
+	"github.com/sohost/sohost/internal/terminal"
+	"golang.org/x/sys/unix"
+)
+
+// statusWatch shows the status of a server again and again.
+type statusWatch struct {
+	client *control.Client
+	filter statusFilter
+	out    io.Writer
+	asJSON bool
+
+	facts   map[string]string // what was shown last, by what it is about
+	drawing bool              // the terminal's other screen is in use
+}
+
+// watchEvery is how often the server is asked.
+const watchEvery = time.Second
+
+// run shows the status until ctx ends. It fails if the server doesn't answer at first; later it waits for one that does.
+func (w *statusWatch) run(ctx context.Context) error {
+	s, err := w.client.Status(ctx)
+	if err != nil {
+		return err
+	}
+	resized := make(chan os.Signal, 1)
+	signal.Notify(resized, unix.SIGWINCH)
+	defer signal.Stop(resized)
+	defer w.leave()
+	tick := time.NewTicker(watchEvery)
+	defer tick.Stop()
+	for {
+		if err := w.show(s, err); err != nil {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-resized:
+			continue
+		case <-tick.C:
+		}
+		answer, failed := w.client.Status(ctx)
+		if ctx.Err() != nil {
+			return nil
+		}
+		if err = failed; err == nil {
+			s = answer
+		}
+	}
+}
+
+// show shows a status, the last one if there was no answer because of gone.
+func (w *statusWatch) show(s control.Status, gone error) error {
+	if !w.asJSON && terminal.LookOf(w.out).Redraws {
+		return w.draw(s, gone)
+	}
+	facts := w.factsOf(s, gone)
+	changed := changedFacts(w.facts, facts)
+	w.facts = facts
+	if w.asJSON {
+		if len(changed) == 0 || gone != nil {
+			return nil
+		}
+		return json.NewEncoder(w.out).Encode(w.filter.of(s))
+	}
+	for _, line := range changed {
+		if _, err := fmt.Fprintf(w.out, "%s  %s\n", time.Now().Format(time.TimeOnly), line); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// draw writes the status over what is on the terminal's other screen.
+func (w *statusWatch) draw(s control.Status, gone error) error {
+	page := terminal.NewPage(w.out)
+	look := page.Look()
+	if gone != nil {
+		fmt.Fprintf(page, "%s\n", look.Paint(terminal.Bad, gone.Error()))
+	}
+	if err := printStatus(page, s, w.filter); err != nil {
+		return err
+	}
+	lines := page.Lines()
+	if more := len(lines) - look.Height; more > 0 && look.Height > 1 {
+		lines = append(lines[:look.Height-1], look.Paint(terminal.Faint, fmt.Sprintf("… %d more lines", more+1)))
+	}
+	start := ""
+	if !w.drawing {
+		w.drawing, start = true, "\x1b[?1049h\x1b[?25l" // the other screen, without the cursor
+	}
+	_, err := io.WriteString(w.out, start+"\x1b[H"+strings.Join(lines, "\x1b[K\r\n")+"\x1b[K\x1b[J")
+	return err
+}
+
+// leave gives back the terminal as it was.
+func (w *statusWatch) leave() {
+	if w.drawing {
+		io.WriteString(w.out, "\x1b[?25h\x1b[?1049l")
+	}
+}
+
+// factsOf returns what counts as a change: not what passes with time.
+func (w *statusWatch) factsOf(s control.Status, gone error) map[string]string {
+	facts := map[string]string{}
+	if gone != nil {
+		facts["server"] = gone.Error()
+		return facts
+	}
+	facts["server"] = strings.Join(append(summarize(terminal.Look{}, s), fmt.Sprintf("release %d", s.Release)), "; ")
+	if s.Worker != nil {
+		facts["server"] += fmt.Sprintf("; worker pid %d", s.Worker.PID)
+	}
+	shown := w.filter.of(s)
+	for _, p := range shown.Plugins {
+		var states []string
+		for _, state := range statesOf(p, s) {
+			states = append(states, string(state))
+		}
+		text := fmt.Sprintf("%s %s, %s", p.Name, shortID(p.Generation), strings.Join(states, ", "))
+		if p.Refused != nil {
+			text += fmt.Sprintf(" (%s, in %s)", p.Refused.Source, p.Refused.Phase)
+		}
+		facts[p.Name+" "] = text // no plugin is called that
+	}
+	return facts
+}
+
+// changedFacts returns what is new, and what isn't there any more, in order.
+func changedFacts(before, now map[string]string) (lines []string) {
+	for about, text := range now {
+		if before[about] != text {
+			lines = append(lines, text)
+		}
+	}
+	if before != nil && len(now) > 1 {
+		for about := range before {
+			if _, ok := now[about]; !ok {
+				lines = append(lines, strings.TrimSpace(about)+" is gone")
+			}
+		}
+	}
+	slices.Sort(lines)
+	return lines
+}
