@@ -86,14 +86,16 @@ var importRules = []importRule{
 	{"internal/writes", "abi internal/lineprotocol", "it answers clients and doesn't know who takes what they write"},
 
 	{"internal/server/conns", "internal/fault golang.org/x/sys", "it moves connections and doesn't know the host"},
+	{"internal/server/certs", "internal/watch", "it reads certificates and doesn't know who serves with them"},
+	{"internal/server/listener", "internal/files internal/server/certs internal/server/conns", "it serves any handler and doesn't know the host"},
 	{"internal/server/systemd", "golang.org/x/sys github.com/coreos/go-systemd/v22", "it speaks to systemd and doesn't know the host"},
-	{"internal/server/control", ". generations golang.org/x/sys internal/backlog internal/dryrun internal/files internal/sinks", "it serves a Host, whichever process has it"},
+	{"internal/server/control", ". generations golang.org/x/sys internal/backlog internal/dryrun internal/files internal/sinks internal/sockets", "it serves a Host, whichever process has it"},
 	{"internal/server/metrics", ". internal/server/control internal/sinks", "it shows a status and changes nothing"},
-	{"internal/server/worker", ". abi generations internal/backlog internal/fault internal/files internal/passing internal/server/conns internal/server/control internal/query internal/sinks internal/writes",
+	{"internal/server/worker", ". abi generations internal/backlog internal/fault internal/files internal/passing internal/server/certs internal/server/conns internal/server/control internal/server/listener internal/query internal/sinks internal/writes",
 		"it doesn't know who started it"},
-	{"internal/server/supervisor", ". generations native internal/crash internal/fault internal/inflight internal/passing internal/self internal/server/control internal/server/metrics internal/files " +
+	{"internal/server/supervisor", ". generations native internal/crash internal/fault internal/inflight internal/passing internal/self internal/server/certs internal/server/control internal/server/listener internal/server/metrics internal/files " +
 		"internal/server/systemd internal/server/worker golang.org/x/sys", "it runs workers, and they load the plugins"},
-	{"cmd/sohost", ". generations native native/std internal/adapter internal/adapters internal/backlog internal/build internal/checkpoint internal/dryrun internal/instance internal/program internal/query internal/scratch internal/self internal/sinks internal/state internal/terminal internal/watch internal/writes internal/server/control internal/server/supervisor " +
+	{"cmd/sohost", ". generations native native/std internal/adapter internal/adapters internal/backlog internal/build internal/checkpoint internal/dryrun internal/instance internal/program internal/query internal/scratch internal/self internal/sinks internal/sockets internal/state internal/terminal internal/watch internal/writes internal/server/certs internal/server/control internal/server/listener internal/server/supervisor " +
 		"internal/server/systemd internal/server/worker golang.org/x/sys github.com/lmittmann/tint github.com/pelletier/go-toml/v2 " +
 		"github.com/rogpeppe/go-internal github.com/spf13 github.com/inconshreveable/mousetrap", "the only place for flags, configuration files and terminal output"},
 
@@ -190,6 +192,8 @@ var writers = map[string]string{
 	"internal/program/servers.go":              "configurations, for scripts",
 	"internal/server/control/listen.go":        "the control socket, outside the store",
 	"internal/server/supervisor/supervisor.go": "the control socket",
+	"internal/server/supervisor/sockets.go":    "the files of listening sockets",
+	"internal/sockets/unix.go":                 "unix sockets, outside the store",
 }
 
 // TestWriters keeps all changes in the store behind the rule that nothing is written while the lock is lost.

@@ -18,7 +18,7 @@ import (
 // defaultConfig is read when it exists and --config names no other file.
 const defaultConfig = "sohost.toml"
 
-// defaultListen is the address for HTTP when none is named.
+// defaultListen is the address for HTTP when neither one nor a listener is named.
 const defaultListen = "127.0.0.1:8181"
 
 // config is the configuration of a server: the defaults, overridden by sohost.toml, by the environment and by flags.
@@ -42,6 +42,11 @@ type config struct {
 	BodyTimeout     time.Duration
 	IdleTimeout     time.Duration
 	ShutdownTimeout time.Duration
+	StopDelay       time.Duration
+	Linger          time.Duration
+	LingerWorkers   int
+	HeaderLimit     int
+	BodyLimit       int
 	Checkpoints     time.Duration // negative: none
 	CheckpointPause time.Duration
 	StateLimit      int
@@ -53,7 +58,10 @@ type config struct {
 	OpenFiles       int
 	HandoverTimeout time.Duration
 
+	ConnectionsPerAddress int
+
 	Plugin   map[string]pluginConfig
+	Listener map[string]listenerConfig
 	Sink     map[string]sinks.Config
 	Database map[string]query.Options
 
@@ -64,7 +72,10 @@ type config struct {
 }
 
 func newConfig() *config {
-	c := &config{Plugin: map[string]pluginConfig{}, Sink: map[string]sinks.Config{}, Database: map[string]query.Options{}}
+	c := &config{
+		Plugin: map[string]pluginConfig{}, Listener: map[string]listenerConfig{}, Sink: map[string]sinks.Config{},
+		Database: map[string]query.Options{},
+	}
 	c.settings = c.bind()
 	return c
 }

@@ -89,6 +89,7 @@ func (p *parser) config(document map[string]any) *config {
 	}
 	p.table(nil, document, append(slices.Clone(c.settings),
 		setting{key: "plugin", value: asNamed(c.Plugin, (*parser).plugin)},
+		setting{key: "listener", value: asNamed(c.Listener, checked(bindListener, (*listenerConfig).check))},
 		setting{key: "sink", value: asNamed(c.Sink, checked(bindSink, (*sinks.Config).Check))},
 		setting{key: "database", value: asNamed(c.Database, checked(bindDatabase, (*query.Options).Check))},
 		setting{key: "route", value: asTables(`"/PATH"`, func(p *parser, at keyPath, route string, given map[string]any) {
@@ -99,6 +100,7 @@ func (p *parser) config(document map[string]any) *config {
 	bad := func(at keyPath, text string) { p.bad(at, "%s", text) }
 	c.clashes(bad)
 	c.unknownSinks(bad)
+	c.badListeners(bad)
 	return c
 }
 

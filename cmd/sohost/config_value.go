@@ -143,6 +143,33 @@ func asDuration(to *time.Duration, initial time.Duration) value {
 	}
 }
 
+// asDelay is a duration that may be 0.
+func asDelay(to *time.Duration, initial time.Duration) value {
+	v := asDuration(to, initial)
+	plain, flag := v.fromTOML, v.fromFlag
+	v.fromTOML = func(p *parser, at keyPath, v any) {
+		if text, is := v.(string); is && isZero(text) {
+			*to = 0
+			return
+		}
+		plain(p, at, v)
+	}
+	v.fromFlag = func(text string) error {
+		if isZero(text) {
+			*to = 0
+			return nil
+		}
+		return flag(text)
+	}
+	return v
+}
+
+// isZero reports whether a text is a duration of 0.
+func isZero(text string) bool {
+	d, err := time.ParseDuration(text)
+	return err == nil && d == 0
+}
+
 // asInterval is a duration, or off: then it is negative, as package sohost wants it. A flag may be negative as well.
 func asInterval(to *time.Duration, initial time.Duration) value {
 	v := asDuration(to, initial)

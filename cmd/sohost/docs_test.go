@@ -39,7 +39,7 @@ func TestConfigurationPage(t *testing.T) {
 type row struct{ Key, Flag, Type, Default, Help string }
 
 func configurationPage(t *testing.T) string {
-	var page struct{ Server, Plugin, Trigger, Route, Writes, Sink, Database []row }
+	var page struct{ Server, Plugin, Trigger, Route, Writes, Listener, Sink, Database []row }
 	for _, s := range newConfig().settings {
 		page.Server = append(page.Server, row{s.key, s.flag(), s.value.kind, s.standard(), s.help})
 	}
@@ -62,6 +62,9 @@ func configurationPage(t *testing.T) string {
 	}
 	for _, s := range bindDatabase(new(query.Options)) {
 		page.Database = append(page.Database, row{s.key, "", s.value.kind, s.standard(), s.help})
+	}
+	for _, s := range bindListener(new(listenerConfig)) {
+		page.Listener = append(page.Listener, row{s.key, "", s.value.kind, s.standard(), s.help})
 	}
 	for _, s := range bindRoute(new(sohost.Chain)) {
 		page.Route = append(page.Route, row{s.key, "", s.value.kind, s.standard(), s.help})

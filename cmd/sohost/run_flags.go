@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 
@@ -67,7 +66,9 @@ func (r *runFlags) load(cmd *cobra.Command) error {
 	if err := errors.Join(errs...); err != nil {
 		return usageError{err}
 	}
-	r.Listen = cmp.Or(r.Listen, defaultListen)
+	if r.Listen == "" && len(r.Listener) == 0 {
+		r.Listen = defaultListen
+	}
 	if r.Plugins == "" && len(r.Plugin) == 0 {
 		r.Plugins = r.pluginsDir()
 	}

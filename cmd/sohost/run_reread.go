@@ -10,6 +10,7 @@ import (
 	"time"
 	"unicode"
 
+	"github.com/sohost/sohost/internal/server/listener"
 	"github.com/sohost/sohost/internal/server/supervisor"
 	"github.com/sohost/sohost/internal/server/worker"
 	"github.com/spf13/cobra"
@@ -23,6 +24,10 @@ func (r *runFlags) configured() (c supervisor.Configured, err error) {
 			return c, err
 		}
 	}
+	listeners, err := r.listenerSettings()
+	if err != nil {
+		return c, usageError{err}
+	}
 	settings := r.flat()
 	if written != nil {
 		flatten(settings, "writes", reflect.ValueOf(r.writing))
@@ -34,7 +39,10 @@ func (r *runFlags) configured() (c supervisor.Configured, err error) {
 		Start: worker.Start{
 			Options: r.options(), LogFormat: r.logFormat, Verbose: r.verbose, ShutdownTimeout: r.ShutdownTimeout,
 			Writes: written, Sinks: r.Sink, SinksOf: r.sinksOf(), Databases: r.Database,
-			Clients: worker.ClientLimits{Header: r.HeaderTimeout, Body: r.BodyTimeout, Idle: r.IdleTimeout},
+			Listeners: listeners, Linger: r.Linger, LingerWorkers: r.LingerWorkers, StopDelay: r.StopDelay,
+			Clients: listener.Limits{
+				Header: r.HeaderTimeout, Body: r.BodyTimeout, Idle: r.IdleTimeout, HeaderBytes: r.HeaderLimit, BodyBytes: int64(r.BodyLimit),
+			},
 		},
 		Settings: settings,
 	}, nil

@@ -20,6 +20,7 @@ func TestFlat(t *testing.T) {
 		"plugin": {(&pluginConfig{}).bind(), pluginConfig{}},
 		"sink":   {bindSink(&sinks.Config{}), sinks.Config{}},
 
+		"listener": {bindListener(&listenerConfig{}), listenerConfig{}},
 		"database": {bindDatabase(&query.Options{}), query.Options{}},
 	} {
 		fields := map[string]bool{}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"os"
 	"os/signal"
 	"strings"
@@ -41,7 +40,7 @@ func serve(ctx context.Context, r *runFlags, reread func() (supervisor.Configure
 	lock, locked := acquireLock(ctx, r.Store, log)
 	if locked != nil {
 		if err == nil {
-			err = errors.Join(open.public.Close(), open.control.Close())
+			err = open.close()
 		}
 		if ctx.Err() != nil && errors.Is(locked, context.Cause(ctx)) {
 			log.Info("stopped")
@@ -59,8 +58,7 @@ func serve(ctx context.Context, r *runFlags, reread func() (supervisor.Configure
 	if err != nil {
 		return err
 	}
-	defer open.public.Close()
-	defer open.control.Close()
+	defer open.close()
 	notifier, err := systemd.NewNotifier()
 	if err != nil {
 		return err
@@ -71,10 +69,10 @@ func serve(ctx context.Context, r *runFlags, reread func() (supervisor.Configure
 	})()
 	s := supervisor.New(supervisor.Options{
 		Start: configured.Start, Settings: configured.Settings, Reread: reread,
-		Public: open.public, PublicStays: open.publicStays, Control: open.control, ControlPath: open.controlPath,
+		Listeners: open.listeners, Control: open.control, ControlPath: open.controlPath,
 		Lock: lock, Log: log, Notifier: notifier,
 		Metrics: r.Metrics, HangTimeout: r.HangTimeout, HandoverTimeout: r.HandoverTimeout,
-		Serving: func(s control.Status) { greet(log, "http://"+open.public.Addr().String(), r, s) },
+		Serving: func(s control.Status) { greet(log, open.url(r), r, s) },
 	})
 	return supervise(ctx, s, log)
 }
@@ -116,50 +114,6 @@ func acquireLock(ctx context.Context, store string, log *slog.Logger) (*generati
 		return nil, fmt.Errorf("%w; stop that process, or name another directory with --store", err)
 	}
 	return lock, err
-}
-
-// sockets are what a server listens on.
-type sockets struct {
-	public, control net.Listener
-	publicStays     bool   // systemd has made it, and keeps it open
-	controlPath     string // the control socket's file, to be removed in the end; empty if systemd has made it
-}
-
-// listen opens the sockets, unless systemd has opened them.
-func listen(r *runFlags) (open sockets, err error) {
-	open.public, open.control, err = systemd.Sockets()
-	if err != nil {
-		return sockets{}, err
-	}
-	open.publicStays = open.public != nil
-	if open.public == nil {
-		if open.public, err = net.Listen("tcp", r.Listen); err != nil {
-			return sockets{}, listenError(err)
-		}
-	}
-	if open.control == nil {
-		open.control, err = control.Listen(r.Control)
-		if errors.Is(err, control.ErrInUse) {
-			err = fmt.Errorf("%w; `sohost status --control %s` shows what it serves. A second server needs its own --control and --store",
-				err, r.Control)
-		}
-		if err != nil {
-			return sockets{}, errors.Join(err, open.public.Close())
-		}
-		open.controlPath = r.Control
-	}
-	return open, nil
-}
-
-// listenError explains why HTTP has no socket. An address that can't exist is a usageError; one that is taken isn't.
-func listenError(err error) error {
-	var host *net.DNSError
-	wrong := errors.As(err, new(*net.AddrError)) || errors.As(err, &host) && host.IsNotFound
-	err = fmt.Errorf("listen for HTTP: %w; name another address with --listen", err)
-	if wrong {
-		return usageError{err}
-	}
-	return err
 }
 
 // greet logs what is served and where, or, if there is no plugin, how to add one.

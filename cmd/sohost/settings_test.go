@@ -135,7 +135,7 @@ func TestDefaults(t *testing.T) {
 	if !reflect.DeepEqual(c.options(), newConfig().options()) {
 		t.Errorf("the defaults, written out, give %+v, want %+v", c.options(), newConfig().options())
 	}
-	if c.Listen != defaultListen || c.options().Budget == (sohost.Budget{}) {
+	if c.Keep == 0 || c.options().Budget == (sohost.Budget{}) {
 		t.Errorf("no defaults: %+v", c.options())
 	}
 }

@@ -43,9 +43,8 @@ func printProcesses(w io.Writer, s control.Status) {
 	if s.Tainted != "" {
 		fmt.Fprintf(w, "settings  %s; `sohost handover` moves the plugins to a process that has them as they were\n", s.Tainted)
 	}
-	for _, d := range s.Draining {
-		fmt.Fprintf(w, "draining  pid %d, %s: finishing its requests after the handover\n", d.PID, size(d.Memory))
-	}
+	printListeners(w, s.Listeners)
+	printDraining(w, s.Draining)
 	if h := s.Handover; h != nil {
 		p := h.Phases
 		fmt.Fprintf(w, "handover  %s ago, from pid %d, reason: %s\n          prepare %s, ahead %s, drain %s, state %s, commit %s, publish %s",

@@ -26,7 +26,7 @@ const (
 	MaxMessage = 16 << 20
 
 	// MaxFiles is the maximum number of files with one message.
-	MaxFiles = 8
+	MaxFiles = 64
 )
 
 // A Conn is one end of a socket pair. Send may be called from any goroutine, Receive from one at a time.

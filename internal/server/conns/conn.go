@@ -5,6 +5,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/netip"
 	"os"
 	"sync"
 	"time"
@@ -27,7 +28,8 @@ const (
 // deadlines to interrupt reads, but only reads during a request, so the two never meet.
 type conn struct {
 	net.Conn
-	set *Set
+	set  *Set
+	from netip.Prefix // see addressOf
 
 	mu          sync.Mutex // guards the fields below
 	phase       phase

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"net/netip"
 	"os"
 	"testing"
 	"time"
@@ -42,7 +43,7 @@ func TestCloseWrite(t *testing.T) {
 
 	near, far := net.Pipe()
 	defer near.Close()
-	pipe := NewSet(0).add(far, false)
+	pipe := NewSet(0).add(far, netip.Prefix{}, false)
 	defer pipe.Close()
 	if err := pipe.CloseWrite(); !errors.Is(err, errors.ErrUnsupported) {
 		t.Errorf("of a pipe: %v, want %v", err, errors.ErrUnsupported)

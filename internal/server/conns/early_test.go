@@ -3,6 +3,7 @@ package conns
 import (
 	"errors"
 	"net"
+	"net/netip"
 	"os"
 	"testing"
 	"time"
@@ -25,7 +26,7 @@ func TestEarly(t *testing.T) {
 	mine, theirs := net.Pipe()
 	defer theirs.Close()
 	socket := &timed{Conn: mine}
-	c := NewSet(0).add(socket, false)
+	c := NewSet(0).add(socket, netip.Prefix{}, false)
 	defer c.Close()
 	request := func() {
 		c.SetReadDeadline(time.Now().Add(time.Minute)) // the header's

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/netip"
 	"os"
 	"sync"
 	"sync/atomic"
@@ -21,6 +22,7 @@ type Set struct {
 	idle    time.Duration
 	move    atomic.Pointer[move] // nil: connections stay
 	passing chan struct{}        // one element for each connection that is being passed
+	from    *Addresses           // nil: they aren't counted
 
 	watching atomic.Bool // lookAfter will come
 
@@ -40,6 +42,9 @@ func NewSet(idle time.Duration) *Set {
 	return &Set{idle: idle, passing: make(chan struct{}, maxPassing), conns: make(map[*conn]struct{})}
 }
 
+// Count has connections counted by the address that they come from, and those beyond its limit closed at once. It is called before Listener.
+func (s *Set) Count(by *Addresses) { s.from = by }
+
 // Listener returns a listener that accepts connections from l and adds them to the set. The server must report their
 // states through ConnState; otherwise they move only before their first request. Connections from a *Queue count as
 // passed on: the time limits for a request start only when its first byte has been read.
@@ -55,15 +60,20 @@ type listener struct {
 }
 
 func (l *listener) Accept() (net.Conn, error) {
-	c, err := l.Listener.Accept()
-	if err != nil {
-		return nil, err
+	for {
+		c, err := l.Listener.Accept()
+		if err != nil {
+			return nil, err
+		}
+		if from := addressOf(c); l.set.from.enter(from, l.passed) {
+			return l.set.add(c, from, l.passed), nil
+		}
+		c.Close()
 	}
-	return l.set.add(c, l.passed), nil
 }
 
-func (s *Set) add(nc net.Conn, passed bool) *conn {
-	c := &conn{Conn: nc, set: s}
+func (s *Set) add(nc net.Conn, from netip.Prefix, passed bool) *conn {
+	c := &conn{Conn: nc, set: s, from: from}
 	c.wake.L = &c.mu
 	if passed {
 		c.holdDeadlines()
@@ -77,6 +87,9 @@ func (s *Set) add(nc net.Conn, passed bool) *conn {
 func (s *Set) remove(c *conn) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if _, has := s.conns[c]; has { // a second Close finds nothing
+		s.from.leave(c.from)
+	}
 	delete(s.conns, c)
 	if len(s.conns) == 0 && s.empty != nil {
 		close(s.empty)

@@ -117,8 +117,9 @@ type Status struct {
 	Memory           int64            `json:"memory"` // resident bytes of all processes
 	SupervisorMemory int64            `json:"supervisor_memory"`
 	SupervisorFiles  files.Usage      `json:"supervisor_files"`
-	Worker           *WorkerStatus    `json:"worker,omitempty"`          // absent while none serves
-	Draining         []WorkerStatus   `json:"draining,omitempty"`        // old workers that finish their requests
+	Worker           *WorkerStatus    `json:"worker,omitempty"`   // absent while none serves
+	Draining         []WorkerStatus   `json:"draining,omitempty"` // old workers that finish their requests, oldest first
+	Listeners        []ListenerStatus `json:"listeners,omitempty"`
 	Handover         *sohost.Handover `json:"handover,omitempty"`        // the last one
 	Failed           *FailedHandover  `json:"failed_handover,omitempty"` // absent after a success
 	Crashes          []Crash          `json:"crashes,omitempty"`         // the last 20, oldest first
@@ -161,6 +162,12 @@ type WorkerStatus struct {
 	Memory  int64     `json:"memory"` // resident bytes
 
 	Files files.Usage `json:"files"` // zero in a brief status
+
+	// Of an old worker: since when, and until when at most, it only keeps connections, how many, and which release it has.
+	Since       *time.Time `json:"since,omitempty"`
+	Until       *time.Time `json:"until,omitempty"`
+	Connections int        `json:"connections,omitempty"`
+	Release     int        `json:"release,omitempty"`
 }
 
 // FailedHandover is a handover that failed. The old worker kept serving.
@@ -168,6 +175,31 @@ type FailedHandover struct {
 	Time  time.Time `json:"time"`
 	Why   string    `json:"why"`
 	Error string    `json:"error"`
+}
+
+// FailedReread says why a certificate in its files isn't the one that serves.
+type FailedReread struct {
+	Time  time.Time `json:"time"`
+	Error string    `json:"error"`
+}
+
+// ListenerStatus is one listening socket for clients.
+type ListenerStatus struct {
+	Name    string `json:"name"`
+	Address string `json:"address"`
+	H2C     bool   `json:"h2c,omitempty"`
+
+	// Certificate is what TLS is served with; nil without TLS.
+	Certificate *CertificateStatus `json:"certificate,omitempty"`
+}
+
+// CertificateStatus is the certificate of a listener.
+type CertificateStatus struct {
+	File  string    `json:"file"`
+	Until time.Time `json:"until"`
+
+	// Failed says why what is in the files now isn't what serves; nil if it does.
+	Failed *FailedReread `json:"failed,omitempty"`
 }
 
 // Crash is a worker that ended without being told to.

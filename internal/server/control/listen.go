@@ -4,13 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"net"
 	"net/http"
 	"os"
 	"path/filepath"
 	"syscall"
 
+	"github.com/sohost/sohost/internal/sockets"
 	"golang.org/x/sys/unix"
 )
 
@@ -30,8 +30,11 @@ func Listen(path string) (net.Listener, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return nil, fmt.Errorf("create the control socket's directory: %w", err)
 	}
-	if err := removeStale(path); err != nil {
-		return nil, err
+	switch err := sockets.RemoveStale(path); {
+	case errors.Is(err, sockets.ErrInUse):
+		return nil, fmt.Errorf("%w: %s", ErrInUse, path)
+	case err != nil:
+		return nil, fmt.Errorf("control socket %s: %w", path, err)
 	}
 	l, err := net.Listen("unix", path)
 	if err != nil {
@@ -41,25 +44,6 @@ func Listen(path string) (net.Listener, error) {
 		return nil, errors.Join(err, l.Close())
 	}
 	return l, nil
-}
-
-// removeStale removes a socket that nobody answers.
-func removeStale(path string) error {
-	info, err := os.Lstat(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	if info.Mode().Type() != fs.ModeSocket {
-		return fmt.Errorf("control socket %s: a file that is not a socket is in the way", path)
-	}
-	if c, err := net.Dial("unix", path); err == nil {
-		c.Close()
-		return fmt.Errorf("%w: %s", ErrInUse, path)
-	}
-	return os.Remove(path)
 }
 
 type peerKey struct{}

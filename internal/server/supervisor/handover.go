@@ -1,6 +1,7 @@
 package supervisor
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -33,8 +34,11 @@ func (s *Supervisor) handover(ctx context.Context, giver *process, r *request) (
 	s.mu.Lock()
 	s.last, s.failure = report, nil
 	s.row = 0
+	giver.since = time.Now()
 	s.draining[giver] = struct{}{}
+	old := s.drainingLocked()
 	s.mu.Unlock()
+	s.hurry(old)
 	s.tasks.Go(func() { s.drain(giver) })
 	return taker, answer{handover: report}
 }
@@ -227,9 +231,19 @@ func wayOut(seen signs) string {
 	return "said nothing more"
 }
 
+// hurry ends the oldest workers of those that have given their plugins away, if there are too many.
+func (s *Supervisor) hurry(old []*process) {
+	limit := cmp.Or(s.start.Load().LingerWorkers, worker.DefaultLingerWorkers)
+	for _, p := range old[:max(0, len(old)-limit)] {
+		s.log.Info("there are too many old workers, and the oldest ends: its last connections are cut off", "pid", p.pid, "linger_workers", limit,
+			"connections", p.left.Load())
+		s.tell(p, worker.Order{Hurry: true})
+	}
+}
+
 // drain decides about a worker that has given its plugins away, until that has ended.
 func (s *Supervisor) drain(p *process) {
-	limit := time.NewTimer(s.start.Load().ShutdownTimeout + 2*s.limits.grace)
+	limit := time.NewTimer(cmp.Or(p.lasts, s.start.Load().ShutdownTimeout) + 2*s.limits.grace)
 	defer limit.Stop()
 	beat := time.NewTicker(s.limits.beat)
 	defer beat.Stop()

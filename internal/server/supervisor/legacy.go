@@ -26,13 +26,16 @@ type Legacy struct {
 	HangTimeout     time.Duration `json:"hang_timeout"`
 	HandoverTimeout time.Duration `json:"handover_timeout"`
 	Started         time.Time     `json:"started"`
-	Public          int           `json:"public"`
-	PublicStays     bool          `json:"public_stays,omitempty"` // see Options
-	Control         int           `json:"control"`
-	ControlPath     string        `json:"control_path,omitempty"` // see Options
-	Lock            int           `json:"lock"`
-	Worker          childLegacy   `json:"worker"`
-	Draining        []childLegacy `json:"draining,omitempty"`
+	Public          int           `json:"public"`                 // the first listener
+	PublicStays     bool          `json:"public_stays,omitempty"` // see Listener
+
+	Listeners []listenerLegacy `json:"listeners,omitempty"` // all of them; a program that knows only one leaves none here
+
+	Control     int           `json:"control"`
+	ControlPath string        `json:"control_path,omitempty"` // see Options
+	Lock        int           `json:"lock"`
+	Worker      childLegacy   `json:"worker"`
+	Draining    []childLegacy `json:"draining,omitempty"`
 
 	Metrics  string               `json:"metrics,omitempty"`
 	Settings map[string]string    `json:"settings,omitempty"`
@@ -43,6 +46,14 @@ type Legacy struct {
 	FailedProgram *control.FailedProgram `json:"failed_program,omitempty"`
 }
 
+// listenerLegacy describes a listener.
+type listenerLegacy struct {
+	Name  string `json:"name"`
+	File  int    `json:"file"`
+	Stays bool   `json:"stays,omitempty"`
+	Path  string `json:"path,omitempty"`
+}
+
 // childLegacy describes a worker.
 type childLegacy struct {
 	PID     int       `json:"pid"`
@@ -50,16 +61,21 @@ type childLegacy struct {
 	Link    int       `json:"link"`
 	Output  int       `json:"output"`
 	Calls   int       `json:"calls,omitempty"` // 0: there is no such file
+
+	Lasts time.Duration `json:"lasts,omitempty"` // see process
+	Since time.Time     `json:"since,omitzero"`
 }
 
 // legacy returns what this supervisor leaves, without open files.
 func (s *Supervisor) legacy() Legacy {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	start := *s.start.Load()
+	start.Listeners = s.servedLocked(nil)
 	return Legacy{
-		Form: legacyForm, Origin: s.origin,
-		Start: *s.start.Load(), HangTimeout: s.opts.HangTimeout, HandoverTimeout: s.opts.HandoverTimeout,
-		Started: s.started, ControlPath: s.opts.ControlPath, PublicStays: s.opts.PublicStays,
+		Form: s.form(), Origin: s.origin,
+		Start: start, HangTimeout: s.opts.HangTimeout, HandoverTimeout: s.opts.HandoverTimeout,
+		Started: s.started, ControlPath: s.opts.ControlPath,
 		Metrics: s.opts.Metrics, Settings: s.settings, Config: s.config, Handover: s.last, Crashes: s.crashes, FailedProgram: s.failedProgram,
 	}
 }
@@ -115,8 +131,8 @@ func Inherit() (*Legacy, error) {
 func readLegacy(r io.Reader) (*Legacy, error) {
 	l := new(Legacy)
 	err := json.NewDecoder(r).Decode(l)
-	if err == nil && l.Form != legacyForm {
-		err = fmt.Errorf("it has form %d, and this program knows form %d", l.Form, legacyForm)
+	if err == nil && l.Form != legacyForm && l.Form != listenersForm {
+		err = fmt.Errorf("it has form %d, and this program knows forms %d and %d", l.Form, legacyForm, listenersForm)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("read what the program before has left: %w", err)
@@ -133,17 +149,16 @@ func fileAt(fd int, name string) *os.File {
 // Resume returns a Supervisor that goes on where the program before stopped. Of opts it needs Log, Notifier and Reread.
 func Resume(l *Legacy, opts Options) (*Supervisor, error) {
 	var err error
-	public, lock, orders := fileAt(l.Public, "http"), fileAt(l.Lock, "lock"), fileAt(l.Control, "control")
-	if opts.Public, err = net.FileListener(public); err != nil {
-		return nil, fmt.Errorf("listen for HTTP: %w", err)
+	lock, orders := fileAt(l.Lock, "lock"), fileAt(l.Control, "control")
+	if opts.Listeners, err = l.listeners(); err != nil {
+		return nil, err
 	}
-	public.Close()
 	if opts.Control, err = net.FileListener(orders); err != nil {
 		return nil, fmt.Errorf("listen on the control socket: %w", err)
 	}
 	orders.Close()
 	opts.Lock, opts.Start, opts.HangTimeout, opts.ControlPath = generations.InheritLock(lock), l.Start, l.HangTimeout, l.ControlPath
-	opts.HandoverTimeout, opts.PublicStays = l.HandoverTimeout, l.PublicStays
+	opts.HandoverTimeout = l.HandoverTimeout
 	opts.Settings, opts.Metrics = l.Settings, l.Metrics
 	s := New(opts)
 	s.config = l.config()
@@ -189,6 +204,6 @@ func (s *Supervisor) adopt(c childLegacy) (*process, error) {
 		calls = fileAt(c.Calls, "calls")
 	}
 	p := watch(proc, c.Started, link, fileAt(c.Output, "crash output"), calls, &s.children)
-	p.lock = s.opts.Lock
+	p.lock, p.lasts, p.since = s.opts.Lock, c.Lasts, c.Since
 	return p, nil
 }

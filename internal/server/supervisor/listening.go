@@ -7,27 +7,52 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// stopListening has the kernel refuse new connections, whichever processes have the socket open. It waits until a worker has
-// accepted those that were made before; what no worker accepts within limits.backlog is reset. It does nothing with a socket that
-// stays, nor a second time.
+// delayStop calls stop once the stop delay is over. Meanwhile the server serves, and says that it isn't ready, so that what sends it
+// requests sends them elsewhere. One that doesn't serve yet stops at once.
+func (s *Supervisor) delayStop(stop func()) {
+	delay := s.start.Load().StopDelay
+	s.mu.Lock()
+	serves := s.current != nil
+	s.mu.Unlock()
+	if delay > 0 && serves {
+		s.log.Info("the server isn't ready any more, and stops after a delay", "stop_delay", delay)
+		select {
+		case <-time.After(delay):
+		case <-s.stopped: // it has ended by itself
+		}
+	}
+	stop()
+}
+
+// stopListening has the kernel refuse new connections, whichever processes have the sockets open. It waits until a worker has
+// accepted those that were made before; what no worker accepts within limits.backlog is reset. It does nothing with sockets that
+// stay, nor a second time.
 func (s *Supervisor) stopListening() {
 	s.refusing.Do(func() {
-		if s.opts.PublicStays {
-			return
-		}
-		// With the socket shut, the kernel resets what is in its backlog. So no connection may be added to that from now on: whoever
-		// tries meanwhile tries again a second later, and is refused.
-		if err := ignoreSYN(s.public); err != nil {
-			s.log.Debug("stop listening: connections made in this moment may be reset", "err", err)
-		}
-		for deadline := time.Now().Add(s.limits.backlog); backlog(s.public) > 0 && time.Now().Before(deadline); {
-			time.Sleep(time.Millisecond) // nothing can be waited for
-		}
-		// For a TCP socket this is the end of listening, in all processes; connections that were accepted aren't concerned.
-		if err := withDescriptor(s.public, func(fd int) error { return unix.Shutdown(fd, unix.SHUT_RD) }); err != nil {
-			s.log.Warn("stop listening: new connections wait until the workers have ended", "err", err)
+		for _, on := range s.sockets {
+			if !on.Stays {
+				s.shut(on)
+			}
 		}
 	})
+}
+
+// shut does that with one socket.
+func (s *Supervisor) shut(on socket) {
+	if on.Addr().Network() == "tcp" {
+		// With the socket shut, the kernel resets what is in its backlog. So no connection may be added to that from now on: whoever
+		// tries meanwhile tries again a second later, and is refused.
+		if err := ignoreSYN(on.file); err != nil {
+			s.log.Debug("stop listening: connections made in this moment may be reset", "err", err)
+		}
+		for deadline := time.Now().Add(s.limits.backlog); backlog(on.file) > 0 && time.Now().Before(deadline); {
+			time.Sleep(time.Millisecond) // nothing can be waited for
+		}
+	} // of a unix socket that is shut, the backlog can still be accepted
+	// This is the end of listening, in all processes; connections that were accepted aren't concerned.
+	if err := withDescriptor(on.file, func(fd int) error { return unix.Shutdown(fd, unix.SHUT_RD) }); err != nil {
+		s.log.Warn("stop listening: new connections wait until the workers have ended", "listener", on.Name, "err", err)
+	}
 }
 
 // ignoreSYN makes the kernel ignore whoever asks a listening TCP socket for a connection.

@@ -79,7 +79,7 @@ func runServer(dir string) error {
 		return err
 	}
 	options := Options{
-		Public: public, Control: orders, ControlPath: path, Lock: lock, Log: log, HangTimeout: time.Minute, HandoverTimeout: time.Minute,
+		Listeners: []Listener{{Name: "http", Listener: public}}, Control: orders, ControlPath: path, Lock: lock, Log: log, HangTimeout: time.Minute, HandoverTimeout: time.Minute,
 	}
 	options.Start = worker.Start{ShutdownTimeout: time.Minute}
 	options.Start.Options.Store, options.Start.Options.Probation = dir, time.Millisecond

@@ -1,7 +1,6 @@
 package supervisor
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -42,15 +41,10 @@ func (s *Supervisor) NotReady() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
-	case s.stopping.Load():
+	case s.wanted.Err() != nil:
 		return "the server stops"
 	case s.current == nil:
 		return "no worker serves yet"
 	}
 	return ""
-}
-
-// noteStopping makes the server not ready from the end of ctx on.
-func (s *Supervisor) noteStopping(ctx context.Context) (stop func() bool) {
-	return context.AfterFunc(ctx, func() { s.stopping.Store(true) })
 }

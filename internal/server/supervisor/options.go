@@ -11,17 +11,15 @@ import (
 	"github.com/sohost/sohost/internal/server/worker"
 )
 
-// Options configure a Supervisor. Public, Control, Lock and Log must be set.
+// Options configure a Supervisor. Listeners, Control, Lock and Log must be set.
 type Options struct {
 	Start   worker.Start      // what each worker is to serve
-	Public  net.Listener      // for HTTP; TCP or unix
 	Control net.Listener      // see control.Listen
 	Lock    *generations.Lock // of Start.Options.Store
 	Log     *slog.Logger
 
-	// PublicStays says that the listening socket is somebody else's, who keeps it open: connections wait there when the server has
-	// stopped. Default: they are refused as soon as the server stops.
-	PublicStays bool
+	// Listeners are for HTTP; there is at least one. Start.Listeners says how each is served, by its name.
+	Listeners []Listener
 
 	// ControlPath is the control socket's file, which Run removes at its end. Default: it belongs to somebody else.
 	ControlPath string
@@ -46,4 +44,17 @@ type Options struct {
 
 	// Notifier reports to systemd. Default: there is no systemd.
 	Notifier *systemd.Notifier
+}
+
+// Listener is a listening socket for clients.
+type Listener struct {
+	Name string
+	net.Listener
+
+	// Stays says that the socket is somebody else's, who keeps it open: connections wait there when the server has stopped. Default:
+	// they are refused as soon as the server stops.
+	Stays bool
+
+	// Path is the file of a unix socket, which Run removes at its end. Default: it belongs to somebody else.
+	Path string
 }

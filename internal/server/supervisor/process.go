@@ -15,6 +15,7 @@ import (
 	"github.com/sohost/sohost/internal/fault"
 	"github.com/sohost/sohost/internal/passing"
 	"github.com/sohost/sohost/internal/self"
+	"github.com/sohost/sohost/internal/server/listener"
 	"github.com/sohost/sohost/internal/server/worker"
 )
 
@@ -35,6 +36,11 @@ type process struct {
 	link     *passing.Conn
 	output   *os.File // gets what the Go runtime says when it crashes
 	calls    *os.File // has which images are in calls, see sohost.Process; nil if the program before an upgrade knew of no such file
+
+	lasts     time.Duration       // how long it may take to end once it has given its plugins away
+	listeners []listener.Settings // as it was told when it was started
+	since     time.Time           // when it has given its plugins away; Supervisor.mu guards it
+	left      atomic.Int64        // the connections that it still had then, as it said last
 
 	served  chan struct{}                       // closed once it serves
 	serving atomic.Pointer[worker.Serving]      // what it said then
@@ -144,6 +150,9 @@ func (p *process) listen() {
 		}
 		if w.Pong != 0 {
 			p.asked.Store(0)
+		}
+		if w.Left != nil {
+			p.left.Store(int64(w.Left.Connections))
 		}
 		if w.Serving != nil && p.serving.CompareAndSwap(nil, w.Serving) {
 			close(p.served)

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/sohost/sohost/internal/server/control"
@@ -21,6 +22,21 @@ type Configured struct {
 
 // fixed are the keys of the settings that the supervisor itself has, and has only once.
 var fixed = []string{"listen", "store", "control", "metrics", "hang_timeout", "handover_timeout"}
+
+// fixedListener reports whether a key is that of a listener's socket, or of a listener that there isn't yet.
+func fixedListener(key string, now map[string]string) bool {
+	rest, is := strings.CutPrefix(key, "listener.")
+	if !is {
+		return false
+	}
+	dot := strings.LastIndexByte(rest, '.')
+	switch rest[dot+1:] {
+	case "address", "mode":
+		return true
+	}
+	_, has := now["listener."+rest[:max(dot, 0)]+".mode"] // each has one
+	return !has
+}
 
 // Reload reads the configuration again, and has a new worker serve it, all of it or, after an error, nothing. It blocks for as long as a
 // handover takes. Settings of which the supervisor itself has the old ones stay as they are until a restart; the result and the
@@ -47,13 +63,14 @@ func (s *Supervisor) Reload(ctx context.Context, r control.ReloadRequest) (*cont
 		}
 		return nil, &control.Failure{Code: control.CodeInvalid, Message: err.Error()}
 	}
-	now := s.start.Load()
-	next.Start.Options.Store = now.Options.Store
+	now := *s.start.Load()
+	now.Listeners = s.served(nil)
+	next.Start.Options.Store, next.Start.Listeners = now.Options.Store, s.served(next.Start.Listeners)
 	result := &control.ConfigReload{Changes: s.changes(next.Settings)}
 	if r.DryRun {
 		return result, nil
 	}
-	if same(now, &next.Start) {
+	if same(&now, &next.Start) {
 		s.configured(&next)
 		return result, nil
 	}
@@ -98,7 +115,7 @@ func (s *Supervisor) changes(next map[string]string) []control.Change {
 	for _, key := range slices.Sorted(maps.Keys(all)) {
 		was, had := now[key]
 		is, has := next[key]
-		restart := slices.Contains(fixed, key)
+		restart := slices.Contains(fixed, key) || fixedListener(key, now)
 		if unknown := now == nil && restart && key != "metrics"; !unknown && (was != is || had != has) {
 			changes = append(changes, control.Change{Key: key, Was: was, Is: is, Restart: restart})
 		}
@@ -111,6 +128,7 @@ func (s *Supervisor) changes(next map[string]string) []control.Change {
 func (s *Supervisor) configured(next *Configured) {
 	changes := s.changes(next.Settings)
 	s.start.Store(&next.Start)
+	defer s.watchPairs()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	settings := maps.Clone(next.Settings)

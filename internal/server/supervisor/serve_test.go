@@ -42,7 +42,7 @@ func TestServe(t *testing.T) {
 	if err := syscall.Fstat(int(st.s.opts.Lock.File().Fd()), &lock); err != nil {
 		t.Fatal(err)
 	}
-	if p.began.Address != st.s.opts.Public.Addr().String() || p.began.Lock != lock.Ino {
+	if p.began.Address != st.s.opts.Listeners[0].Addr().String() || p.began.Lock != lock.Ino {
 		t.Errorf("it has the socket %s and the lock %d", p.began.Address, p.began.Lock)
 	}
 	p.serve(7)
@@ -364,8 +364,8 @@ func TestOrderFails(t *testing.T) {
 					l.grace = 10 * time.Millisecond
 				}
 			})
-			st.s.public, _ = fileOf(st.s.opts.Public)
-			defer st.s.public.Close()
+			st.s.openSockets()
+			defer st.s.closeSockets()
 			p, theirs := child(t, test.child...)
 			if test.close {
 				theirs.Close()
@@ -557,7 +557,7 @@ func TestStatus(t *testing.T) {
 
 // TestPublic has the socket for HTTP served by whoever serves: the supervisor closes its own at the end.
 func TestPublic(t *testing.T) {
-	st := newStage(t, func(o *Options, l *limits) { o.Public = notAFile{o.Public} })
+	st := newStage(t, func(o *Options, l *limits) { o.Listeners[0].Listener = notAFile{o.Listeners[0]} })
 	st.run()
 	if err := st.end(); err == nil || !strings.Contains(err.Error(), "can't be passed to a worker") {
 		t.Errorf("a listener without a file: %v", err)
@@ -613,10 +613,10 @@ func TestStopListening(t *testing.T) {
 	}
 	defer waits.Close()
 	st.stop()
-	if n := backlog(st.s.public); n != 1 {
+	if n := backlog(st.s.sockets[0].file); n != 1 {
 		t.Errorf("%d connections wait, want one", n)
 	}
-	accepted, err := st.s.opts.Public.Accept() // as a worker does
+	accepted, err := st.s.opts.Listeners[0].Accept() // as a worker does
 	if err != nil {
 		t.Fatalf("the connection that waited: %v", err)
 	}
@@ -643,7 +643,7 @@ func TestStopListening(t *testing.T) {
 
 // TestSocketStays stops a server whose socket is systemd's: connections wait for the next server.
 func TestSocketStays(t *testing.T) {
-	st := newStage(t, func(o *Options, l *limits) { o.PublicStays = true })
+	st := newStage(t, func(o *Options, l *limits) { o.Listeners[0].Stays = true })
 	p := st.start()
 	st.stop()
 	if !p.order().Finish {

@@ -69,11 +69,16 @@ func (s *Supervisor) begin() (*process, error) {
 
 // order tells a worker what to serve. After an error the worker is gone.
 func (s *Supervisor) order(p *process, start *worker.Start, more ...*os.File) error {
-	p.lock = s.opts.Lock
-	files := append([]*os.File{s.public, p.lock.File(), p.output}, more...)
-	if p.calls != nil {
+	p.lock, p.lasts = s.opts.Lock, max(start.Linger, start.ShutdownTimeout)
+	files := append([]*os.File{s.sockets[0].file, p.lock.File(), p.output}, more...)
+	if p.calls != nil { // as has each process that is started here
 		files = append(files, p.calls)
 	}
+	for _, other := range s.sockets[1:] {
+		files = append(files, other.file)
+	}
+	start.Listeners = s.served(start.Listeners)
+	p.listeners = start.Listeners
 	err := p.link.Send(worker.Order{Start: start}, files...)
 	if err == nil {
 		return nil

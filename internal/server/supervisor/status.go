@@ -62,6 +62,7 @@ func (s *Supervisor) processes(brief bool) (status control.Status, current *proc
 		Config: s.config,
 	}
 	draining := s.drainingLocked()
+	status.Listeners = s.listenersLocked()
 	if s.starting != nil {
 		status.Booting = s.starting.booting.Load()
 	}
@@ -83,9 +84,34 @@ func (s *Supervisor) processes(brief bool) (status control.Status, current *proc
 		status.Worker = &w
 	}
 	for _, d := range draining {
-		status.Draining = append(status.Draining, describe(d))
+		status.Draining = append(status.Draining, d.lingering(describe(d)))
 	}
 	return status, current, changed
+}
+
+// lingering adds to the status of a worker what it has left.
+func (p *process) lingering(w control.WorkerStatus) control.WorkerStatus {
+	w.Connections, w.Release = int(p.left.Load()), p.release()
+	if !p.since.IsZero() {
+		until := p.since.Add(p.lasts)
+		w.Since, w.Until = &p.since, &until
+	}
+	return w
+}
+
+// listenersLocked describes the listening sockets; s.mu is held.
+func (s *Supervisor) listenersLocked() (all []control.ListenerStatus) {
+	for i, l := range s.servedLocked(nil) {
+		status := control.ListenerStatus{Name: l.Name, Address: s.opts.Listeners[i].Addr().String(), H2C: l.H2C}
+		if l.Pair != nil {
+			status.Certificate = &control.CertificateStatus{File: l.Files.Certificate, Until: l.Pair.Until()}
+			if failed, is := s.pairs.bad[l.Files]; is {
+				status.Certificate.Failed = &failed
+			}
+		}
+		all = append(all, status)
+	}
+	return all
 }
 
 // host asks the worker what it serves.

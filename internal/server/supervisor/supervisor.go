@@ -7,7 +7,6 @@ package supervisor
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
@@ -22,6 +21,7 @@ import (
 	"github.com/sohost/sohost/internal/files"
 	"github.com/sohost/sohost/internal/inflight"
 	"github.com/sohost/sohost/internal/self"
+	"github.com/sohost/sohost/internal/server/certs"
 	"github.com/sohost/sohost/internal/server/control"
 	"github.com/sohost/sohost/internal/server/worker"
 )
@@ -41,14 +41,15 @@ type Supervisor struct {
 	children children
 	refusing sync.Once // see stopListening
 	halt     func()    // ends Run as its context does
-	origin   string    // the path that the server was started from
-	adopts   bool      // orphans
-	stopping atomic.Bool
+
+	wanted context.Context // ends when the server is to stop: Run's, and halt's
+	origin string          // the path that the server was started from
+	adopts bool            // orphans
 
 	reloading chan struct{} // has an element while a configuration is read and taken up, see Reload
 
 	// Run's goroutine alone has these.
-	public    *os.File
+	sockets   []socket
 	orders    *http.Server
 	confirmed *program // what workers run unless there is a trial; nil: this process's program
 	trial     *trial   // nil: no program is in probation
@@ -79,7 +80,8 @@ type Supervisor struct {
 	failedProgram *control.FailedProgram
 	config        control.ConfigStatus
 	settings      map[string]string // what the workers have; see Options
-	storeFault    string            // why the store can't be used; empty if it can
+	pairs         pairs
+	storeFault    string // why the store can't be used; empty if it can
 }
 
 // New returns a Supervisor; call Run to start it.
@@ -93,32 +95,38 @@ func New(opts Options) *Supervisor {
 	s := &Supervisor{
 		opts: opts, limits: defaultLimits(), log: opts.Log, started: time.Now(), requests: make(chan *request),
 		signals: make(chan os.Signal, 2), stopped: make(chan struct{}), late: make(chan struct{}), changed: make(chan struct{}),
-		reloading: make(chan struct{}, 1),
-		draining:  map[*process]struct{}{}, adopts: adopter(), origin: startedFrom(),
+		reloading: make(chan struct{}, 1), wanted: context.Background(),
+		draining: map[*process]struct{}{}, adopts: adopter(), origin: startedFrom(),
 	}
 	if watchdog, on := opts.Notifier.WatchdogInterval(); on {
 		s.limits.beat = max(min(s.limits.beat, watchdog/2), leastBeat)
 	}
+	s.pairs.good, s.pairs.bad = map[certs.Files]certs.Pair{}, map[certs.Files]control.FailedReread{}
+	s.pairs.changed = make(chan struct{})
 	s.start.Store(&opts.Start)
+	opts.Start.Listeners = s.served(nil)
 	s.settings, s.config.Read = opts.Settings, s.started
 	s.tellPrograms(nil)
 	return s
 }
 
-// Run keeps a worker serving until ctx ends, then has new connections refused and tells it to finish, and returns when all workers
+// Run keeps a worker serving until ctx ends and the stop delay of Start is over, then has new connections refused and tells it to finish, and returns when all workers
 // have ended. It fails when the first worker says that it can't serve; later ones are tried again and again. It is called once.
 //
 // SIGUSR2 replaces the program by the one that is now at the path that the server was started from, as Handover with that Program
 // does.
 func (s *Supervisor) Run(ctx context.Context) (err error) {
-	ctx, s.halt = context.WithCancel(ctx)
+	s.wanted, s.halt = context.WithCancel(ctx)
 	defer s.halt()
-	if s.public, err = fileOf(s.opts.Public); err != nil {
+	if err := s.openSockets(); err != nil {
 		return err
 	}
-	defer s.public.Close()
+	defer s.closeSockets()
 	defer s.tasks.Wait()
 	defer close(s.stopped)
+	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+	defer context.AfterFunc(s.wanted, func() { s.delayStop(cancel) })()
 	defer s.stopLate(ctx)()
 	debug.SetMemoryLimit(heapGoal)
 	endMetrics, err := s.answerMetrics()
@@ -126,7 +134,8 @@ func (s *Supervisor) Run(ctx context.Context) (err error) {
 		return err
 	}
 	defer endMetrics()
-	defer s.noteStopping(ctx)()
+	s.watchPairs()
+	defer s.endPairs()
 	defer context.AfterFunc(ctx, s.stopListening)() // even in the middle of a handover
 	s.tasks.Go(func() { s.obeySignals(ctx) })
 	s.answerOrders(s.opts.Control) // the status says how far the first worker is
@@ -157,15 +166,6 @@ func (s *Supervisor) answerOrders(on net.Listener) {
 	s.orders = orders
 	// Each connection has one to the worker, and for a moment both its ends.
 	s.tasks.Go(func() { orders.Serve(files.Listener(control.Limited(on), 3)) })
-}
-
-// fileOf returns a copy of the listener's open file.
-func fileOf(l net.Listener) (*os.File, error) {
-	f, ok := l.(interface{ File() (*os.File, error) })
-	if !ok {
-		return nil, fmt.Errorf("listen for HTTP: a %T can't be passed to a worker", l)
-	}
-	return f.File()
 }
 
 // supervise keeps a worker serving, now p, until ctx ends.
@@ -243,6 +243,7 @@ func (s *Supervisor) serve(p *process) {
 	s.mu.Unlock()
 	if p != nil {
 		s.tasks.Go(func() { s.relay(p) })
+		s.tasks.Go(func() { s.keepPairs(p) })
 	}
 }
 

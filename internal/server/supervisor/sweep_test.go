@@ -135,7 +135,7 @@ func sweepSupervisor(dir string) error {
 	}
 	joinSweep(dir, "supervisor")
 	options := Options{
-		Public: public, Control: orders, ControlPath: path, Lock: lock, Log: slog.New(slog.NewTextHandler(os.Stderr, nil)),
+		Listeners: []Listener{{Name: "http", Listener: public}}, Control: orders, ControlPath: path, Lock: lock, Log: slog.New(slog.NewTextHandler(os.Stderr, nil)),
 		HangTimeout: 400 * time.Millisecond, HandoverTimeout: 300 * time.Millisecond,
 		Start: worker.Start{ShutdownTimeout: 200 * time.Millisecond},
 	}

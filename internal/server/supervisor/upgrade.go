@@ -14,8 +14,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// legacyForm is the version of Legacy. A program refuses one that it doesn't know, in its rehearsal.
-const legacyForm = 1
+// legacyForm is the version of Legacy if there is only the listener of the setting listen, and listenersForm otherwise. A program
+// refuses one that it doesn't know, in its rehearsal.
+const (
+	legacyForm    = 1
+	listenersForm = 2
+)
 
 // resumeEnv holds the number of the open file with the Legacy of the program before.
 const resumeEnv = "SOHOST_RESUME"
@@ -122,13 +126,17 @@ func (s *Supervisor) exec(ctx context.Context, program *program, orders *os.File
 		return fd
 	}
 	l := s.legacy()
-	l.Public, l.Control, l.Lock = keep(s.public, nil), keep(orders, nil), keep(s.opts.Lock.File(), nil)
+	l.Control, l.Lock = keep(orders, nil), keep(s.opts.Lock.File(), nil)
+	for _, on := range s.sockets {
+		l.Listeners = append(l.Listeners, listenerLegacy{Name: on.Name, File: keep(on.file, nil), Stays: on.Stays, Path: on.Path})
+	}
+	l.Public, l.PublicStays = l.Listeners[0].File, l.Listeners[0].Stays // for a program that knows only one
 	for i, p := range links {
 		end, err := p.link.File()
 		if err == nil {
 			defer end.Close()
 		}
-		c := childLegacy{PID: p.pid, Started: p.started, Link: keep(end, err), Output: keep(p.output, nil)}
+		c := childLegacy{PID: p.pid, Started: p.started, Lasts: p.lasts, Since: p.since, Link: keep(end, err), Output: keep(p.output, nil)}
 		if p.calls != nil {
 			c.Calls = keep(p.calls, nil)
 		}
@@ -169,7 +177,7 @@ func (s *Supervisor) lastStop(ctx context.Context, arrived <-chan os.Signal) err
 		s.halt()
 		return errStopped
 	default:
-		return context.Cause(ctx)
+		return errors.Join(context.Cause(s.wanted), context.Cause(ctx)) // the stop delay may run
 	}
 }
 

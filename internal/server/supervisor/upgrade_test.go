@@ -263,7 +263,7 @@ func TestStopInUpgrade(t *testing.T) {
 	}
 	defer orders.Close()
 	other := newStage(t, nil)
-	other.s.public = orders
+	other.s.sockets = []socket{{file: orders}}
 	if err := other.s.exec(stopped, program, orders, nil); !errors.Is(err, context.Canceled) {
 		t.Errorf("exec: %v", err)
 	}

@@ -40,7 +40,7 @@ type report struct {
 
 // takeSockets reports its sockets, and then answers one connection on each listener with the listener's purpose.
 func takeSockets() {
-	http, control, err := Sockets()
+	sockets, err := Sockets("other")
 	var r report
 	errs := []error{err}
 	if joined, ok := err.(interface{ Unwrap() []error }); ok {
@@ -55,6 +55,7 @@ func takeSockets() {
 			r.Unusable++
 		}
 	}
+	http, control := sockets[ForHTTP], sockets[ForControl]
 	if http != nil {
 		r.HTTP = http.Addr().Network() + " " + http.Addr().String()
 	}
@@ -70,7 +71,7 @@ func takeSockets() {
 	if err := json.NewEncoder(os.Stdout).Encode(r); err != nil {
 		panic(err)
 	}
-	for use, l := range map[string]net.Listener{forHTTP: http, forControl: control} {
+	for use, l := range map[string]net.Listener{ForHTTP: http, ForControl: control} {
 		if l == nil {
 			continue
 		}

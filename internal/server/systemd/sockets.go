@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -14,19 +15,19 @@ import (
 // firstFD is the number of the first descriptor that systemd passes.
 const firstFD = 3
 
-// maxFiles is how many descriptors systemd may pass. Two are of use.
+// maxFiles is how many descriptors systemd may pass.
 const maxFiles = 100
 
-// What a socket is for. These are also the names to give it with FileDescriptorName=.
+// What a socket is for, unless it is another listener. These are also the names to give it with FileDescriptorName=.
 const (
-	forHTTP    = "http"
-	forControl = "control"
+	ForHTTP    = "http"
+	ForControl = "control"
 )
 
-// Sockets returns the listening sockets that systemd passed to this process; a listener is nil if its socket wasn't passed.
-// Without socket activation, or if the sockets were meant for another process, all three results are nil.
+// Sockets returns the listening sockets that systemd passed to this process, by what they are for: ForHTTP, ForControl, or one of the
+// other names. Without socket activation, or if the sockets were meant for another process, there are none.
 //
-// FileDescriptorName identifies a socket: "http" or "control". A socket without a name is for HTTP if it is a TCP socket or
+// FileDescriptorName identifies a socket by that. A socket without a name is for HTTP if it is a TCP socket or
 // the only socket; otherwise it is a unix socket and for control.
 //
 // Sockets doesn't block. After an error it has closed every socket that systemd passed. An unusable socket's error matches
@@ -35,13 +36,13 @@ const (
 // Don't start child processes while Sockets runs.
 //
 // Closing a listener leaves the file of a unix socket in place: it belongs to systemd.
-func Sockets() (http, control net.Listener, err error) {
+func Sockets(others ...string) (map[string]net.Listener, error) {
 	names, err := passed(os.Getenv("LISTEN_PID"), os.Getenv("LISTEN_FDS"), os.Getenv("LISTEN_FDNAMES"), os.Getpid())
 	for _, name := range []string{"LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"} {
 		os.Unsetenv(name)
 	}
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	found := map[string]net.Listener{}
 	var errs []error
@@ -54,7 +55,7 @@ func Sockets() (http, control net.Listener, err error) {
 		}
 		f := os.NewFile(uintptr(s.fd), name)
 		if err == nil {
-			err = s.listen(f, len(names) == 1, found)
+			err = s.listen(f, len(names) == 1, others, found)
 		}
 		if err != nil {
 			errs = append(errs, err)
@@ -65,9 +66,9 @@ func Sockets() (http, control net.Listener, err error) {
 		for _, l := range found {
 			l.Close()
 		}
-		return nil, nil, err
+		return nil, err
 	}
-	return found[forHTTP], found[forControl], nil
+	return found, nil
 }
 
 // passed returns the names of the descriptors that were passed, "" for one without, by the values of LISTEN_PID, LISTEN_FDS and
@@ -132,14 +133,14 @@ func (s socket) refused(found, want string) error {
 }
 
 // listen adds a listener on f to found, under what the socket is for.
-func (s socket) listen(f *os.File, alone bool, found map[string]net.Listener) error {
-	use, err := s.use(alone)
+func (s socket) listen(f *os.File, alone bool, others []string, found map[string]net.Listener) error {
+	use, err := s.use(alone, others)
 	if err != nil {
 		return err
 	}
 	if found[use] != nil {
 		return s.refused(fmt.Sprintf("is the second one for %s", use),
-			"have only one ListenStream=, or another FileDescriptorName=: there is one http and one control socket")
+			"have only one ListenStream=, or another FileDescriptorName=: there is one socket of each name")
 	}
 	l, err := net.FileListener(f)
 	if err != nil {
@@ -149,21 +150,23 @@ func (s socket) listen(f *os.File, alone bool, found map[string]net.Listener) er
 	return nil
 }
 
-// use returns what the socket is for. alone reports that no other socket was passed.
-func (s socket) use(alone bool) (string, error) {
+// use returns what the socket is for. alone reports that no other socket was passed; others are the names of further listeners.
+func (s socket) use(alone bool, others []string) (string, error) {
 	switch {
-	case s.name == forHTTP:
-		return forHTTP, nil
-	case s.name == forControl && s.family != unix.AF_UNIX:
+	case s.name != "" && slices.Contains(others, s.name):
+		return s.name, nil
+	case s.name == ForHTTP:
+		return ForHTTP, nil
+	case s.name == ForControl && s.family != unix.AF_UNIX:
 		// Over TCP the server couldn't see which user is asking.
 		return "", s.refused("is a TCP socket", "say ListenStream= with a path, such as /run/sohost/control.sock")
-	case s.name == forControl:
-		return forControl, nil
+	case s.name == ForControl:
+		return ForControl, nil
 	// Without FileDescriptorName= systemd uses the name of the socket unit.
 	case s.name != "" && !strings.HasSuffix(s.name, ".socket"):
-		return "", s.refused("has an unknown name", "say FileDescriptorName=http or FileDescriptorName=control")
+		return "", s.refused("has an unknown name", "say FileDescriptorName=http, FileDescriptorName=control, or the name of a [listener.NAME] of the configuration")
 	case alone || s.family != unix.AF_UNIX:
-		return forHTTP, nil
+		return ForHTTP, nil
 	}
-	return forControl, nil
+	return ForControl, nil
 }

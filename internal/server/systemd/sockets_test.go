@@ -49,7 +49,7 @@ func TestSockets(t *testing.T) {
 		{name: "netlink", pass: "netlink", names: "http",
 			refused: []string{`is neither a TCP nor a unix socket: its socket unit should say ListenStream=`}},
 		{name: "an unknown name", pass: "tcp unix", names: "web:control",
-			refused: []string{`"web" from systemd (descriptor 3) has an unknown name: its socket unit should say FileDescriptorName=http or FileDescriptorName=control`}},
+			refused: []string{`"web" from systemd (descriptor 3) has an unknown name: its socket unit should say FileDescriptorName=http, FileDescriptorName=control, or the name of a [listener.NAME]`}},
 		{name: "two of one name", pass: "tcp tcp", names: "http:http",
 			refused: []string{`"http" from systemd (descriptor 4) is the second one for http: its socket unit should have only one ListenStream=`}},
 		{name: "two without names", pass: "tcp tcp", names: "-",
@@ -109,7 +109,7 @@ func TestSockets(t *testing.T) {
 				t.Errorf("a child of the server has %s", got.Inherited)
 			}
 			// The child takes them in either order, and waits in each.
-			for _, s := range []struct{ use, kind, got string }{{forHTTP, test.http, got.HTTP}, {forControl, test.control, got.Control}} {
+			for _, s := range []struct{ use, kind, got string }{{ForHTTP, test.http, got.HTTP}, {ForControl, test.control, got.Control}} {
 				want := ""
 				if s.kind != "" {
 					want = addrs[s.kind].Network() + " " + addrs[s.kind].String()
@@ -212,7 +212,7 @@ func TestSocketsLeavesFiles(t *testing.T) {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	expect(t, "unix "+addr.String(), forControl)()
+	expect(t, "unix "+addr.String(), ForControl)()
 	if err := cmd.Wait(); err != nil {
 		t.Fatal(err)
 	}
@@ -233,7 +233,7 @@ func TestTooManySockets(t *testing.T) {
 	for name, value := range map[string]string{"LISTEN_PID": strconv.Itoa(os.Getpid()), "LISTEN_FDS": "2000000000", "LISTEN_FDNAMES": "http"} {
 		t.Setenv(name, value)
 	}
-	if _, _, err := Sockets(); err == nil || !strings.Contains(err.Error(), "LISTEN_FDS=2000000000") {
+	if _, err := Sockets(); err == nil || !strings.Contains(err.Error(), "LISTEN_FDS=2000000000") {
 		t.Errorf("the sockets are %v", err)
 	}
 	if _, has := os.LookupEnv("LISTEN_FDS"); has {

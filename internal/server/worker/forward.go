@@ -21,6 +21,9 @@ const (
 	// clientHeader carries the address of a forwarded request's client.
 	clientHeader = "Sohost-Client"
 
+	// tlsHeader says how the client talks TLS, if it does.
+	tlsHeader = "Sohost-Tls"
+
 	// placeHeader says how far a forwarded request has come in a chain.
 	placeHeader = "Sohost-Place"
 
@@ -54,6 +57,10 @@ func newProxy(to *offers, log *slog.Logger) *proxy {
 				}
 			}
 			r.Out.Header.Set(clientHeader, r.In.RemoteAddr)
+			r.Out.Header.Del(tlsHeader) // a client's own
+			if r.In.TLS != nil {
+				r.Out.Header.Set(tlsHeader, sayTLS(r.In.TLS))
+			}
 			r.Out.Header.Del(placeHeader) // a client's own
 			if place := sohost.ChainPlace(r.In); place != "" {
 				r.Out.Header.Set(placeHeader, place)
@@ -108,6 +115,8 @@ func onBehalf(next http.Handler, host *sohost.Host) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		r.RemoteAddr = r.Header.Get(clientHeader)
 		r.Header.Del(clientHeader)
+		r.TLS = heardTLS(r.Header.Get(tlsHeader))
+		r.Header.Del(tlsHeader)
 		if place := r.Header.Get(placeHeader); place != "" {
 			r.Header.Del(placeHeader)
 			host.ServeFrom(place, w, r)

@@ -6,12 +6,13 @@
 package worker
 
 import (
-	"cmp"
 	"path/filepath"
 	"time"
 
 	"github.com/sohost/sohost"
 	"github.com/sohost/sohost/internal/query"
+	"github.com/sohost/sohost/internal/server/certs"
+	"github.com/sohost/sohost/internal/server/listener"
 	"github.com/sohost/sohost/internal/sinks"
 )
 
@@ -42,7 +43,22 @@ type Order struct {
 
 	// Finish tells the worker to answer its requests and end.
 	Finish bool `json:"finish,omitempty"`
+
+	// Hurry tells a worker that has given its plugins away to end once ShutdownTimeout is over, whatever Linger says.
+	Hurry bool `json:"hurry,omitempty"`
+
+	// Pair has a listener use another certificate from now on.
+	Pair *NewPair `json:"pair,omitempty"`
 }
+
+// NewPair is another certificate of a listener.
+type NewPair struct {
+	Listener string     `json:"listener"`
+	Pair     certs.Pair `json:"pair"`
+}
+
+// DefaultLingerWorkers is how many old workers may linger. Each has the memory of a worker.
+const DefaultLingerWorkers = 8
 
 // Start says what to serve. Its files are the listening socket, the store's lock and the file for crash output. With Takes there
 // are two sockets to the giver as well: the one for sohost.Take, and the one for connections. The last is the file for
@@ -54,8 +70,19 @@ type Start struct {
 	LogFormat       string         `json:"log_format"`
 	Verbose         bool           `json:"verbose,omitempty"`
 	ShutdownTimeout time.Duration  `json:"shutdown_timeout"`
-	Clients         ClientLimits   `json:"clients,omitzero"`
-	Takes           bool           `json:"takes,omitempty"`
+
+	// Linger is how long an old worker may live for its connections after a handover; at least ShutdownTimeout. LingerWorkers is how
+	// many of them there may be, or else the oldest has the ShutdownTimeout; 0 is DefaultLingerWorkers.
+	Linger        time.Duration `json:"linger,omitempty"`
+	LingerWorkers int           `json:"linger_workers,omitempty"`
+
+	// StopDelay is how long the server goes on serving once it is told to stop, and says that it isn't ready.
+	StopDelay time.Duration `json:"stop_delay,omitempty"`
+
+	// Listeners are the sockets that are served, in the order of their files. Default: the one of the setting listen.
+	Listeners []listener.Settings `json:"listeners,omitempty"`
+	Clients   listener.Limits     `json:"clients,omitzero"`
+	Takes     bool                `json:"takes,omitempty"`
 
 	// Writes has the worker serve the endpoints to which clients of InfluxDB write; nil if it doesn't.
 	Writes *Writes `json:"writes,omitempty"`
@@ -100,29 +127,6 @@ const (
 	Handled Ack = "handled" // once every plugin that asked for it has handled it
 )
 
-// ClientLimits bound what a client holds that does nothing.
-type ClientLimits struct {
-	// Header is how long a request's header may take. Slow mobile clients need seconds.
-	Header time.Duration `json:"header"`
-
-	// Body is how long nothing of a request's body may arrive while there is more to come. Negative: for ever.
-	Body time.Duration `json:"body"`
-
-	// Idle is how long a keep-alive connection may be without a request.
-	Idle time.Duration `json:"idle"`
-}
-
-// DefaultClientLimits returns limits that suit most servers. A Start with zero ones has them.
-func DefaultClientLimits() ClientLimits {
-	return ClientLimits{Header: 30 * time.Second, Body: time.Minute, Idle: 3 * time.Minute}
-}
-
-// orDefault returns the limits, with the default for each that is zero.
-func (l ClientLimits) orDefault() ClientLimits {
-	d := DefaultClientLimits()
-	return ClientLimits{Header: cmp.Or(l.Header, d.Header), Body: cmp.Or(l.Body, d.Body), Idle: cmp.Or(l.Idle, d.Idle)}
-}
-
 // Give says why, and what is to change with the handover.
 type Give struct {
 	Why     string            `json:"why"`
@@ -148,6 +152,9 @@ type Word struct {
 	// worker that serves already.
 	Serving *Serving `json:"serving,omitempty"`
 
+	// Left is what a worker that has given its plugins away still has; with each Pong.
+	Left *Left `json:"left,omitempty"`
+
 	// Booting says how far a worker is that doesn't serve all plugins yet.
 	Booting *sohost.BootProgress `json:"booting,omitempty"`
 
@@ -159,6 +166,11 @@ type Word struct {
 
 	// Given answers Give.
 	Given *Given `json:"given,omitempty"`
+}
+
+// Left is what keeps a worker that has given its plugins away.
+type Left struct {
+	Connections int `json:"connections"`
 }
 
 // Serving describes what a worker has started to serve.
@@ -184,6 +196,11 @@ type Given struct {
 
 // passed announces a socket between giver and taker, which is the file: a client's connection, unless one of the fields is set.
 type passed struct {
+	// Listener names the socket that the client's connection came by; empty from a program that has only one. Secure says that the
+	// client talks TLS.
+	Listener string `json:"listener,omitempty"`
+	Secure   bool   `json:"secure,omitempty"`
+
 	// Forward says that requests on the connection come from the giver, on behalf of its clients.
 	Forward bool `json:"forward,omitempty"`
 

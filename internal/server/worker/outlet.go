@@ -54,7 +54,7 @@ const again = 250 * time.Millisecond
 
 // begin has move pass all connections, to the process that serves and, once that is gone and nothing can be passed on any more, to
 // nobody. close ends that. Nothing may be passed before.
-func (o *outlet) begin(move func(pass func(*os.File) error)) {
+func (o *outlet) begin(move func(pass func(passed, *os.File) error)) {
 	first := o.step
 	if first.offers.to.Waiting() { // a taker that answers has said so before anything else
 		var p passed
@@ -72,7 +72,7 @@ func (o *outlet) begin(move func(pass func(*os.File) error)) {
 			case <-tick.C:
 				move(o.pass)
 			case <-o.gone:
-				move(toNobody)
+				move(toNobodyOf)
 				return
 			case <-o.closed:
 				return
@@ -161,10 +161,10 @@ func (s *step) close() {
 }
 
 // pass passes a client's connection on.
-func (o *outlet) pass(f *os.File) error {
+func (o *outlet) pass(p passed, f *os.File) error {
 	s := o.take()
 	defer o.release(s)
-	return s.offers.make(passed{}, f)
+	return s.offers.make(p, f)
 }
 
 // introduce passes on a socket by which an earlier process will pass its connections. It reports whether offers on it are answered.

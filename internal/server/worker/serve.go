@@ -16,8 +16,6 @@ import (
 	"github.com/sohost/sohost/abi"
 	"github.com/sohost/sohost/generations"
 	"github.com/sohost/sohost/internal/backlog"
-	"github.com/sohost/sohost/internal/fault"
-	"github.com/sohost/sohost/internal/files"
 	"github.com/sohost/sohost/internal/passing"
 	"github.com/sohost/sohost/internal/query"
 	"github.com/sohost/sohost/internal/server/conns"
@@ -30,29 +28,28 @@ type server struct {
 	host        *sohost.Host
 	sinks       *sinks.Set
 	backlog     *backlog.Log // nil if writes aren't kept on disk
-	listener    net.Listener
-	accepted    *conns.Set    // clients' connections that this process has accepted
-	passedOn    *conns.Set    // and those that the giver has passed on
-	inherited   *conns.Queue  // by which these come
+	listeners   listeners
+	handler     http.Handler  // of the listeners
 	forwarded   *conns.Queue  // connections on which earlier workers make requests
 	connections *passing.Conn // from the giver; nil if there was none
 	inlets      *inlets       // all sockets from earlier workers
 
-	public, forward, control *http.Server
+	forward, control *http.Server
 
 	tasks sync.WaitGroup // the goroutines that accept connections
 }
 
 // serve creates the Host and serves until the worker is told to finish, or has given everything away.
 func (w *worker) serve(files []*os.File) error {
-	listener, err := net.FileListener(files[0])
-	if err == nil {
-		err = fault.Error("listener", "http")
-	}
+	s := new(server)
+	var err error
+	s.listeners, err = w.openListeners(w.start.sockets(files), http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s.handler.ServeHTTP(w, r)
+	}))
 	if err != nil {
-		return fmt.Errorf("listen for HTTP: %w", err)
+		return err
 	}
-	files[0].Close()
+	w.current.Store(s)
 	options := w.start.Options
 	options.Logger = w.log
 	options.Process = &sohost.Process{
@@ -88,9 +85,8 @@ func (w *worker) serve(files []*os.File) error {
 		defer kept.Close() // which the host does, if there is one
 		options.Backlog = kept
 	}
-	idle := w.start.Clients.Idle
-	s := &server{sinks: emitted, backlog: kept, accepted: conns.NewSet(idle), passedOn: conns.NewSet(idle), listener: listener}
-	options.Process.Connections = func() int { return s.accepted.Len() + s.passedOn.Len() }
+	s.sinks, s.backlog = emitted, kept
+	options.Process.Connections = s.listeners.len
 	if w.start.Takes {
 		if s.connections, err = passing.New(files[4]); err != nil {
 			return err
@@ -157,29 +153,22 @@ func (w *worker) boot(s *server, failed <-chan error) error {
 
 // begin starts to serve on all listeners. The channel gets an error when one fails.
 func (s *server) begin(w *worker) (failed <-chan error) {
-	s.listener = files.Listener(s.listener, 1)
-	s.inherited, s.forwarded = conns.NewQueue(s.listener.Addr()), conns.NewQueue(s.listener.Addr())
+	s.forwarded = conns.NewQueue(&net.UnixAddr{Name: "workers", Net: "unix"})
 	errorLog := slog.NewLogLogger(w.log.Handler(), slog.LevelWarn)
-	var handler http.Handler = s.host
+	s.handler = s.host
 	if w.start.Writes != nil {
-		handler = s.pointed(*w.start.Writes)
+		s.handler = s.pointed(*w.start.Writes)
 	}
-	s.public = &http.Server{
-		Handler: bounded(w.start.Clients.Body, handler), ConnState: s.accepted.ConnState, ErrorLog: errorLog,
-		ReadHeaderTimeout: w.start.Clients.Header, IdleTimeout: w.start.Clients.Idle,
-	}
-	s.forward = &http.Server{Handler: onBehalf(handler, s.host), ErrorLog: errorLog}
+	s.forward = &http.Server{Handler: onBehalf(s.handler, s.host), ErrorLog: errorLog}
 	s.control = control.NewServer(s.host, s.sinks.Status, s.backlogStatus)
-	errs := make(chan error, 4)
-	for _, serve := range []struct {
-		server *http.Server
-		on     net.Listener
-	}{
-		{s.public, s.accepted.Listener(s.listener)}, {s.public, s.passedOn.Listener(s.inherited)},
-		{s.forward, s.forwarded}, {s.control, w.control},
-	} {
+	all := []func() error{func() error { return s.forward.Serve(s.forwarded) }, func() error { return s.control.Serve(w.control) }}
+	for _, l := range s.listeners {
+		all = append(all, l.Accept, l.Inherit)
+	}
+	errs := make(chan error, len(all))
+	for _, serve := range all {
 		s.tasks.Go(func() {
-			err := serve.server.Serve(serve.on)
+			err := serve()
 			switch {
 			case errors.Is(err, http.ErrServerClosed), errors.Is(err, net.ErrClosed):
 			case errors.Is(err, syscall.EINVAL): // the order to finish follows, unless it was a plugin
@@ -198,9 +187,9 @@ func (s *server) begin(w *worker) (failed <-chan error) {
 
 // end closes what is still open, and waits until no more connections are accepted.
 func (s *server) end() {
-	for _, server := range []*http.Server{s.public, s.forward, s.control} {
-		server.Close()
-	}
+	s.listeners.close()
+	s.forward.Close()
+	s.control.Close()
 	s.inlets.close()
 	s.tasks.Wait()
 }
@@ -210,20 +199,14 @@ func (s *server) inherit(p passed, f *os.File) error {
 	if p.Forward {
 		return push(s.forwarded, f)
 	}
-	return push(s.inherited, f)
+	return s.listeners.inherit(p, f)
 }
 
 // stop finishes the requests and closes the host.
 func (w *worker) stop(s *server) error {
 	ctx, cancel := context.WithTimeout(context.Background(), w.limit())
 	defer cancel()
-	// Shutdown gives new connections 5 s for their first request, and takes those for new that were passed on to this process and
-	// have been idle since. Connections between two requests are therefore passed on again, to nobody.
-	s.passedOn.Move(toNobody)
-	if context.Cause(w.finish) == errOrphan { // the next server is waiting
-		s.accepted.Move(toNobody)
-	}
-	err := errors.Join(s.public.Shutdown(ctx), s.forward.Shutdown(ctx), s.control.Shutdown(ctx))
+	err := errors.Join(s.listeners.shutdown(ctx, context.Cause(w.finish) == errOrphan), s.forward.Shutdown(ctx), s.control.Shutdown(ctx))
 	if errors.Is(err, context.DeadlineExceeded) {
 		err = fmt.Errorf("the requests that still ran after %v were cut off (--shutdown-timeout)", w.limit())
 	}
@@ -249,34 +232,37 @@ func (w *worker) give(s *server, g give) (gone bool) {
 		w.link.Send(given(nil, err))
 		return false
 	}
-	s.listener.Close()                          // only here: other processes have the socket open
-	out.begin(func(pass func(*os.File) error) { // to nobody in the end: it could answer no more requests
-		s.accepted.Move(pass)
-		s.passedOn.Move(pass)
-	})
+	s.listeners.leave()         // only here: other processes have the sockets open
+	out.begin(s.listeners.move) // to nobody in the end: it could answer no more requests
 	s.inlets.leadOn(out)
 	w.link.Send(given(report, nil))
 	w.leave(s)
 	return true
 }
 
-// leave finishes the requests that are left after a handover. They have the whole shutdown timeout, whatever becomes of the
-// taker: it may hand over in its turn, or die. Earlier workers had their handovers before, so they end before, too, and whatever
-// can't be led around this one may pass through it until then.
+// leave finishes the requests that are left after a handover, and keeps the connections that can't be passed on. They have as long as
+// Linger says, whatever becomes of the taker: it may hand over in its turn, or die. Earlier workers had their handovers before, so
+// they end before, too, unless their limits were others, and whatever can't be led around this one may pass through it until then.
 func (w *worker) leave(s *server) {
-	ctx, cancel := context.WithTimeout(context.Background(), w.start.ShutdownTimeout)
+	w.leaving.Store(s)
+	timeout := w.start.ShutdownTimeout
+	ctx, cancel := context.WithTimeout(context.Background(), max(w.start.Linger, timeout))
 	defer cancel()
-	orphaned := context.AfterFunc(w.finish, func() {
-		if context.Cause(w.finish) == errOrphan { // the next server waits; to a server that stops, the timeout applies as it is
-			time.AfterFunc(w.limit(), cancel)
+	soon := time.AfterFunc(timeout, func() { // but not sooner
+		select {
+		case <-w.hurry:
+			cancel()
+		case <-ctx.Done():
 		}
 	})
-	defer orphaned()
+	defer soon.Stop()
+	finished := context.AfterFunc(w.finish, func() { time.AfterFunc(w.limit(), cancel) }) // the server stops, or the next one waits
+	defer finished()
 	err := s.inlets.wait(ctx) // first: what comes from there is served by the others
-	if err = errors.Join(err, s.accepted.Wait(ctx), s.passedOn.Wait(ctx)); err != nil {
-		w.log.Warn("cut off the old worker's last requests", "connections", s.accepted.Len()+s.passedOn.Len(), "why", err)
+	if err = errors.Join(err, s.listeners.wait(ctx, timeout)); err != nil {
+		w.log.Warn("cut off the old worker's last requests", "connections", s.listeners.len(), "why", err)
 	}
-	s.public.Close()
+	s.listeners.close()
 	if err := errors.Join(s.control.Shutdown(ctx), s.host.Close(ctx)); err != nil {
 		w.log.Warn("end after the handover", "err", err)
 	}
@@ -284,3 +270,6 @@ func (w *worker) leave(s *server) {
 
 // toNobody passes a connection to nobody, which closes it between two requests.
 func toNobody(*os.File) error { return nil }
+
+// toNobodyOf does so, of any socket.
+func toNobodyOf(passed, *os.File) error { return nil }

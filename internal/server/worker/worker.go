@@ -38,6 +38,9 @@ type worker struct {
 	reserve files.Reserve           // for a handover
 	left    chan struct{}           // closed when nothing is left to do
 	spare   []byte                  // of newHeadroom
+	current atomic.Pointer[server]  // what serves, for new certificates
+	leaving atomic.Pointer[server]  // the same, once its plugins are given away
+	hurry   chan struct{}           // closed when the server wants no more of what lingers
 
 	asked atomic.Uint64
 	mu    sync.Mutex // guards asks
@@ -92,10 +95,10 @@ func Run(newLogger func(format string, verbose bool) (*slog.Logger, error)) erro
 	}
 	w := &worker{
 		link: link, log: log, start: *start, asks: map[uint64]chan Answer{}, gives: make(chan give, 1), left: make(chan struct{}),
+		hurry:   make(chan struct{}),
 		control: conns.NewQueue(&net.UnixAddr{Name: "control", Net: "unix"}), spare: newHeadroom(),
 	}
 	defer runtime.KeepAlive(w)
-	w.start.Clients = start.Clients.orDefault()
 	w.finish, w.end = context.WithCancelCause(context.Background())
 	w.reserve.Hold()
 	var obeying sync.WaitGroup
@@ -121,13 +124,23 @@ func receiveStart(link *passing.Conn) (*Start, []*os.File, error) {
 	if first.Start == nil {
 		return nil, nil, errors.New("the supervisor's first order is not the one to start")
 	}
+	if more := len(first.Start.Listeners) - 1; more > 0 {
+		if want := first.Start.files() + 1 + more; len(files) != want {
+			return nil, nil, fmt.Errorf("the supervisor's order to start has %d files, want %d", len(files), want)
+		}
+	}
 	if want := first.Start.files(); len(files) < want {
 		return nil, nil, fmt.Errorf("the supervisor's order to start has %d files, want %d", len(files), want)
 	}
 	return first.Start, files, nil
 }
 
-// files returns how many files come with the order, not counting the one for Process.Calls.
+// sockets returns the files of the listening sockets: the first one, and behind all else the others.
+func (s *Start) sockets(files []*os.File) []*os.File {
+	return append(files[:1:1], files[min(s.files()+1, len(files)):]...)
+}
+
+// files returns how many files come with the order, not counting the one for Process.Calls and those of further sockets.
 func (s *Start) files() int {
 	if s.Takes {
 		return 5
@@ -146,6 +159,7 @@ func (e *ToldError) Unwrap() error { return e.Err }
 // obey carries out the supervisor's orders until the link ends.
 func (w *worker) obey() {
 	abort := func(error) {} // aborts the last handover
+	hurry := sync.OnceFunc(func() { close(w.hurry) })
 	for {
 		var order Order
 		files, err := w.link.Receive(&order)
@@ -158,7 +172,7 @@ func (w *worker) obey() {
 		}
 		switch {
 		case order.Ping != 0:
-			w.link.Send(Word{Pong: order.Ping, Serving: w.serving.Load()})
+			w.link.Send(w.pong(order.Ping))
 		case order.Control && len(files) == 1:
 			w.accept(files[0])
 			continue
@@ -181,6 +195,10 @@ func (w *worker) obey() {
 			w.answer(*order.Answer)
 		case order.Finish:
 			w.end(errFinish)
+		case order.Hurry:
+			hurry()
+		case order.Pair != nil:
+			w.use(*order.Pair)
 		}
 		passing.Close(files)
 	}
@@ -194,6 +212,15 @@ func (w *worker) obey() {
 	}
 }
 
+// pong answers a ping.
+func (w *worker) pong(n uint64) Word {
+	word := Word{Pong: n, Serving: w.serving.Load()}
+	if s := w.leaving.Load(); s != nil {
+		word.Left = &Left{Connections: s.listeners.len()}
+	}
+	return word
+}
+
 // accept serves a connection of the control socket.
 func (w *worker) accept(f *os.File) {
 	defer f.Close()
@@ -203,7 +230,7 @@ func (w *worker) accept(f *os.File) {
 }
 
 // push serves the connection that f is.
-func push(to *conns.Queue, f *os.File) error {
+func push(to interface{ Push(net.Conn) error }, f *os.File) error {
 	if err := fault.Error("connection", "passed on"); err != nil {
 		return err
 	}
@@ -216,43 +243,6 @@ func push(to *conns.Queue, f *os.File) error {
 		return err
 	}
 	return nil
-}
-
-// ask asks the supervisor for a handover to a new worker, and waits until that has succeeded or failed.
-func (w *worker) ask(ctx context.Context, why string) error {
-	id, answer := w.asked.Add(1), make(chan Answer, 1)
-	w.mu.Lock()
-	w.asks[id] = answer
-	w.mu.Unlock()
-	defer func() {
-		w.mu.Lock()
-		defer w.mu.Unlock()
-		delete(w.asks, id)
-	}()
-	if err := w.link.Send(Word{Ask: &Ask{ID: id, Why: why}}); err != nil {
-		return err
-	}
-	select {
-	case a := <-answer:
-		if a.Error != "" {
-			return errors.New(a.Error)
-		}
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
-}
-
-// answer passes an answer on to whoever asked.
-func (w *worker) answer(a Answer) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	for id, answer := range w.asks {
-		if a.ID == id || a.ID == 0 {
-			answer <- a // has room for one
-			delete(w.asks, id)
-		}
-	}
 }
 
 // limit returns how long finishing may take.

@@ -1,6 +1,7 @@
-package worker
+package listener
 
 import (
+	"fmt"
 	"io"
 	"net/http"
 	"time"
@@ -42,4 +43,23 @@ func (b *body) Read(p []byte) (int, error) {
 		b.connection.SetReadDeadline(time.Time{})
 	}
 	return n, err
+}
+
+// sized serves requests with bodies of at most limit bytes. A larger one gets 413 if its length is known, and otherwise reading it
+// fails with a *http.MaxBytesError; the connection is closed after the answer. 0 is no limit.
+func sized(limit int64, next http.Handler) http.Handler {
+	if limit == 0 {
+		return next
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.ContentLength > limit {
+			if r.ProtoMajor == 1 {
+				w.Header().Set("Connection", "close")
+			}
+			http.Error(w, fmt.Sprintf("the body has %d bytes, and may have %d", r.ContentLength, limit), http.StatusRequestEntityTooLarge)
+			return
+		}
+		r.Body = http.MaxBytesReader(w, r.Body, limit)
+		next.ServeHTTP(w, r)
+	})
 }

@@ -1,0 +1,112 @@
+package main
+
+import (
+	"fmt"
+	"io/fs"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/sohost/sohost/internal/server/certs"
+	"github.com/sohost/sohost/internal/server/listener"
+)
+
+// listenerConfig is a listening socket beside the one of the setting listen.
+type listenerConfig struct {
+	Address     string // "" if systemd has the socket
+	Mode        string // of a unix socket's file, in octal digits
+	Certificate string
+	Key         string
+	H2c         bool
+
+	ConnectionsPerAddress int
+}
+
+// bindListener returns the settings of a listener, stored in l.
+func bindListener(l *listenerConfig) []setting {
+	return []setting{
+		{key: "address", value: asText("address", &l.Address, ""), initial: "the socket of this name from systemd",
+			help: "serve HTTP on this address: HOST:PORT, [IPV6]:PORT, or unix:PATH"},
+		{key: "mode", value: asText("octal digits", &l.Mode, defaultSocketMode),
+			help: "permissions of a unix socket's file: who may write may connect"},
+		{key: "certificate", value: asPath("path", &l.Certificate), initial: "none",
+			help: "talk TLS with the certificate in this file, in PEM, followed by those between it and its root; it is read again when it changes"},
+		{key: "key", value: asPath("path", &l.Key), initial: "none",
+			help: "the key of the certificate, in PEM"},
+		{key: "h2c", value: asBoolean(&l.H2c),
+			help: "serve HTTP/2 without TLS, too, to clients that know of it; with TLS, clients choose by themselves"},
+		{key: "connections_per_address", value: asNumber(&l.ConnectionsPerAddress, 0), initial: "no limit",
+			help: "close at once what exceeds this many connections from one address, or from one /64 of IPv6"},
+	}
+}
+
+// defaultSocketMode lets the server's user and group connect.
+const defaultSocketMode = "0660"
+
+// check calls bad for each fault.
+func (l *listenerConfig) check(bad func(key, text string)) {
+	if path, is := strings.CutPrefix(l.Address, "unix:"); is && path == "" {
+		bad("address", "want a path after unix:")
+	}
+	if _, err := l.mode(); err != nil {
+		bad("mode", err.Error())
+	}
+	switch {
+	case l.Certificate != "" && l.Key == "":
+		bad("certificate", "it needs a key, too")
+	case l.Key != "" && l.Certificate == "":
+		bad("key", "it needs a certificate, too")
+	case l.Certificate != "" && l.H2c:
+		bad("h2c", "this is for listeners without a certificate: with TLS, clients choose HTTP/2 by themselves")
+	}
+	if l.ConnectionsPerAddress < 0 {
+		bad("connections_per_address", "want a number from 1 on, or 0 for no limit")
+	}
+}
+
+// mode returns the permissions of a unix socket's file.
+func (l *listenerConfig) mode() (fs.FileMode, error) {
+	n, err := strconv.ParseUint(l.Mode, 8, 32)
+	if err != nil || n > 0o777 {
+		return 0, fmt.Errorf(`want octal digits such as "0660", not %q`, l.Mode)
+	}
+	return fs.FileMode(n), nil
+}
+
+// maxListeners is how many listeners there may be: a worker gets all their sockets in one message.
+const maxListeners = 32
+
+// badListeners finds listeners whose names are those of other sockets, and too many.
+func (c *config) badListeners(bad func(at keyPath, text string)) {
+	for name, is := range map[string]string{listener.Plain: "the one of the setting listen", "control": "the control socket"} {
+		if _, has := c.Listener[name]; has {
+			bad(keyPath{"listener", name}, fmt.Sprintf("listener %s: this is the name of %s; choose another", name, is))
+		}
+	}
+	if n := len(c.Listener); n > maxListeners {
+		bad(keyPath{"listener"}, fmt.Sprintf("there are %d listeners, and may be %d", n, maxListeners))
+	}
+}
+
+// listenerNames returns the names of the listeners beside that of the setting listen.
+func (c *config) listenerNames() []string { return slices.Sorted(maps.Keys(c.Listener)) }
+
+// listenerSettings returns how each listener is served, and reads the certificates. A pair that can't be used is an error.
+func (c *config) listenerSettings() ([]listener.Settings, error) {
+	all := []listener.Settings{{Name: listener.Plain, PerAddress: c.ConnectionsPerAddress}}
+	for _, name := range c.listenerNames() {
+		l := c.Listener[name]
+		s := listener.Settings{Name: name, H2C: l.H2c, PerAddress: l.ConnectionsPerAddress}
+		if l.Certificate != "" {
+			s.Files = certs.Files{Certificate: l.Certificate, Key: l.Key}
+			p, err := s.Files.Read()
+			if err != nil {
+				return nil, fmt.Errorf("listener %s: %w", name, err)
+			}
+			s.Pair = &p
+		}
+		all = append(all, s)
+	}
+	return all, nil
+}

@@ -1,0 +1,43 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/sohost/sohost/internal/server/control"
+)
+
+// printListeners lists the sockets for clients, unless there is only one without TLS.
+func printListeners(w io.Writer, listeners []control.ListenerStatus) {
+	if len(listeners) == 1 && listeners[0].Certificate == nil {
+		return
+	}
+	for _, l := range listeners {
+		fmt.Fprintf(w, "listener  %s on %s", l.Name, l.Address)
+		switch c := l.Certificate; {
+		case c != nil:
+			fmt.Fprintf(w, ", TLS, certificate until %s\n", c.Until.Format(time.DateOnly))
+			if c.Failed != nil {
+				fmt.Fprintf(w, "          what is in its files is not taken up, %s ago: %s\n", ago(c.Failed.Time), c.Failed.Error)
+			}
+		case l.H2C:
+			fmt.Fprintln(w, ", HTTP/2 without TLS, too")
+		default:
+			fmt.Fprintln(w)
+		}
+	}
+}
+
+// printDraining lists the old workers.
+func printDraining(w io.Writer, old []control.WorkerStatus) {
+	for _, d := range old {
+		fmt.Fprintf(w, "draining  pid %d, %s: ", d.PID, size(d.Memory))
+		if d.Since == nil {
+			fmt.Fprintln(w, "finishing its requests after the handover")
+			continue
+		}
+		fmt.Fprintf(w, "gave its plugins away %s ago, with release %d; it keeps %d connections, until %s at most\n",
+			ago(*d.Since), d.Release, d.Connections, d.Until.Format(time.TimeOnly))
+	}
+}

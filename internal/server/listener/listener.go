@@ -1,0 +1,218 @@
+// Package listener serves HTTP on one of a server's listening sockets: in the clear or over TLS, HTTP/1.1 and HTTP/2.
+//
+// A process that gives its plugins away loses no connection. Those that can be passed to another process are, see package conns.
+// The clients of the others are told to open new ones, which go to that process, and what they have asked for is answered here:
+// HTTP/1.1 by "Connection: close", HTTP/2 by GOAWAY.
+package listener
+
+import (
+	"cmp"
+	"context"
+	"crypto/tls"
+	"errors"
+	"log"
+	"net"
+	"net/http"
+	"os"
+	"sync/atomic"
+	"time"
+
+	"github.com/sohost/sohost/internal/files"
+	"github.com/sohost/sohost/internal/server/certs"
+	"github.com/sohost/sohost/internal/server/conns"
+)
+
+// Plain is the name of the socket of the setting listen.
+const Plain = "http"
+
+// Settings say how the connections of a socket are served.
+type Settings struct {
+	Name string `json:"name"`
+
+	// Pair is the certificate and key for TLS; nil for none. Files is where they come from, which is the supervisor's business.
+	Pair  *certs.Pair `json:"pair,omitempty"`
+	Files certs.Files `json:"files,omitzero"`
+
+	// H2C permits HTTP/2 without TLS, for clients that know of it.
+	H2C bool `json:"h2c,omitempty"`
+
+	// PerAddress bounds the connections from one address, or from one /64 of IPv6. 0: no limit.
+	PerAddress int `json:"per_address,omitempty"`
+}
+
+// Limits bound what a client holds or sends.
+type Limits struct {
+	// Header is how long a request's header may take. Slow mobile clients need seconds. Over TLS it includes the handshake.
+	Header time.Duration `json:"header"`
+
+	// Body is how long nothing of a request's body may arrive while there is more to come. Negative: for ever.
+	Body time.Duration `json:"body"`
+
+	// Idle is how long a keep-alive connection may be without a request.
+	Idle time.Duration `json:"idle"`
+
+	// HeaderBytes is how large a request's header may be.
+	HeaderBytes int `json:"header_bytes,omitempty"`
+
+	// BodyBytes is how large a request's body may be. 0: as large as the plugin permits.
+	BodyBytes int64 `json:"body_bytes,omitempty"`
+}
+
+// DefaultLimits returns limits that suit most servers.
+func DefaultLimits() Limits {
+	return Limits{Header: 30 * time.Second, Body: time.Minute, Idle: 3 * time.Minute, HeaderBytes: 64 << 10}
+}
+
+// OrDefault returns the limits, with the default for each that is zero.
+func (l Limits) OrDefault() Limits {
+	d := DefaultLimits()
+	return Limits{
+		Header: cmp.Or(l.Header, d.Header), Body: cmp.Or(l.Body, d.Body), Idle: cmp.Or(l.Idle, d.Idle),
+		HeaderBytes: cmp.Or(l.HeaderBytes, d.HeaderBytes), BodyBytes: l.BodyBytes,
+	}
+}
+
+// Server serves the connections of one socket.
+type Server struct {
+	settings    Settings
+	on          net.Listener
+	http        *http.Server
+	accepted    *conns.Set   // connections that this process has accepted
+	passedOn    *conns.Set   // and those that an earlier process has
+	inherited   *conns.Queue // by which these come
+	from        *conns.Addresses
+	talks       talks // those of both that can't be passed on again
+	certificate atomic.Pointer[tls.Certificate]
+	secure      *tls.Config // nil without TLS
+}
+
+// New returns a Server for the connections of on. It fails for a pair that is none.
+func New(on net.Listener, settings Settings, limits Limits, handler http.Handler, errorLog *log.Logger) (*Server, error) {
+	limits = limits.OrDefault()
+	s := &Server{
+		settings: settings, on: files.Listener(on, 1), inherited: conns.NewQueue(on.Addr()), from: conns.NewAddresses(settings.PerAddress),
+		accepted: conns.NewSet(limits.Idle), passedOn: conns.NewSet(limits.Idle),
+	}
+	s.accepted.Count(s.from)
+	s.passedOn.Count(s.from)
+	if settings.Pair != nil {
+		if err := s.SetPair(*settings.Pair); err != nil {
+			return nil, err
+		}
+		s.secure = &tls.Config{
+			MinVersion: tls.VersionTLS12, NextProtos: []string{"h2", "http/1.1"},
+			GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return s.certificate.Load(), nil },
+		}
+	}
+	protocols := new(http.Protocols)
+	protocols.SetHTTP1(true)
+	// Over TLS, too: net/http doesn't know of that, see talk.
+	protocols.SetUnencryptedHTTP2(s.stays())
+	s.http = &http.Server{
+		Handler:   s.told(bounded(limits.Body, sized(limits.BodyBytes, handler))),
+		ConnState: s.accepted.ConnState, ConnContext: rememberTLS, ErrorLog: errorLog, Protocols: protocols,
+		ReadHeaderTimeout: limits.Header, IdleTimeout: limits.Idle, MaxHeaderBytes: limits.HeaderBytes,
+		// A client that has vanished must not hold its streams, and with them an old process.
+		HTTP2: &http.HTTP2Config{SendPingTimeout: 30 * time.Second, PingTimeout: 15 * time.Second},
+	}
+	return s, nil
+}
+
+// Name returns the socket's name.
+func (s *Server) Name() string { return s.settings.Name }
+
+// Secure reports whether clients talk TLS.
+func (s *Server) Secure() bool { return s.secure != nil }
+
+// stays reports whether connections stay in this process once their clients have sent anything.
+func (s *Server) stays() bool { return s.secure != nil || s.settings.H2C }
+
+// SetPair makes new connections use another certificate. After an error the one before stays.
+func (s *Server) SetPair(p certs.Pair) error {
+	c, err := p.Load()
+	if err == nil {
+		s.certificate.Store(c)
+	}
+	return err
+}
+
+// Accept serves the connections that come by the socket, until that is closed or an accept fails. The error is net.ErrClosed or
+// http.ErrServerClosed if it was closed here.
+func (s *Server) Accept() error { return s.http.Serve(s.talking(s.accepted.Listener(s.on))) }
+
+// Inherit serves the connections given to Push, until the Server is closed.
+func (s *Server) Inherit() error { return s.http.Serve(s.talking(s.passedOn.Listener(s.inherited))) }
+
+// Push serves a connection that an earlier process has accepted, and of which it has read nothing. After an error it belongs to the
+// caller.
+func (s *Server) Push(c net.Conn) error { return s.inherited.Push(c) }
+
+// StopAccepting closes this process's copy of the socket.
+func (s *Server) StopAccepting() { s.on.Close() }
+
+// Move passes connections to another process, as conns.Set.Move does.
+func (s *Server) Move(pass func(*os.File) error) {
+	s.accepted.Move(pass)
+	s.passedOn.Move(pass)
+}
+
+// MoveInherited does so with those that came by Push.
+func (s *Server) MoveInherited(pass func(*os.File) error) { s.passedOn.Move(pass) }
+
+// Leave tells the clients of connections that can't be passed on to open new ones. It doesn't wait; connections that are accepted
+// later are told as well.
+func (s *Server) Leave() { s.talks.leave() }
+
+// Polite waits until clients have taken notice of Leave and have closed connections of HTTP/2 that they don't need any more, or for
+// the patience. Those of HTTP/1.1 have nothing to notice.
+func (s *Server) Polite(ctx context.Context, patience time.Duration) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	s.talks.wait(ctx)
+}
+
+// CloseIdle closes connections that can't be passed on as soon as they have no request, now and later. It is for clients that don't
+// do as they were told by Leave.
+func (s *Server) CloseIdle(ctx context.Context) {
+	if s.stays() {
+		s.http.Shutdown(ctx)
+	}
+}
+
+// Len returns how many connections are open.
+func (s *Server) Len() int { return s.accepted.Len() + s.passedOn.Len() }
+
+// Refused returns how many connections were closed at once, because their address had as many as it may.
+func (s *Server) Refused() int64 { return s.from.Refused() }
+
+// Wait waits until no connection is open, or until ctx ends.
+func (s *Server) Wait(ctx context.Context) error {
+	return errors.Join(s.accepted.Wait(ctx), s.passedOn.Wait(ctx))
+}
+
+// Shutdown accepts no more connections, closes those that are idle, and waits for the requests of the others. Hijacked ones stay.
+func (s *Server) Shutdown(ctx context.Context) error { return s.http.Shutdown(ctx) }
+
+// Close closes all connections but the hijacked ones.
+func (s *Server) Close() error {
+	err := s.http.Close()
+	s.talks.tasks.Wait()
+	return err
+}
+
+// told is what all requests pass through first.
+func (s *Server) told(next http.Handler) http.Handler {
+	if !s.stays() {
+		return next
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if c, secure := r.Context().Value(tlsKey{}).(*tls.Conn); secure {
+			state := c.ConnectionState()
+			r.TLS = &state
+		}
+		if r.ProtoMajor == 1 && s.talks.left() {
+			w.Header().Set("Connection", "close")
+		}
+		next.ServeHTTP(w, r)
+	})
+}
