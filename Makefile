@@ -20,6 +20,7 @@ REAL        ?= .
 MUTANTS     ?= 100000
 DOWN        ?= 60s
 LASTS       ?= 60s
+ARCHITECTURES ?= amd64 arm64
 PKGS        ?= . ./internal/blame ./internal/checkpoint ./internal/instance ./internal/ledger ./internal/pidfd ./internal/routes
 
 # With -trimpath the tests share the compiled standard library with the programs that they build. With -short they do once
@@ -28,7 +29,7 @@ TESTFLAGS    = -trimpath -short -timeout 30m
 INTEGRATION  = $(GO) test -trimpath -count=1 -timeout 90m ./integration
 SOURCES      = $(shell git ls-files --cached --others --exclude-standard '*.go' 2>/dev/null)
 
-.PHONY: help run build plugins man job test corpus pairs test-toolchains test-arm64 test-existing test-influx test-telegraf test-clients race soak kills mutants load long waits fuzz mutate lint bench compare points clean
+.PHONY: help run build plugins man install package job test corpus pairs test-toolchains test-arm64 test-existing test-influx test-telegraf test-clients race soak kills mutants load long waits fuzz mutate lint bench compare points clean
 
 help: ## print this
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -46,6 +47,15 @@ plugins: build ## build the plugins under plugins/ into build/plugins
 man: build ## write the man pages to build/man
 	@rm -rf build/man
 	build/sohost man build/man
+
+install: man ## install sohost, its units, completions and man pages below PREFIX (/usr/local), with DESTDIR before it
+	@rm -rf build/install && mkdir -p build/install/completions
+	@cp -r build/sohost build/man packaging/systemd packaging/sohost.toml packaging/install.sh build/install
+	@for shell in bash zsh fish; do build/sohost completion $$shell >build/install/completions/sohost.$$shell; done
+	@DESTDIR=$(DESTDIR) PREFIX=$(PREFIX) SYSCONFDIR=$(SYSCONFDIR) build/install/install.sh
+
+package: ## make what a release consists of, in build/package: tarballs, .debs and bills of materials of ARCHITECTURES, checksums
+	GO=$(GO) ARCHITECTURES="$(ARCHITECTURES)" packaging/package.sh
 
 job: build ## sum points as Telegraf sends them, while the plugin that does so is reloaded and handed over; compare the sums
 	$(GO) run -trimpath ./scripts/job
