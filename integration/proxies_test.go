@@ -1,0 +1,307 @@
+package integration
+
+import (
+	"bufio"
+	"context"
+	"crypto/tls"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"text/template"
+	"time"
+
+	"github.com/sohost/sohost/internal/server/control"
+)
+
+var proxiesLast = flag.Duration("proxies", 0, "how long streams through nginx and haproxy last in TestProxies; 0 skips it")
+
+// proxies are an nginx and a haproxy in front of a server.
+type proxies struct {
+	Dir           string
+	Root          bool
+	Clear, Secure string            // addresses of the server
+	Haproxy       map[string]string // lines of haproxy.cfg by the way that they are for
+	Ports         map[string]string // addresses of the proxies, by way
+}
+
+// startProxies starts both. Each way to the server has a port of its own, for HTTP/2.
+func startProxies(t *testing.T, d *daemon, dir string) *proxies {
+	t.Helper()
+	addresses := map[string]string{}
+	for _, l := range d.status().Listeners {
+		addresses[l.Name] = l.Address
+	}
+	p := &proxies{Dir: dir, Root: os.Getuid() == 0, Clear: addresses["http"], Secure: addresses["secure"], Ports: map[string]string{}}
+	p.Haproxy = map[string]string{
+		"haproxy-clear":  p.Clear,
+		"haproxy-h2c":    addresses["h2c"] + " proto h2",
+		"haproxy-secure": p.Secure + " ssl alpn h2 ws h1",
+	}
+	for _, way := range []string{"nginx-clear", "nginx-secure", "haproxy-clear", "haproxy-h2c", "haproxy-secure"} {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.Ports[way] = l.Addr().String()
+		l.Close()
+	}
+	var both []byte
+	for _, name := range []string{"cert.pem", "key.pem"} {
+		b, err := os.ReadFile(filepath.Join(dir, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		both = append(both, b...)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "both.pem"), both, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	p.run(t, "nginx.conf", "nginx", "-p", dir, "-e", filepath.Join(dir, "nginx.log"), "-c")
+	p.run(t, "haproxy.cfg", "haproxy", "-db", "-f")
+	return p
+}
+
+// run starts a proxy with a configuration from testdata, until the end of the test, and waits until it listens.
+func (p *proxies) run(t *testing.T, config string, command ...string) {
+	t.Helper()
+	text, err := template.ParseFiles(filepath.Join("testdata", "proxies", config))
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := os.Create(filepath.Join(p.Dir, config))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if err := text.Execute(f, p); err != nil {
+		t.Fatal(err)
+	}
+	program, err := exec.LookPath(command[0])
+	if err != nil {
+		program = "/usr/sbin/" + command[0] // which isn't everybody's path
+	}
+	said := new(strings.Builder)
+	cmd := exec.Command(program, append(command[1:], f.Name())...)
+	cmd.Stderr = said
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	exited := make(chan struct{})
+	go func() {
+		cmd.Wait()
+		close(exited)
+	}()
+	t.Cleanup(func() {
+		cmd.Process.Signal(os.Interrupt) // both end with their children
+		<-exited
+		if t.Failed() {
+			log, _ := os.ReadFile(filepath.Join(p.Dir, "nginx.log"))
+			t.Logf("%s says:\n%s%s", command[0], said, log)
+		}
+	})
+	for way, at := range p.Ports {
+		awaitThat(t, way+" listens", func() bool {
+			select {
+			case <-exited:
+				t.Fatal("the proxy ends at once")
+			default:
+			}
+			c, err := net.Dial("tcp", at)
+			if err == nil {
+				c.Close()
+			}
+			return err == nil || !strings.HasPrefix(way, command[0])
+		})
+	}
+}
+
+// TestProxies has nginx and haproxy in front of a server, by HTTP/1.1 and HTTP/2, in the clear and over TLS. Through each of them
+// clients send requests, without repeating any, while a stream and a websocket are open over five handovers in ten seconds. Nothing
+// is cut off, and each request is counted once.
+func TestProxies(t *testing.T) {
+	if *proxiesLast == 0 {
+		t.Skip("make test-proxies runs it: it needs nginx and haproxy")
+	}
+	place := newPlace(t)
+	writePair(t, place.dir)
+	install(t, newSourceOf(t, "live", filepath.Join("testdata", "live")).build(), filepath.Join(place.plugins, "live.so"))
+	install(t, newSourceOf(t, "counter", filepath.Join("..", "plugins", "counter")).build(), filepath.Join(place.plugins, "counter.so"))
+	config := "[listener.h2c]\naddress = '127.0.0.1:0'\nh2c = true\n" +
+		"[listener.secure]\naddress = '127.0.0.1:0'\ncertificate = 'cert.pem'\nkey = 'key.pem'\n"
+	file := filepath.Join(place.dir, "sohost.toml")
+	if err := os.WriteFile(file, []byte(config), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	d := place.start(t, "--config", file, "--plugins", place.plugins, "--shutdown-timeout", "3s")
+	p := startProxies(t, d, place.dir)
+
+	ctx, stop := context.WithCancel(patient(t))
+	var loads, streams sync.WaitGroup
+	var mu sync.Mutex // guards counted
+	counted := map[string]int{}
+	for way := range p.Ports {
+		for range 3 {
+			loads.Go(func() {
+				n, err := p.count(ctx, way)
+				if err != nil {
+					t.Errorf("%s: request %d: %v", way, n+1, err)
+				}
+				mu.Lock()
+				defer mu.Unlock()
+				counted[way] += n
+			})
+		}
+		opened := make(chan error, 2)
+		streams.Go(func() { check(t, way+", events", p.events(way, opened)) })
+		if way != "haproxy-h2c" { // haproxy can't turn a websocket into HTTP/2 for a server that doesn't know of those
+			streams.Go(func() { check(t, way+", websocket", p.socket(way, opened)) })
+		} else {
+			opened <- nil
+		}
+		for range cap(opened) {
+			if err := <-opened; err != nil {
+				t.Fatalf("%s: %v", way, err)
+			}
+		}
+	}
+	first := d.status().Worker.PID
+	for range 5 {
+		time.Sleep(2 * time.Second) // five in ten seconds
+		if _, err := d.client.Handover(patient(t), control.HandoverRequest{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if old := d.status().Draining; len(old) == 0 || old[0].PID != first || old[0].Connections == 0 || old[0].Since == nil {
+		t.Errorf("of the streams the status says %+v", old)
+	}
+	streams.Wait()
+	stop()
+	loads.Wait()
+	sum := 0
+	for way, n := range counted {
+		t.Logf("%-15s %d requests", way, n)
+		if n == 0 {
+			t.Errorf("%s: no request was answered", way)
+		}
+		sum += n
+	}
+	resp, err := impatient.Get(d.url + "/counter/total")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if b, _ := io.ReadAll(resp.Body); strings.TrimSpace(string(b)) != fmt.Sprint(sum) {
+		t.Errorf("the server has counted %s requests, the clients %d", b, sum)
+	}
+	awaitThat(t, "the old workers end", func() bool { return len(d.status().Draining) == 0 })
+	d.terminate()
+}
+
+func check(t *testing.T, what string, err error) {
+	if err != nil {
+		t.Errorf("%s: %v", what, err)
+	}
+}
+
+// client returns a client of a proxy, by HTTP/2.
+func (p *proxies) client() *http.Client {
+	protocols := new(http.Protocols)
+	protocols.SetHTTP2(true)
+	return &http.Client{Transport: &http.Transport{Protocols: protocols, TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}}
+}
+
+// count has a request counted after the other until ctx ends, and returns how many were answered.
+func (p *proxies) count(ctx context.Context, way string) (n int, err error) {
+	client := p.client()
+	defer client.CloseIdleConnections()
+	for ctx.Err() == nil {
+		// POST, which nobody repeats.
+		resp, err := client.Post("https://"+p.Ports[way]+"/counter", "text/plain", nil)
+		if err != nil {
+			return n, err
+		}
+		b, err := io.ReadAll(resp.Body)
+		resp.Body.Close()
+		if err != nil || resp.StatusCode != http.StatusOK {
+			return n, fmt.Errorf("%s: %s, %v", resp.Status, b, err)
+		}
+		n++
+		time.Sleep(*steady)
+	}
+	return n, nil
+}
+
+// events reads a stream of Server-Sent Events to its end.
+func (p *proxies) events(way string, opened chan<- error) error {
+	client := p.client()
+	defer client.CloseIdleConnections()
+	resp, err := client.Get(fmt.Sprintf("https://%s/live/events?for=%v", p.Ports[way], *proxiesLast))
+	if err == nil && resp.StatusCode != http.StatusOK {
+		err = errors.New(resp.Status)
+	}
+	opened <- err
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	lines := bufio.NewScanner(resp.Body)
+	for n := 0; lines.Scan(); {
+		switch data := strings.TrimPrefix(lines.Text(), "data: "); data {
+		case "":
+		case "end":
+			if least := int(*proxiesLast/time.Second) * 5; n < least { // at half the pace
+				return fmt.Errorf("only %d events", n)
+			}
+			return nil
+		case fmt.Sprint(n):
+			n++
+		default:
+			return fmt.Errorf("event %s follows %d", data, n-1)
+		}
+	}
+	return fmt.Errorf("cut off: %v", lines.Err())
+}
+
+// socket has messages echoed by a websocket.
+func (p *proxies) socket(way string, opened chan<- error) error {
+	c, err := tls.Dial("tcp", p.Ports[way], &tls.Config{InsecureSkipVerify: true, NextProtos: []string{"http/1.1"}})
+	if err != nil {
+		opened <- err
+		return err
+	}
+	defer c.Close()
+	c.SetDeadline(time.Now().Add(*proxiesLast + patience))
+	io.WriteString(c, "GET /live/socket HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"+
+		"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n")
+	r := bufio.NewReader(c)
+	resp, err := http.ReadResponse(r, nil)
+	if err == nil && resp.StatusCode != http.StatusSwitchingProtocols {
+		err = errors.New(resp.Status)
+	}
+	opened <- err
+	if err != nil {
+		return err
+	}
+	for n, end := 0, time.Now().Add(*proxiesLast); time.Now().Before(end); n++ {
+		message := fmt.Sprint(n)
+		c.Write(append([]byte{0x81, 0x80 | byte(len(message)), 0, 0, 0, 0}, message...)) // masked by zeros
+		echo := make([]byte, 2+len(message))
+		if _, err := io.ReadFull(r, echo); err != nil {
+			return fmt.Errorf("cut off after %d messages: %w", n, err)
+		}
+		if string(echo[2:]) != message {
+			return fmt.Errorf("message %s is echoed as %q", message, echo)
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+	return nil
+}
