@@ -98,12 +98,17 @@ func (p *plugin) noteAttempt(a attempt, err error) {
 	c.status.Due = now.Add(h.checkpointPause(c.overs))
 	p.mu.Unlock()
 	p.noteVerdict(a.of, err)
-	if (err == nil) == (before == nil) { // as before, so the history has it
+	e := generations.Event{Kind: generations.KindCheckpoint, Plugin: p.Name, To: a.of.id}
+	switch {
+	case err == nil && before == nil: // one a minute
+		h.tell(e)
 		return
-	}
-	e := generations.Event{Kind: generations.KindCheckpoint, Plugin: p.Name, To: a.of.id, Detail: "written again"}
-	if err != nil {
-		e.Detail = p.stays() + ": " + err.Error()
+	case err == nil:
+		e.Detail = "written again"
+	case before != nil: // the history has the first
+		return
+	default:
+		e.Kind, e.Detail = generations.KindCheckpointFailed, p.stays()+": "+err.Error()
 	}
 	h.ledger.Note(e)
 }
@@ -174,7 +179,7 @@ func (p *plugin) noteRestored(r checkpoint.Restored) {
 	defer p.mu.Unlock()
 	p.checkpoints.status.Written, p.checkpoints.status.Bytes, p.checkpoints.status.Lost = r.Time, r.Bytes, r.Lost
 	if r.Lost != "" {
-		p.host.ledger.Note(generations.Event{Kind: generations.KindCheckpoint, Plugin: p.Name, Detail: r.Lost})
+		p.host.ledger.Note(generations.Event{Kind: generations.KindCheckpointFailed, Plugin: p.Name, Detail: r.Lost})
 	}
 }
 

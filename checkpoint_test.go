@@ -57,8 +57,10 @@ func TestCheckpointStatus(t *testing.T) {
 	if s, err = r.checkpoint("a"); err != nil || s.Failed != nil || !s.Verified {
 		t.Errorf("%v, %s", err, mustJSON(t, s))
 	}
-	if e := r.history(generations.KindCheckpoint); len(e) != 2 || !strings.Contains(e[1].Detail+e[0].Detail, "written again") ||
-		!strings.Contains(e[0].Detail+e[1].Detail, "the one before stays") {
+	if e := r.history(generations.KindCheckpointFailed); len(e) != 1 || !strings.Contains(e[0].Detail, "the one before stays") {
+		t.Errorf("the history has %+v", e)
+	}
+	if e := r.history(generations.KindCheckpoint); len(e) != 1 || e[0].Detail != "written again" {
 		t.Errorf("the history has %+v", e)
 	}
 }
@@ -207,7 +209,7 @@ func TestCheckpointLost(t *testing.T) {
 	if s := r.pluginStatus("a").Checkpoint; !strings.Contains(s.Lost, "a.cbor.corrupt") || !strings.Contains(s.Lost, "a.cbor.1.corrupt") || s.Bytes != 0 {
 		t.Errorf("the status is %s", mustJSON(t, s))
 	}
-	if e := r.history(generations.KindCheckpoint); len(e) != 1 || !strings.Contains(e[0].Detail, "a.cbor.corrupt") {
+	if e := r.history(generations.KindCheckpointFailed); len(e) != 1 || !strings.Contains(e[0].Detail, "a.cbor.corrupt") {
 		t.Errorf("the history has %+v", e)
 	}
 	if s, err := r.checkpoint("a"); err != nil || s.Lost != "" {
@@ -229,7 +231,7 @@ func TestCheckpointNone(t *testing.T) {
 		t.Fatal("a checkpoint has succeeded")
 	}
 	const none = "there is none before, so a restart loses the state"
-	if e := r.history(generations.KindCheckpoint); len(e) != 1 || !strings.HasPrefix(e[0].Detail, none) {
+	if e := r.history(generations.KindCheckpointFailed); len(e) != 1 || !strings.HasPrefix(e[0].Detail, none) {
 		t.Errorf("the history has %+v", e)
 	}
 	if err := r.Close(t.Context()); err == nil || !strings.Contains(err.Error(), none) {
@@ -244,7 +246,7 @@ func TestCheckpointNone(t *testing.T) {
 	if r.plugins()[0].checkpoint(t.Context()) == nil {
 		t.Fatal("a checkpoint has succeeded")
 	}
-	if e := r.history(generations.KindCheckpoint); !strings.HasPrefix(e[len(e)-1].Detail, "the one before stays: ") {
+	if e := r.history(generations.KindCheckpointFailed); !strings.HasPrefix(e[len(e)-1].Detail, "the one before stays: ") {
 		t.Errorf("the history has %+v", e)
 	}
 	w.fail("a1 Export", nil)

@@ -32,6 +32,7 @@ func (b *batch) swap() {
 		if c.old.serves != nil {
 			c.move.Crossing = c.old.serves.Leases()
 		}
+		c.tellFlip()
 	}
 }
 

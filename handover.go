@@ -42,6 +42,13 @@ type HandoverPhases struct {
 	Publish time.Duration `json:"publish"` // wait until the taker has published its release
 }
 
+// ByName returns the durations by the names of the phases.
+func (p HandoverPhases) ByName() map[string]time.Duration {
+	return map[string]time.Duration{
+		"prepare": p.Prepare, "ahead": p.Ahead, "drain": p.Drain, "state": p.State, "commit": p.Commit, "publish": p.Publish,
+	}
+}
+
 // GiveOptions configures a handover. The zero value works. It is for supervisors only.
 type GiveOptions struct {
 	// Why is the reason in words, for logs and history. Default: "handover".

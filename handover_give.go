@@ -9,6 +9,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/sohost/sohost/generations"
 	"github.com/sohost/sohost/internal/passing"
 	"github.com/sohost/sohost/internal/pidfd"
 	"golang.org/x/sys/unix"
@@ -121,28 +122,29 @@ func (g *giver) run(ctx context.Context) error {
 	}()
 	defer g.extra.unpin()
 	phases := &g.report.Phases
-	if err := timed(&phases.Prepare, func() error { return g.prepare(ctx) }); err != nil {
+	if err := g.timed("prepare", &phases.Prepare, func() error { return g.prepare(ctx) }); err != nil {
 		return err
 	}
 	defer g.endAhead()
-	if err := timed(&phases.Ahead, func() error { return g.sendAhead(ctx) }); err != nil {
+	if err := g.timed("ahead", &phases.Ahead, func() error { return g.sendAhead(ctx) }); err != nil {
 		return err
 	}
 	defer g.goOn(ctx) // does nothing after the commit
-	if err := timed(&phases.Drain, func() error { return g.drain(ctx) }); err != nil {
+	if err := g.timed("drain", &phases.Drain, func() error { return g.drain(ctx) }); err != nil {
 		return err
 	}
-	if err := timed(&phases.State, func() error { return g.sendStates(ctx) }); err != nil {
+	if err := g.timed("state", &phases.State, func() error { return g.sendStates(ctx) }); err != nil {
 		return err
 	}
-	if err := timed(&phases.Commit, g.commit); err != nil {
+	if err := g.timed("commit", &phases.Commit, g.commit); err != nil {
 		return err
 	}
-	return timed(&phases.Publish, g.awaitServing)
+	return g.timed("publish", &phases.Publish, g.awaitServing)
 }
 
-// timed runs a step and stores its duration in took.
-func timed(took *time.Duration, step func() error) error {
+// timed tells of a step, runs it and stores its duration in took.
+func (g *giver) timed(name string, took *time.Duration, step func() error) error {
+	g.host.tell(generations.Event{Kind: generations.KindPhase, Detail: name})
 	begin := time.Now()
 	defer func() { *took = time.Since(begin) }()
 	return step()

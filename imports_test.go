@@ -34,6 +34,7 @@ var importRules = []importRule{
 	{"generations", "golang.org/x/sys github.com/google/renameio/v2", "it stores bytes and counts references"},
 
 	{"internal/cache", "abi", "it only stores values"},
+	{"internal/events", "generations", "it keeps what it is told and asks nobody"},
 	{"internal/lineprotocol", "abi abi/rows github.com/influxdata/line-protocol", "it reads and writes texts"},
 	{"internal/inflight", "generations golang.org/x/sys", "it counts calls and makes none"},
 	{"internal/crash", "generations native internal/inflight", "it reads crash reports and decides nothing"},
@@ -89,11 +90,11 @@ var importRules = []importRule{
 	{"internal/server/certs", "internal/watch", "it reads certificates and doesn't know who serves with them"},
 	{"internal/server/listener", "internal/files internal/server/certs internal/server/conns", "it serves any handler and doesn't know the host"},
 	{"internal/server/systemd", "golang.org/x/sys github.com/coreos/go-systemd/v22", "it speaks to systemd and doesn't know the host"},
-	{"internal/server/control", ". generations golang.org/x/sys internal/backlog internal/dryrun internal/files internal/sinks internal/sockets", "it serves a Host, whichever process has it"},
+	{"internal/server/control", ". generations golang.org/x/sys internal/backlog internal/dryrun internal/events internal/files internal/sinks internal/sockets", "it serves a Host, whichever process has it"},
 	{"internal/server/metrics", ". internal/server/control internal/sinks", "it shows a status and changes nothing"},
-	{"internal/server/worker", ". abi generations internal/backlog internal/fault internal/files internal/passing internal/server/certs internal/server/conns internal/server/control internal/server/listener internal/query internal/sinks internal/writes",
+	{"internal/server/worker", ". abi generations internal/backlog internal/events internal/fault internal/files internal/passing internal/server/certs internal/server/conns internal/server/control internal/server/listener internal/query internal/sinks internal/writes",
 		"it doesn't know who started it"},
-	{"internal/server/supervisor", ". generations native internal/crash internal/fault internal/inflight internal/passing internal/self internal/server/certs internal/server/control internal/server/listener internal/server/metrics internal/files " +
+	{"internal/server/supervisor", ". generations native internal/crash internal/events internal/fault internal/inflight internal/passing internal/self internal/server/certs internal/server/control internal/server/listener internal/server/metrics internal/files " +
 		"internal/server/systemd internal/server/worker golang.org/x/sys", "it runs workers, and they load the plugins"},
 	{"cmd/sohost", ". generations native native/std internal/adapter internal/adapters internal/backlog internal/build internal/checkpoint internal/dryrun internal/instance internal/program internal/query internal/scratch internal/self internal/sinks internal/sockets internal/state internal/terminal internal/watch internal/writes internal/server/certs internal/server/control internal/server/listener internal/server/supervisor " +
 		"internal/server/systemd internal/server/worker golang.org/x/sys github.com/lmittmann/tint github.com/pelletier/go-toml/v2 " +

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/sohost/sohost/abi"
+	"github.com/sohost/sohost/generations"
 )
 
 // Options configures a Host. Only Store is required: the zero value of every other field means its default. Negative
@@ -32,6 +33,11 @@ type Options struct {
 
 	// Logger receives one line for each reload and each refusal, besides warnings. Default: slog.Default().
 	Logger *slog.Logger `json:"-"`
+
+	// Events is told of what happens, in order: of each event of the history, and of those that are too many for it, see
+	// generations.Kinds. It is called in the middle of a reload, for which callers may wait, and with locks held: it must return at once
+	// and must not call the Host. Default: nobody is told.
+	Events func(generations.Event) `json:"-"`
 
 	// Emit receives the rows that plugins emit through abi.Host, which says what it promises. It may be called from any goroutine, and
 	// must not keep the tables. Default: a plugin's Emit returns an error.
@@ -130,7 +136,7 @@ type Options struct {
 	Process *Process `json:"-"`
 }
 
-// DefaultOptions returns Options with the defaults of all numeric fields filled in. Logger, Emit and Process are nil.
+// DefaultOptions returns Options with the defaults of all numeric fields filled in. Functions, Logger and Process are nil.
 func DefaultOptions() Options { return Options{}.withDefaults() }
 
 func (o Options) withDefaults() Options {
@@ -175,6 +181,9 @@ func (o Options) resolve() (Options, error) {
 		}
 	}
 	o = o.withDefaults()
+	if o.Events == nil {
+		o.Events = func(generations.Event) {}
+	}
 	if o.Process == nil {
 		o.Process = &Process{}
 	}

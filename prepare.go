@@ -61,6 +61,7 @@ type candidate struct {
 	fileGone   bool                 // a change event found no file
 	settled    func() error         // waits until the image is durable in the store; nil if it is
 	restoredAt checkpoint.Positions // up to where writes are in the checkpoint that was restored
+	told       Phase                // the last phase that tellPhase has told of; empty once a refusal was told of
 }
 
 // newCandidate returns the candidate of a target. The caller owns the plugin, so what it serves stays the same.
@@ -78,6 +79,7 @@ func (c *candidate) suspect() blame.Suspect {
 
 // step runs a phase and adds its duration to the candidate's. An error becomes a failure of that phase.
 func (c *candidate) step(phase Phase, do func() error) error {
+	c.tellPhase(phase)
 	if err := c.move.Phases.timed(phase, do); err != nil {
 		return &failure{candidate: c, phase: phase, err: err}
 	}

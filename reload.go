@@ -90,13 +90,14 @@ func (b *batch) reload(ctx context.Context, plugins []*plugin, choose func() (or
 	b.cause = o.cause
 	defer b.endTrials()
 	err = b.prepareAndFlip(ctx, o.targets)
-	var failed *failure
-	switch {
-	case err == nil:
+	if err == nil {
 		return b.finish(), nil
-	case errors.As(err, &failed) && !b.host.handsOver(failed):
-		return nil, b.host.refuse(ctx, failed) // before the next reload looks what was refused
 	}
+	var failed *failure
+	if errors.As(err, &failed) && !b.host.handsOver(failed) {
+		err = b.host.refuse(ctx, failed) // before the next reload looks what was refused
+	}
+	b.tellOver(err)
 	return nil, err
 }
 
@@ -243,6 +244,7 @@ func (h *Host) refuse(ctx context.Context, f *failure) error {
 		return r
 	}
 	h.noteRefusal(f.candidate.plugin, r)
+	f.candidate.told = ""
 	return r
 }
 

@@ -29,6 +29,7 @@ func (h *Host) retireLater(p *plugin, g *generations.Generation[*loaded]) {
 		p.mu.Unlock()
 		if !errors.Is(h.Serving(), ErrHandedOver) { // or the process ends soon
 			h.cool(g.Value()) // only now: while the generation is in p.old its image is in use
+			h.tell(generations.Event{Kind: generations.KindRetire, Plugin: p.Name, From: g.ID()})
 		}
 		h.log.Debug("retired", "plugin", p.Name, "generation", g.Value().label)
 		if err != nil {

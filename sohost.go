@@ -160,7 +160,7 @@ func openHost(opts Options, loader *instance.Loader, shared bool) (*Host, error)
 		loader = &usual
 	}
 	store, err := generations.OpenStore(opts.Store, generations.StoreOptions{
-		Log: opts.Logger, Lock: opts.Process.Lock, Shared: shared, Accept: loader.Head,
+		Log: opts.Logger, Lock: opts.Process.Lock, Shared: shared, Accept: loader.Head, Observe: opts.Events,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("open store: %w", err)

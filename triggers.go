@@ -84,6 +84,7 @@ func (h *Host) openTriggers(takes bool) {
 	}
 	h.triggers = triggers.New(triggers.Options{
 		Call: h.callForTrigger, Folder: h.store.Folder, Backlog: h.opts.Backlog, Keeps: h.keepsWrites, Checkpoint: h.checkpointNow, Logger: h.log,
+		Failed: h.tellTrigger,
 	}, saved)
 }
 

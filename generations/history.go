@@ -13,24 +13,7 @@ import (
 	"unicode/utf8"
 )
 
-// Kind names what happened in an event. Users may append kinds of their own.
-type Kind string
-
-const (
-	KindBoot       Kind = "boot"       // a process began to serve a release
-	KindDeploy     Kind = "deploy"     // a plugin's image was replaced by another
-	KindRefuse     Kind = "refuse"     // an image was refused
-	KindRollback   Kind = "rollback"   // a plugin was rolled back to an earlier image
-	KindConfirm    Kind = "confirm"    // a release passed its probation
-	KindQuarantine Kind = "quarantine" // an image was put into quarantine
-	KindLift       Kind = "lift"       // an image's quarantine was lifted
-	KindLeaveOut   Kind = "leave out"  // a plugin was left out of a boot
-	KindCrash      Kind = "crash"      // a worker crashed
-	KindHandover   Kind = "handover"   // a new worker took over
-	KindCheckpoint Kind = "checkpoint" // a plugin's checkpoint failed, for the first time, or succeeded again
-)
-
-// Event is one line of the history.
+// Event is something that happened: one line of the history, or what only those hear of who observe.
 type Event struct {
 	Time    time.Time                `json:"time"` // AppendEvent sets it when it is zero
 	Kind    Kind                     `json:"kind"`
@@ -82,8 +65,10 @@ func (s *Store) AppendEvent(e Event) error {
 	return s.appendLocked(e)
 }
 
-// appendLocked is called with s.mu held.
+// appendLocked is called with s.mu held. Whoever observes the store hears of the event even if it can't be written.
 func (s *Store) appendLocked(e Event) error {
+	e = e.Normal()
+	s.opts.Observe(e)
 	if err := s.unwritableLocked(); err != nil {
 		return fmt.Errorf("append event: %w", err)
 	}
@@ -97,12 +82,19 @@ func (s *Store) appendLocked(e Event) error {
 	return nil
 }
 
-func encodeEvent(e Event) ([]byte, error) {
+// Normal returns the event as the history has it: with a time, which is the present one if there was none, and with a Detail of at most
+// 16 KiB.
+func (e Event) Normal() Event {
 	if e.Time.IsZero() {
 		e.Time = time.Now()
 	}
 	e.Time = e.Time.UTC()
 	e.Detail = cut(e.Detail, maxEventDetail)
+	return e
+}
+
+// encodeEvent returns the line of a normal event.
+func encodeEvent(e Event) ([]byte, error) {
 	line, err := json.Marshal(e)
 	if err != nil {
 		return nil, err

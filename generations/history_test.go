@@ -186,7 +186,7 @@ func TestHistoryCount(t *testing.T) {
 // An event that fits exactly is written where it is; one byte more begins a new file.
 func TestHistoryRotatesAtLimit(t *testing.T) {
 	event := Event{Time: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)}
-	line, err := encodeEvent(event)
+	line, err := encodeEvent(event.Normal())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -245,17 +245,17 @@ func TestCut(t *testing.T) {
 func TestHistoryLimitsLine(t *testing.T) {
 	e := Event{Time: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)}
 	e.Plugin = "x"
-	line, err := encodeEvent(e)
+	line, err := encodeEvent(e.Normal())
 	if err != nil {
 		t.Fatal(err)
 	}
 	room := maxEventLine - len(line) + 1
 	e.Plugin = strings.Repeat("x", room)
-	if line, err := encodeEvent(e); err != nil || len(line) != maxEventLine {
+	if line, err := encodeEvent(e.Normal()); err != nil || len(line) != maxEventLine {
 		t.Errorf("%d bytes, %v; want %d", len(line), err, maxEventLine)
 	}
 	e.Plugin += "x"
-	if line, err := encodeEvent(e); err == nil {
+	if line, err := encodeEvent(e.Normal()); err == nil {
 		t.Errorf("a line of %d bytes was accepted", len(line))
 	}
 }

@@ -39,6 +39,10 @@ type StoreOptions struct {
 	// its own, and OpenStore removes none. Default: all are leftovers.
 	Shared bool
 
+	// Observe is told of each event of the history, in order. It is called with a lock held, so it must return at once and must not
+	// call the store. Default: nobody is told.
+	Observe func(Event)
+
 	// Log gets failures that happen after the commit point, where they can't be returned. Default: slog.Default().
 	Log *slog.Logger
 }
@@ -52,6 +56,9 @@ func (o StoreOptions) withDefaults() StoreOptions {
 	}
 	if o.Accept == nil {
 		o.Accept = func([]byte) error { return nil }
+	}
+	if o.Observe == nil {
+		o.Observe = func(Event) {}
 	}
 	if o.Log == nil {
 		o.Log = slog.Default()

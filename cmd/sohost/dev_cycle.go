@@ -42,12 +42,14 @@ func (d *developer) cycle(ctx context.Context, saved save) cycle {
 	}
 	if err != nil {
 		c.Error = whyNotBuilt(err)
+		d.client.Built(ctx, control.BuildReport{Plugin: c.Plugin, Error: c.Error, Took: c.Build}) // without a server nobody reads it
 		return c
 	}
 	c.Image, c.Phases = result.Image[:12], result.Phases
 	if d.name == "" {
 		c.Plugin = strings.TrimSuffix(filepath.Base(result.Output), ".so")
 	}
+	d.client.Built(ctx, control.BuildReport{Plugin: c.Plugin, Image: result.Image, Took: c.Build})
 	move, err := d.deploy(ctx, c.Plugin, result)
 	c.Deploy = time.Since(c.Time)
 	c.Time = time.Now()

@@ -34,7 +34,7 @@ configuration is wrong.`,
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return seeHelp(cmd, plainFlagError(err)) })
 	root.AddCommand(
 		newRunCommand(), newBuildCommand(), newDevCommand(), newNewCommand(), newInspectCommand(), newCheckCommand(),
-		newDeployCommand(), newRollbackCommand(), newStatusCommand(), newHistoryCommand(), newPruneCommand(),
+		newDeployCommand(), newRollbackCommand(), newStatusCommand(), newHistoryCommand(), newEventsCommand(), newPruneCommand(),
 		newHandoverCommand(), newReloadCommand(), newStateCommand(), newQuarantineCommand(), newTriggerCommand(), newTestCommand(), newDoctorCommand(),
 		newVersionCommand(), newManCommand(), newToolexecCommand(), newWorkerCommand(),
 	)

@@ -36,6 +36,10 @@ type Options struct {
 	// Checkpoint asks for a checkpoint of a plugin, because Backlog is crowded, or because letters were delivered. Default: nobody is asked.
 	Checkpoint func(plugin string)
 
+	// Failed is told of the first error of a trigger's call since the last success, and of any error that disables it. It must not call
+	// the engine. Default: nobody is told.
+	Failed func(plugin, trigger string, err error, disabled bool)
+
 	Logger *slog.Logger
 }
 

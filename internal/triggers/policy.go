@@ -71,10 +71,13 @@ func (t *trigger) after(j *job, err error) {
 	e.mu.Lock()
 	took := time.Since(t.began)
 	v := t.judgeLocked(j, err)
-	t.noteLocked(v, err, took)
+	news := t.noteLocked(v, err, took)
 	aside := v == setAside || v == disable && j.item != nil
 	e.mu.Unlock()
 	t.log(j, v, err)
+	if news && e.o.Failed != nil {
+		e.o.Failed(t.key.Plugin, t.Name, err, v == disable)
+	}
 	var unheld error // for the writer: nobody has what it wrote
 	if aside {
 		lost := t.setAside(j, err, v == disable)

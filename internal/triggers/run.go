@@ -46,6 +46,7 @@ type trigger struct {
 	failed    int                     // attempts of the first in the queue, or of the time due, that have failed
 	waits     int                     // calls in a row that could not be made, because of waiting
 	waiting   string
+	failing   bool // the last call that was made has failed
 
 	queue   []item
 	rows    int

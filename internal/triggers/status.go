@@ -57,17 +57,20 @@ type Status struct {
 	Counts
 }
 
-// noteLocked counts a call.
-func (t *trigger) noteLocked(v verdict, err error, took time.Duration) {
+// noteLocked counts a call. It reports whether it has failed and the one before has not, or that it was the trigger's last.
+func (t *trigger) noteLocked(v verdict, err error, took time.Duration) (news bool) {
 	if v == postponed || v == giveUp {
-		return
+		return false
 	}
+	news = err != nil && !t.failing || v == disable
+	t.failing = err != nil
 	t.Runs++
 	t.LastRun, t.LastTook = t.began, took
 	if err != nil {
 		t.Errors++
 		t.LastError, t.LastFault = err.Error(), time.Now()
 	}
+	return news
 }
 
 // countsLocked returns the counters.

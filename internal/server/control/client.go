@@ -89,37 +89,46 @@ func (c *Client) LiftQuarantine(ctx context.Context, in LiftRequest) (q generati
 }
 
 func (c *Client) call(ctx context.Context, method, path string, in, out any) error {
+	resp, err := c.ask(ctx, method, path, in)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	if err := json.NewDecoder(resp.Body).Decode(out); err != nil {
+		return fmt.Errorf("read the server's answer: %w", err)
+	}
+	return nil
+}
+
+// ask returns an answer that is a success. Its body must be closed.
+func (c *Client) ask(ctx context.Context, method, path string, in any) (*http.Response, error) {
 	var body io.Reader
 	if in != nil {
 		b, err := json.Marshal(in)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		body = bytes.NewReader(b)
 	}
 	req, err := http.NewRequestWithContext(ctx, method, "http://sohost"+path, body)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	resp, err := c.http.Do(req)
 	if err != nil {
 		if op := (*net.OpError)(nil); errors.As(err, &op) && op.Op == "dial" {
-			return fmt.Errorf("%w on %s (%v); start one with `sohost run`, or name its socket with --control",
+			return nil, fmt.Errorf("%w on %s (%v); start one with `sohost run`, or name its socket with --control",
 				ErrNoServer, c.path, op.Err)
 		}
-		return fmt.Errorf("ask the server: %w", err)
+		return nil, fmt.Errorf("ask the server: %w", err)
+	}
+	if resp.StatusCode == http.StatusOK {
+		return resp, nil
 	}
 	defer resp.Body.Close()
-	d := json.NewDecoder(resp.Body)
-	if resp.StatusCode != http.StatusOK {
-		f := new(Failure)
-		if err := d.Decode(f); err != nil {
-			return fmt.Errorf("the server answers %s: %w", resp.Status, err)
-		}
-		return f
+	f := new(Failure)
+	if err := json.NewDecoder(resp.Body).Decode(f); err != nil {
+		return nil, fmt.Errorf("the server answers %s: %w", resp.Status, err)
 	}
-	if err := d.Decode(out); err != nil {
-		return fmt.Errorf("read the server's answer: %w", err)
-	}
-	return nil
+	return nil, f
 }

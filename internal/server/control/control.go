@@ -11,7 +11,9 @@
 //	GET  /v1/releases                                   [generations.Release], without broken ones
 //	POST /v1/prune      {"keep": 10, "dry_run": true}   generations.PruneReport
 //	POST /v1/handover   {"program": "FILE"}             sohost.Handover
+//	GET  /v1/events?since=ID&plugin=counter&kind=deploy  Server-Sent Events, see events.Log.Serve; without since from now on
 //	POST /v1/reload     {"dry_run": true}               ConfigReload
+//	POST /v1/build      {"plugin": "counter", "error": "…"}  {}; tells who reads events of a build, see BuildReport
 //	GET  /v1/quarantine                                 [generations.Quarantine]
 //	POST /v1/quarantine/lift {"image": "6b7a76b4f381"}  generations.Quarantine
 //	GET  /v1/triggers                                   [sohost.TriggerStatus]

@@ -9,8 +9,10 @@ import (
 	"net"
 	"net/http"
 	"path/filepath"
+	"sync"
 
 	"github.com/sohost/sohost"
+	"github.com/sohost/sohost/internal/events"
 )
 
 // Supervisor answers for the processes of a server.
@@ -22,6 +24,9 @@ type Supervisor interface {
 
 	// Reload reads the configuration again.
 	Reload(context.Context, ReloadRequest) (*ConfigReload, error)
+
+	// Events returns what happens in the server.
+	Events() *events.Log
 
 	// Worker waits for a worker that serves and is not among tried. It fails only when ctx ends.
 	Worker(ctx context.Context, tried ...Worker) (Worker, error)
@@ -49,8 +54,16 @@ func NewProxy(s Supervisor) *http.Server {
 		return s.Handover(r.Context(), in)
 	}))
 	mux.HandleFunc("POST /v1/reload", handle(func(r *http.Request, in ReloadRequest) (any, error) { return s.Reload(r.Context(), in) }))
+	mux.HandleFunc("POST /v1/build", handle(func(_ *http.Request, in BuildReport) (any, error) {
+		s.Events().Add(0, in.event())
+		return struct{}{}, nil
+	}))
+	done := make(chan struct{})
+	mux.Handle("GET /v1/events", readers(s.Events(), done))
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) { pass(s, w, r) })
-	return newServer(defaultLimits(), mux)
+	server := newServer(defaultLimits(), mux)
+	server.RegisterOnShutdown(sync.OnceFunc(func() { close(done) })) // it waits for answers, and this one has no end
+	return server
 }
 
 // pass lets a worker answer the request. If that has given its plugins away, or dies over a mere question, the next one is asked.

@@ -10,8 +10,10 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/sohost/sohost"
+	"github.com/sohost/sohost/internal/events"
 	"github.com/sohost/sohost/internal/server/control"
 )
 
@@ -37,7 +39,10 @@ type fakeSupervisor struct {
 	asked    chan control.HandoverRequest
 	handover *sohost.Handover
 	err      error
+	events   *events.Log
 }
+
+func (s *fakeSupervisor) Events() *events.Log { return s.events }
 
 func (s *fakeSupervisor) Status(_ context.Context, brief bool) control.Status {
 	status := control.Status{PID: 42, Memory: 1 << 20}
@@ -69,6 +74,7 @@ func (s *fakeSupervisor) Worker(ctx context.Context, tried ...control.Worker) (c
 
 func proxy(t *testing.T, s *fakeSupervisor) (*control.Client, string) {
 	t.Helper()
+	s.events = events.NewLog(time.Now())
 	s.asked = make(chan control.HandoverRequest, 1)
 	socket := listen(t, tempDir(t), control.NewProxy(s))
 	return control.NewClient(socket), socket

@@ -3,7 +3,6 @@ package metrics
 import (
 	"maps"
 	"slices"
-	"time"
 
 	"github.com/sohost/sohost"
 	"github.com/sohost/sohost/internal/sinks"
@@ -83,10 +82,7 @@ func handoverPhases(s *status, add func(float64, ...string)) {
 	if s.Handover == nil {
 		return
 	}
-	p := s.Handover.Phases
-	phases := map[string]time.Duration{
-		"prepare": p.Prepare, "ahead": p.Ahead, "drain": p.Drain, "state": p.State, "commit": p.Commit, "publish": p.Publish,
-	}
+	phases := s.Handover.Phases.ByName()
 	for _, name := range slices.Sorted(maps.Keys(phases)) {
 		add(phases[name].Seconds(), "phase", name)
 	}

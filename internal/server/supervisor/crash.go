@@ -46,6 +46,7 @@ func (s *Supervisor) crashed(p *process) {
 	if s.onTrial(p) != "" {
 		defer s.goBack(reason)
 	}
+	s.events.Add(p.pid, generations.Event{Kind: generations.KindWorkerDied, Time: report.Ended, Uptime: report.Uptime, Detail: reason})
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if p.ended.Sub(p.watched) > s.limits.settled {

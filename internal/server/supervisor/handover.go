@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/sohost/sohost"
+	"github.com/sohost/sohost/generations"
 	"github.com/sohost/sohost/internal/passing"
 	"github.com/sohost/sohost/internal/server/control"
 	"github.com/sohost/sohost/internal/server/worker"
@@ -19,6 +20,7 @@ import (
 func (s *Supervisor) handover(ctx context.Context, giver *process, r *request) (*process, answer) {
 	s.notify(s.opts.Notifier.Reloading())
 	s.log.Info("handover begins", "why", r.Why)
+	s.happened(generations.KindHandoverBegins, r.Why)
 	taker, report, err := s.exchange(ctx, giver, r)
 	if err != nil {
 		s.log.Error("handover failed; the old worker still serves", "why", r.Why, "err", err)
@@ -45,14 +47,16 @@ func (s *Supervisor) handover(ctx context.Context, giver *process, r *request) (
 
 // noteFailure makes the status show why a handover has failed.
 func (s *Supervisor) noteFailure(why string, err error) {
+	s.happened(generations.KindHandoverFailed, fmt.Sprintf("%s: %v", why, err))
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.failure = &control.FailedHandover{Time: time.Now(), Why: why, Error: err.Error()}
 }
 
-// logHandover logs a handover that succeeded.
+// logHandover tells of a handover that succeeded.
 func (s *Supervisor) logHandover(h *sohost.Handover) {
 	p := h.Phases
+	s.events.Add(h.Taker, generations.Event{Kind: generations.KindHandover, Release: h.Release, Detail: h.Why, Phases: p.ByName()})
 	s.log.Info("handover", "why", h.Why, "from", h.Giver, "to", h.Taker, "total", time.Since(h.Time), "prepare", p.Prepare,
 		"ahead", p.Ahead, "drain", p.Drain, "state", p.State, "commit", p.Commit, "publish", p.Publish)
 }
@@ -120,7 +124,7 @@ func (s *Supervisor) newTaker(r *request) (*process, error) {
 	if r.Program == "" {
 		return s.spawn()
 	}
-	p, err := spawn(r.program, &s.children)
+	p, err := spawn(r.program, &s.children, s.events)
 	if err != nil {
 		r.program.close()
 		return nil, fmt.Errorf("%w; name a program with --binary that is a sohost", err)

@@ -12,6 +12,7 @@ import (
 
 	"github.com/sohost/sohost"
 	"github.com/sohost/sohost/generations"
+	"github.com/sohost/sohost/internal/events"
 	"github.com/sohost/sohost/internal/passing"
 	"github.com/sohost/sohost/internal/server/control"
 	"github.com/sohost/sohost/internal/server/worker"
@@ -41,6 +42,7 @@ type Legacy struct {
 	Settings map[string]string    `json:"settings,omitempty"`
 	Config   control.ConfigStatus `json:"config,omitzero"`
 
+	Events        *events.Saved          `json:"events,omitempty"`
 	Handover      *sohost.Handover       `json:"handover,omitempty"`
 	Crashes       []control.Crash        `json:"crashes,omitempty"`
 	FailedProgram *control.FailedProgram `json:"failed_program,omitempty"`
@@ -76,7 +78,7 @@ func (s *Supervisor) legacy() Legacy {
 		Form: s.form(), Origin: s.origin,
 		Start: start, HangTimeout: s.opts.HangTimeout, HandoverTimeout: s.opts.HandoverTimeout,
 		Started: s.started, ControlPath: s.opts.ControlPath,
-		Metrics: s.opts.Metrics, Settings: s.settings, Config: s.config, Handover: s.last, Crashes: s.crashes, FailedProgram: s.failedProgram,
+		Metrics: s.opts.Metrics, Settings: s.settings, Config: s.config, Events: s.events.Save(), Handover: s.last, Crashes: s.crashes, FailedProgram: s.failedProgram,
 	}
 }
 
@@ -161,6 +163,8 @@ func Resume(l *Legacy, opts Options) (*Supervisor, error) {
 	opts.HandoverTimeout = l.HandoverTimeout
 	opts.Settings, opts.Metrics = l.Settings, l.Metrics
 	s := New(opts)
+	s.events = events.NewLog(l.Started)
+	s.events.Restore(l.Events)
 	s.config = l.config()
 	s.started, s.last, s.crashes, s.origin, s.failedProgram = l.Started, l.Handover, l.Crashes, l.Origin, l.FailedProgram
 	if s.resumed, err = s.adopt(l.Worker); err != nil {
@@ -203,7 +207,7 @@ func (s *Supervisor) adopt(c childLegacy) (*process, error) {
 	if c.Calls != 0 {
 		calls = fileAt(c.Calls, "calls")
 	}
-	p := watch(proc, c.Started, link, fileAt(c.Output, "crash output"), calls, &s.children)
+	p := watch(proc, c.Started, link, fileAt(c.Output, "crash output"), calls, &s.children, s.events)
 	p.lock, p.lasts, p.since = s.opts.Lock, c.Lasts, c.Since
 	return p, nil
 }

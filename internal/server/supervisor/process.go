@@ -12,6 +12,7 @@ import (
 
 	"github.com/sohost/sohost"
 	"github.com/sohost/sohost/generations"
+	"github.com/sohost/sohost/internal/events"
 	"github.com/sohost/sohost/internal/fault"
 	"github.com/sohost/sohost/internal/passing"
 	"github.com/sohost/sohost/internal/self"
@@ -33,6 +34,7 @@ type process struct {
 	program  *program          // nil: that of this process, or it was started by the one before
 	started  time.Time
 	oomKills int64 // what oomKills returned when it was started
+	heard    *events.Log
 	link     *passing.Conn
 	output   *os.File // gets what the Go runtime says when it crashes
 	calls    *os.File // has which images are in calls, see sohost.Process; nil if the program before an upgrade knew of no such file
@@ -67,8 +69,8 @@ type process struct {
 	uptime generations.Uptime // the same moment
 }
 
-// spawn starts a worker, which waits for its Start order. A nil program is this one.
-func spawn(program *program, among *children) (*process, error) {
+// spawn starts a worker, which waits for its Start order. A nil program is this one. heard gets the events of which the worker tells.
+func spawn(program *program, among *children, heard *events.Log) (*process, error) {
 	mine, theirs, err := passing.Pair()
 	if err != nil {
 		return nil, err
@@ -113,15 +115,15 @@ func spawn(program *program, among *children) (*process, error) {
 		}
 		return nil, fmt.Errorf("start a worker: %w", err)
 	}
-	p := watch(cmd.Process, time.Now(), link, output, calls, among)
+	p := watch(cmd.Process, time.Now(), link, output, calls, among, heard)
 	p.program = program
 	return p, nil
 }
 
 // watch returns the process of a running child. Its close must be called after its end.
-func watch(proc *os.Process, started time.Time, link *passing.Conn, output, calls *os.File, among *children) *process {
+func watch(proc *os.Process, started time.Time, link *passing.Conn, output, calls *os.File, among *children, heard *events.Log) *process {
 	p := &process{
-		proc: proc, pid: proc.Pid, among: among, started: started, watched: time.Now(), oomKills: oomKills(), link: link, output: output, calls: calls,
+		proc: proc, pid: proc.Pid, among: among, started: started, watched: time.Now(), oomKills: oomKills(), link: link, output: output, calls: calls, heard: heard,
 		served: make(chan struct{}), given: make(chan worker.Given, 1), asks: make(chan worker.Ask, askBacklog),
 		pings: make(chan uint64, 1), paused: make(chan struct{}, 1), wake: make(chan struct{}, 1),
 		silent: make(chan struct{}), closed: make(chan struct{}), exited: make(chan struct{}),
@@ -163,6 +165,9 @@ func (p *process) listen() {
 			case p.given <- *w.Given:
 			default: // a second report on one handover
 			}
+		case w.Events != nil:
+			p.heard.Lose(w.Events.Lost)
+			p.heard.Add(p.pid, w.Events.Events...)
 		case w.Booting != nil:
 			p.booting.Store(w.Booting)
 		case w.Ask != nil:

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/sohost/sohost"
+	"github.com/sohost/sohost/generations"
 	"github.com/sohost/sohost/internal/self"
 	"github.com/sohost/sohost/internal/server/control"
 	"golang.org/x/sys/unix"
@@ -138,6 +139,7 @@ func (s *Supervisor) confirmProgram(ctx context.Context, p *process) {
 	s.failedProgram = nil // what has failed before it is history
 	s.mu.Unlock()
 	s.log.Info("the new program has passed its probation", "program", s.confirmed.path)
+	s.happened(generations.KindProgramConfirmed, s.confirmed.path)
 	s.tellPrograms(nil)
 	s.upgrade(ctx, p)
 }
@@ -147,6 +149,7 @@ func (s *Supervisor) goBack(reason string) {
 	p := s.trial.program
 	s.log.Error("the new program has not passed its probation: workers run the program before again",
 		"program", p.path, "sha256", p.sum, "why", reason)
+	s.happened(generations.KindProgramFailed, p.path+": "+reason)
 	s.endTrial()
 	s.mu.Lock()
 	s.row = 0 // of that program

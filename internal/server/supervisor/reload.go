@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/sohost/sohost/generations"
 	"github.com/sohost/sohost/internal/server/control"
 	"github.com/sohost/sohost/internal/server/worker"
 )
@@ -147,6 +148,7 @@ func (s *Supervisor) configured(next *Configured) {
 	}
 	s.settings = settings
 	s.log.Info("the configuration was read again", "changes", len(changes)-len(s.config.Restart))
+	s.happened(generations.KindConfiguration, "")
 }
 
 // configFailed makes log and status say why the configuration stays what it was.
@@ -155,6 +157,7 @@ func (s *Supervisor) configFailed(why string, err error) {
 		return
 	}
 	s.log.Error("the configuration is not taken up; the one before stays", "why", why, "err", err)
+	s.happened(generations.KindConfigFailed, err.Error())
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.config.Failed = &control.FailedHandover{Time: time.Now(), Why: why, Error: err.Error()}

@@ -18,6 +18,7 @@ import (
 	"github.com/sohost/sohost"
 	"github.com/sohost/sohost/generations"
 	"github.com/sohost/sohost/internal/crash"
+	"github.com/sohost/sohost/internal/events"
 	"github.com/sohost/sohost/internal/passing"
 	"github.com/sohost/sohost/internal/server/control"
 	"github.com/sohost/sohost/internal/server/worker"
@@ -408,7 +409,7 @@ func child(t *testing.T, command ...string) (p *process, theirs *passing.Conn) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return watch(cmd.Process, time.Now(), link, output, nil, new(children)), theirs
+	return watch(cmd.Process, time.Now(), link, output, nil, new(children), events.NewLog(time.Now())), theirs
 }
 
 // TestKillProof kills a process that doesn't end. It is waited for as long as the limit says and not longer.

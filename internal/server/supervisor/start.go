@@ -40,12 +40,12 @@ func (s *Supervisor) first(ctx context.Context) (*process, error) {
 // spawn starts a worker of the program that workers run, or, if that can't be started, of this one.
 func (s *Supervisor) spawn() (*process, error) {
 	program := s.runs()
-	p, err := spawn(program, &s.children)
+	p, err := spawn(program, &s.children, s.events)
 	if err == nil || program == nil {
 		return p, err
 	}
 	s.log.Error("can't start the worker's program; starting the supervisor's own", "program", program.path, "err", err)
-	return spawn(nil, &s.children)
+	return spawn(nil, &s.children, s.events)
 }
 
 // begin starts a worker that boots from the store.

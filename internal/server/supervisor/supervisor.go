@@ -18,6 +18,8 @@ import (
 	"time"
 
 	"github.com/sohost/sohost"
+	"github.com/sohost/sohost/generations"
+	"github.com/sohost/sohost/internal/events"
 	"github.com/sohost/sohost/internal/files"
 	"github.com/sohost/sohost/internal/inflight"
 	"github.com/sohost/sohost/internal/self"
@@ -34,6 +36,7 @@ type Supervisor struct {
 	log      *slog.Logger
 	started  time.Time
 	requests chan *request
+	events   *events.Log
 	signals  chan os.Signal // gets SIGUSR2 and SIGHUP
 	stopped  chan struct{}  // closed at Run's end
 	late     chan struct{}  // closed when the server has to be gone
@@ -103,6 +106,7 @@ func New(opts Options) *Supervisor {
 	}
 	s.pairs.good, s.pairs.bad = map[certs.Files]certs.Pair{}, map[certs.Files]control.FailedReread{}
 	s.pairs.changed = make(chan struct{})
+	s.events = events.NewLog(s.started)
 	s.start.Store(&opts.Start)
 	opts.Start.Listeners = s.served(nil)
 	s.settings, s.config.Read = opts.Settings, s.started
@@ -126,7 +130,10 @@ func (s *Supervisor) Run(ctx context.Context) (err error) {
 	defer close(s.stopped)
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
-	defer context.AfterFunc(s.wanted, func() { s.delayStop(cancel) })()
+	defer context.AfterFunc(s.wanted, func() {
+		s.happened(generations.KindStop, "")
+		s.delayStop(cancel)
+	})()
 	defer s.stopLate(ctx)()
 	debug.SetMemoryLimit(heapGoal)
 	endMetrics, err := s.answerMetrics()
@@ -241,10 +248,14 @@ func (s *Supervisor) serve(p *process) {
 	close(s.changed)
 	s.changed = make(chan struct{})
 	s.mu.Unlock()
-	if p != nil {
-		s.tasks.Go(func() { s.relay(p) })
-		s.tasks.Go(func() { s.keepPairs(p) })
+	if p == nil {
+		return
 	}
+	if p != s.resumed {
+		s.events.Add(p.pid, generations.Event{Kind: generations.KindWorkerServes, Release: p.release()})
+	}
+	s.tasks.Go(func() { s.relay(p) })
+	s.tasks.Go(func() { s.keepPairs(p) })
 }
 
 // Worker waits for a worker that serves and is not among tried. It fails only when ctx ends.

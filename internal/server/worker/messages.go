@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/sohost/sohost"
+	"github.com/sohost/sohost/internal/events"
 	"github.com/sohost/sohost/internal/query"
 	"github.com/sohost/sohost/internal/server/certs"
 	"github.com/sohost/sohost/internal/server/listener"
@@ -163,6 +164,9 @@ type Word struct {
 
 	// Ask asks for a handover.
 	Ask *Ask `json:"ask,omitempty"`
+
+	// Events are what has happened; a supervisor of an earlier version ignores them.
+	Events *events.Batch `json:"events,omitempty"`
 
 	// Given answers Give.
 	Given *Given `json:"given,omitempty"`

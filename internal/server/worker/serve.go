@@ -51,7 +51,7 @@ func (w *worker) serve(files []*os.File) error {
 	}
 	w.current.Store(s)
 	options := w.start.Options
-	options.Logger = w.log
+	options.Logger, options.Events = w.log, w.teller.tell
 	options.Process = &sohost.Process{
 		Lock: generations.InheritLock(files[1]), Handover: w.ask, Crashes: w.start.Crashes, CrashesInARow: w.start.CrashesInARow,
 		Booting: func(p sohost.BootProgress) { w.link.Send(Word{Booting: &p}) },

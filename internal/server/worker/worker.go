@@ -41,6 +41,7 @@ type worker struct {
 	current atomic.Pointer[server]  // what serves, for new certificates
 	leaving atomic.Pointer[server]  // the same, once its plugins are given away
 	hurry   chan struct{}           // closed when the server wants no more of what lingers
+	teller  *teller
 
 	asked atomic.Uint64
 	mu    sync.Mutex // guards asks
@@ -103,11 +104,13 @@ func Run(newLogger func(format string, verbose bool) (*slog.Logger, error)) erro
 	w.reserve.Hold()
 	var obeying sync.WaitGroup
 	obeying.Go(w.obey)
+	w.teller = w.tellEvents()
 	if err = w.serve(files); err != nil {
 		link.Send(Word{Failed: err.Error()}) // fails only when the supervisor is gone
 		err = &ToldError{err}
 	}
 	close(w.left)
+	w.teller.end()
 	link.Close()
 	w.control.Close()
 	obeying.Wait()

@@ -134,9 +134,10 @@ func (p *place) start(change func(*Start), more ...*os.File) *child {
 			if _, err := c.link.Receive(&w); err != nil {
 				return
 			}
-			if w.Pong != 0 {
+			switch {
+			case w.Pong != 0:
 				c.pongs <- w.Pong
-			} else {
+			case w.Events == nil:
 				c.words <- w
 			}
 		}

@@ -1,0 +1,50 @@
+package sohost
+
+import "github.com/sohost/sohost/generations"
+
+// tell tells whoever observes the host of an event that the history doesn't keep.
+func (h *Host) tell(e generations.Event) { h.opts.Events(e.Normal()) }
+
+// tellPhase tells that a phase of the candidate's reload begins, and before the first one after the image turned out to be another that
+// the reload does. Boots and takers make too many at a time for anyone to follow.
+func (c *candidate) tellPhase(phase Phase) {
+	if c.lane != nil || c.trusted || phase == PhaseStore || phase == c.told {
+		return
+	}
+	h, e := c.plugin.host, generations.Event{Plugin: c.plugin.Name, From: c.move.From, To: c.move.To}
+	if c.told == "" {
+		e.Kind, e.Phases = generations.KindReload, c.move.Phases.byName()
+		h.tell(e)
+		e.Phases = nil
+	}
+	c.told = phase
+	e.Kind, e.Detail = generations.KindPhase, string(phase)
+	h.tell(e)
+}
+
+// tellFlip tells that callers get the candidate from here on, unless they got the same image before, from another process.
+func (c *candidate) tellFlip() {
+	if c.move.From != c.move.To {
+		c.plugin.host.tell(generations.Event{Kind: generations.KindFlip, Plugin: c.plugin.Name, From: c.move.From, To: c.move.To})
+	}
+}
+
+// tellOver tells of the end of a reload that has failed, for all candidates but one that was refused.
+func (b *batch) tellOver(why error) {
+	for _, c := range b.candidates {
+		if c.told != "" {
+			b.host.tell(generations.Event{
+				Kind: generations.KindAbandon, Plugin: c.plugin.Name, From: c.move.From, To: c.move.To, Detail: why.Error(),
+			})
+		}
+	}
+}
+
+// tellTrigger tells of an error of a trigger's call.
+func (h *Host) tellTrigger(plugin, trigger string, err error, disabled bool) {
+	e := generations.Event{Kind: generations.KindTriggerFailed, Plugin: plugin, Detail: trigger + ": " + err.Error()}
+	if disabled {
+		e.Kind = generations.KindTriggerDisabled
+	}
+	h.tell(e)
+}
