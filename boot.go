@@ -34,6 +34,7 @@ func (h *Host) boot(ctx context.Context) error {
 			h.add(config)
 		}
 	}
+	h.breakLoops()
 	release := h.ledger.Current()
 	record := h.judge.Record(release, func(plugin string) bool { _, has := h.table.Load().Named(plugin); return has })
 	leftOut := h.judge.Judge(record, h.reports(), h.opts.Process.CrashesInARow, h.trials.Collect())

@@ -75,6 +75,9 @@ func (h *Host) watchDir() error {
 			for _, config := range configs {
 				h.add(config).watch()
 			}
+			if len(configs) > 0 {
+				h.breakLoops()
+			}
 			h.forgetGone()
 		}
 	})

@@ -223,6 +223,9 @@ func (t *taker) prepare(ctx context.Context) error {
 			c.move.State = StateMove{Way: WayDropped, Lost: []string{lostEverything}, Unkept: "the process before could not write it"}
 		}
 	}
+	if err := h.checkLoops(""); err != nil {
+		return fmt.Errorf("configuration: %w", err)
+	}
 	return t.giver.Send(message{Prepared: &ready})
 }
 

@@ -43,6 +43,10 @@ type Options struct {
 	// must not keep the tables. Default: a plugin's Emit returns an error.
 	Emit func(ctx context.Context, plugin string, tables []abi.Table) error `json:"-"`
 
+	// Feeds returns the tables that become writes when a plugin emits rows of them, because Emit puts these into Backlog or has Deliver
+	// take them. With it, triggers by which rows would go round for ever are refused. Default: none become writes.
+	Feeds func(plugin string) []string `json:"-"`
+
 	// Query answers the queries that plugins make through abi.Host. It may be called from any goroutine. Default: a plugin's Query
 	// returns an error.
 	Query func(ctx context.Context, plugin string, q abi.Query) ([]abi.Table, error) `json:"-"`
@@ -217,7 +221,7 @@ func (o Options) resolve() (Options, error) {
 	}
 	o.Plugins = plugins
 	chains, err := resolveChains(o.Chains, plugins, routes)
-	o.Chains, errs = chains, append(errs, err)
+	o.Chains, errs = chains, append(errs, err, o.checkLoops())
 	return o, errors.Join(errs...)
 }
 

@@ -39,7 +39,8 @@ type world struct {
 	faults  map[string]func(context.Context) error // by event; called instead of letting it succeed
 	costs   instance.Costs
 	backlog func() Backlog // opens what a process has of acknowledged writes; nil for none
-	port    *basic         // who has what only one instance can have
+	feeds   func(plugin string) []string
+	port    *basic // who has what only one instance can have
 	log     strings.Builder
 }
 
@@ -365,6 +366,7 @@ func (w *world) options(plugins ...string) Options {
 	o := Options{
 		Store: w.store, Logger: slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: slog.LevelDebug})),
 		Settle: time.Millisecond, OpenTimeout: time.Minute, DrainTimeout: time.Minute, CheckpointInterval: time.Hour, Probation: time.Hour,
+		Feeds: w.feeds,
 	}
 	for _, name := range plugins {
 		o.Plugins = append(o.Plugins, Plugin{Name: name, Image: filepath.Join(w.dir, name+".so"), Routes: []string{"/" + name}})

@@ -13,7 +13,8 @@ import (
 func (h *Host) Triggers() []TriggerStatus { return h.triggers.Status() }
 
 // AddTrigger adds a trigger to a plugin, and keeps it in the store. It blocks while a handover runs. It is refused if it isn't valid, if
-// its name or path is taken, or if what the plugin serves can't serve it. After an error nothing has changed.
+// its name or path is taken, if what the plugin serves can't serve it, or if rows would go round for ever. After an error nothing has
+// changed.
 func (h *Host) AddTrigger(plugin string, t Trigger) (TriggerStatus, error) {
 	h.adding.Lock()
 	defer h.adding.Unlock()
@@ -33,6 +34,9 @@ func (h *Host) AddTrigger(plugin string, t Trigger) (TriggerStatus, error) {
 		if slices.ContainsFunc(h.opts.Chains, func(c Chain) bool { return c.Route == path }) {
 			return TriggerStatus{}, fmt.Errorf("path %s is a chain's already", path)
 		}
+	}
+	if err := h.checkLoops(p.Name, t); err != nil {
+		return TriggerStatus{}, err
 	}
 	if g := p.serving(); g != nil {
 		spec, _ := triggers.Parse(t.Spec) // resolved above
@@ -71,9 +75,18 @@ func (h *Host) RemoveTrigger(key TriggerKey) (TriggerStatus, error) {
 }
 
 // EnableTrigger enables a trigger, whatever has disabled it. The rows that were put aside when it was disabled are delivered first. It
-// blocks while a handover runs.
+// is refused if rows would go round for ever, and blocks while a handover runs.
 func (h *Host) EnableTrigger(key TriggerKey) (TriggerStatus, error) {
-	return h.turnTrigger(key, h.triggers.Enable)
+	return h.turnTrigger(key, func(key TriggerKey) error {
+		t, err := h.triggerStatus(key)
+		if err == nil {
+			err = h.checkLoops(key.Plugin, t.Trigger)
+		}
+		if err != nil {
+			return err
+		}
+		return h.triggers.Enable(key)
+	})
 }
 
 // DisableTrigger disables a trigger until EnableTrigger, also over restarts. Rows that wait in its queue are put aside. It blocks while a

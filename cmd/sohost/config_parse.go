@@ -100,6 +100,7 @@ func (p *parser) config(document map[string]any) *config {
 	bad := func(at keyPath, text string) { p.bad(at, "%s", text) }
 	c.clashes(bad)
 	c.unknownSinks(bad)
+	c.loops(bad)
 	c.badListeners(bad)
 	return c
 }

@@ -1,12 +1,14 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
 	"strconv"
 	"time"
 
+	"github.com/sohost/sohost"
 	"github.com/sohost/sohost/internal/sinks"
 )
 
@@ -14,13 +16,13 @@ import (
 func bindSink(c *sinks.Config) []setting {
 	return []setting{
 		{key: "kind", value: asText("kind", &c.Kind, ""), initial: "required",
-			help: "`influx`, `file` or `log`"},
+			help: "`influx`, `file`, `log` or `plugins`"},
 		{key: "url", value: asText("URL", &c.URL, ""), initial: "required for influx",
 			help: "of an InfluxDB, or of what takes its writes, such as http://localhost:8181"},
 		{key: "version", value: unset(asNumber(&c.Version, 3), &c.Version), initial: "required for influx",
 			help: "of its write endpoint: 1 is /write, 2 is /api/v2/write, 3 is /api/v3/write_lp"},
 		{key: "database", value: asText("text", &c.Database, ""), initial: "required for influx",
-			help: "the database or bucket"},
+			help: "the database or bucket; with plugins the one that their batches name, which may be none"},
 		{key: "org", value: asText("text", &c.Org, ""), initial: "none",
 			help: "the organisation, for version 2"},
 		{key: "token", value: asText("text", &c.Token, ""), initial: "none",
@@ -29,6 +31,8 @@ func bindSink(c *sinks.Config) []setting {
 			help: "how long rows wait for more of them"},
 		{key: "spool_limit", value: unset(asBytes(&c.SpoolLimit, 1<<30), &c.SpoolLimit),
 			help: "limit for the rows that wait on disk while the database is down; beyond it, a plugin's Emit returns an error"},
+		{key: "tables", value: asNames(&c.Tables), initial: "required for plugins",
+			help: "the tables whose rows go to plugins that have a trigger for them"},
 		{key: "path", value: asPath("path", &c.Path), initial: "required for file",
 			help: "the file, to which line protocol is appended"},
 		{key: "rotate", value: unset(asBytes(&c.Rotate, 100<<20), &c.Rotate),
@@ -47,6 +51,20 @@ func (c *config) sinksOf() map[string][]string {
 		}
 	}
 	return of
+}
+
+// loops calls bad if rows would go round for ever.
+func (c *config) loops(bad func(at keyPath, text string)) {
+	of, sinksOf := map[string][]sohost.Trigger{}, c.sinksOf()
+	for name, p := range c.Plugin {
+		of[name] = p.Triggers
+	}
+	err := sohost.CheckLoops(of, func(plugin string) []string { return sinks.FedTables(c.Sink, sinksOf[plugin]) })
+	if loop, is := errors.AsType[*sohost.LoopError](err); is {
+		last := loop.Steps[len(loop.Steps)-1]
+		i := slices.IndexFunc(of[last.To], func(t sohost.Trigger) bool { return t.Name == last.Trigger })
+		bad(keyPath{"plugin", last.To, "trigger", strconv.Itoa(i), "spec"}, loop.Error())
+	}
 }
 
 // unknownSinks calls bad for each sink of a plugin that there isn't.

@@ -95,6 +95,7 @@ func (r *runFlags) addPlugins() error {
 	bad := func(_ keyPath, text string) { errs = append(errs, errors.New(text)) }
 	r.clashes(bad)
 	r.unknownSinks(bad)
+	r.loops(bad)
 	return errors.Join(errs...)
 }
 

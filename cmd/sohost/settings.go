@@ -132,7 +132,7 @@ func (p *pluginConfig) bind() []setting {
 			help: "the plugin API that its images must be of: " + apiNames() + "; see [existing-plugins.md](existing-plugins.md)"},
 		{key: "args", option: "arg.KEY", value: asTypedArguments(&p.Args, &p.Values),
 			help: "arguments for the plugin's New, which finds them in `abi.Host`; those that are no strings as JSON"},
-		{key: "sinks", option: "sink", value: asNames(&p.Sinks), initial: "all",
+		{key: "sinks", option: "sink", value: asNames(&p.Sinks), initial: "all but those of kind `plugins`",
 			help: "the sinks that get the rows which the plugin emits"},
 		{key: "trigger", option: "trigger", value: asTriggers(&p.Triggers),
 			help: "when the plugin is called besides requests for its routes; each is a table `[[plugin.NAME.trigger]]`, see " +

@@ -15,7 +15,10 @@ import (
 
 // Config describes one sink.
 type Config struct {
-	Kind string `json:"kind"` // influx, file or log
+	Kind string `json:"kind"` // influx, file, log or plugins
+
+	// Of plugins: the tables whose rows they get; Database is the one that their batches name.
+	Tables []string `json:"tables,omitempty"`
 
 	// Of an influx sink, as in InfluxOptions.
 	URL        string        `json:"url,omitempty"`
@@ -32,8 +35,13 @@ type Config struct {
 	Keep   int    `json:"keep,omitempty"`
 }
 
+const kindPlugins = "plugins"
+
 // Check calls bad for each fault, with the field that it is in, or "".
 func (c *Config) Check(bad func(field, text string)) {
+	if c.Kind != kindPlugins && len(c.Tables) > 0 {
+		bad("tables", "only a sink of kind plugins has tables")
+	}
 	switch c.Kind {
 	case "influx":
 		if _, err := target(c.influx()); err != nil {
@@ -53,10 +61,17 @@ func (c *Config) Check(bad func(field, text string)) {
 		if c.URL != "" || c.Path != "" {
 			bad("", "a sink of kind log has no URL and no path")
 		}
+	case kindPlugins:
+		if len(c.Tables) == 0 {
+			bad("", `no tables: name those whose rows plugins are to get with tables = ["…"]`)
+		}
+		if c.URL != "" || c.Path != "" {
+			bad("", "a sink of kind plugins has no URL and no path")
+		}
 	case "":
-		bad("", "no kind: want influx, file or log")
+		bad("", "no kind: want influx, file, log or plugins")
 	default:
-		bad("kind", fmt.Sprintf("%q: want influx, file or log", c.Kind))
+		bad("kind", fmt.Sprintf("%q: want influx, file, log or plugins", c.Kind))
 	}
 }
 
@@ -67,7 +82,7 @@ func (c *Config) influx() InfluxOptions {
 }
 
 // open opens the sink. Its rows wait in a directory of its own below dir.
-func (c *Config) open(name, dir string, log *slog.Logger) (Sink, error) {
+func (c *Config) open(name, dir string, log *slog.Logger, feed Feed) (Sink, error) {
 	switch c.Kind {
 	case "influx":
 		o := c.influx()
@@ -75,48 +90,74 @@ func (c *Config) open(name, dir string, log *slog.Logger) (Sink, error) {
 		return NewInflux(o)
 	case "file":
 		return NewFile(FileOptions{Path: c.Path, Rotate: int64(c.Rotate), Keep: c.Keep})
+	case kindPlugins:
+		return newPlugins(c, feed), nil
 	default:
 		return NewLog(log.With("sink", name)), nil
 	}
+}
+
+// FeedsPlugins reports whether one of the sinks is of kind plugins.
+func FeedsPlugins(configs map[string]Config) bool {
+	for _, c := range configs {
+		if c.Kind == kindPlugins {
+			return true
+		}
+	}
+	return false
+}
+
+// FedTables returns the tables of a plugin's rows that go to plugins, if the plugin emits to the sinks that are named.
+func FedTables(configs map[string]Config, only []string) (tables []string) {
+	for _, name := range only {
+		if c := configs[name]; c.Kind == kindPlugins {
+			tables = append(tables, c.Tables...)
+		}
+	}
+	slices.Sort(tables)
+	return slices.Compact(tables)
 }
 
 // Set is all sinks of a server.
 type Set struct{ sinks []named }
 
 type named struct {
-	name string
+	name  string
+	feeds bool // it is of kind plugins
 	Sink
 }
 
-// Open opens sinks by their names. Rows wait below dir for those that are down. With an error none is open.
-func Open(configs map[string]Config, dir string, log *slog.Logger) (*Set, error) {
+// Open opens sinks by their names. Rows wait below dir for those that are down, and those for plugins go to feed. With an error none is open.
+func Open(configs map[string]Config, dir string, log *slog.Logger, feed Feed) (*Set, error) {
 	s := &Set{}
 	for name, c := range configs {
-		sink, err := c.open(name, dir, log)
+		sink, err := c.open(name, dir, log, feed)
 		if err != nil {
 			ctx, cancel := context.WithCancel(context.Background())
 			cancel()
 			return nil, errors.Join(fmt.Errorf("sink %s: %w", name, err), s.Close(ctx))
 		}
-		s.sinks = append(s.sinks, named{name, sink})
+		s.sinks = append(s.sinks, named{name, c.Kind == kindPlugins, sink})
 	}
 	slices.SortFunc(s.sinks, func(a, b named) int { return cmp.Compare(a.name, b.name) })
 	return s, nil
 }
 
-// Write has sinks accept the rows: those that are named, or all if only is nil. If one doesn't, the others may have: a plugin that emits
+// Write has sinks accept the rows: those that are named, or all but those of kind plugins if only is nil. If one doesn't, the others may have: a plugin that emits
 // the same rows again overwrites them there, as rows with the same time and tags are one point for InfluxDB.
 func (s *Set) Write(ctx context.Context, only []string, tables []abi.Table) (err error) {
-	if only != nil && len(only) == 0 {
-		return errors.New("the plugin's rows go nowhere: its list of sinks is empty; name one, or leave the list out for all")
-	}
+	nowhere := true
 	for _, sink := range s.sinks {
-		if only != nil && !slices.Contains(only, sink.name) {
+		if only == nil && sink.feeds || only != nil && !slices.Contains(only, sink.name) {
 			continue
 		}
+		nowhere = false
 		if refused := sink.Write(ctx, tables); refused != nil {
 			err = errors.Join(err, fmt.Errorf("sink %s: %w", sink.name, refused))
 		}
+	}
+	if nowhere {
+		return errors.New("the plugin's rows go nowhere: it names no sink, or there are only sinks of kind plugins, which it must name")
 	}
 	return err
 }

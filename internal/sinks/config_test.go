@@ -13,7 +13,7 @@ import (
 func TestSet(t *testing.T) {
 	dir := t.TempDir()
 	path := func(name string) string { return filepath.Join(dir, name+".lp") }
-	s, err := Open(map[string]Config{"a": {Kind: "file", Path: path("a")}, "b": {Kind: "file", Path: path("b")}}, dir, slog.New(slog.DiscardHandler))
+	s, err := Open(map[string]Config{"a": {Kind: "file", Path: path("a")}, "b": {Kind: "file", Path: path("b")}}, dir, slog.New(slog.DiscardHandler), nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,4 +1,5 @@
-// Package sinks stores the rows that plugins emit: in an InfluxDB or whatever takes its writes, in files, or in the log.
+// Package sinks stores the rows that plugins emit: in an InfluxDB or whatever takes its writes, in files, or in the log; or writes them to other
+// plugins.
 package sinks
 
 import (
@@ -25,8 +26,8 @@ type Sink interface {
 // Status is what has become of rows.
 type Status struct {
 	Name     string    `json:"name"`
-	Kind     string    `json:"kind"`   // influx, file or log
-	Target   string    `json:"target"` // an URL without its password, or a path
+	Kind     string    `json:"kind"`   // influx, file, log or plugins
+	Target   string    `json:"target"` // an URL without its password, a path, or tables
 	Accepted uint64    `json:"accepted"`
 	Stored   uint64    `json:"stored"`
 	Refused  uint64    `json:"refused"`            // rows that the target doesn't take

@@ -101,14 +101,17 @@ func (e *Engine) Enable(key Key) error {
 var errByCommand = errors.New("by command")
 
 // Disable disables a trigger. A call that runs goes on; what is in the queue is put aside until the trigger is enabled.
-func (e *Engine) Disable(key Key) error {
+func (e *Engine) Disable(key Key) error { return e.DisableFor(key, errByCommand) }
+
+// DisableFor is Disable, for a reason that Status tells.
+func (e *Engine) DisableFor(key Key, why error) error {
 	e.mu.Lock()
 	t, err := e.findLocked(key)
 	if err != nil || t.disabled != "" {
 		e.mu.Unlock()
 		return err
 	}
-	t.disableLocked(errByCommand.Error())
+	t.disableLocked(why.Error())
 	t.due, t.failed = time.Time{}, 0
 	keep := 0
 	if t.busy {
@@ -117,7 +120,7 @@ func (e *Engine) Disable(key Key) error {
 	rest := t.restLocked(keep)
 	t.nudge()
 	e.mu.Unlock()
-	t.hold(rest, errByCommand)
+	t.hold(rest, why)
 	return e.save(false)
 }
 

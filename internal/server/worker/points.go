@@ -10,14 +10,19 @@ import (
 
 	"github.com/sohost/sohost"
 	"github.com/sohost/sohost/internal/backlog"
+	"github.com/sohost/sohost/internal/sinks"
 	"github.com/sohost/sohost/internal/writes"
 )
 
-// openBacklog opens the backlog if writes are acknowledged by it, or if an earlier worker has left one. It returns nil otherwise.
+// openBacklog opens the backlog if writes are acknowledged by it, if rows that plugins emit go to others by it, or if an earlier worker has
+// left one. It returns nil otherwise.
 func (w *worker) openBacklog() (*backlog.Log, error) {
 	o := backlog.Options{Dir: w.start.backlogDir(), Logger: w.log}
-	if ws := w.start.Writes; ws != nil && ws.Ack != Handled {
+	ws := w.start.Writes
+	if ws != nil {
 		o.Limit = ws.SpoolLimit
+	}
+	if ws != nil && ws.Ack != Handled || sinks.FeedsPlugins(w.start.Sinks) {
 		return backlog.Open(o)
 	}
 	if _, err := os.Stat(o.Dir); err != nil {

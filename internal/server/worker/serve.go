@@ -60,23 +60,6 @@ func (w *worker) serve(files []*os.File) error {
 		options.Process.Calls = files[n]
 	}
 
-	emitted, err := sinks.Open(w.start.Sinks, w.start.sinkDir(), w.log)
-	if err != nil {
-		return err
-	}
-	defer w.closeSinks(emitted) // after the host: plugins emit until their Close
-	if len(w.start.Sinks) > 0 {
-		options.Emit = func(ctx context.Context, plugin string, tables []abi.Table) error {
-			return emitted.Write(ctx, w.start.SinksOf[plugin], tables)
-		}
-	}
-
-	if len(w.start.Databases) > 0 {
-		databases := query.NewSet(w.start.Databases)
-		defer databases.Close()
-		options.Query = func(ctx context.Context, _ string, q abi.Query) ([]abi.Table, error) { return databases.Query(ctx, q) }
-	}
-
 	kept, err := w.openBacklog()
 	if err != nil {
 		return err
@@ -85,6 +68,25 @@ func (w *worker) serve(files []*os.File) error {
 		defer kept.Close() // which the host does, if there is one
 		options.Backlog = kept
 	}
+	feed := &feed{backlog: kept}
+	emitted, err := sinks.Open(w.start.Sinks, w.start.sinkDir(), w.log, feed.take)
+	if err != nil {
+		return err
+	}
+	defer w.closeSinks(emitted) // after the host: plugins emit until their Close
+	if len(w.start.Sinks) > 0 {
+		options.Emit = func(ctx context.Context, plugin string, tables []abi.Table) error {
+			return emitted.Write(ctx, w.start.SinksOf[plugin], tables)
+		}
+		options.Feeds = func(plugin string) []string { return sinks.FedTables(w.start.Sinks, w.start.SinksOf[plugin]) }
+	}
+
+	if len(w.start.Databases) > 0 {
+		databases := query.NewSet(w.start.Databases)
+		defer databases.Close()
+		options.Query = func(ctx context.Context, _ string, q abi.Query) ([]abi.Table, error) { return databases.Query(ctx, q) }
+	}
+
 	s.sinks, s.backlog = emitted, kept
 	options.Process.Connections = s.listeners.len
 	if w.start.Takes {
@@ -100,6 +102,7 @@ func (w *worker) serve(files []*os.File) error {
 	if err != nil {
 		return err
 	}
+	feed.host.Store(s.host)
 	failed := s.begin(w)
 	defer s.end()
 	if err := w.boot(s, failed); err != nil || w.finish.Err() != nil {
