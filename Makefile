@@ -34,15 +34,14 @@ SOURCES      = $(shell git ls-files --cached --others --exclude-standard '*.go' 
 help: ## print this
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-run: build plugins ## build everything and serve build/plugins on 127.0.0.1:8181
+run: plugins ## build everything and serve build/plugins on 127.0.0.1:8181
 	build/sohost run
 
 build: ## build build/sohost
-	@mkdir -p build
-	$(GO) build -trimpath -o build/sohost ./cmd/sohost
+	@GO=$(GO) scripts/build-host.sh
 
-plugins: build ## build the plugins under plugins/ into build/plugins
-	@scripts/build-plugins.sh
+plugins: ## build sohost, and the plugins under plugins/ into build/plugins
+	@GO=$(GO) scripts/build-plugins.sh
 
 man: build ## write the man pages to build/man
 	@rm -rf build/man

@@ -10,7 +10,7 @@ cd "$(dirname "$0")/.."
 go=${GO:-go}
 
 # With -trimpath, plugins built in any directory or repository fit the host. The go command skips what is up to date.
-"$go" build -trimpath -o build/sohost ./cmd/sohost
+scripts/build-host.sh
 
 # A directory that contains a package main is a plugin.
 set -- "$@" --

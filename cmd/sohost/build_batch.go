@@ -60,22 +60,33 @@ func imageName(p string) string {
 	return filepath.Base(p)
 }
 
-// run builds the plugins, jobs of them at a time. When one fails, the others are still built.
+// run builds the plugins: the first one, and then jobs of the others at a time. When one fails, the others are still built. Go commands
+// that run beside each other compile the same packages, each for itself: the standard library takes long, and most is in the first.
 func (b *batch) run(ctx context.Context, jobs int) {
 	defer b.progress.stop()
 	slots := make(chan struct{}, jobs)
 	var wg sync.WaitGroup
-	for i, opts := range b.builds {
+	for i := range b.builds {
+		if i == 0 {
+			b.build(ctx, i)
+			continue
+		}
 		wg.Go(func() {
 			slots <- struct{}{}
 			defer func() { <-slots }()
-			done := b.progress.begin(imageName(opts.Package))
-			opts.Log = b.progress
-			b.results[i], b.errs[i] = build.Build(ctx, opts)
-			done()
+			b.build(ctx, i)
 		})
 	}
 	wg.Wait()
+}
+
+// build builds one of the plugins.
+func (b *batch) build(ctx context.Context, i int) {
+	opts := b.builds[i]
+	item := b.progress.begin(imageName(opts.Package))
+	defer item.end()
+	opts.Log, opts.Compiling = b.progress, item.compiling
+	b.results[i], b.errs[i] = build.Build(ctx, opts)
 }
 
 // notBuilt is what `sohost build --json` prints for a plugin that was not built, in place of a build.Result.

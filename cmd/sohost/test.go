@@ -187,9 +187,9 @@ func (o *testOptions) run(ctx context.Context, cmd *cobra.Command, what string, 
 func (o *testOptions) build(ctx context.Context, cmd *cobra.Command, pkg string) error {
 	progress := newProgress(cmd.ErrOrStderr(), "building")
 	defer progress.stop()
-	done := progress.begin(imageName(pkg))
-	_, err := build.Build(ctx, build.Options{Package: pkg, API: o.api, Output: o.order.Image, Log: progress})
-	done()
+	item := progress.begin(imageName(pkg))
+	_, err := build.Build(ctx, build.Options{Package: pkg, API: o.api, Output: o.order.Image, Log: progress, Compiling: item.compiling})
+	item.end()
 	if ce := (*build.CompileError)(nil); errors.As(err, &ce) {
 		fmt.Fprintln(cmd.ErrOrStderr(), complaints(ce))
 		return fmt.Errorf("%s not built; nothing was called", imageName(pkg))

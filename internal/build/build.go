@@ -205,9 +205,17 @@ func (s *surveyed) compile(ctx context.Context, opts Options, p *plan, tmp, imag
 		args = append(args, "-ldflags="+opts.LDFlags)
 	}
 	c := s.command
-	if opts.Verbose {
+	if opts.Verbose || opts.Compiling != nil {
 		args = append(args, "-v")
 		c.packages = s.listing.paths()
+		c.compiling = func(path string) {
+			if opts.Verbose {
+				fmt.Fprintln(c.log, path) // an error here doesn't matter to the build
+			}
+			if opts.Compiling != nil {
+				opts.Compiling(path, len(c.packages))
+			}
+		}
 	}
 	// The compilers' temporary files go where they are removed even after a compiler was killed.
 	c.env = append(slices.Clone(c.env), planEnv+"="+planFile, "GOTMPDIR="+tmp, "TMPDIR="+tmp)

@@ -20,7 +20,8 @@ type goCommand struct {
 	env  []string
 	log  io.Writer
 
-	packages map[string]bool // import paths that it names as it goes, with -v
+	packages  map[string]bool   // import paths that it names as it goes, with -v
+	compiling func(path string) // what is done with each of them
 }
 
 // stopWait is how long the go command may clean up after an interrupt before it is killed.
@@ -52,7 +53,7 @@ func (c goCommand) run(ctx context.Context, stdout io.Writer, diag *bytes.Buffer
 	// os/exec sets PWD only if Env is nil. The go command needs it to print names as the user gave them.
 	cmd.Env = append(slices.Clone(c.env), "PWD="+c.dir)
 	cmd.Stdout = stdout
-	cmd.Stderr = io.MultiWriter(diag, &progressWriter{w: c.log, isProgress: c.isProgress})
+	cmd.Stderr = io.MultiWriter(diag, &progressWriter{line: c.progress})
 	// A separate process group, so that compilers and linkers end together with the go command that started them.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGINT) }
@@ -73,29 +74,36 @@ func (c goCommand) run(ctx context.Context, stdout io.Writer, diag *bytes.Buffer
 	return nil
 }
 
-// progressWriter passes on the go command's progress lines. It drops lines about the sources, which are part of the error.
+// progressWriter passes on whole lines.
 type progressWriter struct {
-	w          io.Writer
-	isProgress func(line string) bool
-	line       []byte
+	line func(text string)
+	rest []byte
 }
 
 func (p *progressWriter) Write(b []byte) (int, error) {
-	p.line = append(p.line, b...)
+	p.rest = append(p.rest, b...)
 	for {
-		i := bytes.IndexByte(p.line, '\n')
+		i := bytes.IndexByte(p.rest, '\n')
 		if i < 0 {
 			return len(b), nil
 		}
-		line := p.line[:i+1]
-		if p.isProgress(string(line)) {
-			p.w.Write(line) // an error here doesn't matter to the build
-		}
-		p.line = p.line[i+1:]
+		p.line(string(p.rest[:i]))
+		p.rest = p.rest[i+1:]
 	}
 }
 
-// isProgress reports whether line is about a download, or an import path that -v prints.
+// progress passes on what a line tells of the build: a download, or a package that is compiled. Lines about the sources are part of the
+// error.
+func (c goCommand) progress(line string) {
+	switch {
+	case strings.HasPrefix(line, "go: downloading"):
+		fmt.Fprintln(c.log, line) // an error here doesn't matter to the build
+	case c.packages[line]:
+		c.compiling(line)
+	}
+}
+
+// isProgress reports whether a line is about a download, or names a package that is compiled.
 func (c goCommand) isProgress(line string) bool {
 	return strings.HasPrefix(line, "go: downloading") || c.packages[strings.TrimSuffix(line, "\n")]
 }

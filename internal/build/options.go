@@ -75,6 +75,10 @@ type Options struct {
 	// Explain makes Build say of each package where it comes from, in Result.Packages.
 	Explain bool
 
+	// Compiling, if not nil, is called with each package that the go command begins to compile, and with how many the image has in all;
+	// most of them are in its cache as a rule. It is called by one goroutine at a time, and must not block.
+	Compiling func(path string, all int)
+
 	watch  *stopwatch
 	forget bool // ask the go command, whatever is remembered
 

@@ -168,7 +168,9 @@ func TestRelative(t *testing.T) {
 
 func TestProgress(t *testing.T) {
 	var got bytes.Buffer
-	w := &progressWriter{w: &got, isProgress: goCommand{packages: map[string]bool{"example.com/p": true, "fmt": true}}.isProgress}
+	c := goCommand{log: &got, packages: map[string]bool{"example.com/p": true, "fmt": true}}
+	c.compiling = func(path string) { fmt.Fprintln(&got, path) }
+	w := &progressWriter{line: c.progress}
 	for _, part := range []string{"go: down", "loading x v1\nexample.com/p", "\n# example.com/p\nx.go:1: bad\noops\n", "fmt\nno line break"} {
 		if n, err := w.Write([]byte(part)); n != len(part) || err != nil {
 			t.Errorf("wrote %d of %d bytes, %v", n, len(part), err)
