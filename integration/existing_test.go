@@ -44,6 +44,18 @@ var existingPlugins = []existing{
 	// One header: the plugin parses all of them as one template, and of two that requests parse at once each may get the other's.
 	{name: "demo", api: "traefik", module: "github.com/traefik/plugindemo@v0.2.2", pkg: ".", file: "demo.go", args: `Headers = { X-Demo = "test" }`,
 		from: "writer.String())", to: `"new " + writer.String())`, before: "200 backend /demo/x [] [test]", then: "200 backend /demo/x [] [new test]"},
+	{name: "rewriter", api: "traefik", module: "github.com/packruler/rewrite-body@v1.2.0", pkg: ".", file: "handler/handler.go",
+		args: "rewrites = [{ regex = \"^backend\", replacement = \"rewritten\" }]\nmonitoring = { types = [\"text/plain\"] }",
+		from: "ReplaceAll(bodyBytes, rwt.replacement)", to: `ReplaceAll(bodyBytes, append([]byte("newly "), rwt.replacement...))`,
+		before: "200 rewritten /rewriter/x", then: "200 newly rewritten /rewriter/x"},
+	{name: "fail2ban", api: "traefik", module: "github.com/tomMoulard/fail2ban@v0.8.3", pkg: ".", file: "pkg/chain/chain.go",
+		args: `rules = { enabled = true, bantime = "3h", findtime = "10m", maxretry = 1000000000 }`,
+		from: "r *http.Request) {", to: `r *http.Request) { r.Header.Set("Foo", "new");`,
+		before: "200 backend /fail2ban/x [] []", then: "200 backend /fail2ban/x [new] []"},
+	{name: "geoblock", api: "traefik", module: "github.com/PascalMinder/geoblock@v0.3.8", pkg: ".", file: "geoblock.go",
+		args: "allowLocalRequests = true\napi = \"http://127.0.0.1:1/{ip}\"\napiTimeoutMs = 100\ncacheSize = 10\ncountries = [\"CH\"]",
+		from: "req *http.Request) {", to: `req *http.Request) { req.Header.Set("Foo", "new");`,
+		before: "200 backend /geoblock/x [] []", then: "200 backend /geoblock/x [new] []"},
 	{name: "header", api: "tyk", pkg: ".", file: "main.go", from: "Bar", to: "Baz",
 		before: "200 backend /header/x [Bar] []", then: "200 backend /header/x [Baz] []", source: `package main
 
@@ -188,7 +200,12 @@ func (e *existing) ask(ctx context.Context, t *testing.T, url string) {
 
 // answer returns the status and the body of the answer to a request.
 func (e *existing) answer(client *http.Client, url string) (string, error) {
-	resp, err := client.Get(url + "/" + e.name + "/x")
+	r, err := http.NewRequest("GET", url+"/"+e.name+"/x", nil)
+	if err != nil {
+		return "", err
+	}
+	r.Header.Set("Accept", "text/plain") // the rewriter leaves other answers alone
+	resp, err := client.Do(r)
 	if err != nil {
 		return "", err
 	}
