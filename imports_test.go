@@ -88,6 +88,7 @@ var importRules = []importRule{
 
 	{"internal/server/conns", "internal/fault golang.org/x/sys", "it moves connections and doesn't know the host"},
 	{"internal/server/certs", "internal/watch", "it reads certificates and doesn't know who serves with them"},
+	{"internal/server/certstest", "internal/server/certs", "it makes certificates for tests"},
 	{"internal/server/listener", "internal/files internal/server/certs internal/server/conns", "it serves any handler and doesn't know the host"},
 	{"internal/server/systemd", "golang.org/x/sys github.com/coreos/go-systemd/v22", "it speaks to systemd and doesn't know the host"},
 	{"internal/server/control", ". generations golang.org/x/sys internal/backlog internal/dryrun internal/events internal/files internal/sinks internal/sockets", "it serves a Host, whichever process has it"},
@@ -191,6 +192,7 @@ func TestImportRules(t *testing.T) {
 var writers = map[string]string{
 	"internal/instance/settings_table.go":      "a file of the kernel",
 	"internal/program/servers.go":              "configurations, for scripts",
+	"internal/server/certstest/certstest.go":   "certificates of tests",
 	"internal/server/control/listen.go":        "the control socket, outside the store",
 	"internal/server/supervisor/supervisor.go": "the control socket",
 	"internal/server/supervisor/sockets.go":    "the files of listening sockets",

@@ -19,6 +19,8 @@ import (
 	"text/template"
 	"time"
 
+	"github.com/sohost/sohost/internal/server/certs"
+	"github.com/sohost/sohost/internal/server/certstest"
 	"github.com/sohost/sohost/internal/server/control"
 )
 
@@ -132,7 +134,8 @@ func TestProxies(t *testing.T) {
 		t.Skip("make test-proxies runs it: it needs nginx and haproxy")
 	}
 	place := newPlace(t)
-	writePair(t, place.dir)
+	pair := certs.Files{Certificate: filepath.Join(place.dir, "cert.pem"), Key: filepath.Join(place.dir, "key.pem")}
+	certstest.Write(t, pair, certstest.New(t, time.Hour))
 	install(t, newSourceOf(t, "live", filepath.Join("testdata", "live")).build(), filepath.Join(place.plugins, "live.so"))
 	install(t, newSourceOf(t, "counter", filepath.Join("..", "plugins", "counter")).build(), filepath.Join(place.plugins, "counter.so"))
 	config := "[listener.h2c]\naddress = '127.0.0.1:0'\nh2c = true\n" +

@@ -12,7 +12,6 @@ const frameHead = 9
 
 // frames follows what a server writes on a connection of HTTP/2, to find where a frame may be inserted.
 type frames struct {
-	on   bool // the connection is one
 	said bool // goAway was inserted
 	any  bool // a frame was written; the first must be the server's settings
 
@@ -23,7 +22,7 @@ type frames struct {
 }
 
 // between reports whether a frame may be written now.
-func (f *frames) between() bool { return f.on && f.any && f.has == 0 && f.left == 0 && !f.block }
+func (f *frames) between() bool { return f.any && f.has == 0 && f.left == 0 && !f.block }
 
 // pass notes that p is written.
 func (f *frames) pass(p []byte) {

@@ -110,7 +110,7 @@ func New(on net.Listener, settings Settings, limits Limits, handler http.Handler
 	protocols.SetUnencryptedHTTP2(s.stays())
 	s.http = &http.Server{
 		Handler:   s.told(bounded(limits.Body, sized(limits.BodyBytes, handler))),
-		ConnState: s.accepted.ConnState, ConnContext: rememberTLS, ErrorLog: errorLog, Protocols: protocols,
+		ConnState: s.connState, ConnContext: rememberTLS, ErrorLog: errorLog, Protocols: protocols,
 		ReadHeaderTimeout: limits.Header, IdleTimeout: limits.Idle, MaxHeaderBytes: limits.HeaderBytes,
 		// A client that has vanished must not hold its streams, and with them an old process.
 		HTTP2: &http.HTTP2Config{SendPingTimeout: 30 * time.Second, PingTimeout: 15 * time.Second},
@@ -160,7 +160,7 @@ func (s *Server) Move(pass func(*os.File) error) {
 func (s *Server) MoveInherited(pass func(*os.File) error) { s.passedOn.Move(pass) }
 
 // Leave tells the clients of connections that can't be passed on to open new ones. It doesn't wait; connections that are accepted
-// later are told as well.
+// later are told as well. Those of HTTP/2 are closed when they have no stream, after a time for their clients to take notice.
 func (s *Server) Leave() { s.talks.leave() }
 
 // Polite waits until clients have taken notice of Leave and have closed connections of HTTP/2 that they don't need any more, or for
@@ -171,13 +171,9 @@ func (s *Server) Polite(ctx context.Context, patience time.Duration) {
 	s.talks.wait(ctx)
 }
 
-// CloseIdle closes connections that can't be passed on as soon as they have no request, now and later. It is for clients that don't
-// do as they were told by Leave.
-func (s *Server) CloseIdle(ctx context.Context) {
-	if s.stays() {
-		s.http.Shutdown(ctx)
-	}
-}
+// CloseIdle closes connections that can't be passed on as soon as they have no request, now and later. It is for some time after
+// Leave, for clients that didn't have an answer since, or don't do as they were told.
+func (s *Server) CloseIdle() { s.talks.closeIdle(closeAll) }
 
 // Len returns how many connections are open.
 func (s *Server) Len() int { return s.accepted.Len() + s.passedOn.Len() }
@@ -196,8 +192,16 @@ func (s *Server) Shutdown(ctx context.Context) error { return s.http.Shutdown(ct
 // Close closes all connections but the hijacked ones.
 func (s *Server) Close() error {
 	err := s.http.Close()
-	s.talks.tasks.Wait()
+	s.talks.end()
 	return err
+}
+
+func (s *Server) connState(c net.Conn, state http.ConnState) {
+	if t, ok := c.(*talk); ok {
+		t.connState(state)
+		return
+	}
+	s.accepted.ConnState(c, state)
 }
 
 // told is what all requests pass through first.
@@ -210,7 +214,7 @@ func (s *Server) told(next http.Handler) http.Handler {
 			state := c.ConnectionState()
 			r.TLS = &state
 		}
-		if r.ProtoMajor == 1 && s.talks.left() {
+		if r.ProtoMajor == 1 && s.talks.leaving.Load() {
 			w.Header().Set("Connection", "close")
 		}
 		next.ServeHTTP(w, r)

@@ -6,18 +6,10 @@ import (
 	"errors"
 	"io"
 	"net"
+	"net/http"
 	"sync"
+	"sync/atomic"
 )
-
-// talks are the connections of a Server that stay in its process.
-type talks struct {
-	tasks sync.WaitGroup // those that say goodbye
-
-	mu      sync.Mutex // guards what follows
-	open    map[*talk]struct{}
-	leaving bool
-	empty   chan struct{} // closed when no connection of HTTP/2 is left; nil while nobody waits
-}
 
 // talk is a connection as its client and net/http see it, after TLS if there is any.
 //
@@ -27,7 +19,9 @@ type talk struct {
 	net.Conn
 	of *talks
 
-	preface int // how many bytes of HTTP/2's preface were read; only Read has it, until it is done
+	preface int         // how many bytes of HTTP/2's preface were read, or -1; only Read has it
+	idle    atomic.Bool // nothing of a request was read
+	http2   atomic.Bool
 
 	mu      sync.Mutex // held while something is written; guards what follows
 	frames  frames
@@ -58,76 +52,6 @@ func (l *talkListener) Accept() (net.Conn, error) {
 	return l.server.talks.add(c), nil
 }
 
-func (s *talks) add(c net.Conn) *talk {
-	t := &talk{Conn: c, of: s}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.open == nil {
-		s.open = map[*talk]struct{}{}
-	}
-	s.open[t] = struct{}{}
-	t.leaving = s.leaving
-	return t
-}
-
-func (s *talks) remove(t *talk) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	delete(s.open, t)
-	if s.empty != nil && !s.anyLocked() {
-		close(s.empty)
-		s.empty = nil
-	}
-}
-
-// anyLocked reports whether there is a connection of HTTP/2. s.mu is held.
-func (s *talks) anyLocked() bool {
-	for t := range s.open {
-		if t.isHTTP2() {
-			return true
-		}
-	}
-	return false
-}
-
-// left reports whether clients are to open new connections.
-func (s *talks) left() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.leaving
-}
-
-// leave tells the clients of connections of HTTP/2. Each is told by a goroutine of its own, since a client may not read.
-func (s *talks) leave() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.leaving {
-		return
-	}
-	s.leaving = true
-	for t := range s.open {
-		s.tasks.Go(t.leave)
-	}
-}
-
-// wait waits until there is no connection of HTTP/2, or until ctx ends.
-func (s *talks) wait(ctx context.Context) {
-	s.mu.Lock()
-	if !s.anyLocked() {
-		s.mu.Unlock()
-		return
-	}
-	if s.empty == nil {
-		s.empty = make(chan struct{})
-	}
-	empty := s.empty
-	s.mu.Unlock()
-	select {
-	case <-empty:
-	case <-ctx.Done():
-	}
-}
-
 // preface is what a client of HTTP/2 sends first.
 const preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 
@@ -136,6 +60,9 @@ func (t *talk) Read(p []byte) (int, error) {
 	n, err := t.Conn.Read(p)
 	if t.preface >= 0 && t.preface < len(preface) {
 		t.begin(p[:n])
+	}
+	if n > 0 && t.preface < len(preface) { // of HTTP/2, connState knows
+		t.idle.Store(false)
 	}
 	if record := (tls.RecordHeaderError{}); errors.As(err, &record) && record.Conn != nil && likeHTTP(record.RecordHeader) {
 		io.WriteString(record.Conn, "HTTP/1.0 400 Bad Request\r\n\r\nThis port wants https.\n")
@@ -151,9 +78,7 @@ func (t *talk) begin(p []byte) {
 			return
 		}
 		if t.preface++; t.preface == len(preface) {
-			t.mu.Lock()
-			defer t.mu.Unlock()
-			t.frames.on = true
+			t.http2.Store(true)
 			return
 		}
 	}
@@ -172,7 +97,7 @@ func likeHTTP(head [5]byte) bool {
 func (t *talk) Write(p []byte) (int, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if !t.frames.on {
+	if !t.http2.Load() {
 		return t.Conn.Write(p)
 	}
 	if !t.leaving || t.frames.said {
@@ -197,7 +122,7 @@ func (t *talk) Write(p []byte) (int, error) {
 
 // sayLocked tells the client, if that is possible here and hasn't been done. t.mu is held.
 func (t *talk) sayLocked() error {
-	if t.frames.said || !t.frames.between() {
+	if t.frames.said || !t.http2.Load() || !t.frames.between() {
 		return nil
 	}
 	t.frames.said = true
@@ -213,12 +138,6 @@ func (t *talk) leave() {
 	t.sayLocked() // after an error net/http finds the connection broken
 }
 
-func (t *talk) isHTTP2() bool {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return t.frames.on
-}
-
 // Close closes the connection.
 func (t *talk) Close() error {
 	err := t.Conn.Close()
@@ -232,6 +151,22 @@ func (t *talk) CloseWrite() error {
 		return w.CloseWrite()
 	}
 	return errors.ErrUnsupported
+}
+
+// connState learns when a connection has no request.
+func (t *talk) connState(state http.ConnState) {
+	switch state {
+	case http.StateActive:
+		t.idle.Store(false)
+	case http.StateIdle:
+		t.idle.Store(true)
+		t.of.mu.Lock()
+		closes := t.of.closing.of(t)
+		t.of.mu.Unlock()
+		if closes {
+			t.Close()
+		}
+	}
 }
 
 type tlsKey struct{}

@@ -69,6 +69,10 @@ func runServer(dir string) error {
 	if err != nil {
 		return err
 	}
+	other, err := net.Listen("unix", filepath.Join(dir, "o.sock"))
+	if err != nil {
+		return err
+	}
 	path := filepath.Join(dir, "c.sock")
 	orders, err := control.Listen(path)
 	if err != nil {
@@ -79,7 +83,8 @@ func runServer(dir string) error {
 		return err
 	}
 	options := Options{
-		Listeners: []Listener{{Name: "http", Listener: public}}, Control: orders, ControlPath: path, Lock: lock, Log: log, HangTimeout: time.Minute, HandoverTimeout: time.Minute,
+		Listeners: []Listener{{Name: "http", Listener: public}, {Name: "other", Listener: other, Path: filepath.Join(dir, "o.sock")}},
+		Control:   orders, ControlPath: path, Lock: lock, Log: log, HangTimeout: time.Minute, HandoverTimeout: time.Minute,
 	}
 	options.Start = worker.Start{ShutdownTimeout: time.Minute}
 	options.Start.Options.Store, options.Start.Options.Probation = dir, time.Millisecond

@@ -47,6 +47,8 @@ type command struct {
 	Deaf   bool         `json:"deaf,omitempty"`   // answer no pings from now on
 	Tough  bool         `json:"tough,omitempty"`  // ignore SIGQUIT
 
+	Left *worker.Left `json:"left,omitempty"` // say that in each answer to a ping
+
 	// Status and Body answer whatever is asked on the control socket.
 	Status int    `json:"status,omitempty"`
 	Body   string `json:"body,omitempty"`
@@ -82,6 +84,7 @@ func bePuppet() {
 	events.Encode(began)
 
 	var deaf atomic.Bool
+	var left atomic.Pointer[worker.Left]
 	var reply atomic.Pointer[command]
 	told := make(chan struct{}) // closed with the first reply
 	reached := sync.OnceFunc(func() { close(told) })
@@ -101,7 +104,11 @@ func bePuppet() {
 		panic(http.ErrAbortHandler)
 	}))
 	reads := make(chan string)
-	for _, f := range files[3 : len(files)-1] {
+	calls := 3
+	if first.Start.Takes {
+		calls = 5
+	}
+	for _, f := range files[3:calls] {
 		go func() {
 			b, _ := io.ReadAll(f)
 			reads <- string(b)
@@ -118,7 +125,7 @@ func bePuppet() {
 			switch {
 			case o.Ping != 0:
 				if !deaf.Load() {
-					link.Send(worker.Word{Pong: o.Ping})
+					link.Send(worker.Word{Pong: o.Ping, Left: left.Load()})
 				}
 			case o.Room:
 			case o.Control:
@@ -153,11 +160,14 @@ func bePuppet() {
 		case c := <-commands:
 			files[2].WriteString(c.Output)
 			if c.Calls != "" {
-				table, err := inflight.NewTable(files[len(files)-1])
+				table, err := inflight.NewTable(files[calls])
 				if err != nil {
 					os.Exit(94)
 				}
 				table.Claim(c.Calls, generations.ID{1}).Enter(inflight.New)
+			}
+			if c.Left != nil {
+				left.Store(c.Left)
 			}
 			if c.Tough {
 				signal.Ignore(syscall.SIGQUIT)

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"reflect"
 	"strconv"
 	"strings"
 	"syscall"
@@ -105,7 +106,10 @@ func TestUpgrade(t *testing.T) {
 	if after.PID != before.PID || after.Worker.PID != taker.pid || after.Release != 2 || !after.Started.Equal(before.Started) {
 		t.Errorf("the status was %+v and is %+v", before, after)
 	}
-	if len(after.Draining) != 1 || after.Draining[0].PID != giver.pid || after.Handover == nil || len(after.Crashes) != 1 {
+	if len(before.Listeners) != 2 || !reflect.DeepEqual(before.Listeners, after.Listeners) {
+		t.Errorf("the listeners were %+v and are %+v", before.Listeners, after.Listeners)
+	}
+	if len(after.Draining) != 1 || after.Draining[0].PID != giver.pid || after.Draining[0].Since == nil || after.Handover == nil || len(after.Crashes) != 1 {
 		t.Errorf("the status is %+v", after)
 	}
 	if o := taker.order(); o.Answer == nil || o.Answer.ID != 0 || o.Answer.Error == "" {
@@ -134,6 +138,9 @@ func TestUpgrade(t *testing.T) {
 	fourth := st.worker()
 	if c := fourth.began.Order.Start.Crashes; len(c) != 1 || len(c[0].Calls.Inside()) != 1 {
 		t.Errorf("after the upgrade and a death a worker is told %+v", c)
+	}
+	if fourth.began.Files != 5 || len(fourth.began.Order.Start.Listeners) != 2 {
+		t.Errorf("a worker gets %d files, for the listeners %+v", fourth.began.Files, fourth.began.Order.Start.Listeners)
 	}
 	fourth.serve(3)
 	st.await(func(s control.Status) bool { return s.Worker != nil })

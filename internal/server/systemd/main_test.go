@@ -33,6 +33,7 @@ func TestMain(m *testing.M) {
 // report describes a child's sockets.
 type report struct {
 	HTTP, Control string // network and address
+	Other         string // of the one that is called other
 	Errors        []string
 	Unusable      int // how many of them are a SocketError
 	Inherited     string
@@ -55,7 +56,10 @@ func takeSockets() {
 			r.Unusable++
 		}
 	}
-	http, control := sockets[ForHTTP], sockets[ForControl]
+	http, control, other := sockets[ForHTTP], sockets[ForControl], sockets["other"]
+	if other != nil {
+		r.Other = other.Addr().Network() + " " + other.Addr().String()
+	}
 	if http != nil {
 		r.HTTP = http.Addr().Network() + " " + http.Addr().String()
 	}
@@ -71,7 +75,7 @@ func takeSockets() {
 	if err := json.NewEncoder(os.Stdout).Encode(r); err != nil {
 		panic(err)
 	}
-	for use, l := range map[string]net.Listener{ForHTTP: http, ForControl: control} {
+	for use, l := range map[string]net.Listener{ForHTTP: http, ForControl: control, "other": other} {
 		if l == nil {
 			continue
 		}

@@ -24,6 +24,7 @@ func TestSockets(t *testing.T) {
 		pid   string // LISTEN_PID, where it isn't the child's
 
 		http, control string // the kind that each got
+		other         string
 		refused       []string
 	}{
 		{name: "names", pass: "tcp unix", names: "http:control", http: "tcp", control: "unix"},
@@ -36,6 +37,8 @@ func TestSockets(t *testing.T) {
 		{name: "one of two named", pass: "tcp unix", names: "http:sohost-control.socket", http: "tcp", control: "unix"},
 		{name: "an abstract control socket", pass: "tcp abstract", names: "http:control", http: "tcp", control: "abstract"},
 		{name: "for another process", pass: "tcp", names: "http", pid: "1"},
+		{name: "another listener", pass: "tcp unix", names: "http:other", http: "tcp", other: "unix"},
+		{name: "another listener alone", pass: "tcp", names: "other", other: "tcp"},
 		{name: "none", names: "-"},
 
 		{name: "datagrams", pass: "udp", names: "http",
@@ -52,6 +55,8 @@ func TestSockets(t *testing.T) {
 			refused: []string{`"web" from systemd (descriptor 3) has an unknown name: its socket unit should say FileDescriptorName=http, FileDescriptorName=control, or the name of a [listener.NAME]`}},
 		{name: "two of one name", pass: "tcp tcp", names: "http:http",
 			refused: []string{`"http" from systemd (descriptor 4) is the second one for http: its socket unit should have only one ListenStream=`}},
+		{name: "two of another name", pass: "tcp unix", names: "other:other",
+			refused: []string{`"other" from systemd (descriptor 4) is the second one for other: its socket unit should have only one ListenStream=`}},
 		{name: "two without names", pass: "tcp tcp", names: "-",
 			refused: []string{`socket without a name from systemd (descriptor 4) is the second one for http`}},
 		{name: "control over TCP", pass: "tcp", names: "control",
@@ -109,7 +114,9 @@ func TestSockets(t *testing.T) {
 				t.Errorf("a child of the server has %s", got.Inherited)
 			}
 			// The child takes them in either order, and waits in each.
-			for _, s := range []struct{ use, kind, got string }{{ForHTTP, test.http, got.HTTP}, {ForControl, test.control, got.Control}} {
+			for _, s := range []struct{ use, kind, got string }{
+				{ForHTTP, test.http, got.HTTP}, {ForControl, test.control, got.Control}, {"other", test.other, got.Other},
+			} {
 				want := ""
 				if s.kind != "" {
 					want = addrs[s.kind].Network() + " " + addrs[s.kind].String()

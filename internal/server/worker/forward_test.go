@@ -1,6 +1,7 @@
 package worker
 
 import (
+	"crypto/tls"
 	"io"
 	"log/slog"
 	"net"
@@ -21,6 +22,12 @@ func TestForward(t *testing.T) {
 			t.Error("the plugin sees the header with the client's address")
 		}
 		from := r.Header.Get("X-Forwarded-For") + " " + r.Header.Get("X-Forwarded-Host")
+		if r.Header.Get(tlsHeader) != "" {
+			t.Error("the plugin sees the header with the client's TLS")
+		}
+		if r.TLS != nil {
+			from += r.TLS.ServerName + " " + tls.VersionName(r.TLS.Version) + " " + r.TLS.NegotiatedProtocol
+		}
 		io.WriteString(w, r.RemoteAddr+" "+r.Host+" "+r.URL.RequestURI()+" "+from)
 	}), nil)}
 	done := make(chan error, 1)
@@ -45,14 +52,19 @@ func TestForward(t *testing.T) {
 	}()
 	giver := conn(t, a)
 	p := newProxy(newOffers(giver), slog.New(slog.DiscardHandler))
-	for range 2 {
+	for _, secure := range []*tls.ConnectionState{nil, {Version: tls.VersionTLS13, ServerName: "example.com", NegotiatedProtocol: "h2"}} {
 		w := httptest.NewRecorder()
 		r := httptest.NewRequest("GET", "http://example.com/path?q=1", nil)
 		r.RemoteAddr = "192.0.2.7:1234"
 		r.Header.Set("X-Forwarded-For", "192.0.2.9")
 		r.Header.Set(placeHeader, "1 /") // no client chooses the place where its request goes on: onBehalf has no host here
+		r.Header.Set(tlsHeader, "{}")    // nor says that it talks TLS
+		want := "192.0.2.7:1234 example.com /path?q=1 192.0.2.9 "
+		if r.TLS = secure; secure != nil {
+			want += "example.com TLS 1.3 h2"
+		}
 		p.ServeHTTP(w, r)
-		if got, want := w.Body.String(), "192.0.2.7:1234 example.com /path?q=1 192.0.2.9 "; got != want {
+		if got := w.Body.String(); got != want {
 			t.Errorf("the taker sees %q, want %q", got, want)
 		}
 	}

@@ -91,7 +91,7 @@ func (ls listeners) len() (n int) {
 func (ls listeners) wait(ctx context.Context, idle time.Duration) error {
 	closing := time.AfterFunc(idle, func() {
 		for _, l := range ls {
-			go l.CloseIdle(ctx) // which ends with ctx, as wait does
+			l.CloseIdle()
 		}
 	})
 	defer closing.Stop()

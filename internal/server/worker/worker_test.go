@@ -14,6 +14,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -21,6 +22,7 @@ import (
 	"github.com/sohost/sohost/generations"
 	"github.com/sohost/sohost/internal/passing"
 	"github.com/sohost/sohost/internal/server/control"
+	"github.com/sohost/sohost/internal/server/listener"
 )
 
 // patience bounds every wait for something that must happen.
@@ -54,7 +56,8 @@ type place struct {
 	lock     *generations.Lock
 	listener *net.TCPListener
 	url      string
-	files    int // how many a worker may have open, unless it is 0
+	files    int              // how many a worker may have open, unless it is 0
+	other    *net.TCPListener // see more
 }
 
 func newPlace(t *testing.T) *place {
@@ -80,7 +83,8 @@ type child struct {
 	link   *passing.Conn
 	words  chan Word // all but Pong; closed at the end
 	pongs  chan uint64
-	exited chan error // gets what Wait returns
+	exited chan error           // gets what Wait returns
+	left   atomic.Pointer[Left] // of the last Pong
 	kill   func() error
 	stderr *strings.Builder
 }
@@ -136,6 +140,7 @@ func (p *place) start(change func(*Start), more ...*os.File) *child {
 			}
 			switch {
 			case w.Pong != 0:
+				c.left.Store(w.Left)
 				c.pongs <- w.Pong
 			case w.Events == nil:
 				c.words <- w
@@ -441,6 +446,10 @@ func TestReceiveStart(t *testing.T) {
 		{Order{Start: &Start{}}, 2, "the supervisor's order to start has 2 files, want 3"},
 		{Order{Start: &Start{Takes: true}}, 4, "the supervisor's order to start has 4 files, want 5"},
 		{Order{Start: &Start{}}, 3, ""},
+		{Order{Start: &Start{Listeners: make([]listener.Settings, 1)}}, 3, ""},
+		{Order{Start: &Start{Listeners: make([]listener.Settings, 3)}}, 6, ""},
+		{Order{Start: &Start{Listeners: make([]listener.Settings, 3)}}, 5, "the supervisor's order to start has 5 files, want 6"},
+		{Order{Start: &Start{Takes: true, Listeners: make([]listener.Settings, 2)}}, 7, ""},
 		{Order{Start: &Start{Takes: true}}, 5, ""},
 	} {
 		a, b := pair(t)

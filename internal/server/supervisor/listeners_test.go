@@ -1,0 +1,237 @@
+package supervisor
+
+import (
+	"context"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/sohost/sohost/internal/server/certs"
+	"github.com/sohost/sohost/internal/server/certstest"
+	"github.com/sohost/sohost/internal/server/control"
+	"github.com/sohost/sohost/internal/server/listener"
+	"github.com/sohost/sohost/internal/server/worker"
+)
+
+// pass hands over from one puppet to another.
+func (st *stage) pass(giver *puppet, release int) (taker *puppet) {
+	st.t.Helper()
+	handing := st.handover(control.HandoverRequest{})
+	taker = st.worker()
+	giver.give()
+	taker.next()
+	taker.next() // what the giver has written
+	taker.serve(release)
+	giver.given(taker)
+	if a, _ := receive(st.t, handing, "answer"); a.err != nil {
+		st.t.Fatal(a.err)
+	}
+	return taker
+}
+
+// addListener adds a unix socket to a stage.
+func addListener(t *testing.T, o *Options, s listener.Settings) {
+	t.Helper()
+	path := filepath.Join(o.Start.Options.Store, s.Name)
+	on, err := net.Listen("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	o.Listeners = append(o.Listeners, Listener{Name: s.Name, Listener: on, Path: path})
+	o.Start.Listeners = append(o.Start.Listeners, s)
+}
+
+// TestLinger has old workers stay for what they have left, until there are too many of them.
+func TestLinger(t *testing.T) {
+	t.Parallel()
+	st := newStage(t, func(o *Options, _ *limits) { o.Start.Linger, o.Start.LingerWorkers = 2*never, 2 })
+	workers := []*puppet{st.start()}
+	for i := range 3 {
+		workers = append(workers, st.pass(workers[i], i+2))
+		workers[i].do(command{Left: &worker.Left{Connections: i + 7}})
+	}
+	if !workers[0].order().Hurry {
+		t.Error("the oldest of three workers isn't told to hurry")
+	}
+	s := st.await(func(s control.Status) bool { return len(s.Draining) == 3 && s.Draining[2].Connections == 9 })
+	for i, d := range s.Draining {
+		if d.PID != workers[i].pid || d.Connections != i+7 || d.Since == nil || d.Until.Sub(*d.Since) != 2*never || i > 0 && d.Release != i+1 {
+			t.Errorf("old worker %d of %+v is %+v", i, workers[i].pid, d)
+		}
+	}
+	for _, p := range workers[:3] {
+		p.exit(0)
+	}
+	st.await(func(s control.Status) bool { return len(s.Draining) == 0 })
+	select {
+	case e := <-workers[1].events:
+		if e.Order != nil {
+			t.Errorf("a worker that may stay is told %+v", e.Order)
+		}
+	default:
+	}
+}
+
+// TestStopDelay stops a server: it isn't ready at once, serves for the delay, and only then tells its worker to finish.
+func TestStopDelay(t *testing.T) {
+	t.Parallel()
+	st := newStage(t, func(o *Options, _ *limits) { o.Start.StopDelay = 300 * time.Millisecond })
+	p := st.start()
+	if why := st.s.NotReady(); why != "" {
+		t.Errorf("the server isn't ready: %s", why)
+	}
+	begin := time.Now()
+	st.stop()
+	if why := st.s.NotReady(); why != "the server stops" {
+		t.Errorf("the server that stops says %q", why)
+	}
+	c, err := net.Dial("tcp", p.began.Address)
+	if err != nil {
+		t.Errorf("in the delay: %v", err)
+	} else {
+		c.Close()
+	}
+	st.status() // orders are taken
+	if !p.order().Finish {
+		t.Error("the worker is not told to finish")
+	}
+	if took := time.Since(begin); took < 300*time.Millisecond {
+		t.Errorf("the delay lasts %v", took)
+	}
+	p.exit(0)
+	if err := st.end(); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestStopDelayWithoutWorker stops a server at once that serves nothing yet.
+func TestStopDelayWithoutWorker(t *testing.T) {
+	t.Parallel()
+	st := newStage(t, func(o *Options, _ *limits) { o.Start.StopDelay = never })
+	st.run()
+	p := st.worker()
+	st.stop()
+	if !p.order().Finish {
+		t.Error("the worker is not told to finish")
+	}
+	p.exit(0)
+	st.end()
+}
+
+// TestListeners gives each worker all sockets and how they are served, and keeps that when the configuration doesn't name one any more.
+func TestListeners(t *testing.T) {
+	t.Parallel()
+	st, c := newConfigured(t, func(o *Options) { addListener(t, o, listener.Settings{Name: "other", H2C: true}) })
+	giver := st.start()
+	listens := func(p *puppet, files int) {
+		t.Helper()
+		l := p.began.Order.Start.Listeners
+		if p.began.Files != files || len(l) != 2 || l[0].Name != "http" || l[0].H2C || l[1].Name != "other" || !l[1].H2C {
+			t.Errorf("a worker gets %d files and the listeners %+v", p.began.Files, l)
+		}
+	}
+	listens(giver, 5)
+	c.write("settle", "2") // and its listeners are gone
+	reloading := st.reload(t.Context())
+	taker := st.worker()
+	giver.give()
+	listens(taker, 7)
+	taker.serve(2)
+	giver.given(taker)
+	if r, _ := receive(t, reloading, "answer"); r.err != nil {
+		t.Fatal(r.err)
+	}
+	if all := st.status().Listeners; len(all) != 2 || all[1].Name != "other" || !all[1].H2C || !strings.HasSuffix(all[1].Address, "/other") {
+		t.Errorf("the status has the listeners %+v", all)
+	}
+	giver.exit(0)
+	st.stop()
+	taker.order()
+	taker.exit(0)
+	st.end()
+	if _, err := os.Stat(filepath.Join(st.dir, "other")); !os.IsNotExist(err) {
+		t.Errorf("the file of the socket after the end: %v", err)
+	}
+}
+
+// TestPairs changes the files of a certificate. A good pair goes to the worker that serves and to later ones, a broken one to nobody.
+func TestPairs(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	files := certs.Files{Certificate: filepath.Join(dir, "cert.pem"), Key: filepath.Join(dir, "key.pem")}
+	write := func(p certs.Pair) {
+		t.Helper()
+		certstest.Write(t, files, p)
+	}
+	first, second := certstest.New(t, time.Hour), certstest.New(t, time.Hour)
+	write(first)
+	st := newStage(t, func(o *Options, _ *limits) {
+		addListener(t, o, listener.Settings{Name: "secure", Pair: &first, Files: files})
+	})
+	p := st.start()
+	certificate := func() *control.CertificateStatus { return st.status().Listeners[1].Certificate }
+	if c := certificate(); c == nil || c.File != files.Certificate || c.Failed != nil {
+		t.Errorf("the certificate is %+v", c)
+	}
+	write(second)
+	if o := p.order(); o.Pair == nil || o.Pair.Listener != "secure" || !o.Pair.Pair.Equal(second) {
+		t.Errorf("the worker is told %+v", o)
+	}
+	for what, broken := range map[string]certs.Pair{
+		"another's key":  {Certificate: second.Certificate, Key: first.Key},
+		"no certificate": {Certificate: []byte("none"), Key: first.Key},
+		"expired":        certstest.New(t, -time.Minute),
+	} {
+		write(broken)
+		st.await(func(s control.Status) bool { return s.Listeners[1].Certificate.Failed != nil })
+		write(second)
+		st.await(func(s control.Status) bool { return s.Listeners[1].Certificate.Failed == nil })
+		if t.Failed() {
+			t.Fatal(what)
+		}
+	}
+	write(certs.Pair{Certificate: first.Certificate, Key: second.Key})
+	st.log.await("the certificate is not taken up")
+	p.crash("panic: x\n")
+	next := st.worker()
+	if l := next.began.Order.Start.Listeners; len(l) != 2 || l[1].Pair == nil || !l[1].Pair.Equal(second) {
+		t.Error("a worker that starts while the files are broken doesn't get the last good pair")
+	}
+	next.serve(2)
+	write(first)
+	if o := next.order(); o.Pair == nil || !o.Pair.Pair.Equal(first) {
+		t.Errorf("the next worker is told %+v", o)
+	}
+	st.stop()
+	for !next.order().Finish { // it may be told of the last pair twice
+	}
+	next.exit(0)
+	st.end()
+}
+
+// TestPairsInLegacy leaves the certificates that serve to the program that replaces this one, which must know of listeners.
+func TestPairsInLegacy(t *testing.T) {
+	first, second := certstest.New(t, time.Hour), certstest.New(t, time.Hour)
+	files := certs.Files{Certificate: "c", Key: "k"}
+	plain := newStage(t, nil)
+	if l := plain.s.legacy(); l.Form != legacyForm {
+		t.Errorf("with one listener the form is %d", l.Form)
+	}
+	st := newStage(t, func(o *Options, _ *limits) {
+		addListener(t, o, listener.Settings{Name: "secure", Pair: &first, Files: files})
+	})
+	st.s.pairs.good[files] = second
+	if l := st.s.legacy(); l.Form != listenersForm || !l.Start.Listeners[1].Pair.Equal(second) {
+		t.Errorf("the legacy has the form %d and the listeners %+v", l.Form, l.Start.Listeners)
+	}
+	// A stop that has begun must not be lost with this program.
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	st.s.wanted = ctx
+	if err := st.s.lastStop(t.Context(), make(chan os.Signal)); err == nil {
+		t.Error("a server that stops after a delay becomes another program")
+	}
+}
