@@ -12,6 +12,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// installedConfig is the configuration of the server that a package installs.
+const installedConfig = "/etc/sohost/sohost.toml"
+
 // clientFunc returns a client of the server that a command's flags name.
 type clientFunc func() (*control.Client, error)
 
@@ -20,7 +23,7 @@ func connect(cmd *cobra.Command) clientFunc {
 	f := cmd.Flags()
 	socket := f.String("control", "",
 		"`path` of the server's control socket (default $"+controlEnv+", or where its configuration puts it)")
-	f.String("config", "", "the server's configuration `file` (default "+defaultConfig+", if it exists)")
+	f.String("config", "", "the server's configuration `file` (default "+defaultConfig+", or "+installedConfig+" where there is no server)")
 	f.String("plugins", "", "the server's plugins `directory`, if it was started with --plugins (default "+defaultPlugins+")")
 	return func() (*control.Client, error) {
 		path := cmp.Or(*socket, os.Getenv(controlEnv))
@@ -59,7 +62,29 @@ func serverConfig(cmd *cobra.Command) (*config, error) {
 	if plugins, _ := f.GetString("plugins"); plugins != "" {
 		c.Plugins = plugins
 	}
-	return c, c.locate()
+	if err := c.locate(); err != nil {
+		return nil, err
+	}
+	if file == "" && c.dir == "" && !f.Changed("plugins") {
+		return c.orInstalled(installedConfig)
+	}
+	return c, nil
+}
+
+// orInstalled returns the configuration in file, that of a server which a package has installed, if there is one and c, which
+// nothing but defaults names, has no server.
+func (c *config) orInstalled(file string) (*config, error) {
+	if _, err := os.Stat(c.Control); !errors.Is(err, fs.ErrNotExist) {
+		return c, nil
+	}
+	if _, err := os.Stat(file); errors.Is(err, fs.ErrNotExist) {
+		return c, nil
+	}
+	installed, err := loadConfig(file)
+	if err != nil {
+		return nil, err
+	}
+	return installed, installed.locate()
 }
 
 // isNoServer reports whether err says that no server answers.

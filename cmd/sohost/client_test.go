@@ -53,3 +53,26 @@ func TestSocketOfAnotherUser(t *testing.T) {
 		t.Errorf("status says %v, want %q", err, want)
 	}
 }
+
+// TestInstalledConfig finds the server that a package has installed, unless another one is nearer.
+func TestInstalledConfig(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "sohost.toml")
+	c := newConfig()
+	c.Control = filepath.Join(dir, "here.sock")
+	if got, err := c.orInstalled(file); got != c || err != nil {
+		t.Errorf("nothing is installed: %v, %v", got, err)
+	}
+	if err := os.WriteFile(file, []byte("control = \"/run/sohost/control.sock\"\nstore = \"/var/lib/sohost/store\"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := c.orInstalled(file); err != nil || got.Control != "/run/sohost/control.sock" {
+		t.Errorf("the installed one: %v, %v", got, err)
+	}
+	if err := os.WriteFile(c.Control, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := c.orInstalled(file); got != c || err != nil {
+		t.Errorf("a server here: %v, %v", got, err)
+	}
+}

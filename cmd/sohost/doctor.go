@@ -52,7 +52,7 @@ It exits with 1 if the server couldn't work like that.`,
   sohost doctor --config /etc/sohost.toml --json`,
 		Args: cobra.NoArgs,
 	}
-	cmd.Flags().String("config", "", "the server's configuration `file` (default "+defaultConfig+", if it exists)")
+	cmd.Flags().String("config", "", "the server's configuration `file` (default "+defaultConfig+", or "+installedConfig+" where there is no server)")
 	asJSON := jsonFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		c, err := serverConfig(cmd)
