@@ -29,7 +29,7 @@ TESTFLAGS    = -trimpath -short -timeout 30m
 INTEGRATION  = $(GO) test -trimpath -count=1 -timeout 90m ./integration
 SOURCES      = $(shell git ls-files --cached --others --exclude-standard '*.go' 2>/dev/null)
 
-.PHONY: help run build plugins man install package job test corpus pairs test-toolchains test-arm64 test-existing test-influx test-telegraf test-clients test-proxies race soak kills mutants load long waits fuzz mutate lint bench compare points clean
+.PHONY: help run build plugins man install package job test corpus pairs test-toolchains test-arm64 test-existing test-influx test-telegraf test-clients test-proxies test-package race soak kills mutants load long waits fuzz mutate lint bench compare points clean
 
 help: ## print this
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -89,6 +89,9 @@ test-clients: build ## make job with InfluxData's clients for Go for LASTS (60s)
 
 test-proxies: ## requests, streams and websockets behind nginx and haproxy, which last LASTS (60s), over 5 handovers; installs them
 	LASTS=$(LASTS) GO=$(GO) scripts/test-proxies.sh
+
+test-package: package ## check the packages, install, upgrade under load, remove and purge one; as root on Debian, in a namespace
+	unshare --mount --pid --fork --mount-proc --kill-child $(GO) test -trimpath -count=1 -timeout 30m ./packaging -v -args -packages
 
 race: ## run the tests of RACE (./...) under the race detector, servers and plugins too
 	$(GO) test -race $(TESTFLAGS) -vet=off $(RACE)

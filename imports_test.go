@@ -102,6 +102,7 @@ var importRules = []importRule{
 		"github.com/rogpeppe/go-internal github.com/spf13 github.com/inconshreveable/mousetrap", "the only place for flags, configuration files and terminal output"},
 
 	{"integration", "", "its tests use the programs as users do"},
+	{"packaging", "", "its tests use the packages as administrators do"},
 	{"plugins/internal/trial", "abi internal/lineprotocol", "it runs plugins in their tests"},
 	{"plugins/counter", "abi", "an example uses only what any plugin can use"},
 	{"plugins/downsample", "abi abi/keep abi/rows", "an example uses only what any plugin can use"},
