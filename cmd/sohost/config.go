@@ -27,6 +27,7 @@ type config struct {
 	Store   string
 	Control string
 	Metrics string // an address; "" for none
+	Console string // an address; "" for none
 	Plugins string // a directory whose *.so files are served
 
 	Keep            int
@@ -59,6 +60,8 @@ type config struct {
 	HandoverTimeout time.Duration
 
 	ConnectionsPerAddress int
+
+	ConsoleTokenFile string // "" for none
 
 	Plugin   map[string]pluginConfig
 	Listener map[string]listenerConfig

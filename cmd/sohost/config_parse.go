@@ -102,6 +102,7 @@ func (p *parser) config(document map[string]any) *config {
 	c.unknownSinks(bad)
 	c.loops(bad)
 	c.badListeners(bad)
+	c.checkConsole(bad)
 	return c
 }
 

@@ -42,7 +42,7 @@ func (d *developer) cycle(ctx context.Context, saved save) cycle {
 	}
 	if err != nil {
 		c.Error = whyNotBuilt(err)
-		d.client.Built(ctx, control.BuildReport{Plugin: c.Plugin, Error: c.Error, Took: c.Build}) // without a server nobody reads it
+		d.client.Built(ctx, control.BuildReport{Plugin: c.Plugin, Error: c.Error, Took: c.Build, Messages: messages(err)}) // without a server nobody reads it
 		return c
 	}
 	c.Image, c.Phases = result.Image[:12], result.Phases
@@ -76,6 +76,17 @@ func whyNotBuilt(err error) string {
 		return complaints(ce)
 	}
 	return err.Error()
+}
+
+// messages returns those of the compiler, if they are why a build failed.
+func messages(err error) (all []control.BuildMessage) {
+	var ce *build.CompileError
+	if errors.As(err, &ce) {
+		for _, d := range ce.Diagnostics() {
+			all = append(all, control.BuildMessage(d))
+		}
+	}
+	return all
 }
 
 // deploy makes the server serve the image. The server may already have noticed the changed file.

@@ -96,6 +96,7 @@ func (r *runFlags) addPlugins() error {
 	r.clashes(bad)
 	r.unknownSinks(bad)
 	r.loops(bad)
+	r.checkConsole(bad)
 	return errors.Join(errs...)
 }
 

@@ -71,7 +71,7 @@ func serve(ctx context.Context, r *runFlags, reread func() (supervisor.Configure
 		Start: configured.Start, Settings: configured.Settings, Reread: reread,
 		Listeners: open.listeners, Control: open.control, ControlPath: open.controlPath,
 		Lock: lock, Log: log, Notifier: notifier,
-		Metrics: r.Metrics, HangTimeout: r.HangTimeout, HandoverTimeout: r.HandoverTimeout,
+		Metrics: r.Metrics, Console: r.Console, ConsoleToken: r.ConsoleTokenFile, HangTimeout: r.HangTimeout, HandoverTimeout: r.HandoverTimeout,
 		Serving: func(s control.Status) { greet(log, open.url(r), r, s) },
 	})
 	return supervise(ctx, s, log)

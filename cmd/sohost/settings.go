@@ -50,6 +50,10 @@ func (c *config) bind() []setting {
 			initial: "$" + controlEnv + ", or control.sock next to the default store"},
 		{key: "metrics", value: asText("address", &c.Metrics, ""),
 			help: "answer /metrics, /healthz and /readyz on this address; see docs/monitoring.md", initial: "none"},
+		{key: "console", value: asText("address", &c.Console, ""),
+			help: "show the console to browsers on this address; see docs/console.md", initial: "none"},
+		{key: "console_token_file", value: asPath("path", &c.ConsoleTokenFile),
+			help: "let into the console those who know the token in this file; needed for any console address but loopback", initial: "none"},
 		{key: "plugins", value: asPath("directory", &c.Plugins),
 			help: "serve each *.so file in this directory in dev mode, under /NAME", initial: defaultPlugins + " if no plugin is named"},
 

@@ -22,7 +22,10 @@ func sample(t *testing.T, s setting, i int) (flag, toml string) {
 		return d, fmt.Sprintf("%q", d)
 	case "bool":
 		return "true", "true"
-	case "address", "directory", "path":
+	case "address":
+		at := fmt.Sprintf("127.0.0.1:%d", 1001+i)
+		return at, fmt.Sprintf("%q", at)
+	case "directory", "path":
 		return "/" + s.key, fmt.Sprintf("%q", "/"+s.key)
 	}
 	t.Fatalf("setting %s has the unknown kind %q", s.key, s.value.kind)

@@ -13,6 +13,22 @@ type BuildReport struct {
 	Image  string        `json:"image,omitempty"` // its ID; absent if the build failed
 	Error  string        `json:"error,omitempty"` // why it failed, as the developer sees it
 	Took   time.Duration `json:"took_ns"`
+
+	Messages []BuildMessage `json:"messages,omitempty"` // the compiler's, if that is why it failed
+}
+
+// BuildMessage is one of a compiler's messages. File is empty if it has no position.
+type BuildMessage struct {
+	File    string `json:"file,omitempty"` // relative to the directory in which `sohost dev` runs
+	Line    int    `json:"line,omitempty"`
+	Column  int    `json:"column,omitempty"`
+	Message string `json:"message"`
+}
+
+// FailedBuild is a build that has failed. The code that served before serves on.
+type FailedBuild struct {
+	BuildReport
+	Time time.Time `json:"time"` // when the server was told
 }
 
 func (r BuildReport) event() generations.Event {

@@ -14,6 +14,7 @@
 //	GET  /v1/events?since=ID&plugin=counter&kind=deploy  Server-Sent Events, see events.Log.Serve; without since from now on
 //	POST /v1/reload     {"dry_run": true}               ConfigReload
 //	POST /v1/build      {"plugin": "counter", "error": "…"}  {}; tells who reads events of a build, see BuildReport
+//	GET  /v1/crash?file=000007-20261127T101500.000-42.txt  what a worker has left that died, as text; see Crash.File
 //	GET  /v1/quarantine                                 [generations.Quarantine]
 //	POST /v1/quarantine/lift {"image": "6b7a76b4f381"}  generations.Quarantine
 //	GET  /v1/triggers                                   [sohost.TriggerStatus]
@@ -129,6 +130,9 @@ type Status struct {
 	StoreFault       string           `json:"store_fault,omitempty"`    // why nothing can be published; what serves goes on
 	Program          *ProgramStatus   `json:"program,omitempty"`        // what workers run
 	FailedProgram    *FailedProgram   `json:"failed_program,omitempty"` // the last that has not passed its probation
+
+	// FailedBuilds are the builds of `sohost dev` that have failed and that no later one of the plugin has made good.
+	FailedBuilds []FailedBuild `json:"failed_builds,omitempty"`
 }
 
 // WorkerAnswer is what a worker says of itself.

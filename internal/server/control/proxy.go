@@ -28,6 +28,12 @@ type Supervisor interface {
 	// Events returns what happens in the server.
 	Events() *events.Log
 
+	// CrashOutput returns what a worker has left that died, by the name of a Crash's File.
+	CrashOutput(name string) ([]byte, error)
+
+	// NoteBuild takes note of a build, for the status.
+	NoteBuild(BuildReport)
+
 	// Worker waits for a worker that serves and is not among tried. It fails only when ctx ends.
 	Worker(ctx context.Context, tried ...Worker) (Worker, error)
 }
@@ -39,6 +45,20 @@ type Worker interface {
 
 // NewProxy returns the control server of a supervisor. Call its Serve with what Listen returned.
 func NewProxy(s Supervisor) *http.Server {
+	done := make(chan struct{})
+	server := newServer(defaultLimits(), answers(s, done))
+	server.RegisterOnShutdown(sync.OnceFunc(func() { close(done) })) // it waits for answers, and that to a reader of events has no end
+	return server
+}
+
+// NewHandler answers as NewProxy's server does, but whoever asks: that is for its caller to decide.
+func NewHandler(s Supervisor) http.Handler {
+	l := defaultLimits()
+	return limitBody(l, readBody(l, answers(s, nil)))
+}
+
+// answers is what a supervisor answers. Readers of events are sent away when done is closed.
+func answers(s Supervisor, done <-chan struct{}) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /v1/status", func(w http.ResponseWriter, r *http.Request) {
 		writeJSON(w, http.StatusOK, s.Status(r.Context(), r.URL.Query().Get("brief") == "true"))
@@ -55,15 +75,22 @@ func NewProxy(s Supervisor) *http.Server {
 	}))
 	mux.HandleFunc("POST /v1/reload", handle(func(r *http.Request, in ReloadRequest) (any, error) { return s.Reload(r.Context(), in) }))
 	mux.HandleFunc("POST /v1/build", handle(func(_ *http.Request, in BuildReport) (any, error) {
+		s.NoteBuild(in)
 		s.Events().Add(0, in.event())
 		return struct{}{}, nil
 	}))
-	done := make(chan struct{})
 	mux.Handle("GET /v1/events", readers(s.Events(), done))
+	mux.HandleFunc("GET /v1/crash", func(w http.ResponseWriter, r *http.Request) {
+		text, err := s.CrashOutput(r.URL.Query().Get("file"))
+		if err != nil {
+			answer(w, nil, &Failure{Code: CodeInvalid, Message: err.Error()})
+			return
+		}
+		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+		w.Write(text)
+	})
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) { pass(s, w, r) })
-	server := newServer(defaultLimits(), mux)
-	server.RegisterOnShutdown(sync.OnceFunc(func() { close(done) })) // it waits for answers, and this one has no end
-	return server
+	return mux
 }
 
 // pass lets a worker answer the request. If that has given its plugins away, or dies over a mere question, the next one is asked.

@@ -39,6 +39,7 @@ type fakeSupervisor struct {
 	asked    chan control.HandoverRequest
 	handover *sohost.Handover
 	err      error
+	built    []control.BuildReport
 	events   *events.Log
 }
 
@@ -60,6 +61,15 @@ func (s *fakeSupervisor) Handover(_ context.Context, r control.HandoverRequest) 
 func (s *fakeSupervisor) Reload(context.Context, control.ReloadRequest) (*control.ConfigReload, error) {
 	return &control.ConfigReload{Changes: []control.Change{{Key: "settle", Was: "50ms", Is: "1s"}}}, s.err
 }
+
+func (s *fakeSupervisor) CrashOutput(name string) ([]byte, error) {
+	if name != "1.txt" {
+		return nil, errors.New("no such file")
+	}
+	return []byte("panic: oh"), nil
+}
+
+func (s *fakeSupervisor) NoteBuild(r control.BuildReport) { s.built = append(s.built, r) }
 
 func (s *fakeSupervisor) Worker(ctx context.Context, tried ...control.Worker) (control.Worker, error) {
 	if !reflect.DeepEqual(tried, append([]control.Worker(nil), s.workers[:len(tried)]...)) {

@@ -39,6 +39,8 @@ type Legacy struct {
 	Draining    []childLegacy `json:"draining,omitempty"`
 
 	Metrics  string               `json:"metrics,omitempty"`
+	Console  string               `json:"console,omitempty"`
+	Token    string               `json:"console_token_file,omitempty"`
 	Settings map[string]string    `json:"settings,omitempty"`
 	Config   control.ConfigStatus `json:"config,omitzero"`
 
@@ -78,7 +80,7 @@ func (s *Supervisor) legacy() Legacy {
 		Form: s.form(), Origin: s.origin,
 		Start: start, HangTimeout: s.opts.HangTimeout, HandoverTimeout: s.opts.HandoverTimeout,
 		Started: s.started, ControlPath: s.opts.ControlPath,
-		Metrics: s.opts.Metrics, Settings: s.settings, Config: s.config, Events: s.events.Save(), Handover: s.last, Crashes: s.crashes, FailedProgram: s.failedProgram,
+		Metrics: s.opts.Metrics, Console: s.opts.Console, Token: s.opts.ConsoleToken, Settings: s.settings, Config: s.config, Events: s.events.Save(), Handover: s.last, Crashes: s.crashes, FailedProgram: s.failedProgram,
 	}
 }
 
@@ -161,7 +163,7 @@ func Resume(l *Legacy, opts Options) (*Supervisor, error) {
 	orders.Close()
 	opts.Lock, opts.Start, opts.HangTimeout, opts.ControlPath = generations.InheritLock(lock), l.Start, l.HangTimeout, l.ControlPath
 	opts.HandoverTimeout = l.HandoverTimeout
-	opts.Settings, opts.Metrics = l.Settings, l.Metrics
+	opts.Settings, opts.Metrics, opts.Console, opts.ConsoleToken = l.Settings, l.Metrics, l.Console, l.Token
 	s := New(opts)
 	s.events = events.NewLog(l.Started)
 	s.events.Restore(l.Events)

@@ -42,6 +42,11 @@ type Options struct {
 	// Metrics is an address on which metrics and health can be asked for by HTTP. Default: none.
 	Metrics string
 
+	// Console is an address on which a browser gets the console; see package console. ConsoleToken is a file with its token, needed
+	// for any address but loopback. Default: none.
+	Console      string
+	ConsoleToken string
+
 	// Notifier reports to systemd. Default: there is no systemd.
 	Notifier *systemd.Notifier
 }

@@ -22,7 +22,10 @@ type Configured struct {
 }
 
 // fixed are the keys of the settings that the supervisor itself has, and has only once.
-var fixed = []string{"listen", "store", "control", "metrics", "hang_timeout", "handover_timeout"}
+var fixed = []string{"listen", "store", "control", "metrics", "console", "console_token_file", "hang_timeout", "handover_timeout"}
+
+// late are those of them that the first programs with a Legacy did not have.
+var late = []string{"metrics", "console", "console_token_file"}
 
 // fixedListener reports whether a key is that of a listener's socket, or of a listener that there isn't yet.
 func fixedListener(key string, now map[string]string) bool {
@@ -102,7 +105,7 @@ func (s *Supervisor) reread() (Configured, error) {
 }
 
 // changes returns what differs from the settings that the workers have, ordered by key. A program before this one may have left none:
-// then nobody knows how it was started, only that it had no metrics.
+// then nobody knows how it was started, only that it had no metrics and no console.
 func (s *Supervisor) changes(next map[string]string) []control.Change {
 	s.mu.Lock()
 	now := s.settings
@@ -117,7 +120,7 @@ func (s *Supervisor) changes(next map[string]string) []control.Change {
 		was, had := now[key]
 		is, has := next[key]
 		restart := slices.Contains(fixed, key) || fixedListener(key, now)
-		if unknown := now == nil && restart && key != "metrics"; !unknown && (was != is || had != has) {
+		if unknown := now == nil && restart && !slices.Contains(late, key); !unknown && (was != is || had != has) {
 			changes = append(changes, control.Change{Key: key, Was: was, Is: is, Restart: restart})
 		}
 	}

@@ -2,8 +2,10 @@ package supervisor
 
 import (
 	"context"
+	"net"
 
 	"github.com/sohost/sohost"
+	"github.com/sohost/sohost/internal/files"
 	"github.com/sohost/sohost/internal/server/control"
 	"github.com/sohost/sohost/internal/server/worker"
 )
@@ -104,4 +106,12 @@ func (s *Supervisor) join(waiting []*request, made *request, a answer, through b
 		}
 	}
 	return left
+}
+
+// answerOrders starts to answer on the control socket, until s.orders is closed.
+func (s *Supervisor) answerOrders(on net.Listener) {
+	orders := control.NewProxy(s)
+	s.orders = orders
+	// Each connection has one to the worker, and for a moment both its ends.
+	s.tasks.Go(func() { orders.Serve(files.Listener(control.Limited(on), 3)) })
 }

@@ -59,7 +59,7 @@ func (s *Supervisor) processes(brief bool) (status control.Status, current *proc
 	status = control.Status{
 		PID: os.Getpid(), Started: s.started, Handover: s.last, Failed: s.failure, Crashes: slices.Clone(s.crashes),
 		StoreFault: s.storeFault, Program: s.workerProgram, FailedProgram: s.failedProgram,
-		Config: s.config,
+		Config: s.config, FailedBuilds: s.failedBuildsLocked(),
 	}
 	draining := s.drainingLocked()
 	status.Listeners = s.listenersLocked()

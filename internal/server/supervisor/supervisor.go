@@ -8,7 +8,6 @@ package supervisor
 import (
 	"context"
 	"log/slog"
-	"net"
 	"net/http"
 	"os"
 	"runtime/debug"
@@ -20,7 +19,6 @@ import (
 	"github.com/sohost/sohost"
 	"github.com/sohost/sohost/generations"
 	"github.com/sohost/sohost/internal/events"
-	"github.com/sohost/sohost/internal/files"
 	"github.com/sohost/sohost/internal/inflight"
 	"github.com/sohost/sohost/internal/self"
 	"github.com/sohost/sohost/internal/server/certs"
@@ -85,6 +83,7 @@ type Supervisor struct {
 	settings      map[string]string // what the workers have; see Options
 	pairs         pairs
 	storeFault    string // why the store can't be used; empty if it can
+	failedBuilds  map[string]control.FailedBuild
 }
 
 // New returns a Supervisor; call Run to start it.
@@ -98,7 +97,7 @@ func New(opts Options) *Supervisor {
 	s := &Supervisor{
 		opts: opts, limits: defaultLimits(), log: opts.Log, started: time.Now(), requests: make(chan *request),
 		signals: make(chan os.Signal, 2), stopped: make(chan struct{}), late: make(chan struct{}), changed: make(chan struct{}),
-		reloading: make(chan struct{}, 1), wanted: context.Background(),
+		reloading: make(chan struct{}, 1), failedBuilds: map[string]control.FailedBuild{}, wanted: context.Background(),
 		draining: map[*process]struct{}{}, adopts: adopter(), origin: startedFrom(),
 	}
 	if watchdog, on := opts.Notifier.WatchdogInterval(); on {
@@ -143,6 +142,11 @@ func (s *Supervisor) Run(ctx context.Context) (err error) {
 	defer endMetrics()
 	s.watchPairs()
 	defer s.endPairs()
+	endConsole, err := s.answerConsole()
+	if err != nil {
+		return err
+	}
+	defer endConsole()
 	defer context.AfterFunc(ctx, s.stopListening)() // even in the middle of a handover
 	s.tasks.Go(func() { s.obeySignals(ctx) })
 	s.answerOrders(s.opts.Control) // the status says how far the first worker is
@@ -165,14 +169,6 @@ func (s *Supervisor) Run(ctx context.Context) (err error) {
 	s.serve(p)
 	s.greet(ctx)
 	return s.supervise(ctx, p)
-}
-
-// answerOrders starts to answer on the control socket, until s.orders is closed.
-func (s *Supervisor) answerOrders(on net.Listener) {
-	orders := control.NewProxy(s)
-	s.orders = orders
-	// Each connection has one to the worker, and for a moment both its ends.
-	s.tasks.Go(func() { orders.Serve(files.Listener(control.Limited(on), 3)) })
 }
 
 // supervise keeps a worker serving, now p, until ctx ends.
