@@ -77,7 +77,7 @@ test-arm64: ## load, reload, hand over and crash on arm64, under qemu-user
 test-existing: ## serve and reload plugins for KrakenD, Traefik and Tyk under load, from their own sources; fetches them
 	$(INTEGRATION) -run TestExisting -v -args -existing
 
-test-influx: ## store emitted rows in a real InfluxDB and a real VictoriaMetrics, stopped for DOWN (60s) meanwhile; fetches them
+test-influx: ## query a real InfluxDB; store emitted rows in it and in a VictoriaMetrics, stopped for DOWN (60s) meanwhile; fetches them
 	DOWN=$(DOWN) scripts/test-influx.sh
 
 test-telegraf: build ## make job through a real Telegraf for LASTS (60s), with 20 reloads, 5 handovers, 3 killed workers; fetches it

@@ -19,4 +19,5 @@ fetch() {
 }
 
 INFLUXD=$(fetch influxd influxdb) VICTORIA=$(fetch victoria-metrics victoria-metrics)
+"${GO:-go}" test -trimpath -count=1 -timeout 20m -run TestQueryInfluxDB -v ./integration -args -influxd "$INFLUXD"
 exec "${GO:-go}" test -trimpath -count=1 -timeout 20m -run TestReal -v ./internal/sinks -args -influxd "$INFLUXD" -victoria "$VICTORIA" -down "${DOWN:-60s}"
