@@ -114,6 +114,7 @@ waits: ## measure how long callers wait beside checkpoints of ENTRIES (1,000,000
 	$(INTEGRATION) -run 'TestCheckpointWaits|TestRollbackWaits' -v -args -wait-for $(WAITFOR) -wait-entries $(ENTRIES) -wait-size $(SIZE)
 
 long: ## run what make test shortens or skips, and no other target runs
+	$(GO) test -trimpath -timeout 30m -run 'TestDemo|TestScripts/demo' ./cmd/sohost
 	$(GO) test -trimpath -timeout 30m ./abi/keep ./generations ./internal/build ./internal/state ./scripts/keep
 	$(GO) test -trimpath -timeout 30m -run 'TestKeep|TestContracts' ./native
 	$(GO) test -trimpath -timeout 30m -run 'TestSweep|TestModel|Faults' . ./internal/server/supervisor
