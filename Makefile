@@ -8,6 +8,7 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 FUZZTIME    ?= 30s
 SOAK        ?= 2000
 KILLS       ?= 150
+PLUGINS     ?= 300
 REPEATS     ?= 10
 WAITFOR     ?= 10m
 ENTRIES     ?= 1000000
@@ -29,7 +30,7 @@ TESTFLAGS    = -trimpath -short -timeout 30m
 INTEGRATION  = $(GO) test -trimpath -count=1 -timeout 90m ./integration
 SOURCES      = $(shell git ls-files --cached --others --exclude-standard '*.go' 2>/dev/null)
 
-.PHONY: help run build plugins man install package job test corpus pairs test-toolchains test-arm64 test-existing test-influx test-telegraf test-clients test-proxies test-package race soak kills mutants load long waits fuzz mutate lint bench compare points clean
+.PHONY: help run build plugins man install package job test corpus pairs test-toolchains test-arm64 test-existing test-influx test-telegraf test-clients test-proxies test-package race scale soak kills mutants load long waits fuzz mutate lint bench compare points clean
 
 help: ## print this
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -95,6 +96,9 @@ test-package: package ## check the packages, install, upgrade under load, remove
 
 race: ## run the tests of RACE (./...) under the race detector, servers and plugins too
 	$(GO) test -race $(TESTFLAGS) -vet=off $(RACE)
+
+scale: ## boot, change and hand over PLUGINS (300) plugins in one server
+	$(INTEGRATION) -run TestScale -v -args -plugins $(PLUGINS)
 
 soak: ## reload SOAK (2,000) times under load, from worker to worker; takes some minutes and 1 GB of disk
 	$(INTEGRATION) -run TestSoak -v -args -pause 2ms -soak $(SOAK)

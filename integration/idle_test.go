@@ -28,6 +28,25 @@ func switches(t *testing.T, pid int) (n int) {
 	return n
 }
 
+// cpuTime returns what a process has used of the processors, in steps of 10 ms.
+func cpuTime(t *testing.T, pid int) time.Duration {
+	t.Helper()
+	text, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
+	if err != nil {
+		t.Fatal(err)
+	}
+	fields := strings.Fields(string(text[strings.LastIndexByte(string(text), ')')+2:])) // from the third on, see proc(5)
+	var ticks int
+	for _, field := range fields[11:13] { // utime, stime
+		n, err := strconv.Atoi(field)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ticks += n
+	}
+	return time.Duration(ticks) * 10 * time.Millisecond
+}
+
 // TestIdle counts the wake-ups of a server that nobody calls: at first there are some each second, and then only every ten.
 func TestIdle(t *testing.T) {
 	if testing.Short() {
