@@ -97,7 +97,7 @@ const filesInterval = 10 * time.Second
 // handoverDue returns why the plugins should move to another process, and "" if there is no reason to. It measures: see
 // instance.Measure for what that costs.
 func (h *Host) handoverDue() string {
-	if why := h.opts.Budget.spentBy(leftoversOf(h.loader.Measure(h.inUse))); why != "" {
+	if why := h.opts.Budget.spentBy(leftoversOf(h.loader.Measure(h.inUse()))); why != "" {
 		return why
 	}
 	if err := h.loader.Poisoned(); err != nil {

@@ -127,19 +127,17 @@ func (p *plugin) servingID() generations.ID {
 	return generations.ID{}
 }
 
-// uses reports whether an instance of the plugin that isn't retired yet comes from the image at that path.
-func (p *plugin) uses(path string) bool {
-	if g := p.serving(); g != nil && g.Value().Image().Path() == path {
-		return true
+// uses returns the paths of the images that instances of the plugin come from which aren't retired yet.
+func (p *plugin) uses() (paths []string) {
+	if g := p.serving(); g != nil {
+		paths = append(paths, g.Value().Image().Path())
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, g := range p.old {
-		if g.Value().Image().Path() == path {
-			return true
-		}
+		paths = append(paths, g.Value().Image().Path())
 	}
-	return false
+	return paths
 }
 
 // refusal returns why the newest image was not taken, or nil.

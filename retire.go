@@ -49,7 +49,7 @@ func (h *Host) end(ctx context.Context, in *instance.Instance) error {
 // cool returns as much as possible of an image's memory to the kernel, unless another instance uses the image. The
 // image stays callable: its pages are read in again if a later rollback, or a goroutine left behind, needs them.
 func (h *Host) cool(l *loaded) {
-	if h.inUse(l.Image().Path()) {
+	if h.inUse()(l.Image().Path()) {
 		return
 	}
 	if err := l.Image().Cool(); err != nil {
@@ -57,7 +57,13 @@ func (h *Host) cool(l *loaded) {
 	}
 }
 
-// inUse reports whether an instance of any plugin that isn't retired yet comes from the image at that path.
-func (h *Host) inUse(path string) bool {
-	return slices.ContainsFunc(h.plugins(), func(p *plugin) bool { return p.uses(path) })
+// inUse returns what reports whether an instance of any plugin that isn't retired yet comes from the image at a path.
+func (h *Host) inUse() func(path string) bool {
+	used := map[string]bool{}
+	for _, p := range h.plugins() {
+		for _, path := range p.uses() {
+			used[path] = true
+		}
+	}
+	return func(path string) bool { return used[path] }
 }

@@ -163,7 +163,7 @@ type GenerationStatus struct {
 // much.
 func (h *Host) Status() Status {
 	s := h.StatusBrief()
-	costs := h.loader.Measure(h.inUse)
+	costs := h.loader.Measure(h.inUse())
 	s.Left = leftoversOf(costs)
 	shared := sharing(h.plugins())
 	for n, p := range s.Plugins {

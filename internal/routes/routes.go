@@ -14,6 +14,7 @@ import (
 type Table[T, N any] struct {
 	names    map[string]T
 	prefixes map[string]noted[T, N]
+	all      []T // by name
 }
 
 type noted[T, N any] struct {
@@ -29,6 +30,7 @@ func (t *Table[T, N]) With(name string, routes []string, value T) *Table[T, N] {
 	for _, r := range routes {
 		next.prefixes[r] = noted[T, N]{value: value}
 	}
+	next.order()
 	return next
 }
 
@@ -46,11 +48,12 @@ func (t *Table[T, N]) Without(name string, routes []string) *Table[T, N] {
 	for _, r := range routes {
 		delete(next.prefixes, r)
 	}
+	next.order()
 	return next
 }
 
 func (t *Table[T, N]) clone() *Table[T, N] {
-	next := &Table[T, N]{names: maps.Clone(t.names), prefixes: maps.Clone(t.prefixes)}
+	next := &Table[T, N]{names: maps.Clone(t.names), prefixes: maps.Clone(t.prefixes), all: t.all}
 	if next.names == nil {
 		next.names, next.prefixes = map[string]T{}, map[string]noted[T, N]{}
 	}
@@ -73,12 +76,14 @@ func (t *Table[T, N]) At(route string) (value T, ok bool) {
 func (t *Table[T, N]) Names() []string { return slices.Sorted(maps.Keys(t.names)) }
 
 // All returns all values, ordered by name.
-func (t *Table[T, N]) All() []T {
-	all := make([]T, 0, len(t.names))
+func (t *Table[T, N]) All() []T { return slices.Clone(t.all) }
+
+// order sets all by names.
+func (t *Table[T, N]) order() {
+	t.all = make([]T, 0, len(t.names))
 	for _, name := range t.Names() {
-		all = append(all, t.names[name])
+		t.all = append(t.all, t.names[name])
 	}
-	return all
 }
 
 // Find returns the value with the longest route that covers the path, and that route's note. A route covers itself and everything below it.
