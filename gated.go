@@ -65,6 +65,11 @@ func (g *gated) reopen(ctx context.Context) {
 
 // replace makes next what the slot serves, through the gate if it is shut. If next is nil, the slot becomes empty.
 func (g *gated) replace(next *generations.Generation[*loaded]) {
+	if next != nil {
+		g.plugin.mu.Lock()
+		g.plugin.answered.enter(next) // before its first call
+		g.plugin.mu.Unlock()
+	}
 	var err error
 	if g.gate != nil {
 		err = g.gate.Open(next)

@@ -99,7 +99,6 @@ func (l *link) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	defer lease.Release()
 	in := lease.Value()
-	defer in.requests.begin(r).end()
 	w.Header().Add(GenerationHeader, in.label)
 	p.handle(w, r, in, in.chained[l])
 }

@@ -46,6 +46,7 @@ type plugin struct {
 	kept        []*kept                            // for rollbacks, the newest first; the holder of the token may read it without mu
 	last        *Move                              // the last reload that changed something; nil if there was none
 	old         []*generations.Generation[*loaded] // replaced but not yet retired
+	answered    answered                           // what its generations have answered
 	watched     *watch.Target                      // nil in Prod mode
 	checkpoints checkpoints
 }

@@ -18,9 +18,10 @@ type requests struct {
 }
 
 type requestPart struct {
-	mu    sync.Mutex // guards first, and the links of all requests of the part
+	mu    sync.Mutex // guards first, tally, and the links of all requests of the part
 	first *request
-	_     [48]byte // fills a cache line
+	tally tally    // of those that have ended and were answered
+	_     [48]byte // so that no two parts share a cache line
 }
 
 // request is one of them.
@@ -56,14 +57,24 @@ func (rs *requests) begin(r *http.Request) *request {
 
 // end removes the request, which must not be used any more.
 func (q *request) end() {
-	q.leave()
+	q.leave(func() {})
 	*q = request{} // it would keep its texts
 	spare.Put(q)
 }
 
-func (q *request) leave() {
+// answered is end for a request that a plugin has answered.
+func (q *request) answered(status int, panicked bool) {
+	took := time.Since(epoch) - q.began
+	q.leave(func() { q.part.tally.count(status, panicked, took) })
+	*q = request{}
+	spare.Put(q)
+}
+
+// leave takes the request from the list, and calls also with the part locked.
+func (q *request) leave(also func()) {
 	q.part.mu.Lock()
 	defer q.part.mu.Unlock()
+	also()
 	if q.next != nil {
 		q.next.prev = q.prev
 	}

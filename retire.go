@@ -25,6 +25,7 @@ func (h *Host) retireLater(p *plugin, g *generations.Generation[*loaded]) {
 			g.Value().Row().Release()
 		}
 		p.mu.Lock()
+		p.answered.retire(g)
 		p.old = slices.DeleteFunc(p.old, func(o *generations.Generation[*loaded]) bool { return o == g })
 		p.mu.Unlock()
 		if !errors.Is(h.Serving(), ErrHandedOver) { // or the process ends soon

@@ -58,7 +58,6 @@ func (h *Host) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	defer lease.Release()
 	l := lease.Value()
-	defer l.requests.begin(r).end()
 	w.Header()[GenerationHeader] = l.header
 	handler := l.Handler()
 	if handler == nil {
@@ -68,16 +67,25 @@ func (h *Host) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	p.handle(w, r, l, handler)
 }
 
-// handle calls a handler of an instance of the plugin.
+// handle calls a handler of an instance of the plugin, and counts how that went.
 func (p *plugin) handle(w http.ResponseWriter, r *http.Request, l *loaded, handler http.Handler) {
-	returned := false
+	q, returned := l.requests.begin(r), false
+	w, answer := noted(w)
 	defer func() {
-		if v := recover(); v != nil || !returned {
+		v := recover()
+		q.answered(answer.status, !returned && !aborted(v))
+		if !returned {
 			p.host.cutOff(r, p, l, v)
 		}
 	}()
 	handler.ServeHTTP(w, r)
 	returned = true
+}
+
+// aborted reports whether a handler has panicked only to cut its response off.
+func aborted(v any) bool {
+	err, isError := v.(error)
+	return isError && errors.Is(err, http.ErrAbortHandler)
 }
 
 // acquire takes a lease for a request, which is noted while it waits at a gate.
@@ -132,11 +140,10 @@ func (h *Host) forwardTo() http.Handler {
 // cutOff logs that a handler of a plugin panicked, or ended its goroutine if v is nil, and has net/http cut off the response.
 func (h *Host) cutOff(r *http.Request, p *plugin, l *loaded, v any) {
 	log := h.log.With("plugin", p.Name, "generation", l.label, "path", r.URL.Path)
-	err, isError := v.(error)
 	switch {
 	case v == nil: // by runtime.Goexit
 		log.Error("handler of plugin ended its goroutine: the response is cut off")
-	case isError && errors.Is(err, http.ErrAbortHandler):
+	case aborted(v):
 	default:
 		log.Error("panic in plugin", "panic", v, "stack", string(debug.Stack()))
 	}

@@ -120,6 +120,11 @@ type PluginStatus struct {
 	// Shares says what the plugin has in common with others. It is absent in StatusBrief.
 	Shares []Sharing `json:"shares,omitempty"`
 
+	// Answered counts the requests that the plugin has answered in this process, by generation: those of Generations, and some that
+	// have retired, the newest first. Durations says how long all of them took. Both are absent if there were none.
+	Answered  []GenerationAnswers `json:"answered,omitempty"`
+	Durations *Durations          `json:"durations,omitempty"`
+
 	// Last is the last reload that changed something. Refused says why the newest image was not taken; it is nil after
 	// a successful reload.
 	Last    *Move    `json:"last,omitempty"`
@@ -208,6 +213,7 @@ func (p *plugin) status() PluginStatus {
 	s.Others = p.others
 	s.Last, s.Refused, s.Checkpoint, s.Kept = p.last, p.refused, p.checkpointStatus(), p.keptStatesLocked()
 	old := slices.Clone(p.old)
+	s.Answered, s.Durations = p.answered.now()
 	if p.watched != nil {
 		how := WatchStatus(p.watched.Status())
 		s.Watch = &how

@@ -3,6 +3,7 @@ package events
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"sync"
 	"time"
 
@@ -24,6 +25,7 @@ type Log struct {
 	entries []Entry    // the oldest first; numbers may be missing
 	bytes   int
 	counts  map[Count]uint64
+	spent   map[Step]time.Duration
 	changed chan struct{} // closed and replaced with each event
 }
 
@@ -39,9 +41,15 @@ type Count struct {
 	Plugin string
 }
 
+// Step is what time is spent in: a phase of what an event tells the end of.
+type Step struct {
+	Kind  generations.Kind
+	Phase string
+}
+
 // NewLog returns an empty Log of a server that was started at a time.
 func NewLog(started time.Time) *Log {
-	return &Log{epoch: fmt.Sprintf("%x", started.UnixMilli()), counts: map[Count]uint64{}, changed: make(chan struct{})}
+	return &Log{epoch: fmt.Sprintf("%x", started.UnixMilli()), counts: map[Count]uint64{}, spent: map[Step]time.Duration{}, changed: make(chan struct{})}
 }
 
 // Add adds events of a worker, or of the supervisor if worker is 0.
@@ -76,6 +84,12 @@ func (l *Log) addLocked(e Event) {
 		l.entries = l.entries[1:]
 	}
 	l.counts[Count{e.Kind, e.Plugin}]++
+	if e.Kind == generations.KindReload { // it goes on
+		return
+	}
+	for phase, took := range e.Phases {
+		l.spent[Step{e.Kind, phase}] += took
+	}
 }
 
 func (l *Log) wakeLocked() {
@@ -110,9 +124,12 @@ func (l *Log) Since(seq uint64) (entries []Entry, missed uint64, changed <-chan 
 func (l *Log) Counts() map[Count]uint64 {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	counts := make(map[Count]uint64, len(l.counts))
-	for c, n := range l.counts {
-		counts[c] = n
-	}
-	return counts
+	return maps.Clone(l.counts)
+}
+
+// Spent returns how long the phases took together of which the events tell, by kind.
+func (l *Log) Spent() map[Step]time.Duration {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return maps.Clone(l.spent)
 }

@@ -2,8 +2,7 @@ package events
 
 import (
 	"encoding/json"
-	"slices"
-	"strings"
+	"time"
 )
 
 // Saved is a Log in JSON, for the program that takes over.
@@ -11,6 +10,12 @@ type Saved struct {
 	Last   uint64            `json:"last"`
 	Events []json.RawMessage `json:"events"`
 	Counts []savedCount      `json:"counts"`
+	Spent  []savedStep       `json:"spent"`
+}
+
+type savedStep struct {
+	Step
+	Time time.Duration
 }
 
 type savedCount struct {
@@ -29,9 +34,9 @@ func (l *Log) Save() *Saved {
 	for c, n := range l.counts {
 		s.Counts = append(s.Counts, savedCount{c, n})
 	}
-	slices.SortFunc(s.Counts, func(a, b savedCount) int {
-		return strings.Compare(string(a.Kind)+"\x00"+a.Plugin, string(b.Kind)+"\x00"+b.Plugin)
-	})
+	for step, d := range l.spent {
+		s.Spent = append(s.Spent, savedStep{step, d})
+	}
 	return s
 }
 
@@ -52,5 +57,9 @@ func (l *Log) Restore(s *Saved) {
 	clear(l.counts)
 	for _, c := range s.Counts {
 		l.counts[c.Count] = c.N
+	}
+	clear(l.spent)
+	for _, d := range s.Spent {
+		l.spent[d.Step] = d.Time
 	}
 }

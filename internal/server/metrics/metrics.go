@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/sohost/sohost/internal/events"
 	"github.com/sohost/sohost/internal/server/control"
 )
 
@@ -19,6 +20,9 @@ type Source interface {
 
 	// NotReady says why no requests should be sent to the server; empty if they should.
 	NotReady() string
+
+	// Events returns what happens in the server.
+	Events() *events.Log
 }
 
 // NewServer returns the HTTP server of a Source.
@@ -30,7 +34,7 @@ func NewServer(s Source) *http.Server {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /metrics", func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
-		w.Write(Text(s.Status(r.Context(), false), s.NotReady() == ""))
+		w.Write(Text(s.Status(r.Context(), false), s.NotReady() == "", s.Events()))
 	})
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
@@ -48,25 +52,30 @@ func NewServer(s Source) *http.Server {
 type family struct {
 	name, kind, help string
 
-	// samples calls add for each sample, with names and values of labels in turn.
+	// samples calls add for each sample, with names and values of labels in turn. An odd number begins with what follows the name.
 	samples func(s *status, add func(value float64, labels ...string))
 }
 
 // status is what metrics are made of.
 type status struct {
 	control.Status
-	ready bool
+	ready  bool
+	events *events.Log
 }
 
 // Text returns a status in Prometheus's text format. A family without samples is left out.
-func Text(s control.Status, ready bool) []byte {
+func Text(s control.Status, ready bool, happened *events.Log) []byte {
 	var b strings.Builder
 	for _, f := range families {
 		head := fmt.Sprintf("# HELP %s %s\n# TYPE %s %s\n", f.name, f.help, f.name, f.kind)
-		f.samples(&status{s, ready}, func(value float64, labels ...string) {
+		f.samples(&status{s, ready, happened}, func(value float64, labels ...string) {
 			b.WriteString(head)
 			head = ""
 			b.WriteString(f.name)
+			if len(labels)%2 == 1 { // of a histogram
+				b.WriteString(labels[0])
+				labels = labels[1:]
+			}
 			writeLabels(&b, labels)
 			b.WriteByte(' ')
 			b.WriteString(strconv.FormatFloat(value, 'g', -1, 64))

@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sohost/sohost/generations"
+	"github.com/sohost/sohost/internal/events"
 	"github.com/sohost/sohost/internal/server/control"
 )
 
@@ -57,13 +59,15 @@ func fill(v reflect.Value, depth int) {
 }
 
 var (
-	head   = regexp.MustCompile(`^# (HELP [a-z_]+ [A-Z1].*\.|TYPE [a-z_]+ (gauge|counter))$`)
+	head   = regexp.MustCompile(`^# (HELP [a-z_]+ [A-Z1].*\.|TYPE [a-z_]+ (gauge|counter|histogram))$`)
 	sample = regexp.MustCompile(`^([a-z_]+)(\{[a-z]+="([^"\\]|\\["\\n])*"(,[a-z]+="([^"\\]|\\["\\n])*")*\})? [0-9.e+-]+$`)
 )
 
+var histogram = regexp.MustCompile(`^(sohost_.*_seconds)_(bucket|sum|count)$`)
+
 // TestText reads the text of a status in which everything is set: each family has a sample, and each line is as it must be.
 func TestText(t *testing.T) {
-	text := string(Text(full(), true))
+	text := string(Text(full(), true, happened()))
 	names := map[string]bool{}
 	for _, line := range strings.Split(strings.TrimSuffix(text, "\n"), "\n") {
 		m := sample.FindStringSubmatch(line)
@@ -71,7 +75,7 @@ func TestText(t *testing.T) {
 			t.Errorf("the line %q", line)
 		}
 		if m != nil {
-			names[m[1]] = true
+			names[histogram.ReplaceAllString(m[1], "$1")] = true
 		}
 	}
 	for _, f := range families {
@@ -88,12 +92,12 @@ func TestText(t *testing.T) {
 	if want := `sohost_plugin_serving{plugin="a \"b\\\n` + "\uFFFD" + `"} 1`; !strings.Contains(text, want) {
 		t.Errorf("no %s in\n%s", want, text)
 	}
-	if empty := string(Text(control.Status{}, false)); !strings.Contains(empty, "\nsohost_ready 0\n") || strings.Contains(empty, "sohost_plugin_") {
+	if empty := string(Text(control.Status{}, false, happened())); !strings.Contains(empty, "\nsohost_ready 0\n") || strings.Contains(empty, "sohost_plugin_") {
 		t.Errorf("of an empty status:\n%s", empty)
 	}
 	unknown := full()
 	unknown.Unknown, unknown.Plugins, unknown.Sinks = "no worker serves yet", nil, nil
-	text = string(Text(unknown, false))
+	text = string(Text(unknown, false, happened()))
 	for _, name := range []string{"sohost_release ", "sohost_quarantined_images ", "sohost_handover_due "} {
 		if strings.Contains(text, "\n"+name) {
 			t.Errorf("%s is told of a worker that says nothing", name)
@@ -104,7 +108,16 @@ func TestText(t *testing.T) {
 	}
 }
 
+// happened returns a log with one event.
+func happened() *events.Log {
+	l := events.NewLog(time.Now())
+	l.Add(1, generations.Event{Kind: generations.KindDeploy, Plugin: "a", Phases: map[string]time.Duration{"open": time.Second}})
+	return l
+}
+
 type source struct{ why string }
+
+func (s *source) Events() *events.Log { return happened() }
 
 func (s *source) Status(context.Context, bool) control.Status { return control.Status{Unknown: s.why} }
 func (s *source) NotReady() string                            { return s.why }

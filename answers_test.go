@@ -1,0 +1,133 @@
+package sohost
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+)
+
+// TestAnswers counts what generations answer: by status, with panics, over reloads, and what retired ones have answered.
+func TestAnswers(t *testing.T) {
+	w := newWorld(t)
+	r := w.boots("s1")
+	if s := r.pluginStatus("s"); s.Answered != nil || s.Durations != nil {
+		t.Errorf("before the first: %+v", s.Answered)
+	}
+	w.fail("s1 s/bad", func(context.Context) error { return errFault })
+	w.fail("s1 s/panic", func(context.Context) error { panic("at the disco") })
+	w.fail("s1 s/abort", func(context.Context) error { panic(http.ErrAbortHandler) })
+	for _, path := range []string{"/s", "/s", "/s/bad", "/s/panic", "/s/abort"} {
+		func() {
+			defer func() { recover() }()
+			r.get(path)
+		}()
+	}
+	want := Answers{ByClass: [6]int64{2: 2 + 1, 4: 1}, Panics: 1}
+	check := func(when string, total int64, want ...string) {
+		t.Helper()
+		s := r.pluginStatus("s")
+		var got []string
+		for _, a := range s.Answered {
+			got = append(got, fmt.Sprint(a.ID.Short(), a.Answers))
+		}
+		var n int64
+		for _, c := range s.Durations.Counts {
+			n += c
+		}
+		if fmt.Sprint(got) != fmt.Sprint(want) || n != total || s.Durations.Sum <= 0 || len(s.Durations.Counts) != len(s.Durations.Bounds)+1 {
+			t.Errorf("%s: %v and %d durations, want %v and %d", when, got, n, want, total)
+		}
+	}
+	one, two := w.imageID("s1").Short(), w.imageID("s2").Short()
+	check("before the reload", 5, fmt.Sprint(one, want))
+	r.mustDeploy("s2")
+	r.tasksIdle()
+	r.get("/s")
+	check("after it", 6, fmt.Sprint(two, Answers{ByClass: [6]int64{2: 1}}), fmt.Sprint(one, want))
+	for n := range 2 * shownAnswers {
+		r.mustDeploy(fmt.Sprint("s", n%2+1))
+		r.tasksIdle()
+		r.get("/s")
+	}
+	if s := r.pluginStatus("s"); len(s.Answered) != 2 || s.Answered[1].ByClass[2] != 3+shownAnswers {
+		t.Errorf("an image that comes again goes on counting: %+v", s.Answered)
+	}
+}
+
+// TestNoted asks for each thing that a writer can do through the one that stands for it, in HTTP/1 and HTTP/2.
+func TestNoted(t *testing.T) {
+	statuses := make(chan int, 1)
+	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w, answer := noted(w)
+		defer func() { statuses <- answer.status }()
+		if err := http.NewResponseController(w).EnableFullDuplex(); r.ProtoMajor == 1 && err != nil {
+			t.Error(err)
+		}
+		if _, ok := w.(http.CloseNotifier); !ok {
+			t.Error("no CloseNotifier")
+		}
+		_, pushes := w.(http.Pusher)
+		_, hijacks := w.(http.Hijacker)
+		if pushes != (r.ProtoMajor == 2) || hijacks != (r.ProtoMajor == 1) {
+			t.Errorf("%s: pushes %v, hijacks %v", r.Proto, pushes, hijacks)
+		}
+		switch r.URL.Path {
+		case "/early":
+			w.WriteHeader(http.StatusEarlyHints)
+			w.WriteHeader(http.StatusTeapot)
+		case "/copy":
+			io.Copy(w, strings.NewReader("copied")) // by ReadFrom, if there is one
+			io.WriteString(w, " written")
+			w.(http.Flusher).Flush()
+		case "/hijack":
+			c, rw, err := w.(http.Hijacker).Hijack()
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			defer c.Close()
+			fmt.Fprint(rw, "HTTP/1.1 101 Switching Protocols\r\n\r\n")
+			rw.Flush()
+		}
+	})
+	for _, h2 := range []bool{false, true} {
+		s := httptest.NewUnstartedServer(handler)
+		s.EnableHTTP2 = h2
+		s.StartTLS()
+		for path, want := range map[string]int{"/": 0, "/early": http.StatusTeapot, "/copy": 0} {
+			resp, err := s.Client().Get(s.URL + path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			body, _ := io.ReadAll(resp.Body)
+			resp.Body.Close()
+			if got := <-statuses; got != want || path == "/copy" && string(body) != "copied written" {
+				t.Errorf("%s: %d %q, want %d", path, got, body, want)
+			}
+		}
+		s.Close()
+	}
+	s := httptest.NewServer(handler)
+	defer s.Close()
+	c, err := net.Dial("tcp", s.Listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	fmt.Fprint(c, "GET /hijack HTTP/1.1\r\nHost: x\r\n\r\n")
+	if line, err := bufio.NewReader(c).ReadString('\n'); err != nil || <-statuses != http.StatusSwitchingProtocols {
+		t.Errorf("%q, %v", line, err)
+	}
+	if w, _ := noted(plainWriter{}); w.(*response).Unwrap() == nil {
+		t.Error("no writer below")
+	}
+}
+
+// plainWriter can do nothing but write.
+type plainWriter struct{ http.ResponseWriter }

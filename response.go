@@ -1,0 +1,95 @@
+package sohost
+
+import (
+	"bufio"
+	"io"
+	"net"
+	"net/http"
+)
+
+// response is a ResponseWriter that notes the status. Those below can do besides what the one that they stand for can, since handlers ask
+// for that by type assertions.
+type response struct {
+	http.ResponseWriter
+	status int // the final one; 0 if the handler named none
+}
+
+// noted returns a writer that stands for w, and the part of it that knows the status.
+func noted(w http.ResponseWriter) (http.ResponseWriter, *response) {
+	switch w.(type) {
+	case flushWriter:
+		if _, ok := w.(hijackWriter); ok {
+			r := &hijacked{flushed{response{ResponseWriter: w}}}
+			return r, &r.response
+		}
+		if _, ok := w.(http.Pusher); ok {
+			r := &pushed{flushed{response{ResponseWriter: w}}}
+			return r, &r.response
+		}
+		r := &flushed{response{ResponseWriter: w}}
+		return r, &r.response
+	}
+	r := &response{ResponseWriter: w}
+	return r, r
+}
+
+// WriteHeader notes the status unless it is only informational.
+func (r *response) WriteHeader(status int) {
+	if r.status < 200 && status >= 200 || status == http.StatusSwitchingProtocols {
+		r.status = status
+	}
+	r.ResponseWriter.WriteHeader(status)
+}
+
+// Unwrap returns the writer that r stands for, for http.ResponseController.
+func (r *response) Unwrap() http.ResponseWriter { return r.ResponseWriter }
+
+// flushWriter is what the writers of all versions of HTTP are.
+type flushWriter interface {
+	http.Flusher
+	io.StringWriter
+}
+
+type flushed struct{ response }
+
+func (f *flushed) Flush() { f.ResponseWriter.(http.Flusher).Flush() }
+
+func (f *flushed) WriteString(s string) (int, error) {
+	return f.ResponseWriter.(io.StringWriter).WriteString(s)
+}
+
+// CloseNotify is for old handlers.
+func (f *flushed) CloseNotify() <-chan bool {
+	if n, ok := f.ResponseWriter.(http.CloseNotifier); ok {
+		return n.CloseNotify()
+	}
+	return make(chan bool)
+}
+
+// hijackWriter is what the writer of HTTP/1 is besides.
+type hijackWriter interface {
+	http.Hijacker
+	io.ReaderFrom
+}
+
+type hijacked struct{ flushed }
+
+// ReadFrom lets the kernel copy files.
+func (h *hijacked) ReadFrom(from io.Reader) (int64, error) {
+	return h.ResponseWriter.(io.ReaderFrom).ReadFrom(from)
+}
+
+// Hijack gives the connection to the handler. What it answers there isn't known.
+func (h *hijacked) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	c, rw, err := h.ResponseWriter.(http.Hijacker).Hijack()
+	if err == nil && h.status == 0 {
+		h.status = http.StatusSwitchingProtocols
+	}
+	return c, rw, err
+}
+
+type pushed struct{ flushed }
+
+func (p *pushed) Push(target string, opts *http.PushOptions) error {
+	return p.ResponseWriter.(http.Pusher).Push(target, opts)
+}
