@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"os"
 	"strings"
 	"sync"
 )
@@ -54,6 +55,9 @@ func (e *endpoints) read(b *bytes.Buffer, r *http.Request) *failure {
 func unreadable(err error) *failure {
 	if large := (*http.MaxBytesError)(nil); errors.As(err, &large) {
 		return &failure{kind: tooLarge}
+	}
+	if errors.Is(err, os.ErrDeadlineExceeded) { // after a 4xx, Telegraf would drop its points because its network was slow
+		return &failure{kind: full, text: "the rest of the body did not arrive in time; nothing of it was taken"}
 	}
 	return &failure{kind: badBody, text: fmt.Sprintf("unable to read the body: %v", err)}
 }

@@ -121,7 +121,7 @@ const (
 	tooLarge
 	empty
 	badLines
-	full
+	full // or too slow: the client is to try again
 	broken
 )
 

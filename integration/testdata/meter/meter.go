@@ -1,13 +1,15 @@
 // Meter counts how often it has handled each row, by the row's id, in its state. It looks at nothing else, so a row that comes twice
 // is counted twice.
 //
-//	GET /meter   answers how many ids there are, and how many rows of them were handled in all
+//	GET /meter      answers how many ids there are, and how many rows of them were handled in all
+//	GET /meter/go   lets it go on: with the argument slow it waits for that before it handles the first row
 package main
 
 import (
 	"context"
 	"fmt"
 	"net/http"
+	"strings"
 	"sync"
 
 	"github.com/sohost/sohost/abi"
@@ -21,17 +23,30 @@ type state struct {
 var Plugin = abi.Descriptor{
 	ABI:   abi.Version,
 	State: abi.State{Schema: "meter", Version: 1, Value: &state{}},
-	New: func(context.Context, abi.Host) (abi.Instance, error) {
-		return &meter{state: &state{Handled: map[int64]int64{}}}, nil
+	New: func(_ context.Context, host abi.Host) (abi.Instance, error) {
+		m := &meter{state: &state{Handled: map[int64]int64{}}, goes: make(chan struct{})}
+		if host.Args()["slow"] == "" {
+			m.let()
+		}
+		return m, nil
 	},
 }
 
 type meter struct {
 	mu    sync.Mutex
 	state *state
+	goes  chan struct{}
+	once  sync.Once
 }
 
-func (m *meter) HandleBatch(_ context.Context, b *abi.Batch) error {
+func (m *meter) let() { m.once.Do(func() { close(m.goes) }) }
+
+func (m *meter) HandleBatch(ctx context.Context, b *abi.Batch) error {
+	select {
+	case <-m.goes:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for i := range b.Tables {
@@ -47,6 +62,10 @@ func (m *meter) HandleBatch(_ context.Context, b *abi.Batch) error {
 }
 
 func (m *meter) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if strings.HasSuffix(r.URL.Path, "/go") {
+		m.let()
+		return
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	sum := int64(0)

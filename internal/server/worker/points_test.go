@@ -1,10 +1,16 @@
 package worker
 
 import (
+	"bufio"
+	"fmt"
+	"net"
 	"net/http"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/sohost/sohost/internal/server/listener"
 )
 
 // TestWriteForNobody writes to a worker without plugins. The write is acknowledged, and nothing of it is on disk.
@@ -21,6 +27,34 @@ func TestWriteForNobody(t *testing.T) {
 	segments, err := filepath.Glob(filepath.Join(dir, "*", "0*"))
 	if err != nil || r.StatusCode != http.StatusNoContent || len(segments) != 0 {
 		t.Errorf("%s, and on disk are %v, %v", r.Status, segments, err)
+	}
+	c.order(Order{Finish: true})
+	c.ends(0)
+}
+
+// TestSlowWriter begins writes and doesn't end them. Each client is told to try again, and its connection is closed.
+func TestSlowWriter(t *testing.T) {
+	p := newPlace(t)
+	c := p.start(func(s *Start) {
+		s.Writes = &Writes{}
+		s.Clients = listener.Limits{Body: 50 * time.Millisecond}
+	})
+	c.serving()
+	for _, path := range []string{"/write?db=d", "/api/v2/write?bucket=d&org=o", "/api/v3/write_lp?db=d"} {
+		conn, err := net.Dial("tcp", strings.TrimPrefix(p.url, "http://"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		fmt.Fprintf(conn, "POST %s HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\ncpu v=1i\n", path)
+		r, err := http.ReadResponse(bufio.NewReader(conn), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Body.Close()
+		if r.StatusCode != http.StatusServiceUnavailable || r.Header.Get("Retry-After") == "" || !r.Close {
+			t.Errorf("%s: %s %v", path, r.Status, r.Header)
+		}
 	}
 	c.order(Order{Finish: true})
 	c.ends(0)
