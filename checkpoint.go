@@ -212,18 +212,19 @@ func (c *candidate) restoreCheckpoint(ctx context.Context, limit limiter) error 
 	return nil
 }
 
-// checkpointCopy writes a state received from another process as the plugin's last checkpoint.
-func (p *plugin) checkpointCopy(m StateMove, at checkpoint.Positions, copied io.Reader) error {
+// checkpointCopy writes a state received from another process as the plugin's last checkpoint. Unless verify is nil, it reads the copy
+// as it is written; otherwise the state that serves was decoded from it.
+func (p *plugin) checkpointCopy(m StateMove, at checkpoint.Positions, copied io.Reader, verify func(io.Reader) error) error {
 	a := attempt{of: p.serving().Value(), begun: time.Now()}
 	of := abi.State{Schema: m.Schema, Version: m.Version}
 	written, err := p.host.checkpoints.Write(p.Name, of, at, func(w io.Writer) error {
 		_, err := io.Copy(w, copied)
 		return err
-	}, nil)
+	}, verify)
 	if err == nil {
 		p.host.triggers.Checkpointed(p.Name, at)
 	}
-	written.Verified = err == nil // the state that serves was decoded from it
+	written.Verified = err == nil
 	a.written = written
 	p.noteAttempt(a, err)
 	return err

@@ -85,6 +85,7 @@ type message struct {
 	Reached  bool             `json:"reached,omitempty"` // all of that so far has been sent; the taker answers the same when it has decoded it
 	State    string           `json:"state,omitempty"`   // the plugin's name; comes with a pipe to read the state from
 	Caches   bool             `json:"caches,omitempty"`  // comes with a pipe to read their contents from
+	Copy     string           `json:"copy,omitempty"`    // the plugin's name; comes with a pipe to read its state from once it is the taker's
 	States   bool             `json:"states,omitempty"`  // all states have been sent
 	Accepted bool             `json:"accepted,omitempty"`
 	Yours    bool             `json:"yours,omitempty"`

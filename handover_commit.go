@@ -36,7 +36,14 @@ func (g *giver) commit() error {
 				}
 			}
 			m.replace(nil)
-			h.retireLater(p, m.serves)
+			if g.copies[p] == nil {
+				h.retireLater(p, m.serves)
+				continue
+			}
+			h.tasks.Go(func() {
+				g.writeCopy(p)
+				h.retireLater(p, m.serves)
+			})
 		}
 		g.noteRemoved()
 		h.tasks.Go(func() { // the taker waits for it

@@ -29,6 +29,7 @@ type giver struct {
 	started bool           // the taker has all states, so it may have called Start
 	given   bool           // the plugins are the taker's, see commit
 	ahead   map[*plugin]*sentAhead
+	copies  map[*plugin]*stateCopy
 	alone   []string // plugins that are Exclusive in the taker
 	moving  []*gated // the plugins with state, and those that have to release something before the taker's start
 	report  *Handover
@@ -59,7 +60,7 @@ func (h *Host) Give(ctx context.Context, taker *os.File, opts GiveOptions) (*Han
 	// When ctx ends, this ends the wait for the taker's next message.
 	defer context.AfterFunc(ctx, func() { conn.Close() })()
 	g := &giver{
-		host: h, opts: opts, taker: conn, extra: batch{host: h}, ahead: map[*plugin]*sentAhead{},
+		host: h, opts: opts, taker: conn, extra: batch{host: h}, ahead: map[*plugin]*sentAhead{}, copies: map[*plugin]*stateCopy{},
 		report: &Handover{Why: opts.Why, Time: time.Now(), Giver: os.Getpid()},
 	}
 	if err := h.booted(ctx); err != nil {
@@ -126,6 +127,7 @@ func (g *giver) run(ctx context.Context) error {
 		return err
 	}
 	defer g.endAhead()
+	defer g.endCopies()
 	if err := g.timed("ahead", &phases.Ahead, func() error { return g.sendAhead(ctx) }); err != nil {
 		return err
 	}

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"math/rand/v2"
+	"reflect"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -14,6 +16,7 @@ import (
 
 	"github.com/sohost/sohost/abi"
 	"github.com/sohost/sohost/internal/fault"
+	"github.com/sohost/sohost/internal/state"
 )
 
 // fillHoard gives plugin h a state of n entries.
@@ -46,13 +49,13 @@ func (r *rig) wantsHoard(want map[string]int) {
 func TestHandoverGoMap(t *testing.T) {
 	w := newWorld(t)
 	r, lock := w.giver("h1", "s1")
-	want := r.fillHoard(60_000)
-	for round := range 3 {
+	want := r.fillHoard(20_000)
+	for round := range 2 {
 		var callers sync.WaitGroup
 		for c := range 3 {
 			callers.Go(func() {
 				for rnd := rand.New(rand.NewPCG(uint64(round), uint64(c))); ; {
-					key := fmt.Sprint(rnd.IntN(70_000))
+					key := fmt.Sprint(rnd.IntN(25_000))
 					err := r.hoard(func(s *hoarding, _ abi.Host) { // one at a time, so that want is the same
 						if s.Calls++; rnd.IntN(4) == 0 {
 							delete(s.Hits, key)
@@ -89,7 +92,62 @@ func TestHandoverGoMap(t *testing.T) {
 			t.Errorf("the report is %s", mustJSON(t, report))
 		}
 		taker.tasksSettle()
+		taker.wantsCheckpoint(want)
+		if s := taker.pluginStatus("h").Checkpoint; s.Held != 0 || !s.Verified {
+			t.Errorf("callers were held for the checkpoint: %s", mustJSON(t, s))
+		}
 		r = taker
+	}
+}
+
+// wantsCheckpoint checks the last checkpoint of plugin h.
+func (r *rig) wantsCheckpoint(want map[string]int) {
+	r.w.t.Helper()
+	p, err := r.plugin("h")
+	if err != nil {
+		r.w.t.Fatal(err)
+	}
+	if _, err := r.checkpoints.Restore("h", p.serving().Value().Image().Wants(), time.Now(), func(from io.Reader) error {
+		s, _, err := state.Decode(from, reflect.TypeFor[*hoarding](), state.DecodeOptions{})
+		if err == nil && !maps.Equal(s.Value.(*hoarding).Hits, want) {
+			r.w.t.Errorf("the checkpoint has %d entries, not those %d that were expected", len(s.Value.(*hoarding).Hits), len(want))
+		}
+		return err
+	}); err != nil {
+		r.w.t.Error(err)
+	}
+}
+
+// TestHandoverNoCopy hands a Go map over without a copy of the state for a checkpoint, or with a part of one. The new host takes a
+// checkpoint itself.
+func TestHandoverNoCopy(t *testing.T) {
+	for _, test := range []struct {
+		kind, what string
+		action     fault.Action
+	}{
+		{"pipe", "copy", fault.Fail}, {"send", "copy", fault.Lose}, {"write", "copy", fault.Fail},
+	} {
+		t.Run(test.kind, func(t *testing.T) {
+			w := newWorld(t)
+			r, lock := w.giver("h1")
+			want := r.fillHoard(20_000)
+			var hit atomic.Bool
+			defer fault.Set(func(kind, what string) (fault.Action, time.Duration) {
+				if kind == test.kind && what == test.what && !hit.Swap(true) {
+					return test.action, 0
+				}
+				return fault.None, 0
+			})()
+			taker, _, err, takeErr := r.handover(t.Context(), lock, GiveOptions{})
+			if err != nil || takeErr != nil || !hit.Load() {
+				t.Fatal(err, takeErr, hit.Load())
+			}
+			taker.tasksSettle()
+			taker.wantsCheckpoint(want)
+			if s := taker.pluginStatus("h").Checkpoint; s.Held == 0 || !s.Verified || s.Failed != nil {
+				t.Errorf("the checkpoint is %s", mustJSON(t, s))
+			}
+		})
 	}
 }
 

@@ -50,6 +50,9 @@ func (g *giver) sendStates(ctx context.Context) error {
 			return fmt.Errorf("state of plugin %s: %w", m.plugin.Name, err)
 		}
 		if sent := g.ahead[m.plugin]; sent != nil && sent.is(s) && g.addChanges(&rest, m.plugin, true) {
+			if err := g.offerCopy(m.plugin, s); err != nil {
+				return err
+			}
 			continue
 		}
 		whole = append(whole, exported{m, s})

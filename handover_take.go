@@ -24,7 +24,8 @@ type taker struct {
 	arrivals map[*candidate]*arrival
 	arrived  []*candidate // in the order in which their states did
 
-	positions triggers.Saved // up to where writes are in the states
+	streams   map[*candidate]*os.File // pipes from which copies of states can be read once they are this process's
+	positions triggers.Saved          // up to where writes are in the states
 }
 
 // Take returns a Host of the plugins that another process gives by calling Give with the other end of the socket pair.
@@ -47,7 +48,7 @@ func takeHost(ctx context.Context, opts Options, from *os.File, loader *instance
 	}
 	stop := context.AfterFunc(ctx, func() { conn.Close() })
 	defer stop()
-	t := &taker{giver: conn, of: map[string]*candidate{}, copies: map[*candidate]*os.File{}, arrivals: map[*candidate]*arrival{}}
+	t := &taker{giver: conn, of: map[string]*candidate{}, copies: map[*candidate]*os.File{}, arrivals: map[*candidate]*arrival{}, streams: map[*candidate]*os.File{}}
 	if err := t.run(ctx, opts, loader, stop); err != nil {
 		f := failed{}
 		var because *failure
@@ -86,6 +87,9 @@ func takeHost(ctx context.Context, opts Options, from *os.File, loader *instance
 func (t *taker) discard() {
 	for _, copied := range t.copies {
 		copied.Close()
+	}
+	for _, pipe := range t.streams {
+		pipe.Close()
 	}
 	if t.host == nil {
 		return

@@ -21,7 +21,7 @@ func (t *taker) finish() {
 			t.write(c, io.NewSectionReader(copied, 0, math.MaxInt64), report.Release)
 			copied.Close()
 		}
-		if a := t.arrivals[c]; a != nil && a.ahead && h.opts.CheckpointInterval > 0 {
+		if a := t.arrivals[c]; a != nil && a.ahead && h.opts.CheckpointInterval > 0 && !t.writeCopy(c) {
 			if err := c.plugin.checkpointOwned(h.lifetime); err != nil && h.lifetime.Err() == nil {
 				h.log.Warn("checkpoint: "+c.plugin.stays(), "plugin", c.plugin.Name, "err", err)
 			}
@@ -46,7 +46,7 @@ func (t *taker) write(c *candidate, copied *io.SectionReader, release int) {
 	if h.opts.CheckpointInterval <= 0 || !c.next.Checkpointable() || c.move.State.Way == WayKept {
 		return
 	}
-	if err := c.plugin.checkpointCopy(c.move.State, t.positions.Of(c.plugin.Name), copied); err != nil {
+	if err := c.plugin.checkpointCopy(c.move.State, t.positions.Of(c.plugin.Name), copied, nil); err != nil {
 		h.log.Warn("checkpoint: "+c.plugin.stays(), "plugin", c.plugin.Name, "err", err)
 	}
 }

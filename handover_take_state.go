@@ -57,6 +57,8 @@ func (t *taker) takeStates(ctx context.Context) error {
 			err = t.takeChanges(m.Changes, file)
 		case m.Ahead != "" && file != nil && t.of[m.Ahead].goesAhead() && t.arrivals[t.of[m.Ahead]] == nil:
 			err = t.arrive(t.of[m.Ahead], file, true)
+		case m.Copy != "" && file != nil && t.of[m.Copy].goesAhead():
+			t.takeCopy(t.of[m.Copy], file)
 		case m.State != "" && file != nil && t.of[m.State] != nil && t.replaces(t.of[m.State]):
 			err = t.arrive(t.of[m.State], file, false)
 		default:
