@@ -2,10 +2,8 @@ package sohost
 
 import (
 	"os"
-	"time"
 
 	"github.com/sohost/sohost/abi"
-	"github.com/sohost/sohost/internal/fault"
 	"github.com/sohost/sohost/internal/instance"
 	"github.com/sohost/sohost/internal/passing"
 )
@@ -46,7 +44,7 @@ func (g *giver) endCopies() {
 func (g *giver) writeCopy(p *plugin) {
 	c := g.copies[p]
 	defer c.pipe.Close()
-	to := patient{c.pipe, g.host.opts.DrainTimeout}
+	to := passing.Patient{Pipe: c.pipe, Patience: g.host.opts.DrainTimeout}
 	if err := instance.Encode(to, c.state, g.host.opts.StateLimit); err != nil { // the taker may not want it
 		g.host.log.Debug("the new process has not read the copy of the state", "plugin", p.Name, "err", err)
 	}
@@ -68,29 +66,10 @@ func (t *taker) writeCopy(c *candidate) bool {
 		return false
 	}
 	defer pipe.Close()
-	from := patient{pipe, t.host.opts.DrainTimeout}
+	from := passing.Patient{Pipe: pipe, Patience: t.host.opts.DrainTimeout}
 	err := c.plugin.checkpointCopy(c.move.State, t.positions.Of(c.plugin.Name), from, c.plugin.verifier(c.next))
 	if err != nil {
 		t.host.log.Info("the process before has sent no copy of the state", "plugin", c.plugin.Name, "err", err)
 	}
 	return err == nil
-}
-
-// patient reads from a pipe or writes to it, and fails if that takes longer than so long at a time.
-type patient struct {
-	pipe     *os.File
-	patience time.Duration
-}
-
-func (p patient) Read(b []byte) (int, error) {
-	p.pipe.SetReadDeadline(time.Now().Add(p.patience))
-	return p.pipe.Read(b)
-}
-
-func (p patient) Write(b []byte) (int, error) {
-	if err := fault.Error("write", "copy"); err != nil {
-		return 0, err
-	}
-	p.pipe.SetWriteDeadline(time.Now().Add(p.patience))
-	return p.pipe.Write(b)
 }

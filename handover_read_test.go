@@ -125,7 +125,7 @@ func TestHandoverNoCopy(t *testing.T) {
 		kind, what string
 		action     fault.Action
 	}{
-		{"pipe", "copy", fault.Fail}, {"send", "copy", fault.Lose}, {"write", "copy", fault.Fail},
+		{"pipe", "copy", fault.Fail}, {"send", "copy", fault.Lose}, {"write", "pipe", fault.Fail},
 	} {
 		t.Run(test.kind, func(t *testing.T) {
 			w := newWorld(t)
