@@ -83,7 +83,7 @@ type exported struct {
 func (g *giver) streamStates(ctx context.Context, all []exported) error {
 	streams, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	var once sync.Once
+	var mu sync.Mutex // guards first
 	var first error
 	atOnce(all, func(_ int, e exported) {
 		err := context.Cause(streams)
@@ -93,7 +93,12 @@ func (g *giver) streamStates(ctx context.Context, all []exported) error {
 			})
 		}
 		if err != nil {
-			once.Do(func() { first = err; cancel(err) })
+			mu.Lock()
+			defer mu.Unlock()
+			if first == nil || errors.Is(err, ErrUnwritable) && !errors.Is(first, ErrUnwritable) { // the taker may have complained about that one to another
+				first = err
+			}
+			cancel(err)
 		}
 	})
 	return g.explained(ctx, first)
