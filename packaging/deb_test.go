@@ -7,7 +7,6 @@ import (
 	"regexp"
 	"strings"
 	"testing"
-	"time"
 )
 
 // TestDeb installs the Debian package, builds a plugin with it, upgrades it under load, removes and purges it.
@@ -48,7 +47,7 @@ func TestDeb(t *testing.T) {
 	refuse(t, r, two.file(t, "*.deb"))
 
 	r.run(t, "dpkg", "-r", "sohost")
-	s.stop(t)
+	s.stop(t, s.cmd.Process.Pid)
 	if r.has("/usr/bin/sohost") || !r.has("/etc/sohost/sohost.toml") || !r.has("/var/lib/sohost/store/current") {
 		t.Error("removal left the program, or took configuration or state")
 	}
@@ -57,7 +56,7 @@ func TestDeb(t *testing.T) {
 	if body, err := get(s.url + "/greeter"); err != nil || !strings.Contains(body, fmt.Sprintf("request %d,", asked+1)) {
 		t.Errorf("after %d requests: %s, %v", asked, body, err)
 	}
-	s.stop(t)
+	s.stop(t, s.cmd.Process.Pid)
 	r.run(t, "dpkg", "-P", "sohost")
 	for _, path := range []string{"/etc/sohost", "/var/lib/sohost", "/run/sohost", "/usr/share/doc/sohost", "/lib/systemd/system/sohost.service"} {
 		if r.has(path) {
@@ -73,13 +72,7 @@ func plugin(t *testing.T, r root, name, script string) {
 	r.run(t, "sh", "-ec", fmt.Sprintf("cd /home/author; sohost new %[1]s; sed -i '%[2]s' %[1]s/plugin.go; sohost build ./%[1]s", name, script))
 	r.run(t, "install", "-m", "644", "/home/author/build/plugins/"+name+".so", "/var/lib/sohost/plugins")
 	served := regexp.MustCompile(`(?m)^` + name + ` +[0-9a-f]{12} `)
-	for end := time.Now().Add(hang); ; time.Sleep(20 * time.Millisecond) {
-		if out := r.run(t, "sohost", "status"); served.MatchString(out) {
-			return
-		} else if time.Now().After(end) {
-			t.Fatalf("the plugin isn't served: %s", out)
-		}
-	}
+	await(t, name+" is served", func() bool { return served.MatchString(r.run(t, "sohost", "status")) })
 }
 
 // refuse upgrades to a package whose program can't or may not take over. The package is installed all the same, and the server

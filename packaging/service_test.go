@@ -14,7 +14,7 @@ import (
 	"time"
 )
 
-// service is the server as sohost.service starts it, without systemd.
+// service is a server that runs.
 type service struct {
 	cmd    *exec.Cmd
 	url    string
@@ -22,14 +22,20 @@ type service struct {
 	copied chan struct{} // closed then
 }
 
-// start runs what ExecStart= of the unit says, as its user, once its runtime directory is there.
+// start runs what ExecStart= of the unit says, as its user, once its runtime directory is there. systemd has no part in it.
 func (r root) start(t *testing.T) *service {
 	t.Helper()
 	unit := directives(r.read(t, "/lib/systemd/system/sohost.service"))
 	r.run(t, "install", "-d", "-o", unit["User"], "-g", unit["Group"], "/run/"+unit["RuntimeDirectory"])
 	words := append([]string{"--reuid", unit["User"], "--regid", unit["Group"], "--init-groups", "--no-new-privs", "--"},
 		strings.Fields(unit["ExecStart"])...)
-	s := &service{cmd: r.command("setpriv", words...), output: new(bytes.Buffer), copied: make(chan struct{})}
+	return serve(t, r.command("setpriv", words...))
+}
+
+// serve starts a server by a command, and waits until it serves.
+func serve(t *testing.T, cmd *exec.Cmd) *service {
+	t.Helper()
+	s := &service{cmd: cmd, output: new(bytes.Buffer), copied: make(chan struct{})}
 	stderr, err := s.cmd.StderrPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -57,10 +63,10 @@ func (r root) start(t *testing.T) *service {
 	return s
 }
 
-// stop ends the server as systemctl stop does, and fails if it ends otherwise than by itself.
-func (s *service) stop(t *testing.T) {
+// stop ends the server, whose first process is pid, as systemctl stop does, and fails if it ends otherwise than by itself.
+func (s *service) stop(t *testing.T, pid int) {
 	t.Helper()
-	if err := s.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+	if err := syscall.Kill(pid, syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
 	<-s.copied

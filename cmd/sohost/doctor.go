@@ -49,7 +49,7 @@ and what to do. It starts one such child, which loads nothing, and changes nothi
 
 It exits with 1 if the server couldn't work like that.`,
 		Example: `  sohost doctor
-  sohost doctor --config /etc/sohost.toml --json`,
+  sohost doctor --config /etc/sohost/sohost.toml --json`,
 		Args: cobra.NoArgs,
 	}
 	cmd.Flags().String("config", "", "the server's configuration `file` (default "+defaultConfig+", or "+installedConfig+" where there is no server)")

@@ -36,7 +36,7 @@ SIGHUP has the server read its configuration again; see "sohost reload --help".
 SIGUSR2 replaces the server with the program now at the path it was started from; see "sohost handover --help".`,
 		Example: `  sohost run
   sohost run --listen 127.0.0.1:9000 --plugins out/plugins
-  sohost run --config /etc/sohost.toml
+  sohost run --config /etc/sohost/sohost.toml
   sohost run --plugin counter=build/plugins/counter.so,mode=dev,route=/counter,arg.step=2`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
