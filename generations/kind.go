@@ -36,6 +36,8 @@ const (
 	KindConfigFailed     Kind = "configuration failed" // a configuration was not taken up
 	KindProgramConfirmed Kind = "program confirmed"    // a new program of the server passed its probation
 	KindProgramFailed    Kind = "program failed"       // a new program's worker died in its probation
+	KindCertificate      Kind = "certificate"          // a listener's certificate was read again
+	KindCertFailed       Kind = "certificate failed"   // what is in its files was not taken up
 	KindStop             Kind = "stop"                 // the server was told to stop
 	KindBuild            Kind = "build"                // `sohost dev` has built a plugin
 	KindBuildFailed      Kind = "build failed"         // `sohost dev` could not build a plugin
@@ -48,6 +50,6 @@ func Kinds() []Kind {
 		KindCheckpoint, KindCheckpointFailed,
 		KindReload, KindPhase, KindFlip, KindAbandon, KindRetire, KindTriggerFailed, KindTriggerDisabled, KindHandoverBegins,
 		KindHandoverFailed, KindWorkerServes, KindWorkerDied, KindConfiguration, KindConfigFailed, KindProgramConfirmed, KindProgramFailed,
-		KindStop, KindBuild, KindBuildFailed,
+		KindCertificate, KindCertFailed, KindStop, KindBuild, KindBuildFailed,
 	}
 }

@@ -20,8 +20,8 @@ Plugins that are added serve what they served when they were last configured, or
 are removed is saved: it is there again when they are added again. One whose state can't be saved is removed only with
 --lose-state. A prod plugin's new image path is read on "sohost deploy".
 
-Listen, store, control, metrics, console, hang_timeout and handover_timeout change only when the server is restarted; reload and
-"sohost status" name those that have changed. SIGHUP to the server does the same as reload.`,
+Listen, listeners with their address and mode, store, control, metrics, console, hang_timeout and handover_timeout change only
+when the server is restarted; reload and "sohost status" name those that have changed. SIGHUP to the server does the same as reload.`,
 		Example: `  sohost reload --dry-run
   sohost reload`,
 		Args: cobra.NoArgs,

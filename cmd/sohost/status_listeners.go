@@ -10,7 +10,7 @@ import (
 
 // printListeners lists the sockets for clients, unless there is only one without TLS.
 func printListeners(w io.Writer, listeners []control.ListenerStatus) {
-	if len(listeners) == 1 && listeners[0].Certificate == nil {
+	if len(listeners) == 1 && listeners[0].Certificate == nil && listeners[0].Refused == 0 {
 		return
 	}
 	for _, l := range listeners {
@@ -25,6 +25,9 @@ func printListeners(w io.Writer, listeners []control.ListenerStatus) {
 			fmt.Fprintln(w, ", HTTP/2 without TLS, too")
 		default:
 			fmt.Fprintln(w)
+		}
+		if l.Refused > 0 {
+			fmt.Fprintf(w, "          the worker has closed %d connections whose address had too many\n", l.Refused)
 		}
 	}
 }

@@ -142,6 +142,9 @@ type WorkerAnswer struct {
 
 	// Backlog describes the writes that were acknowledged and are not handled yet; nil if there is none.
 	Backlog *backlog.Status `json:"backlog,omitempty"`
+
+	// Refused is ListenerStatus.Refused by the names of the listeners.
+	Refused map[string]int64 `json:"refused,omitempty"`
 }
 
 // ProgramStatus is the program that workers run.
@@ -194,6 +197,9 @@ type ListenerStatus struct {
 	Name    string `json:"name"`
 	Address string `json:"address"`
 	H2C     bool   `json:"h2c,omitempty"`
+
+	// Refused counts the connections that the worker has closed because their address had too many.
+	Refused int64 `json:"refused,omitempty"`
 
 	// Certificate is what TLS is served with; nil without TLS.
 	Certificate *CertificateStatus `json:"certificate,omitempty"`

@@ -16,15 +16,15 @@ import (
 // NewServer returns the control server of a worker, which answers for host. Call its Serve with the connections that the
 // supervisor passes on. A request ends with its connection: when the client of a deploy goes away, the deploy is cancelled
 // unless it has flipped already.
-func NewServer(host *sohost.Host, emitted func() []sinks.Status, kept func() *backlog.Status) *http.Server {
+func NewServer(host *sohost.Host, emitted func() []sinks.Status, kept func() *backlog.Status, refused func() map[string]int64) *http.Server {
 	s := &server{host}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /v1/status", func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Query().Get("brief") == "true" {
-			s.tell(w, WorkerAnswer{host.StatusBrief(), emitted(), kept()}, nil)
+			s.tell(w, WorkerAnswer{host.StatusBrief(), emitted(), kept(), refused()}, nil)
 			return
 		}
-		s.tell(w, WorkerAnswer{host.Status(), emitted(), kept()}, nil)
+		s.tell(w, WorkerAnswer{host.Status(), emitted(), kept(), refused()}, nil)
 	})
 	mux.HandleFunc("POST /v1/deploy", handle(func(r *http.Request, in DeployRequest) (any, error) {
 		if err := absolute(in.Images); err != nil {

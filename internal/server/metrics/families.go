@@ -63,6 +63,32 @@ var ofServer = []family{
 	{"sohost_config_read_time_seconds", "gauge", "When the configuration was read that is served.", func(s *status, add func(float64, ...string)) {
 		add(at(s.Config.Read))
 	}},
+	{"sohost_certificate_expiry_time_seconds", "gauge", "When the certificate that serves expires, by listener.", func(s *status, add func(float64, ...string)) {
+		for _, l := range s.Listeners {
+			if l.Certificate != nil {
+				add(at(l.Certificate.Until), "listener", l.Name)
+			}
+		}
+	}},
+	{"sohost_certificate_failed", "gauge", "Whether what is in its files is not what serves, by listener.", func(s *status, add func(float64, ...string)) {
+		for _, l := range s.Listeners {
+			if l.Certificate != nil {
+				add(truth(l.Certificate.Failed != nil), "listener", l.Name)
+			}
+		}
+	}},
+	{"sohost_refused_connections_total", "counter", "Connections that were closed because their address has too many, by listener.", func(s *status, add func(float64, ...string)) {
+		for _, l := range s.Listeners {
+			add(float64(l.Refused), "listener", l.Name)
+		}
+	}},
+	{"sohost_draining_connections", "gauge", "Connections that old workers keep.", func(s *status, add func(float64, ...string)) {
+		var n int
+		for _, d := range s.Draining {
+			n += d.Connections
+		}
+		add(float64(n))
+	}},
 	{"sohost_config_failed", "gauge", "Whether a later configuration was not taken up.", func(s *status, add func(float64, ...string)) {
 		add(truth(s.Config.Failed != nil))
 	}},

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sohost/sohost/generations"
 	"github.com/sohost/sohost/internal/server/certs"
 	"github.com/sohost/sohost/internal/server/certstest"
 	"github.com/sohost/sohost/internal/server/control"
@@ -180,6 +181,9 @@ func TestPairs(t *testing.T) {
 	if o := p.order(); o.Pair == nil || o.Pair.Listener != "secure" || !o.Pair.Pair.Equal(second) {
 		t.Errorf("the worker is told %+v", o)
 	}
+	if !told(st.s, generations.KindCertificate) {
+		t.Error("no event tells of the second certificate")
+	}
 	for what, broken := range map[string]certs.Pair{
 		"another's key":  {Certificate: second.Certificate, Key: first.Key},
 		"no certificate": {Certificate: []byte("none"), Key: first.Key},
@@ -187,6 +191,9 @@ func TestPairs(t *testing.T) {
 	} {
 		write(broken)
 		st.await(func(s control.Status) bool { return s.Listeners[1].Certificate.Failed != nil })
+		if !told(st.s, generations.KindCertFailed) {
+			t.Errorf("%s: no event tells of it", what)
+		}
 		write(second)
 		st.await(func(s control.Status) bool { return s.Listeners[1].Certificate.Failed == nil })
 		if t.Failed() {
@@ -210,6 +217,16 @@ func TestPairs(t *testing.T) {
 	}
 	next.exit(0)
 	st.end()
+}
+
+// told reports whether there was an event of a kind.
+func told(s *Supervisor, kind generations.Kind) bool {
+	for _, e := range s.events.Save().Events {
+		if strings.Contains(string(e), `"kind":"`+string(kind)+`"`) {
+			return true
+		}
+	}
+	return false
 }
 
 // TestPairsInLegacy leaves the certificates that serve to the program that replaces this one, which must know of listeners.

@@ -1,11 +1,13 @@
 package supervisor
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 	"sync"
 	"time"
 
+	"github.com/sohost/sohost/generations"
 	"github.com/sohost/sohost/internal/server/certs"
 	"github.com/sohost/sohost/internal/server/control"
 	"github.com/sohost/sohost/internal/server/listener"
@@ -76,6 +78,7 @@ func (s *Supervisor) pairChanged(name string, f certs.Files, p certs.Pair, err e
 	if err != nil {
 		s.pairs.bad[f] = control.FailedReread{Time: time.Now(), Error: err.Error()}
 		s.log.Error("the certificate is not taken up; the one before serves on", "listener", name, "err", err)
+		s.happened(generations.KindCertFailed, fmt.Sprintf("listener %s: %v", name, err))
 		return
 	}
 	delete(s.pairs.bad, f)
@@ -83,6 +86,7 @@ func (s *Supervisor) pairChanged(name string, f certs.Files, p certs.Pair, err e
 		if l.Files == f && !l.Pair.Equal(p) {
 			s.pairs.good[f] = p
 			s.log.Info("the certificate was read again", "listener", name, "until", p.Until())
+			s.happened(generations.KindCertificate, fmt.Sprintf("listener %s, until %s", name, p.Until().UTC().Format(time.DateOnly)))
 			close(s.pairs.changed)
 			s.pairs.changed = make(chan struct{})
 			return

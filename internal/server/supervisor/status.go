@@ -36,6 +36,9 @@ func (s *Supervisor) Status(ctx context.Context, brief bool) control.Status {
 		host, err := current.host(limit, brief)
 		if err == nil {
 			status.Status, status.Sinks, status.Backlog = host.Status, host.Sinks, host.Backlog
+			for i := range status.Listeners {
+				status.Listeners[i].Refused = host.Refused[status.Listeners[i].Name]
+			}
 			return status
 		}
 		if errors.Is(err, sohost.ErrHandedOver) { // the new worker serves in a moment

@@ -87,6 +87,15 @@ func (ls listeners) len() (n int) {
 	return n
 }
 
+// refused returns how many connections each has closed because their address had too many.
+func (ls listeners) refused() map[string]int64 {
+	all := map[string]int64{}
+	for _, l := range ls {
+		all[l.Name()] = l.Refused()
+	}
+	return all
+}
+
 // wait waits until no connection is left, or until ctx ends. From the time on that idle takes, those without a request are closed.
 func (ls listeners) wait(ctx context.Context, idle time.Duration) error {
 	closing := time.AfterFunc(idle, func() {

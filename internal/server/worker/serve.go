@@ -163,7 +163,7 @@ func (s *server) begin(w *worker) (failed <-chan error) {
 		s.handler = s.pointed(*w.start.Writes)
 	}
 	s.forward = &http.Server{Handler: onBehalf(s.handler, s.host), ErrorLog: errorLog}
-	s.control = control.NewServer(s.host, s.sinks.Status, s.backlogStatus)
+	s.control = control.NewServer(s.host, s.sinks.Status, s.backlogStatus, s.listeners.refused)
 	all := []func() error{func() error { return s.forward.Serve(s.forwarded) }, func() error { return s.control.Serve(w.control) }}
 	for _, l := range s.listeners {
 		all = append(all, l.Accept, l.Inherit)
