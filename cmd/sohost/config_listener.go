@@ -26,7 +26,7 @@ type listenerConfig struct {
 // bindListener returns the settings of a listener, stored in l.
 func bindListener(l *listenerConfig) []setting {
 	return []setting{
-		{key: "address", value: asText("address", &l.Address, ""), initial: "the socket of this name from systemd",
+		{key: "address", value: asAddress(&l.Address), initial: "the socket of this name from systemd",
 			help: "serve HTTP on this address: HOST:PORT, [IPV6]:PORT, or unix:PATH"},
 		{key: "mode", value: asText("octal digits", &l.Mode, defaultSocketMode),
 			help: "permissions of a unix socket's file: who may write may connect"},
@@ -36,9 +36,22 @@ func bindListener(l *listenerConfig) []setting {
 			help: "the key of the certificate, in PEM"},
 		{key: "h2c", value: asBoolean(&l.H2c),
 			help: "serve HTTP/2 without TLS, too, to clients that know of it; with TLS, clients choose by themselves"},
-		{key: "connections_per_address", value: asNumber(&l.ConnectionsPerAddress, 0), initial: "no limit",
+		{key: "connections_per_address", value: atLeast(0, asNumber(&l.ConnectionsPerAddress, 0), &l.ConnectionsPerAddress), initial: "no limit",
 			help: "close at once what exceeds this many connections from one address, or from one /64 of IPv6"},
 	}
+}
+
+// asAddress is an address to listen on. The path of a unix socket is as with asPath.
+func asAddress(to *string) value {
+	v := asText("address", to, "")
+	plain := v.fromTOML
+	v.fromTOML = func(p *parser, at keyPath, v any) {
+		plain(p, at, v)
+		if path, is := strings.CutPrefix(*to, "unix:"); is && path != "" {
+			*to = "unix:" + absoluteTo(p.dir, path)
+		}
+	}
+	return v
 }
 
 // defaultSocketMode lets the server's user and group connect.
@@ -60,9 +73,6 @@ func (l *listenerConfig) check(bad func(key, text string)) {
 	case l.Certificate != "" && l.H2c:
 		bad("h2c", "this is for listeners without a certificate: with TLS, clients choose HTTP/2 by themselves")
 	}
-	if l.ConnectionsPerAddress < 0 {
-		bad("connections_per_address", "want a number from 1 on, or 0 for no limit")
-	}
 }
 
 // mode returns the permissions of a unix socket's file.
@@ -79,7 +89,7 @@ const maxListeners = 32
 
 // badListeners finds listeners whose names are those of other sockets, and too many.
 func (c *config) badListeners(bad func(at keyPath, text string)) {
-	for name, is := range map[string]string{listener.Plain: "the one of the setting listen", "control": "the control socket"} {
+	for name, is := range map[string]string{listener.Plain: "the socket of the setting listen", "control": "the control socket"} {
 		if _, has := c.Listener[name]; has {
 			bad(keyPath{"listener", name}, fmt.Sprintf("listener %s: this is the name of %s; choose another", name, is))
 		}

@@ -89,6 +89,26 @@ func asNumber(to *int, initial int) value {
 	}
 }
 
+// atLeast refuses smaller numbers.
+func atLeast(least int, v value, to *int) value {
+	toml, flag := v.fromTOML, v.fromFlag
+	fault := fmt.Errorf("want %d or more", least)
+	v.fromTOML = func(p *parser, at keyPath, v any) {
+		before := *to
+		if toml(p, at, v); *to < least {
+			p.bad(at, "%s: %v, not %d", at.last(), fault, *to)
+			*to = before
+		}
+	}
+	v.fromFlag = func(text string) error {
+		if err := flag(text); err != nil || *to >= least {
+			return err
+		}
+		return fault
+	}
+	return v
+}
+
 func asBytes(to *int, initial int) value {
 	v := asNumber(to, initial)
 	v.kind, v.initial = "bytes", strings.Replace(size(int64(initial)), ".0", "", 1)

@@ -40,7 +40,7 @@ func (s setting) standard() string {
 func (c *config) bind() []setting {
 	d, limits := sohost.DefaultOptions(), listener.DefaultLimits()
 	return []setting{
-		{key: "listen", value: asText("address", &c.Listen, ""),
+		{key: "listen", value: asAddress(&c.Listen),
 			help:    "serve HTTP on this address, HOST:PORT or unix:PATH; port 0 picks a free one. A table [listener.NAME] is another listener",
 			initial: defaultListen + " if no listener is named"},
 		{key: "store", value: asPath("directory", &c.Store),
@@ -91,11 +91,11 @@ func (c *config) bind() []setting {
 			help: "cut off a client of whose request body nothing has arrived for this long; off for never"},
 		{key: "idle_timeout", value: asDuration(&c.IdleTimeout, limits.Idle),
 			help: "close a client's connection that has had no request for this long"},
-		{key: "header_limit", value: asBytes(&c.HeaderLimit, limits.HeaderBytes),
+		{key: "header_limit", value: atLeast(1, asBytes(&c.HeaderLimit, limits.HeaderBytes), &c.HeaderLimit),
 			help: "limit for the size of the header of a client's request"},
-		{key: "body_limit", value: asNumber(&c.BodyLimit, 0), initial: "no limit",
+		{key: "body_limit", value: atLeast(0, asNumber(&c.BodyLimit, 0), &c.BodyLimit), initial: "no limit",
 			help: "limit for the size of the body of a client's request to a plugin, in bytes"},
-		{key: "connections_per_address", value: asNumber(&c.ConnectionsPerAddress, 0), initial: "no limit",
+		{key: "connections_per_address", value: atLeast(0, asNumber(&c.ConnectionsPerAddress, 0), &c.ConnectionsPerAddress), initial: "no limit",
 			help: "close at once what exceeds this many connections to listen from one address, or from one /64 of IPv6"},
 		{key: "shutdown_timeout", value: asDuration(&c.ShutdownTimeout, 30*time.Second),
 			help: "limit for finishing requests when the server stops"},
@@ -103,7 +103,7 @@ func (c *config) bind() []setting {
 			help: "when told to stop, say so on /readyz, and serve on for this long before connections are refused"},
 		{key: "linger", value: asDelay(&c.Linger, 10*time.Minute),
 			help: "how long an old worker may live for its connections after a handover; at least shutdown_timeout"},
-		{key: "linger_workers", value: asNumber(&c.LingerWorkers, worker.DefaultLingerWorkers),
+		{key: "linger_workers", value: atLeast(1, asNumber(&c.LingerWorkers, worker.DefaultLingerWorkers), &c.LingerWorkers),
 			help: "how many old workers may live for that; one more, and the oldest has shutdown_timeout"},
 		{key: "hang_timeout", value: asDuration(&c.HangTimeout, 10*time.Second),
 			help: "replace a worker that has not answered for this long; while nobody calls a plugin it is asked every 10 s only"},
