@@ -268,6 +268,12 @@ func (h *Host) logMove(why cause, m Move, release int) {
 		attrs = append(attrs, "from", m.From.Short())
 	}
 	attrs = append(attrs, "to", m.To.Short(), "release", release, "state", m.State.Way)
+	if m.State.Entries > 0 || m.State.Bytes > 0 {
+		attrs = append(attrs, "entries", m.State.Entries, "bytes", m.State.Bytes)
+	}
+	if len(m.State.Changes) > 0 {
+		attrs = append(attrs, "changes", several(m.State.Changes))
+	}
 	if len(m.State.Lost) > 0 {
 		attrs = append(attrs, "lost", several(m.State.Lost))
 	}

@@ -168,7 +168,7 @@ func (d *demo) change(ctx context.Context, n int, change demoChange) error {
 		d.report.Reloads++
 		d.view.mark('↑')
 		d.view.say("change %d, %s: live %s after the save (build %s, reload %s, state: %s); %v", n, change.what, short(c.Live), short(c.Build),
-			short(c.Reload.Phases.Total()), c.Reload.State.Way, lap)
+			short(c.Reload.Phases.Total()), stateWay(*c.Reload), lap)
 	}
 	return nil
 }

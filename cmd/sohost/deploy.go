@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/sohost/sohost"
@@ -100,7 +101,7 @@ func loseStateFlag(cmd *cobra.Command) *bool {
 func printMoves(w io.Writer, release int, moves []sohost.Move) error {
 	var rows [][]string
 	for _, m := range moves {
-		from, state, took := shortID(m.From), string(m.State.Way), short(m.Phases.Total())
+		from, state, took := shortID(m.From), stateWay(m), short(m.Phases.Total())
 		if m.Unchanged {
 			state, took = "-", "unchanged"
 		}
@@ -119,8 +120,32 @@ func printMoves(w io.Writer, release int, moves []sohost.Move) error {
 	return nil
 }
 
+// stateWay says how a plugin's state came into its new generation, how much it was and how long that took.
+func stateWay(m sohost.Move) string {
+	var how []string
+	if m.State.Entries > 0 {
+		how = append(how, fmt.Sprint(m.State.Entries, " entries"))
+	}
+	if m.State.Bytes > 0 {
+		how = append(how, size(m.State.Bytes))
+	}
+	if took := m.Phases[sohost.PhaseState]; took > 0 && m.State.Way != sohost.WayNone {
+		how = append(how, short(took))
+	}
+	if len(how) == 0 {
+		return string(m.State.Way)
+	}
+	return fmt.Sprintf("%s (%s)", m.State.Way, strings.Join(how, ", "))
+}
+
 // stateLines says what a move did to a state beyond its way: what was lost and restored, and how old it is.
 func stateLines(s sohost.StateMove) (lines []string) {
+	changes := slices.DeleteFunc(slices.Clone(s.Changes), func(change string) bool { // it is told as lost
+		return slices.Contains(s.Lost, strings.TrimPrefix(change, "removed "))
+	})
+	if len(changes) > 0 {
+		lines = append(lines, "the state's type: "+strings.Join(changes, ", "))
+	}
 	if len(s.Lost) > 0 {
 		lines = append(lines, "lost: "+strings.Join(s.Lost, ", "))
 	}

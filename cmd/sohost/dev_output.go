@@ -18,7 +18,7 @@ func newDevOutput(out, diagnostics io.Writer, asJSON, verbose bool) func(cycle) 
 		e := json.NewEncoder(out)
 		return func(c cycle) { e.Encode(c) } // fails only if nobody reads
 	}
-	red := func(text string) string { return terminal.LookOf(out).Paint(terminal.Bad, text) }
+	look := terminal.LookOf(out)
 	return func(c cycle) {
 		at := c.Time.Format("15:04:05")
 		switch {
@@ -29,7 +29,7 @@ func newDevOutput(out, diagnostics io.Writer, asJSON, verbose bool) func(cycle) 
 		case c.Reload.Unchanged:
 			fmt.Fprintf(out, "%s  %s %s unchanged: nothing to reload (build %s)\n", at, c.Plugin, c.Image, short(c.Build))
 		default:
-			times := []string{"build " + short(c.Build), "reload " + short(c.Reload.Phases.Total()), "state " + string(c.Reload.State.Way)}
+			times := []string{"build " + short(c.Build), "reload " + short(c.Reload.Phases.Total()), "state " + stateWay(*c.Reload)}
 			if c.Live > 0 {
 				times = append(times, short(c.Live)+" after the save")
 			}
@@ -38,7 +38,7 @@ func newDevOutput(out, diagnostics io.Writer, asJSON, verbose bool) func(cycle) 
 				fmt.Fprintf(out, "%s  %s %s\n", at, c.Plugin, c.phases())
 			}
 			for _, line := range stateLines(c.Reload.State) {
-				fmt.Fprintf(out, "%s  %s %s\n", at, c.Plugin, red(line))
+				fmt.Fprintf(out, "%s  %s %s\n", at, c.Plugin, look.Paint(terminal.Notice, line))
 			}
 		}
 	}

@@ -18,17 +18,18 @@ func newLogger(w io.Writer, format string, verbose bool) (*slog.Logger, error) {
 	}
 	switch format {
 	case "text":
-		return slog.New(tint.NewTextHandler(w, &tint.Options{
+		to := &appender{w: w}
+		return slog.New(&traceHandler{tint.NewTextHandler(to, &tint.Options{
 			Level: level, TimeFormat: "15:04:05.000", NoColor: !terminal.LookOf(w).Color, ReplaceAttr: forPeople,
-		})), nil
+		}), to}), nil
 	case "json":
 		return slog.New(slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level})), nil
 	}
 	return nil, usageError{fmt.Errorf("--log-format %q: want text or json", format)}
 }
 
-// forPeople shortens durations and drops those that are zero, writes "none" for no generation, and joins the lines of a
-// text.
+// forPeople shortens durations and drops those that are zero, gives sizes their units, writes "none" for no generation, and joins the
+// lines of a text.
 func forPeople(_ []string, a slog.Attr) slog.Attr {
 	switch a.Value.Kind() {
 	case slog.KindDuration:
@@ -42,10 +43,11 @@ func forPeople(_ []string, a slog.Attr) slog.Attr {
 		if s == (generations.ID{}).Short() {
 			s = "none"
 		}
-		if a.Key != "stack" {
-			s = oneLine(s)
+		return slog.String(a.Key, oneLine(s))
+	case slog.KindInt64:
+		if a.Key == "bytes" {
+			return slog.String(a.Key, size(a.Value.Int64()))
 		}
-		return slog.String(a.Key, s)
 	}
 	return a
 }

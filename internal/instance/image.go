@@ -103,6 +103,9 @@ func (im *Image) API() string {
 	return cmp.Or(adapters.Of(im.info), adapters.Own)
 }
 
+// Module returns the path of the module that the plugin belongs to, or "" if the image doesn't say.
+func (im *Image) Module() string { return im.info.Main.Path }
+
 // Version returns the plugin's own version, as its Descriptor states it.
 func (im *Image) Version() string { return im.descriptor.Version }
 

@@ -1,0 +1,31 @@
+package main
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+)
+
+// TestLogTrace writes a stack below its line, in a text for people, and as it is in JSON.
+func TestLogTrace(t *testing.T) {
+	const stack = "goroutine 5 [running]:\npanic({0x1?, 0x2?})\n\truntime/panic.go:783 +0x132\nexample.com/a_gki9AoDGgo9m2.Do(0x1)\n\texample.com/a/b/c.go:6 +0x9d\n"
+	var b bytes.Buffer
+	log, err := newLogger(&b, "text", false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	log.With("plugin", "p").Error("panic in plugin", "panic", "boom", "module", "example.com/a", "stack", stack)
+	log.Info("after", "bytes", int64(2048))
+	if _, text, _ := strings.Cut(b.String(), " "); !strings.HasPrefix(text, "ERR panic in plugin plugin=p panic=boom\n  b/c.go:6  a.Do\n") ||
+		!strings.HasSuffix(text, " INF after bytes=\"2.0 KiB\"\n") {
+		t.Errorf("%s", b.String())
+	}
+	b.Reset()
+	if log, err = newLogger(&b, "json", false); err != nil {
+		t.Fatal(err)
+	}
+	log.Error("panic in plugin", "stack", stack)
+	if !strings.Contains(b.String(), `"stack":"goroutine 5 [running]:\npanic(`) {
+		t.Errorf("%s", b.String())
+	}
+}
