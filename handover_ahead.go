@@ -63,7 +63,7 @@ func (g *giver) sendRound(ctx context.Context) (entries int, err error) {
 				g.sendWhole(p, err)
 				break
 			}
-			g.addChanges(&c, p, false)
+			g.addChanges(&c, p)
 			if done {
 				break
 			}
@@ -139,13 +139,34 @@ func (s *sentAhead) of(value any) abi.State {
 	return abi.State{Schema: s.schema.Schema, Version: s.schema.Version, Value: value}
 }
 
-// addChanges adds what has changed of a plugin's state, and reports whether that could be added.
-func (g *giver) addChanges(c *changes, p *plugin, all bool) (added bool) {
-	err := c.add(p, g.ahead[p], all, p.host.opts.StateLimit)
-	if err != nil {
+// addChanges adds what has changed of a plugin's state.
+func (g *giver) addChanges(c *changes, p *plugin) {
+	if err := c.add(p, g.ahead[p], false, p.host.opts.StateLimit); err != nil {
 		g.sendWhole(p, err)
 	}
-	return err == nil
+}
+
+// sendLastChanges sends the last changes of states that were sent ahead and everything else that they have, and returns those that are
+// to be sent as a whole after all. Several are looked through at once.
+func (g *giver) sendLastChanges(ahead []exported) (whole []exported, err error) {
+	parts, failed := make([]changes, len(ahead)), make([]error, len(ahead))
+	atOnce(ahead, func(i int, e exported) {
+		failed[i] = parts[i].add(e.plugin, g.ahead[e.plugin], true, g.host.opts.StateLimit)
+	})
+	var all changes
+	for i, e := range ahead {
+		if failed[i] != nil {
+			g.sendWhole(e.plugin, failed[i])
+			whole = append(whole, e)
+			continue
+		}
+		all.list = append(all.list, parts[i].list...)
+		all.data.Write(parts[i].data.Bytes())
+		if err := g.offerCopy(e.plugin, e.state); err != nil {
+			return nil, err
+		}
+	}
+	return whole, g.sendChanges(&all)
 }
 
 // endAhead ends the noting of changes.

@@ -22,8 +22,7 @@ func (g *giver) sendStates(ctx context.Context) error {
 	h := g.host
 	limited, cancel := h.limit(ctx, h.opts.DrainTimeout, drainTimeout)
 	defer cancel()
-	var whole []exported
-	var rest changes
+	var whole, ahead []exported
 	for _, m := range g.moving {
 		if err := m.serves.Value().Pause(limited); err != nil {
 			return err
@@ -49,18 +48,17 @@ func (g *giver) sendStates(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("state of plugin %s: %w", m.plugin.Name, err)
 		}
-		if sent := g.ahead[m.plugin]; sent != nil && sent.is(s) && g.addChanges(&rest, m.plugin, true) {
-			if err := g.offerCopy(m.plugin, s); err != nil {
-				return err
-			}
+		if sent := g.ahead[m.plugin]; sent != nil && sent.is(s) {
+			ahead = append(ahead, exported{m, s})
 			continue
 		}
 		whole = append(whole, exported{m, s})
 	}
-	if err := g.streamStates(limited, whole); err != nil {
+	more, err := g.sendLastChanges(ahead)
+	if err != nil {
 		return err
 	}
-	if err := g.sendChanges(&rest); err != nil {
+	if err := g.streamStates(limited, append(whole, more...)); err != nil {
 		return err
 	}
 	if err := g.sendCaches(limited); err != nil {

@@ -65,6 +65,23 @@ func (c *column) set(i int, p unsafe.Pointer) {
 	copyBytes(to, p, at, c.typ.Size())
 }
 
+// sameTexts is same for values whose pointers are those of strings, which may be equal in different places.
+func (c *column) sameTexts(i int, p unsafe.Pointer) bool {
+	is, at := c.at(i), uintptr(0)
+	for _, word := range c.pointers {
+		if !sameBytes(is, p, at, word) || *(*string)(unsafe.Add(is, word)) != *(*string)(unsafe.Add(p, word)) {
+			return false
+		}
+		at = word + unsafe.Sizeof("")
+	}
+	return sameBytes(is, p, at, c.typ.Size())
+}
+
+func sameBytes(a, b unsafe.Pointer, start, end uintptr) bool {
+	size := end - start
+	return unsafe.String((*byte)(unsafe.Add(a, start)), size) == unsafe.String((*byte)(unsafe.Add(b, start)), size)
+}
+
 func copyBytes(to, from unsafe.Pointer, start, end uintptr) {
 	if start < end {
 		copy(unsafe.Slice((*byte)(unsafe.Add(to, start)), end-start), unsafe.Slice((*byte)(unsafe.Add(from, start)), end-start))
@@ -74,6 +91,5 @@ func copyBytes(to, from unsafe.Pointer, start, end uintptr) {
 // same reports whether value i is, byte by byte, the one at p. Since the column keeps alive what its values refer to, pointers that are
 // equal then refer to the same.
 func (c *column) same(i int, p unsafe.Pointer) bool {
-	size := c.typ.Size()
-	return unsafe.String((*byte)(c.at(i)), size) == unsafe.String((*byte)(p), size)
+	return sameBytes(c.at(i), p, 0, c.typ.Size())
 }

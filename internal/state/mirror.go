@@ -72,7 +72,9 @@ func (m *mirror) see(key, elem unsafe.Pointer) {
 		m.elems.set(i, elem)
 		m.unsent = append(m.unsent, i)
 	case !m.keys.same(i, key):
-		m.strays.add(m.keys.at(i))
+		if !m.keys.sameTexts(i, key) { // an assignment may have replaced a key by one that is equal
+			m.strays.add(m.keys.at(i))
+		}
 		m.keys.set(i, key)
 		m.elems.set(i, elem)
 		m.unsent = append(m.unsent, i)

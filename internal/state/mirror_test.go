@@ -117,10 +117,13 @@ func TestMirrorSendsLittle(t *testing.T) {
 		t.Errorf("%d entries in %d parts, want %d", m.shape.mapLen(all), parts, len(has))
 	}
 	for i := range 10 {
-		has[fmt.Sprint(1000*i)]++
+		has[fmt.Sprint(1000*i)]++ // the key is another string that is equal
 		delete(has, fmt.Sprint(1000*i+1))
 	}
 	changed, gone := m.take(true)
+	if m.strays.len != 10 {
+		t.Errorf("%d keys were looked up, want 10", m.strays.len)
+	}
 	if n, left := m.shape.mapLen(changed), m.shape.mapLen(gone); n != 10 || left != 10 {
 		t.Errorf("%d entries have changed and %d are gone, want 10 and 10", n, left)
 	}
