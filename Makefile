@@ -30,7 +30,7 @@ TESTFLAGS    = -trimpath -short -timeout 30m
 INTEGRATION  = $(GO) test -trimpath -count=1 -timeout 90m ./integration
 SOURCES      = $(shell git ls-files --cached --others --exclude-standard '*.go' 2>/dev/null)
 
-.PHONY: help run build plugins man install package job test corpus pairs test-toolchains test-arm64 test-existing test-influx test-telegraf test-clients test-proxies test-package race scale soak kills mutants load long waits fuzz mutate lint bench compare points clean
+.PHONY: help run build plugins man install package job test corpus pairs test-toolchains test-arm64 test-existing test-console test-influx test-telegraf test-clients test-proxies test-package race scale soak kills mutants load long waits fuzz mutate lint bench compare points clean
 
 help: ## print this
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -77,6 +77,11 @@ test-arm64: ## load, reload, hand over and crash on arm64, under qemu-user
 
 test-existing: ## serve and reload plugins for KrakenD, Traefik and Tyk under load, from their own sources; fetches them
 	$(INTEGRATION) -run TestExisting -v -args -existing
+
+test-console: build ## use the console in Chromium, with real servers under load; pictures in build/console; fetches axe-core
+	@mkdir -p build/axe
+	test -f build/axe/package/axe.min.js || (cd build/axe && npm pack --silent axe-core@4.14.1 && tar xzf axe-core-4.14.1.tgz)
+	$(GO) -C internal/server/console/browser test -count=1 -timeout 10m . $(if $(PICTURES),-args -pictures $(abspath $(PICTURES)))
 
 test-influx: ## query a real InfluxDB; store emitted rows in it and in a VictoriaMetrics, stopped for DOWN (60s) meanwhile; fetches them
 	DOWN=$(DOWN) scripts/test-influx.sh
@@ -136,6 +141,7 @@ lint: ## gofmt, go vet, staticcheck, and whether the picture in ARCHITECTURE.md 
 	$(GO) vet -trimpath ./...
 	GOFLAGS=-trimpath $(GO) run $(STATICCHECK) ./...
 	$(GO) -C bench vet -trimpath ./...
+	$(GO) -C internal/server/console/browser vet ./...
 	cd bench && GOFLAGS=-trimpath $(GO) run $(STATICCHECK) ./...
 	$(GO) run ./scripts/imports -check ARCHITECTURE.md
 

@@ -158,12 +158,14 @@ func (b *batch) finish() *Reload {
 			if c.old.serves != nil && c.next.Stateful() {
 				c.plugin.checkpointSoon()
 			}
-			h.retireLater(c.plugin, c.old.serves)
 		}
 		move := c.move.clone()
 		result.Moves = append(result.Moves, move)
 		if c.settles() {
 			c.plugin.noteSuccess(move)
+		}
+		if !c.move.Unchanged { // who hears of the end of the old generation finds the move in the status
+			h.retireLater(c.plugin, c.old.serves)
 		}
 		h.logMove(b.cause, move, result.Release)
 		h.warn(move)

@@ -6,10 +6,10 @@ import {duration, total} from './format.js';
 const order = ['store', 'check', 'probe', 'open', 'new', 'drain', 'state', 'start', 'flip', 'publish'];
 const ofHandover = ['prepare', 'ahead', 'drain', 'state', 'commit', 'publish'];
 
-// Callers of a plugin with state wait in these.
+// Callers of a plugin with state wait in these. Without drain nobody has been held back.
 const waiting = new Set(['drain', 'state', 'start', 'commit']);
 
-const sorted = (phases, names) => names.filter(n => phases[n] > 0).map(name => ({name, ns: phases[name]}));
+const sorted = (phases, names) => names.filter(n => phases[n] > 0).map(name => ({name, ns: phases[name], waits: phases.drain > 0 && waiting.has(name)}));
 export const phasesOf = phases => sorted(phases || {}, order);
 export const handoverPhases = phases => sorted(phases || {}, ofHandover);
 
@@ -18,10 +18,10 @@ const percent = x => `${(100 * x).toFixed(3)}%`;
 // bar draws phases side by side, as long as they took. full is how long the whole width stands for.
 export function bar(phases, full = phases.reduce((a, p) => a + p.ns, 0)) {
   let at = 0;
-  return svg`<svg class="bar" width="100%" height="100%" aria-hidden="true" focusable="false">${phases.map(({name, ns}, i) => {
+  return svg`<svg class="bar" width="100%" height="100%" aria-hidden="true" focusable="false">${phases.map(({name, ns, waits}, i) => {
     const x = at / full;
     at += ns;
-    return svg`<rect class="phase ${waiting.has(name) ? 'waits' : i % 2 ? 'odd' : 'even'}" x=${percent(x)} width=${percent(ns / full)}
+    return svg`<rect class="phase ${waits ? 'waits' : i % 2 ? 'odd' : 'even'}" x=${percent(x)} width=${percent(ns / full)}
       y="0" height="100%"><title>${name} ${duration(ns)}</title></rect>`;
   })}</svg>`;
 }
@@ -31,7 +31,7 @@ export function phaseTable(phases, caption) {
   const sum = phases.reduce((a, p) => a + p.ns, 0);
   return html`<div class="phases"><div class="wide-bar">${bar(phases)}</div>
     <div class="scroll" tabindex="0" role="region" aria-label=${caption}><table class="across"><caption class="visually-hidden">${caption}</caption>
-      <thead><tr>${phases.map(p => html`<th scope="col" class=${waiting.has(p.name) ? 'waits' : ''}>${p.name}</th>`)}<th scope="col">in all</th></tr></thead>
+      <thead><tr>${phases.map(p => html`<th scope="col" class=${p.waits ? 'waits' : ''}>${p.name}</th>`)}<th scope="col">in all</th></tr></thead>
       <tbody><tr>${phases.map(p => html`<td>${duration(p.ns)}</td>`)}<td>${duration(sum)}</td></tr></tbody></table></div></div>`;
 }
 
@@ -40,15 +40,21 @@ export function small(phases, longest) {
   if (!phases) return nothing;
   const sum = total(phases);
   return html`<span class="small-bar">${svg`<svg width=${percent(longest ? Math.max(sum / longest, 0.02) : 1)} height="8" aria-hidden="true">${
-    bar(phasesOf(phases), sum)}</svg>`}</span>`;
+    bar(merged(phasesOf(phases)), sum)}</svg>`}</span>`;
 }
+
+// merged has what comes before, while and after callers wait.
+const merged = phases => phases.reduce((all, p) => {
+  const last = all.at(-1);
+  return last && last.waits === p.waits ? [...all.slice(0, -1), {...last, name: `${last.name}, ${p.name}`, ns: last.ns + p.ns}] : [...all, p];
+}, []);
 
 // histogram draws how many calls waited for how long.
 export function histogram(waits, caption) {
   const most = Math.max(...waits.map(w => w.calls)), all = waits.reduce((a, w) => a + w.calls, 0);
   return html`<table class="histogram"><caption class="visually-hidden">${caption}</caption>
     <thead class="visually-hidden"><tr><th scope="col">waited less than</th><th scope="col">share</th><th scope="col">calls</th></tr></thead>
-    <tbody>${waits.map(w => html`<tr><th scope="row">${duration(w.up_to)}</th>
+    <tbody>${waits.map(w => html`<tr><th scope="row"><span aria-hidden="true">&lt; </span>${duration(w.up_to)}</th>
       <td class="column"><span class="visually-hidden">${(100 * w.calls / all).toFixed(1)} %</span>${
         svg`<svg width="100%" height="12" aria-hidden="true"><rect class="count" width=${percent(w.calls / most)} height="12"></rect></svg>`}</td>
       <td class="number">${w.calls.toLocaleString('en')}</td></tr>`)}</tbody></table>`;

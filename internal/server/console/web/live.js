@@ -1,13 +1,13 @@
 // Events from the server. Each only says what to ask for again, so none has to arrive twice and none is missed for long.
 
-import {state, refresh, changed} from './store.js';
+import {state, refresh, changed, plugin} from './store.js';
 
 // asks says what an event of a kind makes old. All kinds are here: the browser tells a page only of those it names.
 const asks = {
   phase: [], reload: [], flip: ['status'], abandon: ['status'], retire: ['status', 'memory'],
   boot: ['status', 'history'], deploy: ['status', 'history', 'memory'], refuse: ['status', 'history'], rollback: ['status', 'history', 'memory'],
   confirm: ['status', 'history'], quarantine: ['status', 'history'], lift: ['status', 'history'], 'leave out': ['status', 'history'],
-  crash: ['status', 'history'], checkpoint: ['status'], 'checkpoint failed': ['status', 'history'],
+  crash: ['status', 'history'], checkpoint: [], 'checkpoint failed': ['status', 'history'],
   handover: ['status', 'history', 'memory'], 'handover begins': [], 'handover failed': ['status'],
   'trigger failed': ['status'], 'trigger disabled': ['status'],
   'worker serves': ['status', 'history', 'memory'], 'worker died': ['status'],
@@ -60,7 +60,13 @@ export function listen(announce) {
 // follow keeps which reloads are under way.
 function follow(kind, e) {
   if (kind === 'worker died' || kind === 'missed') state.phases = {};
-  if (!e.plugin) {
+  if (kind === 'checkpoint') { // there are many, and they say all that is worth knowing
+    const of = plugin(e.plugin)?.checkpoint;
+    if (of) {
+      of.written = e.time;
+      delete of.failed;
+    }
+  } else if (!e.plugin) {
     if (kind === 'phase') state.phases[''] = e.detail;
     if (kind === 'handover begins') state.phases[''] = 'prepare';
     if (kind.startsWith('handover ') && kind !== 'handover begins' || kind === 'handover') delete state.phases[''];

@@ -36,7 +36,7 @@ const ask = {
   },
   async memory() {
     const s = await api.get('/v1/status');
-    state.measured = {at: Date.now(), left: s.left, memory: s.memory, supervisor: s.supervisor_memory, worker: s.worker, draining: s.draining,
+    state.measured = {at: new Date().toISOString(), left: s.left, memory: s.memory, supervisor: s.supervisor_memory, worker: s.worker, draining: s.draining,
       of: Object.fromEntries((s.plugins || []).flatMap(p => p.generations.map(g => [`${p.name} ${g.id}`, g.memory.resident])))};
     take(s);
   },

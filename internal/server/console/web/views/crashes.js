@@ -3,7 +3,7 @@
 import {html, nothing} from '../lit/lit-html.js';
 import * as api from '../api.js';
 import {state, changed} from '../store.js';
-import {ago, base, clock, short} from '../format.js';
+import {ago, base, clock, count, short} from '../format.js';
 import {order, lift} from '../orders.js';
 
 export function crashes() {
@@ -53,7 +53,7 @@ function suspects(c) {
 function inCalls(c) {
   const inside = (c.calls?.images || []).filter(i => i.calls > 0 || i.steps?.length);
   if (!inside.length) return nothing;
-  return html`<dt>Was running</dt><dd>${inside.map(i => html`<div>${i.plugin} <code>${short(i.image || i.id)}</code>${i.calls ? `, ${i.calls} calls` : ''}</div>`)}</dd>`;
+  return html`<dt>Was running</dt><dd>${inside.map(i => html`<div>${i.plugin} <code>${short(i.image || i.id)}</code>${i.calls ? `, ${count(i.calls, 'call')}` : ''}</div>`)}</dd>`;
 }
 
 // stack draws a crash's output: what came first, the goroutine that crashed, and the others, folded.

@@ -2,7 +2,7 @@
 
 import {html, nothing} from '../lit/lit-html.js';
 import {state, changed} from '../store.js';
-import {clock, duration, short, total} from '../format.js';
+import {clock, count, duration, short, total} from '../format.js';
 import {small} from '../charts.js';
 
 const most = 200; // rows
@@ -27,7 +27,7 @@ export function events(rows, named) {
     <tbody>${rows.map(e => html`<tr><td>${clock(e.time)}</td><td class=${bad.has(e.kind) ? 'bad' : ''}>${e.kind}</td>
       ${named ? html`<td>${e.plugin ? html`<a href=${`#/plugin/${encodeURIComponent(e.plugin)}`}>${e.plugin}</a>` : '–'}</td>` : nothing}
       <td><code>${short(e.from)}</code></td><td><code>${short(e.to)}</code></td><td class="number">${e.release || '–'}</td>
-      <td class="number">${e.phases_ns ? html`<span class="took">${small(e.phases_ns)}${duration(total(e.phases_ns))}</span>` : '–'}</td>
+      <td class="number">${e.phases_ns ? html`<span class="took">${small(e.phases_ns)}<span>${duration(total(e.phases_ns))}</span></span>` : '–'}</td>
       <td class="detail">${detail(e)}</td></tr>`)}</tbody></table></div>`;
 }
 
@@ -35,7 +35,7 @@ const bad = new Set(['refuse', 'crash', 'quarantine', 'leave out', 'checkpoint f
 
 function detail(e) {
   const text = [e.detail, e.state && e.state !== 'none' ? `state: ${e.state}` : '', e.lost?.length ? `lost: ${e.lost.join(', ')}` : '',
-    e.crossing ? `${e.crossing} calls crossed` : ''].filter(Boolean).join('; ');
+    e.crossing ? `${count(e.crossing, 'call')} crossed` : ''].filter(Boolean).join('; ');
   const line = text.split('\n')[0];
   if (text.length < 140 && line === text) return text;
   return html`<details><summary>${line.slice(0, 140)}…</summary><pre>${text}</pre></details>`;

@@ -51,10 +51,12 @@ function why(p, c) {
     const m = build.messages?.find(m => m.file);
     return `${p.name}: ${m ? `${m.file}:${m.line}: ${m.message}` : build.error.split('\n')[0]}`;
   }
-  if (c.name === 'refused') return `${p.name}: ${short(p.refused.image)} at ${p.refused.phase}; ${short(p.generation)} serves on`;
+  if (c.name === 'refused') return `${p.name}: ${reason(p.refused)}; ${short(p.generation)} serves on`;
   if (p.refused) return `${p.name}: nothing serves; ${p.refused.message.split('\n')[0]}`;
   return `${p.name}: ${p.stopped || 'nothing serves'}`;
 }
+
+const reason = r => (r.reasons?.length ? `${String(r.reasons[0].code).replaceAll('_', ' ')} ${r.reasons[0].subject || ''}`.trim() : r.message.split('\n')[0].slice(0, 120));
 
 const conditions = ['all', 'failing', 'serving', 'reloading', 'draining', 'refused', 'build failed', 'down'];
 

@@ -61,7 +61,7 @@ function lastReload(p) {
     <p>${clock(m.time)}, in ${duration(total(m.phases))}: ${m.from && !/^0+$/.test(m.from) ? html`<code>${short(m.from)}</code> → ` : nothing}<code>${short(m.to)}</code>.
       ${m.crossing ? `${count(m.crossing, 'call')} crossed the flip and finished in the old code. ` : nothing}
       ${w ? `${count(w.calls, 'call')} waited, the longest ${duration(w.max)}.` : 'No call waited.'} ${way(s)}</p>
-    ${phaseTable(phases, `Phases of the last reload of ${p.name}; callers of a plugin with state wait in drain, state and start`)}
+    ${phaseTable(phases, `Phases of the last reload of ${p.name}${m.phases.drain ? '; callers waited in drain, state and start' : ''}`)}
     ${s.lost?.length ? html`<p class="bad">Lost: ${s.lost.join(', ')}. A rollback brings it back until the release is confirmed.</p>` : nothing}
     ${s.changes?.length ? html`<details><summary>${count(s.changes.length, 'change')} of the state's types</summary><ul>${s.changes.map(c => html`<li>${c}</li>`)}</ul></details>` : nothing}</section>`;
 }
