@@ -19,11 +19,11 @@ import (
 )
 
 var (
-	sohost     = flag.String("sohost", "../../../../build/sohost", "the `program` under test")
-	axe        = flag.String("axe", "../../../../build/axe/package/axe.min.js", "the `file` axe.min.js of axe-core")
-	shots      = flag.String("shots", "../../../../build/console", "the `folder` for pictures of all views")
+	sohost     = flag.String("sohost", "../../../build/sohost", "the `program` under test")
+	axe        = flag.String("axe", "../../../build/axe/package/axe.min.js", "the `file` axe.min.js of axe-core")
+	shots      = flag.String("shots", "../../../build/console", "the `folder` for pictures of all views")
 	pictures   = flag.String("pictures", "", "a `folder` for the README's pictures")
-	repository = "../../../.."
+	repository = "../../.."
 )
 
 // patience bounds every wait for something that must happen.

@@ -1,4 +1,4 @@
-module github.com/sohost/sohost/internal/server/console/browser
+module github.com/sohost/sohost/integration/testdata/console
 
 go 1.26.0
 
