@@ -139,10 +139,13 @@ func TestHandoverNoCopy(t *testing.T) {
 				return fault.None, 0
 			})()
 			taker, _, err, takeErr := r.handover(t.Context(), lock, GiveOptions{})
-			if err != nil || takeErr != nil || !hit.Load() {
-				t.Fatal(err, takeErr, hit.Load())
+			if err != nil || takeErr != nil {
+				t.Fatal(err, takeErr)
 			}
 			taker.tasksSettle()
+			if !hit.Load() {
+				t.Error("the fault was not hit")
+			}
 			taker.wantsCheckpoint(want)
 			if s := taker.pluginStatus("h").Checkpoint; s.Held == 0 || !s.Verified || s.Failed != nil {
 				t.Errorf("the checkpoint is %s", mustJSON(t, s))

@@ -365,7 +365,8 @@ func (s *stateful) Import(ctx context.Context, given abi.State) error {
 func (w *world) options(plugins ...string) Options {
 	o := Options{
 		Store: w.store, Logger: slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: slog.LevelDebug})),
-		Settle: time.Millisecond, OpenTimeout: time.Minute, DrainTimeout: time.Minute, CheckpointInterval: time.Hour, Probation: time.Hour,
+		Settle: time.Millisecond, OpenTimeout: time.Minute, DrainTimeout: time.Minute, CheckpointInterval: time.Hour,
+		CheckpointPause: time.Minute, Probation: time.Hour,
 		Feeds: w.feeds,
 	}
 	for _, name := range plugins {
