@@ -57,6 +57,9 @@ Run it next to "sohost run", in the same directory or with the same --control.`,
 				return err
 			}
 		}
+		if s, err := client.Brief(ctx); err == nil && s.Console != "" {
+			fmt.Fprintf(cmd.ErrOrStderr(), "watch it at %s#/plugin/%s\n", s.Console, cmp.Or(d.name, imageName(o.Package)))
+		}
 		return d.run(ctx, newDevOutput(cmd.OutOrStdout(), cmd.ErrOrStderr(), *asJSON, *verbose))
 	}
 	return cmd

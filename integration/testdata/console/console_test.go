@@ -175,6 +175,9 @@ func TestDev(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { dev.Process.Signal(syscall.SIGTERM); dev.Wait() }()
+	if at := s.logged(`watch it at (\S+)`); at != s.console+"/#/plugin/catalog" {
+		t.Errorf("it says that the console is at %s", at)
+	}
 	p.shows("v5")
 	text, _ := os.ReadFile(dir + "/catalog.go")
 	os.WriteFile(dir+"/catalog.go", []byte(strings.Replace(string(text), "fmt.Fprintln(w, version)", "fmt.Fprintln(w, price)", 1)), 0o644)

@@ -131,6 +131,9 @@ type Status struct {
 	Program          *ProgramStatus   `json:"program,omitempty"`        // what workers run
 	FailedProgram    *FailedProgram   `json:"failed_program,omitempty"` // the last that has not passed its probation
 
+	// Console is the URL of the console; empty if there is none.
+	Console string `json:"console,omitempty"`
+
 	// FailedBuilds are the builds of `sohost dev` that have failed and that no later one of the plugin has made good.
 	FailedBuilds []FailedBuild `json:"failed_builds,omitempty"`
 }

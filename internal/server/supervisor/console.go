@@ -48,7 +48,11 @@ func (s *Supervisor) openConsole() (end func(), err error) {
 			s.log.Error("the console has ended", "err", err)
 		}
 	})
-	s.log.Info("console", "url", "http://"+on.Addr().String()+"/")
+	url := "http://" + on.Addr().String() + "/"
+	s.mu.Lock()
+	s.console = url
+	s.mu.Unlock()
+	s.log.Info("console", "url", url)
 	return func() { server.Close() }, nil
 }
 

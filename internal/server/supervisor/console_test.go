@@ -56,6 +56,9 @@ func TestConsole(t *testing.T) {
 	p := st.worker()
 	wants("while the first worker starts", "/", "200 OK", `<script type="module" src="app.js">`)
 	wants("while the first worker starts", "/v1/status?brief=true", "200 OK", "no worker serves yet")
+	if status := st.await(func(control.Status) bool { return true }); status.Console != "http://"+address+"/" {
+		t.Errorf("the status has the console at %q", status.Console)
+	}
 	events, err := http.Get("http://" + address + "/v1/events?since=0")
 	if err != nil {
 		t.Fatal(err)

@@ -84,6 +84,7 @@ type Supervisor struct {
 	pairs         pairs
 	storeFault    string // why the store can't be used; empty if it can
 	failedBuilds  map[string]control.FailedBuild
+	console       string // its URL; empty if there is none
 }
 
 // New returns a Supervisor; call Run to start it.
