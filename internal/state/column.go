@@ -9,6 +9,7 @@ import (
 // refer to.
 type column struct {
 	typ      reflect.Type
+	size     uintptr
 	pointers []uintptr // where in a value they are
 	chunks   []unsafe.Pointer
 	len      int
@@ -16,7 +17,7 @@ type column struct {
 
 const columnChunk = 1024 // values
 
-func newColumn(t reflect.Type) column { return column{typ: t, pointers: pointerWords(t, 0, nil)} }
+func newColumn(t reflect.Type) column { return column{typ: t, size: t.Size(), pointers: pointerWords(t, 0, nil)} }
 
 // pointerWords adds where in a value of type t that begins at the offset at the garbage collector sees pointers.
 func pointerWords(t reflect.Type, at uintptr, found []uintptr) []uintptr {
@@ -37,7 +38,7 @@ func pointerWords(t reflect.Type, at uintptr, found []uintptr) []uintptr {
 
 // at returns where value i is.
 func (c *column) at(i int) unsafe.Pointer {
-	return unsafe.Add(c.chunks[i/columnChunk], uintptr(i%columnChunk)*c.typ.Size())
+	return unsafe.Add(c.chunks[i/columnChunk], uintptr(i%columnChunk)*c.size)
 }
 
 // grow adds a value, which is to be set.
@@ -62,7 +63,7 @@ func (c *column) set(i int, p unsafe.Pointer) {
 		*(*unsafe.Pointer)(unsafe.Add(to, word)) = *(*unsafe.Pointer)(unsafe.Add(p, word))
 		at = word + wordSize
 	}
-	copyBytes(to, p, at, c.typ.Size())
+	copyBytes(to, p, at, c.size)
 }
 
 // sameTexts is same for values whose pointers are those of strings, which may be equal in different places.
@@ -74,7 +75,7 @@ func (c *column) sameTexts(i int, p unsafe.Pointer) bool {
 		}
 		at = word + unsafe.Sizeof("")
 	}
-	return sameBytes(is, p, at, c.typ.Size())
+	return sameBytes(is, p, at, c.size)
 }
 
 func sameBytes(a, b unsafe.Pointer, start, end uintptr) bool {
@@ -91,5 +92,5 @@ func copyBytes(to, from unsafe.Pointer, start, end uintptr) {
 // same reports whether value i is, byte by byte, the one at p. Since the column keeps alive what its values refer to, pointers that are
 // equal then refer to the same.
 func (c *column) same(i int, p unsafe.Pointer) bool {
-	return sameBytes(c.at(i), p, 0, c.typ.Size())
+	return sameBytes(c.at(i), p, 0, c.size)
 }

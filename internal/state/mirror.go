@@ -52,7 +52,7 @@ func (m *mirror) readOn(c *clock) (done bool) {
 			return true
 		}
 		m.see(key, elem)
-		c.passed(m.elems.typ.Size())
+		c.passed(m.elems.size)
 	}
 	return false
 }
