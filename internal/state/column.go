@@ -17,7 +17,9 @@ type column struct {
 
 const columnChunk = 1024 // values
 
-func newColumn(t reflect.Type) column { return column{typ: t, size: t.Size(), pointers: pointerWords(t, 0, nil)} }
+func newColumn(t reflect.Type) column {
+	return column{typ: t, size: t.Size(), pointers: pointerWords(t, 0, nil)}
+}
 
 // pointerWords adds where in a value of type t that begins at the offset at the garbage collector sees pointers.
 func pointerWords(t reflect.Type, at uintptr, found []uintptr) []uintptr {
