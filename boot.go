@@ -36,6 +36,9 @@ func (h *Host) boot(ctx context.Context) error {
 	}
 	h.breakLoops()
 	release := h.ledger.Current()
+	for _, config := range h.vanished(release) {
+		h.add(config)
+	}
 	record := h.judge.Record(release, func(plugin string) bool { _, has := h.table.Load().Named(plugin); return has })
 	leftOut := h.judge.Judge(record, h.reports(), h.opts.Process.CrashesInARow, h.trials.Collect())
 	b := newBoots(h, release, record, leftOut)

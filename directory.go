@@ -98,7 +98,7 @@ func (h *Host) newInDir() (configs []Plugin, err error) {
 		_, known := table.Named(config.Name)
 		other, taken := table.At("/" + config.Name)
 		_, released := h.ledger.Current().Plugins[config.Name] // it boots that, whatever its file is
-		if known {
+		if known || h.opts.isDisabled(config.Name) {
 			continue
 		}
 		switch {

@@ -11,9 +11,14 @@ import (
 
 // Configuration is what a handover can change besides images. It is for supervisors only.
 type Configuration struct {
-	Plugins []Plugin // as in Options
-	Chains  []Chain  // as in Options
-	Dir     string   // as in Options
+	Plugins  []Plugin   // as in Options
+	Chains   []Chain    // as in Options
+	Disabled []Disabled // as in Options; the state of those that ran is saved
+	Dir      string     // as in Options
+
+	// Forget names plugins that are to be as if they had never been: of those that go, a later release has no image any more, and those
+	// that are added begin with their file. One that the host has by a file in Dir goes, if the file is gone.
+	Forget []string
 }
 
 // reconfiguration is a Configuration, compared with the plugins that the giver has.
@@ -29,7 +34,7 @@ func (g *giver) configure() error {
 		return nil
 	}
 	c := g.opts.Config
-	o, err := Options{Store: g.host.opts.Store, Plugins: c.Plugins, Chains: c.Chains, Dir: c.Dir}.resolve()
+	o, err := Options{Store: g.host.opts.Store, Plugins: c.Plugins, Chains: c.Chains, Disabled: c.Disabled, Dir: c.Dir}.resolve()
 	if err != nil {
 		return fmt.Errorf("configuration: %w", err)
 	}
@@ -44,14 +49,32 @@ func (g *giver) configure() error {
 		if _, configured := r.of[p.Name]; configured {
 			continue
 		}
-		if config, stays := o.inDir(p); stays {
+		if config, stays := o.inDir(p); stays && !g.forgets(p) {
 			r.of[p.Name] = config
 		} else {
 			r.removed[p] = true
 		}
 	}
 	g.config = r
-	return g.clashes(o)
+	return errors.Join(g.clashes(o), g.forgettable())
+}
+
+// forgets reports whether the plugin is one of Options.Dir that is to go, and can, since its file is gone.
+func (g *giver) forgets(p *plugin) bool {
+	return p.fromDir && slices.Contains(g.opts.Config.Forget, p.Name) && !exists(p.Image)
+}
+
+// forgettable refuses names that are no plugin's, before and after.
+func (g *giver) forgettable() error {
+	var errs []error
+	for _, name := range g.opts.Config.Forget {
+		_, after := g.config.of[name]
+		_, err := g.host.plugin(name)
+		if err != nil && !after && !errors.Is(err, ErrDisabled) {
+			errs = append(errs, err)
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // clashes returns an error for each path that the configuration gives to a plugin or a chain while a trigger that was added by command,
@@ -73,11 +96,12 @@ func (g *giver) clashes(o Options) error {
 	return errors.Join(errs...)
 }
 
-// inDir returns the configuration of a plugin that isn't among o.Plugins but has a file in o.Dir, and reports whether there is one. As
-// at a boot, it has none if its route is another's.
+// inDir returns the configuration of a plugin that isn't among o.Plugins but has a file in o.Dir, or serves from one that is gone, and
+// reports whether there is one. As at a boot, it has none if its route is another's, or if it is disabled.
 func (o Options) inDir(p *plugin) (Plugin, bool) {
 	file := filepath.Join(o.Dir, p.Name+".so")
-	if o.Dir == "" || !exists(file) {
+	gone := p.fromDir && p.Image == file && p.serving() != nil
+	if o.Dir == "" || !exists(file) && !gone || o.isDisabled(p.Name) {
 		return Plugin{}, false
 	}
 	config, err := pluginOfFile(file).resolve()
@@ -88,7 +112,8 @@ func (o Options) inDir(p *plugin) (Plugin, bool) {
 func (o Options) routed(route, but string) bool {
 	return slices.ContainsFunc(o.Plugins, func(p Plugin) bool {
 		return p.Name != but && (slices.Contains(p.Routes, route) || slices.Contains(requestPaths(p.Triggers), route))
-	}) || slices.ContainsFunc(o.Chains, func(c Chain) bool { return c.Route == route })
+	}) || slices.ContainsFunc(o.Chains, func(c Chain) bool { return c.Route == route }) ||
+		slices.ContainsFunc(o.Disabled, func(d Disabled) bool { return d.Name != but && slices.Contains(d.Routes, route) })
 }
 
 // stays reports whether the plugin is the taker's after the handover.

@@ -44,6 +44,11 @@ type planEntry struct {
 // plugins are owned, so what they serve can't change while the plan is made.
 func (g *giver) plan(ctx context.Context) (*plan, error) {
 	entries := g.host.ledger.Entries()
+	if g.config != nil {
+		for _, name := range g.opts.Config.Forget {
+			delete(entries, name)
+		}
+	}
 	result := &plan{Format: planFormat, Why: g.opts.Why, Entries: entries, Triggers: g.host.triggers.Save()}
 	for _, p := range g.plugins {
 		if !g.stays(p) {

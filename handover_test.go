@@ -65,7 +65,7 @@ func (r *rig) handover(ctx context.Context, lock *generations.Lock, o GiveOption
 	go func() {
 		opts := r.w.options()
 		if c := o.Config; c != nil { // as a supervisor passes it on
-			opts.Plugins, opts.Chains, opts.Dir = c.Plugins, c.Chains, c.Dir
+			opts.Plugins, opts.Chains, opts.Disabled, opts.Dir = c.Plugins, c.Chains, c.Disabled, c.Dir
 		} else if opts.Chains = r.opts.Chains; len(opts.Chains) > 0 {
 			opts.Plugins = r.opts.Plugins
 		}

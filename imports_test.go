@@ -98,7 +98,7 @@ var importRules = []importRule{
 		"it doesn't know who started it"},
 	{"internal/server/supervisor", ". generations native internal/crash internal/events internal/fault internal/inflight internal/passing internal/self internal/server/certs internal/server/console internal/server/control internal/server/listener internal/server/metrics internal/files " +
 		"internal/server/systemd internal/server/worker golang.org/x/sys", "it runs workers, and they load the plugins"},
-	{"cmd/sohost", ". generations native native/std internal/adapter internal/adapters internal/backlog internal/build internal/checkpoint internal/crash internal/dryrun internal/instance internal/program internal/query internal/scratch internal/self internal/sinks internal/sockets internal/state internal/terminal internal/watch internal/writes internal/server/certs internal/server/console internal/server/control internal/server/listener internal/server/supervisor " +
+	{"cmd/sohost", ". generations native native/std internal/adapter internal/adapters internal/backlog internal/build internal/checkpoint internal/crash internal/dryrun internal/instance internal/program internal/query internal/scratch internal/self internal/sinks internal/sockets internal/state internal/suggest internal/terminal internal/watch internal/writes internal/server/certs internal/server/console internal/server/control internal/server/listener internal/server/supervisor " +
 		"internal/server/systemd internal/server/worker golang.org/x/sys github.com/lmittmann/tint github.com/pelletier/go-toml/v2 " +
 		"github.com/rogpeppe/go-internal github.com/spf13 github.com/inconshreveable/mousetrap", "the only place for flags, configuration files and terminal output"},
 

@@ -26,9 +26,14 @@ type Options struct {
 	// Chains lists routes that several plugins serve, one after the other. Default: none.
 	Chains []Chain
 
+	// Disabled lists plugins that are not to run, by other names than those of Plugins and with other routes. A file in Dir with such a
+	// name is not loaded. Default: none.
+	Disabled []Disabled
+
 	// Dir is a directory in which each *.so file is a plugin in Dev mode, named after the file and routed under /NAME.
 	// Hidden files are ignored, and so are files whose name or route a configured plugin has. A file that appears later
-	// is a new plugin. Removing a file has no effect until the next start, unless it never served. Default: no directory.
+	// is a new plugin. Removing a file has no effect until the next start, unless it never served. With Process.Handover it has none
+	// until Configuration.Forget names the plugin: a worker that dies must not take others away. Default: no directory.
 	Dir string
 
 	// Logger receives one line for each reload and each refusal, besides warnings. Default: slog.Default().
@@ -222,6 +227,9 @@ func (o Options) resolve() (Options, error) {
 	o.Plugins = plugins
 	chains, err := resolveChains(o.Chains, plugins, routes)
 	o.Chains, errs = chains, append(errs, err, o.checkLoops())
+	if o.Disabled, err = resolveDisabled(o.Disabled, names, routes); err != nil {
+		errs = append(errs, err)
+	}
 	return o, errors.Join(errs...)
 }
 

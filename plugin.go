@@ -38,6 +38,7 @@ type plugin struct {
 	links     []*link       // its places in chains
 	rank      int           // higher than that of each plugin that comes before it in a chain
 	fromDir   bool          // the file is one of Options.Dir
+	look      fileLook      // at the file, for Status
 	forgotten chan struct{} // closed, with the token held, when the host has the plugin no more
 
 	mu          sync.Mutex                         // guards the fields below; no other lock of the host is taken under it

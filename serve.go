@@ -22,7 +22,7 @@ const GenerationHeader = "Sohost-Generation"
 // which the response names in GenerationHeader. While the plugin's state moves, the request waits.
 //
 // ServeHTTP answers 404 if no plugin has a route for the path, 501 if the plugin takes no requests, and 503 if the path is that of a
-// trigger that is disabled, if the plugin has no generation, if the request's context ended while it waited, or if it waited for longer than a move may
+// trigger or plugin that is disabled, if the plugin has no generation, if the request's context ended while it waited, or if it waited for longer than a move may
 // take. If the plugin panics, the panic is logged and the response is cut off, as net/http does for any handler. After
 // a handover, requests go to GiveOptions.Forward.
 //
@@ -36,6 +36,14 @@ func (h *Host) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 		http.Error(w, fmt.Sprintf("no plugin has a route for %s", r.URL.Path), http.StatusNotFound)
+		return
+	}
+	if note.disabled {
+		if forward := h.forwardTo(); forward != nil {
+			forward.ServeHTTP(w, r)
+			return
+		}
+		p.answerDisabled(w)
 		return
 	}
 	if note.chain != nil {

@@ -46,6 +46,7 @@ import (
 	"github.com/sohost/sohost/internal/instance"
 	"github.com/sohost/sohost/internal/ledger"
 	"github.com/sohost/sohost/internal/routes"
+	"github.com/sohost/sohost/internal/suggest"
 	"github.com/sohost/sohost/internal/triggers"
 	"github.com/sohost/sohost/internal/watch"
 )
@@ -147,6 +148,8 @@ type routeTable = routes.Table[*plugin, routeNote]
 type routeNote struct {
 	trigger *triggers.Route
 	chain   *link // the first
+
+	disabled bool // it is one of Options.Disabled
 }
 
 // openHost returns a host that has its store but no plugins yet. The store is shared with another process or not.
@@ -197,6 +200,7 @@ func openHost(opts Options, loader *instance.Loader, shared bool) (*Host, error)
 	h.rounds = newRounds(h)
 	h.openTriggers(shared)
 	h.chains = newChains(opts.Chains, h.log)
+	h.refuseDisabled()
 	return h, nil
 }
 
@@ -235,7 +239,19 @@ func (h *Host) plugin(name string) (*plugin, error) {
 	}
 	p, ok := h.table.Load().Named(name)
 	if !ok {
-		return nil, fmt.Errorf("%w %q: the plugins are %v", ErrUnknownPlugin, name, h.table.Load().Names())
+		return nil, h.noPlugin(name)
 	}
 	return p, nil
+}
+
+// noPlugin returns the error for a name that is no plugin's.
+func (h *Host) noPlugin(name string) error {
+	names := h.table.Load().Names()
+	if h.opts.isDisabled(name) {
+		return fmt.Errorf("%w: %s", ErrDisabled, name)
+	}
+	if meant := suggest.Closest(name, names); meant != "" {
+		return fmt.Errorf("%w %q; did you mean %s?", ErrUnknownPlugin, name, meant)
+	}
+	return fmt.Errorf("%w %q: the plugins are %v", ErrUnknownPlugin, name, names)
 }

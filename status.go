@@ -21,6 +21,9 @@ type Status struct {
 	// Chains lists the routes that several plugins serve, in the order of Options.Chains.
 	Chains []ChainStatus `json:"chains,omitempty"`
 
+	// Disabled lists the plugins that are configured and not to run, by name.
+	Disabled []Disabled `json:"disabled,omitempty"`
+
 	// Booting says how far the boot is; nil if it is over. See Start.
 	Booting *BootProgress `json:"booting,omitempty"`
 
@@ -61,6 +64,9 @@ type PluginStatus struct {
 	Mode   Mode     `json:"mode"`
 	Image  string   `json:"image"`
 	Routes []string `json:"routes"`
+
+	// File says how the file Image is beside what serves; empty if they are the same, if nothing serves, and as long as that isn't known.
+	File FileState `json:"file,omitempty"`
 
 	// Booting is set until the plugin is up or refused at the boot.
 	Booting bool `json:"booting,omitempty"`
@@ -168,6 +174,7 @@ type GenerationStatus struct {
 // much.
 func (h *Host) Status() Status {
 	s := h.StatusBrief()
+	h.noteFiles(s.Plugins, time.Now().Add(hashing))
 	costs := h.loader.Measure(h.inUse())
 	s.Left = leftoversOf(costs)
 	shared := sharing(h.plugins())
@@ -186,7 +193,7 @@ func (h *Host) StatusBrief() Status {
 	s := Status{
 		PID: os.Getpid(), Started: h.started, Store: h.opts.Store, Release: h.CurrentRelease(), Plugins: []PluginStatus{},
 		Generations: len(h.loader.Opened()), HandoverDue: h.due.Load(), Probe: h.loader.Wall(), SpareProbe: h.loader.Spare(), Booting: h.booting(),
-		Chains: h.chainStatus(), Budget: h.opts.Budget,
+		Chains: h.chainStatus(), Disabled: h.opts.Disabled, Budget: h.opts.Budget,
 	}
 	if why := h.tainted.Load(); why != nil {
 		s.Tainted = *why

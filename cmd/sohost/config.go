@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -72,6 +73,7 @@ type config struct {
 	chains   []sohost.Chain // by route
 	settings []setting      // of the fields that hold a single value
 	dir      string         // of the file; "" without one
+	text     []byte         // of the file
 }
 
 func newConfig() *config {
@@ -94,26 +96,40 @@ type pluginConfig struct {
 
 	Triggers []sohost.Trigger
 	Sinks    []string // nil: all
+	Disabled bool
 }
 
 // loadConfig reads a configuration, and over it the environment. With no file named it reads ./sohost.toml; if there is none,
 // everything has its default. Its error is a usageError that lists every fault.
 func loadConfig(file string) (*config, error) {
-	named := file != ""
-	if !named {
-		file = defaultConfig
+	text, err := configText(file)
+	if err != nil {
+		return nil, err
 	}
-	c := newConfig()
-	data, err := os.ReadFile(file)
-	switch {
-	case errors.Is(err, fs.ErrNotExist) && !named:
-	case err != nil:
+	return configOf(file, text)
+}
+
+// configText returns the text of the file, or of ./sohost.toml if none is named. That of a file that isn't there is empty, unless it is
+// named.
+func configText(file string) ([]byte, error) {
+	text, err := os.ReadFile(cmp.Or(file, defaultConfig))
+	if errors.Is(err, fs.ErrNotExist) && file == "" {
+		return nil, nil
+	}
+	if err != nil {
 		return nil, usageError{fmt.Errorf("read configuration: %w", err)}
-	default:
-		if c, err = parseConfig(file, data); err != nil {
+	}
+	return text, nil
+}
+
+// configOf returns what a text that is, or was, in the file says, and over it the environment.
+func configOf(file string, text []byte) (c *config, err error) {
+	if c = newConfig(); len(text) > 0 {
+		if c, err = parseConfig(cmp.Or(file, defaultConfig), text); err != nil {
 			return nil, usageError{err}
 		}
 	}
+	c.text = text
 	if env := os.Getenv(controlEnv); env != "" {
 		c.Control = env
 	}

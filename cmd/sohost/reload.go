@@ -20,13 +20,18 @@ Plugins that are added serve what they served when they were last configured, or
 are removed is saved: it is there again when they are added again. One whose state can't be saved is removed only with
 --lose-state. A prod plugin's new image path is read on "sohost deploy".
 
+The texts that serve and served before are kept in the store. --back goes back to the latter and leaves the file alone: the next
+reload, or a restart, takes up the file again. Changes that were made by "sohost plugin" lie over either.
+
 Listen, listeners with their address and mode, store, control, metrics, console, hang_timeout and handover_timeout change only
 when the server is restarted; reload and "sohost status" name those that have changed. SIGHUP to the server does the same as reload.`,
 		Example: `  sohost reload --dry-run
-  sohost reload`,
+  sohost reload
+  sohost reload --back`,
 		Args: cobra.NoArgs,
 	}
 	dryRun := cmd.Flags().Bool("dry-run", false, "only print what would change")
+	back := cmd.Flags().Bool("back", false, "take up the configuration from before the one that serves, instead of the file")
 	server, asJSON, loseState := connect(cmd), jsonFlag(cmd), loseStateFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		client, err := server()
@@ -35,7 +40,7 @@ when the server is restarted; reload and "sohost status" name those that have ch
 		}
 		p := newProgress(cmd.ErrOrStderr(), "reading")
 		p.begin("the configuration")
-		r, err := client.Reload(cmd.Context(), control.ReloadRequest{Why: "sohost reload", DryRun: *dryRun, LoseState: *loseState})
+		r, err := client.Reload(cmd.Context(), control.ReloadRequest{Why: "sohost reload", DryRun: *dryRun, LoseState: *loseState, Back: *back})
 		p.stop()
 		if err != nil {
 			return err
@@ -49,7 +54,11 @@ when the server is restarted; reload and "sohost status" name those that have ch
 }
 
 func printConfigReload(w io.Writer, r control.ConfigReload) error {
-	if len(r.Changes) == 0 {
+	printAmended(w, r.Amended)
+	if r.Warning != "" {
+		fmt.Fprintln(w, "warning: ", r.Warning)
+	}
+	if len(r.Changes) == 0 && r.Handover == nil {
 		_, err := fmt.Fprintln(w, "nothing has changed")
 		return err
 	}

@@ -35,7 +35,7 @@ configuration is wrong.`,
 	root.AddCommand(
 		newRunCommand(), newBuildCommand(), newDevCommand(), newNewCommand(), newInspectCommand(), newCheckCommand(),
 		newDeployCommand(), newRollbackCommand(), newStatusCommand(), newHistoryCommand(), newEventsCommand(), newPruneCommand(),
-		newHandoverCommand(), newReloadCommand(), newStateCommand(), newQuarantineCommand(), newTriggerCommand(), newTestCommand(), newDoctorCommand(), newDemoCommand(),
+		newHandoverCommand(), newReloadCommand(), newPluginCommand(), newStateCommand(), newQuarantineCommand(), newTriggerCommand(), newTestCommand(), newDoctorCommand(), newDemoCommand(),
 		newVersionCommand(), newManCommand(), newToolexecCommand(), newWorkerCommand(),
 	)
 	for _, cmd := range root.Commands() {

@@ -55,7 +55,7 @@ SIGUSR2 replaces the server with the program now at the path it was started from
 				return resume(cmd.Context(), l, r.rereader(cmd), log)
 			}
 			if err := r.load(cmd); err != nil {
-				return err
+				return r.atStart(cmd, err)
 			}
 			log, err := newLogger(cmd.ErrOrStderr(), r.logFormat, r.verbose)
 			if err != nil {

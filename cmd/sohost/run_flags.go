@@ -1,10 +1,12 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 
-	"github.com/sohost/sohost"
+	"github.com/sohost/sohost/internal/server/control"
+	"github.com/sohost/sohost/internal/server/supervisor"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 )
@@ -16,6 +18,13 @@ type runFlags struct {
 	plugins   []string
 	logFormat string
 	verbose   bool
+
+	kept       string // the store that has what is kept
+	amendments *amendments
+	changed    bool // by an amendment that is new
+	amended    []control.Amended
+	forget     []string // see sohost.Configuration
+	back       bool     // it is the configuration from before
 }
 
 // add adds the flags to a command: one for each setting, and a few that sohost.toml doesn't have.
@@ -23,7 +32,7 @@ func (r *runFlags) add(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.SortFlags = false // related flags stand together
 	f.StringVar(&r.file, "config", "", "configuration `file` (default "+defaultConfig+", if it exists)")
-	f.StringArrayVar(&r.plugins, "plugin", nil, "serve `NAME=FILE`, with any of ,mode=dev ,route=/PATH ,probe=unwalled ,api=API ,arg.KEY=VALUE ,sink=NAME ,trigger=SPEC after it "+
+	f.StringArrayVar(&r.plugins, "plugin", nil, "serve `NAME=FILE`, with any of ,mode=dev ,route=/PATH ,probe=unwalled ,api=API ,arg.KEY=VALUE ,sink=NAME ,disabled=true ,trigger=SPEC after it "+
 		"(default mode prod, route /NAME); may be repeated")
 	for _, s := range newConfig().settings {
 		flag := f.VarPF(&givenFlag{kind: s.value.kind}, s.flag(), "", s.help)
@@ -44,14 +53,22 @@ func (g *givenFlag) String() string        { return g.text }
 func (g *givenFlag) Type() string          { return g.kind }
 func (g *givenFlag) Set(text string) error { g.text = text; return nil }
 
-// load reads the configuration and lays the flags over it. Its error lists every fault of the file, or, if there are none,
-// every fault of the flags.
-func (r *runFlags) load(cmd *cobra.Command) error {
-	c, err := loadConfig(r.file)
+// load reads the configuration and lays over it the flags, and then what commands have changed. Its error lists every fault of the file,
+// or, if there are none, every fault of the rest.
+func (r *runFlags) load(cmd *cobra.Command) error { return r.read(cmd, supervisor.Reading{}) }
+
+// read is load of a certain reading, whose store counts if it names one.
+func (r *runFlags) read(cmd *cobra.Command, which supervisor.Reading) error {
+	text, err := r.textOf(which)
+	if err != nil {
+		return err
+	}
+	c, err := configOf(r.file, text)
 	if err != nil {
 		return err
 	}
 	r.config = c
+	r.back = which.Back
 	var errs []error
 	for _, s := range c.settings {
 		flag := cmd.Flags().Lookup(s.flag())
@@ -63,16 +80,49 @@ func (r *runFlags) load(cmd *cobra.Command) error {
 		}
 	}
 	errs = append(errs, r.addPlugins())
-	if err := errors.Join(errs...); err != nil {
-		return usageError{err}
-	}
 	if r.Listen == "" && len(r.Listener) == 0 {
 		r.Listen = defaultListen
 	}
 	if r.Plugins == "" && len(r.Plugin) == 0 {
 		r.Plugins = r.pluginsDir()
 	}
-	return r.locate()
+	if err := r.locate(); err != nil {
+		return err
+	}
+	if err := errors.Join(append(errs, r.amend(which))...); err != nil {
+		return usageError{err}
+	}
+	return nil
+}
+
+// textOf returns the text that is to be read.
+func (r *runFlags) textOf(which supervisor.Reading) ([]byte, error) {
+	if which.Back {
+		return newKeptConfig(which.Store).readBefore()
+	}
+	return configText(r.file)
+}
+
+// amend lays what commands have changed over the configuration, and checks it as a whole.
+func (r *runFlags) amend(which supervisor.Reading) (err error) {
+	r.kept = cmp.Or(which.Store, r.Store)
+	if r.amendments, err = loadAmendments(r.kept); err != nil {
+		return err
+	}
+	if r.changed = which.Amend != nil; r.changed {
+		if r.forget, err = r.amendments.change(r.config, which.Amend); err != nil {
+			return err
+		}
+	}
+	r.amended, err = r.amendments.apply(r.config)
+	errs := []error{err}
+	r.route()
+	bad := func(_ keyPath, text string) { errs = append(errs, errors.New(text)) }
+	r.clashes(bad)
+	r.unknownSinks(bad)
+	r.loops(bad)
+	r.checkConsole(bad)
+	return errors.Join(errs...)
 }
 
 // addPlugins adds the plugins of the command line. Each replaces the one of that name in the configuration.
@@ -91,42 +141,7 @@ func (r *runFlags) addPlugins() error {
 		given[name] = true
 		r.Plugin[name] = p
 	}
-	r.route()
-	bad := func(_ keyPath, text string) { errs = append(errs, errors.New(text)) }
-	r.clashes(bad)
-	r.unknownSinks(bad)
-	r.loops(bad)
-	r.checkConsole(bad)
 	return errors.Join(errs...)
-}
-
-func (c *config) options() sohost.Options {
-	o := sohost.Options{
-		Chains:             c.chains,
-		Store:              c.Store,
-		Dir:                c.Plugins,
-		Keep:               c.Keep,
-		Poll:               c.Poll,
-		AnyOwner:           c.AnyOwner,
-		OutsideLinks:       c.OutsideLinks,
-		Settle:             c.Settle,
-		OpenTimeout:        c.OpenTimeout,
-		DrainTimeout:       c.DrainTimeout,
-		BootWait:           c.BootWait,
-		StateLimit:         int64(c.StateLimit),
-		CheckpointInterval: c.Checkpoints,
-		CheckpointPause:    c.CheckpointPause,
-		Probation:          c.Probation,
-		Budget:             sohost.Budget{Generations: c.OldGenerations, Memory: int64(c.OldMemory), Goroutines: c.OldGoroutines, Files: c.OpenFiles},
-	}
-	for _, name := range c.names() {
-		p := c.Plugin[name]
-		o.Plugins = append(o.Plugins, sohost.Plugin{
-			Name: name, Image: p.Image, Mode: p.Mode, Routes: p.Routes, Probe: p.Probe, API: p.API, Args: p.Args, Values: p.Values,
-			Triggers: p.Triggers,
-		})
-	}
-	return o
 }
 
 var _ pflag.Value = (*givenFlag)(nil)

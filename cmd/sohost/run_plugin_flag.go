@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// parsePlugin reads NAME=FILE[,mode=…][,route=…][,probe=…][,api=…][,arg.KEY=…][,sink=…][,trigger=…]. A comma is part of a value unless a setting follows it.
+// parsePlugin reads NAME=FILE[,mode=…][,route=…][,probe=…][,api=…][,arg.KEY=…][,sink=…][,disabled=…][,trigger=…]. A comma is part of a value unless a setting follows it.
 func parsePlugin(arg string) (name string, p pluginConfig, err error) {
 	parts := splitSettings(arg)
 	name, image, _ := strings.Cut(parts[0], "=")
@@ -17,9 +17,15 @@ func parsePlugin(arg string) (name string, p pluginConfig, err error) {
 	if err := checkName("plugin", name); err != nil {
 		return "", p, err
 	}
+	p, err = newPluginConfig(image, parts[1:])
+	return name, p, err
+}
+
+// newPluginConfig returns the configuration of a plugin with settings OPTION=VALUE.
+func newPluginConfig(image string, given []string) (p pluginConfig, err error) {
 	settings := p.bind()
 	p.Image = image
-	for _, part := range parts[1:] {
+	for _, part := range given {
 		option, text, _ := strings.Cut(part, "=")
 		if key, ok := strings.CutPrefix(option, "arg."); ok && key != "" {
 			option, text = "arg.KEY", key+"="+text
@@ -32,13 +38,13 @@ func parsePlugin(arg string) (name string, p pluginConfig, err error) {
 					options = append(options, s.option)
 				}
 			}
-			return "", p, fmt.Errorf("unknown setting %q: want %s", option, either(options))
+			return p, fmt.Errorf("unknown setting %q: want %s", option, either(options))
 		}
 		if err := settings[i].value.fromFlag(text); err != nil {
-			return "", p, fmt.Errorf("%s: %w", option, err)
+			return p, fmt.Errorf("%s: %w", option, err)
 		}
 	}
-	return name, p, nil
+	return p, nil
 }
 
 // splitSettings splits at commas, except at those that are part of a value: no equals sign follows them.

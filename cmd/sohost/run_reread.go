@@ -2,6 +2,7 @@ package main
 
 import (
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"net/url"
 	"reflect"
@@ -45,14 +46,25 @@ func (r *runFlags) configured() (c supervisor.Configured, err error) {
 			},
 		},
 		Settings: settings,
+		Amended:  r.amended, Back: r.back, Forget: r.forget,
+		Keep: func() error {
+			err := newKeptConfig(r.kept).keep(r.text)
+			if r.changed {
+				err = errors.Join(err, r.amendments.save(r.kept))
+			}
+			return err
+		},
 	}, nil
 }
 
+// rereading reads the configuration of a running server again.
+type rereading = func(supervisor.Reading) (supervisor.Configured, error)
+
 // rereader returns what reads the configuration again, under the flags of the command line as they are.
-func (r *runFlags) rereader(cmd *cobra.Command) func() (supervisor.Configured, error) {
-	return func() (supervisor.Configured, error) {
+func (r *runFlags) rereader(cmd *cobra.Command) rereading {
+	return func(which supervisor.Reading) (supervisor.Configured, error) {
 		again := runFlags{file: r.file, plugins: r.plugins, logFormat: r.logFormat, verbose: r.verbose}
-		if err := again.load(cmd); err != nil {
+		if err := again.read(cmd, which); err != nil {
 			return supervisor.Configured{}, err
 		}
 		return again.configured()

@@ -21,7 +21,7 @@ import (
 const lockTimeout = 20 * time.Second
 
 // serve runs a server until ctx ends or a signal stops it.
-func serve(ctx context.Context, r *runFlags, reread func() (supervisor.Configured, error), log *slog.Logger) error {
+func serve(ctx context.Context, r *runFlags, reread rereading, log *slog.Logger) error {
 	ctx, stop := signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
 	// Errors are reported before the store is touched, with one exception: the port may be taken by the worker of a server
@@ -68,17 +68,22 @@ func serve(ctx context.Context, r *runFlags, reread func() (supervisor.Configure
 		stop() // a second signal kills this process; the workers then end on their own
 	})()
 	s := supervisor.New(supervisor.Options{
-		Start: configured.Start, Settings: configured.Settings, Reread: reread,
+		Start: configured.Start, Settings: configured.Settings, Amended: configured.Amended, Reread: reread,
 		Listeners: open.listeners, Control: open.control, ControlPath: open.controlPath,
 		Lock: lock, Log: log, Notifier: notifier,
 		Metrics: r.Metrics, Console: r.Console, ConsoleToken: r.ConsoleTokenFile, HangTimeout: r.HangTimeout, HandoverTimeout: r.HandoverTimeout,
-		Serving: func(s control.Status) { greet(log, open.url(r), r, s) },
+		Serving: func(s control.Status) {
+			if err := configured.Keep(); err != nil {
+				log.Warn("keep the configuration: `sohost reload --back` can't go back to it", "err", err)
+			}
+			greet(log, open.url(r), r, s)
+		},
 	})
 	return supervise(ctx, s, log)
 }
 
 // resume continues a server in the program that has replaced another one in this process.
-func resume(ctx context.Context, l *supervisor.Legacy, reread func() (supervisor.Configured, error), log *slog.Logger) error {
+func resume(ctx context.Context, l *supervisor.Legacy, reread rereading, log *slog.Logger) error {
 	ctx, stop := signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
 	notifier, err := systemd.NewNotifier()

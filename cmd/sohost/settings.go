@@ -138,6 +138,8 @@ func (p *pluginConfig) bind() []setting {
 			help: "arguments for the plugin's New, which finds them in `abi.Host`; those that are no strings as JSON"},
 		{key: "sinks", option: "sink", value: asNames(&p.Sinks), initial: "all but those of kind `plugins`",
 			help: "the sinks that get the rows which the plugin emits"},
+		{key: "disabled", option: "disabled", value: asBoolean(&p.Disabled),
+			help: "the plugin doesn't run, and requests for its routes get 503, until `sohost plugin enable`"},
 		{key: "trigger", option: "trigger", value: asTriggers(&p.Triggers),
 			help: "when the plugin is called besides requests for its routes; each is a table `[[plugin.NAME.trigger]]`, see " +
 				"[triggers.md](triggers.md)"},

@@ -91,6 +91,14 @@ func printAbout(w io.Writer, p sohost.PluginStatus) {
 	if p.Others != "" && p.Mode == sohost.Dev {
 		fmt.Fprintf(w, "\n%s: others may change its image, which is refused in prod mode: %s\n", look.Paint(terminal.Notice, p.Name), p.Others)
 	}
+	switch p.File {
+	case sohost.FileGone:
+		fmt.Fprintf(w, "\n%s: its file %s is gone; what serves stays, until `sohost plugin remove %s` if the file was in the plugins directory\n",
+			look.Paint(terminal.Notice, p.Name), p.Image, p.Name)
+	case sohost.FileDiffers:
+		fmt.Fprintf(w, "\n%s: its file %s has another image than the one that serves: `sohost deploy %s` loads it\n",
+			look.Paint(terminal.Notice, p.Name), p.Image, p.Name)
+	}
 	if p.Refused != nil {
 		fmt.Fprintf(w, "\n%s:\n%s\n", look.Paint(terminal.Bad, "refused "+ago(p.Refused.Time)+" ago"), indent(p.Refused.Error()))
 	}

@@ -57,6 +57,13 @@ func printProcesses(w io.Writer, s control.Status) {
 	for _, c := range s.Config.Restart {
 		fmt.Fprintf(w, "config    %s = %s in the configuration, and still %s: restart the server for it\n", c.Key, orDash(c.Is), orDash(c.Was))
 	}
+	printAmended(w, s.Config.Amended)
+	if s.Config.Back {
+		fmt.Fprintln(w, "config    the one from before serves; `sohost reload`, or a restart, takes up the file")
+	}
+	if s.Config.Unkept != "" {
+		fmt.Fprintln(w, "config   ", s.Config.Unkept)
+	}
 	if f := s.Config.Failed; f != nil {
 		fmt.Fprintf(w, "config    not taken up %s ago (%s), the one before stays:\n%s\n", ago(f.Time), f.Why, indent(f.Error))
 	}

@@ -12,7 +12,7 @@
 //	POST /v1/prune      {"keep": 10, "dry_run": true}   generations.PruneReport
 //	POST /v1/handover   {"program": "FILE"}             sohost.Handover
 //	GET  /v1/events?since=ID&plugin=counter&kind=deploy  Server-Sent Events, see events.Log.Serve; without since from now on
-//	POST /v1/reload     {"dry_run": true}               ConfigReload
+//	POST /v1/reload     {"dry_run": true}               ConfigReload; "back": true; "amend": {"verb": "disable", "plugin": "x"}
 //	POST /v1/build      {"plugin": "counter", "error": "…"}  {}; tells who reads events of a build, see BuildReport
 //	GET  /v1/crash?file=000007-20261127T101500.000-42.txt  what a worker has left that died, as text; see Crash.File
 //	GET  /v1/quarantine                                 [generations.Quarantine]
@@ -71,12 +71,21 @@ type ReloadRequest struct {
 	Why       string `json:"why,omitempty"`        // for the status and the history
 	DryRun    bool   `json:"dry_run,omitempty"`    // only say what would change
 	LoseState bool   `json:"lose_state,omitempty"` // see sohost.DeployOptions
+
+	// Back takes up the configuration from before the one that serves, instead of the file.
+	Back bool `json:"back,omitempty"`
+
+	// Amend changes a plugin besides, and the change is kept. Default: none does.
+	Amend *Amendment `json:"amend,omitempty"`
 }
 
 // ConfigReload is what has become of a ReloadRequest.
 type ConfigReload struct {
 	Changes  []Change         `json:"changes"`            // ordered by key
 	Handover *sohost.Handover `json:"handover,omitempty"` // absent if nothing has changed, or with DryRun
+
+	Amended []Amended `json:"amended,omitempty"` // see ConfigStatus
+	Warning string    `json:"warning,omitempty"` // what went wrong after the configuration was taken up
 }
 
 // Change is a setting that differs. Was or Is is empty if it has not been set before, or isn't any more.
@@ -92,6 +101,9 @@ type ConfigStatus struct {
 	Read    time.Time       `json:"read"`              // when it was read
 	Restart []Change        `json:"restart,omitempty"` // what has changed since, and needs a restart
 	Failed  *FailedHandover `json:"failed,omitempty"`  // why a later one wasn't taken up; absent after a success
+	Amended []Amended       `json:"amended,omitempty"` // what commands have changed of it, by plugin
+	Back    bool            `json:"back,omitempty"`    // it is the one from before, and not the file
+	Unkept  string          `json:"unkept,omitempty"`  // why a restart won't have it; empty if it will
 }
 
 // LiftRequest asks to let an image be tried again. Image is its id or a prefix of it.

@@ -73,7 +73,12 @@ func answers(s Supervisor, done <-chan struct{}) http.Handler {
 		}
 		return s.Handover(r.Context(), in)
 	}))
-	mux.HandleFunc("POST /v1/reload", handle(func(r *http.Request, in ReloadRequest) (any, error) { return s.Reload(r.Context(), in) }))
+	mux.HandleFunc("POST /v1/reload", handle(func(r *http.Request, in ReloadRequest) (any, error) {
+		if a := in.Amend; a != nil && (!a.Verb.Valid() || a.Verb == Add && !filepath.IsAbs(a.Image)) {
+			return nil, &Failure{Code: CodeInvalid, Message: fmt.Sprintf("amend %q, image %q: want a verb that there is, and an absolute path", a.Verb, a.Image)}
+		}
+		return s.Reload(r.Context(), in)
+	}))
 	mux.HandleFunc("POST /v1/build", handle(func(_ *http.Request, in BuildReport) (any, error) {
 		s.NoteBuild(in)
 		s.Events().Add(0, in.event())

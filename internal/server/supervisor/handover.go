@@ -102,7 +102,8 @@ func (s *Supervisor) exchange(ctx context.Context, giver *process, r *request) (
 	giver.link.Send(worker.Order{Room: true})
 	give := worker.Give{Why: r.Why, Program: r.Program, Images: r.Images, LoseState: r.LoseState}
 	if r.config != nil {
-		give.Config = &sohost.Configuration{Plugins: start.Options.Plugins, Chains: start.Options.Chains, Dir: start.Options.Dir}
+		o := start.Options
+		give.Config = &sohost.Configuration{Plugins: o.Plugins, Chains: o.Chains, Disabled: o.Disabled, Dir: o.Dir, Forget: r.config.Forget}
 	}
 	if err := giver.link.Send(worker.Order{Give: &give}, ends[1], ends[3]); err != nil {
 		return fail(fmt.Errorf("the old worker has ended: %w", err))

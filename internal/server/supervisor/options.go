@@ -37,7 +37,10 @@ type Options struct {
 	// Settings are all settings that Start comes from, by their keys, and Reread reads them again. Default: the configuration can't be
 	// read again.
 	Settings map[string]string
-	Reread   func() (Configured, error)
+	Reread   func(Reading) (Configured, error)
+
+	// Amended is what commands have changed of the settings that there are at first. Default: nothing.
+	Amended []control.Amended
 
 	// Metrics is an address on which metrics and health can be asked for by HTTP. Default: none.
 	Metrics string

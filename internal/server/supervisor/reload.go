@@ -5,11 +5,13 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
 	"time"
 
+	"github.com/sohost/sohost"
 	"github.com/sohost/sohost/generations"
 	"github.com/sohost/sohost/internal/server/control"
 	"github.com/sohost/sohost/internal/server/worker"
@@ -19,6 +21,20 @@ import (
 type Configured struct {
 	Start    worker.Start
 	Settings map[string]string // see Options
+	Amended  []control.Amended // by commands, see control.ConfigStatus
+	Back     bool              // it is the one from before
+	Forget   []string          // see sohost.Configuration
+
+	// Keep is called once the configuration is taken up. It keeps what a later Reread, also after a restart, goes by. Default: nothing
+	// is to be kept.
+	Keep func() error
+}
+
+// Reading says which configuration is to be read. The zero Reading means the file's, with what commands have changed of it.
+type Reading struct {
+	Store string             // that has what is kept; empty: the one that the configuration names
+	Back  bool               // see control.ReloadRequest
+	Amend *control.Amendment // see control.ReloadRequest
 }
 
 // fixed are the keys of the settings that the supervisor itself has, and has only once.
@@ -60,22 +76,23 @@ func (s *Supervisor) Reload(ctx context.Context, r control.ReloadRequest) (*cont
 			return nil, control.ErrStopping
 		}
 	}
-	next, err := s.reread()
+	next, err := s.reread(Reading{Store: s.start.Load().Options.Store, Back: r.Back, Amend: r.Amend})
 	if err != nil {
-		if !r.DryRun {
+		if !r.DryRun && r.Amend == nil {
 			s.configFailed(r.Why, err)
 		}
-		return nil, &control.Failure{Code: control.CodeInvalid, Message: err.Error()}
+		return nil, refusedReading(err)
 	}
 	now := *s.start.Load()
 	now.Listeners = s.served(nil)
 	next.Start.Options.Store, next.Start.Listeners = now.Options.Store, s.served(next.Start.Listeners)
-	result := &control.ConfigReload{Changes: s.changes(next.Settings)}
+	result := &control.ConfigReload{Changes: s.changes(next.Settings), Amended: next.Amended}
 	if r.DryRun {
 		return result, nil
 	}
-	if same(&now, &next.Start) {
+	if same(&now, &next.Start) && len(next.Forget) == 0 {
 		s.configured(&next)
+		result.Warning = s.keepConfig(&next)
 		return result, nil
 	}
 	// Whoever asks may leave. The next Reload waits for the answer all the same, which comes at Run's end at the latest.
@@ -83,10 +100,37 @@ func (s *Supervisor) Reload(ctx context.Context, r control.ReloadRequest) (*cont
 		HandoverRequest: control.HandoverRequest{Why: r.Why, LoseState: r.LoseState}, config: &next, done: make(chan answer, 1),
 	})
 	if err != nil {
-		s.configFailed(r.Why, err)
+		if r.Amend == nil {
+			s.configFailed(r.Why, err)
+		}
 		return nil, err
 	}
+	result.Warning = s.keepConfig(&next)
 	return result, nil
+}
+
+// refusedReading returns the error of a configuration that can't be read as a client gets it.
+func refusedReading(err error) error {
+	code := control.CodeInvalid
+	if errors.Is(err, sohost.ErrUnknownPlugin) {
+		code = control.CodeUnknownPlugin
+	}
+	return &control.Failure{Code: code, Message: err.Error()}
+}
+
+// keepConfig keeps a configuration that is taken up. It returns why a restart won't have it, or "".
+func (s *Supervisor) keepConfig(c *Configured) (warning string) {
+	if c.Keep == nil {
+		return ""
+	}
+	if err := c.Keep(); err != nil {
+		warning = fmt.Sprintf("the configuration serves, but can't be kept in the store, so that a restart has the one before: %v", err)
+		s.log.Error("keep the configuration", "err", err)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.config.Unkept = warning
+	return warning
 }
 
 // same reports whether workers are told the same.
@@ -97,11 +141,11 @@ func same(a, b *worker.Start) bool {
 }
 
 // reread reads the configuration.
-func (s *Supervisor) reread() (Configured, error) {
+func (s *Supervisor) reread(which Reading) (Configured, error) {
 	if s.opts.Reread == nil {
 		return Configured{}, errors.New("this server has no configuration that it could read again")
 	}
-	return s.opts.Reread()
+	return s.opts.Reread(which)
 }
 
 // changes returns what differs from the settings that the workers have, ordered by key. A program before this one may have left none:
@@ -136,7 +180,7 @@ func (s *Supervisor) configured(next *Configured) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	settings := maps.Clone(next.Settings)
-	s.config = control.ConfigStatus{Read: time.Now()}
+	s.config = control.ConfigStatus{Read: time.Now(), Amended: next.Amended, Back: next.Back}
 	for _, c := range changes {
 		if !c.Restart {
 			continue

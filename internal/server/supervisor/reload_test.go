@@ -23,7 +23,7 @@ type configuration struct {
 }
 
 // Read is Options.Reread. The setting settle is the number of milliseconds that the Start has.
-func (c *configuration) Read() (next Configured, err error) {
+func (c *configuration) Read(Reading) (next Configured, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.readings++
@@ -54,7 +54,7 @@ func newConfigured(t *testing.T, set func(*Options)) (*stage, *configuration) {
 	c := &configuration{settings: map[string]string{"listen": "here", "settle": "1"}}
 	return newStage(t, func(o *Options, l *limits) {
 		l.last, c.store = 0, o.Start.Options.Store
-		start, err := c.Read()
+		start, err := c.Read(Reading{})
 		if err != nil {
 			t.Fatal(err)
 		}

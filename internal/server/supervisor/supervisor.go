@@ -109,7 +109,7 @@ func New(opts Options) *Supervisor {
 	s.events = events.NewLog(s.started)
 	s.start.Store(&opts.Start)
 	opts.Start.Listeners = s.served(nil)
-	s.settings, s.config.Read = opts.Settings, s.started
+	s.settings, s.config.Read, s.config.Amended = opts.Settings, s.started, opts.Amended
 	s.tellPrograms(nil)
 	return s
 }

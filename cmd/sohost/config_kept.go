@@ -1,0 +1,88 @@
+package main
+
+import (
+	"bytes"
+	"cmp"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/pelletier/go-toml/v2"
+	"github.com/sohost/sohost/generations"
+	"github.com/spf13/cobra"
+)
+
+// keptConfig has the texts of the configuration file that serves and of the one before it, in a store. The text of no file is empty.
+type keptConfig struct{ dir string }
+
+func newKeptConfig(store string) keptConfig { return keptConfig{filepath.Join(store, "config")} }
+
+func (k keptConfig) served() string { return filepath.Join(k.dir, "served.toml") }
+func (k keptConfig) before() string { return filepath.Join(k.dir, "before.toml") }
+
+// keep makes a text the one that serves, and the one that served until now the one before.
+func (k keptConfig) keep(text []byte) error {
+	served, err := os.ReadFile(k.served())
+	if err == nil && bytes.Equal(served, text) {
+		return nil
+	}
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if first := err != nil; first {
+		err = os.MkdirAll(k.dir, 0o700)
+	} else {
+		err = writeConfig(k.before(), served)
+	}
+	return errors.Join(err, writeConfig(k.served(), text))
+}
+
+// writeConfig writes a file that may have secrets.
+func writeConfig(file string, text []byte) error {
+	return generations.WriteFile(file, 0o600, func(w io.Writer) error { _, err := w.Write(text); return err })
+}
+
+// readBefore returns the text from before the one that serves.
+func (k keptConfig) readBefore() ([]byte, error) {
+	text, err := os.ReadFile(k.before())
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, errors.New("there is no configuration to go back to: none has served before this one")
+	}
+	return text, err
+}
+
+// atStart adds to the error of a configuration with which the server can't start where the one is that served last, if that was
+// another and its store can be found.
+func (r *runFlags) atStart(cmd *cobra.Command, err error) error {
+	if !errors.As(err, new(*faultsError)) {
+		return err
+	}
+	file := cmp.Or(r.file, defaultConfig)
+	text, unread := os.ReadFile(file)
+	if unread != nil {
+		return err
+	}
+	var where struct{ Store, Plugins string }
+	toml.Unmarshal(text, &where) // as far as it can be read: whatever is wrong is told already
+	c := config{dir: filepath.Dir(file)}
+	store, _ := cmd.Flags().GetString("store")
+	plugins, _ := cmd.Flags().GetString("plugins")
+	if c.Store, c.Plugins = store, plugins; store == "" && where.Store != "" {
+		c.Store = absoluteTo(c.dir, where.Store)
+	}
+	if plugins == "" && where.Plugins != "" {
+		c.Plugins = absoluteTo(c.dir, where.Plugins)
+	}
+	if c.locate() != nil {
+		return err
+	}
+	kept := newKeptConfig(c.Store).served()
+	if _, none := os.Stat(kept); none != nil {
+		return err
+	}
+	return usageError{fmt.Errorf("%w\nthe server doesn't start. The configuration that it served last is kept: `diff %s %s` shows what has changed since, "+
+		"and a copy of the first in place of the second goes back to it", err, kept, file)}
+}
