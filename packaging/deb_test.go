@@ -17,8 +17,16 @@ func TestDeb(t *testing.T) {
 	tag(t, source, "v1.999.0-rc.1")
 	two.make(t, source)
 	r := newRoot(t)
+	const enabled = "/etc/systemd/system/multi-user.target.wants/sohost.service"
 
+	r.recordSystemctl(t)
 	r.install(t, one.file(t, "*_"+architecture(t)+".deb"))
+	if !r.called(t, `daemon-reload\n(.*\n)*.*\bstart sohost\.service`) {
+		t.Error("the service isn't started")
+	}
+	if !r.has(enabled) || r.has("/etc/systemd/system/sockets.target.wants/sohost.socket") {
+		t.Error("the service isn't enabled, or its socket is")
+	}
 	if out := r.run(t, "systemd-analyze", "verify", "sohost.service", "sohost.socket", "sohost-control.socket"); out != "" {
 		t.Error(out)
 	}
@@ -31,6 +39,9 @@ func TestDeb(t *testing.T) {
 	load := startLoad(s.url+"/greeter", 0)
 	if out := r.install(t, two.file(t, "*.deb")); strings.Contains(out, "goes on with the version before") {
 		t.Error(out)
+	}
+	if r.called(t, `\b(start|restart|stop)\b`) {
+		t.Error("the upgrade restarted the service")
 	}
 	s.becomes(t, r, "/usr/bin/sohost")
 	if out := r.run(t, "sohost", "version"); !strings.Contains(out, "v1.999.0-rc.1\n") {
@@ -47,6 +58,9 @@ func TestDeb(t *testing.T) {
 	refuse(t, r, two.file(t, "*.deb"))
 
 	r.run(t, "dpkg", "-r", "sohost")
+	if !r.called(t, `\bstop\b.* sohost\.service`) {
+		t.Error("removal didn't stop the service")
+	}
 	s.stop(t, s.cmd.Process.Pid)
 	if r.has("/usr/bin/sohost") || !r.has("/etc/sohost/sohost.toml") || !r.has("/var/lib/sohost/store/current") {
 		t.Error("removal left the program, or took configuration or state")
@@ -58,7 +72,7 @@ func TestDeb(t *testing.T) {
 	}
 	s.stop(t, s.cmd.Process.Pid)
 	r.run(t, "dpkg", "-P", "sohost")
-	for _, path := range []string{"/etc/sohost", "/var/lib/sohost", "/run/sohost", "/usr/share/doc/sohost", "/lib/systemd/system/sohost.service"} {
+	for _, path := range []string{"/etc/sohost", "/var/lib/sohost", "/run/sohost", "/usr/share/doc/sohost", "/lib/systemd/system/sohost.service", enabled} {
 		if r.has(path) {
 			t.Errorf("purge left %s", path)
 		}

@@ -113,10 +113,10 @@ licences >"$work/licences"
 version=$("$work/native" --version | sed 's/^sohost version v//; s/-/~/; s/-/./g')
 rm -rf "$out" && mkdir -p "$out"
 out=$(realpath "$out")
+running=()
 for architecture in "${architectures[@]}"; do
-  lay_out "$architecture"
-  tarball "$architecture"
-  deb "$architecture"
-  bill "$architecture"
+  { lay_out "$architecture" && tarball "$architecture" && deb "$architecture" && bill "$architecture"; } &
+  running+=($!)
 done
+for process in "${running[@]}"; do wait "$process"; done
 (cd "$out" && sha256sum -- * >"$work/sums" && mv "$work/sums" SHA256SUMS && cat SHA256SUMS)

@@ -4,6 +4,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"syscall"
 	"testing"
@@ -45,6 +46,33 @@ func (r root) mount(t *testing.T, source, at, kind, options string) {
 	if err := syscall.Mount(source, filepath.Join(r.dir, at), kind, 0, options); err != nil {
 		t.Fatalf("mount %s at %s: %v; the target test-package makes a namespace for that", kind, filepath.Join(r.dir, at), err)
 	}
+}
+
+// calls is what systemctl was called with, line by line.
+const calls = "/tmp/systemctl.calls"
+
+// recordSystemctl makes package scripts see a machine on which systemd runs, and notes what they tell it. Units are enabled by links,
+// for which systemctl needs no systemd.
+func (r root) recordSystemctl(t *testing.T) {
+	t.Helper()
+	r.run(t, "mkdir", "-p", "/run/systemd/system")
+	r.run(t, "mv", "/usr/bin/systemctl", "/usr/bin/systemctl.real")
+	r.write(t, "/usr/bin/systemctl", `#!/bin/sh
+echo "$@" >>`+calls+`
+case "$*" in
+*preset*) exec systemctl.real "$@" ;;
+*is-enabled*) echo enabled ;;
+esac
+`)
+}
+
+// called reports whether what systemctl was called with since the last time matches a pattern.
+func (r root) called(t *testing.T, pattern string) bool {
+	t.Helper()
+	all := r.read(t, calls)
+	r.write(t, calls, "")
+	t.Logf("systemctl %s", strings.ReplaceAll(strings.TrimSpace(all), "\n", "\nsystemctl "))
+	return regexp.MustCompile(`(?m)` + pattern).MatchString(all)
 }
 
 // command returns one that sees nothing but the root.
