@@ -13,6 +13,7 @@ import (
 	"github.com/sohost/sohost"
 	"github.com/sohost/sohost/generations"
 	"github.com/sohost/sohost/internal/query"
+	"github.com/sohost/sohost/internal/server/hooks"
 	"github.com/sohost/sohost/internal/sinks"
 )
 
@@ -68,6 +69,7 @@ type config struct {
 	Listener map[string]listenerConfig
 	Sink     map[string]sinks.Config
 	Database map[string]query.Options
+	Hook     map[string]hooks.Hook
 
 	writing  writesConfig   // if Writes is set
 	chains   []sohost.Chain // by route
@@ -79,7 +81,7 @@ type config struct {
 func newConfig() *config {
 	c := &config{
 		Plugin: map[string]pluginConfig{}, Listener: map[string]listenerConfig{}, Sink: map[string]sinks.Config{},
-		Database: map[string]query.Options{},
+		Database: map[string]query.Options{}, Hook: map[string]hooks.Hook{},
 	}
 	c.settings = c.bind()
 	return c

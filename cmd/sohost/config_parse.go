@@ -11,6 +11,7 @@ import (
 
 	"github.com/pelletier/go-toml/v2"
 	"github.com/sohost/sohost/internal/query"
+	"github.com/sohost/sohost/internal/server/hooks"
 	"github.com/sohost/sohost/internal/sinks"
 )
 
@@ -91,6 +92,7 @@ func (p *parser) config(document map[string]any) *config {
 		setting{key: "plugin", value: asNamed(c.Plugin, (*parser).plugin)},
 		setting{key: "listener", value: asNamed(c.Listener, checked(bindListener, (*listenerConfig).check))},
 		setting{key: "sink", value: asNamed(c.Sink, checked(bindSink, (*sinks.Config).Check))},
+		setting{key: "hook", value: asNamed(c.Hook, checked(bindHook, (*hooks.Hook).Check))},
 		setting{key: "database", value: asNamed(c.Database, checked(bindDatabase, (*query.Options).Check))},
 		setting{key: "route", value: asTables(`"/PATH"`, func(p *parser, at keyPath, route string, given map[string]any) {
 			p.route(c, at, route, given)

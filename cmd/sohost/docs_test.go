@@ -11,6 +11,7 @@ import (
 
 	"github.com/sohost/sohost"
 	"github.com/sohost/sohost/internal/query"
+	"github.com/sohost/sohost/internal/server/hooks"
 	"github.com/sohost/sohost/internal/sinks"
 	"github.com/spf13/pflag"
 )
@@ -39,7 +40,7 @@ func TestConfigurationPage(t *testing.T) {
 type row struct{ Key, Flag, Type, Default, Help string }
 
 func configurationPage(t *testing.T) string {
-	var page struct{ Server, Plugin, Trigger, Route, Writes, Listener, Sink, Database []row }
+	var page struct{ Server, Plugin, Trigger, Route, Writes, Listener, Sink, Database, Hook []row }
 	for _, s := range newConfig().settings {
 		page.Server = append(page.Server, row{s.key, s.flag(), s.value.kind, s.standard(), s.help})
 	}
@@ -62,6 +63,9 @@ func configurationPage(t *testing.T) string {
 	}
 	for _, s := range bindDatabase(new(query.Options)) {
 		page.Database = append(page.Database, row{s.key, "", s.value.kind, s.standard(), s.help})
+	}
+	for _, s := range bindHook(new(hooks.Hook)) {
+		page.Hook = append(page.Hook, row{s.key, "", s.value.kind, s.standard(), s.help})
 	}
 	for _, s := range bindListener(new(listenerConfig)) {
 		page.Listener = append(page.Listener, row{s.key, "", s.value.kind, s.standard(), s.help})

@@ -39,7 +39,7 @@ func (r *runFlags) configured() (c supervisor.Configured, err error) {
 	return supervisor.Configured{
 		Start: worker.Start{
 			Options: r.options(), LogFormat: r.logFormat, Verbose: r.verbose, ShutdownTimeout: r.ShutdownTimeout,
-			Writes: written, Sinks: r.Sink, SinksOf: r.sinksOf(), Databases: r.Database,
+			Writes: written, Sinks: r.Sink, SinksOf: r.sinksOf(), Databases: r.Database, Hooks: r.Hook,
 			Listeners: listeners, Linger: r.Linger, LingerWorkers: r.LingerWorkers, StopDelay: r.StopDelay,
 			Clients: listener.Limits{
 				Header: r.HeaderTimeout, Body: r.BodyTimeout, Idle: r.IdleTimeout, HeaderBytes: r.HeaderLimit, BodyBytes: int64(r.BodyLimit),

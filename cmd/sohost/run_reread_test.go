@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/sohost/sohost/internal/query"
+	"github.com/sohost/sohost/internal/server/hooks"
 	"github.com/sohost/sohost/internal/sinks"
 )
 
@@ -19,6 +20,7 @@ func TestFlat(t *testing.T) {
 	}{
 		"plugin": {(&pluginConfig{}).bind(), pluginConfig{}},
 		"sink":   {bindSink(&sinks.Config{}), sinks.Config{}},
+		"hook":   {bindHook(&hooks.Hook{}), hooks.Hook{}},
 
 		"listener": {bindListener(&listenerConfig{}), listenerConfig{}},
 		"database": {bindDatabase(&query.Options{}), query.Options{}},

@@ -26,6 +26,7 @@ func printPlugins(w io.Writer, s control.Status) error {
 	if err := printSinks(w, s.Sinks); err != nil {
 		return err
 	}
+	printHooks(w, s.Hooks)
 	if err := printTriggersOf(w, s.Plugins); err != nil {
 		return err
 	}

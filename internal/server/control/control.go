@@ -35,6 +35,7 @@ import (
 	"github.com/sohost/sohost"
 	"github.com/sohost/sohost/internal/backlog"
 	"github.com/sohost/sohost/internal/files"
+	"github.com/sohost/sohost/internal/server/hooks"
 	"github.com/sohost/sohost/internal/sinks"
 )
 
@@ -123,6 +124,9 @@ type Status struct {
 
 	// Backlog describes the writes that were acknowledged and are not handled yet; nil if there is none.
 	Backlog *backlog.Status `json:"backlog,omitempty"`
+
+	// Hooks says how those do that are told of events.
+	Hooks []hooks.Status `json:"hooks,omitempty"`
 
 	// Booting says how far a worker is that doesn't serve all plugins yet. It isn't the Worker before that.
 	Booting *sohost.BootProgress `json:"booting,omitempty"`

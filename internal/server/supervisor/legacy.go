@@ -45,6 +45,7 @@ type Legacy struct {
 	Config   control.ConfigStatus `json:"config,omitzero"`
 
 	Events        *events.Saved          `json:"events,omitempty"`
+	Hooks         map[string]uint64      `json:"hooks,omitempty"` // see hooks.Runner.Positions
 	Handover      *sohost.Handover       `json:"handover,omitempty"`
 	Crashes       []control.Crash        `json:"crashes,omitempty"`
 	FailedProgram *control.FailedProgram `json:"failed_program,omitempty"`
@@ -165,8 +166,9 @@ func Resume(l *Legacy, opts Options) (*Supervisor, error) {
 	opts.HandoverTimeout = l.HandoverTimeout
 	opts.Settings, opts.Metrics, opts.Console, opts.ConsoleToken = l.Settings, l.Metrics, l.Console, l.Token
 	s := New(opts)
-	s.events = events.NewLog(l.Started)
+	s.keepEvents(events.NewLog(l.Started))
 	s.events.Restore(l.Events)
+	s.told = l.Hooks
 	s.config = l.config()
 	s.started, s.last, s.crashes, s.origin, s.failedProgram = l.Started, l.Handover, l.Crashes, l.Origin, l.FailedProgram
 	if s.resumed, err = s.adopt(l.Worker); err != nil {

@@ -4,12 +4,14 @@ import (
 	"os"
 	"time"
 
+	"github.com/sohost/sohost/generations"
 	"golang.org/x/sys/unix"
 )
 
 // delayStop calls stop once the stop delay is over. Meanwhile the server serves, and says that it isn't ready, so that what sends it
 // requests sends them elsewhere. One that doesn't serve yet stops at once.
 func (s *Supervisor) delayStop(stop func()) {
+	s.happened(generations.KindStop, "")
 	delay := s.start.Load().StopDelay
 	s.mu.Lock()
 	serves := s.current != nil

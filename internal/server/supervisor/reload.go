@@ -176,6 +176,7 @@ func (s *Supervisor) changes(next map[string]string) []control.Change {
 func (s *Supervisor) configured(next *Configured) {
 	changes := s.changes(next.Settings)
 	s.start.Store(&next.Start)
+	s.hooks.Set(next.Start.Hooks, nil)
 	defer s.watchPairs()
 	s.mu.Lock()
 	defer s.mu.Unlock()

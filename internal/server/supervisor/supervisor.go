@@ -23,6 +23,7 @@ import (
 	"github.com/sohost/sohost/internal/self"
 	"github.com/sohost/sohost/internal/server/certs"
 	"github.com/sohost/sohost/internal/server/control"
+	"github.com/sohost/sohost/internal/server/hooks"
 	"github.com/sohost/sohost/internal/server/worker"
 )
 
@@ -35,10 +36,12 @@ type Supervisor struct {
 	started  time.Time
 	requests chan *request
 	events   *events.Log
-	signals  chan os.Signal // gets SIGUSR2 and SIGHUP
-	stopped  chan struct{}  // closed at Run's end
-	late     chan struct{}  // closed when the server has to be gone
-	tasks    sync.WaitGroup // the goroutines that Run waits for
+	hooks    *hooks.Runner
+	told     map[string]uint64 // up to which event hooks were told before an upgrade
+	signals  chan os.Signal    // gets SIGUSR2 and SIGHUP
+	stopped  chan struct{}     // closed at Run's end
+	late     chan struct{}     // closed when the server has to be gone
+	tasks    sync.WaitGroup    // the goroutines that Run waits for
 	children children
 	refusing sync.Once // see stopListening
 	halt     func()    // ends Run as its context does
@@ -106,7 +109,7 @@ func New(opts Options) *Supervisor {
 	}
 	s.pairs.good, s.pairs.bad = map[certs.Files]certs.Pair{}, map[certs.Files]control.FailedReread{}
 	s.pairs.changed = make(chan struct{})
-	s.events = events.NewLog(s.started)
+	s.keepEvents(events.NewLog(s.started))
 	s.start.Store(&opts.Start)
 	opts.Start.Listeners = s.served(nil)
 	s.settings, s.config.Read, s.config.Amended = opts.Settings, s.started, opts.Amended
@@ -114,8 +117,8 @@ func New(opts Options) *Supervisor {
 	return s
 }
 
-// Run keeps a worker serving until ctx ends and the stop delay of Start is over, then has new connections refused and tells it to finish, and returns when all workers
-// have ended. It fails when the first worker says that it can't serve; later ones are tried again and again. It is called once.
+// Run keeps a worker serving until ctx ends and the stop delay of Start is over, then has new connections refused and tells it to
+// finish, and returns when all workers have ended. It fails when the first worker says that it can't serve; later ones are tried again and again. It is called once.
 //
 // SIGUSR2 replaces the program by the one that is now at the path that the server was started from, as Handover with that Program
 // does.
@@ -128,12 +131,11 @@ func (s *Supervisor) Run(ctx context.Context) (err error) {
 	defer s.closeSockets()
 	defer s.tasks.Wait()
 	defer close(s.stopped)
+	s.hooks.Set(s.start.Load().Hooks, s.told)
+	defer s.hooks.Close(lastHooks)
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
-	defer context.AfterFunc(s.wanted, func() {
-		s.happened(generations.KindStop, "")
-		s.delayStop(cancel)
-	})()
+	defer context.AfterFunc(s.wanted, func() { s.delayStop(cancel) })()
 	defer s.stopLate(ctx)()
 	debug.SetMemoryLimit(heapGoal)
 	endMetrics, err := s.answerMetrics()

@@ -78,8 +78,11 @@ func (s *Supervisor) upgrade(ctx context.Context, p *process) {
 			paused = append(paused, l)
 		}
 	}
-	err = s.exec(ctx, program, copied, links)
+	at := s.hooks.Positions()
+	s.hooks.Set(nil, nil) // what a hook is told now, the new program tells it again
+	err = s.exec(ctx, program, copied, links, at)
 	s.log.Error("upgrade the supervisor: the program before stays; the worker runs the new one", "program", program.path, "err", err)
+	s.hooks.Set(s.start.Load().Hooks, at)
 	for _, l := range paused {
 		l.resume()
 	}
@@ -102,7 +105,7 @@ func copyListener(l net.Listener) (*os.File, error) {
 }
 
 // exec runs the program in this process and leaves everything to it. It returns only if that fails.
-func (s *Supervisor) exec(ctx context.Context, program *program, orders *os.File, links []*process) error {
+func (s *Supervisor) exec(ctx context.Context, program *program, orders *os.File, links []*process, told map[string]uint64) error {
 	arrived := make(chan os.Signal, 1)
 	signal.Notify(arrived, stops...)
 	defer signal.Stop(arrived)
@@ -126,6 +129,7 @@ func (s *Supervisor) exec(ctx context.Context, program *program, orders *os.File
 		return fd
 	}
 	l := s.legacy()
+	l.Hooks = told
 	l.Control, l.Lock = keep(orders, nil), keep(s.opts.Lock.File(), nil)
 	for _, on := range s.sockets {
 		l.Listeners = append(l.Listeners, listenerLegacy{Name: on.Name, File: keep(on.file, nil), Stays: on.Stays, Path: on.Path})

@@ -13,6 +13,7 @@ import (
 	"github.com/sohost/sohost/internal/events"
 	"github.com/sohost/sohost/internal/query"
 	"github.com/sohost/sohost/internal/server/certs"
+	"github.com/sohost/sohost/internal/server/hooks"
 	"github.com/sohost/sohost/internal/server/listener"
 	"github.com/sohost/sohost/internal/sinks"
 )
@@ -93,6 +94,9 @@ type Start struct {
 
 	// SinksOf names the sinks of each plugin whose rows don't go to all of them.
 	SinksOf map[string][]string `json:"sinks_of,omitempty"`
+
+	// Hooks are for the supervisor, which tells them of what happens, whatever becomes of workers.
+	Hooks map[string]hooks.Hook `json:"hooks,omitempty"`
 
 	// Databases are those that plugins can ask, by name. Without one a plugin's Query returns an error.
 	Databases map[string]query.Options `json:"databases,omitempty"`

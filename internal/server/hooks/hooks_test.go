@@ -1,0 +1,175 @@
+package hooks
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/sohost/sohost/generations"
+	"github.com/sohost/sohost/internal/events"
+)
+
+func newRunner(t *testing.T) (*Runner, *events.Log) {
+	t.Helper()
+	log := events.NewLog(time.Now())
+	r := NewRunner(Options{
+		Events: log, Log: slog.New(slog.DiscardHandler), Start: (*exec.Cmd).Start, Ended: func(int) {}, Pause: time.Millisecond,
+	})
+	t.Cleanup(func() { r.Close(0) })
+	return r, log
+}
+
+// await waits until the status of the only hook is as ok wants it.
+func (r *Runner) await(t *testing.T, ok func(Status) bool) {
+	t.Helper()
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(time.Millisecond) {
+		s := r.Status()
+		if len(s) == 1 && ok(s[0]) {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("in vain: %+v", s)
+		}
+	}
+}
+
+var crash = generations.Event{Kind: generations.KindCrash, Plugin: "a", Detail: "it's dead"}
+
+// TestCommand runs a command for each event that it is for, which gets it on standard input and in its environment.
+func TestCommand(t *testing.T) {
+	r, log := newRunner(t)
+	log.Add(0, crash) // before there is a hook
+	out := filepath.Join(t.TempDir(), "out")
+	hook := Hook{
+		On: []string{"crash"}, Plugins: []string{"a"},
+		Command: []string{"sh", "-c", `cat >>"$0"; echo "$SOHOST_EVENT $SOHOST_PLUGIN" >>"$0"`, out},
+	}
+	r.Set(map[string]Hook{"one": hook}, nil)
+	log.Add(7, generations.Event{Kind: generations.KindCrash, Plugin: "b"}, generations.Event{Kind: generations.KindDeploy, Plugin: "a"}, crash)
+	r.await(t, func(s Status) bool { return s.Delivered == 1 && s.Failed == 0 })
+	text, err := os.ReadFile(out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := strings.Split(string(text), "\n")
+	var e events.Event
+	if err := json.Unmarshal([]byte(lines[0]), &e); err != nil || e.Seq != 4 || e.Detail != crash.Detail || lines[1] != "crash a" {
+		t.Errorf("%q: %v", text, err)
+	}
+	at := r.Positions()
+	r.Set(map[string]Hook{"one": hook}, nil) // it goes on
+	log.Add(0, crash)
+	r.Close(time.Minute)
+	if again, _ := os.ReadFile(out); strings.Count(string(again), "crash a\n") != 2 || len(r.Status()) != 0 {
+		t.Errorf("Close didn't wait for the last event: %q", again)
+	}
+	r.Set(map[string]Hook{"one": hook}, at) // in the next program
+	r.await(t, func(s Status) bool { return s.Delivered == 1 })
+}
+
+// TestCommandFails tells of commands that fail, hang and don't exist; what a command has started is killed with it.
+func TestCommandFails(t *testing.T) {
+	for _, test := range []struct {
+		command string
+		want    string
+	}{
+		{"echo no mail today >&2; exit 3", "exit status 3: no mail today"},
+		{"sleep 1000 & wait", "it takes longer than 50ms (timeout allows more)"},
+	} {
+		r, log := newRunner(t)
+		r.Set(map[string]Hook{"one": {
+			On: []string{"crash"}, Command: []string{"sh", "-c", test.command}, Attempts: 2, Timeout: 50 * time.Millisecond,
+		}}, nil)
+		log.Add(0, crash)
+		r.await(t, func(s Status) bool { return s.Failed == 1 && s.Error == test.want && !s.ErrorTime.IsZero() })
+	}
+	r, log := newRunner(t)
+	r.Set(map[string]Hook{"one": {On: []string{"crash"}, Command: []string{"/does/not/exist"}}}, nil)
+	log.Add(0, crash)
+	r.await(t, func(s Status) bool { return s.Failed == 1 && strings.Contains(s.Error, "no such file") })
+}
+
+// TestURL posts events to a server that fails at first, and to one that doesn't want them.
+func TestURL(t *testing.T) {
+	var asked atomic.Int64
+	bodies := make(chan string, 1)
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		switch n := asked.Add(1); {
+		case n < 3:
+			http.Error(w, "busy", http.StatusServiceUnavailable)
+		case n == 3:
+			bodies <- r.Method + " " + r.Header.Get("Content-Type") + " " + string(body)
+		default:
+			http.Error(w, "who are you", http.StatusForbidden)
+		}
+	}))
+	defer s.Close()
+	r, log := newRunner(t)
+	r.Set(map[string]Hook{"one": {On: []string{"crash"}, URL: s.URL}}, nil)
+	log.Add(0, crash)
+	if body := <-bodies; !strings.HasPrefix(body, `POST application/json {"seq":1,`) {
+		t.Error(body)
+	}
+	r.await(t, func(s Status) bool { return s.Delivered == 1 && s.Error == "" })
+	log.Add(0, crash)
+	r.await(t, func(s Status) bool {
+		return s.Failed == 1 && s.Error == "it answers 403 Forbidden: who are you; it isn't tried again"
+	})
+	if n := asked.Load(); n != 4 {
+		t.Errorf("it was asked %d times", n)
+	}
+}
+
+// TestMissed counts events that were not kept while a hook was busy, and holds nothing up.
+func TestMissed(t *testing.T) {
+	gate := make(chan struct{})
+	s := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { <-gate }))
+	defer s.Close()
+	r, log := newRunner(t)
+	r.Set(map[string]Hook{"one": {On: []string{"crash", "stop"}, URL: s.URL}}, nil)
+	log.Add(0, crash)
+	for range 2 {
+		for n := range 5000 {
+			log.Add(0, generations.Event{Kind: generations.KindPhase, Detail: fmt.Sprint(n)})
+		}
+	}
+	close(gate)
+	r.await(t, func(s Status) bool { return s.Delivered == 1 && s.Missed > 1000 })
+	log.Add(0, generations.Event{Kind: generations.KindStop})
+	r.await(t, func(s Status) bool { return s.Delivered == 2 })
+}
+
+// TestCheck finds the faults of hooks.
+func TestCheck(t *testing.T) {
+	for _, test := range []struct {
+		hook Hook
+		want string
+	}{
+		{Hook{On: []string{"crash"}, Command: []string{"true"}}, ""},
+		{Hook{On: []string{"crash"}, URL: "https://example.com/x"}, ""},
+		{Hook{Command: []string{"true"}}, "no events"},
+		{Hook{On: []string{"krash"}, URL: "http://h"}, `on: "krash" is no kind`},
+		{Hook{On: []string{"crash"}}, "want either command"},
+		{Hook{On: []string{"crash"}, Command: []string{""}}, "command: want the name"},
+		{Hook{On: []string{"crash"}, URL: "http://h", Command: []string{"x"}}, "want either command"},
+		{Hook{On: []string{"crash"}, URL: "example.com"}, "url: want one such as"},
+		{Hook{On: []string{"crash"}, URL: "http://h", Attempts: -1}, "can't be negative"},
+	} {
+		var faults []string
+		test.hook.Check(func(field, text string) { faults = append(faults, field+": "+text) })
+		if got := strings.Join(faults, "\n"); (test.want == "") != (got == "") || !strings.Contains(got, test.want) {
+			t.Errorf("%+v: %q, want %q", test.hook, got, test.want)
+		}
+	}
+}
