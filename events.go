@@ -1,6 +1,12 @@
 package sohost
 
-import "github.com/sohost/sohost/generations"
+import (
+	"fmt"
+	"time"
+
+	"github.com/sohost/sohost/generations"
+	"github.com/sohost/sohost/internal/crash"
+)
 
 // tell tells whoever observes the host of an event that the history doesn't keep.
 func (h *Host) tell(e generations.Event) { h.opts.Events(e.Normal()) }
@@ -47,4 +53,17 @@ func (h *Host) tellTrigger(plugin, trigger string, err error, disabled bool) {
 		e.Kind = generations.KindTriggerDisabled
 	}
 	h.tell(e)
+}
+
+// panicPause is the shortest time between two panics of a plugin that are told: one that panics in each request would crowd out all else.
+const panicPause = time.Second
+
+// tellPanic tells of a panic in a request.
+func (p *plugin) tellPanic(l *loaded, request string, value any, stack string) {
+	now, last := time.Now().UnixNano(), p.panicTold.Load()
+	if now-last < int64(panicPause) || !p.panicTold.CompareAndSwap(last, now) {
+		return
+	}
+	p.host.tell(generations.Event{Kind: generations.KindPanic, Plugin: p.Name, From: l.id,
+		Detail: fmt.Sprintf("%s: %v\n%s", request, value, crash.Readable(stack, l.Image().Module()))})
 }

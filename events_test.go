@@ -2,6 +2,7 @@ package sohost
 
 import (
 	"fmt"
+	"net/http/httptest"
 	"os"
 	"slices"
 	"strings"
@@ -99,6 +100,31 @@ func TestEventsOfTriggers(t *testing.T) {
 	r.tellTrigger("a", "hourly", errFault, true)
 	if got := told.take(); got != "trigger failed a, trigger disabled a" {
 		t.Error(got)
+	}
+}
+
+// TestEventsOfPanics tells of a panic in a request, with the calls of the plugin, and not of those that follow at once.
+func TestEventsOfPanics(t *testing.T) {
+	w := newWorld(t)
+	o, told := w.observed("a1")
+	r := w.host(o)
+	told.take()
+	p, err := r.Host.plugin("a")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 3 {
+		func() {
+			defer func() { recover() }()
+			r.Host.cutOff(httptest.NewRequest("GET", "/a?secret=1", nil), p, p.serving().Value(), "boom")
+		}()
+	}
+	told.mu.Lock()
+	events := slices.Clone(told.events)
+	told.mu.Unlock()
+	if len(events) != 1 || events[0].Kind != generations.KindPanic || events[0].Plugin != "a" || events[0].From != w.imageID("a1") ||
+		!strings.HasPrefix(events[0].Detail, "GET /a: boom\n") {
+		t.Errorf("%+v", events)
 	}
 }
 

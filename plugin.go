@@ -36,6 +36,7 @@ type plugin struct {
 	up        chan struct{} // closed when its boot has ended; nil if it was added later
 	changed   wake          // the image file may have changed
 	links     []*link       // its places in chains
+	panicTold atomic.Int64  // when a panic was told last, in Unix nanoseconds
 	rank      int           // higher than that of each plugin that comes before it in a chain
 	fromDir   bool          // the file is one of Options.Dir
 	look      fileLook      // at the file, for Status

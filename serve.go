@@ -147,13 +147,16 @@ func (h *Host) forwardTo() http.Handler {
 
 // cutOff logs that a handler of a plugin panicked, or ended its goroutine if v is nil, and has net/http cut off the response.
 func (h *Host) cutOff(r *http.Request, p *plugin, l *loaded, v any) {
-	log := h.log.With("plugin", p.Name, "generation", l.label, "request", r.Method+" "+r.URL.Path)
+	request := r.Method + " " + r.URL.Path
+	log := h.log.With("plugin", p.Name, "generation", l.label, "request", request)
 	switch {
 	case v == nil: // by runtime.Goexit
 		log.Error("handler of plugin ended its goroutine: the response is cut off")
 	case aborted(v):
 	default:
-		log.Error("panic in plugin", "panic", v, "module", l.Image().Module(), "stack", string(debug.Stack()))
+		stack := string(debug.Stack())
+		log.Error("panic in plugin", "panic", v, "module", l.Image().Module(), "stack", stack)
+		p.tellPanic(l, request, v, stack)
 	}
 	panic(http.ErrAbortHandler)
 }

@@ -28,6 +28,7 @@ const (
 	KindRetire           Kind = "retire"               // the generation From was closed, after its last call
 	KindTriggerFailed    Kind = "trigger failed"       // a trigger's call failed for the first time since one succeeded
 	KindTriggerDisabled  Kind = "trigger disabled"     // a trigger was disabled after an error
+	KindPanic            Kind = "panic"                // a plugin panicked in a request; at most one each second and plugin is told
 	KindHandoverBegins   Kind = "handover begins"      // a new worker is to take over
 	KindHandoverFailed   Kind = "handover failed"      // the old worker serves on
 	KindWorkerServes     Kind = "worker serves"        // a worker has booted and serves
@@ -48,7 +49,7 @@ func Kinds() []Kind {
 	return []Kind{
 		KindBoot, KindDeploy, KindRefuse, KindRollback, KindConfirm, KindQuarantine, KindLift, KindLeaveOut, KindCrash, KindHandover,
 		KindCheckpoint, KindCheckpointFailed,
-		KindReload, KindPhase, KindFlip, KindAbandon, KindRetire, KindTriggerFailed, KindTriggerDisabled, KindHandoverBegins,
+		KindReload, KindPhase, KindFlip, KindAbandon, KindRetire, KindTriggerFailed, KindTriggerDisabled, KindPanic, KindHandoverBegins,
 		KindHandoverFailed, KindWorkerServes, KindWorkerDied, KindConfiguration, KindConfigFailed, KindProgramConfirmed, KindProgramFailed,
 		KindCertificate, KindCertFailed, KindStop, KindBuild, KindBuildFailed,
 	}

@@ -22,7 +22,8 @@ func newDevCommand() *cobra.Command {
 		Short: "Rebuild and reload a plugin whenever its source is saved",
 		Long: `Dev watches the source of a plugin: its own packages, and those it imports from modules on this disk. On each save it
 builds the plugin and deploys the image to the running server. A compile error is printed with its position, and the current code
-keeps serving. Saves during a build lead to one more build; one that changes no byte leads to none. SIGINT stops it.
+keeps serving. A panic in a request is printed with the plugin's calls. Saves during a build lead to one more build; one that
+changes no byte leads to none. SIGINT stops it.
 
 Run it next to "sohost run", in the same directory or with the same --control.`,
 		Example: `  sohost dev ./plugins/counter
@@ -40,7 +41,8 @@ Run it next to "sohost run", in the same directory or with the same --control.`,
 	loseState := loseStateFlag(cmd)
 	server, asJSON := connect(cmd), f.Bool("json", false, "print one line of JSON for each build")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		o.Package, o.Log = args[0], cmd.ErrOrStderr()
+		output := newDevOutput(cmd.OutOrStdout(), cmd.ErrOrStderr(), *asJSON, *verbose)
+		o.Package, o.Log = args[0], output.progress
 		client, err := server()
 		if err != nil {
 			return err
@@ -60,7 +62,7 @@ Run it next to "sohost run", in the same directory or with the same --control.`,
 		if s, err := client.Brief(ctx); err == nil && s.Console != "" {
 			fmt.Fprintf(cmd.ErrOrStderr(), "watch it at %s#/plugin/%s\n", s.Console, cmp.Or(d.name, imageName(o.Package)))
 		}
-		return d.run(ctx, newDevOutput(cmd.OutOrStdout(), cmd.ErrOrStderr(), *asJSON, *verbose))
+		return d.run(ctx, output)
 	}
 	return cmd
 }

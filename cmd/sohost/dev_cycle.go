@@ -50,6 +50,9 @@ func (d *developer) cycle(ctx context.Context, saved save) cycle {
 		c.Plugin = strings.TrimSuffix(filepath.Base(result.Output), ".so")
 	}
 	d.client.Built(ctx, control.BuildReport{Plugin: c.Plugin, Image: result.Image, Took: c.Build})
+	if d.deploying != nil {
+		d.deploying()
+	}
 	move, err := d.deploy(ctx, c.Plugin, result)
 	c.Deploy = time.Since(c.Time)
 	c.Time = time.Now()

@@ -4,9 +4,12 @@ import (
 	"context"
 	"path/filepath"
 	"strings"
+	"sync"
 	"time"
 
+	"github.com/sohost/sohost/generations"
 	"github.com/sohost/sohost/internal/build"
+	"github.com/sohost/sohost/internal/events"
 	"github.com/sohost/sohost/internal/server/control"
 	"github.com/sohost/sohost/internal/watch"
 	"golang.org/x/sys/unix"
@@ -19,6 +22,8 @@ type developer struct {
 	client  *control.Client
 
 	loseState bool // deploy images even if they lose state
+
+	deploying func() // called before an image is deployed, if not nil
 
 	watcher *watch.Watcher
 	watched map[string]*watch.Target // by directory
@@ -55,8 +60,14 @@ const maxNotice = 3 * time.Second
 // now and then: the rest leads to one more build.
 const settleSaves = 10 * time.Millisecond
 
-// run builds once and then after each save, until ctx ends. It calls report with each outcome.
-func (d *developer) run(ctx context.Context, report func(cycle)) error {
+// run builds once and then after each save, until ctx ends.
+func (d *developer) run(ctx context.Context, o *devOutput) error {
+	defer o.progress.stop()
+	ctx, cancel := context.WithCancel(ctx)
+	var listening sync.WaitGroup
+	listening.Go(func() { d.listen(ctx, o.panicked) })
+	defer listening.Wait()
+	defer cancel()
 	d.watcher = watch.New(watch.Options{Settle: settleSaves})
 	defer d.watcher.Close()
 	d.watched = map[string]*watch.Target{}
@@ -65,20 +76,28 @@ func (d *developer) run(ctx context.Context, report func(cycle)) error {
 	good := false
 	for {
 		// Watch before the build, so that a save during the build leads to another one.
-		if err := d.watchSources(ctx); err != nil {
+		reading := o.begin("reading the sources of " + d.plugin())
+		err := d.watchSources(ctx)
+		reading.end()
+		if err != nil {
 			return err
 		}
 		// What wasn't built or deployed is tried again by any save.
 		if changed, _ := d.content.read(d.watched); changed || !good {
+			building := o.begin("building " + d.plugin())
+			d.options.Compiling = building.compiling
+			d.deploying = func() { building.becomes("deploying " + d.plugin()) }
 			c := d.cycle(ctx, saved)
+			building.end()
 			if ctx.Err() != nil {
 				return nil
 			}
-			report(c)
+			o.cycle(c)
 			// What was written during the build, and back, may be in the image.
 			_, written := d.content.read(d.watched)
 			good = c.Error == "" && !written
 		}
+		o.rest(len(d.watched))
 		select {
 		case saved = <-d.saved:
 		case <-ctx.Done():
@@ -86,6 +105,39 @@ func (d *developer) run(ctx context.Context, report func(cycle)) error {
 		}
 	}
 }
+
+// plugin returns the plugin's name in the server.
+func (d *developer) plugin() string {
+	switch {
+	case d.name != "":
+		return d.name
+	case d.options.Output != "":
+		return strings.TrimSuffix(filepath.Base(d.options.Output), ".so")
+	}
+	return imageName(d.options.Package)
+}
+
+// listen calls each with the plugin's panics, until ctx ends.
+func (d *developer) listen(ctx context.Context, each func(events.Event)) {
+	in := control.EventsRequest{Plugins: []string{d.plugin()}, Kinds: []string{string(generations.KindPanic)}}
+	for {
+		d.client.Events(ctx, in, func(m control.Message) error { // whatever its end was: there is a server, or there will be
+			in.Since = m.ID
+			if m.Event != nil {
+				each(*m.Event)
+			}
+			return nil
+		})
+		select {
+		case <-time.After(listenAgain):
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// listenAgain is how long to wait for a server to answer again.
+const listenAgain = time.Second
 
 // watchSources watches the directories that the plugin is built from. While the sources have errors, it keeps the previous
 // ones.

@@ -10,8 +10,8 @@ import (
 	"github.com/sohost/sohost/internal/terminal"
 )
 
-// progress shows on stderr what is being worked on: nothing in the first second, then, on a terminal, one line that is
-// redrawn, and elsewhere a line per item and another one whenever it has got on for a while. Verb is what is done to the items.
+// progress shows on stderr what is being worked on: nothing in an item's first second, then, on a terminal, one line that is redrawn,
+// and elsewhere a line per item and another one whenever it has got on for a while. Verb is what is done to the items.
 type progress struct {
 	w        io.Writer
 	verb     string
@@ -20,7 +20,6 @@ type progress struct {
 	stopped  chan struct{}
 
 	mu      sync.Mutex // guards what follows, and writes to w
-	start   time.Time
 	running []*item
 	drawn   bool
 }
@@ -29,9 +28,11 @@ type progress struct {
 type item struct {
 	name  string
 	of    *progress
-	step  string    // what is done of it; "" if that isn't known
-	steps int       // how many there were so far
-	shown time.Time // when a line about it was printed; zero: never
+	start time.Time
+	after time.Duration // how long it may take before it is shown
+	step  string        // what is done of it; "" if that isn't known
+	steps int           // how many there were so far
+	shown time.Time     // when a line about it was printed; zero: never
 }
 
 const (
@@ -40,7 +41,7 @@ const (
 )
 
 func newProgress(w io.Writer, verb string) *progress {
-	p := &progress{w: w, verb: verb, terminal: terminal.LookOf(w).Redraws, start: time.Now(),
+	p := &progress{w: w, verb: verb, terminal: terminal.LookOf(w).Redraws,
 		done: make(chan struct{}), stopped: make(chan struct{})}
 	go p.loop()
 	return p
@@ -63,12 +64,25 @@ func (p *progress) loop() {
 }
 
 // begin adds an item, which stays until its end.
-func (p *progress) begin(name string) *item {
+func (p *progress) begin(name string) *item { return p.beginAfter(name, progressAfter) }
+
+// beginAfter is begin for an item that is shown after another time.
+func (p *progress) beginAfter(name string, after time.Duration) *item {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	i := &item{name: name, of: p}
+	i := &item{name: name, of: p, start: time.Now(), after: after}
 	p.running = append(p.running, i)
+	if after == 0 {
+		p.drawLocked(i.start)
+	}
 	return i
+}
+
+// becomes gives the item another name.
+func (i *item) becomes(name string) {
+	i.of.mu.Lock()
+	defer i.of.mu.Unlock()
+	i.name, i.step = name, ""
 }
 
 // end removes the item.
@@ -101,26 +115,55 @@ func (i *item) String() string {
 
 // drawLocked needs mu.
 func (p *progress) drawLocked(now time.Time) {
-	took := now.Sub(p.start)
-	if took < progressAfter || len(p.running) == 0 {
-		return
-	}
-	if !p.terminal {
-		for _, i := range p.running {
-			if i.shown.IsZero() || i.step != "" && now.Sub(i.shown) >= progressAgain {
-				i.shown = now
-				fmt.Fprintf(p.w, "%s %v (%.0fs)\n", p.verb, i, took.Seconds())
-			}
-		}
-		return
-	}
-	var names []string
+	var shown []string
+	var longest time.Duration
 	for _, i := range p.running {
-		names = append(names, i.String())
+		took := now.Sub(i.start)
+		if took < i.after {
+			continue
+		}
+		shown, longest = append(shown, i.String()), max(longest, took)
+		if !p.terminal && (i.shown.IsZero() || i.step != "" && now.Sub(i.shown) >= progressAgain) {
+			i.shown = now
+			fmt.Fprintln(p.w, p.line(i.String(), took))
+		}
 	}
-	line := fmt.Sprintf("%s (%.0fs) %s", p.verb, took.Seconds(), strings.Join(names, "; "))
-	fmt.Fprint(p.w, "\r\x1b[K"+terminal.Cut(line, terminal.LookOf(p.w).Width-1))
+	if p.terminal && len(shown) > 0 {
+		p.redrawLocked(p.line(strings.Join(shown, "; "), longest))
+	}
+}
+
+// line returns a line about items. The time comes first, as the end may be cut.
+func (p *progress) line(items string, took time.Duration) string {
+	text := items
+	if p.verb != "" {
+		text = p.verb + " " + items
+	}
+	if took >= progressAfter {
+		text = fmt.Sprintf("%.0fs  %s", took.Seconds(), text)
+	}
+	return text
+}
+
+// rest shows a line until there is something else, on a terminal.
+func (p *progress) rest(text string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.redrawLocked(text)
+}
+
+// redrawLocked needs mu.
+func (p *progress) redrawLocked(line string) {
+	look := terminal.LookOf(p.w)
+	fmt.Fprint(p.w, "\r\x1b[K"+look.Paint(terminal.Faint, terminal.Cut(line, look.Width-1)))
 	p.drawn = true
+}
+
+// clear removes the line until it is drawn again.
+func (p *progress) clear() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.clearLocked()
 }
 
 // Write writes another message, without mixing it with the line.

@@ -26,7 +26,8 @@ import (
 //	                                    the expression becomes $NAME
 //	terminate NAME                      send it SIGTERM; it must exit with 0; stdout is all that it has printed
 //	hangup NAME                         send it SIGHUP
-//	get URL                             stdout is the answer's body and, on its own line, its Sohost-Generation
+//	get URL                             stdout is the answer's body and, on its own line, its Sohost-Generation;
+//	                                    ! get URL wants no answer
 //	json PATH REGEXP                    stdout is JSON, and the value at PATH (keys and indexes, with dots) matches
 //	capture VARIABLE REGEXP             set a variable to what the group in stdout matches
 //	replace FROM TO FILE                edit a file, which must contain FROM
@@ -98,9 +99,15 @@ func cmdCode(ts *testscript.TestScript, neg bool, args []string) {
 }
 
 func cmdGet(ts *testscript.TestScript, neg bool, args []string) {
-	arguments(ts, neg, args, "get URL", 1)
+	arguments(ts, false, args, "get URL", 1)
 	client := http.Client{Timeout: patience}
 	resp, err := client.Get(args[0])
+	if neg && err != nil {
+		return
+	}
+	if neg {
+		ts.Fatalf("%s answers %s", args[0], resp.Status)
+	}
 	ts.Check(err)
 	defer resp.Body.Close()
 	body, err := io.ReadAll(resp.Body)

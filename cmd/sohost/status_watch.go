@@ -9,6 +9,7 @@ import (
 	"os/signal"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/sohost/sohost/internal/server/control"
@@ -27,8 +28,11 @@ type statusWatch struct {
 	drawing bool              // the terminal's other screen is in use
 }
 
-// watchEvery is how often the server is asked.
-const watchEvery = time.Second
+const (
+	watchEvery = 10 * time.Second       // how often the server is asked without an event: numbers change without one
+	watchPause = 100 * time.Millisecond // at least between two questions: a reload has about ten events
+	watchRetry = time.Second            // before a server that is gone is asked again
+)
 
 // run shows the status until ctx ends. It fails if the server doesn't answer at first; later it waits for one that does.
 func (w *statusWatch) run(ctx context.Context) error {
@@ -40,18 +44,28 @@ func (w *statusWatch) run(ctx context.Context) error {
 	signal.Notify(resized, unix.SIGWINCH)
 	defer signal.Stop(resized)
 	defer w.leave()
-	tick := time.NewTicker(watchEvery)
-	defer tick.Stop()
+	ctx, cancel := context.WithCancel(ctx)
+	happened := make(chan struct{}, 1)
+	var listening sync.WaitGroup
+	listening.Go(func() { w.listen(ctx, happened) })
+	defer listening.Wait()
+	defer cancel()
 	for {
 		if err := w.show(s, err); err != nil {
 			return err
+		}
+		again := time.After(watchEvery)
+		if err != nil {
+			again = time.After(watchRetry)
 		}
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-resized:
 			continue
-		case <-tick.C:
+		case <-happened:
+			time.Sleep(watchPause)
+		case <-again:
 		}
 		answer, failed := w.client.Status(ctx)
 		if ctx.Err() != nil {
@@ -59,6 +73,28 @@ func (w *statusWatch) run(ctx context.Context) error {
 		}
 		if err = failed; err == nil {
 			s = answer
+		}
+	}
+}
+
+// listen notes in happened, which has room for one, that there was an event or the server went, until ctx ends.
+func (w *statusWatch) listen(ctx context.Context, happened chan<- struct{}) {
+	note := func() {
+		select {
+		case happened <- struct{}{}:
+		default:
+		}
+	}
+	for {
+		w.client.Events(ctx, control.EventsRequest{}, func(control.Message) error { // run reports what is wrong
+			note()
+			return nil
+		})
+		note()
+		select {
+		case <-time.After(watchRetry):
+		case <-ctx.Done():
+			return
 		}
 	}
 }
