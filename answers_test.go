@@ -69,6 +69,7 @@ func TestNoted(t *testing.T) {
 		if err := http.NewResponseController(w).EnableFullDuplex(); r.ProtoMajor == 1 && err != nil {
 			t.Error(err)
 		}
+		//lint:ignore SA1019 see CloseNotify
 		if _, ok := w.(http.CloseNotifier); !ok {
 			t.Error("no CloseNotifier")
 		}

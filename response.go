@@ -60,6 +60,7 @@ func (f *flushed) WriteString(s string) (int, error) {
 
 // CloseNotify is for old handlers.
 func (f *flushed) CloseNotify() <-chan bool {
+	//lint:ignore SA1019 the server's writer has it, and a plugin may ask for it
 	if n, ok := f.ResponseWriter.(http.CloseNotifier); ok {
 		return n.CloseNotify()
 	}
