@@ -257,7 +257,7 @@ func (w *world) descriptor(image string) *abi.Descriptor {
 		case 'd':
 			return &doer{b}, nil
 		case 'w':
-			return &adder{&stateful{basic: b}}, nil
+			return &adder{stateful: &stateful{basic: b}}, nil
 		case 'n':
 			return struct{}{}, nil
 		}

@@ -13,16 +13,28 @@ import (
 	"github.com/sohost/sohost/internal/lineprotocol"
 )
 
-// adder is the plugin of images that begin with w: its state is the number of the writes that it was called with.
-type adder struct{ *stateful }
+// adder is the plugin of images that begin with w: its state is the number of the writes that it was called with. It doubles what is in
+// columns of floats, into others.
+type adder struct {
+	*stateful
+	doubled []float64
+}
 
-func (a *adder) HandleBatch(context.Context, *abi.Batch) error {
+func (a *adder) HandleBatch(_ context.Context, b *abi.Batch) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.count == nil {
 		a.count = &count{}
 	}
 	a.count.N++
+	for _, t := range b.Tables {
+		for _, c := range t.Columns {
+			a.doubled = a.doubled[:0]
+			for _, v := range c.Floats {
+				a.doubled = append(a.doubled, 2*v)
+			}
+		}
+	}
 	return nil
 }
 

@@ -122,6 +122,15 @@ func (r *Row) Drop() {
 // Err returns why a value of the row was left out, or nil: its column held values of another kind, or has one of this row already.
 func (r *Row) Err() error { return r.err }
 
+// Next returns the name of the column in which earlier rows of the table have their next value, or "". What reads rows from text need not
+// copy a name that is the same.
+func (r *Row) Next() string {
+	if t := r.table; t.next < len(t.Columns) {
+		return t.Columns[t.next].Name
+	}
+	return ""
+}
+
 // At gives the row its time.
 func (r *Row) At(t time.Time) *Row { return r.AtNano(t.UnixNano()) }
 

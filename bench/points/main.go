@@ -49,51 +49,85 @@ func (b *bench) run(rounds int) (err error) {
 	if err != nil {
 		return err
 	}
-	rates := map[string][]float64{}
+	runs := map[string][]result{}
 	for range rounds {
 		for _, w := range ways {
 			for _, cores := range []int{1, 2} {
-				took, err := b.measure(w, cores)
+				r, err := b.measure(w, cores)
 				if err != nil {
 					return fmt.Errorf("%s: %w", w.name, err)
 				}
 				key := fmt.Sprint(w.name, cores)
-				rates[key] = append(rates[key], float64(b.points)/took.Seconds())
+				runs[key] = append(runs[key], r)
 			}
 		}
 	}
-	fmt.Println("| points per second | GOMAXPROCS=1 | GOMAXPROCS=2 |\n|---|---|---|")
+	fmt.Println("| points per second | GOMAXPROCS=1 | GOMAXPROCS=2 | CPU for a point |\n|---|---|---|---|")
 	for _, w := range ways {
-		fmt.Printf("| %s | %s | %s |\n", w.name, b.cell(rates, w.name, 1), b.cell(rates, w.name, 2))
+		fmt.Printf("| %s | %s | %s | %s |\n", w.name, b.cell(runs, w.name, 1), b.cell(runs, w.name, 2), b.cpuCell(runs, w.name))
 	}
 	return nil
 }
 
+// result is what came of a measurement.
+type result struct {
+	rate float64       // points per second
+	cpu  time.Duration // for a point
+}
+
+// cpuCell returns how much CPU time a point takes with one processor, with its spread.
+func (b *bench) cpuCell(runs map[string][]result, name string) string {
+	var all []time.Duration
+	for _, r := range runs[fmt.Sprint(name, 1)] {
+		all = append(all, r.cpu)
+	}
+	slices.Sort(all)
+	µs := func(d time.Duration) string { return fmt.Sprintf("%.2f", float64(d)/float64(time.Microsecond)) }
+	return fmt.Sprintf("%s µs (%s to %s)", µs(all[len(all)/2]), µs(all[0]), µs(all[len(all)-1]))
+}
+
 // cell returns a median with its spread, and how many times that of the starlark script it is.
-func (b *bench) cell(rates map[string][]float64, name string, cores int) string {
-	all := slices.Sorted(slices.Values(rates[fmt.Sprint(name, cores)]))
+func (b *bench) cell(runs map[string][]result, name string, cores int) string {
+	all := ratesOf(runs, name, cores)
 	text := fmt.Sprintf("%.0f (%.0f to %.0f)", all[len(all)/2], all[0], all[len(all)-1])
-	if script := slices.Sorted(slices.Values(rates[fmt.Sprint(starlark, cores)])); len(script) > 0 {
+	if script := ratesOf(runs, starlark, cores); len(script) > 0 {
 		text = fmt.Sprintf("%.1f ×, %s", all[len(all)/2]/cmp.Or(script[len(script)/2], 1), text)
 	}
 	return text
 }
 
+func ratesOf(runs map[string][]result, name string, cores int) (all []float64) {
+	for _, r := range runs[fmt.Sprint(name, cores)] {
+		all = append(all, r.rate)
+	}
+	slices.Sort(all)
+	return all
+}
+
 // measure starts a program, has it take all points, and returns how long that took.
-func (b *bench) measure(w way, cores int) (time.Duration, error) {
+func (b *bench) measure(w way, cores int) (r result, err error) {
 	dir, err := os.MkdirTemp(b.dir, "run-")
 	if err != nil {
-		return 0, err
+		return r, err
 	}
 	p, err := w.start(dir, cores)
 	if err != nil {
-		return 0, err
+		return r, err
 	}
 	defer p.Stop()
+	before, err := cpu(p.PID)
+	if err != nil {
+		return r, err
+	}
 	bodies, sum := b.bodies()
 	begun := time.Now()
 	if err := post(p.URL+w.path, bodies); err != nil {
-		return 0, err
+		return r, err
 	}
-	return await(filepath.Join(dir, "out.lp"), b.points, sum*w.factor, begun)
+	took, err := await(filepath.Join(dir, "out.lp"), b.points, sum*w.factor, begun)
+	if err != nil {
+		return r, err
+	}
+	after, err := cpu(p.PID)
+	return result{float64(b.points) / took.Seconds(), (after - before) / time.Duration(b.points)}, err
 }

@@ -24,9 +24,19 @@ func (b *bench) ways() ([]way, error) {
 	if err := run(b.sohost, "build", "-o", image, "./plugins/scale"); err != nil {
 		return nil, err
 	}
-	ways := []way{{"**sohost**, `write:*`", 2, "/write?db=bench", func(dir string, cores int) (*program.Program, error) {
-		return b.server(dir, image, cores)
-	}}}
+	var ways []way
+	for _, with := range []struct {
+		name, ack, args string
+		factor          float64
+	}{
+		{"**sohost**, `ack = \"spool\"`", "spool", "", 2},
+		{"**sohost**, `ack = \"handled\"`", "handled", "", 2},
+		{"**sohost**, `handled`, without the multiplication", "handled", `pass = "yes"`, 1},
+	} {
+		ways = append(ways, way{with.name, with.factor, "/write?db=bench", func(dir string, cores int) (*program.Program, error) {
+			return b.server(dir, image, with.ack, with.args, cores)
+		}})
+	}
 	if b.telegraf == "" {
 		return ways, nil
 	}
@@ -57,21 +67,24 @@ func run(name string, args ...string) error {
 }
 
 // server starts a server whose plugin doubles the field.
-func (b *bench) server(dir, image string, cores int) (*program.Program, error) {
+func (b *bench) server(dir, image, ack, args string, cores int) (*program.Program, error) {
 	return program.Server(b.sohost, dir, fmt.Sprintf(`
 listen  = "127.0.0.1:0"
 store   = "store"
 control = "control.sock"
-writes  = true
+
+[writes]
+ack = %q
 
 [plugin.scale]
 image   = %q
+args    = { %s }
 trigger = [{ spec = "write:*" }]
 
 [sink.out]
 kind = "file"
 path = "out.lp"
-`, image), fmt.Sprint("GOMAXPROCS=", cores))
+`, ack, image, args), fmt.Sprint("GOMAXPROCS=", cores))
 }
 
 const telegrafConfiguration = `

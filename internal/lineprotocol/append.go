@@ -19,6 +19,7 @@ func Each(tables []abi.Table, line func(line []byte)) (lacking int) {
 	for i := range tables {
 		t := &tables[i]
 		e.tags, e.fields = columns(t)
+		e.quick = e.named(t)
 		for row := range rows.Len(t) {
 			written, complete := e.row(t, row)
 			if written {
@@ -43,10 +44,16 @@ type encoder struct {
 	lineprotocol.Encoder
 	tags, fields []*abi.Column
 	line         []byte
+	quick        bool // nothing needs escapes in the names of the table and its columns
 }
 
 // row writes a row, if it can be written at all.
 func (e *encoder) row(t *abi.Table, row int) (written, complete bool) {
+	if e.quick {
+		if written, complete, ok := e.plain(t, row); ok {
+			return written, complete
+		}
+	}
 	e.SetBuffer(e.line[:0])
 	e.StartLine(t.Name)
 	for _, c := range e.tags {

@@ -106,7 +106,7 @@ func (p *parser) values(row *rows.Row) error {
 		if key == nil {
 			break
 		}
-		if row.Tag(p.name(key), p.name(value)); string(key) == "time" {
+		if row.Tag(p.key(row, key), p.name(value)); string(key) == "time" {
 			return errTimeName
 		}
 	}
@@ -119,7 +119,7 @@ func (p *parser) values(row *rows.Row) error {
 		if key == nil {
 			break
 		}
-		if p.field(row, p.name(key), value); string(key) == "time" {
+		if p.field(row, p.key(row, key), value); string(key) == "time" {
 			return errTimeName
 		}
 	}
@@ -166,6 +166,14 @@ func (p *parser) time() (int64, error) {
 		return 0, fmt.Errorf("%w: it is out of range", errTime)
 	}
 	return n * unit, nil
+}
+
+// key returns a copy of the name of a column.
+func (p *parser) key(row *rows.Row, b []byte) string {
+	if next := row.Next(); next == string(b) {
+		return next
+	}
+	return p.name(b)
 }
 
 // name returns a copy of a text that probably comes again: a key, or the value of a tag.

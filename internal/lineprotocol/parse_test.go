@@ -153,19 +153,37 @@ func FuzzParse(f *testing.F) {
 	})
 }
 
-func BenchmarkParse(b *testing.B) {
-	var text strings.Builder
-	const lines = 1000
-	for i := range lines {
-		fmt.Fprintf(&text, "cpu,cpu=cpu%d,host=server%d usage_user=%d.5,usage_system=%d,usage_idle=90.25,n=%di %d\n", i%8, i%50, i%100, i%10, i, 1700000000000000000+i)
+// benchLines are points as Telegraf writes them.
+const benchLines = 1000
+
+func telegraf() []byte {
+	var text []byte
+	for i := range benchLines {
+		text = fmt.Appendf(text, "cpu,cpu=cpu%d,host=server%d usage_user=%d.5,usage_system=%d,usage_idle=90.25,n=%di %d\n",
+			i%8, i%50, i%100, i%10, i, 1700000000000000000+i)
 	}
-	body := []byte(text.String())
+	return text
+}
+
+func BenchmarkParse(b *testing.B) {
+	body := telegraf()
 	b.SetBytes(int64(len(body)))
 	b.ReportAllocs()
 	for b.Loop() {
-		if got := Parse(body, Options{Precision: Nanosecond}); got.Rows != lines {
+		if got := Parse(body, Options{Precision: Nanosecond}); got.Rows != benchLines {
 			b.Fatal(got.Bad)
 		}
 	}
-	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/lines, "ns/point")
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/benchLines, "ns/point")
+}
+
+// BenchmarkAppend writes the points that BenchmarkParse reads.
+func BenchmarkAppend(b *testing.B) {
+	p := Parse(telegraf(), Options{Precision: Nanosecond})
+	var text []byte
+	b.ReportAllocs()
+	for b.Loop() {
+		text, _ = Append(text[:0], p.Tables)
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/benchLines, "ns/point")
 }

@@ -18,6 +18,7 @@ var patience = time.Minute
 // Program is a server that runs.
 type Program struct {
 	URL string // where it serves, without a path
+	PID int
 
 	stop  context.CancelFunc
 	ended chan struct{} // closed when the program has ended
@@ -47,6 +48,7 @@ func Start(says func(line string) (url string), env []string, name string, args 
 		stop()
 		return nil, err
 	}
+	p.PID = cmd.Process.Pid
 	go func() {
 		p.how = cmd.Wait()
 		close(p.ended)

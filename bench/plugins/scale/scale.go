@@ -1,4 +1,5 @@
-// Scale doubles the field busy of all rows and emits them, on the server's side of the comparison of points.
+// Scale doubles the field busy of all rows and emits them, on the server's side of the comparison of points. With the argument pass it
+// emits them as they are.
 package main
 
 import (
@@ -11,13 +12,21 @@ import (
 // Plugin is what the host looks for.
 var Plugin = abi.Descriptor{
 	ABI: abi.Version,
-	New: func(_ context.Context, host abi.Host) (abi.Instance, error) { return scale{host}, nil },
+	New: func(_ context.Context, host abi.Host) (abi.Instance, error) {
+		return scale{host, host.Args()["pass"] != ""}, nil
+	},
 }
 
-type scale struct{ host abi.Host }
+type scale struct {
+	host abi.Host
+	pass bool
+}
 
 // HandleBatch emits the doubled rows. The batch is shared, so it copies what it changes.
 func (s scale) HandleBatch(ctx context.Context, b *abi.Batch) error {
+	if s.pass {
+		return s.host.Emit(ctx, b.Tables)
+	}
 	tables := slices.Clone(b.Tables)
 	for i := range tables {
 		t := &tables[i]
