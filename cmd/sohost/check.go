@@ -24,7 +24,7 @@ type checkResult struct {
 
 func newCheckCommand() *cobra.Command {
 	cmd := &cobra.Command{
-		Use:   "check FILE...",
+		Use:   "check FILE... | --config FILE",
 		Short: "Check whether a server would load images, and if not, why",
 		Long: `Check compares images with a server's executable, this one or the one that --host names, without running anything. It
 reports every reason at once, each with what to do about it. It exits with 1 if an image would be refused.
@@ -35,19 +35,32 @@ there, and Export of the second one.
 
 With --args, each image that loads is opened in a process of its own that is thrown away, and its arguments are listed.
 
+With --config, a configuration is checked: all that "sohost run" would find, whether the image of each plugin loads, and whether
+it takes the arguments of its plugin and triggers. Each fault has its line and column.
+
 Check ignores what a running server has already loaded. "sohost deploy" takes that into account.`,
 		Example: `  sohost check build/plugins/*.so
   sohost check --host ./myserver --json build/plugins/counter.so
   sohost check --args build/plugins/counter.so
+  sohost check --config sohost.toml
   sohost check --state old/counter.so build/plugins/counter.so`,
-		Args:              cobra.MinimumNArgs(1),
+		Args: func(cmd *cobra.Command, args []string) error {
+			if cmd.Flags().Changed("config") {
+				return nil
+			}
+			return cobra.MinimumNArgs(1)(cmd, args)
+		},
 		ValidArgsFunction: completeImages,
 	}
 	host := cmd.Flags().String("host", "", "`executable` of the server (default: this one)")
 	asJSON := jsonFlag(cmd)
 	arguments := cmd.Flags().Bool("args", false, "list the arguments that each image takes")
 	states := cmd.Flags().Bool("state", false, "say what a deploy of the second of two images would do to the state of the first")
+	config := cmd.Flags().String("config", "", "check this configuration, and the images and arguments in it")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if *config != "" {
+			return checkConfig(cmd, *config, args)
+		}
 		if *states && *arguments {
 			return usageError{errors.New("--args and --state ask for different things: give one of them")}
 		}

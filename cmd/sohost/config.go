@@ -76,6 +76,7 @@ type config struct {
 	settings []setting      // of the fields that hold a single value
 	dir      string         // of the file; "" without one
 	text     []byte         // of the file
+	at       positions      // in the file
 }
 
 func newConfig() *config {

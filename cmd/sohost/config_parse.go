@@ -68,13 +68,22 @@ func parseConfig(file string, data []byte) (*config, error) {
 	}
 	p.at = findPositions(data)
 	c := p.config(document)
-	if len(p.faults) > 0 {
-		slices.SortStableFunc(p.faults, func(a, b fault) int {
-			return cmp.Or(cmp.Compare(a.line, b.line), cmp.Compare(a.column, b.column))
-		})
-		return nil, &faultsError{file, p.faults}
+	if err := p.failed(file); err != nil {
+		return nil, err
 	}
+	c.at = p.at
 	return c, nil
+}
+
+// failed returns an error that lists the faults in their order, or nil if there is none.
+func (p *parser) failed(file string) error {
+	if len(p.faults) == 0 {
+		return nil
+	}
+	slices.SortStableFunc(p.faults, func(a, b fault) int {
+		return cmp.Or(cmp.Compare(a.line, b.line), cmp.Compare(a.column, b.column))
+	})
+	return &faultsError{file, p.faults}
 }
 
 func (p *parser) config(document map[string]any) *config {

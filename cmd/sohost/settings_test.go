@@ -62,8 +62,8 @@ func TestSettings(t *testing.T) {
 			t.Errorf("%s is not in what two configurations are compared by: %v", s.key, flat)
 		}
 	}
-	fromFile.settings, fromFile.dir, fromFile.text = nil, "", nil
-	fromFlags.settings, fromFlags.dir, fromFlags.text = nil, "", nil
+	fromFile.settings, fromFile.dir, fromFile.text, fromFile.at = nil, "", nil, nil
+	fromFlags.settings, fromFlags.dir, fromFlags.text, fromFlags.at = nil, "", nil, nil
 	if !reflect.DeepEqual(fromFile, fromFlags) {
 		t.Errorf("the file gives %+v\nthe flags give %+v", fromFile, fromFlags)
 	}

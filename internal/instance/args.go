@@ -22,31 +22,54 @@ func (im *Image) Args() []abi.Arg { return im.descriptor.Args }
 // CheckArgs compares arguments with their description. Its error matches ErrArgs and lists everything that is wrong. Without a description
 // anything is right.
 func CheckArgs(described []abi.Arg, given map[string]string) error {
-	if described == nil {
-		return nil
-	}
-	var wrong, known []string
-	for _, a := range described {
-		known = append(known, a.Name)
-		text, has := given[a.Name]
-		if !has && a.Required {
-			wrong = append(wrong, fmt.Sprintf("%s is required%s", a.Name, inBrackets(a.Help)))
-		}
-		if has {
-			if fault := faultOf(a, text); fault != "" {
-				wrong = append(wrong, fmt.Sprintf("%s is %q: %s%s", a.Name, text, fault, inBrackets(a.Help)))
-			}
-		}
-	}
-	for _, name := range slices.Sorted(maps.Keys(given)) {
-		if !slices.Contains(known, name) {
-			wrong = append(wrong, fmt.Sprintf("%s is no argument of the plugin: %sit has %s", name, meant(name, known), listed(known)))
-		}
+	var wrong []string
+	for _, f := range argFaults(described, given) {
+		wrong = append(wrong, f.Text)
 	}
 	if len(wrong) == 0 {
 		return nil
 	}
 	return fmt.Errorf("%w: %s; correct args in the configuration", ErrArgs, strings.Join(wrong, "; "))
+}
+
+// ArgFault is what is wrong with an argument, or with there being none of that name.
+type ArgFault struct{ Name, Text string }
+
+// Faults compares arguments with their description, as CheckArgs does.
+func (d *Description) Faults(given map[string]string) []ArgFault {
+	if !d.Described {
+		return nil
+	}
+	described := make([]abi.Arg, 0, len(d.Args))
+	for _, a := range d.Args {
+		described = append(described, abi.Arg{Name: a.Name, Help: a.Help, Type: a.Type, Default: a.Default, Required: a.Required, Choices: a.Choices})
+	}
+	return argFaults(described, given)
+}
+
+func argFaults(described []abi.Arg, given map[string]string) (wrong []ArgFault) {
+	if described == nil {
+		return nil
+	}
+	var known []string
+	for _, a := range described {
+		known = append(known, a.Name)
+		text, has := given[a.Name]
+		if !has && a.Required {
+			wrong = append(wrong, ArgFault{a.Name, fmt.Sprintf("%s is required%s", a.Name, inBrackets(a.Help))})
+		}
+		if has {
+			if fault := faultOf(a, text); fault != "" {
+				wrong = append(wrong, ArgFault{a.Name, fmt.Sprintf("%s is %q: %s%s", a.Name, text, fault, inBrackets(a.Help))})
+			}
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(given)) {
+		if !slices.Contains(known, name) {
+			wrong = append(wrong, ArgFault{name, fmt.Sprintf("%s is no argument of the plugin: %sit has %s", name, meant(name, known), listed(known))})
+		}
+	}
+	return wrong
 }
 
 // faultOf returns what is wrong with the text of an argument, or "".
