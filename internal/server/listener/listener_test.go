@@ -279,3 +279,40 @@ func TestSetPair(t *testing.T) {
 		t.Errorf("a key of another certificate: %v", err)
 	}
 }
+
+// TestLastWords has a stream end, as the last of its connection, after the time in which clients could leave: they get the end of it.
+func TestLastWords(t *testing.T) {
+	t.Parallel()
+	for _, protocol := range []string{"h2", "h2c"} {
+		on := listen(t)
+		began, end := make(chan struct{}), make(chan struct{})
+		settings := Settings{H2C: protocol == "h2c"}
+		if !settings.H2C {
+			settings.Pair = newPair(t)
+		}
+		s := serve(t, on, settings, Limits{}, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			io.WriteString(w, "begin ")
+			w.(http.Flusher).Flush()
+			close(began)
+			<-end
+			io.WriteString(w, "end")
+		}))
+		c, url := client(t, on, protocol)
+		resp, err := c.Get(url)
+		if err != nil {
+			t.Fatal(err)
+		}
+		<-began
+		s.Leave()
+		s.CloseIdle()
+		close(end)
+		b, err := io.ReadAll(resp.Body)
+		resp.Body.Close()
+		if string(b) != "begin end" || err != nil {
+			t.Errorf("%s: %q, %v", protocol, b, err)
+		}
+		if err := s.Wait(within(t)); err != nil {
+			t.Errorf("%s: the connection stays: %v", protocol, err)
+		}
+	}
+}

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
 // talk is a connection as its client and net/http see it, after TLS if there is any.
@@ -19,8 +20,9 @@ type talk struct {
 	net.Conn
 	of *talks
 
-	preface int         // how many bytes of HTTP/2's preface were read, or -1; only Read has it
-	idle    atomic.Bool // nothing of a request was read
+	preface int          // how many bytes of HTTP/2's preface were read, or -1; only Read has it
+	idle    atomic.Bool  // nothing of a request was read
+	idles   atomic.Int64 // how often it has become idle
 	http2   atomic.Bool
 
 	mu      sync.Mutex // held while something is written; guards what follows
@@ -153,20 +155,39 @@ func (t *talk) CloseWrite() error {
 	return errors.ErrUnsupported
 }
 
+// lastWords is how long a connection of HTTP/2 stays open after its last stream. net/http calls a connection idle when the end of a
+// stream is in a buffer; that must be written, and the client must have read it, since what it sent meanwhile turns the close into a reset.
+const lastWords = time.Second
+
 // connState learns when a connection has no request.
 func (t *talk) connState(state http.ConnState) {
 	switch state {
 	case http.StateActive:
 		t.idle.Store(false)
 	case http.StateIdle:
+		t.idles.Add(1)
 		t.idle.Store(true)
 		t.of.mu.Lock()
 		closes := t.of.closing.of(t)
 		t.of.mu.Unlock()
 		if closes {
-			t.Close()
+			t.closeIdle()
 		}
 	}
+}
+
+// closeIdle closes a connection without a request: one of HTTP/2 later, if it has none by then either.
+func (t *talk) closeIdle() {
+	if !t.http2.Load() {
+		t.Close()
+		return
+	}
+	since := t.idles.Load()
+	time.AfterFunc(lastWords, func() {
+		if t.idle.Load() && t.idles.Load() == since {
+			t.Close()
+		}
+	})
 }
 
 type tlsKey struct{}

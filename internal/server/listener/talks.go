@@ -89,7 +89,7 @@ func (s *talks) closeIdle(which closing) {
 	s.closing = max(s.closing, which)
 	for t := range s.open {
 		if t.idle.Load() && s.closing.of(t) {
-			s.tasks.Go(func() { t.Close() }) // TLS says goodbye, to a client that may not read
+			s.tasks.Go(t.closeIdle) // TLS says goodbye, to a client that may not read
 		}
 	}
 }
