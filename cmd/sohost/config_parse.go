@@ -139,7 +139,7 @@ func (p *parser) table(at keyPath, t map[string]any, settings []setting) bool {
 	slices.Sort(keys)
 	for key := range t {
 		if _, known := slices.BinarySearch(keys, key); !known {
-			p.bad(at.with(key), "unknown setting %q: want one of %s", key, strings.Join(keys, ", "))
+			p.bad(at.with(key), "%v", unknown("setting", key, keys, "one of "+strings.Join(keys, ", ")))
 		}
 	}
 	return len(p.faults) == before

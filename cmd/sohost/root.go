@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -31,18 +30,14 @@ configuration is wrong.`,
 		DisableSuggestions: true, // unknownCommand makes them
 	}
 	addColorFlag(root)
-	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return seeHelp(cmd, plainFlagError(err)) })
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return seeHelp(cmd, unknownFlag(cmd, plainFlagError(err))) })
 	root.AddCommand(
 		newRunCommand(), newBuildCommand(), newDevCommand(), newNewCommand(), newInspectCommand(), newCheckCommand(),
 		newDeployCommand(), newRollbackCommand(), newStatusCommand(), newHistoryCommand(), newEventsCommand(), newPruneCommand(),
 		newHandoverCommand(), newReloadCommand(), newPluginCommand(), newStateCommand(), newQuarantineCommand(), newTriggerCommand(), newTestCommand(), newDoctorCommand(), newDemoCommand(),
 		newVersionCommand(), newManCommand(), newToolexecCommand(), newWorkerCommand(),
 	)
-	for _, cmd := range root.Commands() {
-		if cmd.Args != nil {
-			cmd.Args = explained(cmd.Args)
-		}
-	}
+	explain(root)
 	root.InitDefaultHelpCmd()
 	root.InitDefaultCompletionCmd()
 	for _, cmd := range root.Commands() {
@@ -53,7 +48,18 @@ configuration is wrong.`,
 			adjustCompletion(cmd)
 		}
 	}
+	refuseUnknown(root)
 	return root
+}
+
+// explain makes the errors of the commands below cmd show what their arguments should be.
+func explain(cmd *cobra.Command) {
+	for _, below := range cmd.Commands() {
+		if below.Args != nil {
+			below.Args = explained(below.Args)
+		}
+		explain(below)
+	}
 }
 
 // plainFlagError says what a flag wants, where the error would name the function that has parsed its value.
@@ -113,19 +119,4 @@ func adjustCompletion(completion *cobra.Command) {
 
 func seeHelp(cmd *cobra.Command, err error) error {
 	return usageError{fmt.Errorf("%w; see \"%s --help\"", err, cmd.CommandPath())}
-}
-
-// unknownCommand suggests the commands that were probably meant.
-func unknownCommand(root *cobra.Command, args []string) error {
-	name := args[0]
-	if i := slices.IndexFunc(args, func(a string) bool { return !strings.HasPrefix(a, "-") }); i >= 0 {
-		name = args[i]
-	}
-	root.SuggestionsMinimumDistance = 2
-	err := fmt.Errorf("unknown command %q", name)
-	if meant := root.SuggestionsFor(name); len(meant) > 0 {
-		err = fmt.Errorf("%w; did you mean %s?", err, strings.Join(meant, " or "))
-		return usageError{err}
-	}
-	return seeHelp(root, err)
 }

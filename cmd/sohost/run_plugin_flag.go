@@ -38,7 +38,7 @@ func newPluginConfig(image string, given []string) (p pluginConfig, err error) {
 					options = append(options, s.option)
 				}
 			}
-			return p, fmt.Errorf("unknown setting %q: want %s", option, either(options))
+			return p, unknown("setting", option, options, either(options))
 		}
 		if err := settings[i].value.fromFlag(text); err != nil {
 			return p, fmt.Errorf("%s: %w", option, err)
