@@ -113,7 +113,8 @@ func (e *exclusive) Stop(context.Context) error {
 	if e.lock == nil {
 		return err
 	}
-	err = errors.Join(err, e.write("stop"), e.lock.Close())
+	// A child that is forked right now has the file until it becomes another program, and with that the lock.
+	err = errors.Join(err, e.write("stop"), syscall.Flock(int(e.lock.Fd()), syscall.LOCK_UN), e.lock.Close())
 	e.lock = nil
 	return err
 }
