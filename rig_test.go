@@ -366,7 +366,7 @@ func (w *world) options(plugins ...string) Options {
 	o := Options{
 		Store: w.store, Logger: slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: slog.LevelDebug})),
 		Settle: time.Millisecond, OpenTimeout: time.Minute, DrainTimeout: time.Minute, CheckpointInterval: time.Hour,
-		CheckpointPause: time.Minute, Probation: time.Hour,
+		CheckpointPause: 4 * time.Second, Probation: time.Hour,
 		Feeds: w.feeds,
 	}
 	for _, name := range plugins {
