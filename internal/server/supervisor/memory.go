@@ -5,6 +5,7 @@ import (
 	"os"
 	"runtime/debug"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/sohost/sohost/native"
@@ -12,6 +13,26 @@ import (
 
 // heapGoal is the soft limit for the Go heap and the runtime's own memory. A supervisor has little to do, and all day for that.
 const heapGoal = 8 << 20
+
+// answerRoom is how often the answer of a worker, and all that is made of it, fits into what is added to the limit for it.
+const answerRoom = 16
+
+// room is what the largest answer of a worker has needed. Without it the collector would run for each small piece of a large answer: with
+// 300 plugins half of the time of a status.
+type room struct {
+	mu      sync.Mutex // guards largest
+	largest int        // bytes
+}
+
+// make raises the soft limit for an answer of so many bytes, and for all later ones that aren't larger.
+func (r *room) make(size int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if size > r.largest {
+		r.largest = size
+		debug.SetMemoryLimit(int64(heapGoal + answerRoom*size))
+	}
+}
 
 // slim gives memory back to the kernel. Most of it are pages of the program that were needed once.
 func (s *Supervisor) slim() {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"os"
@@ -33,7 +34,7 @@ func (s *Supervisor) Status(ctx context.Context, brief bool) control.Status {
 			status.Unknown = "no worker serves yet"
 			return status
 		}
-		host, err := current.host(limit, brief)
+		host, err := s.ask(limit, current, brief)
 		if err == nil {
 			status.Status, status.Sinks, status.Backlog = host.Status, host.Sinks, host.Backlog
 			for i := range status.Listeners {
@@ -117,8 +118,8 @@ func (s *Supervisor) listenersLocked() (all []control.ListenerStatus) {
 	return all
 }
 
-// host asks the worker what it serves.
-func (p *process) host(ctx context.Context, brief bool) (status control.WorkerAnswer, err error) {
+// ask asks a worker what it serves.
+func (s *Supervisor) ask(ctx context.Context, p *process, brief bool) (status control.WorkerAnswer, err error) {
 	uri := "/v1/status"
 	if brief {
 		uri += "?brief=true"
@@ -128,5 +129,10 @@ func (p *process) host(ctx context.Context, brief bool) (status control.WorkerAn
 		return status, err
 	}
 	defer resp.Body.Close()
-	return status, json.NewDecoder(resp.Body).Decode(&status)
+	b, err := io.ReadAll(resp.Body)
+	if err != nil {
+		return status, err
+	}
+	s.room.make(len(b))
+	return status, json.Unmarshal(b, &status)
 }

@@ -43,6 +43,7 @@ type Supervisor struct {
 	late     chan struct{}     // closed when the server has to be gone
 	tasks    sync.WaitGroup    // the goroutines that Run waits for
 	children children
+	room     room      // in the memory limit
 	refusing sync.Once // see stopListening
 	halt     func()    // ends Run as its context does
 
