@@ -11,13 +11,18 @@ import (
 	"github.com/sohost/sohost/abi/rows"
 )
 
-// Each calls line for each row of tables: with a line, which has the row's time in nanoseconds, or none, and ends with a newline. The line is valid until the
-// call returns. Line protocol has no words for infinite numbers, texts with invalid UTF-8, names that are empty or have control
-// characters, and rows without fields: such values and rows are left out, and lacking counts the rows that lack something.
+// Each calls line for each row of tables: with a line, which has the row's time in nanoseconds, or none, and ends with a newline. The line
+// is valid until the call returns. Line protocol has no words for infinite numbers, texts with invalid UTF-8, names that are empty, have
+// control characters or end with a backslash, tables whose name begins like a comment, and rows without fields: such values and rows are
+// left out, and lacking counts the rows that lack something.
 func Each(tables []abi.Table, line func(line []byte)) (lacking int) {
 	var e encoder
 	for i := range tables {
 		t := &tables[i]
+		if strings.HasPrefix(t.Name, "#") { // whoever reads the line would take it for a comment
+			lacking += rows.Len(t)
+			continue
+		}
 		e.tags, e.fields = columns(t)
 		e.quick = e.named(t)
 		for row := range rows.Len(t) {

@@ -12,6 +12,8 @@ import (
 func TestPlain(t *testing.T) {
 	texts := []string{"a", "web-1.example:80/x", "", "a b", "a,b", "a=b", "a\\b", "a\\", "a\"b", "ü", "\xff", "a\nb", "a\tb", "\x7f", "#a", "~!"}
 	plain, all := 0, 0
+	var tables []abi.Table
+	var alone []byte
 	for _, table := range texts {
 		for _, name := range texts {
 			for _, value := range texts {
@@ -25,6 +27,8 @@ func TestPlain(t *testing.T) {
 						row.Float("x", math.NaN())
 					}
 					for _, made := range b.Tables() {
+						tables = append(tables, made)
+						alone, _ = Append(alone, []abi.Table{made})
 						all++
 						if agrees(t, &made) {
 							plain++
@@ -33,6 +37,9 @@ func TestPlain(t *testing.T) {
 				}
 			}
 		}
+	}
+	if together, _ := Append(nil, tables); string(together) != string(alone) {
+		t.Error("lines are others after others")
 	}
 	if plain < 100 || plain == all {
 		t.Errorf("%d of %d tables are plain", plain, all)
