@@ -23,7 +23,11 @@ func printSinks(w io.Writer, all []sinks.Status) error {
 	for _, s := range all {
 		switch {
 		case !s.Failing.IsZero():
-			fmt.Fprintf(w, "sink %s fails since %s, after %d attempts; its rows wait on disk: %s\n", s.Name, ago(s.Failing), s.Attempts, s.Error)
+			rows := "Emit returns the error"
+			if s.Spooled > 0 {
+				rows = "its rows wait on disk"
+			}
+			fmt.Fprintf(w, "sink %s fails since %s, after %d attempts; %s: %s\n", s.Name, ago(s.Failing), s.Attempts, rows, s.Error)
 		case s.Error != "":
 			fmt.Fprintf(w, "sink %s: %s\n", s.Name, s.Error)
 		}

@@ -65,6 +65,9 @@ func (c *Config) Check(bad func(field, text string)) {
 		if len(c.Tables) == 0 {
 			bad("", `no tables: name those whose rows plugins are to get with tables = ["…"]`)
 		}
+		if slices.Contains(c.Tables, "*") {
+			bad("tables", "\"*\" is no pattern here: name each table, so that loops can be told")
+		}
 		if c.URL != "" || c.Path != "" {
 			bad("", "a sink of kind plugins has no URL and no path")
 		}
@@ -83,17 +86,18 @@ func (c *Config) influx() InfluxOptions {
 
 // open opens the sink. Its rows wait in a directory of its own below dir.
 func (c *Config) open(name, dir string, log *slog.Logger, feed Feed) (Sink, error) {
+	log = log.With("sink", name)
 	switch c.Kind {
 	case "influx":
 		o := c.influx()
-		o.Spool, o.Logger = filepath.Join(dir, name), log.With("sink", name)
+		o.Spool, o.Logger = filepath.Join(dir, name), log
 		return NewInflux(o)
 	case "file":
-		return NewFile(FileOptions{Path: c.Path, Rotate: int64(c.Rotate), Keep: c.Keep})
+		return NewFile(FileOptions{Path: c.Path, Rotate: int64(c.Rotate), Keep: c.Keep, Logger: log})
 	case kindPlugins:
-		return newPlugins(c, feed), nil
+		return newPlugins(c, feed, log), nil
 	default:
-		return NewLog(log.With("sink", name)), nil
+		return NewLog(log), nil
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"sync"
 
@@ -18,21 +19,22 @@ type FileOptions struct {
 	Path   string
 	Rotate int64 // bytes after which the file is renamed to PATH.1, and PATH.1 to PATH.2 and so on. Default: 100 MiB
 	Keep   int   // how many renamed files stay. Default: 5
+	Logger *slog.Logger
 }
 
 // file is a sink that is a file. The workers of a handover may both write to it: each write is a whole number of lines, and files are renamed under a lock.
 type file struct {
+	account
 	opts FileOptions
 
-	mu     sync.Mutex // guards the rest
-	f      *os.File
-	status Status
+	writing sync.Mutex // guards f
+	f       *os.File
 }
 
 // NewFile returns a sink that appends to a file, which it makes if it isn't there.
 func NewFile(o FileOptions) (Sink, error) {
 	o.Rotate, o.Keep = cmp.Or(o.Rotate, 100<<20), cmp.Or(o.Keep, 5)
-	s := &file{opts: o, status: Status{Kind: "file", Target: o.Path}}
+	s := &file{opts: o, account: account{log: o.Logger, status: Status{Kind: "file", Target: o.Path}}}
 	if err := s.open(); err != nil {
 		return nil, fmt.Errorf("sink: %w", err)
 	}
@@ -48,24 +50,27 @@ func (s *file) open() (err error) {
 func (s *file) Write(_ context.Context, tables []abi.Table) error {
 	var r record
 	lacking := r.add(tables)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.status.Lacking += uint64(lacking)
+	s.update(func(st *Status) { st.Lacking += uint64(lacking) })
 	if r.lines == 0 {
 		return nil
 	}
-	err := s.rotate()
-	if err == nil {
-		_, err = s.f.Write(r.text())
-	}
-	if err != nil {
-		s.status.Error = err.Error()
+	if err := s.append(r.text()); err != nil {
+		s.failing(err, notTaken)
 		return err
 	}
-	s.status.Error = ""
-	s.status.Accepted += uint64(r.lines)
-	s.status.Stored += uint64(r.lines)
+	s.update(func(st *Status) { st.Accepted += uint64(r.lines) })
+	s.stored(r.lines)
 	return nil
+}
+
+func (s *file) append(text []byte) error {
+	s.writing.Lock()
+	defer s.writing.Unlock()
+	if err := s.rotate(); err != nil {
+		return err
+	}
+	_, err := s.f.Write(text)
+	return err
 }
 
 // rotate renames the file if it is large enough, and opens the one that has its name now, whoever has renamed it.
@@ -107,17 +112,10 @@ func (s *file) rename() error {
 	return os.Rename(s.opts.Path, name(1))
 }
 
-// Status implements Sink.
-func (s *file) Status() Status {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.status
-}
-
 // Close implements Sink.
 func (s *file) Close(context.Context) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	s.writing.Lock()
+	defer s.writing.Unlock()
 	if s.f == nil {
 		return nil
 	}

@@ -11,7 +11,6 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
-	"sync"
 	"time"
 
 	"github.com/google/renameio/v2"
@@ -51,6 +50,7 @@ func (o *InfluxOptions) setDefaults() {
 
 // influx is a sink in front of an InfluxDB. Rows go to the spool first. One goroutine sends them.
 type influx struct {
+	account
 	opts   InfluxOptions
 	target *url.URL
 	client *http.Client
@@ -59,9 +59,6 @@ type influx struct {
 	posts  context.Context    // of the one that runs
 	cut    context.CancelFunc // ends it
 	ended  chan struct{}
-
-	mu     sync.Mutex // guards status
-	status Status
 }
 
 // NewInflux returns a sink that writes to an InfluxDB, and begins to send what its spool holds. An InfluxDB that is down is no error.
@@ -72,7 +69,7 @@ func NewInflux(o InfluxOptions) (Sink, error) {
 		return nil, err
 	}
 	s := &influx{opts: o, target: target, client: &http.Client{Timeout: o.Timeout}, ended: make(chan struct{})}
-	s.status = Status{Kind: "influx", Target: target.Redacted()}
+	s.account = account{log: o.Logger, status: Status{Kind: "influx", Target: target.Redacted()}}
 	if s.spool, err = spool.Open(spool.Options{Dir: o.Spool, Limit: o.SpoolLimit}); err != nil {
 		return nil, fmt.Errorf("sink %s: %w", s.status.Target, err)
 	}
@@ -120,7 +117,8 @@ func target(o InfluxOptions) (*url.URL, error) {
 // Write implements Sink: when it returns nil, the rows are on disk. Rows without a time get that of the call.
 func (s *influx) Write(ctx context.Context, tables []abi.Table) error {
 	var record record
-	s.update(func(st *Status) { st.Lacking += uint64(record.add(tables)) })
+	lacking := record.add(tables)
+	s.update(func(st *Status) { st.Lacking += uint64(lacking) })
 	if record.lines == 0 {
 		return nil
 	}
@@ -141,17 +139,9 @@ func (s *influx) Write(ctx context.Context, tables []abi.Table) error {
 	return err
 }
 
-func (s *influx) update(change func(*Status)) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	change(&s.status)
-}
-
 // Status implements Sink.
 func (s *influx) Status() Status {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	st := s.status
+	st := s.account.Status()
 	st.Spooled = s.spool.Size()
 	return st
 }
@@ -175,7 +165,7 @@ func (s *influx) readCursor() (cursor uint64) {
 		err = json.Unmarshal(b, &cursor)
 	}
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
-		s.opts.Logger.Warn("rows of the sink may be stored twice", "sink", s.target.Redacted(), "err", err)
+		s.log.Warn("rows of the sink may be stored twice", "target", s.target.Redacted(), "err", err)
 	}
 	return cursor
 }
@@ -186,6 +176,6 @@ func (s *influx) writeCursor(cursor uint64) {
 		err = s.spool.Release(cursor)
 	}
 	if err != nil {
-		s.opts.Logger.Warn("what the sink has stored stays on disk", "sink", s.target.Redacted(), "err", err)
+		s.log.Warn("what the sink has stored stays on disk", "target", s.target.Redacted(), "err", err)
 	}
 }

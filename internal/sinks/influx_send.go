@@ -18,9 +18,9 @@ import (
 // batch is what is sent at once.
 type batch []chunk
 
-func (b batch) lines() (n uint64) {
+func (b batch) lines() (n int) {
 	for _, c := range b {
-		n += uint64(c.lines)
+		n += c.lines
 	}
 	return n
 }
@@ -33,7 +33,7 @@ func (s *influx) send(ctx context.Context) {
 		if ctx.Err() != nil {
 			return // what isn't stored is sent by the next process
 		}
-		s.failing(fmt.Errorf("its rows on disk can't be read: %w", err))
+		s.failing(fmt.Errorf("its rows on disk can't be read: %w", err), waitOnDisk)
 		select {
 		case <-ctx.Done():
 			return
@@ -74,7 +74,7 @@ func (s *influx) collect(ctx context.Context, r *spool.Reader) (b batch, next ui
 	for err == nil {
 		chunks, damaged := decode(payload)
 		if damaged != nil {
-			s.opts.Logger.Error("rows of a sink are lost", "sink", s.target.Redacted(), "err", damaged)
+			s.log.Error("rows of a sink are lost", "target", s.target.Redacted(), "err", damaged)
 		}
 		b = append(b, chunks...)
 		next = n + 1
@@ -114,15 +114,16 @@ func (s *influx) deliver(ctx context.Context, b batch) bool {
 		var answered *answerError
 		switch errors.As(err, &answered); {
 		case err == nil:
-			s.stored(b)
+			s.stored(b.lines())
 			return true
 		case answered != nil && answered.status == http.StatusRequestEntityTooLarge && len(b) > 1:
 			return s.deliver(ctx, b[:len(b)/2]) && s.deliver(ctx, b[len(b)/2:])
 		case answered != nil && answered.forGood():
-			s.refused(b, err)
+			first, _, _ := bytes.Cut(b[0].text, []byte("\n"))
+			s.refused(b.lines(), string(first), err) // it has taken the others of a partial write
 			return true
 		}
-		s.failing(err)
+		s.failing(err, waitOnDisk)
 		wait := pause/2 + rand.N(pause/2) // many senders shouldn't come back together
 		if answered != nil {
 			wait = max(wait, min(answered.retryAfter, lastPause))
@@ -133,42 +134,6 @@ func (s *influx) deliver(ctx context.Context, b batch) bool {
 		case <-time.After(wait):
 		}
 	}
-}
-
-func (s *influx) stored(b batch) {
-	var failing time.Time
-	s.update(func(st *Status) {
-		failing = st.Failing
-		st.Stored += b.lines()
-		st.Failing, st.Error, st.Attempts = time.Time{}, "", 0
-	})
-	if !failing.IsZero() {
-		s.opts.Logger.Info("a sink stores rows again", "sink", s.target.Redacted(), "after", time.Since(failing).Round(time.Second))
-	}
-}
-
-func (s *influx) failing(err error) {
-	first := false
-	s.update(func(st *Status) {
-		if st.Attempts++; st.Failing.IsZero() {
-			st.Failing, first = time.Now(), true
-		}
-		st.Error = err.Error()
-	})
-	if first {
-		s.opts.Logger.Warn("a sink fails: its rows wait on disk", "sink", s.target.Redacted(), "err", err)
-	}
-}
-
-// refused notes rows that the target will never take. It has taken the others of a partial write.
-func (s *influx) refused(b batch, err error) {
-	s.update(func(st *Status) {
-		st.Refused += b.lines()
-		st.Error = err.Error()
-	})
-	first, _, _ := bytes.Cut(b[0].text, []byte("\n"))
-	s.opts.Logger.Error("a sink refuses rows: they are dropped", "sink", s.target.Redacted(), "rows", b.lines(), "first", string(first[:min(len(first), 200)]),
-		"err", err)
 }
 
 // answerError is an answer that says that rows were not stored.

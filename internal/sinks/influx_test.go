@@ -303,7 +303,7 @@ func TestFile(t *testing.T) {
 	var writing sync.WaitGroup
 	const each = 200
 	for range 2 {
-		s, err := NewFile(FileOptions{Path: path, Rotate: 4 << 10, Keep: 100})
+		s, err := NewFile(FileOptions{Path: path, Rotate: 4 << 10, Keep: 100, Logger: slog.New(slog.DiscardHandler)})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -332,6 +332,23 @@ func TestFile(t *testing.T) {
 	}
 	if len(seen) != 4*each || len(files) < 4 {
 		t.Errorf("%d lines in %d files", len(seen), len(files))
+	}
+}
+
+// TestFileFails writes to a file on a full disk. Status says since when, and why.
+func TestFileFails(t *testing.T) {
+	s, err := NewFile(FileOptions{Path: "/dev/full", Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close(t.Context())
+	var b rows.Builder
+	b.Row("t").Int("n", 1)
+	if err := s.Write(t.Context(), b.Tables()); err == nil {
+		t.Error("it was written")
+	}
+	if st := s.Status(); st.Failing.IsZero() || st.Attempts != 1 || !strings.Contains(st.Error, "no space") || st.Accepted != 0 {
+		t.Errorf("status: %+v", st)
 	}
 }
 

@@ -3,9 +3,9 @@ package sinks
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/sohost/sohost/abi"
@@ -27,16 +27,15 @@ type Feed func(Fed) (wanted bool, err error)
 
 // plugins is a sink that is the plugins of the server itself.
 type plugins struct {
+	account
 	database string
 	tables   []string
 	feed     Feed
-
-	mu     sync.Mutex // guards status
-	status Status
 }
 
-func newPlugins(c *Config, feed Feed) Sink {
-	return &plugins{database: c.Database, tables: c.Tables, feed: feed, status: Status{Kind: kindPlugins, Target: strings.Join(c.Tables, " ")}}
+func newPlugins(c *Config, feed Feed, log *slog.Logger) Sink {
+	status := Status{Kind: kindPlugins, Target: strings.Join(c.Tables, " ")}
+	return &plugins{account: account{log: log, status: status}, database: c.Database, tables: c.Tables, feed: feed}
 }
 
 // Write implements Sink: when it returns nil, the rows of the sink's tables are on disk. Rows of others are none of its business.
@@ -51,35 +50,28 @@ func (s *plugins) Write(_ context.Context, tables []abi.Table) error {
 	var lacking int
 	fed.Text, lacking = lineprotocol.Append(nil, dated(own))
 	// Plugins get what is on disk: the caller may change its tables, and line protocol may lack some of them.
-	p := lineprotocol.Parse(fed.Text, lineprotocol.Options{Precision: lineprotocol.Nanosecond, Now: fed.Received})
+	p := lineprotocol.Parse(fed.Text, lineprotocol.Options{Precision: lineprotocol.Nanosecond, Now: fed.Received, MaxErrors: 1})
 	fed.Tables, fed.Rows = p.Tables, p.Rows
-	var wanted bool
-	var err error
 	if fed.Rows > 0 {
-		if wanted, err = s.feed(fed); err != nil {
-			err = fmt.Errorf("nothing of it was taken: %w", err)
+		wanted, err := s.feed(fed)
+		switch {
+		case err != nil:
+			s.failing(err, notTaken)
+			return fmt.Errorf("nothing of it was taken: %w", err)
+		case wanted:
+			s.stored(fed.Rows)
+		default:
+			s.stored(0)
 		}
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.status.Error = ""
-	switch {
-	case err != nil:
-		s.status.Error = err.Error()
-		return err
-	case wanted:
-		s.status.Stored += uint64(fed.Rows)
+	s.update(func(st *Status) {
+		st.Accepted += uint64(fed.Rows)
+		st.Lacking += uint64(lacking)
+	})
+	if p.Errors > 0 { // as a client's would be: two kinds of values in a column, or a column named time
+		s.refused(p.Errors, p.Bad[0].Original, p.Bad[0].Err)
 	}
-	s.status.Accepted += uint64(fed.Rows)
-	s.status.Lacking += uint64(lacking)
 	return nil
-}
-
-// Status implements Sink.
-func (s *plugins) Status() Status {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.status
 }
 
 // Close implements Sink.

@@ -55,7 +55,45 @@ func TestPlugins(t *testing.T) {
 	emit()
 	wanted, refuse = true, errors.New("no room")
 	emit()
-	if st := s.Status()[0]; st.Accepted != 4 || st.Stored != 2 || !strings.Contains(st.Error, "no room") || st.Target != "a b" {
+	if st := s.Status()[0]; st.Accepted != 4 || st.Stored != 2 || !strings.Contains(st.Error, "no room") || st.Target != "a b" || st.Failing.IsZero() {
 		t.Errorf("status: %+v", st)
+	}
+	refuse = nil
+	emit()
+	if st := s.Status()[0]; st.Accepted != 6 || st.Stored != 4 || st.Error != "" || !st.Failing.IsZero() {
+		t.Errorf("status, when it takes rows again: %+v", st)
+	}
+}
+
+// TestPluginsRefuse emits rows that no plugin can get, as no client can write them. They are counted and logged, and the others are written.
+func TestPluginsRefuse(t *testing.T) {
+	var rowsFed int
+	var log strings.Builder
+	s := newPlugins(&Config{Kind: kindPlugins, Tables: []string{"a", "#b"}}, func(f Fed) (bool, error) {
+		rowsFed += f.Rows
+		return true, nil
+	}, slog.New(slog.NewTextHandler(&log, nil)))
+	var ints, floats rows.Builder
+	ints.Row("a").Int("n", 1)
+	ints.Row("#b").Int("n", 1)
+	floats.Row("a").Float("n", 0.5)
+	floats.Row("a").Int("time", 1).Float("n", 0.5)
+	if err := s.Write(t.Context(), append(ints.Tables(), floats.Tables()...)); err != nil {
+		t.Error(err)
+	}
+	if st := s.Status(); rowsFed != 1 || st.Stored != 1 || st.Refused != 2 || st.Lacking != 1 || !strings.Contains(st.Error, "holds a float") {
+		t.Errorf("%d rows; status: %+v", rowsFed, st)
+	}
+	if !strings.Contains(log.String(), "a sink refuses rows") {
+		t.Errorf("log: %s", log.String())
+	}
+}
+
+// TestNoPattern checks that a sink's tables are names: a loop by a pattern would not be found.
+func TestNoPattern(t *testing.T) {
+	var faults []string
+	(&Config{Kind: kindPlugins, Tables: []string{"a", "*"}}).Check(func(field, text string) { faults = append(faults, field+" "+text) })
+	if len(faults) != 1 || !strings.HasPrefix(faults[0], "tables ") {
+		t.Errorf("faults: %q", faults)
 	}
 }
