@@ -22,6 +22,11 @@ type Options struct {
 	Dir    string
 	Limit  int64 // bytes on disk, over which Append returns an error. Default: DefaultLimit
 	Window int64 // bytes of line protocol whose tables are kept in memory. Default: 16 MiB
+
+	// Reserve is how many bytes of Limit only what plugins emit can have. Without it, once clients have filled the backlog, a plugin
+	// that has to emit something could handle none of it, and nothing would be released. Default: 0.
+	Reserve int64
+
 	Logger *slog.Logger
 }
 
@@ -32,6 +37,7 @@ const defaultWindow = 16 << 20
 
 // Write is what is to be acknowledged. The text is that of the tables.
 type Write struct {
+	Emitted   bool // by a plugin
 	Database  string
 	Precision lineprotocol.Precision
 	Received  time.Time
@@ -82,6 +88,10 @@ func Open(o Options) (*Log, error) {
 func (l *Log) Append(w Write) error {
 	record := encode(w)
 	l.mu.Lock()
+	if size := l.spool.Size() + int64(len(record)); !w.Emitted && l.opts.Reserve > 0 && size > l.opts.Limit-l.opts.Reserve {
+		l.mu.Unlock()
+		return fmt.Errorf("%w: of %d bytes, %d are for what plugins emit", spool.ErrFull, l.opts.Limit, l.opts.Reserve)
+	}
 	n, onDisk, err := l.spool.Append(record)
 	if err != nil {
 		l.mu.Unlock()

@@ -24,7 +24,7 @@ func (f *feed) take(rows sinks.Fed) (wanted bool, err error) {
 		return false, nil
 	}
 	err = f.backlog.Append(backlog.Write{
-		Database: rows.Database, Precision: lineprotocol.Nanosecond, Received: rows.Received, Text: rows.Text, Tables: rows.Tables,
+		Emitted: true, Database: rows.Database, Precision: lineprotocol.Nanosecond, Received: rows.Received, Text: rows.Text, Tables: rows.Tables,
 	})
 	switch {
 	case errors.Is(err, spool.ErrFull):

@@ -17,12 +17,16 @@ import (
 // openBacklog opens the backlog if writes are acknowledged by it, if rows that plugins emit go to others by it, or if an earlier worker has
 // left one. It returns nil otherwise.
 func (w *worker) openBacklog() (*backlog.Log, error) {
-	o := backlog.Options{Dir: w.start.backlogDir(), Logger: w.log}
+	o := backlog.Options{Dir: w.start.backlogDir(), Limit: backlog.DefaultLimit, Logger: w.log}
 	ws := w.start.Writes
-	if ws != nil {
+	if ws != nil && ws.SpoolLimit > 0 {
 		o.Limit = ws.SpoolLimit
 	}
-	if ws != nil && ws.Ack != Handled || sinks.FeedsPlugins(w.start.Sinks) {
+	feeds := sinks.FeedsPlugins(w.start.Sinks)
+	if feeds {
+		o.Reserve = o.Limit / feedShare
+	}
+	if ws != nil && ws.Ack != Handled || feeds {
 		return backlog.Open(o)
 	}
 	if _, err := os.Stat(o.Dir); err != nil {
@@ -30,6 +34,9 @@ func (w *worker) openBacklog() (*backlog.Log, error) {
 	}
 	return backlog.Open(o)
 }
+
+// feedShare is the part of the backlog's limit, one in so many, that clients leave to what plugins emit.
+const feedShare = 8
 
 // backlogStatus describes the backlog, or returns nil if there is none.
 func (s *server) backlogStatus() *backlog.Status {

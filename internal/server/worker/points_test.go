@@ -2,7 +2,9 @@ package worker
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"path/filepath"
@@ -47,13 +49,20 @@ func TestSlowWriter(t *testing.T) {
 		}
 		defer conn.Close()
 		fmt.Fprintf(conn, "POST %s HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\ncpu v=1i\n", path)
-		r, err := http.ReadResponse(bufio.NewReader(conn), nil)
+		answer := bufio.NewReader(conn)
+		r, err := http.ReadResponse(answer, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
-		r.Body.Close()
+		if _, err := io.Copy(io.Discard, r.Body); err != nil {
+			t.Error(err)
+		}
 		if r.StatusCode != http.StatusServiceUnavailable || r.Header.Get("Retry-After") == "" || !r.Close {
 			t.Errorf("%s: %s %v", path, r.Status, r.Header)
+		}
+		conn.SetReadDeadline(time.Now().Add(patience))
+		if _, err := answer.ReadByte(); !errors.Is(err, io.EOF) {
+			t.Errorf("%s: after the answer: %v, want the connection's end", path, err)
 		}
 	}
 	c.order(Order{Finish: true})
