@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 // TestSlowPlugin has a plugin that handles nothing until it is let, and writes more than there is room for. The client is told to try
@@ -84,8 +85,9 @@ func overruns(t *testing.T, d *daemon, waits bool) {
 	}
 	d.metered(acknowledged)
 	again := body()
-	for r, err = write(again); err == nil && r.StatusCode == http.StatusServiceUnavailable; { // until a checkpoint has made room
-		r, err = write(again)
+	r, err = write(again)
+	for hang := time.Now().Add(patience); err == nil && r.StatusCode == http.StatusServiceUnavailable && time.Now().Before(hang); {
+		r, err = write(again) // until a checkpoint has made room
 	}
 	if err != nil || r.StatusCode != http.StatusNoContent {
 		t.Fatalf("with room again: %v, %v", r, err)
@@ -99,7 +101,7 @@ func overruns(t *testing.T, d *daemon, waits bool) {
 // awaitRows waits until so many rows are in queues.
 func (d *daemon) awaitRows(n int64) {
 	d.t.Helper()
-	for {
+	for hang := time.Now().Add(patience); ; {
 		rows := int64(0)
 		for _, p := range d.status().Plugins {
 			for _, t := range p.Triggers {
@@ -108,6 +110,9 @@ func (d *daemon) awaitRows(n int64) {
 		}
 		if rows >= n {
 			return
+		}
+		if time.Now().After(hang) {
+			d.t.Fatalf("%d rows are in queues, want %d", rows, n)
 		}
 	}
 }
