@@ -137,6 +137,9 @@ func shown(key, text, as string) string {
 		return secret(text)
 	}
 	if u, err := url.Parse(text); err == nil {
+		if strings.HasPrefix(key, "hook.") && strings.HasSuffix(key, ".url") && u.Host != "" { // whoever knows it may use it
+			return u.Scheme + "://" + u.Host + " with " + secret(text)
+		}
 		if _, has := u.User.Password(); has {
 			return u.Redacted() + " with " + secret(text)
 		}

@@ -56,6 +56,10 @@ func TestFlat(t *testing.T) {
 	if a, b := one.flat()["sink.db.token"], two.flat()["sink.db.token"]; a == b || a == "one" {
 		t.Errorf("the tokens are shown as %q and %q", a, b)
 	}
+	hook := &config{Hook: map[string]hooks.Hook{"pager": {URL: "https://alerts.example.com/pass?key=pass"}}}
+	if shown := hook.flat()["hook.pager.url"]; !strings.HasPrefix(shown, "https://alerts.example.com with a secret (") || strings.Contains(shown, "pass") {
+		t.Errorf("a hook's URL is shown as %q", shown)
+	}
 }
 
 // TestFlatEntries tells the entries of maps apart whatever their values are, and lists whose elements have spaces.

@@ -7,11 +7,13 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"os"
 	"os/exec"
 	"strings"
 	"syscall"
 	"time"
+	"unicode"
 
 	"github.com/sohost/sohost/internal/events"
 )
@@ -52,39 +54,55 @@ func (h *Hook) run(ctx context.Context, e events.Entry, o *Options) error {
 	err := cmd.Wait()
 	o.Ended(cmd.Process.Pid)
 	switch {
+	case cmd.ProcessState != nil && cmd.ProcessState.Success():
+		return nil // even if something that it has left behind still has its output open
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
-	case err != nil:
-		return fmt.Errorf("%w%s", err, said)
 	}
-	return nil
+	return fmt.Errorf("%w%s", err, said)
 }
 
-// post sends the event to the URL. Some answers mean that another attempt is in vain.
+// client follows no redirect: most of them make a GET of a POST, and nobody would be told.
+var client = &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+
+// post sends the event to the URL. Some answers mean that another attempt is in vain. No error has the URL: it may be a secret.
 func (h *Hook) post(ctx context.Context, e events.Entry) error {
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, h.URL, bytes.NewReader(e.JSON))
 	if err != nil {
-		return fmt.Errorf("%w; %w", err, errFinal)
+		return fmt.Errorf("%w; %w", withoutURL(err), errFinal)
 	}
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("User-Agent", "sohost")
-	resp, err := http.DefaultClient.Do(req)
+	resp, err := client.Do(req)
 	switch {
 	case err != nil && ctx.Err() != nil:
 		return context.Cause(ctx)
 	case err != nil:
-		return err
+		return withoutURL(err)
 	}
 	defer resp.Body.Close()
 	said := &tail{}
 	io.Copy(said, io.LimitReader(resp.Body, shownOutput)) // only for people to read
-	switch code := resp.StatusCode; {
+	code := resp.StatusCode
+	answers := fmt.Sprintf("it answers %d %s", code, http.StatusText(code))
+	switch {
 	case code < 300:
 		return nil
+	case code < 400:
+		return fmt.Errorf("%s, and redirects are not followed: set url to where it leads; %w", answers, errFinal)
 	case code < 500 && code != http.StatusRequestTimeout && code != http.StatusTooManyRequests:
-		return fmt.Errorf("it answers %s%s; %w", resp.Status, said, errFinal)
+		return fmt.Errorf("%s%s; %w", answers, said, errFinal)
 	}
-	return fmt.Errorf("it answers %s%s", resp.Status, said)
+	return fmt.Errorf("%s%s", answers, said)
+}
+
+// withoutURL returns what is wrong without the URL with which it is.
+func withoutURL(err error) error {
+	var at *url.Error
+	if errors.As(err, &at) {
+		return at.Err
+	}
+	return err
 }
 
 // tail keeps the end of what is written to it.
@@ -98,8 +116,15 @@ func (t *tail) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
+// String returns it for a terminal, after a colon; "" if there was nothing.
 func (t *tail) String() string {
-	if said := strings.TrimSpace(strings.ToValidUTF8(string(t.kept), "\uFFFD")); said != "" {
+	said := strings.Map(func(r rune) rune {
+		if unicode.IsPrint(r) || r == '\n' || r == '\t' {
+			return r
+		}
+		return unicode.ReplacementChar
+	}, string(t.kept))
+	if said = strings.TrimSpace(said); said != "" {
 		return ": " + said
 	}
 	return ""

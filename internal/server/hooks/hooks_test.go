@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -23,10 +24,15 @@ func newRunner(t *testing.T) (*Runner, *events.Log) {
 	t.Helper()
 	log := events.NewLog(time.Now())
 	r := NewRunner(Options{
-		Events: log, Log: slog.New(slog.DiscardHandler), Start: (*exec.Cmd).Start, Ended: func(int) {}, Pause: time.Millisecond,
+		Events: log, Log: slog.New(slog.DiscardHandler), Start: (*exec.Cmd).Start, Ended: func(int) {}, Pause: time.Millisecond, Grace: time.Minute,
 	})
 	t.Cleanup(func() { r.Close(0) })
 	return r, log
+}
+
+// one returns hooks of which there is one, with a shell command.
+func one(command string, args ...string) map[string]Hook {
+	return map[string]Hook{"one": {On: []string{"crash"}, Command: append([]string{"sh", "-c", command}, args...)}}
 }
 
 // await waits until the status of the only hook is as ok wants it.
@@ -66,14 +72,16 @@ func TestCommand(t *testing.T) {
 	if err := json.Unmarshal([]byte(lines[0]), &e); err != nil || e.Seq != 4 || e.Detail != crash.Detail || lines[1] != "crash a" {
 		t.Errorf("%q: %v", text, err)
 	}
-	at := r.Positions()
 	r.Set(map[string]Hook{"one": hook}, nil) // it goes on
+	before := log.Last()
 	log.Add(0, crash)
-	r.Close(time.Minute)
+	if at := r.Close(time.Minute)["one"]; at != before+1 {
+		t.Errorf("it was told up to %d, want %d", at, before+1)
+	}
 	if again, _ := os.ReadFile(out); strings.Count(string(again), "crash a\n") != 2 || len(r.Status()) != 0 {
 		t.Errorf("Close didn't wait for the last event: %q", again)
 	}
-	r.Set(map[string]Hook{"one": hook}, at) // in the next program
+	r.Set(map[string]Hook{"one": hook}, map[string]uint64{"one": before}) // in the next program
 	r.await(t, func(s Status) bool { return s.Delivered == 1 })
 }
 
@@ -97,6 +105,117 @@ func TestCommandFails(t *testing.T) {
 	r.Set(map[string]Hook{"one": {On: []string{"crash"}, Command: []string{"/does/not/exist"}}}, nil)
 	log.Add(0, crash)
 	r.await(t, func(s Status) bool { return s.Failed == 1 && strings.Contains(s.Error, "no such file") })
+}
+
+// TestCommandLeaves takes a command that exits with 0 for told, once, whatever it has left behind with its output open.
+func TestCommandLeaves(t *testing.T) {
+	r, log := newRunner(t)
+	out := filepath.Join(t.TempDir(), "out")
+	r.Set(one(`sleep 1000 & echo "$!" >>"$0"`, out), nil)
+	log.Add(0, crash)
+	r.await(t, func(s Status) bool { return s.Delivered+s.Failed == 1 })
+	text, err := os.ReadFile(out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for pid := range strings.FieldsSeq(string(text)) {
+		exec.Command("kill", pid).Run()
+	}
+	if s := r.Status()[0]; s.Delivered != 1 || s.Error != "" || strings.Count(string(text), "\n") != 1 {
+		t.Errorf("%+v, after it was run %d times", s, strings.Count(string(text), "\n"))
+	}
+}
+
+// TestClose kills a command that runs, and returns once it is gone: another program takes this one's place then, which tells of the event
+// again. It doesn't wait for one that can't be killed.
+func TestClose(t *testing.T) {
+	var pid atomic.Int64
+	r, log := newRunner(t)
+	r.o.Start = func(cmd *exec.Cmd) error {
+		err := cmd.Start()
+		pid.Store(int64(cmd.Process.Pid))
+		return err
+	}
+	run := func() {
+		t.Helper()
+		pid.Store(0)
+		log.Add(0, crash)
+		for pid.Load() == 0 {
+			time.Sleep(time.Millisecond)
+		}
+	}
+	r.Set(one("exec sleep 1000"), nil)
+	at := log.Last()
+	run()
+	told := r.Close(0)
+	if err := syscall.Kill(-int(pid.Load()), 0); err == nil {
+		t.Error("the command lives on")
+	}
+	if told["one"] != at {
+		t.Errorf("it was told up to %d, want %d", told["one"], at)
+	}
+
+	start := r.o.Start
+	r.o.Grace, r.o.Start = 0, func(cmd *exec.Cmd) error {
+		cmd.Cancel, cmd.WaitDelay = func() error { return nil }, 0
+		return start(cmd)
+	}
+	r.Set(one("exec sleep 1000"), told)
+	run()
+	r.Close(0)
+	if err := syscall.Kill(-int(pid.Load()), syscall.SIGKILL); err != nil {
+		t.Errorf("Close has waited for a command that can't be killed: %v", err)
+	}
+	r.tasks.Wait()
+}
+
+// TestChanged goes on with other settings where the hook was, after what runs.
+func TestChanged(t *testing.T) {
+	r, log := newRunner(t)
+	dir := t.TempDir()
+	pipe, out := filepath.Join(dir, "pipe"), filepath.Join(dir, "out")
+	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	r.Set(one(`echo "first" >"$0"; exec sleep 1000`, pipe), nil)
+	log.Add(0, crash)
+	if text, err := os.ReadFile(pipe); err != nil || string(text) != "first\n" {
+		t.Fatalf("%q, %v", text, err)
+	}
+	log.Add(0, crash)
+	r.Set(one(`echo "second" >>"$0"`, out), nil)
+	r.await(t, func(s Status) bool { return s.Delivered == 2 })
+	if text, err := os.ReadFile(out); err != nil || string(text) != "second\nsecond\n" {
+		t.Errorf("%q, %v", text, err)
+	}
+}
+
+// TestURLIsSecret fails to reach URLs, and finds nothing of them in what the status says, and no orders to a terminal.
+func TestURLIsSecret(t *testing.T) {
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch r.URL.Path {
+		case "/moved/secret":
+			http.Redirect(w, r, "/ok", http.StatusMovedPermanently)
+		case "/clears/secret":
+			http.Error(w, "\x1b[2J no", http.StatusForbidden)
+		case "/cut/secret":
+			panic(http.ErrAbortHandler)
+		}
+	}))
+	defer s.Close()
+	for path, want := range map[string]string{
+		"/moved/secret":  "it answers 301 Moved Permanently, and redirects are not followed: set url to where it leads; it isn't tried again",
+		"/clears/secret": "it answers 403 Forbidden: \uFFFD[2J no; it isn't tried again",
+		"/cut/secret":    "EOF",
+	} {
+		r, log := newRunner(t)
+		r.Set(map[string]Hook{"one": {On: []string{"crash"}, URL: s.URL + path, Attempts: 1}}, nil)
+		log.Add(0, crash)
+		r.await(t, func(s Status) bool { return s.Failed+s.Delivered == 1 })
+		if got := r.Status()[0]; got.Error != want {
+			t.Errorf("%s: %+v, want %s", path, got, want)
+		}
+	}
 }
 
 // TestURL posts events to a server that fails at first, and to one that doesn't want them.

@@ -24,13 +24,17 @@ type Options struct {
 
 	// Pause is how long the first attempt that failed is followed by nothing; each time it is twice as long.
 	Pause time.Duration
+
+	// Grace is how long Close waits for commands that it has killed. One that hangs in the kernel ends when it likes.
+	Grace time.Duration
 }
 
 // Runner tells hooks of events. Its methods may be called from any goroutine.
 type Runner struct {
-	o   Options
-	mu  sync.Mutex // guards all
-	all map[string]*running
+	o     Options
+	tasks sync.WaitGroup // a goroutine for each hook, also of those that were left out and haven't ended yet
+	mu    sync.Mutex     // guards all
+	all   map[string]*running
 }
 
 // running is one hook with its goroutine.
@@ -47,19 +51,19 @@ type running struct {
 // NewRunner returns a Runner without hooks.
 func NewRunner(o Options) *Runner { return &Runner{o: o, all: map[string]*running{}} }
 
-// Set makes hooks those that are told, by name, each of what happens from now on; one that was there already goes on where it was. from
-// says for some where to begin; nil: for none. It ends those that are left out, with a command of theirs that runs.
+// Set makes hooks those that are told, by name, each of what happens from now on; one that was there already goes on where it was, also
+// with other settings. from says for some where to begin; nil: for none. It ends those that are left out, with a command of theirs that
+// runs.
 func (r *Runner) Set(hooks map[string]Hook, from map[string]uint64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for name, old := range r.all {
-		if next, stays := hooks[name]; !stays || !reflect.DeepEqual(next, old.hook) {
-			old.end()
-			delete(r.all, name)
-		}
-	}
+	was := r.all
+	r.all = map[string]*running{}
 	for name, h := range hooks {
-		if r.all[name] != nil {
+		old := was[name]
+		if old != nil && reflect.DeepEqual(h, old.hook) {
+			r.all[name] = old
+			delete(was, name)
 			continue
 		}
 		at, known := from[name]
@@ -68,20 +72,22 @@ func (r *Runner) Set(hooks map[string]Hook, from map[string]uint64) {
 		}
 		ctx, end := context.WithCancel(context.Background())
 		one := &running{hook: h, name: name, at: at, status: Status{Name: name}, finish: make(chan struct{}), end: end, done: make(chan struct{})}
+		if old != nil {
+			one.at = old.at
+		}
 		r.all[name] = one
-		go r.run(ctx, one)
+		r.tasks.Go(func() {
+			defer close(one.done)
+			if old != nil { // one event after the other
+				<-old.done
+				r.note(one, func() { one.at = old.at })
+			}
+			r.run(ctx, one)
+		})
 	}
-}
-
-// Positions returns up to which event each hook was told, for Set in the program that takes over.
-func (r *Runner) Positions() map[string]uint64 {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	at := map[string]uint64{}
-	for name, one := range r.all {
-		at[name] = one.at
+	for _, old := range was {
+		old.end()
 	}
-	return at
 }
 
 // Status returns how the hooks do, by name.
@@ -94,48 +100,59 @@ func (r *Runner) Status() (all []Status) {
 	return all
 }
 
-// Close ends all hooks once they were told of what has happened so far, or when that takes longer than patience.
-func (r *Runner) Close(patience time.Duration) {
+// Close ends all hooks once they were told of what has happened so far, or when that takes longer than patience; then commands that run
+// are killed. It returns up to which event each was told, for Set in the program that takes over, or here if none does.
+func (r *Runner) Close(patience time.Duration) (at map[string]uint64) {
 	r.mu.Lock()
-	all := slices.Collect(maps.Values(r.all))
-	clear(r.all)
+	all := r.all
+	r.all = map[string]*running{}
 	r.mu.Unlock()
-	late := time.After(patience)
 	for _, one := range all {
 		close(one.finish)
 	}
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		r.tasks.Wait()
+	}()
+	await(ended, patience)
 	for _, one := range all {
-		select {
-		case <-one.done:
-		case <-late:
-			late = time.After(0) // for the others, too
-			one.end()
-			<-one.done
-		}
 		one.end()
+	}
+	await(ended, r.o.Grace)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	at = map[string]uint64{}
+	for name, one := range all {
+		at[name] = one.at
+	}
+	return at
+}
+
+// await waits until c is closed, or for a time.
+func await(c <-chan struct{}, limit time.Duration) {
+	select {
+	case <-c:
+	case <-time.After(limit):
 	}
 }
 
 // run tells a hook of events until it is ended.
 func (r *Runner) run(ctx context.Context, one *running) {
-	defer close(one.done)
 	for at := one.at; ; {
 		upTo := at
 		entries, missed, changed := r.o.Events.Since(at)
 		upTo += uint64(len(entries)) + missed
 		for _, e := range entries {
-			if one.hook.wants(e.Event.Event) {
-				r.tell(ctx, one, e)
-			}
-			if ctx.Err() != nil {
-				return // the next program tells of this one
+			if one.hook.wants(e.Event.Event) && !r.tell(ctx, one, e) {
+				return
 			}
 			at = e.Seq
 			r.note(one, func() { one.at = at })
 		}
 		if missed > 0 {
 			at = upTo
-			r.note(one, func() { one.status.Missed += missed })
+			r.note(one, func() { one.at, one.status.Missed = at, one.status.Missed+missed })
 			r.o.Log.Warn("a hook was too slow for some events, or the worker that told of them was too quick", "hook", one.name, "missed", missed)
 		}
 		if len(entries) > 0 {
@@ -157,20 +174,21 @@ func (r *Runner) note(one *running, change func()) {
 	change()
 }
 
-// tell tells a hook of one event, in as many attempts as it takes and may.
-func (r *Runner) tell(ctx context.Context, one *running, e events.Entry) {
+// tell tells a hook of one event, in as many attempts as it takes and may. It reports false if the hook was ended before an outcome: then
+// whoever goes on tells of the event again.
+func (r *Runner) tell(ctx context.Context, one *running, e events.Entry) bool {
 	attempts, pause := one.hook.Attempts, r.o.Pause
 	if attempts == 0 {
 		attempts = DefaultAttempts
 	}
 	for n := 1; ; n++ {
 		err := one.hook.deliver(ctx, e, &r.o)
-		if ctx.Err() != nil {
-			return
-		}
 		if err == nil {
 			r.note(one, func() { one.status.Delivered++; one.status.Error, one.status.ErrorTime = "", time.Time{} })
-			return
+			return true
+		}
+		if ctx.Err() != nil {
+			return false
 		}
 		last := n == attempts || errors.Is(err, errFinal)
 		r.note(one, func() {
@@ -181,13 +199,13 @@ func (r *Runner) tell(ctx context.Context, one *running, e events.Entry) {
 		})
 		if last {
 			r.o.Log.Error("a hook didn't take an event", "hook", one.name, "event", e.Kind, "plugin", e.Plugin, "attempts", n, "err", err)
-			return
+			return true
 		}
 		select {
 		case <-time.After(pause):
 			pause *= 2
 		case <-ctx.Done():
-			return
+			return false
 		}
 	}
 }

@@ -22,12 +22,15 @@ const (
 
 	// lastHooks is how long the end of the server waits until hooks were told of what has happened.
 	lastHooks = 5 * time.Second
+
+	// killedHooks is how long it then waits for their commands, which are killed.
+	killedHooks = 3 * time.Second
 )
 
 // keepEvents makes a log the one that gets what happens, and that hooks are told of once Run begins.
 func (s *Supervisor) keepEvents(log *events.Log) {
 	s.events = log
 	s.hooks = hooks.NewRunner(hooks.Options{
-		Events: log, Log: s.log, Start: s.children.start, Ended: s.children.forget, Pause: hookPause,
+		Events: log, Log: s.log, Start: s.children.start, Ended: s.children.forget, Pause: hookPause, Grace: killedHooks,
 	})
 }

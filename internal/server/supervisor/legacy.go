@@ -45,7 +45,7 @@ type Legacy struct {
 	Config   control.ConfigStatus `json:"config,omitzero"`
 
 	Events        *events.Saved          `json:"events,omitempty"`
-	Hooks         map[string]uint64      `json:"hooks,omitempty"` // see hooks.Runner.Positions
+	Hooks         map[string]uint64      `json:"hooks,omitempty"` // see hooks.Runner.Close
 	Handover      *sohost.Handover       `json:"handover,omitempty"`
 	Crashes       []control.Crash        `json:"crashes,omitempty"`
 	FailedProgram *control.FailedProgram `json:"failed_program,omitempty"`

@@ -78,8 +78,7 @@ func (s *Supervisor) upgrade(ctx context.Context, p *process) {
 			paused = append(paused, l)
 		}
 	}
-	at := s.hooks.Positions()
-	s.hooks.Set(nil, nil) // what a hook is told now, the new program tells it again
+	at := s.hooks.Close(0) // what a hook is told in this moment, the new program tells it again
 	err = s.exec(ctx, program, copied, links, at)
 	s.log.Error("upgrade the supervisor: the program before stays; the worker runs the new one", "program", program.path, "err", err)
 	s.hooks.Set(s.start.Load().Hooks, at)
