@@ -215,6 +215,15 @@ func TestWriters(t *testing.T) {
 	}
 	storeless := []string{"internal/build", "internal/scratch", "internal/slim", "internal/wall", "internal/watch", "internal/systemd",
 		"internal/spool", "internal/sinks"} // they have locks of their own
+	commands, err := filepath.Glob("cmd/sohost/*.go") // which write elsewhere, too, and in other ways
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range commands {
+		if text, err := os.ReadFile(file); err != nil || bytes.Contains(text, []byte("generations.WriteFile(")) {
+			t.Errorf("%s writes as what is in the store is written, but not through a generations.Folder, %v", file, err)
+		}
+	}
 	for _, file := range files {
 		if strings.HasSuffix(file, "_test.go") || slices.Contains(storeless, filepath.Dir(file)) || writers[file] != "" {
 			continue

@@ -6,11 +6,13 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/sohost/sohost"
 	"github.com/sohost/sohost/internal/server/control"
 )
 
 // TestConfigUnderLoad changes the configuration again and again while clients call: a plugin comes and goes, another one's arguments
-// change, and faulty configurations come in between. No request of the plugin that is in all of them fails, and each is counted.
+// change, and faulty configurations come in between. Then, beside a faulty file, commands change another plugin. No request of the
+// plugin that is in all of them fails, and each is counted.
 func TestConfigUnderLoad(t *testing.T) {
 	p := newPlace(t)
 	install(t, newSourceOf(t, "tally", filepath.Join("testdata", "tally")).build(), filepath.Join(p.plugins, "tally.so"))
@@ -46,6 +48,22 @@ func TestConfigUnderLoad(t *testing.T) {
 		configure(i, "")
 		if r, err = d.client.Reload(patient(t), control.ReloadRequest{}); err != nil || len(r.Handover.Removed) != 1 {
 			t.Fatal(r, err)
+		}
+	}
+	configure(reloads, "[plugin.hello]\n")
+	file = filepath.Join(p.plugins, "hello.so")
+	for _, a := range []control.Amendment{
+		{Verb: control.Add, Image: file, Settings: []string{"route=/h"}}, {Verb: control.Disable}, {Verb: control.Enable},
+		{Verb: control.Move, Mode: sohost.Dev}, {Verb: control.Move, Mode: sohost.Prod}, {Verb: control.Remove},
+	} {
+		calls.await(t, 20)
+		a.Plugin = "hello"
+		r, err := d.client.Reload(patient(t), control.ReloadRequest{Amend: &a})
+		if err != nil || r.Handover == nil {
+			t.Fatal(a.Verb, r, err)
+		}
+		if a.Verb == control.Add || a.Verb == control.Enable {
+			d.get("/h")
 		}
 	}
 	calls.await(t, 20)

@@ -1,6 +1,8 @@
 package integration
 
 import (
+	"fmt"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -9,7 +11,8 @@ import (
 )
 
 // TestThinProgram hands over to a program that has less of the standard library. An image that takes what that lacks is named, with what
-// it is, and serves on. One that was built for that program brings it along, and works in both.
+// it is, and serves on. One that was built for that program brings it along, and works in both, for two plugins, of which the configuration
+// adds one in the same step.
 func TestThinProgram(t *testing.T) {
 	switch {
 	case testing.Short():
@@ -25,9 +28,26 @@ func TestThinProgram(t *testing.T) {
 	}
 	src := newSource(t, "counter")
 	src.write("taker.go", "package main\n\nimport \"net/http/httptest\"\n\nfunc init() { httptest.NewRecorder().Flush() }\n")
-	file := filepath.Join(p.plugins, "counter.so")
-	install(t, src.build(), file)
-	d := p.start(t, "--plugins", p.plugins)
+	file, extra := filepath.Join(p.plugins, "counter.so"), filepath.Join(p.plugins, "extra.so")
+	image := src.build()
+	install(t, image, file)
+	install(t, image, extra)
+	config := filepath.Join(p.dir, "sohost.toml")
+	configure := func(plugins ...string) {
+		text := ""
+		for _, name := range plugins {
+			text += fmt.Sprintf("[plugin.%s]\nimage = \"plugins/%s.so\"\nmode = \"dev\"\n", name, name)
+		}
+		if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	configure("counter", "extra")
+	d := p.start(t, "--config", config)
+	configure("counter")
+	if _, err := d.client.Reload(patient(t), control.ReloadRequest{}); err != nil {
+		t.Fatal(err)
+	}
 	counting := startLoad(2, *steady, get(d.url+"/counter"))
 	before := d.status()
 	_, err := d.client.Handover(patient(t), control.HandoverRequest{Program: thin})
@@ -38,12 +58,15 @@ func TestThinProgram(t *testing.T) {
 		t.Error("another worker serves")
 	}
 	mark := d.mark()
-	image := src.buildFor(thin)
+	image = src.buildFor(thin)
 	install(t, image, file)
+	install(t, image, extra)
 	id := short(t, image)
 	d.await(mark, func(l line) bool { return l.text("msg") == "reloaded" && l.text("to") == id })
+	configure("counter", "extra") // the release has its image from before, which doesn't fit
 	if _, err := d.client.Handover(patient(t), control.HandoverRequest{Program: thin}); err != nil {
 		t.Error(err)
 	}
+	d.get("/extra")
 	counting.end(t)
 }

@@ -32,8 +32,11 @@ type addition struct {
 	Settings []string `json:"settings,omitempty"` // see control.Amendment
 }
 
+// amendmentsName is the name of the file in supervisor.KeepFolder.
+const amendmentsName = "amendments.json"
+
 // amendmentsFile returns the file of a store that has its amendments.
-func amendmentsFile(store string) string { return filepath.Join(store, "config", "amendments.json") }
+func amendmentsFile(store string) string { return readKeptConfig(store).Path(amendmentsName) }
 
 // loadAmendments reads the amendments of a store. A store that isn't there has none.
 func loadAmendments(store string) (*amendments, error) {
@@ -50,13 +53,9 @@ func loadAmendments(store string) (*amendments, error) {
 	return a, nil
 }
 
-// save writes the amendments to a store.
-func (a *amendments) save(store string) error {
-	file := amendmentsFile(store)
-	if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
-		return err
-	}
-	return generations.WriteFile(file, 0o600, func(w io.Writer) error { return printJSON(w, a) })
+// save writes the amendments. Arguments of plugins may be secrets.
+func (a *amendments) save(f *generations.Folder) error {
+	return f.WriteFile(amendmentsName, 0o600, func(w io.Writer) error { return printJSON(w, a) })
 }
 
 // change makes one more amendment, over the configuration that it is given. forget names the plugins that are to be as if they had
@@ -75,6 +74,7 @@ func (a *amendments) change(c *config, what *control.Amendment) (forget []string
 	case what.Verb == control.Add && known:
 		return nil, fmt.Errorf("there is a plugin %s already: `sohost deploy %s=FILE` loads another image, and another plugin needs another name", name, name)
 	case what.Verb == control.Add:
+		a.drop(name) // of a plugin of that name that there was once
 		put(&a.Added, name, addition{what.Image, what.Settings})
 		return []string{name}, nil
 	case what.Verb == control.Remove && configured:
@@ -82,35 +82,38 @@ func (a *amendments) change(c *config, what *control.Amendment) (forget []string
 	case what.Verb == control.Remove && inDir && gone == nil:
 		return nil, fmt.Errorf("plugin %s is in the plugins directory: remove %s first, or `sohost plugin disable %s`", name, file, name)
 	case what.Verb == control.Remove && (added || inDir): // if the directory never had it, the server says so
-		delete(a.Added, name)
-		delete(a.Modes, name)
-		delete(a.Disabled, name)
+		a.drop(name)
 		return []string{name}, nil
 	case !known:
 		return nil, a.unknown(c, name)
-	case what.Verb == control.Move:
-		a.move(c.Plugin[name], name, inDir, what.Mode)
-	default:
-		a.turn(c.Plugin[name].Disabled, name, what.Verb == control.Disable)
+	}
+	p := c.Plugin[name]
+	switch {
+	case inDir:
+		p.Mode = sohost.Dev
+	case !configured:
+		p, _ = newPluginConfig(a.Added[name].Image, a.Added[name].Settings) // apply tells of what is wrong
+	}
+	if what.Verb == control.Move {
+		setOver(&a.Modes, name, p.Mode, what.Mode)
+	} else {
+		setOver(&a.Disabled, name, p.Disabled, what.Verb == control.Disable)
 	}
 	return nil, nil
 }
 
-// move notes a plugin's mode, unless it has that without.
-func (a *amendments) move(p pluginConfig, name string, inDir bool, mode sohost.Mode) {
-	if inDir {
-		p.Mode = sohost.Dev
-	}
-	if delete(a.Modes, name); p.Mode != mode {
-		put(&a.Modes, name, mode)
+// setOver notes what commands have made of a plugin's setting, unless it has that without them.
+func setOver[V comparable](all *map[string]V, name string, without, is V) {
+	if delete(*all, name); without != is {
+		put(all, name, is)
 	}
 }
 
-// turn notes that a plugin is disabled, or that it isn't, unless the configuration says the same.
-func (a *amendments) turn(configured bool, name string, off bool) {
-	if delete(a.Disabled, name); configured != off {
-		put(&a.Disabled, name, off)
-	}
+// drop forgets what commands have made of a plugin.
+func (a *amendments) drop(name string) {
+	delete(a.Added, name)
+	delete(a.Modes, name)
+	delete(a.Disabled, name)
 }
 
 // unknown returns the error for a name that is no plugin's.
@@ -141,7 +144,7 @@ func (a *amendments) apply(c *config) (all []control.Amended, err error) {
 		}
 		p, err := newPluginConfig(a.Added[name].Image, a.Added[name].Settings)
 		if err != nil {
-			errs = append(errs, fmt.Errorf("plugin %s: %w", name, err))
+			errs = append(errs, fmt.Errorf("plugin %s, which was added by command: %w", name, err))
 		}
 		c.Plugin[name] = p
 	}

@@ -35,8 +35,8 @@ there, and Export of the second one.
 
 With --args, each image that loads is opened in a process of its own that is thrown away, and its arguments are listed.
 
-With --config, a configuration is checked: all that "sohost run" would find, whether the image of each plugin loads, and whether
-it takes the arguments of its plugin and triggers. Each fault has its line and column.
+With --config, a configuration is checked: its settings, certificates and files of tokens, whether the image of each plugin loads,
+and whether it takes the arguments of its plugin and triggers. Faults of the file have their line and column.
 
 Check ignores what a running server has already loaded. "sohost deploy" takes that into account.`,
 		Example: `  sohost check build/plugins/*.so
@@ -45,7 +45,7 @@ Check ignores what a running server has already loaded. "sohost deploy" takes th
   sohost check --config sohost.toml
   sohost check --state old/counter.so build/plugins/counter.so`,
 		Args: func(cmd *cobra.Command, args []string) error {
-			if cmd.Flags().Changed("config") {
+			if config, _ := cmd.Flags().GetString("config"); config != "" {
 				return nil
 			}
 			return cobra.MinimumNArgs(1)(cmd, args)

@@ -10,15 +10,23 @@ import (
 	"github.com/sohost/sohost/internal/instance"
 	"github.com/sohost/sohost/native"
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 )
 
 // checkConfig checks a configuration, and whether the image of each plugin loads and takes the arguments of the plugin and its triggers.
 func checkConfig(cmd *cobra.Command, file string, args []string) error {
-	if len(args) > 0 || cmd.Flags().NFlag() > 1 {
+	others := len(args) > 0
+	cmd.Flags().Visit(func(f *pflag.Flag) {
+		others = others || f.Name != "config" && cmd.Root().PersistentFlags().Lookup(f.Name) == nil
+	})
+	if others {
 		return usageError{errors.New("--config checks the images that the configuration names: leave the others and other flags out")}
 	}
 	c, err := loadConfig(file)
 	if err != nil {
+		return err
+	}
+	if _, _, err := c.files(); err != nil {
 		return err
 	}
 	process, err := native.Self()

@@ -12,16 +12,24 @@ import (
 
 	"github.com/pelletier/go-toml/v2"
 	"github.com/sohost/sohost/generations"
+	"github.com/sohost/sohost/internal/server/supervisor"
 	"github.com/spf13/cobra"
 )
 
 // keptConfig has the texts of the configuration file that serves and of the one before it, in a store. The text of no file is empty.
-type keptConfig struct{ dir string }
+type keptConfig struct{ *generations.Folder }
 
-func newKeptConfig(store string) keptConfig { return keptConfig{filepath.Join(store, "config")} }
+// readKeptConfig returns that of a store, for reading.
+func readKeptConfig(store string) keptConfig {
+	return keptConfig{generations.ReadFolder(filepath.Join(store, supervisor.KeepFolder))}
+}
 
-func (k keptConfig) served() string { return filepath.Join(k.dir, "served.toml") }
-func (k keptConfig) before() string { return filepath.Join(k.dir, "before.toml") }
+const (
+	servedName = "served.toml"
+	beforeName = "before.toml"
+)
+
+func (k keptConfig) served() string { return k.Path(servedName) }
 
 // keep makes a text the one that serves, and the one that served until now the one before.
 func (k keptConfig) keep(text []byte) error {
@@ -32,22 +40,22 @@ func (k keptConfig) keep(text []byte) error {
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	if first := err != nil; first {
-		err = os.MkdirAll(k.dir, 0o700)
-	} else {
-		err = writeConfig(k.before(), served)
+	if first := err != nil; !first {
+		if err := k.write(beforeName, served); err != nil {
+			return err
+		}
 	}
-	return errors.Join(err, writeConfig(k.served(), text))
+	return k.write(servedName, text)
 }
 
-// writeConfig writes a file that may have secrets.
-func writeConfig(file string, text []byte) error {
-	return generations.WriteFile(file, 0o600, func(w io.Writer) error { _, err := w.Write(text); return err })
+// write writes a file that may have secrets.
+func (k keptConfig) write(name string, text []byte) error {
+	return k.WriteFile(name, 0o600, func(w io.Writer) error { _, err := w.Write(text); return err })
 }
 
 // readBefore returns the text from before the one that serves.
 func (k keptConfig) readBefore() ([]byte, error) {
-	text, err := os.ReadFile(k.before())
+	text, err := os.ReadFile(k.Path(beforeName))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, errors.New("there is no configuration to go back to: none has served before this one")
 	}
@@ -79,7 +87,7 @@ func (r *runFlags) atStart(cmd *cobra.Command, err error) error {
 	if c.locate() != nil {
 		return err
 	}
-	kept := newKeptConfig(c.Store).served()
+	kept := readKeptConfig(c.Store).served()
 	if _, none := os.Stat(kept); none != nil {
 		return err
 	}

@@ -19,6 +19,9 @@ func newHandoverCommand() *cobra.Command {
 		Long: `Handover starts a new worker and moves the plugins to it, with their state and without losing a request. The memory of
 all old generations is freed. The server does this on its own when it has to. If a handover fails, the old worker keeps serving.
 
+The server reads its configuration again, as with "sohost reload", and takes it up in the same step. A fault in it refuses the
+handover, unless --keep-config is given. A handover on its own keeps the configuration.
+
 With --binary, the new worker, and then the supervisor, run another program: a new version of sohost, or one built with another
 Go release. Each plugin's image must fit that program. If the current image doesn't, the plugin's configured file is used, so
 build the plugins for the new program first, with "sohost build --host". For a plugin that is named, FILE is used, or its
@@ -30,6 +33,7 @@ SIGUSR2 to the server does the same with the program now at the path the server 
   sohost handover --binary ./sohost-new`,
 	}
 	binary := cmd.Flags().String("binary", "", "`executable` that serves from now on")
+	keepConfig := cmd.Flags().Bool("keep-config", false, "go on with the configuration that serves, whatever its file has now")
 	server, asJSON, loseState := connect(cmd), jsonFlag(cmd), loseStateFlag(cmd)
 	cmd.ValidArgsFunction = completePlugins(server)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
@@ -37,7 +41,7 @@ SIGUSR2 to the server does the same with the program now at the path the server 
 		if err != nil {
 			return err
 		}
-		request := control.HandoverRequest{Why: "sohost handover", Images: images, LoseState: *loseState}
+		request := control.HandoverRequest{Why: "sohost handover", Images: images, LoseState: *loseState, KeepConfig: *keepConfig}
 		if *binary != "" {
 			if request.Program, err = filepath.Abs(*binary); err != nil {
 				return err

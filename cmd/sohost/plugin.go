@@ -17,16 +17,13 @@ func newPluginCommand() *cobra.Command {
 		Use:   "plugin",
 		Short: "Add, remove, enable and disable plugins, and move them between modes",
 		Long: `Plugin changes which plugins a running server has, without a change of its configuration file. All of a change goes live, in a
-handover without a failed request, or nothing of it does. Changes are kept in the store and lie over the configuration, also after a
-restart; "sohost status" and "sohost reload --dry-run" name them.`,
+handover without a failed request, or nothing of it does. The rest goes on as it serves: the configuration file isn't read. Changes
+are kept in the store and lie over the configuration, also after a restart; "sohost status" and "sohost reload --dry-run" name them.`,
 		Example: `  sohost plugin add greeter /srv/plugins/greeter.so --route /hi
   sohost plugin disable greeter
   sohost plugin move greeter dev`,
 	}
 	cmd.AddCommand(newPluginAddCommand(), newPluginRemoveCommand(), newPluginEnableCommand(), newPluginDisableCommand(), newPluginMoveCommand())
-	for _, below := range cmd.Commands() {
-		below.Args = explained(below.Args)
-	}
 	return cmd
 }
 

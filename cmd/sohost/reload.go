@@ -21,7 +21,7 @@ are removed is saved: it is there again when they are added again. One whose sta
 --lose-state. A prod plugin's new image path is read on "sohost deploy".
 
 The texts that serve and served before are kept in the store. --back goes back to the latter and leaves the file alone: the next
-reload, or a restart, takes up the file again. Changes that were made by "sohost plugin" lie over either.
+reload, handover by command or restart takes up the file again. Changes that were made by "sohost plugin" lie over either.
 
 Listen, listeners with their address and mode, store, control, metrics, console, hang_timeout and handover_timeout change only
 when the server is restarted; reload and "sohost status" name those that have changed. SIGHUP to the server does the same as reload.`,

@@ -4,6 +4,9 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
+	"strings"
 
 	"github.com/sohost/sohost/internal/server/control"
 	"github.com/sohost/sohost/internal/server/supervisor"
@@ -19,12 +22,10 @@ type runFlags struct {
 	logFormat string
 	verbose   bool
 
-	kept       string // the store that has what is kept
 	amendments *amendments
 	changed    bool // by an amendment that is new
 	amended    []control.Amended
 	forget     []string // see sohost.Configuration
-	back       bool     // it is the configuration from before
 }
 
 // add adds the flags to a command: one for each setting, and a few that sohost.toml doesn't have.
@@ -68,7 +69,6 @@ func (r *runFlags) read(cmd *cobra.Command, which supervisor.Reading) error {
 		return err
 	}
 	r.config = c
-	r.back = which.Back
 	var errs []error
 	for _, s := range c.settings {
 		flag := cmd.Flags().Lookup(s.flag())
@@ -97,16 +97,23 @@ func (r *runFlags) read(cmd *cobra.Command, which supervisor.Reading) error {
 
 // textOf returns the text that is to be read.
 func (r *runFlags) textOf(which supervisor.Reading) ([]byte, error) {
+	kept := readKeptConfig(which.Store)
 	if which.Back {
-		return newKeptConfig(which.Store).readBefore()
+		return kept.readBefore()
+	}
+	if which.Served {
+		text, err := os.ReadFile(kept.served())
+		if !errors.Is(err, fs.ErrNotExist) { // as after a program that has kept none
+			return text, err
+		}
 	}
 	return configText(r.file)
 }
 
 // amend lays what commands have changed over the configuration, and checks it as a whole.
 func (r *runFlags) amend(which supervisor.Reading) (err error) {
-	r.kept = cmp.Or(which.Store, r.Store)
-	if r.amendments, err = loadAmendments(r.kept); err != nil {
+	store := cmp.Or(which.Store, r.Store)
+	if r.amendments, err = loadAmendments(store); err != nil {
 		return err
 	}
 	if r.changed = which.Amend != nil; r.changed {
@@ -122,7 +129,12 @@ func (r *runFlags) amend(which supervisor.Reading) (err error) {
 	r.unknownSinks(bad)
 	r.loops(bad)
 	r.checkConsole(bad)
-	return errors.Join(errs...)
+	if err = errors.Join(errs...); err == nil || which.Amend != nil || len(r.amended) == 0 {
+		return err
+	}
+	var b strings.Builder
+	printAmended(&b, r.amended)
+	return fmt.Errorf("%w\n%skept in %s: if that is at fault, and `sohost plugin` can't change it, remove the file", err, &b, amendmentsFile(store))
 }
 
 // addPlugins adds the plugins of the command line. Each replaces the one of that name in the configuration.

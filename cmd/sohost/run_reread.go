@@ -11,23 +11,18 @@ import (
 	"time"
 	"unicode"
 
+	"github.com/sohost/sohost/generations"
 	"github.com/sohost/sohost/internal/server/listener"
 	"github.com/sohost/sohost/internal/server/supervisor"
 	"github.com/sohost/sohost/internal/server/worker"
 	"github.com/spf13/cobra"
 )
 
-// configured returns the configuration as the supervisor wants it. A token that can't be read is a usageError.
+// configured returns the configuration as the supervisor wants it. A token or certificate that can't be read is a usageError.
 func (r *runFlags) configured() (c supervisor.Configured, err error) {
-	var written *worker.Writes
-	if r.Writes {
-		if written, err = r.writing.options(); err != nil {
-			return c, err
-		}
-	}
-	listeners, err := r.listenerSettings()
+	written, listeners, err := r.files()
 	if err != nil {
-		return c, usageError{err}
+		return c, err
 	}
 	settings := r.flat()
 	if written != nil {
@@ -46,15 +41,28 @@ func (r *runFlags) configured() (c supervisor.Configured, err error) {
 			},
 		},
 		Settings: settings,
-		Amended:  r.amended, Back: r.back, Forget: r.forget,
-		Keep: func() error {
-			err := newKeptConfig(r.kept).keep(r.text)
+		Amended:  r.amended, Forget: r.forget,
+		Keep: func(f *generations.Folder) error {
+			err := keptConfig{f}.keep(r.text)
 			if r.changed {
-				err = errors.Join(err, r.amendments.save(r.kept))
+				err = errors.Join(err, r.amendments.save(f))
 			}
 			return err
 		},
 	}, nil
+}
+
+// files reads the files that the configuration names: tokens, and certificates. What can't be used is a usageError.
+func (c *config) files() (written *worker.Writes, listeners []listener.Settings, err error) {
+	if c.Writes {
+		if written, err = c.writing.options(); err != nil {
+			return nil, nil, err
+		}
+	}
+	if listeners, err = c.listenerSettings(); err != nil {
+		return nil, nil, usageError{err}
+	}
+	return written, listeners, nil
 }
 
 // rereading reads the configuration of a running server again.

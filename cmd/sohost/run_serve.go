@@ -68,16 +68,11 @@ func serve(ctx context.Context, r *runFlags, reread rereading, log *slog.Logger)
 		stop() // a second signal kills this process; the workers then end on their own
 	})()
 	s := supervisor.New(supervisor.Options{
-		Start: configured.Start, Settings: configured.Settings, Amended: configured.Amended, Reread: reread,
+		Start: configured.Start, Settings: configured.Settings, Amended: configured.Amended, Keep: configured.Keep, Reread: reread,
 		Listeners: open.listeners, Control: open.control, ControlPath: open.controlPath,
 		Lock: lock, Log: log, Notifier: notifier,
 		Metrics: r.Metrics, Console: r.Console, ConsoleToken: r.ConsoleTokenFile, HangTimeout: r.HangTimeout, HandoverTimeout: r.HandoverTimeout,
-		Serving: func(s control.Status) {
-			if err := configured.Keep(); err != nil {
-				log.Warn("keep the configuration: `sohost reload --back` can't go back to it", "err", err)
-			}
-			greet(log, open.url(r), r, s)
-		},
+		Serving: func(s control.Status) { greet(log, open.url(r), r, s) },
 	})
 	return supervise(ctx, s, log)
 }

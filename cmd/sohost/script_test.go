@@ -15,6 +15,8 @@ import (
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+	"github.com/sohost/sohost/internal/files"
+	"github.com/sohost/sohost/internal/server/control"
 )
 
 // TestScripts runs the scripts in testdata/script, one for each thing that a user does; start.txtar is the one to read first.
@@ -69,6 +71,7 @@ func TestScripts(t *testing.T) {
 			"get":        cmdGet,
 			"post":       cmdPost,
 			"json":       cmdJSON,
+			"steady":     cmdSteady,
 			"capture":    cmdCapture,
 			"replace":    cmdReplace,
 		},
@@ -158,6 +161,18 @@ func cmdJSON(ts *testscript.TestScript, neg bool, args []string) {
 	if !regexp.MustCompile(args[1]).Match(text) {
 		ts.Fatalf("%s is %s, want %s", args[0], text, args[1])
 	}
+}
+
+// cmdSteady writes the status that was printed to a file, without what changes by itself and what failed.
+func cmdSteady(ts *testscript.TestScript, neg bool, args []string) {
+	arguments(ts, neg, args, "steady FILE", 1)
+	var status control.Status
+	ts.Check(json.Unmarshal([]byte(ts.ReadFile("stdout")), &status))
+	status.Memory, status.SupervisorMemory, status.SupervisorFiles, status.Draining, status.Config.Failed = 0, 0, files.Usage{}, nil, nil
+	status.Worker.Memory, status.Worker.Files = 0, files.Usage{}
+	text, err := json.MarshalIndent(status, "", "  ")
+	ts.Check(err)
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), text, 0o600))
 }
 
 func cmdCapture(ts *testscript.TestScript, neg bool, args []string) {

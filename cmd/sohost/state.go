@@ -30,9 +30,6 @@ plugin isn't needed, and a server neither: it reads a state that new code refuse
   sohost state export counter > counter.json`,
 	}
 	cmd.AddCommand(newStateShowCommand(), newStateExportCommand())
-	for _, below := range cmd.Commands() {
-		below.Args = explained(below.Args)
-	}
 	return cmd
 }
 

@@ -59,7 +59,7 @@ func printProcesses(w io.Writer, s control.Status) {
 	}
 	printAmended(w, s.Config.Amended)
 	if s.Config.Back {
-		fmt.Fprintln(w, "config    the one from before serves; `sohost reload`, or a restart, takes up the file")
+		fmt.Fprintln(w, "config    the one from before serves; `sohost reload`, `sohost handover` or a restart takes up the file")
 	}
 	if s.Config.Unkept != "" {
 		fmt.Fprintln(w, "config   ", s.Config.Unkept)

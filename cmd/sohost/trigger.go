@@ -25,9 +25,6 @@ and those that were added by command are named PLUGIN/TRIGGER. What is added or 
 		newTriggerListCommand(), newTriggerAddCommand(), newTriggerRemoveCommand(), newTriggerEnableCommand(),
 		newTriggerDisableCommand(), newTriggerReplayCommand(),
 	)
-	for _, below := range cmd.Commands() {
-		below.Args = explained(below.Args)
-	}
 	return cmd
 }
 

@@ -10,7 +10,7 @@
 //	GET  /v1/history?n=20                               [generations.Event]
 //	GET  /v1/releases                                   [generations.Release], without broken ones
 //	POST /v1/prune      {"keep": 10, "dry_run": true}   generations.PruneReport
-//	POST /v1/handover   {"program": "FILE"}             sohost.Handover
+//	POST /v1/handover   {"program": "FILE"}             sohost.Handover; "keep_config": true
 //	GET  /v1/events?since=ID&plugin=counter&kind=deploy  Server-Sent Events, see events.Log.Serve; without since from now on
 //	POST /v1/reload     {"dry_run": true}               ConfigReload; "back": true; "amend": {"verb": "disable", "plugin": "x"}
 //	POST /v1/build      {"plugin": "counter", "error": "…"}  {}; tells who reads events of a build, see BuildReport
@@ -65,6 +65,9 @@ type HandoverRequest struct {
 	Images  map[string]string `json:"images,omitempty"`  // new images for the new worker, as in DeployRequest
 
 	LoseState bool `json:"lose_state,omitempty"` // see sohost.DeployOptions
+
+	// KeepConfig leaves the configuration as it is. Default: it is read again, and refuses the handover if it can't be taken up.
+	KeepConfig bool `json:"keep_config,omitempty"`
 }
 
 // ReloadRequest asks to read the configuration again.

@@ -95,9 +95,7 @@ func calls(s *inflight.Snapshot) string {
 }
 
 // crashFiles returns the folder of what crashed workers have left.
-func (s *Supervisor) crashFiles() *generations.Folder {
-	return s.opts.Lock.Folder(s.start.Load().Options.Store, "crashes")
-}
+func (s *Supervisor) crashFiles() *generations.Folder { return s.folder("crashes") }
 
 // keep writes what a crashed worker has left, most often stacks, to a file in the store, and removes the oldest such files.
 func (s *Supervisor) keep(report *crash.Report) (string, error) {

@@ -39,8 +39,10 @@ type Options struct {
 	Settings map[string]string
 	Reread   func(Reading) (Configured, error)
 
-	// Amended is what commands have changed of the settings that there are at first. Default: nothing.
+	// Amended is what commands have changed of the settings that there are at first, and Keep is called once these serve; see
+	// Configured. Default: nothing.
 	Amended []control.Amended
+	Keep    Keep
 
 	// Metrics is an address on which metrics and health can be asked for by HTTP. Default: none.
 	Metrics string

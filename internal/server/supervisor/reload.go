@@ -22,19 +22,25 @@ type Configured struct {
 	Start    worker.Start
 	Settings map[string]string // see Options
 	Amended  []control.Amended // by commands, see control.ConfigStatus
-	Back     bool              // it is the one from before
 	Forget   []string          // see sohost.Configuration
 
-	// Keep is called once the configuration is taken up. It keeps what a later Reread, also after a restart, goes by. Default: nothing
-	// is to be kept.
-	Keep func() error
+	Keep Keep // is called once the configuration is taken up
+
+	reading Reading // that it comes from
 }
+
+// Keep writes what a later Reread, also after a restart, goes by into a folder of the store. Default: nothing is to be kept.
+type Keep func(*generations.Folder) error
+
+// KeepFolder is the name of the folder that a Keep gets.
+const KeepFolder = "config"
 
 // Reading says which configuration is to be read. The zero Reading means the file's, with what commands have changed of it.
 type Reading struct {
-	Store string             // that has what is kept; empty: the one that the configuration names
-	Back  bool               // see control.ReloadRequest
-	Amend *control.Amendment // see control.ReloadRequest
+	Store  string             // that has what is kept; empty: the one that the configuration names
+	Back   bool               // see control.ReloadRequest
+	Served bool               // the text that serves, as it was kept, whatever the file has now
+	Amend  *control.Amendment // see control.ReloadRequest
 }
 
 // fixed are the keys of the settings that the supervisor itself has, and has only once.
@@ -67,46 +73,58 @@ func (s *Supervisor) Reload(ctx context.Context, r control.ReloadRequest) (*cont
 		r.Why = "reload of the configuration"
 	}
 	if !r.DryRun {
-		select {
-		case s.reloading <- struct{}{}:
-			defer func() { <-s.reloading }()
-		case <-ctx.Done():
-			return nil, context.Cause(ctx)
-		case <-s.stopped:
-			return nil, control.ErrStopping
+		if err := s.takeTurn(ctx); err != nil {
+			return nil, err
 		}
+		defer s.endTurn()
 	}
-	next, err := s.reread(Reading{Store: s.start.Load().Options.Store, Back: r.Back, Amend: r.Amend})
+	// A command that changes a plugin takes up nothing else.
+	next, news, err := s.reread(Reading{Back: r.Back, Served: r.Amend != nil && !r.Back && s.isKept(), Amend: r.Amend})
 	if err != nil {
-		if !r.DryRun && r.Amend == nil {
-			s.configFailed(r.Why, err)
+		if !r.DryRun {
+			s.configFailed(r.Why, next.reading, err)
 		}
 		return nil, refusedReading(err)
 	}
-	now := *s.start.Load()
-	now.Listeners = s.served(nil)
-	next.Start.Options.Store, next.Start.Listeners = now.Options.Store, s.served(next.Start.Listeners)
 	result := &control.ConfigReload{Changes: s.changes(next.Settings), Amended: next.Amended}
-	if r.DryRun {
-		return result, nil
+	switch {
+	case r.DryRun:
+	case news:
+		asked := &request{HandoverRequest: control.HandoverRequest{Why: r.Why, LoseState: r.LoseState}, done: make(chan answer, 1)}
+		result.Handover, result.Warning, err = s.takeUp(ctx, next, asked)
+	default:
+		s.configured(next)
+		result.Warning = s.keepConfig(next.Keep)
 	}
-	if same(&now, &next.Start) && len(next.Forget) == 0 {
-		s.configured(&next)
-		result.Warning = s.keepConfig(&next)
-		return result, nil
-	}
-	// Whoever asks may leave. The next Reload waits for the answer all the same, which comes at Run's end at the latest.
-	result.Handover, err = s.request(context.WithoutCancel(ctx), &request{
-		HandoverRequest: control.HandoverRequest{Why: r.Why, LoseState: r.LoseState}, config: &next, done: make(chan answer, 1),
-	})
 	if err != nil {
-		if r.Amend == nil {
-			s.configFailed(r.Why, err)
-		}
 		return nil, err
 	}
-	result.Warning = s.keepConfig(&next)
 	return result, nil
+}
+
+// takeTurn waits until nobody else reads the configuration and takes it up. endTurn is to be called then.
+func (s *Supervisor) takeTurn(ctx context.Context) error {
+	select {
+	case s.reloading <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-s.stopped:
+		return control.ErrStopping
+	}
+}
+
+func (s *Supervisor) endTurn() { <-s.reloading }
+
+// takeUp hands over with a configuration that was read, as asked. Whoever asks may leave: whose turn is next waits for the answer all
+// the same, which comes at Run's end at the latest. The warning says why the configuration isn't kept.
+func (s *Supervisor) takeUp(ctx context.Context, next *Configured, asked *request) (h *sohost.Handover, warning string, err error) {
+	asked.config = next
+	if h, err = s.request(context.WithoutCancel(ctx), asked); err != nil {
+		s.configFailed(asked.Why, next.reading, err)
+		return nil, "", err
+	}
+	return h, s.keepConfig(next.Keep), nil
 }
 
 // refusedReading returns the error of a configuration that can't be read as a client gets it.
@@ -118,19 +136,27 @@ func refusedReading(err error) error {
 	return &control.Failure{Code: code, Message: err.Error()}
 }
 
-// keepConfig keeps a configuration that is taken up. It returns why a restart won't have it, or "".
-func (s *Supervisor) keepConfig(c *Configured) (warning string) {
-	if c.Keep == nil {
+// keepConfig keeps a configuration that is taken up. It returns why that can't be, or "".
+func (s *Supervisor) keepConfig(keep Keep) (warning string) {
+	if keep == nil {
 		return ""
 	}
-	if err := c.Keep(); err != nil {
-		warning = fmt.Sprintf("the configuration serves, but can't be kept in the store, so that a restart has the one before: %v", err)
+	if err := keep(s.folder(KeepFolder)); err != nil {
+		warning = fmt.Sprintf("the configuration serves, but can't be kept in the store, so that `sohost reload --back` can't go back to it, "+
+			"and a restart or the next reload won't have what `sohost plugin` has changed: %v", err)
 		s.log.Error("keep the configuration", "err", err)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.config.Unkept = warning
 	return warning
+}
+
+// isKept reports whether the configuration that serves is kept.
+func (s *Supervisor) isKept() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.config.Unkept == ""
 }
 
 // same reports whether workers are told the same.
@@ -140,12 +166,20 @@ func same(a, b *worker.Start) bool {
 	return errX == nil && errY == nil && bytes.Equal(x, y)
 }
 
-// reread reads the configuration.
-func (s *Supervisor) reread(which Reading) (Configured, error) {
+// reread reads the configuration, and reports whether workers have to be told anything new. After an error next has only its reading.
+func (s *Supervisor) reread(which Reading) (next *Configured, news bool, err error) {
+	now := *s.start.Load()
+	which.Store = now.Options.Store
 	if s.opts.Reread == nil {
-		return Configured{}, errors.New("this server has no configuration that it could read again")
+		return &Configured{reading: which}, false, errors.New("this server has no configuration that it could read again")
 	}
-	return s.opts.Reread(which)
+	c, err := s.opts.Reread(which)
+	if c.reading = which; err != nil {
+		return &c, false, err
+	}
+	now.Listeners = s.served(nil)
+	c.Start.Options.Store, c.Start.Listeners = now.Options.Store, s.served(c.Start.Listeners)
+	return &c, !same(&now, &c.Start) || len(c.Forget) > 0, nil
 }
 
 // changes returns what differs from the settings that the workers have, ordered by key. A program before this one may have left none:
@@ -181,7 +215,11 @@ func (s *Supervisor) configured(next *Configured) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	settings := maps.Clone(next.Settings)
-	s.config = control.ConfigStatus{Read: time.Now(), Amended: next.Amended, Back: next.Back}
+	before := s.config
+	s.config = control.ConfigStatus{Read: time.Now(), Amended: next.Amended, Back: next.reading.Back}
+	if next.reading.Served { // the file was not read
+		s.config.Read, s.config.Back, s.config.Failed = before.Read, before.Back, before.Failed
+	}
 	for _, c := range changes {
 		if !c.Restart {
 			continue
@@ -199,9 +237,10 @@ func (s *Supervisor) configured(next *Configured) {
 	s.happened(generations.KindConfiguration, "")
 }
 
-// configFailed makes log and status say why the configuration stays what it was.
-func (s *Supervisor) configFailed(why string, err error) {
-	if errors.Is(err, control.ErrStopping) {
+// configFailed makes log and status say why the configuration stays what it was. Of a command that changes a plugin only who gave it
+// has to know.
+func (s *Supervisor) configFailed(why string, which Reading, err error) {
+	if errors.Is(err, control.ErrStopping) || which.Amend != nil {
 		return
 	}
 	s.log.Error("the configuration is not taken up; the one before stays", "why", why, "err", err)

@@ -17,16 +17,19 @@ import (
 type configuration struct {
 	mu       sync.Mutex // guards the rest
 	readings int
+	asked    Reading // the last time
 	settings map[string]string
 	store    string
 	err      error
+	keep     Keep
 }
 
 // Read is Options.Reread. The setting settle is the number of milliseconds that the Start has.
-func (c *configuration) Read(Reading) (next Configured, err error) {
+func (c *configuration) Read(which Reading) (next Configured, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.readings++
+	c.asked, next.Keep = which, c.keep
 	next.Settings = maps.Clone(c.settings)
 	fmt.Sscan(c.settings["settle"], &next.Start.Options.Settle)
 	next.Start.Options.Settle *= time.Millisecond
@@ -47,6 +50,12 @@ func (c *configuration) read() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.readings
+}
+
+func (c *configuration) last() Reading {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.asked
 }
 
 // newConfigured returns a stage whose configuration can be read again.

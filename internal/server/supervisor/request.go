@@ -2,7 +2,11 @@ package supervisor
 
 import (
 	"context"
+	"fmt"
 	"net"
+	"slices"
+	"strings"
+	"sync"
 
 	"github.com/sohost/sohost"
 	"github.com/sohost/sohost/internal/files"
@@ -13,7 +17,7 @@ import (
 // request is a wish for a handover that waits.
 type request struct {
 	control.HandoverRequest
-	config  *Configured // nil: it stays
+	config  *Configured // differs from the one that serves; nil: that stays
 	program *program    // at the path Program, open; nil also if that is this process's own
 	from    *process    // the worker that asks; nil: somebody else
 	done    chan answer // takes one without blocking
@@ -29,7 +33,10 @@ type answer struct {
 
 // Handover moves the plugins to a new worker, and returns when that serves or when the handover has failed; then the old worker
 // still serves. There is one handover at a time. A request that arrives during one is answered with its result, unless the
-// request names a program or images: those get a handover of their own afterwards.
+// request names a program or images, or takes up a configuration: those get a handover of their own afterwards.
+//
+// The configuration is read again, as by Reload, and taken up in the handover; one that can't be refuses it. KeepConfig leaves it as it
+// is, as do the handovers that nobody has ordered.
 func (s *Supervisor) Handover(ctx context.Context, r control.HandoverRequest) (*sohost.Handover, error) {
 	asked := &request{HandoverRequest: r, done: make(chan answer, 1)}
 	if r.Program != "" {
@@ -40,7 +47,41 @@ func (s *Supervisor) Handover(ctx context.Context, r control.HandoverRequest) (*
 			return nil, err
 		}
 	}
-	return s.request(ctx, asked)
+	if r.KeepConfig || s.opts.Reread == nil {
+		return s.request(ctx, asked)
+	}
+	return s.handoverReread(ctx, asked)
+}
+
+// handoverReread is Handover with the configuration read again.
+func (s *Supervisor) handoverReread(ctx context.Context, asked *request) (h *sohost.Handover, err error) {
+	if err := s.takeTurn(ctx); err != nil {
+		asked.program.close()
+		return nil, err
+	}
+	endTurn := sync.OnceFunc(s.endTurn)
+	defer endTurn()
+	next, news, err := s.reread(Reading{})
+	if err != nil {
+		asked.program.close()
+		s.configFailed(asked.Why, next.reading, err)
+		return nil, refusedReading(fmt.Errorf("%w\nnothing is handed over: mend the configuration, or go on with the one that serves with --keep-config", err))
+	}
+	var warning string
+	if news {
+		h, warning, err = s.takeUp(ctx, next, asked)
+	} else {
+		s.configured(next)
+		warning = s.keepConfig(next.Keep)
+		endTurn() // requests that take nothing up share a handover
+		h, err = s.request(ctx, asked)
+	}
+	if err != nil || warning == "" {
+		return h, err
+	}
+	told := *h // the status has h
+	told.Warning = strings.Join(slices.DeleteFunc([]string{h.Warning, warning}, func(w string) bool { return w == "" }), "; ")
+	return &told, nil
 }
 
 // request lets Run's goroutine carry out a request, and waits for the answer.

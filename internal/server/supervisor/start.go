@@ -15,8 +15,10 @@ import (
 // first starts the first worker. If that says that it can't serve, most often because of the configuration or the store, first
 // fails. If it crashes, further ones are started.
 func (s *Supervisor) first(ctx context.Context) (*process, error) {
-	if err := generations.Sweep(s.crashFiles().Path(""), s.log); err != nil { // nobody writes there yet
-		s.log.Warn("look for leftovers among the crashes", "err", err)
+	for _, folder := range []*generations.Folder{s.crashFiles(), s.folder(KeepFolder)} { // nobody writes there yet
+		if err := generations.Sweep(folder.Path(""), s.log); err != nil {
+			s.log.Warn("look for leftovers of a server that has died", "err", err)
+		}
 	}
 	p, err := s.begin()
 	if err != nil {

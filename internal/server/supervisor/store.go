@@ -43,6 +43,13 @@ func exists(dir string) bool {
 	return !errors.Is(err, fs.ErrNotExist)
 }
 
+// folder returns a folder of the store.
+func (s *Supervisor) folder(name string) *generations.Folder {
+	s.mu.Lock() // only Run's goroutine changes the lock, and reads it without that
+	defer s.mu.Unlock()
+	return s.opts.Lock.Folder(s.start.Load().Options.Store, name)
+}
+
 // lockTimeout bounds how long the supervisor waits for a lock that somebody else holds.
 const lockTimeout = 100 * time.Millisecond
 
@@ -56,6 +63,8 @@ func (s *Supervisor) renewLock() error {
 		return fmt.Errorf("the store's lock was removed, and can't be taken again: %w; this server publishes nothing", err)
 	}
 	s.log.Error("the store's lock was removed, and has been taken again; nobody must remove it while a server runs", "store", dir)
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	s.opts.Lock = lock // the one before stays open: a worker may have it
 	return nil
 }

@@ -279,8 +279,11 @@ func (s *Supervisor) Worker(ctx context.Context, tried ...control.Worker) (contr
 func (s *Supervisor) greet(ctx context.Context) {
 	if s.resumed != nil {
 		s.log.Info("upgraded: this is another program in the same process", "version", self.Version())
-	} else if s.opts.Serving != nil {
-		s.opts.Serving(s.Status(ctx, true))
+	} else {
+		s.keepConfig(s.opts.Keep)
+		if s.opts.Serving != nil {
+			s.opts.Serving(s.Status(ctx, true))
+		}
 	}
 	s.notify(s.opts.Notifier.MainPID(os.Getpid())) // a shell may have been started first
 	s.notifyReady()

@@ -28,7 +28,7 @@ const resumeEnv = "SOHOST_RESUME"
 const upgradeTimeout = 5 * time.Second
 
 // obeySignals asks for a handover to the program that is now at the path that the server was started from, at each SIGUSR2 until ctx
-// or Run ends: that is the path which whoever upgrades a package replaces. At a SIGHUP it reads the configuration again.
+// or Run ends: that is the path which whoever upgrades a package replaces. At a SIGHUP it only reads the configuration again.
 func (s *Supervisor) obeySignals(ctx context.Context) {
 	s.notifySignals() // never stopped: a late one would end the process
 	for {

@@ -1,0 +1,169 @@
+package supervisor
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/sohost/sohost/generations"
+	"github.com/sohost/sohost/internal/server/control"
+	"github.com/sohost/sohost/internal/server/worker"
+)
+
+// TestHandoverRereads orders handovers. Each takes up the configuration as it is then, or, if that is faulty, isn't made; one that is to
+// keep what serves doesn't read it, nor does one that a worker asks for.
+func TestHandoverRereads(t *testing.T) {
+	st, c := newConfigured(t, nil)
+	giver := st.start()
+	c.write("settle", "2")
+	handing := st.handover(control.HandoverRequest{Why: "an order"})
+	taker := st.takesUp(giver, 2*time.Millisecond)
+	if a, _ := receive(t, handing, "answer"); a.err != nil {
+		t.Error(a.err)
+	}
+	c.write("settle", "3")
+	c.err = errors.New("no such key")
+	a := <-st.handover(control.HandoverRequest{Why: "an order", Program: "/proc/self/exe"})
+	if a.err == nil || !strings.HasPrefix(a.err.Error(), "no such key\n") || !strings.Contains(a.err.Error(), "--keep-config") {
+		t.Errorf("a faulty file: %v", a.err)
+	}
+	if s := st.status(); s.Worker.PID != taker.pid || s.Config.Failed == nil || s.Config.Failed.Why != "an order" || s.Failed != nil {
+		t.Errorf("the status says %+v", s)
+	}
+	read := c.read()
+	for _, ask := range []func(){
+		func() { handing = st.handover(control.HandoverRequest{KeepConfig: true}) },
+		func() { taker.say(worker.Word{Ask: &worker.Ask{ID: 1}}) },
+	} {
+		ask()
+		next := st.worker()
+		if g := taker.give(); g.Config != nil || next.began.Order.Start.Options.Settle != 2*time.Millisecond {
+			t.Errorf("the giver is told %+v, the taker %+v", g, next.began.Order.Start)
+		}
+		next.serve(2)
+		taker.given(next)
+		taker = next
+		st.await(func(s control.Status) bool { return s.Worker != nil && s.Worker.PID == next.pid })
+	}
+	if a, _ := receive(t, handing, "answer"); a.err != nil || c.read() != read {
+		t.Errorf("%v; the file was read %d times", a.err, c.read()-read)
+	}
+}
+
+// TestHandoverSame orders two handovers at once, of a configuration in which nothing has changed: one handover answers both.
+func TestHandoverSame(t *testing.T) {
+	st, _ := newConfigured(t, nil)
+	giver := st.start()
+	first := st.handover(control.HandoverRequest{})
+	taker := st.worker()
+	second := st.handover(control.HandoverRequest{})
+	st.awaitRequests(2)
+	if g := giver.give(); g.Config != nil {
+		t.Errorf("the giver is told %+v", g)
+	}
+	taker.serve(2)
+	giver.given(taker)
+	for _, handing := range []<-chan handed{first, second} {
+		if a, _ := receive(t, handing, "answer"); a.err != nil || a.h.Taker != taker.pid {
+			t.Errorf("the answer is %+v", a)
+		}
+	}
+}
+
+// TestAmendServed changes a plugin by command after the configuration from before was taken up: that is what the change lies over, and
+// neither the file nor what the status says of it is touched.
+func TestAmendServed(t *testing.T) {
+	st, c := newConfigured(t, nil)
+	giver := st.start()
+	c.write("settle", "2")
+	reload := func(r control.ReloadRequest, settle time.Duration) {
+		t.Helper()
+		done := make(chan error, 1)
+		go func() {
+			_, err := st.client.Reload(t.Context(), r)
+			done <- err
+		}()
+		giver = st.takesUp(giver, settle)
+		if err, _ := receive(t, done, "answer"); err != nil {
+			t.Error(err)
+		}
+	}
+	reload(control.ReloadRequest{Back: true}, 2*time.Millisecond)
+	c.err = errors.New("no such key")
+	if r := <-st.reload(t.Context()); r.err == nil {
+		t.Error("a faulty file is taken up")
+	}
+	before := st.status().Config
+	c.err = nil
+	c.write("settle", "3")
+	amend := &control.Amendment{Verb: control.Disable, Plugin: "p"}
+	reload(control.ReloadRequest{Amend: amend}, 3*time.Millisecond)
+	if last := c.last(); !last.Served || last.Amend == nil || last.Back {
+		t.Errorf("read is %+v", last)
+	}
+	if now := st.status().Config; !now.Back || !now.Read.Equal(before.Read) || now.Failed == nil || *now.Failed != *before.Failed {
+		t.Errorf("the status says %+v, before %+v", now, before)
+	}
+	c.err = errors.New("unknown plugin")
+	if _, err := st.client.Reload(t.Context(), control.ReloadRequest{Amend: amend}); err == nil || *st.status().Config.Failed != *before.Failed {
+		t.Errorf("%v is %+v", err, st.status().Config.Failed)
+	}
+}
+
+// TestUnkept has configurations that can't be kept, at the start and later: the status and the answers say so. A command that changes a
+// plugin then reads the file, since what was kept is another configuration.
+func TestUnkept(t *testing.T) {
+	fails := true
+	keep := func(f *generations.Folder) error {
+		if fails {
+			return errors.New("disk full")
+		}
+		return os.Mkdir(f.Path(""), 0o700)
+	}
+	st, c := newConfigured(t, func(o *Options) { o.Keep = keep })
+	c.keep = keep
+	giver := st.start()
+	if s := st.status(); !strings.Contains(s.Config.Unkept, "disk full") {
+		t.Errorf("at the start the status says %+v", s.Config)
+	}
+	c.write("settle", "2")
+	handing := st.handover(control.HandoverRequest{})
+	taker := st.takesUp(giver, 2*time.Millisecond)
+	if a, _ := receive(t, handing, "answer"); a.err != nil || !strings.Contains(a.h.Warning, "disk full") {
+		t.Errorf("the answer is %+v", a)
+	}
+	c.write("settle", "3")
+	amending := make(chan error, 1)
+	go func() {
+		_, err := st.client.Reload(t.Context(), control.ReloadRequest{Amend: &control.Amendment{Verb: control.Disable}})
+		amending <- err
+	}()
+	taker = st.takesUp(taker, 3*time.Millisecond)
+	if err, _ := receive(t, amending, "answer"); err != nil || c.last().Served {
+		t.Errorf("%v; read is %+v", err, c.last())
+	}
+	fails = false
+	if r := <-st.reload(t.Context()); r.err != nil || r.Warning != "" || st.status().Config.Unkept != "" {
+		t.Errorf("%+v, and the status says %+v", r, st.status().Config)
+	}
+	if _, err := os.Stat(filepath.Join(st.dir, KeepFolder)); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestKeepSwept removes what a server has left that died while it kept a configuration.
+func TestKeepSwept(t *testing.T) {
+	st := newStage(t, nil)
+	left := filepath.Join(st.dir, KeepFolder, ".served.toml.sohost-tmp-7")
+	if err := os.MkdirAll(left, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	st.start()
+	if _, err := os.Stat(left); !errors.Is(err, os.ErrNotExist) {
+		t.Error(fmt.Sprint("it is there: ", err))
+	}
+}
