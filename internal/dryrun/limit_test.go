@@ -2,6 +2,7 @@ package dryrun
 
 import (
 	"context"
+	"errors"
 	"io"
 	"net/http"
 	"os"
@@ -9,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/sohost/sohost/abi"
+	"github.com/sohost/sohost/generations"
 	"github.com/sohost/sohost/internal/instance"
 	"github.com/sohost/sohost/internal/wall"
 )
@@ -57,6 +59,26 @@ func TestLongState(t *testing.T) {
 	collected.compare()
 	if r := collected.finish(); !r.OK || r.Cut || r.State == nil || !strings.Contains(r.State.Why, "are shown") {
 		t.Errorf("OK %v, cut %v, state %+v, failed %+v", r.OK, r.Cut, r.State, r.Failed)
+	}
+}
+
+// TestDeadline ends a dry run before it is through. There is a result of it, unless nobody wants one any more.
+func TestDeadline(t *testing.T) {
+	image, err := os.Executable() // is no image, which the child doesn't come to find out
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := Order{Image: image, Steps: []Step{{Schedule: &now}}}
+	over, cancel := context.WithTimeoutCause(t.Context(), 0, errors.New("over the server's limit"))
+	defer cancel()
+	r, err := Run(over, o)
+	if err != nil || r.OK || r.Failed == nil || !strings.Contains(r.Failed.Error, "over the server's limit") || r.Image == (generations.ID{}) {
+		t.Errorf("got %+v, %v", r, err)
+	}
+	cancelled, cancel := context.WithCancel(t.Context())
+	cancel()
+	if r, err := Run(cancelled, o); !errors.Is(err, context.Canceled) {
+		t.Errorf("cancelled: got %+v, %v", r, err)
 	}
 }
 

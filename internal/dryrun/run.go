@@ -21,7 +21,8 @@ import (
 // Run carries out an order in a child process of the same program. It blocks until the child has ended, and kills it when ctx ends
 // or its time is up.
 //
-// What the plugin does wrong is in the result. The error says why there is none: ErrOrder if the order can't be carried out.
+// What the plugin does wrong is in the result, and if ctx's deadline has passed, that and all until then. The error says why there is no
+// result: ErrOrder if the order can't be carried out, or the cause of ctx's end if it was cancelled.
 func Run(ctx context.Context, o Order) (Result, error) {
 	o, err := o.resolved()
 	if err != nil {
@@ -52,7 +53,7 @@ func Run(ctx context.Context, o Order) (Result, error) {
 		return Result{}, fmt.Errorf("dry run: start a child: %w", err)
 	}
 	out, err := started.Wait(ctx, o.limit(), order)
-	if ctx.Err() != nil {
+	if errors.Is(ctx.Err(), context.Canceled) {
 		return Result{}, context.Cause(ctx)
 	}
 	c.Printed, c.Tried = printed.b.String(), out.Tried
