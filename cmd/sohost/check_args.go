@@ -16,17 +16,23 @@ import (
 // describeLimit is how long opening an image may take that is to be described.
 const describeLimit = time.Minute
 
-// describe opens the image in a child process and notes what its Descriptor says. An image that can't be opened would be refused.
+// describe opens an image in a child process and returns what its Descriptor says.
+func describe(ctx context.Context, file string) (*instance.Description, error) {
+	file, err := filepath.Abs(file)
+	if err != nil {
+		return nil, err
+	}
+	probed, err := instance.NewProber(slog.New(slog.DiscardHandler)).Probe(ctx, instance.ProbeOptions{Limit: describeLimit, Describe: true}, file)
+	return probed.Described, err
+}
+
+// describe notes what the image's Descriptor says. An image that can't be opened would be refused.
 func (r *checkResult) describe(ctx context.Context) {
 	if !r.OK {
 		return
 	}
-	file, err := filepath.Abs(r.File)
-	var probed instance.Probed
-	if err == nil {
-		probed, err = instance.NewProber(slog.New(slog.DiscardHandler)).Probe(ctx, instance.ProbeOptions{Limit: describeLimit, Describe: true}, file)
-	}
-	if r.Descriptor = probed.Described; err != nil {
+	var err error
+	if r.Descriptor, err = describe(ctx, r.File); err != nil {
 		r.OK, r.Message = false, err.Error()
 	}
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/sohost/sohost/generations"
 	"github.com/sohost/sohost/internal/adapters"
+	"github.com/sohost/sohost/internal/instance"
 	"github.com/sohost/sohost/native"
 	"github.com/spf13/cobra"
 )
@@ -20,6 +21,8 @@ type inspection struct {
 	File  string         `json:"file"`
 	Image generations.ID `json:"image"`
 	*native.Info
+
+	Descriptor *instance.Description `json:"descriptor,omitempty"` // with --args
 
 	Shared []sharing `json:"shared,omitempty"` // one for each further file
 }
@@ -37,14 +40,18 @@ func newInspectCommand() *cobra.Command {
 		Long: `Inspect reads a plugin image, or any Go program, and shows its identity, toolchain, build settings and modules, and its
 packages with the link-time hashes that the Go runtime compares before it loads an image; of a slim image, what it brings along
 and how much it takes of each of the host's packages (--json names the symbols). With other images it shows which private
-packages these have with the same content: a server has one set of the variables of such a package, for all plugins.`,
+packages these have with the same content: a server has one set of the variables of such a package, for all plugins.
+
+With --args, the image is opened in a process of its own that is thrown away, and the arguments that it takes are listed.`,
 		Example: `  sohost inspect build/plugins/counter.so
+  sohost inspect --args build/plugins/counter.so
   sohost inspect build/plugins/counter.so build/plugins/wordfreq.so
   sohost inspect --json build/plugins/counter.so | jq .packages`,
 		Args:              cobra.MinimumNArgs(1),
 		ValidArgsFunction: completeImages,
 	}
 	asJSON := jsonFlag(cmd)
+	arguments := cmd.Flags().Bool("args", false, "list the arguments that the image takes, too")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		info, err := native.InspectFile(args[0])
 		if err != nil {
@@ -55,6 +62,11 @@ packages these have with the same content: a server has one set of the variables
 			return err
 		}
 		in := inspection{File: args[0], Image: id, Info: info}
+		if *arguments {
+			if in.Descriptor, err = describe(cmd.Context(), args[0]); err != nil {
+				return err
+			}
+		}
 		for _, other := range args[1:] {
 			info, err := native.InspectFile(other)
 			if err != nil {
@@ -70,7 +82,8 @@ packages these have with the same content: a server has one set of the variables
 	return cmd
 }
 
-func printInspection(w io.Writer, in inspection) error {
+// facts returns what is known of an image, in words.
+func (in inspection) facts() [][]string {
 	identity := "plain: a process can load only one build of it"
 	if in.Isolated {
 		identity = "isolated: loads next to every other build of it"
@@ -105,8 +118,18 @@ func printInspection(w io.Writer, in inspection) error {
 	for _, d := range in.Deps {
 		rows = append(rows, []string{"module", d.Path + " " + d.Version})
 	}
-	for _, row := range rows {
+	return rows
+}
+
+func printInspection(w io.Writer, in inspection) error {
+	for _, row := range in.facts() {
 		if _, err := fmt.Fprintf(w, "%-18s %s\n", row[0], row[1]); err != nil {
+			return err
+		}
+	}
+	if in.Descriptor != nil {
+		fmt.Fprintln(w)
+		if err := printArguments(w, in.Descriptor); err != nil {
 			return err
 		}
 	}
