@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"os"
 	"time"
 
 	"github.com/sohost/sohost/generations"
@@ -17,29 +18,39 @@ func (c *candidate) exclusive() bool {
 	return c.old.serves != nil && (c.old.serves.Value().Image().Exclusive() || c.next.Image().Exclusive())
 }
 
-// explainInUse adds to the error of an address that is in use who has it, and what to do.
+// explainInUse adds to the error of a port or a lock that is in use who has it, and what to do.
 func (c *candidate) explainInUse(err error) error {
-	var op *net.OpError
-	if !errors.Is(err, unix.EADDRINUSE) || !errors.As(err, &op) {
-		return err
-	}
-	switch op.Addr.(type) {
-	case *net.TCPAddr, *net.UDPAddr:
-	default: // a file, which the error names
-		return err
-	}
-	holder, known := sockets.Listener(op.Addr)
+	what, holder, known := inUse(err)
 	switch {
+	case what == "":
+		return err
 	case !known:
-		return fmt.Errorf("%w; nobody that this server can see has the port: try again, or give the plugin another one", err)
+		return fmt.Errorf("%w; nobody that this server can see has the %s: try again, or give the plugin another one", err, what)
 	case !holder.Us():
-		return fmt.Errorf("%w; the port is held by process %d (%s): stop that, or give the plugin another one", err, holder.PID, holder.Program)
+		return fmt.Errorf("%w; the %s is held by process %d (%s): stop that, or give the plugin another one", err, what, holder.PID, holder.Program)
 	case c.next != nil && c.next.Image().Exclusive():
-		return fmt.Errorf("%w; the port is held by this server (process %d), for another plugin or for itself: give the plugin another one",
-			err, holder.PID)
+		return fmt.Errorf("%w; the %s is held by this server (process %d), for another plugin or for itself: give the plugin another one",
+			err, what, holder.PID)
 	}
-	return fmt.Errorf("%w; the port is held by this server (process %d), perhaps by the plugin's old code: set Exclusive in the Descriptor, "+
-		"take the port in Start and release it in Stop, so that the old code is stopped first", err, holder.PID)
+	return fmt.Errorf("%w; the %s is held by this server (process %d), perhaps by the plugin's old code: set Exclusive in the Descriptor, "+
+		"take the %[2]s in Start and release it in Stop, so that the old code is stopped first", err, what, holder.PID)
+}
+
+// inUse returns what an error says to be in use, a port or a lock, and who has it; what is empty if it says nothing of that kind.
+func inUse(err error) (what string, holder sockets.Holder, known bool) {
+	if op, is := errors.AsType[*net.OpError](err); is && errors.Is(err, unix.EADDRINUSE) {
+		switch op.Addr.(type) {
+		case *net.TCPAddr, *net.UDPAddr: // or a file, which the error names
+			holder, known = sockets.Listener(op.Addr)
+			return "port", holder, known
+		}
+	}
+	if file, is := errors.AsType[*os.PathError](err); is && errors.Is(err, unix.EWOULDBLOCK) {
+		if holder, known = sockets.Locker(file.Path); known { // else it may be a pipe
+			return "lock", holder, true
+		}
+	}
+	return "", holder, false
 }
 
 // The pauses between two attempts to start background work again grow from the first to the last.

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -190,6 +192,38 @@ func TestExclusiveHandover(t *testing.T) {
 			t.Errorf("the taker answers %q", got)
 		}
 	}
+}
+
+// TestLockInUse names who has the lock of a file, and what to do.
+func TestLockInUse(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "lock")
+	lock := func() (*os.File, error) {
+		f, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o600)
+		if err == nil {
+			t.Cleanup(func() { f.Close() })
+			if err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+				err = &os.PathError{Op: "lock", Path: name, Err: err}
+			}
+		}
+		return f, err
+	}
+	f, err := lock()
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := newWorld(t)
+	r := w.boots("a1")
+	w.fail("a2 Start", func(context.Context) error { _, err := lock(); return err })
+	_, err = r.deploy("a2")
+	if refused := r.refusal(err, "a", PhaseStart); !strings.Contains(refused.Message, "the lock is held by this server") ||
+		!strings.Contains(refused.Message, "take the lock in Start") {
+		t.Errorf("the message is %q", refused.Message)
+	}
+	r.wants("/a", "a1 1")
+	if err := unix.Flock(int(f.Fd()), unix.LOCK_UN); err != nil {
+		t.Fatal(err)
+	}
+	r.mustDeploy("a3")
 }
 
 // TestPortInUse names who has a port, and what to do.

@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// Holder is a process that has a socket.
+// Holder is a process that has a socket, or a lock.
 type Holder struct {
 	PID     int
 	Program string // its name, cut off by the kernel
@@ -61,17 +61,43 @@ func overlap(a, b netip.AddrPort) bool {
 	return a.Port() == b.Port() && (x == y || !y.IsValid() || x.IsUnspecified() || y.IsUnspecified())
 }
 
-// holderOf returns a process that has one of the sockets open. This process comes first.
+// holderOf returns a process that has one of the sockets open.
 func holderOf(inodes map[string]bool) (Holder, bool) {
 	if len(inodes) == 0 {
 		return Holder{}, false
 	}
+	return whoHas(func(to, _ string) bool {
+		inode, is := strings.CutPrefix(to, "socket:[")
+		return is && inodes[strings.TrimSuffix(inode, "]")]
+	})
+}
+
+// Locker returns a process that has a lock of a file. It is unknown if nobody does, or if this user may not look at the process.
+func Locker(path string) (Holder, bool) {
+	path, err := filepath.Abs(path)
+	if err == nil {
+		path, err = filepath.EvalSymlinks(path)
+	}
+	if err != nil {
+		return Holder{}, false
+	}
+	return whoHas(func(to, info string) bool {
+		if to != path {
+			return false
+		}
+		b, err := os.ReadFile(info) // has a line for each lock
+		return err == nil && strings.Contains(string(b), "\nlock:")
+	})
+}
+
+// whoHas returns a process that has a file open for which is returns true: it is given what the file is, and where more of it is said.
+// This process comes first.
+func whoHas(is func(to, info string) bool) (Holder, bool) {
 	links, _ := filepath.Glob("/proc/[0-9]*/fd/*")
 	own, _ := filepath.Glob("/proc/" + strconv.Itoa(os.Getpid()) + "/fd/*")
 	for _, link := range append(own, links...) {
 		to, err := os.Readlink(link)
-		inode, ok := strings.CutPrefix(to, "socket:[")
-		if err != nil || !ok || !inodes[strings.TrimSuffix(inode, "]")] {
+		if err != nil || !is(to, strings.Replace(link, "/fd/", "/fdinfo/", 1)) {
 			continue
 		}
 		process := filepath.Dir(filepath.Dir(link))

@@ -1,4 +1,4 @@
-// Package sockets tells which TCP sockets of this machine are the process's own.
+// Package sockets tells which TCP sockets of this machine are the process's own, and which process has a port or the lock of a file.
 package sockets
 
 import (
