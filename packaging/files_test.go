@@ -26,6 +26,28 @@ func TestReproducible(t *testing.T) {
 	}
 }
 
+// TestPackageFails has a tool fail on the way: nothing is published, and what was there stays.
+func TestPackageFails(t *testing.T) {
+	wanted(t)
+	t.Parallel()
+	out, tools := t.TempDir(), t.TempDir()
+	before := filepath.Join(out, "sohost-1-linux-amd64.tar.gz")
+	for file, text := range map[string]string{before: "", filepath.Join(tools, "md5sum"): "#!/bin/sh\nexit 7\n"} {
+		if err := os.WriteFile(file, []byte(text), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	cmd := exec.Command("./package.sh")
+	cmd.Env = append(os.Environ(), "OUT="+out, "ARCHITECTURES="+architecture(t), "DPKG_DEB_COMPRESSOR_LEVEL=0",
+		"PATH="+tools+":"+os.Getenv("PATH"))
+	if text, err := cmd.CombinedOutput(); err == nil || !strings.Contains(string(text), "nothing was made") {
+		t.Errorf("%v: %s", err, text)
+	}
+	if left := strings.TrimSpace(run(t, exec.Command("ls", out))); left != filepath.Base(before) {
+		t.Errorf("there are %s", left)
+	}
+}
+
 // TestLintian has Debian's checker look at the packages.
 func TestLintian(t *testing.T) {
 	wanted(t)

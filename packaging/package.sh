@@ -54,7 +54,7 @@ licences() {
   done
 }
 
-# lay out ARCHITECTURE: everything that is installed, beside the script that does it.
+# lay_out ARCHITECTURE lays out everything that is installed, beside the script that does it.
 lay_out() {
   local root=$work/$1/sohost-$version-linux-$1
   mkdir -p "$root/completions"
@@ -67,7 +67,7 @@ lay_out() {
 
 tarball() {
   tar -C "$work/$1" --sort=name --format=gnu --owner=0 --group=0 --numeric-owner -c "sohost-$version-linux-$1" |
-    gzip -9n >"$out/sohost-$version-linux-$1.tar.gz"
+    gzip -9n >"$work/made/sohost-$version-linux-$1.tar.gz"
 }
 
 # deb makes the Debian package of ARCHITECTURE.
@@ -93,12 +93,20 @@ deb() {
   install -m 755 "$debian/postinst" "$debian/prerm" "$debian/postrm" "$root/DEBIAN"
   (cd "$root" && find . -type f ! -path './DEBIAN/*' ! -path ./etc/sohost/sohost.toml -printf '%P\n' | sort | xargs md5sum >DEBIAN/md5sums)
   find "$root" -exec touch -h -d "@$SOURCE_DATE_EPOCH" {} +
-  dpkg-deb --root-owner-group --threads-max=1 -Zxz --build "$root" "$out/sohost_${version}_$1.deb" >/dev/null
+  dpkg-deb --root-owner-group --threads-max=1 -Zxz --build "$root" "$work/made/sohost_${version}_$1.deb" >/dev/null
 }
 
 bill() {
-  $go run -trimpath $cyclonedx bin -json -std -noserial -notimestamp -output "$out/sohost-$version-linux-$1.cdx.json" \
+  $go run -trimpath $cyclonedx bin -json -std -noserial -notimestamp -output "$work/made/sohost-$version-linux-$1.cdx.json" \
     "$work/$1/sohost-$version-linux-$1/sohost"
+}
+
+# release makes all files of ARCHITECTURE. As part of a condition it would go on after a failure, whatever set -e says.
+release() {
+  lay_out "$1"
+  tarball "$1"
+  deb "$1"
+  bill "$1"
 }
 
 [ -z "$(git -C "$source" status --porcelain)" ] || echo "note: what is not committed in $source is not in the packages" >&2
@@ -111,12 +119,17 @@ licences >"$work/licences"
 
 # Go's version as Debian sorts it: v1.2.0-rc.1 comes before v1.2.0.
 version=$("$work/native" --version | sed 's/^sohost version v//; s/-/~/; s/-/./g')
-rm -rf "$out" && mkdir -p "$out"
-out=$(realpath "$out")
+mkdir "$work/made"
 running=()
 for architecture in "${architectures[@]}"; do
-  { lay_out "$architecture" && tarball "$architecture" && deb "$architecture" && bill "$architecture"; } &
+  release "$architecture" &
   running+=($!)
 done
-for process in "${running[@]}"; do wait "$process"; done
-(cd "$out" && sha256sum -- * >"$work/sums" && mv "$work/sums" SHA256SUMS && cat SHA256SUMS)
+failed=
+for process in "${running[@]}"; do wait "$process" || failed=yes; done
+[ -z "$failed" ] || { echo "nothing was made; $out is as it was" >&2 && exit 1; }
+(cd "$work/made" && sha256sum -- * >"$work/sums" && mv "$work/sums" SHA256SUMS)
+mkdir -p "$out"
+rm -f "$out"/sohost-*-linux-*.tar.gz "$out"/sohost_*.deb "$out"/sohost-*-linux-*.cdx.json "$out"/SHA256SUMS
+mv "$work"/made/* "$out"
+cat "$out/SHA256SUMS"
