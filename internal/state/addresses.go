@@ -38,6 +38,14 @@ func (a *addresses) slot(at span) *numbered {
 	}
 }
 
+// places numbers places in memory as addresses does, in many tables: while callers wait, none takes long to grow.
+type places [256]addresses
+
+func (p *places) number(at uintptr, offered uint64) (number uint64, met bool) {
+	s := span{at, 0}
+	return p[uint64(s.hash())>>56].number(s, offered)
+}
+
 // touch reads where a place is first looked for.
 func (a *addresses) touch(at span) byte {
 	if len(a.slots) == 0 {

@@ -1,6 +1,7 @@
 package state
 
 import (
+	"math/bits"
 	"reflect"
 	"unsafe"
 )
@@ -12,13 +13,16 @@ type column struct {
 	size     uintptr
 	pointers []uintptr // where in a value they are
 	chunks   []unsafe.Pointer
+	shift    int // a chunk has 1<<shift values
 	len      int
 }
 
-const columnChunk = 1024 // values
+// A chunk has at most so many bytes, or a single value: callers may wait while one is made.
+const columnChunk = 64 << 10
 
 func newColumn(t reflect.Type) column {
-	return column{typ: t, size: t.Size(), pointers: pointerWords(t, 0, nil)}
+	fit := columnChunk / max(t.Size(), 64)
+	return column{typ: t, size: t.Size(), pointers: pointerWords(t, 0, nil), shift: bits.Len(uint(max(fit, 1))) - 1}
 }
 
 // pointerWords adds where in a value of type t that begins at the offset at the garbage collector sees pointers.
@@ -40,13 +44,13 @@ func pointerWords(t reflect.Type, at uintptr, found []uintptr) []uintptr {
 
 // at returns where value i is.
 func (c *column) at(i int) unsafe.Pointer {
-	return unsafe.Add(c.chunks[i/columnChunk], uintptr(i%columnChunk)*c.size)
+	return unsafe.Add(c.chunks[i>>c.shift], uintptr(i&(1<<c.shift-1))*c.size)
 }
 
 // grow adds a value, which is to be set.
 func (c *column) grow() {
-	if c.len == len(c.chunks)*columnChunk {
-		c.chunks = append(c.chunks, reflect.MakeSlice(reflect.SliceOf(c.typ), columnChunk, columnChunk).UnsafePointer())
+	if c.len == len(c.chunks)<<c.shift {
+		c.chunks = append(c.chunks, reflect.MakeSlice(reflect.SliceOf(c.typ), 1<<c.shift, 1<<c.shift).UnsafePointer())
 	}
 	c.len++
 }
@@ -68,21 +72,9 @@ func (c *column) set(i int, p unsafe.Pointer) {
 	copyBytes(to, p, at, c.size)
 }
 
-// sameTexts is same for values whose pointers are those of strings, which may be equal in different places.
-func (c *column) sameTexts(i int, p unsafe.Pointer) bool {
-	is, at := c.at(i), uintptr(0)
-	for _, word := range c.pointers {
-		if !sameBytes(is, p, at, word) || *(*string)(unsafe.Add(is, word)) != *(*string)(unsafe.Add(p, word)) {
-			return false
-		}
-		at = word + unsafe.Sizeof("")
-	}
-	return sameBytes(is, p, at, c.size)
-}
-
-func sameBytes(a, b unsafe.Pointer, start, end uintptr) bool {
-	size := end - start
-	return unsafe.String((*byte)(unsafe.Add(a, start)), size) == unsafe.String((*byte)(unsafe.Add(b, start)), size)
+// equal reports whether value i == the one at p. Strings in them may be in different places.
+func (c *column) equal(i int, p unsafe.Pointer) bool {
+	return reflect.NewAt(c.typ, c.at(i)).Elem().Equal(reflect.NewAt(c.typ, p).Elem())
 }
 
 func copyBytes(to, from unsafe.Pointer, start, end uintptr) {
@@ -94,5 +86,5 @@ func copyBytes(to, from unsafe.Pointer, start, end uintptr) {
 // same reports whether value i is, byte by byte, the one at p. Since the column keeps alive what its values refer to, pointers that are
 // equal then refer to the same.
 func (c *column) same(i int, p unsafe.Pointer) bool {
-	return sameBytes(c.at(i), p, 0, c.size)
+	return unsafe.String((*byte)(c.at(i)), c.size) == unsafe.String((*byte)(p), c.size)
 }

@@ -1,6 +1,9 @@
 package state
 
-import "unsafe"
+import (
+	"reflect"
+	"unsafe"
+)
 
 // mirror finds out what has to be sent of a Go map so that a receiver has all of it, again and again while others change the map. It
 // reads the map a part at a time, when nobody uses it, and remembers what it has found. What it hasn't found like that before is sent.
@@ -12,13 +15,14 @@ import "unsafe"
 type mirror struct {
 	shape  *shape // of the map
 	of     unsafe.Pointer
-	walk   *mapWalk // of the sweep that goes on; nil: the next begins a new one
+	walk   *mapWalk // of the sweep that goes on; nil: it has found everything
 	sweep  uint32   // counted from 1
 	found  int      // by the sweep
 	known  int      // how many slots aren't forgotten
 	next   int      // the slot in which the next entry is expected
-	places addresses
-	slots  []slot
+	left   int      // so many slots are still to be looked at, see forget; 0: the next sweep may begin
+	places places
+	slots  column // of type slot
 	keys   column // of the slots
 	elems  column
 	unsent []int  // slots that were filled since take was called
@@ -33,38 +37,46 @@ type slot struct {
 
 func newMirror(s *shape, of unsafe.Pointer) *mirror {
 	return &mirror{
-		shape: s, of: of, keys: newColumn(s.key.typ), elems: newColumn(s.elem.typ), strays: newColumn(s.key.typ),
+		shape: s, of: of, slots: newColumn(reflect.TypeFor[slot]()),
+		keys: newColumn(s.key.typ), elems: newColumn(s.elem.typ), strays: newColumn(s.key.typ),
 	}
 }
+
+func (m *mirror) slot(i int) *slot { return (*slot)(m.slots.at(i)) }
 
 // readOn goes on with a sweep or begins one, until the clock's time is up, and reports whether it has read all of the map. Nobody may
 // use the map meanwhile.
 func (m *mirror) readOn(c *clock) (done bool) {
-	if m.walk == nil {
+	if m.walk == nil && m.left == 0 {
 		m.walk, m.next, m.found = m.shape.walk(m.of), 0, 0
 		m.sweep++
 	}
-	for !c.late() {
+	for m.walk != nil {
+		if c.late() {
+			return false
+		}
 		key, elem, ok := m.walk.next()
 		if !ok {
 			m.walk = nil
-			m.forget()
-			return true
+			if m.found < m.known {
+				m.left = m.slots.len
+			}
+			break
 		}
 		m.see(key, elem)
 		c.passed(m.elems.size)
 	}
-	return false
+	return m.forget(c)
 }
 
 // see compares an entry with what is remembered of its place, and remembers it.
 func (m *mirror) see(key, elem unsafe.Pointer) {
 	i := m.next // entries mostly come in the same order
-	if i >= len(m.slots) || m.slots[i].at != uintptr(key) {
+	if i >= m.slots.len || m.slot(i).at != uintptr(key) {
 		i = m.slotAt(uintptr(key))
 	}
 	m.next = i + 1
-	s := &m.slots[i]
+	s := m.slot(i)
 	switch {
 	case s.seen == 0:
 		m.known++
@@ -72,7 +84,7 @@ func (m *mirror) see(key, elem unsafe.Pointer) {
 		m.elems.set(i, elem)
 		m.unsent = append(m.unsent, i)
 	case !m.keys.same(i, key):
-		if !m.keys.sameTexts(i, key) { // an assignment may have replaced a key by one that is equal
+		if !m.keys.equal(i, key) { // an assignment may have replaced a key by one that is equal
 			m.strays.add(m.keys.at(i))
 		}
 		m.keys.set(i, key)
@@ -90,34 +102,38 @@ func (m *mirror) see(key, elem unsafe.Pointer) {
 
 // slotAt returns the slot of a place, which may be a new one.
 func (m *mirror) slotAt(at uintptr) int {
-	number, met := m.places.number(span{at, 0}, uint64(len(m.slots))+1)
+	number, met := m.places.number(at, uint64(m.slots.len)+1)
+	i := int(number) - 1
 	if !met {
-		m.slots = append(m.slots, slot{at: at})
+		m.slots.grow()
 		m.keys.grow()
 		m.elems.grow()
+		m.slot(i).at = at
 	}
-	return int(number) - 1
+	return i
 }
 
-// forget forgets the slots in which the sweep that has ended found nothing.
-func (m *mirror) forget() {
-	if m.found == m.known {
-		return
-	}
-	for i := range m.slots {
-		if s := &m.slots[i]; s.seen != m.sweep && s.seen != 0 {
-			m.strays.add(m.keys.at(i))
+// forget forgets the slots in which the sweep that has ended found nothing, until the clock's time is up, and reports whether all are
+// forgotten.
+func (m *mirror) forget(c *clock) (done bool) {
+	for ; m.left > 0; m.left-- {
+		if c.late() {
+			return false
+		}
+		if s := m.slot(m.left - 1); s.seen != m.sweep && s.seen != 0 {
+			m.strays.add(m.keys.at(m.left - 1))
 			s.seen = 0
 			m.known--
 		}
 	}
+	return true
 }
 
 // take returns two maps: of entries that are to be added to what was sent, and of those that are to be removed, of which only the keys
 // count. If last is set, nobody uses the map any more, and the receiver then has all of it; otherwise the map isn't read.
 func (m *mirror) take(last bool) (changed, gone unsafe.Pointer) {
 	if last {
-		m.walk = nil // a sweep that went on has not seen what changed behind it
+		m.walk, m.left = nil, 0 // a sweep that went on has not seen what changed behind it
 		m.readOn(new(clock))
 	}
 	changed, gone = m.shape.makeMap(len(m.unsent)), m.shape.makeMap(0)
@@ -129,13 +145,12 @@ func (m *mirror) take(last bool) (changed, gone unsafe.Pointer) {
 	if !last || m.strays.len == 0 {
 		return changed, gone
 	}
-	get, elem := m.shape.getter(m.of), newColumn(m.shape.elem.typ)
-	elem.grow()
+	get, elem := m.shape.getter(m.of), reflect.New(m.shape.elem.typ).UnsafePointer()
 	for i := range m.strays.len {
-		if key := m.strays.at(i); get(key, elem.at(0)) {
-			change(key, elem.at(0))
+		if key := m.strays.at(i); get(key, elem) {
+			change(key, elem)
 		} else {
-			remove(key, elem.at(0))
+			remove(key, elem)
 		}
 	}
 	return changed, gone

@@ -21,7 +21,7 @@ func stop(steps int) *clock {
 func mirrored[K comparable, V any](r *rand.Rand, key func(n int) K, elem func(n int) V) (has, got map[K]V, sent int) {
 	has, got = map[K]V{}, map[K]V{}
 	keys := []int{2, 9, 100, 3000}[r.IntN(4)]
-	m := newMirror(shaper{}.of(reflect.TypeFor[map[K]V]()), *(*unsafe.Pointer)(unsafe.Pointer(&has)))
+	m := mirrorOf(has)
 	take := func(last bool) {
 		changed, gone := m.take(last)
 		sent += len(*(*map[K]V)(unsafe.Pointer(&changed))) + len(*(*map[K]V)(unsafe.Pointer(&gone)))
@@ -108,7 +108,7 @@ func TestMirrorSendsLittle(t *testing.T) {
 	for i := range 20_000 {
 		has[fmt.Sprint(i)] = i
 	}
-	m := newMirror(shaper{}.of(reflect.TypeFor[map[string]int]()), *(*unsafe.Pointer)(unsafe.Pointer(&has)))
+	m := mirrorOf(has)
 	parts := 1
 	for !m.readOn(stop(100)) {
 		parts++
@@ -132,7 +132,7 @@ func TestMirrorSendsLittle(t *testing.T) {
 // TestMirrorMovedBack has an entry that was sent as something else from another place since, and then is as before at its first.
 func TestMirrorMovedBack(t *testing.T) {
 	has := map[int]string{1: "first"}
-	m := newMirror(shaper{}.of(reflect.TypeFor[map[int]string]()), *(*unsafe.Pointer)(unsafe.Pointer(&has)))
+	m := mirrorOf(has)
 	m.readOn(new(clock))
 	m.take(false)
 	key, elem := 1, "second"
