@@ -19,7 +19,7 @@ const rehearsalSize = 8
 // readied is what a boot, or a round, has found out about its images before it opens them. The zero value knows nothing.
 type readied struct {
 	mu        sync.Mutex              // guards what follows
-	added     map[string]added        // by plugin: the image of its file, stored and pinned
+	added     map[*plugin]added       // the image of its file, stored and pinned
 	verified  map[generations.ID]bool // stored images whose contents are right
 	rehearsed map[generations.ID]bool // images that could be opened in a probe
 	took      map[string]Phases       // by plugin: how long that took
@@ -33,7 +33,7 @@ type added struct {
 
 // reset makes it one that can be filled. The caller holds mu.
 func (r *readied) reset() {
-	r.added, r.verified = map[string]added{}, map[generations.ID]bool{}
+	r.added, r.verified = map[*plugin]added{}, map[generations.ID]bool{}
 	r.rehearsed, r.took = map[generations.ID]bool{}, map[string]Phases{}
 }
 
@@ -50,11 +50,11 @@ func (r *readied) isRehearsed(id generations.ID) bool {
 }
 
 // stored returns the image of the plugin's file, pinned once more.
-func (r *readied) stored(plugin string, pin func(generations.ID)) (image added, has bool) {
+func (r *readied) stored(p *plugin) (image added, has bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if image, has = r.added[plugin]; has {
-		pin(image.ID)
+	if image, has = r.added[p]; has {
+		p.host.ledger.Pin(image.ID)
 	}
 	return image, has
 }
@@ -159,6 +159,9 @@ func (h *Host) readyStored(ctx context.Context, p *plugin, id generations.ID) (g
 
 // readyFile stores and checks the image in the plugin's file.
 func (h *Host) readyFile(ctx context.Context, p *plugin) (generations.Object, bool) {
+	if p.mayLoad(p.Image) != nil {
+		return generations.Object{}, false
+	}
 	begun, seen := time.Now(), watch.Signature(p.Image)
 	object, err := h.ledger.Add(ctx, p.Image)
 	h.readied.spent(p.Name, PhaseStore, begun)
@@ -166,7 +169,7 @@ func (h *Host) readyFile(ctx context.Context, p *plugin) (generations.Object, bo
 		return object, false
 	}
 	h.readied.mu.Lock()
-	h.readied.added[p.Name] = added{object, seen}
+	h.readied.added[p] = added{object, seen}
 	h.readied.mu.Unlock()
 	defer h.readied.spent(p.Name, PhaseCheck, time.Now())
 	return object, h.loader.Check(object.Path, p.API) == nil
@@ -206,11 +209,12 @@ func (h *Host) rehearse(ctx context.Context, objects []generations.Object) bool 
 func (h *Host) unready() {
 	r := &h.readied
 	r.mu.Lock()
-	defer r.mu.Unlock()
-	for _, object := range r.added {
-		h.ledger.Unpin(object.ID)
-	}
+	added := r.added
 	r.added, r.verified, r.rehearsed, r.took = nil, nil, nil, nil
+	r.mu.Unlock()
+	for p, image := range added {
+		p.unpin(image.ID, true)
+	}
 }
 
 // atOnce calls do for each element, as many at a time as there are processors, and waits.

@@ -51,6 +51,7 @@ func (p *plugin) watch() {
 // follow reloads the plugin whenever its image has changed, until the plugin is forgotten or the host's lifetime ends. Each plugin in Dev mode has
 // one goroutine for it.
 func (p *plugin) follow() {
+	defer p.host.rounds.leave(p)
 	first := true
 	for {
 		select {

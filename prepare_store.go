@@ -15,7 +15,7 @@ import (
 func (c *candidate) store(ctx context.Context) (path string, err error) {
 	h := c.plugin.host
 	if c.stored.IsZero() {
-		if err := errors.Join(h.leavesDir(c.file), c.plugin.trust(c.file)); err != nil {
+		if err := c.plugin.mayLoad(c.file); err != nil {
 			return "", err
 		}
 		image, err := c.add(ctx)
@@ -40,11 +40,17 @@ func (c *candidate) store(ctx context.Context) (path string, err error) {
 	return object.Path, h.store.Verify(ctx, c.stored)
 }
 
-// add stores the image in the candidate's file, unless ready has just done that, and pins it.
+// mayLoad returns why no image is taken from a file, because of where it is or who may change it.
+func (p *plugin) mayLoad(file string) error {
+	return errors.Join(p.host.leavesDir(file), p.trust(file))
+}
+
+// add stores the image in the candidate's file, unless ready has just done that for it, and pins it. A later candidate finds another
+// file, perhaps.
 func (c *candidate) add(ctx context.Context) (added, error) {
 	h := c.plugin.host
-	if c.file == c.plugin.Image {
-		if image, has := h.readied.stored(c.plugin.Name, h.ledger.Pin); has {
+	if c.before != nil && c.file == c.plugin.Image {
+		if image, has := h.readied.stored(c.plugin); has {
 			return image, nil
 		}
 	}

@@ -89,16 +89,24 @@ func (b *batch) reload(ctx context.Context, plugins []*plugin, choose func() (or
 	slices.SortFunc(o.targets, func(x, y target) int { return byName(x.plugin, y.plugin) })
 	b.cause = o.cause
 	defer b.endTrials()
-	err = b.prepareAndFlip(ctx, o.targets)
+	if err := b.try(ctx, o.targets); err != nil {
+		return nil, err
+	}
+	return b.finish(), nil
+}
+
+// try is prepareAndFlip, and tells of the end if that fails. The error is as of batch.reload.
+func (b *batch) try(ctx context.Context, targets []target) error {
+	err := b.prepareAndFlip(ctx, targets)
 	if err == nil {
-		return b.finish(), nil
+		return nil
 	}
 	var failed *failure
 	if errors.As(err, &failed) && !b.host.handsOver(failed) {
 		err = b.host.refuse(ctx, failed) // before the next reload looks what was refused
 	}
 	b.tellOver(err)
-	return nil, err
+	return err
 }
 
 // prepareAndFlip prepares the candidates of the targets and makes them current. The caller owns the plugins. After an error nothing has changed.
@@ -218,17 +226,21 @@ func (h *Host) publish(why cause, changed []*candidate, more map[string]generati
 	return release, warning
 }
 
-// unpin removes the pins on the candidates' images, which a release names by now or nobody needs. Those that came from a file and
-// nobody needs leave the store: builds that fail again and again must not fill the disk.
+// unpin removes the pins on the candidates' images, which a release names by now or nobody needs.
 func (b *batch) unpin() {
 	for _, c := range b.candidates {
-		if c.pinned.IsZero() {
-			continue
+		if !c.pinned.IsZero() {
+			c.plugin.unpin(c.pinned, c.stored.IsZero())
 		}
-		b.host.ledger.Unpin(c.pinned)
-		if c.stored.IsZero() && c.plugin.servingID() != c.pinned { // what serves is named by the release, or will be
-			b.host.ledger.Drop(c.pinned)
-		}
+	}
+}
+
+// unpin removes a pin on an image. One that came from a file and that nobody needs leaves the store: builds that fail again and again
+// must not fill the disk.
+func (p *plugin) unpin(id generations.ID, fromFile bool) {
+	p.host.ledger.Unpin(id)
+	if fromFile && p.servingID() != id { // what serves is named by the release, or will be
+		p.host.ledger.Drop(id)
 	}
 }
 

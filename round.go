@@ -93,7 +93,9 @@ func (c *change) end(err error) {
 func (r *round) one(c *change) {
 	h := r.host
 	b := &batch{host: h, cause: imageChanged}
-	err := b.prepareAndFlip(h.lifetime, []target{c.target})
+	t := c.target
+	t.before = h.readied.take(c.plugin.Name)
+	err := b.try(h.lifetime, []target{t})
 	b.endTrials()
 	if err == nil {
 		r.flipped(b, c)
@@ -101,11 +103,8 @@ func (r *round) one(c *change) {
 	}
 	b.unpin()
 	var failed *failure
-	switch {
-	case errors.As(err, &failed) && h.handsOver(failed):
+	if errors.As(err, &failed) { // a handover may help
 		err = errAlone
-	case errors.As(err, &failed):
-		err = h.refuse(h.lifetime, failed)
 	}
 	c.end(err)
 }

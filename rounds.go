@@ -1,6 +1,7 @@
 package sohost
 
 import (
+	"context"
 	"errors"
 	"sync"
 	"time"
@@ -42,16 +43,16 @@ func newRounds(h *Host) *rounds {
 	return &rounds{host: h, coming: map[*plugin]struct{}{}, within: map[*plugin]struct{}{}, fewer: newWake()}
 }
 
-// expect says that the plugin's image has changed, and that it will join or leave.
+// expect says that the plugin's image has changed, and that it will join or leave. One that is forgotten won't.
 func (r *rounds) expect(p *plugin) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if _, is := r.within[p]; !is {
+	if _, is := r.within[p]; !is && p.known() == nil {
 		r.coming[p] = struct{}{}
 	}
 }
 
-// leave says that the plugin has nothing to load yet.
+// leave says that the plugin has nothing to load, or nothing yet.
 func (r *rounds) leave(p *plugin) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -125,9 +126,14 @@ func (r *rounds) take() (changes []*change) {
 // gather waits for what changes at the same time: for files that are not quiet yet, and for plugins that are about to join.
 func (r *rounds) gather() {
 	h := r.host
-	waitFor(h.watcher.Calm(), gatherSettles*h.opts.Settle)
-	limit := time.NewTimer(gatherLimit)
-	defer limit.Stop()
+	quiet, cancel := context.WithTimeout(h.lifetime, gatherSettles*h.opts.Settle)
+	defer cancel()
+	select {
+	case <-h.watcher.Calm():
+	case <-quiet.Done():
+	}
+	limit, cancel := context.WithTimeout(h.lifetime, gatherLimit)
+	defer cancel()
 	for {
 		r.mu.Lock()
 		coming := len(r.coming)
@@ -137,9 +143,7 @@ func (r *rounds) gather() {
 		}
 		select {
 		case <-r.fewer:
-		case <-limit.C:
-			return
-		case <-h.lifetime.Done():
+		case <-limit.Done():
 			return
 		}
 	}
