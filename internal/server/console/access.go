@@ -12,6 +12,7 @@ import (
 	"net/netip"
 	"os"
 	"strings"
+	"time"
 )
 
 // orderHeader is a header that every order must have. A page of another site can't set it without being asked about, and
@@ -37,7 +38,7 @@ func (a *access) sameSite(next http.Handler) http.Handler {
 	}))
 }
 
-// admitted passes on the requests of those who may ask.
+// admitted passes on the requests of those who may ask. To take the answer they may take their time.
 func (a *access) admitted(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if a.token != "" {
@@ -53,6 +54,7 @@ func (a *access) admitted(next http.Handler) http.Handler {
 				"set console_token_file to let in those who know a token", uid, os.Getuid()))
 			return
 		}
+		http.NewResponseController(w).SetWriteDeadline(time.Time{}) // fails only for a connection that has none
 		next.ServeHTTP(w, r)
 	})
 }
@@ -88,14 +90,8 @@ func (a *access) login(w http.ResponseWriter, r *http.Request) {
 		refuse(w, http.StatusUnauthorized, "unauthorized", "that is not the token in the server's console_token_file")
 		return
 	}
-	a.setCookie(w, r, a.ticket(), 0)
-}
-
-func (a *access) logout(w http.ResponseWriter, r *http.Request) { a.setCookie(w, r, "", -1) }
-
-func (a *access) setCookie(w http.ResponseWriter, r *http.Request, value string, maxAge int) {
 	http.SetCookie(w, &http.Cookie{
-		Name: cookieName(r), Value: value, Path: "/", MaxAge: maxAge, HttpOnly: true, SameSite: http.SameSiteStrictMode,
+		Name: cookieName(r), Value: a.ticket(), Path: "/", HttpOnly: true, SameSite: http.SameSiteStrictMode,
 		Secure: r.Header.Get("X-Forwarded-Proto") == "https",
 	})
 	w.WriteHeader(http.StatusNoContent)

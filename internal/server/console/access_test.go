@@ -8,8 +8,14 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/sohost/sohost/generations"
+	"github.com/sohost/sohost/internal/events"
 )
 
 const secret = "0123456789abcdef"
@@ -17,11 +23,20 @@ const secret = "0123456789abcdef"
 // serve starts a console whose control API answers "done".
 func serve(t *testing.T, token string) (address string) {
 	t.Helper()
-	done := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "done") })
-	s, err := NewServer(Options{Address: "127.0.0.1:0", Token: token, Control: done})
+	return listen(t, newServer(t, token, func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "done") }))
+}
+
+func newServer(t *testing.T, token string, control http.HandlerFunc) *http.Server {
+	t.Helper()
+	s, err := NewServer(Options{Address: "127.0.0.1:0", Token: token, Control: control})
 	if err != nil {
 		t.Fatal(err)
 	}
+	return s
+}
+
+func listen(t *testing.T, s *http.Server) (address string) {
+	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -99,15 +114,81 @@ func TestAccess(t *testing.T) {
 			t.Errorf("%s: %s, want %d", test.name, got.Status, test.want)
 		}
 	}
-	if out := ask(t, locked, "POST", "/logout", "{}", order); len(out.Cookies()) != 1 || out.Cookies()[0].MaxAge >= 0 {
-		t.Errorf("a logout leaves %v", out.Cookies())
-	}
 	page := ask(t, open, "GET", "/", "")
 	if policy := page.Header.Get("Content-Security-Policy"); !strings.HasPrefix(policy, "default-src 'none'") || strings.Contains(policy, "unsafe") {
 		t.Errorf("the page's policy is %q", policy)
 	}
 	if again := ask(t, open, "GET", "/", "", "If-None-Match: "+page.Header.Get("ETag")); again.StatusCode != http.StatusNotModified {
 		t.Errorf("the same page again: %s", again.Status)
+	}
+}
+
+// TestSlow sends away those who don't send their requests, or take no answers, unless they are admitted: there are only so many
+// connections.
+func TestSlow(t *testing.T) {
+	const limit = 50 * time.Millisecond
+	s := newServer(t, secret, func(w http.ResponseWriter, r *http.Request) {
+		select {
+		case <-time.After(2 * limit):
+			io.WriteString(w, "done")
+		case <-r.Context().Done():
+		}
+	})
+	closed := make(chan struct{}, 10)
+	if s.ReadTimeout <= 0 || s.WriteTimeout <= 0 {
+		t.Errorf("the limits are %v and %v", s.ReadTimeout, s.WriteTimeout)
+	}
+	s.ReadTimeout, s.WriteTimeout = limit, limit
+	s.ConnState = func(_ net.Conn, now http.ConnState) {
+		if now == http.StateClosed {
+			closed <- struct{}{}
+		}
+	}
+	address := listen(t, s)
+	for _, text := range []string{
+		"GET / HTTP/1.1\r\n",
+		"POST /login HTTP/1.1\r\nHost: h\r\n" + orderHeader + ": 1\r\nContent-Length: 10\r\n\r\n",
+		"POST /v1/deploy HTTP/1.1\r\nHost: h\r\n" + orderHeader + ": 1\r\nContent-Length: 10\r\n\r\n",
+		strings.Repeat("GET /lit/lit-html.js HTTP/1.1\r\nHost: h\r\n\r\n", 10_000),
+	} {
+		c, err := net.Dial("tcp", address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		go io.WriteString(c, text)
+		select {
+		case <-closed:
+		case <-time.After(10 * time.Second):
+			t.Fatalf("a connection stays open for ever after %.60q", text)
+		}
+	}
+	resp := ask(t, address, "GET", "/v1/status", "", "Authorization: Bearer "+secret)
+	if text, err := io.ReadAll(resp.Body); err != nil || string(text) != "done" {
+		t.Errorf("one that is admitted gets %s, %q, %v", resp.Status, text, err)
+	}
+}
+
+// TestKinds compares the kinds of events that the page listens to with all that there are.
+func TestKinds(t *testing.T) {
+	text, err := web.ReadFile("web/live.js")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, list, _ := strings.Cut(string(text), "const asks = {")
+	list, _, _ = strings.Cut(list, "};")
+	var got []string
+	for _, m := range regexp.MustCompile(`(?:([a-z]+)|'([a-z ]+)'): \[`).FindAllStringSubmatch(list, -1) {
+		got = append(got, m[1]+m[2])
+	}
+	want := []string{events.KindMissed}
+	for _, kind := range generations.Kinds() {
+		want = append(want, string(kind))
+	}
+	slices.Sort(got)
+	slices.Sort(want)
+	if !slices.Equal(got, want) {
+		t.Errorf("it listens to\n%q, want\n%q", got, want)
 	}
 }
 

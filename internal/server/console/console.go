@@ -73,8 +73,7 @@ var passed = []string{
 // NewServer returns the HTTP server of a console. Call its Serve with a listener on the address. The error is Check's.
 //
 //	GET  /…       the page and its parts
-//	POST /login   {"token": "…"} gives the browser a cookie
-//	POST /logout  takes it back
+//	POST /login   {"token": "…"} gives the browser a cookie, until it is closed
 //	…    /v1/…    some of what package control answers, for those whom access admits
 func NewServer(o Options) (*http.Server, error) {
 	if err := Check(o.Address, o.Token != ""); err != nil {
@@ -84,14 +83,13 @@ func NewServer(o Options) (*http.Server, error) {
 	mux := http.NewServeMux()
 	mux.Handle("GET /", newAssets())
 	mux.Handle("POST /login", http.HandlerFunc(a.login))
-	mux.Handle("POST /logout", http.HandlerFunc(a.logout))
 	for _, pattern := range passed {
 		mux.Handle(pattern, a.admitted(o.Control))
 	}
-	const patience = 10 * time.Second
+	const patience = 10 * time.Second // with whom access doesn't admit, and until it does
 	return &http.Server{
 		Handler: secured(a.sameSite(mux)), ConnContext: rememberPeer,
-		ReadHeaderTimeout: patience, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 16 << 10,
+		ReadTimeout: patience, WriteTimeout: patience, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 16 << 10,
 	}, nil
 }
 

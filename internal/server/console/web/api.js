@@ -34,4 +34,3 @@ export const get = async path => (await call('GET', path)).json();
 export const text = async path => (await call('GET', path)).text();
 export const post = async (path, body) => (await call('POST', path, body)).json();
 export const login = token => call('POST', '/login', {token});
-export const logout = () => call('POST', '/logout', {});

@@ -11,6 +11,7 @@ const asks = {
   handover: ['status', 'history', 'memory'], 'handover begins': [], 'handover failed': ['status'],
   'trigger failed': ['status'], 'trigger disabled': ['status'], panic: ['status'],
   'worker serves': ['status', 'history', 'memory'], 'worker died': ['status'],
+  certificate: [], 'certificate failed': [],
   configuration: ['status'], 'configuration failed': ['status'], 'program confirmed': ['status'], 'program failed': ['status'],
   stop: ['status'], build: ['status'], 'build failed': ['status'],
   missed: ['status', 'history', 'memory'],
@@ -37,7 +38,10 @@ function old(what) {
 export function listen(announce) {
   const source = new EventSource('/v1/events');
   source.onopen = () => {
-    if (state.link !== 'live') old(['status', 'history', 'memory']);
+    if (state.link !== 'live') {
+      old(['status', 'history', 'memory']);
+      state.phases = {}; // their ends may be missed
+    }
     state.link = 'live';
     changed();
   };

@@ -82,7 +82,7 @@ export const rollback = p => ({
     const different = earlier.filter((r, i) => !i || of(r).image !== of(earlier[i - 1]).image).slice(0, 20);
     if (!different.length) throw new api.Failure('nothing_to_roll_back', `no earlier release in the store has another image of ${p.name}`);
     return html`<label for="to">Back to</label><select id="to" name="to" autofocus>${different.map(r => html`<option value=${r.number}>release ${r.number}, ${short(of(r).image)}${
-      of(r).version ? `, ${of(r).version}` : ''}, ${clock(r.time || r.created)}</option>`)}</select>
+      of(r).version ? `, ${of(r).version}` : ''}, ${clock(r.time)}</option>`)}</select>
       <p>Only ${p.name} changes. Calls that begin after the flip run in the earlier image; those that run finish in <code>${short(p.generation)}</code>. Its state goes along, and fields that
         a later image has lost come back as far as they were kept.</p>${loses}`;
   },

@@ -53,7 +53,7 @@ function suspects(c) {
 function inCalls(c) {
   const inside = (c.calls?.images || []).filter(i => i.calls > 0 || i.steps?.length);
   if (!inside.length) return nothing;
-  return html`<dt>Was running</dt><dd>${inside.map(i => html`<div>${i.plugin} <code>${short(i.image || i.id)}</code>${i.calls ? `, ${count(i.calls, 'call')}` : ''}</div>`)}</dd>`;
+  return html`<dt>Was running</dt><dd>${inside.map(i => html`<div>${i.plugin} <code>${short(i.image)}</code>${i.calls ? `, ${count(i.calls, 'call')}` : ''}</div>`)}</dd>`;
 }
 
 // stack draws a crash's output: what came first, the goroutine that crashed, and the others, folded.

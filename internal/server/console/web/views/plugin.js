@@ -50,7 +50,7 @@ function refusal(p) {
     ${r.reasons?.length ? html`<div class="scroll"><table><thead><tr><th scope="col">Reason</th><th scope="col">About</th><th scope="col">Want</th><th scope="col">Found</th><th scope="col">Remedy</th></tr></thead>
       <tbody>${r.reasons.map(x => html`<tr><th scope="row">${String(x.code).replaceAll('_', ' ')}</th><td><code>${x.subject || 'the image'}</code></td>
         <td>${x.want || '–'}</td><td>${x.found || '–'}</td><td>${x.remedy || '–'}</td></tr>`)}</tbody></table></div>` : html`<pre>${r.message}</pre>`}
-    ${(r.changed || []).map(c => html`<p class="bad">A setting of the process has changed meanwhile: ${c.what || JSON.stringify(c)}</p>`)}</section>`;
+    ${(r.changed || []).map(c => html`<p class="bad">A setting of the process has changed meanwhile: ${c.setting} from ${c.old || 'nothing'} to ${c.new || 'nothing'}</p>`)}</section>`;
 }
 
 function lastReload(p) {
