@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sohost/sohost"
 	"github.com/sohost/sohost/generations"
 	"github.com/sohost/sohost/internal/events"
 	"github.com/sohost/sohost/internal/server/control"
@@ -105,6 +106,18 @@ func TestText(t *testing.T) {
 	}
 	if !strings.Contains(text, "\nsohost_store_fault 1\n") {
 		t.Errorf("what the supervisor knows is left out:\n%s", text)
+	}
+}
+
+// TestFirstEvents has a value for kinds of which there was no event yet: without one, nobody sees the first as an increase.
+func TestFirstEvents(t *testing.T) {
+	s := control.Status{}
+	s.Plugins = []sohost.PluginStatus{{Name: "a"}, {Name: "b"}}
+	text := string(Text(s, true, happened()))
+	for _, want := range []string{`kind="worker died",plugin=""} 0`, `kind="deploy",plugin="a"} 1`, `kind="deploy",plugin="b"} 0`} {
+		if want = "\nsohost_events_total{" + want + "\n"; strings.Count(text, want) != 1 {
+			t.Errorf("no %s in\n%s", want, text)
+		}
 	}
 }
 
