@@ -22,7 +22,7 @@ type Queue struct {
 // Batch is what was put since the last one.
 type Batch struct {
 	Events []generations.Event `json:"events,omitempty"`
-	Lost   uint64              `json:"lost,omitempty"` // how many more there were
+	Lost   uint64              `json:"lost,omitempty"` // how many there were after these
 }
 
 // NewQueue returns an empty Queue.

@@ -166,8 +166,8 @@ func (p *process) listen() {
 			default: // a second report on one handover
 			}
 		case w.Events != nil:
-			p.heard.Lose(w.Events.Lost)
 			p.heard.Add(p.pid, w.Events.Events...)
+			p.heard.Lose(w.Events.Lost)
 		case w.Booting != nil:
 			p.booting.Store(w.Booting)
 		case w.Ask != nil:
