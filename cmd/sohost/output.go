@@ -103,7 +103,7 @@ func count(n int, thing string) string {
 	return fmt.Sprintf("%d %ss", n, thing)
 }
 
-// oneLine returns a text with its lines joined.
+// oneLine returns a text of others', such as what a plugin has panicked with, with its lines joined.
 func oneLine(s string) string {
 	var b strings.Builder
 	for line := range strings.Lines(s) {
@@ -119,7 +119,7 @@ func oneLine(s string) string {
 		}
 		b.WriteString(line)
 	}
-	return b.String()
+	return terminal.Printable(b.String())
 }
 
 // cut returns a text shortened to n characters.

@@ -120,3 +120,10 @@ func TestTable(t *testing.T) {
 		t.Errorf("%v: %q", err, b.String())
 	}
 }
+
+// TestPrintable replaces what a terminal would obey, and keeps what people read.
+func TestPrintable(t *testing.T) {
+	if got, want := Printable("a\tb\n\x1b[2J ü\u202e\xff\x07"), "a\tb\n\uFFFD[2J ü\uFFFD\uFFFD\uFFFD"; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+}

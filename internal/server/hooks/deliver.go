@@ -13,7 +13,6 @@ import (
 	"strings"
 	"syscall"
 	"time"
-	"unicode"
 
 	"github.com/sohost/sohost/internal/events"
 )
@@ -116,15 +115,8 @@ func (t *tail) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// String returns it for a terminal, after a colon; "" if there was nothing.
 func (t *tail) String() string {
-	said := strings.Map(func(r rune) rune {
-		if unicode.IsPrint(r) || r == '\n' || r == '\t' {
-			return r
-		}
-		return unicode.ReplacementChar
-	}, string(t.kept))
-	if said = strings.TrimSpace(said); said != "" {
+	if said := strings.TrimSpace(strings.ToValidUTF8(string(t.kept), "\uFFFD")); said != "" {
 		return ": " + said
 	}
 	return ""

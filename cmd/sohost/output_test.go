@@ -1,0 +1,20 @@
+package main
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/sohost/sohost/generations"
+	"github.com/sohost/sohost/internal/server/hooks"
+)
+
+// TestOthersTexts prints texts that come from clients, by way of a plugin's panic, and from a hook's server. A terminal obeys none of them.
+func TestOthersTexts(t *testing.T) {
+	const clear = "\x1b[2J"
+	var b strings.Builder
+	printHooks(&b, []hooks.Status{{Name: "a", Error: "it says " + clear}})
+	b.WriteString(eventLine(generations.Event{Kind: generations.KindPanic, Detail: "GET /" + clear + ": " + clear}))
+	if text := b.String(); strings.Contains(text, "\x1b") || strings.Count(text, "[2J") != 3 {
+		t.Errorf("%q", text)
+	}
+}
