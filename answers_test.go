@@ -9,6 +9,8 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 )
 
@@ -127,6 +129,96 @@ func TestNoted(t *testing.T) {
 	}
 	if w, _ := noted(plainWriter{}); w.(*response).Unwrap() == nil {
 		t.Error("no writer below")
+	}
+}
+
+// TestTooLarge answers 413 to a body that is too large: a connection of HTTP/1 is closed then, without reading the rest.
+func TestTooLarge(t *testing.T) {
+	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w, _ = noted(w)
+		if _, err := io.ReadAll(http.MaxBytesReader(w, r.Body, 1)); err != nil {
+			http.Error(w, err.Error(), http.StatusRequestEntityTooLarge)
+		}
+	})
+	for _, h2 := range []bool{false, true} {
+		s := httptest.NewUnstartedServer(handler)
+		s.EnableHTTP2 = h2
+		s.StartTLS()
+		for body, want := range map[string]int{"1": http.StatusOK, "12": http.StatusRequestEntityTooLarge} {
+			resp, err := s.Client().Post(s.URL, "", strings.NewReader(body))
+			if err != nil {
+				t.Fatal(err)
+			}
+			resp.Body.Close()
+			if resp.StatusCode != want || resp.Close != (!h2 && body == "12") {
+				t.Errorf("%s, a body of %d bytes: %s, closed %t", resp.Proto, len(body), resp.Status, resp.Close)
+			}
+		}
+		s.Close()
+	}
+}
+
+// TestAnswersWhileReloading reads the status again and again while a plugin is called and reloaded: no count ever falls, and none of the
+// requests is missing in the end.
+func TestAnswersWhileReloading(t *testing.T) {
+	w := newWorld(t)
+	r := w.boots("s1")
+	var callers, watchers sync.WaitGroup
+	var calls atomic.Int64
+	over := make(chan struct{})
+	ended := func() bool {
+		select {
+		case <-over:
+			return true
+		default:
+			return false
+		}
+	}
+	for range 3 {
+		callers.Go(func() {
+			for !ended() {
+				if code, text := r.request("/s"); code != http.StatusOK {
+					t.Errorf("%d %s", code, text)
+				}
+				calls.Add(1)
+			}
+		})
+	}
+	before := map[string]int64{}
+	check := func() map[string]int64 {
+		s := r.StatusBrief().Plugins[0]
+		now := map[string]int64{}
+		for _, a := range s.Answered {
+			now[a.ID.Short()] = a.ByClass[2]
+			now["all"] += a.ByClass[2]
+		}
+		if s.Durations != nil {
+			now["took"] = int64(s.Durations.Sum)
+			for _, n := range s.Durations.Counts {
+				now["durations"] += n
+			}
+		}
+		for what, n := range before {
+			if now[what] < n {
+				t.Errorf("%s falls from %d to %d", what, n, now[what])
+			}
+		}
+		before = now
+		return now
+	}
+	watchers.Go(func() {
+		for !ended() {
+			check()
+		}
+	})
+	for n := range 20 {
+		r.mustDeploy(fmt.Sprint("s", 2-n%2))
+	}
+	close(over)
+	callers.Wait()
+	watchers.Wait()
+	if now := check(); now["all"] != calls.Load() || now["durations"] != calls.Load() {
+		t.Errorf("%v after %d calls", now, calls.Load())
 	}
 }
 

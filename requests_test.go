@@ -2,6 +2,7 @@ package sohost
 
 import (
 	"context"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -116,4 +117,26 @@ func BenchmarkRequests(b *testing.B) {
 			rs.begin(r).end()
 		}
 	})
+}
+
+// silentWriter is a writer as net/http has one for HTTP/1.
+type silentWriter struct {
+	http.ResponseWriter
+	http.Hijacker
+	http.Flusher
+	io.ReaderFrom
+	io.StringWriter
+}
+
+// BenchmarkHandle is what the list of requests and counting cost one of them.
+func BenchmarkHandle(b *testing.B) {
+	var p plugin
+	l := new(loaded)
+	r := httptest.NewRequest("GET", "/a", nil)
+	var w http.ResponseWriter = &silentWriter{}
+	handler := http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})
+	b.ReportAllocs()
+	for b.Loop() {
+		p.handle(w, r, l, handler)
+	}
 }

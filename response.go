@@ -75,6 +75,15 @@ type hijackWriter interface {
 
 type hijacked struct{ flushed }
 
+// WriteHeader has the connection closed after an answer that the body is too large. http.MaxBytesReader asks the server's own writer for
+// that, by a method that no other can have. After other answers the server reads on for a while before it closes.
+func (h *hijacked) WriteHeader(status int) {
+	if status == http.StatusRequestEntityTooLarge {
+		h.Header().Set("Connection", "close")
+	}
+	h.response.WriteHeader(status)
+}
+
 // ReadFrom lets the kernel copy files.
 func (h *hijacked) ReadFrom(from io.Reader) (int64, error) {
 	return h.ResponseWriter.(io.ReaderFrom).ReadFrom(from)
