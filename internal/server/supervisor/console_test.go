@@ -25,27 +25,29 @@ func freeAddress(t *testing.T) string {
 	return l.Addr().String()
 }
 
+// get returns the status and the body that a URL answers with.
+func get(t *testing.T, url string) string {
+	t.Helper()
+	response, err := http.Get(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return response.Status + " " + string(body)
+}
+
 // TestConsole asks the console while the first worker starts, after the worker's death, and for what that has left. Its events go on
 // through both.
 func TestConsole(t *testing.T) {
 	address := freeAddress(t)
 	st := newStage(t, func(o *Options, _ *limits) { o.Console = address })
-	ask := func(path string) string {
-		t.Helper()
-		response, err := http.Get("http://" + address + path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer response.Body.Close()
-		body, err := io.ReadAll(response.Body)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return response.Status + " " + string(body)
-	}
 	wants := func(when, path string, texts ...string) {
 		t.Helper()
-		got := ask(path)
+		got := get(t, "http://"+address+path)
 		for _, text := range texts {
 			if !strings.Contains(got, text) {
 				t.Errorf("%s %s answers %s; want %s", when, path, got, text)

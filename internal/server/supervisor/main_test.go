@@ -14,6 +14,7 @@ import (
 
 	"github.com/sohost/sohost/generations"
 	"github.com/sohost/sohost/internal/server/control"
+	"github.com/sohost/sohost/internal/server/hooks"
 	"github.com/sohost/sohost/internal/server/worker"
 )
 
@@ -88,5 +89,10 @@ func runServer(dir string) error {
 	}
 	options.Start = worker.Start{ShutdownTimeout: time.Minute}
 	options.Start.Options.Store, options.Start.Options.Probation = dir, time.Millisecond
+	hook := hooks.Hook{Command: []string{"sh", "-c", `cat >>"$0"`, filepath.Join(dir, "told")}}
+	for _, kind := range generations.Kinds() {
+		hook.On = append(hook.On, string(kind))
+	}
+	options.Start.Hooks = map[string]hooks.Hook{"all": hook}
 	return New(options).Run(ctx)
 }

@@ -14,26 +14,9 @@ import (
 // TestMetrics asks for metrics and health while a worker starts, while it serves and while it is being replaced after its death, and with
 // more connections than are answered at a time.
 func TestMetrics(t *testing.T) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	address := l.Addr().String()
-	l.Close()
+	address := freeAddress(t)
 	st := newStage(t, func(o *Options, _ *limits) { o.Metrics = address })
-	ask := func(path string) string {
-		t.Helper()
-		response, err := http.Get("http://" + address + path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer response.Body.Close()
-		body, err := io.ReadAll(response.Body)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return response.Status + " " + string(body)
-	}
+	ask := func(path string) string { t.Helper(); return get(t, "http://"+address+path) }
 	none := func(when string) {
 		t.Helper()
 		if got := ask("/readyz"); got != "503 Service Unavailable no worker serves yet\n" {

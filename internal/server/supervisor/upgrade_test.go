@@ -2,7 +2,9 @@ package supervisor
 
 import (
 	"bufio"
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -17,6 +19,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sohost/sohost/generations"
+	"github.com/sohost/sohost/internal/events"
 	"github.com/sohost/sohost/internal/server/control"
 	"github.com/sohost/sohost/internal/server/systemd"
 	"github.com/sohost/sohost/internal/server/worker"
@@ -157,6 +161,27 @@ func TestUpgrade(t *testing.T) {
 	}
 	if _, err := os.Lstat(filepath.Join(dir, "c.sock")); !os.IsNotExist(err) {
 		t.Errorf("the control socket is left behind: %v", err)
+	}
+	toldAll(t, filepath.Join(dir, "told"))
+}
+
+// toldAll reads the events of which a hook was told: none is missing, and they are in order. One that an upgrade has cut short may be
+// there twice.
+func toldAll(t *testing.T, file string) {
+	t.Helper()
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var e, last events.Event
+	for line := range bytes.Lines(text) {
+		if err := json.Unmarshal(line, &e); err != nil || e.Seq != last.Seq && e.Seq != last.Seq+1 {
+			t.Errorf("after event %d a hook is told %s: %v", last.Seq, line, err)
+		}
+		last = e
+	}
+	if last.Kind != generations.KindStop {
+		t.Errorf("the last event of which a hook is told is %+v", last)
 	}
 }
 
