@@ -93,7 +93,7 @@ var importRules = []importRule{
 	{"internal/server/systemd", "golang.org/x/sys github.com/coreos/go-systemd/v22", "it speaks to systemd and doesn't know the host"},
 	{"internal/server/hooks", "generations internal/events", "it tells of events and changes nothing"},
 	{"internal/server/control", ". generations golang.org/x/sys internal/backlog internal/dryrun internal/events internal/files internal/server/hooks internal/sinks internal/sockets", "it serves a Host, whichever process has it"},
-	{"internal/server/metrics", ". internal/events internal/server/control internal/server/hooks internal/sinks", "it shows a status and changes nothing"},
+	{"internal/server/metrics", ". generations internal/events internal/server/control internal/server/hooks internal/sinks", "it shows a status and changes nothing"},
 	{"internal/server/console", "", "it shows what package control answers, and knows only its form"},
 	{"internal/server/worker", ". abi generations internal/backlog internal/events internal/fault internal/files internal/lineprotocol internal/passing internal/server/certs internal/server/conns internal/server/control internal/server/hooks internal/server/listener internal/query internal/sinks internal/spool internal/writes",
 		"it doesn't know who started it"},
