@@ -27,8 +27,9 @@ type file struct {
 	account
 	opts FileOptions
 
-	writing sync.Mutex // guards f
+	writing sync.Mutex // guards f and torn
 	f       *os.File
+	torn    bool // the file ends within a line
 }
 
 // NewFile returns a sink that appends to a file, which it makes if it isn't there.
@@ -43,7 +44,24 @@ func NewFile(o FileOptions) (Sink, error) {
 
 func (s *file) open() (err error) {
 	s.f, err = os.OpenFile(s.opts.Path, os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o640)
+	s.torn = err == nil && torn(s.opts.Path)
 	return err
+}
+
+// torn reports whether a file ends within a line: the disk was full, for example, when that was written.
+func torn(path string) bool {
+	info, err := os.Stat(path)
+	if err != nil || !info.Mode().IsRegular() || info.Size() == 0 {
+		return false
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	last := []byte{'\n'}
+	f.ReadAt(last, info.Size()-1)
+	return last[0] != '\n'
 }
 
 // Write implements Sink: when it returns nil, the rows are written, though perhaps not yet on disk.
@@ -69,7 +87,14 @@ func (s *file) append(text []byte) error {
 	if err := s.rotate(); err != nil {
 		return err
 	}
+	if s.torn { // what was written of that line's rows was not acknowledged; these are no part of it
+		text = append([]byte{'\n'}, text...)
+	}
 	_, err := s.f.Write(text)
+	if s.torn = false; err != nil {
+		s.f.Close()
+		s.f = nil // so that it is looked at again
+	}
 	return err
 }
 

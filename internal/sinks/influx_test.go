@@ -335,6 +335,50 @@ func TestFile(t *testing.T) {
 	}
 }
 
+// TestTornFile writes to a file that ends within a line, as a full disk leaves it: after a failed write, and after that of another process.
+func TestTornFile(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "points.lp")
+	tear := func() {
+		t.Helper()
+		f, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o600)
+		if err == nil {
+			_, err = f.WriteString("t,k=v n=")
+		}
+		if err := errors.Join(err, f.Close()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	tear()
+	s, err := NewFile(FileOptions{Path: path, Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close(t.Context())
+	emit(t, s, 1)
+	f := s.(*file)
+	f.f.Close()
+	if f.f, err = os.Open(path); err != nil { // which can't be written to
+		t.Fatal(err)
+	}
+	var b rows.Builder
+	b.Row("t").Int("n", 1)
+	if err := s.Write(t.Context(), b.Tables()); err == nil {
+		t.Error("it was written")
+	}
+	tear()
+	emit(t, s, 2)
+	lines := 0
+	for line := range strings.Lines(read(t, path)) {
+		if line != "t,k=v n=\n" && !(strings.HasPrefix(line, "t,k=v n=1i ") && strings.Count(line, "t,") == 1) {
+			t.Errorf("a line is %q", line)
+		}
+		lines++
+	}
+	if st := s.Status(); lines != 5 || st.Stored != 3 {
+		t.Errorf("%d lines; status: %+v", lines, st)
+	}
+}
+
 // TestFileFails writes to a file on a full disk. Status says since when, and why.
 func TestFileFails(t *testing.T) {
 	s, err := NewFile(FileOptions{Path: "/dev/full", Logger: slog.New(slog.DiscardHandler)})
