@@ -25,7 +25,7 @@ func TestPostinst(t *testing.T) {
 		{"key of a table", "[plugin.x.args]\ncontrol = \"/no.sock\"", "true", true, "/run/sohost/control.sock", handedOver, ""},
 		{"no configuration", "", "true", true, "/run/sohost/control.sock", handedOver, ""},
 		{"none runs", `control = "/run/a.sock"`, "false", false, "/run/a.sock", started, ""},
-		{"hangs", `control = "/run/a.sock"`, "sleep 600", false, "/run/a.sock", "", "doesn't answer, and goes on with the version before"},
+		{"hangs", `control = "/run/a.sock"`, "sleep 60", false, "/run/a.sock", "", "doesn't answer, and goes on with the version before"},
 		{"fails", `control = "/run/a.sock"`, "false", true, "/run/a.sock", "", "doesn't answer, and goes on with the version before"},
 	} {
 		t.Run(test.name, func(t *testing.T) {

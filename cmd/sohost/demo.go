@@ -38,7 +38,8 @@ It exits with 1 if a request failed or wasn't counted.`,
 			return errors.New("the demo builds a plugin with the go command, which isn't in $PATH: install Go, or add its bin folder to $PATH; " +
 				"nothing was done")
 		}
-		ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGINT, syscall.SIGTERM)
+		// When the terminal or whoever reads is gone, the server must not stay.
+		ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGPIPE)
 		defer stop()
 		view := newDemoView(cmd.OutOrStdout())
 		if *asJSON {

@@ -41,9 +41,8 @@ type loadNow struct {
 // startLoad starts the clients, and calls show with each sample.
 func startLoad(url string, show func(loadNow)) *demoLoad {
 	l := &demoLoad{url: url, show: show, begin: time.Now(), quit: make(chan struct{})}
-	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: demoClients}, Timeout: time.Minute}
 	for range demoClients {
-		l.ended.Go(func() { l.ask(client) })
+		l.ended.Go(l.ask)
 	}
 	l.ended.Go(l.sample)
 	return l
@@ -55,10 +54,10 @@ func (l *demoLoad) stop() {
 	l.ended.Wait()
 }
 
-func (l *demoLoad) ask(client *http.Client) {
+func (l *demoLoad) ask() {
 	for {
 		begin := time.Now()
-		err := get(client, l.url)
+		_, err := demoGet(l.url)
 		took := time.Since(begin)
 		l.mu.Lock()
 		l.took = append(l.took, took)
@@ -77,17 +76,20 @@ func (l *demoLoad) ask(client *http.Client) {
 	}
 }
 
-func get(client *http.Client, url string) error {
-	answer, err := client.Get(url)
+var demoClient = &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: demoClients}, Timeout: time.Minute}
+
+// demoGet returns the body of an answer, and an error unless that is 200.
+func demoGet(url string) (string, error) {
+	answer, err := demoClient.Get(url)
 	if err != nil {
-		return err
+		return "", err
 	}
 	defer answer.Body.Close()
 	if answer.StatusCode != http.StatusOK {
-		return fmt.Errorf("the server answers %s", answer.Status)
+		return "", fmt.Errorf("the server answers %s", answer.Status)
 	}
-	_, err = io.Copy(io.Discard, answer.Body)
-	return err
+	text, err := io.ReadAll(answer.Body)
+	return string(text), err
 }
 
 func (l *demoLoad) sample() {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -189,16 +188,11 @@ func (d *demo) handover(ctx context.Context) error {
 
 // reported asks the plugin how many requests it has counted, and returns the report.
 func (d *demo) reported(url string) (demoReport, error) {
-	answer, err := http.Get(url + "/demo")
+	text, err := demoGet(url + "/demo")
 	if err != nil {
 		return demoReport{}, err
 	}
-	defer answer.Body.Close()
-	text, err := io.ReadAll(answer.Body)
-	if err != nil {
-		return demoReport{}, err
-	}
-	_, count, _ := strings.Cut(string(text), "request ")
+	_, count, _ := strings.Cut(text, "request ")
 	if _, err := fmt.Sscanf(count, "%d", &d.report.Counted); err != nil {
 		return demoReport{}, fmt.Errorf("the plugin answers %q: %w", text, err)
 	}

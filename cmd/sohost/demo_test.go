@@ -1,6 +1,11 @@
 package main
 
 import (
+	"bufio"
+	"net"
+	"os"
+	"os/exec"
+	"regexp"
 	"strings"
 	"syscall"
 	"testing"
@@ -45,4 +50,49 @@ func TestDemoOnTerminal(t *testing.T) {
 		t.Fatal(err)
 	}
 	demo.await("\x1b\\[3A\r\x1b\\[Jsohost: the demo was interrupted; nothing of it is left|\x1b\\[3A\r\x1b\\[J.*sohost:.*interrupted")
+}
+
+// TestDemoLeavesNothing ends a demo in the middle, by the end of its terminal and by that of whoever reads: server and files go with it.
+func TestDemoLeavesNothing(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it builds two images; make long runs it")
+	}
+	built(t)
+	for name, end := range map[string]func(*exec.Cmd, *os.File){
+		"terminal": func(demo *exec.Cmd, _ *os.File) { demo.Process.Signal(syscall.SIGHUP) },
+		"reader":   func(_ *exec.Cmd, reads *os.File) { reads.Close() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			tmp := t.TempDir()
+			reads, writes, err := os.Pipe()
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer reads.Close()
+			demo := exec.Command(sohostFile, "demo", "--pause", "10ms")
+			demo.Env, demo.Stdout = append(os.Environ(), "TMPDIR="+tmp), writes
+			if err := demo.Start(); err != nil {
+				t.Fatal(err)
+			}
+			writes.Close()
+			defer demo.Process.Kill()
+			address := ""
+			for lines := bufio.NewScanner(reads); address == "" && lines.Scan(); {
+				if at := regexp.MustCompile(`serving at http://([^/]+)/`).FindStringSubmatch(lines.Text()); at != nil {
+					address = at[1]
+				}
+			}
+			end(demo, reads)
+			if err := demo.Wait(); err == nil || demo.ProcessState.ExitCode() != 1 {
+				t.Errorf("it ends with %v", err)
+			}
+			if left, err := os.ReadDir(tmp); err != nil || len(left) > 0 {
+				t.Errorf("it leaves %v, %v", left, err)
+			}
+			if c, err := net.Dial("tcp", address); err == nil {
+				c.Close()
+				t.Errorf("its server still listens on %s", address)
+			}
+		})
+	}
 }

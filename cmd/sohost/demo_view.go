@@ -13,7 +13,6 @@ import (
 // demoView shows a demo: a line for each step, and on a terminal, below them, how many requests are answered.
 type demoView struct {
 	w     io.Writer // nil: nothing is shown
-	look  terminal.Look
 	begin time.Time
 
 	mu      sync.Mutex // guards what follows, and writes to w
@@ -25,11 +24,7 @@ type demoView struct {
 }
 
 func newDemoView(w io.Writer) *demoView {
-	v := &demoView{w: w, begin: time.Now(), marks: map[int]rune{}}
-	if w != nil {
-		v.look = terminal.LookOf(w)
-	}
-	return v
+	return &demoView{w: w, begin: time.Now(), marks: map[int]rune{}}
 }
 
 // say shows a step.
@@ -41,7 +36,7 @@ func (v *demoView) say(format string, args ...any) {
 	}
 	v.clearLocked()
 	text := fmt.Sprintf("%5.1fs    %s\n", time.Since(v.begin).Seconds(), fmt.Sprintf(format, args...))
-	fmt.Fprint(v.w, terminal.Fold(text, v.look.Width))
+	fmt.Fprint(v.w, terminal.Fold(text, terminal.LookOf(v.w).Width))
 	v.drawLocked()
 }
 
@@ -82,20 +77,21 @@ func (v *demoView) clearLocked() {
 
 // drawLocked needs mu.
 func (v *demoView) drawLocked() {
-	if v.w == nil || !v.look.Redraws || v.stopped || len(v.rates) == 0 {
+	look := terminal.LookOf(v.w)
+	if !look.Redraws || v.stopped || len(v.rates) == 0 {
 		return
 	}
-	bars, marks := spark(v.rates, v.marks, v.look.Width-22)
-	failed := v.look.Paint(terminal.Good, "0 failed")
+	bars, marks := spark(v.rates, v.marks, look.Width-22)
+	failed := look.Paint(terminal.Good, "0 failed")
 	if v.now.failed > 0 {
-		failed = v.look.Paint(terminal.Bad, fmt.Sprint(v.now.failed, " failed"))
+		failed = look.Paint(terminal.Bad, fmt.Sprint(v.now.failed, " failed"))
 	}
 	for _, line := range []string{
-		fmt.Sprintf("requests/s %s %.0f", v.look.Paint(terminal.Good, bars), v.now.rate),
-		"           " + v.look.Paint(terminal.Notice, marks),
+		fmt.Sprintf("requests/s %s %.0f", look.Paint(terminal.Good, bars), v.now.rate),
+		"           " + look.Paint(terminal.Notice, marks),
 		fmt.Sprintf("%d requests, %s, the longest took %s   (↑ reload  × not built  ⇄ handover)", v.now.requests, failed, short(v.now.longest)),
 	} {
-		fmt.Fprintln(v.w, terminal.Cut(line, v.look.Width))
+		fmt.Fprintln(v.w, terminal.Cut(line, look.Width))
 	}
 	v.drawn = true
 }

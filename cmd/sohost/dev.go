@@ -42,6 +42,7 @@ Run it next to "sohost run", in the same directory or with the same --control.`,
 	server, asJSON := connect(cmd), f.Bool("json", false, "print one line of JSON for each build")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		output := newDevOutput(cmd.OutOrStdout(), cmd.ErrOrStderr(), *asJSON, *verbose)
+		defer output.progress.stop()
 		o.Package, o.Log = args[0], output.progress
 		client, err := server()
 		if err != nil {
@@ -60,7 +61,7 @@ Run it next to "sohost run", in the same directory or with the same --control.`,
 			}
 		}
 		if s, err := client.Brief(ctx); err == nil && s.Console != "" {
-			fmt.Fprintf(cmd.ErrOrStderr(), "watch it at %s#/plugin/%s\n", s.Console, cmp.Or(d.name, imageName(o.Package)))
+			fmt.Fprintf(cmd.ErrOrStderr(), "watch it at %s#/plugin/%s\n", s.Console, d.plugin())
 		}
 		return d.run(ctx, output)
 	}

@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
-	"strings"
 	"time"
 
 	"github.com/sohost/sohost"
@@ -33,12 +31,9 @@ type cycle struct {
 func (d *developer) cycle(ctx context.Context, saved save) cycle {
 	begin := time.Now()
 	result, err := build.Build(ctx, d.options)
-	c := cycle{Time: time.Now(), Plugin: d.name, Build: time.Since(begin)}
+	c := cycle{Time: time.Now(), Plugin: d.plugin(), Build: time.Since(begin)}
 	if !saved.at.IsZero() {
 		c.Noticed, c.Watch = saved.noticed.Sub(saved.at), begin.Sub(saved.noticed)
-	}
-	if c.Plugin == "" {
-		c.Plugin = imageName(d.options.Package)
 	}
 	if err != nil {
 		c.Error = whyNotBuilt(err)
@@ -46,9 +41,6 @@ func (d *developer) cycle(ctx context.Context, saved save) cycle {
 		return c
 	}
 	c.Image, c.Phases = result.Image[:12], result.Phases
-	if d.name == "" {
-		c.Plugin = strings.TrimSuffix(filepath.Base(result.Output), ".so")
-	}
 	d.client.Built(ctx, control.BuildReport{Plugin: c.Plugin, Image: result.Image, Took: c.Build})
 	if d.deploying != nil {
 		d.deploying()

@@ -62,7 +62,6 @@ const settleSaves = 10 * time.Millisecond
 
 // run builds once and then after each save, until ctx ends.
 func (d *developer) run(ctx context.Context, o *devOutput) error {
-	defer o.progress.stop()
 	ctx, cancel := context.WithCancel(ctx)
 	var listening sync.WaitGroup
 	listening.Go(func() { d.listen(ctx, o.panicked) })

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/sohost/sohost/internal/events"
@@ -19,6 +20,7 @@ type devOutput struct {
 	out      io.Writer
 	progress *progress // writes to diagnostics
 	json     *json.Encoder
+	encoding sync.Mutex // held while json is used: panics come at any time
 	verbose  bool
 	begun    bool // something was shown
 	rested   bool // it was said what is waited for
@@ -53,10 +55,10 @@ func (o *devOutput) rest(folders int) {
 	o.rested = true
 }
 
-// cycle prints the outcome of a build. What Encode and Fprintf return matters only if nobody reads.
+// cycle prints the outcome of a build. What Fprintf returns matters only if nobody reads.
 func (o *devOutput) cycle(c cycle) {
 	if o.json != nil {
-		o.json.Encode(c)
+		o.encode(c)
 		return
 	}
 	o.progress.clear()
@@ -83,6 +85,13 @@ func (o *devOutput) cycle(c cycle) {
 	}
 }
 
+// encode prints a line of JSON. What Encode returns matters only if nobody reads.
+func (o *devOutput) encode(v any) {
+	o.encoding.Lock()
+	defer o.encoding.Unlock()
+	o.json.Encode(v)
+}
+
 // devPanic is a panic in JSON.
 type devPanic struct {
 	Time   time.Time `json:"time"`
@@ -93,7 +102,7 @@ type devPanic struct {
 // panicked prints a panic in the plugin.
 func (o *devOutput) panicked(e events.Event) {
 	if o.json != nil {
-		o.json.Encode(devPanic{e.Time, e.Plugin, e.Detail})
+		o.encode(devPanic{e.Time, e.Plugin, e.Detail})
 		return
 	}
 	what, stack, _ := strings.Cut(e.Detail, "\n")

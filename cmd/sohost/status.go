@@ -76,7 +76,7 @@ func printStatus(w io.Writer, s control.Status, f statusFilter) error {
 	printSummary(w, s)
 	if f.any() {
 		s = f.of(s)
-		s.Chains, s.Backlog, s.Sinks, s.Ignored = nil, nil, nil, nil
+		s.Chains, s.Backlog, s.Sinks, s.Hooks, s.Ignored = nil, nil, nil, nil, nil
 	} else {
 		printProcesses(w, s)
 	}

@@ -105,7 +105,7 @@ func (w *statusWatch) show(s control.Status, gone error) error {
 		return w.draw(s, gone)
 	}
 	facts := w.factsOf(s, gone)
-	changed := changedFacts(w.facts, facts)
+	changed := changedFacts(w.facts, facts, gone == nil && s.Unknown == "" && s.Worker != nil)
 	w.facts = facts
 	if w.asJSON {
 		if len(changed) == 0 || gone != nil {
@@ -139,7 +139,12 @@ func (w *statusWatch) draw(s control.Status, gone error) error {
 	if !w.drawing {
 		w.drawing, start = true, "\x1b[?1049h\x1b[?25l" // the other screen, without the cursor
 	}
-	_, err := io.WriteString(w.out, start+"\x1b[H"+strings.Join(lines, "\x1b[K\r\n")+"\x1b[K\x1b[J")
+	// What was there is erased before a line is written: after one that is as wide as the terminal its last character would be.
+	text := start + "\x1b[H\x1b[K" + strings.Join(lines, "\r\n\x1b[K")
+	if len(lines) < look.Height {
+		text += "\r\n\x1b[J"
+	}
+	_, err := io.WriteString(w.out, text)
 	return err
 }
 
@@ -173,17 +178,23 @@ func (w *statusWatch) factsOf(s control.Status, gone error) map[string]string {
 		}
 		facts[p.Name+" "] = text // no plugin is called that
 	}
+	for _, p := range s.Plugins {
+		about := p.Name + " "
+		if w.facts[about] != "" && facts[about] == "" {
+			facts[about] = p.Name + " is not shown any more"
+		}
+	}
 	return facts
 }
 
-// changedFacts returns what is new, and what isn't there any more, in order.
-func changedFacts(before, now map[string]string) (lines []string) {
+// changedFacts returns what is new and, if all is known, what isn't there any more, in order.
+func changedFacts(before, now map[string]string, all bool) (lines []string) {
 	for about, text := range now {
 		if before[about] != text {
 			lines = append(lines, text)
 		}
 	}
-	if before != nil && len(now) > 1 {
+	if all {
 		for about := range before {
 			if _, ok := now[about]; !ok {
 				lines = append(lines, strings.TrimSpace(about)+" is gone")

@@ -1,12 +1,19 @@
 package main
 
 import (
+	"bytes"
+	"errors"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
+	"github.com/sohost/sohost"
+	"github.com/sohost/sohost/generations"
 	"github.com/sohost/sohost/internal/program"
+	"github.com/sohost/sohost/internal/server/control"
+	"github.com/sohost/sohost/internal/server/hooks"
 	"github.com/sohost/sohost/internal/terminal"
 )
 
@@ -53,6 +60,95 @@ func TestWatchRedraws(t *testing.T) {
 			if n := terminal.Columns(strings.TrimSuffix(line, "\n")); n > limit {
 				t.Errorf("a line of %d columns in %d: %q", n, limit, line)
 			}
+		}
+	}
+}
+
+// wideTerminal is a terminal that keeps what is written.
+type wideTerminal struct {
+	bytes.Buffer
+	look terminal.Look
+}
+
+func (w *wideTerminal) Look() terminal.Look { return w.look }
+
+// TestWatchErasesFirst draws lines that are as wide as the terminal, where the cursor then stays on the last character: erasing from there
+// would take it.
+func TestWatchErasesFirst(t *testing.T) {
+	s := control.Status{Unknown: strings.Repeat("x", 100)}
+	for height := 1; height < 12; height++ {
+		out := &wideTerminal{look: terminal.Look{Redraws: true, Width: 20, Height: height + 1}}
+		w := statusWatch{out: out}
+		if err := w.draw(s, nil); err != nil {
+			t.Fatal(err)
+		}
+		if at := regexp.MustCompile(`[^\n\x1bHhl]\x1b\[[KJ]`).FindString(out.String()); at != "" {
+			t.Errorf("%d lines: it erases after a character: %q", height+1, out.String())
+		}
+		if lines := strings.Count(out.String(), "\n"); lines > height {
+			t.Errorf("on %d lines it begins another one: %q", height+1, out.String())
+		}
+	}
+}
+
+// TestWatchFacts tells of plugins that are removed, the last one too, and of those that a filter no longer shows; but not while nobody knows.
+func TestWatchFacts(t *testing.T) {
+	id := generations.ID{1}
+	plugin := func(name string, refused bool) sohost.PluginStatus {
+		p := sohost.PluginStatus{Name: name, Generation: id}
+		if refused {
+			p.Refused = &sohost.Refusal{Plugin: name, Source: "x.so"}
+		}
+		return p
+	}
+	has := func(worker bool, plugins ...sohost.PluginStatus) (s control.Status) {
+		s.Plugins = plugins
+		if worker {
+			s.Worker = new(control.WorkerStatus)
+		}
+		return s
+	}
+	for _, test := range []struct {
+		failing bool
+		after   control.Status
+		gone    error
+		want    string
+	}{
+		{false, has(true), nil, "a is gone"},
+		{false, has(false), nil, "no worker"},
+		{true, has(true, plugin("a", false)), nil, "a is not shown any more"},
+		{false, control.Status{Unknown: "the worker doesn't answer"}, nil, "plugins unknown"},
+		{false, control.Status{}, errors.New("no server"), "no server"},
+	} {
+		var out bytes.Buffer
+		w := statusWatch{out: &out, filter: statusFilter{failing: test.failing}}
+		for i, s := range []control.Status{has(true, plugin("a", true)), test.after, test.after} {
+			out.Reset()
+			var gone error
+			if i > 0 {
+				gone = test.gone
+			}
+			if err := w.show(s, gone); err != nil {
+				t.Fatal(err)
+			}
+			if i == 1 && (!strings.Contains(out.String(), test.want) || strings.Contains(out.String(), " is gone") != (test.want == "a is gone")) {
+				t.Errorf("want %q, it prints\n%s", test.want, &out)
+			}
+		}
+		if out.Len() > 0 {
+			t.Errorf("of the same it prints %s", &out)
+		}
+	}
+}
+
+// TestStatusOfSome leaves out what isn't of the plugins that are asked for.
+func TestStatusOfSome(t *testing.T) {
+	s := control.Status{Hooks: []hooks.Status{{Name: "pager", Missed: 1}}}
+	s.Plugins = []sohost.PluginStatus{{Name: "a"}}
+	for plugin, want := range map[string]bool{"": true, "a": false} {
+		var out bytes.Buffer
+		if err := printStatus(&out, s, statusFilter{plugin: plugin}); err != nil || strings.Contains(out.String(), "hook pager") != want {
+			t.Errorf("of %q: %v\n%s", plugin, err, &out)
 		}
 	}
 }

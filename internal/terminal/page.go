@@ -24,9 +24,9 @@ func (p *Page) Print(w io.Writer) error {
 	return err
 }
 
-// Lines returns the lines of the page, folded to the width. Words that don't fit are cut.
+// Lines returns the lines of the page, folded to the width, without tabs. Words that don't fit are cut.
 func (p *Page) Lines() (lines []string) {
-	for line := range strings.Lines(Fold(p.String(), p.look.Width)) {
+	for line := range strings.Lines(Fold(strings.ReplaceAll(p.String(), "\t", "    "), p.look.Width)) {
 		lines = append(lines, Cut(strings.TrimRight(line, "\n"), p.look.Width))
 	}
 	return lines

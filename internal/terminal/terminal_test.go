@@ -84,6 +84,14 @@ func TestFold(t *testing.T) {
 	}
 }
 
+func TestLines(t *testing.T) {
+	p := &Page{look: Look{Width: 12}}
+	p.WriteString("a\n\thave: int, string\n")
+	if got, want := p.Lines(), []string{"a", "    have:", "    int,", "    string"}; !slices.Equal(got, want) {
+		t.Errorf("%q, want %q", got, want)
+	}
+}
+
 // TestTable fits a table to every width: no row is wider, and what is cut shows it.
 func TestTable(t *testing.T) {
 	table := Table{
