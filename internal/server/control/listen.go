@@ -17,31 +17,21 @@ import (
 // ErrInUse is returned when another server answers on the socket.
 var ErrInUse = errors.New("another server answers on the control socket")
 
-// maxPath is the length of the longest path that the kernel accepts for a unix socket, without the final zero.
-const maxPath = len(unix.RawSockaddrUnix{}.Path) - 1
-
 // Listen creates the socket, and its directory if that is missing, with access for this user only. It replaces a socket that
 // nobody answers. The error is ErrInUse if somebody does, and any other file at path stays as it is.
 func Listen(path string) (net.Listener, error) {
-	if len(path) > maxPath {
-		return nil, fmt.Errorf("control socket %s: the path has %d bytes, and a socket's may have %d; name a shorter one with --control",
-			path, len(path), maxPath)
+	if err := sockets.Fits(path); err != nil {
+		return nil, fmt.Errorf("control socket %w; name a shorter one with --control", err)
 	}
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return nil, fmt.Errorf("create the control socket's directory: %w", err)
 	}
-	switch err := sockets.RemoveStale(path); {
+	l, err := sockets.Unix(path, 0o600)
+	switch {
 	case errors.Is(err, sockets.ErrInUse):
 		return nil, fmt.Errorf("%w: %s", ErrInUse, path)
 	case err != nil:
-		return nil, fmt.Errorf("control socket %s: %w", path, err)
-	}
-	l, err := net.Listen("unix", path)
-	if err != nil {
-		return nil, fmt.Errorf("listen on the control socket: %w", err)
-	}
-	if err := os.Chmod(path, 0o600); err != nil {
-		return nil, errors.Join(err, l.Close())
+		return nil, fmt.Errorf("control socket: %w", err)
 	}
 	return l, nil
 }
