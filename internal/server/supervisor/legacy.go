@@ -81,7 +81,8 @@ func (s *Supervisor) legacy() Legacy {
 		Form: s.form(), Origin: s.origin,
 		Start: start, HangTimeout: s.opts.HangTimeout, HandoverTimeout: s.opts.HandoverTimeout,
 		Started: s.started, ControlPath: s.opts.ControlPath,
-		Metrics: s.opts.Metrics, Console: s.opts.Console, Token: s.opts.ConsoleToken, Settings: s.settings, Config: s.config, Events: s.events.Save(), Handover: s.last, Crashes: s.crashes, FailedProgram: s.failedProgram,
+		Metrics: s.opts.Metrics, Console: s.opts.Console, Token: s.opts.ConsoleToken, Settings: s.settings, Config: s.config,
+		Events: s.events.Save(), Handover: s.last, Crashes: s.crashes, FailedProgram: s.failedProgram,
 	}
 }
 
@@ -96,6 +97,60 @@ func (l *Legacy) write() (*os.File, error) {
 		return nil, err
 	}
 	return will, nil
+}
+
+// leaveSockets adds the sockets of the listeners.
+func (s *Supervisor) leaveSockets(l *Legacy, kept *keptOpen) {
+	for _, on := range s.sockets {
+		l.Listeners = append(l.Listeners, listenerLegacy{Name: on.Name, File: kept.add(on.file, nil), Stays: on.Stays, Path: on.Path})
+	}
+	l.Public, l.PublicStays = l.Listeners[0].File, l.Listeners[0].Stays // for a program that knows only one
+}
+
+// leaveWorkers adds the workers. The first one serves.
+func leaveWorkers(l *Legacy, workers []*process, kept *keptOpen) {
+	for i, p := range workers {
+		link, err := p.link.File()
+		c := childLegacy{PID: p.pid, Started: p.started, Lasts: p.lasts, Since: p.since, Link: kept.add(link, err), Output: kept.add(p.output, nil)}
+		if err == nil {
+			link.Close()
+		}
+		if p.calls != nil {
+			c.Calls = kept.add(p.calls, nil)
+		}
+		if i == 0 {
+			l.Worker = c
+		} else {
+			l.Draining = append(l.Draining, c)
+		}
+	}
+}
+
+// keptOpen are copies of open files that survive exec.
+type keptOpen struct {
+	fds    []int
+	failed error // why some couldn't be copied
+}
+
+// add copies an open file, unless err says that there is none, and returns the copy's number.
+func (k *keptOpen) add(f *os.File, err error) int {
+	fd := -1
+	if err == nil {
+		fd, err = inheritable(f)
+	}
+	if err != nil {
+		k.failed = errors.Join(k.failed, err)
+		return fd
+	}
+	k.fds = append(k.fds, fd)
+	return fd
+}
+
+// close closes the copies, if there was no exec.
+func (k *keptOpen) close() {
+	for _, fd := range k.fds {
+		unix.Close(fd)
+	}
 }
 
 // inheritable returns the number of a copy of an open file that survives exec.

@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/sohost/sohost/internal/server/control"
-	"golang.org/x/sys/unix"
 )
 
 // legacyForm is the version of Legacy if there is only the listener of the setting listen, and listenersForm otherwise. A program
@@ -108,55 +107,21 @@ func (s *Supervisor) exec(ctx context.Context, program *program, orders *os.File
 	arrived := make(chan os.Signal, 1)
 	signal.Notify(arrived, stops...)
 	defer signal.Stop(arrived)
-	var kept []int
-	defer func() {
-		for _, fd := range kept {
-			unix.Close(fd)
-		}
-	}()
-	var failed error
-	keep := func(f *os.File, err error) int {
-		fd := -1
-		if err == nil {
-			fd, err = inheritable(f)
-		}
-		if err != nil {
-			failed = errors.Join(failed, err)
-			return fd
-		}
-		kept = append(kept, fd)
-		return fd
-	}
+	var kept keptOpen
+	defer kept.close()
 	l := s.legacy()
 	l.Hooks = told
-	l.Control, l.Lock = keep(orders, nil), keep(s.opts.Lock.File(), nil)
-	for _, on := range s.sockets {
-		l.Listeners = append(l.Listeners, listenerLegacy{Name: on.Name, File: keep(on.file, nil), Stays: on.Stays, Path: on.Path})
-	}
-	l.Public, l.PublicStays = l.Listeners[0].File, l.Listeners[0].Stays // for a program that knows only one
-	for i, p := range links {
-		end, err := p.link.File()
-		if err == nil {
-			defer end.Close()
-		}
-		c := childLegacy{PID: p.pid, Started: p.started, Lasts: p.lasts, Since: p.since, Link: keep(end, err), Output: keep(p.output, nil)}
-		if p.calls != nil {
-			c.Calls = keep(p.calls, nil)
-		}
-		if i == 0 {
-			l.Worker = c
-		} else {
-			l.Draining = append(l.Draining, c)
-		}
-	}
+	l.Control, l.Lock = kept.add(orders, nil), kept.add(s.opts.Lock.File(), nil)
+	s.leaveSockets(&l, &kept)
+	leaveWorkers(&l, links, &kept)
 	will, err := l.write()
 	if err != nil {
 		return err
 	}
 	defer will.Close()
-	fd := keep(will, nil)
-	if failed != nil {
-		return failed
+	fd := kept.add(will, nil)
+	if kept.failed != nil {
+		return kept.failed
 	}
 	if err := s.lastStop(ctx, arrived); err != nil {
 		return err
