@@ -93,7 +93,7 @@ func (c *conn) park(length int) (parked bool, m *move, err error) {
 		}
 		return false, nil, err
 	}
-	if m := c.set.move.Load(); m != nil && m != c.tried {
+	if m := c.set.move.Load(); m != nil && m != c.tried && (m.unused || c.phase != initial) {
 		c.tried = m
 		return false, m, nil
 	}

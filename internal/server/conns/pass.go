@@ -10,8 +10,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// pass waits for its turn, passes c on, and reports whether that succeeded.
+// pass waits for its turn, passes c on or closes it, and reports whether that succeeded.
 func (c *conn) pass(m *move) bool {
+	if m.pass == nil {
+		c.Conn.Close()
+		return true
+	}
 	c.set.passing <- struct{}{}
 	defer func() { <-c.set.passing }()
 	if c.set.move.Load() != m {

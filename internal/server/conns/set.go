@@ -31,9 +31,10 @@ type Set struct {
 	empty chan struct{} // closed when the last connection is gone; nil while nobody waits
 }
 
-// move is one call of Move, identified by its address.
+// move is one call of Move or CloseIdle, identified by its address.
 type move struct {
-	pass func(*os.File) error
+	pass   func(*os.File) error // nil: connections are closed
+	unused bool                 // also those that haven't sent a byte yet
 }
 
 // NewSet returns an empty set. A connection that another server passed on may be idle for the duration idle from being
@@ -118,15 +119,23 @@ func (s *Set) ConnState(nc net.Conn, state http.ConnState) {
 // A later call replaces an earlier one, and tries idle connections again that could not be passed. After Move(nil)
 // connections stay, except those for which pass has already been called.
 func (s *Set) Move(pass func(*os.File) error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	if pass == nil {
 		s.move.Store(nil)
 		return
 	}
+	s.begin(&move{pass: pass, unused: true})
+}
+
+// CloseIdle closes connections that are between two requests, now and later, and with unused also those that haven't sent a byte yet.
+// Nothing of a request is lost but what is still on its way. Like Move, it doesn't wait, and it replaces an earlier call of either.
+func (s *Set) CloseIdle(unused bool) { s.begin(&move{unused: unused}) }
+
+func (s *Set) begin(m *move) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	// A connection that parks after this store finds the move on its own; one that parked before is woken. One that parks
 	// at the same time does so under its own mutex, which interrupt takes.
-	s.move.Store(&move{pass: pass})
+	s.move.Store(m)
 	for c := range s.conns {
 		c.interrupt() // lock order: Set.mu, conn.mu
 	}

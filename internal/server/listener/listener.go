@@ -81,7 +81,9 @@ type Server struct {
 	passedOn    *conns.Set   // and those that an earlier process has
 	inherited   *conns.Queue // by which these come
 	from        *conns.Addresses
-	talks       talks // those of both that can't be passed on again
+	talks       *talks // those of both that can't be passed on again
+	pending     pending
+	ending      atomic.Bool // Shutdown was called
 	certificate atomic.Pointer[tls.Certificate]
 	secure      *tls.Config // nil without TLS
 }
@@ -91,7 +93,7 @@ func New(on net.Listener, settings Settings, limits Limits, handler http.Handler
 	limits = limits.OrDefault()
 	s := &Server{
 		settings: settings, on: files.Listener(on, 1), inherited: conns.NewQueue(on.Addr()), from: conns.NewAddresses(settings.PerAddress),
-		accepted: conns.NewSet(limits.Idle), passedOn: conns.NewSet(limits.Idle),
+		accepted: conns.NewSet(limits.Idle), passedOn: conns.NewSet(limits.Idle), talks: newTalks(),
 	}
 	s.accepted.Count(s.from)
 	s.passedOn.Count(s.from)
@@ -138,10 +140,19 @@ func (s *Server) SetPair(p certs.Pair) error {
 
 // Accept serves the connections that come by the socket, until that is closed or an accept fails. The error is net.ErrClosed or
 // http.ErrServerClosed if it was closed here.
-func (s *Server) Accept() error { return s.http.Serve(s.talking(s.accepted.Listener(s.on))) }
+func (s *Server) Accept() error { return s.serve(s.accepted.Listener(s.on)) }
 
 // Inherit serves the connections given to Push, until the Server is closed.
-func (s *Server) Inherit() error { return s.http.Serve(s.talking(s.passedOn.Listener(s.inherited))) }
+func (s *Server) Inherit() error { return s.serve(s.passedOn.Listener(s.inherited)) }
+
+func (s *Server) serve(l net.Listener) error {
+	s.pending.add(1)
+	defer s.pending.add(-1)
+	if s.stays() {
+		l = &talkListener{l, s}
+	}
+	return s.http.Serve(l)
+}
 
 // Push serves a connection that an earlier process has accepted, and of which it has read nothing. After an error it belongs to the
 // caller.
@@ -156,20 +167,9 @@ func (s *Server) Move(pass func(*os.File) error) {
 	s.passedOn.Move(pass)
 }
 
-// MoveInherited does so with those that came by Push.
-func (s *Server) MoveInherited(pass func(*os.File) error) { s.passedOn.Move(pass) }
-
 // Leave tells the clients of connections that can't be passed on to open new ones. It doesn't wait; connections that are accepted
 // later are told as well. Those of HTTP/2 are closed when they have no stream, after a time for their clients to take notice.
 func (s *Server) Leave() { s.talks.leave() }
-
-// Polite waits until clients have taken notice of Leave and have closed connections of HTTP/2 that they don't need any more, or for
-// the patience. Those of HTTP/1.1 have nothing to notice.
-func (s *Server) Polite(ctx context.Context, patience time.Duration) {
-	ctx, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
-	s.talks.wait(ctx)
-}
 
 // CloseIdle closes connections that can't be passed on as soon as they have no request, now and later. It is for some time after
 // Leave, for clients that didn't have an answer since, or don't do as they were told.
@@ -186,8 +186,28 @@ func (s *Server) Wait(ctx context.Context) error {
 	return errors.Join(s.accepted.Wait(ctx), s.passedOn.Wait(ctx))
 }
 
-// Shutdown accepts no more connections, closes those that are idle, and waits for the requests of the others. Hijacked ones stay.
-func (s *Server) Shutdown(ctx context.Context) error { return s.http.Shutdown(ctx) }
+// FirstRequest is how long clients usually need for the first request on a connection that they have just made.
+const FirstRequest = 5 * time.Second
+
+// Shutdown accepts no more connections, closes those that are idle, and waits for the requests of the others, or until ctx ends. New
+// connections have the time first for a request. Clients are told that a connection ends. Hijacked connections stay.
+//
+// It doesn't use http.Server.Shutdown, after which a request that has just been read, or a part of one, gets no answer.
+func (s *Server) Shutdown(ctx context.Context, first time.Duration) error {
+	s.ending.Store(true)
+	s.StopAccepting()
+	s.inherited.Close()
+	s.Leave()
+	s.talks.closeIdle(closeServed)
+	s.passedOn.CloseIdle(true) // they have been idle before
+	s.accepted.CloseIdle(false)
+	late := time.AfterFunc(first, func() {
+		s.accepted.CloseIdle(true)
+		s.CloseIdle()
+	})
+	defer late.Stop()
+	return s.pending.wait(ctx)
+}
 
 // Close closes all connections but the hijacked ones.
 func (s *Server) Close() error {
@@ -197,24 +217,30 @@ func (s *Server) Close() error {
 }
 
 func (s *Server) connState(c net.Conn, state http.ConnState) {
+	switch state {
+	case http.StateNew:
+		s.pending.add(1)
+	case http.StateClosed, http.StateHijacked:
+		s.pending.add(-1)
+	}
 	if t, ok := c.(*talk); ok {
 		t.connState(state)
-		return
+		if state != http.StateHijacked { // what this connection has read, net/http's calls don't show
+			return
+		}
+		c = t.socket
 	}
 	s.accepted.ConnState(c, state)
 }
 
 // told is what all requests pass through first.
 func (s *Server) told(next http.Handler) http.Handler {
-	if !s.stays() {
-		return next
-	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if c, secure := r.Context().Value(tlsKey{}).(*tls.Conn); secure {
 			state := c.ConnectionState()
 			r.TLS = &state
 		}
-		if r.ProtoMajor == 1 && s.talks.leaving.Load() {
+		if r.ProtoMajor == 1 && (s.ending.Load() || s.stays() && s.talks.leaving.Load()) {
 			w.Header().Set("Connection", "close")
 		}
 		next.ServeHTTP(w, r)

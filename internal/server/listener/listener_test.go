@@ -1,11 +1,8 @@
 package listener
 
 import (
-	"bytes"
 	"context"
 	"crypto/tls"
-	"encoding/binary"
-	"fmt"
 	"io"
 	"log"
 	"net"
@@ -13,7 +10,6 @@ import (
 	"os"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -92,121 +88,6 @@ func within(t *testing.T) context.Context {
 	return ctx
 }
 
-// TestLeave has clients go from one server to another on the same socket, without a failed request and by themselves.
-func TestLeave(t *testing.T) {
-	pair := newPair(t)
-	for _, test := range []struct {
-		protocol string
-		settings Settings
-		version  string
-	}{
-		{"h1", Settings{Pair: pair}, "HTTP/1.1 true"},
-		{"h2", Settings{Pair: pair}, "HTTP/2.0 true"},
-		{"h2c", Settings{H2C: true}, "HTTP/2.0 false"},
-		{"h1c", Settings{H2C: true}, "HTTP/1.1 false"},
-	} {
-		t.Run(test.protocol, func(t *testing.T) {
-			t.Parallel()
-			on := listen(t)
-			handler := func(name string) http.Handler {
-				return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, name, " ", r.Proto, " ", r.TLS != nil) })
-			}
-			first := serve(t, on, test.settings, Limits{}, handler("first"))
-			c, url := client(t, on, test.protocol)
-			var served atomic.Int64
-			over := make(chan struct{})
-			var tasks sync.WaitGroup
-			for range 8 {
-				tasks.Go(func() {
-					for last := ""; ; {
-						resp, err := c.Get(url)
-						if err != nil {
-							t.Errorf("after %d: %v", served.Load(), err)
-							return
-						}
-						b, err := io.ReadAll(resp.Body)
-						resp.Body.Close()
-						who, version, _ := strings.Cut(string(b), " ")
-						if err != nil || version != test.version || who == "first" && last == "second" && test.protocol[:2] == "h2" {
-							t.Errorf("after %s: %q, %v", last, b, err)
-						}
-						last = who
-						served.Add(1)
-						select {
-						case <-over:
-							if last != "second" {
-								t.Errorf("the last answer is %s's", last)
-							}
-							return
-						default:
-						}
-					}
-				})
-			}
-			until := func(n int64) {
-				for served.Load() < n && t.Context().Err() == nil && !t.Failed() {
-					time.Sleep(time.Millisecond)
-				}
-			}
-			until(100)
-			second := serve(t, on, test.settings, Limits{}, handler("second"))
-			first.StopAccepting()
-			first.Leave()
-			if err := first.Wait(within(t)); err != nil {
-				t.Errorf("the first server: %v", err)
-			}
-			until(served.Load() + 100)
-			close(over)
-			tasks.Wait()
-			if second.Len() == 0 {
-				t.Error("the second server has no connection")
-			}
-		})
-	}
-}
-
-// TestStreamsOnTheWay opens a stream after the client was told to leave: it had not read that when it did.
-func TestStreamsOnTheWay(t *testing.T) {
-	on := listen(t)
-	s := serve(t, on, Settings{H2C: true}, Limits{}, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "answer") }))
-	c, err := net.Dial("tcp", on.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer c.Close()
-	c.SetDeadline(time.Now().Add(patience))
-	const settings, headers, endHeadersAndStream, goAwayType, data = 4, 1, 5, 7, 0
-	io.WriteString(c, preface)
-	c.Write([]byte{0, 0, 0, settings, 0, 0, 0, 0, 0})
-	next := func(kind byte) []byte {
-		for {
-			head := make([]byte, frameHead)
-			if _, err := io.ReadFull(c, head); err != nil {
-				t.Fatalf("wait for a frame of type %d: %v", kind, err)
-			}
-			body := make([]byte, binary.BigEndian.Uint32(head)>>8)
-			if _, err := io.ReadFull(c, body); err != nil {
-				t.Fatal(err)
-			}
-			if head[3] == kind {
-				return body
-			}
-		}
-	}
-	next(settings)
-	s.Leave()
-	if got := next(goAwayType); !bytes.Equal(got, goAway[frameHead:]) {
-		t.Fatalf("GOAWAY says %v", got)
-	}
-	request := frame(headers, endHeadersAndStream, 0)
-	block := []byte{0x82, 0x86, 0x84, 0x41, 1, 'x'} // GET, http, /, authority x
-	request[2] = byte(len(block))
-	c.Write(append(request, block...))
-	if got := next(data); string(got) != "answer" {
-		t.Errorf("the answer is %q", got)
-	}
-}
-
 // TestInTheClear talks plain HTTP to a socket of TLS.
 func TestInTheClear(t *testing.T) {
 	on := listen(t)
@@ -277,42 +158,5 @@ func TestSetPair(t *testing.T) {
 	broken.Key = newPair(t).Key
 	if err := s.SetPair(broken); err == nil || number() != before {
 		t.Errorf("a key of another certificate: %v", err)
-	}
-}
-
-// TestLastWords has a stream end, as the last of its connection, after the time in which clients could leave: they get the end of it.
-func TestLastWords(t *testing.T) {
-	t.Parallel()
-	for _, protocol := range []string{"h2", "h2c"} {
-		on := listen(t)
-		began, end := make(chan struct{}), make(chan struct{})
-		settings := Settings{H2C: protocol == "h2c"}
-		if !settings.H2C {
-			settings.Pair = newPair(t)
-		}
-		s := serve(t, on, settings, Limits{}, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			io.WriteString(w, "begin ")
-			w.(http.Flusher).Flush()
-			close(began)
-			<-end
-			io.WriteString(w, "end")
-		}))
-		c, url := client(t, on, protocol)
-		resp, err := c.Get(url)
-		if err != nil {
-			t.Fatal(err)
-		}
-		<-began
-		s.Leave()
-		s.CloseIdle()
-		close(end)
-		b, err := io.ReadAll(resp.Body)
-		resp.Body.Close()
-		if string(b) != "begin end" || err != nil {
-			t.Errorf("%s: %q, %v", protocol, b, err)
-		}
-		if err := s.Wait(within(t)); err != nil {
-			t.Errorf("%s: the connection stays: %v", protocol, err)
-		}
 	}
 }

@@ -18,7 +18,8 @@ import (
 // for HTTP/2 in the clear, so a connection of TLS is given to it as one of those.
 type talk struct {
 	net.Conn
-	of *talks
+	socket net.Conn // as conns has it
+	of     *talks
 
 	preface int          // how many bytes of HTTP/2's preface were read, or -1; only Read has it
 	idle    atomic.Bool  // nothing of a request was read
@@ -30,28 +31,22 @@ type talk struct {
 	leaving bool // the client is to be told
 }
 
-// talking wraps the connections of a listener, unless they can be passed on.
-func (s *Server) talking(l net.Listener) net.Listener {
-	if !s.stays() {
-		return l
-	}
-	return &talkListener{l, s}
-}
-
+// talkListener wraps the connections of a listener, which stay in this process.
 type talkListener struct {
 	net.Listener
 	server *Server
 }
 
 func (l *talkListener) Accept() (net.Conn, error) {
-	c, err := l.Listener.Accept()
+	socket, err := l.Listener.Accept()
 	if err != nil {
 		return nil, err
 	}
+	c := socket
 	if l.server.secure != nil {
 		c = tls.Server(c, l.server.secure)
 	}
-	return l.server.talks.add(c), nil
+	return l.server.talks.add(c, socket), nil
 }
 
 // preface is what a client of HTTP/2 sends first.
@@ -167,27 +162,26 @@ func (t *talk) connState(state http.ConnState) {
 	case http.StateIdle:
 		t.idles.Add(1)
 		t.idle.Store(true)
-		t.of.mu.Lock()
-		closes := t.of.closing.of(t)
-		t.of.mu.Unlock()
-		if closes {
-			t.closeIdle()
-		}
+		t.of.becameIdle(t)
+	case http.StateHijacked:
+		t.of.remove(t) // whoever has taken it over closes it
 	}
 }
 
-// closeIdle closes a connection without a request: one of HTTP/2 later, if it has none by then either.
+// closeIdle closes a connection without a request: one of HTTP/2 later, if it has had none since.
 func (t *talk) closeIdle() {
-	if !t.http2.Load() {
-		t.Close()
-		return
-	}
-	since := t.idles.Load()
-	time.AfterFunc(lastWords, func() {
-		if t.idle.Load() && t.idles.Load() == since {
-			t.Close()
+	if t.http2.Load() {
+		since := t.idles.Load()
+		select {
+		case <-time.After(lastWords):
+		case <-t.of.over: // it is closed
+			return
 		}
-	})
+		if !t.idle.Load() || t.idles.Load() != since {
+			return
+		}
+	}
+	t.Close()
 }
 
 type tlsKey struct{}

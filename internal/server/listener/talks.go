@@ -1,7 +1,6 @@
 package listener
 
 import (
-	"context"
 	"net"
 	"sync"
 	"sync/atomic"
@@ -12,35 +11,35 @@ import (
 type talks struct {
 	tasks   sync.WaitGroup // those that say goodbye
 	leaving atomic.Bool    // clients are to open new connections; mu is held when it is set
+	over    chan struct{}  // closed when nothing is said any more
 
-	mu      sync.Mutex // guards what follows
-	open    map[*talk]struct{}
+	mu      sync.Mutex         // guards what follows
+	open    map[*talk]struct{} // those that nobody has taken over
 	closing closing
-	noticed *time.Timer   // closes idle connections of HTTP/2
-	ended   bool          // nothing is said any more
-	empty   chan struct{} // closed when no connection of HTTP/2 is left; nil while nobody waits
+	noticed *time.Timer // closes idle connections of HTTP/2
+	ended   bool        // over is closed
 }
 
 // closing says which connections are closed once they have no request.
 type closing int
 
 const (
-	closeNone closing = iota
-	closeTold         // those of HTTP/2, whose clients were told
+	closeNone   closing = iota
+	closeTold           // those of HTTP/2, whose clients were told
+	closeServed         // and those of HTTP/1.1 that have had a request
 	closeAll
 )
 
 // notice is how long clients of HTTP/2 have to read that they are to open no more streams: far more than one round trip.
 const notice = 2 * time.Second
 
-func (s *talks) add(c net.Conn) *talk {
-	t := &talk{Conn: c, of: s}
+func newTalks() *talks { return &talks{over: make(chan struct{}), open: map[*talk]struct{}{}} }
+
+func (s *talks) add(c, socket net.Conn) *talk {
+	t := &talk{Conn: c, socket: socket, of: s}
 	t.idle.Store(true)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.open == nil {
-		s.open = map[*talk]struct{}{}
-	}
 	s.open[t] = struct{}{}
 	t.leaving = s.leaving.Load()
 	return t
@@ -50,20 +49,6 @@ func (s *talks) remove(t *talk) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.open, t)
-	if s.empty != nil && !s.anyLocked() {
-		close(s.empty)
-		s.empty = nil
-	}
-}
-
-// anyLocked reports whether there is a connection of HTTP/2. s.mu is held.
-func (s *talks) anyLocked() bool {
-	for t := range s.open {
-		if t.http2.Load() {
-			return true
-		}
-	}
-	return false
 }
 
 // leave tells the clients of connections of HTTP/2. Each is told by a goroutine of its own, since a client may not read.
@@ -83,44 +68,41 @@ func (s *talks) leave() {
 func (s *talks) closeIdle(which closing) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.ended {
-		return
-	}
 	s.closing = max(s.closing, which)
 	for t := range s.open {
-		if t.idle.Load() && s.closing.of(t) {
-			s.tasks.Go(t.closeIdle) // TLS says goodbye, to a client that may not read
-		}
+		s.closeLocked(t)
+	}
+}
+
+// becameIdle closes a connection that has no request any more, if it is to be closed then.
+func (s *talks) becameIdle(t *talk) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.closeLocked(t)
+}
+
+// closeLocked closes a connection if it is to be closed and has no request. s.mu is held.
+func (s *talks) closeLocked(t *talk) {
+	if !s.ended && t.idle.Load() && s.closing.of(t) {
+		s.tasks.Go(t.closeIdle) // TLS says goodbye, to a client that may not read
 	}
 }
 
 // of reports whether a connection is among them.
-func (c closing) of(t *talk) bool { return c == closeAll || c == closeTold && t.http2.Load() }
+func (c closing) of(t *talk) bool {
+	return c == closeAll || c >= closeTold && t.http2.Load() || c >= closeServed && t.idles.Load() > 0
+}
 
 // end waits for what is still said.
 func (s *talks) end() {
 	s.mu.Lock()
-	if s.ended = true; s.noticed != nil {
+	if !s.ended {
+		s.ended = true
+		close(s.over)
+	}
+	if s.noticed != nil {
 		s.noticed.Stop()
 	}
 	s.mu.Unlock()
 	s.tasks.Wait()
-}
-
-// wait waits until there is no connection of HTTP/2, or until ctx ends.
-func (s *talks) wait(ctx context.Context) {
-	s.mu.Lock()
-	if !s.anyLocked() {
-		s.mu.Unlock()
-		return
-	}
-	if s.empty == nil {
-		s.empty = make(chan struct{})
-	}
-	empty := s.empty
-	s.mu.Unlock()
-	select {
-	case <-empty:
-	case <-ctx.Done():
-	}
 }

@@ -8,7 +8,6 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"time"
 
 	"github.com/sohost/sohost/internal/fault"
 	"github.com/sohost/sohost/internal/server/listener"
@@ -96,14 +95,15 @@ func (ls listeners) refused() map[string]int64 {
 	return all
 }
 
-// wait waits until no connection is left, or until ctx ends. From the time on that idle takes, those without a request are closed.
-func (ls listeners) wait(ctx context.Context, idle time.Duration) error {
-	closing := time.AfterFunc(idle, func() {
-		for _, l := range ls {
-			l.CloseIdle()
-		}
-	})
-	defer closing.Stop()
+// closeIdle closes connections that can't be passed on and have no request, now and later.
+func (ls listeners) closeIdle() {
+	for _, l := range ls {
+		l.CloseIdle()
+	}
+}
+
+// wait waits until no connection is left, or until ctx ends.
+func (ls listeners) wait(ctx context.Context) error {
 	var errs []error
 	for _, l := range ls {
 		errs = append(errs, l.Wait(ctx))
@@ -111,26 +111,15 @@ func (ls listeners) wait(ctx context.Context, idle time.Duration) error {
 	return errors.Join(errs...)
 }
 
-// politely is how long a worker that stops waits for clients that it has told to go elsewhere.
-const politely = time.Second
-
 // shutdown finishes the requests and accepts no others.
 func (ls listeners) shutdown(ctx context.Context, orphan bool) error {
-	for _, l := range ls {
-		// Shutdown gives new connections 5 s for their first request, and takes those for new that were passed on to this process and
-		// have been idle since. Connections between two requests are therefore passed on again, to nobody.
-		l.MoveInherited(toNobody)
-		if orphan { // the next server is waiting
-			l.Move(toNobody)
-		}
-		l.Leave()
+	first := listener.FirstRequest
+	if orphan { // the next server is waiting
+		first = 0
 	}
 	done := make(chan error)
 	for _, l := range ls {
-		go func() {
-			l.Polite(ctx, politely)
-			done <- l.Shutdown(ctx)
-		}()
+		go func() { done <- l.Shutdown(ctx, first) }()
 	}
 	var errs []error
 	for range ls {

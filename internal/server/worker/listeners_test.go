@@ -182,6 +182,57 @@ func TestLinger(t *testing.T) {
 	taker.ends(0)
 }
 
+// TestLingerIdle hands over twice, while something still comes to the second worker from the first. That worker closes connections
+// without a request after its shutdown timeout all the same.
+func TestLingerIdle(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t)
+	certificate := certstest.New(t, time.Hour)
+	set := func(s *Start) {
+		s.ShutdownTimeout, s.Linger = 50*time.Millisecond, time.Hour
+		s.Listeners = []listener.Settings{{Name: listener.Plain}, {Name: "secure", Pair: &certificate}}
+	}
+	files, address := p.more()
+	giver := p.start(func(s *Start) { s.Takes = false; set(s) }, files...)
+	giver.serving()
+	// hand hands over, and returns the taker and the giver's end of what connections are passed by.
+	hand := func(giver *child) (taker *child, end *os.File) {
+		t.Helper()
+		states, theirStates := pair(t)
+		connections, theirConnections := pair(t)
+		files, _ := p.more()
+		taker = p.start(set, append([]*os.File{theirStates, theirConnections}, files...)...)
+		giver.order(Order{Give: &Give{Why: "a test"}}, states, connections)
+		for _, f := range []*os.File{states, theirStates, theirConnections} {
+			f.Close()
+		}
+		if w := receive(t, giver.words, "word"); w.Given == nil || w.Given.Error != "" {
+			t.Fatalf("the giver says %+v", w.Given)
+		}
+		taker.serving()
+		return taker, connections
+	}
+	second, open := hand(giver)
+	giver.ends(0)
+	idle, err := tls.Dial("tcp", address, &tls.Config{InsecureSkipVerify: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer idle.Close()
+	idle.SetDeadline(time.Now().Add(patience))
+	quiet := &client{idle, bufio.NewReader(idle)}
+	quiet.get(t, "/before")
+	third, end := hand(second)
+	end.Close()
+	if b, err := io.ReadAll(quiet.r); err != nil || len(b) > 0 {
+		t.Errorf("an idle connection of TLS gets %q, %v", b, err)
+	}
+	open.Close()
+	second.ends(0)
+	third.order(Order{Finish: true})
+	third.ends(0)
+}
+
 // TestNewPair has a worker that serves use another certificate.
 func TestNewPair(t *testing.T) {
 	t.Parallel()

@@ -23,7 +23,7 @@ const LinkFile = 3
 
 // Order is a message to a worker. One field is set.
 type Order struct {
-	Start *Start `json:"start,omitempty"` // files: see StartFiles
+	Start *Start `json:"start,omitempty"` // with the files that Start tells of
 
 	// Ping asks for a Pong with the same number.
 	Ping uint64 `json:"ping,omitempty"`
@@ -63,8 +63,8 @@ type NewPair struct {
 const DefaultLingerWorkers = 8
 
 // Start says what to serve. Its files are the listening socket, the store's lock and the file for crash output. With Takes there
-// are two sockets to the giver as well: the one for sohost.Take, and the one for connections. The last is the file for
-// sohost.Process.Calls; a supervisor of an earlier version sends none.
+// are two sockets to the giver as well: the one for sohost.Take, and the one for connections. Then comes the file for
+// sohost.Process.Calls, of which a supervisor of an earlier version sends none, and then the sockets of the other listeners.
 type Start struct {
 	Options         sohost.Options `json:"options"`
 	Crashes         []sohost.Crash `json:"crashes,omitempty"`

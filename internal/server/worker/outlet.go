@@ -72,7 +72,7 @@ func (o *outlet) begin(move func(pass func(passed, *os.File) error)) {
 			case <-tick.C:
 				move(o.pass)
 			case <-o.gone:
-				move(toNobodyOf)
+				move(toNobody)
 				return
 			case <-o.closed:
 				return

@@ -50,45 +50,25 @@ func (w *worker) serve(files []*os.File) error {
 		return err
 	}
 	w.current.Store(s)
-	options := w.start.Options
-	options.Logger, options.Events = w.log, w.teller.tell
-	options.Process = &sohost.Process{
-		Lock: generations.InheritLock(files[1]), Handover: w.ask, Crashes: w.start.Crashes, CrashesInARow: w.start.CrashesInARow,
-		Booting: func(p sohost.BootProgress) { w.link.Send(Word{Booting: &p}) },
-	}
-	if n := w.start.files(); len(files) > n {
-		options.Process.Calls = files[n]
-	}
-
-	kept, err := w.openBacklog()
-	if err != nil {
+	options := w.hostOptions(files)
+	options.Process.Connections = s.listeners.len
+	if s.backlog, err = w.openBacklog(); err != nil {
 		return err
 	}
-	if kept != nil {
-		defer kept.Close() // which the host does, if there is one
-		options.Backlog = kept
+	if s.backlog != nil {
+		defer s.backlog.Close() // which the host does, if there is one
+		options.Backlog = s.backlog
 	}
-	feed := &feed{backlog: kept}
-	emitted, err := sinks.Open(w.start.Sinks, w.start.sinkDir(), w.log, feed.take)
-	if err != nil {
+	feed := &feed{backlog: s.backlog}
+	if s.sinks, err = w.openSinks(&options, feed); err != nil {
 		return err
 	}
-	defer w.closeSinks(emitted) // after the host: plugins emit until their Close
-	if len(w.start.Sinks) > 0 {
-		options.Emit = func(ctx context.Context, plugin string, tables []abi.Table) error {
-			return emitted.Write(ctx, w.start.SinksOf[plugin], tables)
-		}
-		options.Feeds = func(plugin string) []string { return sinks.FedTables(w.start.Sinks, w.start.SinksOf[plugin]) }
-	}
-
+	defer w.closeSinks(s.sinks) // after the host: plugins emit until their Close
 	if len(w.start.Databases) > 0 {
 		databases := query.NewSet(w.start.Databases)
 		defer databases.Close()
 		options.Query = func(ctx context.Context, _ string, q abi.Query) ([]abi.Table, error) { return databases.Query(ctx, q) }
 	}
-
-	s.sinks, s.backlog = emitted, kept
-	options.Process.Connections = s.listeners.len
 	if w.start.Takes {
 		if s.connections, err = passing.New(files[4]); err != nil {
 			return err
@@ -105,6 +85,25 @@ func (w *worker) serve(files []*os.File) error {
 	feed.host.Store(s.host)
 	failed := s.begin(w)
 	defer s.end()
+	return w.work(s, failed)
+}
+
+// hostOptions returns the options of the host, as far as the order to start has them.
+func (w *worker) hostOptions(files []*os.File) sohost.Options {
+	options := w.start.Options
+	options.Logger, options.Events = w.log, w.teller.tell
+	options.Process = &sohost.Process{
+		Lock: generations.InheritLock(files[1]), Handover: w.ask, Crashes: w.start.Crashes, CrashesInARow: w.start.CrashesInARow,
+		Booting: func(p sohost.BootProgress) { w.link.Send(Word{Booting: &p}) },
+	}
+	if n := w.start.files(); len(files) > n {
+		options.Process.Calls = files[n]
+	}
+	return options
+}
+
+// work waits for the plugins, and then serves until the worker is told to finish, or has given everything away, or a listener fails.
+func (w *worker) work(s *server, failed <-chan error) error {
 	if err := w.boot(s, failed); err != nil || w.finish.Err() != nil {
 		return errors.Join(err, w.stop(s))
 	}
@@ -123,6 +122,21 @@ func (w *worker) serve(files []*os.File) error {
 			return errors.Join(err, w.stop(s))
 		}
 	}
+}
+
+// openSinks opens where rows go that plugins emit, and has the host emit there.
+func (w *worker) openSinks(options *sohost.Options, feed *feed) (*sinks.Set, error) {
+	emitted, err := sinks.Open(w.start.Sinks, w.start.sinkDir(), w.log, feed.take)
+	if err != nil {
+		return nil, err
+	}
+	if len(w.start.Sinks) > 0 {
+		options.Emit = func(ctx context.Context, plugin string, tables []abi.Table) error {
+			return emitted.Write(ctx, w.start.SinksOf[plugin], tables)
+		}
+		options.Feeds = func(plugin string) []string { return sinks.FedTables(w.start.Sinks, w.start.SinksOf[plugin]) }
+	}
+	return emitted, nil
 }
 
 // sinkTimeout is how long the end of a worker waits for a request to a database. What it was to store is stored again by the next worker.
@@ -261,8 +275,10 @@ func (w *worker) leave(s *server) {
 	defer soon.Stop()
 	finished := context.AfterFunc(w.finish, func() { time.AfterFunc(w.limit(), cancel) }) // the server stops, or the next one waits
 	defer finished()
+	closing := time.AfterFunc(timeout, s.listeners.closeIdle)
+	defer closing.Stop()
 	err := s.inlets.wait(ctx) // first: what comes from there is served by the others
-	if err = errors.Join(err, s.listeners.wait(ctx, timeout)); err != nil {
+	if err = errors.Join(err, s.listeners.wait(ctx)); err != nil {
 		w.log.Warn("cut off the old worker's last requests", "connections", s.listeners.len(), "why", err)
 	}
 	s.listeners.close()
@@ -272,7 +288,4 @@ func (w *worker) leave(s *server) {
 }
 
 // toNobody passes a connection to nobody, which closes it between two requests.
-func toNobody(*os.File) error { return nil }
-
-// toNobodyOf does so, of any socket.
-func toNobodyOf(passed, *os.File) error { return nil }
+func toNobody(passed, *os.File) error { return nil }
