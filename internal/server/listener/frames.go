@@ -12,7 +12,7 @@ const frameHead = 9
 
 // frames follows what a server writes on a connection of HTTP/2, to find where a frame may be inserted.
 type frames struct {
-	said bool // goAway was inserted
+	said bool // the client was told to leave
 	any  bool // a frame was written; the first must be the server's settings
 
 	head  [frameHead]byte // of the frame that is being written
@@ -47,10 +47,13 @@ func (f *frames) step(p []byte) (n int) {
 
 // begin reads the head of a frame.
 func (f *frames) begin() {
-	const headers, pushPromise, continuation, endHeaders = 1, 5, 9, 4
+	const headers, pushPromise, goAway, continuation, endHeaders = 1, 5, 7, 9, 4
 	f.has, f.any = 0, true
 	f.left = int(binary.BigEndian.Uint32(f.head[:]) >> 8)
-	if kind, flags := f.head[3], f.head[4]; kind == headers || kind == pushPromise || kind == continuation {
+	switch kind, flags := f.head[3], f.head[4]; kind {
+	case headers, pushPromise, continuation:
 		f.block = flags&endHeaders == 0
+	case goAway:
+		f.said = true // by net/http; a later one must not name a larger stream
 	}
 }

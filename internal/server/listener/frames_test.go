@@ -73,3 +73,18 @@ func TestFrames(t *testing.T) {
 		}
 	}
 }
+
+// TestFramesGoAway writes a GOAWAY of net/http's own. After that another one would name a larger stream, which clients take for a fault.
+func TestFramesGoAway(t *testing.T) {
+	out := new(recorder)
+	c := &talk{Conn: out}
+	c.begin([]byte(preface))
+	all := append(frame(settingsFrame, 0, 6), frame(goAwayFrame, 0, 8)...)
+	c.Write(all)
+	c.leave()
+	more := frame(dataFrame, 1, 10)
+	c.Write(more)
+	if want := append(all, more...); !bytes.Equal(out.Bytes(), want) {
+		t.Errorf("written were\n%v, want\n%v", out.Bytes(), want)
+	}
+}
