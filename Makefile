@@ -36,7 +36,7 @@ help: ## print this
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: plugins ## build everything and serve build/plugins on 127.0.0.1:8181
-	build/sohost run
+	build/sohost run --config plugins/sohost.toml
 
 build: ## build build/sohost
 	@GO=$(GO) scripts/build-host.sh
@@ -123,7 +123,7 @@ waits: ## measure how long callers wait beside checkpoints of ENTRIES (1,000,000
 	$(INTEGRATION) -run 'TestCheckpointWaits|TestRollbackWaits' -v -args -wait-for $(WAITFOR) -wait-entries $(ENTRIES) -wait-size $(SIZE)
 
 long: ## run what make test shortens or skips, and no other target runs
-	$(GO) test -trimpath -timeout 30m -run 'TestDemo|TestScripts/demo' ./cmd/sohost
+	$(GO) test -trimpath -timeout 30m -run 'TestDemo|TestScripts/(demo|quickstart)' ./cmd/sohost
 	$(GO) test -trimpath -timeout 30m ./abi/keep ./generations ./internal/build ./internal/state ./scripts/keep
 	$(GO) test -trimpath -timeout 30m -run 'TestKeep|TestContracts' ./native
 	$(GO) test -trimpath -timeout 30m -run 'TestSweep|TestModel|Faults' . ./internal/server/supervisor
