@@ -64,8 +64,9 @@ func (s *Supervisor) handoverReread(ctx context.Context, asked *request) (h *soh
 	next, news, err := s.reread(Reading{})
 	if err != nil {
 		asked.program.close()
+		err = fmt.Errorf("%w\nnothing is handed over: mend the configuration, or go on with the one that serves by `sohost handover --keep-config`", err)
 		s.configFailed(asked.Why, next.reading, err)
-		return nil, refusedReading(fmt.Errorf("%w\nnothing is handed over: mend the configuration, or go on with the one that serves with --keep-config", err))
+		return nil, refusedReading(err)
 	}
 	var warning string
 	if news {

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -72,6 +73,32 @@ func TestHandoverSame(t *testing.T) {
 			t.Errorf("the answer is %+v", a)
 		}
 	}
+}
+
+// TestBothSignals gets SIGUSR2 during a handover for another one, when a SIGHUP waits already: it follows both.
+func TestBothSignals(t *testing.T) {
+	st, c := newConfigured(t, nil)
+	giver := st.start()
+	signal := func(s syscall.Signal) {
+		if err := syscall.Kill(os.Getpid(), s); err != nil {
+			t.Fatal(err)
+		}
+	}
+	signal(syscall.SIGUSR2)
+	taker := st.worker()
+	read := c.read()
+	st.s.hangup <- syscall.SIGHUP
+	signal(syscall.SIGUSR2)
+	giver.give()
+	taker.serve(2)
+	giver.given(taker)
+	last := st.worker()
+	if g := taker.give(); g.Why != "SIGUSR2" {
+		t.Errorf("the worker is told %+v", g)
+	}
+	last.serve(3)
+	taker.given(last)
+	st.await(func(s control.Status) bool { return s.Worker != nil && s.Worker.PID == last.pid && c.read() == read+2 })
 }
 
 // TestAmendServed changes a plugin by command after the configuration from before was taken up: that is what the change lies over, and

@@ -38,7 +38,8 @@ type Supervisor struct {
 	events   *events.Log
 	hooks    *hooks.Runner
 	told     map[string]uint64 // up to which event hooks were told before an upgrade
-	signals  chan os.Signal    // gets SIGUSR2 and SIGHUP
+	hangup   chan os.Signal    // gets SIGHUP, of which one that waits stands for all
+	replace  chan os.Signal    // and SIGUSR2, likewise
 	stopped  chan struct{}     // closed at Run's end
 	late     chan struct{}     // closed when the server has to be gone
 	tasks    sync.WaitGroup    // the goroutines that Run waits for
@@ -101,7 +102,8 @@ func New(opts Options) *Supervisor {
 	}
 	s := &Supervisor{
 		opts: opts, limits: defaultLimits(), log: opts.Log, started: time.Now(), requests: make(chan *request),
-		signals: make(chan os.Signal, 2), stopped: make(chan struct{}), late: make(chan struct{}), changed: make(chan struct{}),
+		hangup: make(chan os.Signal, 1), replace: make(chan os.Signal, 1), stopped: make(chan struct{}), late: make(chan struct{}),
+		changed:   make(chan struct{}),
 		reloading: make(chan struct{}, 1), failedBuilds: map[string]control.FailedBuild{}, wanted: context.Background(),
 		draining: map[*process]struct{}{}, adopts: adopter(), origin: startedFrom(),
 	}

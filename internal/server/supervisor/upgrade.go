@@ -30,24 +30,24 @@ const upgradeTimeout = 5 * time.Second
 // or Run ends: that is the path which whoever upgrades a package replaces. At a SIGHUP it only reads the configuration again.
 func (s *Supervisor) obeySignals(ctx context.Context) {
 	s.notifySignals() // never stopped: a late one would end the process
-	for {
-		var received os.Signal
+	for {             // both log how it went
 		select {
-		case received = <-s.signals:
+		case <-s.hangup:
+			s.Reload(ctx, control.ReloadRequest{Why: "SIGHUP"})
+		case <-s.replace:
+			s.Handover(ctx, control.HandoverRequest{Why: "SIGUSR2", Program: s.origin})
 		case <-ctx.Done():
 			return
 		case <-s.stopped:
 			return
 		}
-		if received == syscall.SIGHUP {
-			s.Reload(ctx, control.ReloadRequest{Why: "SIGHUP"}) // which logs how it went
-			continue
-		}
-		s.Handover(ctx, control.HandoverRequest{Why: "SIGUSR2", Program: s.origin}) // which logs how it went
 	}
 }
 
-func (s *Supervisor) notifySignals() { signal.Notify(s.signals, syscall.SIGUSR2, syscall.SIGHUP) }
+func (s *Supervisor) notifySignals() {
+	signal.Notify(s.hangup, syscall.SIGHUP)
+	signal.Notify(s.replace, syscall.SIGUSR2)
+}
 
 // upgrade replaces the program of this process by the confirmed one, and doesn't return if that works. Otherwise all goes on as
 // before, workers run the new program, and it isn't tried again. When ctx ends it gives up: the new program would know nothing of
