@@ -129,41 +129,34 @@ func TestCommandLeaves(t *testing.T) {
 // TestClose kills a command that runs, and returns once it is gone: another program takes this one's place then, which tells of the event
 // again. It doesn't wait for one that can't be killed.
 func TestClose(t *testing.T) {
-	var pid atomic.Int64
+	started := make(chan int, 1)
 	r, log := newRunner(t)
-	r.o.Start = func(cmd *exec.Cmd) error {
+	start := func(cmd *exec.Cmd) error {
 		err := cmd.Start()
-		pid.Store(int64(cmd.Process.Pid))
+		started <- cmd.Process.Pid
 		return err
 	}
-	run := func() {
-		t.Helper()
-		pid.Store(0)
-		log.Add(0, crash)
-		for pid.Load() == 0 {
-			time.Sleep(time.Millisecond)
-		}
-	}
+	r.o.Start = start
 	r.Set(one("exec sleep 1000"), nil)
 	at := log.Last()
-	run()
+	log.Add(0, crash)
+	pid := <-started
 	told := r.Close(0)
-	if err := syscall.Kill(-int(pid.Load()), 0); err == nil {
+	if err := syscall.Kill(-pid, 0); err == nil {
 		t.Error("the command lives on")
 	}
 	if told["one"] != at {
 		t.Errorf("it was told up to %d, want %d", told["one"], at)
 	}
 
-	start := r.o.Start
 	r.o.Grace, r.o.Start = 0, func(cmd *exec.Cmd) error {
 		cmd.Cancel, cmd.WaitDelay = func() error { return nil }, 0
 		return start(cmd)
 	}
-	r.Set(one("exec sleep 1000"), told)
-	run()
+	r.Set(one("exec sleep 1000"), told) // it tells of the event again
+	pid = <-started
 	r.Close(0)
-	if err := syscall.Kill(-int(pid.Load()), syscall.SIGKILL); err != nil {
+	if err := syscall.Kill(-pid, syscall.SIGKILL); err != nil {
 		t.Errorf("Close has waited for a command that can't be killed: %v", err)
 	}
 	r.tasks.Wait()
