@@ -14,7 +14,8 @@ import (
 //
 // If ctx ends first, Close stops waiting and returns ctx's error. A plugin whose deploy is still running is left as it
 // is. An instance whose calls are still running stays open, with its state as of the last checkpoint. All others are
-// checkpointed and closed all the same. After a handover Close waits only for the calls that are still running here.
+// checkpointed and closed all the same. After a handover Close waits only for the calls that are still running here, and until the
+// other process has read the copies of states that it makes checkpoints of.
 //
 // A second Close waits for the first and returns nil.
 func (h *Host) Close(ctx context.Context) (err error) {

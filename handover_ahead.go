@@ -12,7 +12,7 @@ import (
 	"github.com/sohost/sohost/internal/state"
 )
 
-// sentAhead is a state of which the keep.Maps were sent to the taker with the gate open. Once it is shut, only what has changed since
+// sentAhead is a state of which maps were sent to the taker with the gate open. Once it is shut, only what has changed since
 // is left to be sent.
 type sentAhead struct {
 	*state.Ahead

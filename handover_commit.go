@@ -21,6 +21,7 @@ func (g *giver) commit() error {
 		h.successor.Store(&successor{forward: g.opts.Forward}) // before stop and the slots: what finds one empty asks for it
 		h.stop(ErrHandedOver)
 		h.triggers.End(context.Background(), ErrHandedOver, false) // no call runs
+		var copied []*gated
 		moving := map[*plugin]*gated{}
 		for _, m := range g.moving {
 			moving[m.plugin] = m
@@ -38,13 +39,16 @@ func (g *giver) commit() error {
 			m.replace(nil)
 			if g.copies[p] == nil {
 				h.retireLater(p, m.serves)
-				continue
+			} else {
+				copied = append(copied, m)
 			}
-			h.tasks.Go(func() {
-				g.writeCopy(p)
-				h.retireLater(p, m.serves)
-			})
 		}
+		h.tasks.Go(func() { // one after the other, as the taker reads them
+			for _, m := range copied {
+				g.writeCopy(m.plugin)
+				h.retireLater(m.plugin, m.serves)
+			}
+		})
 		g.noteRemoved()
 		h.tasks.Go(func() { // the taker waits for it
 			if err := h.closeBacklog(); err != nil {

@@ -69,7 +69,7 @@ func (t *taker) writeCopy(c *candidate) bool {
 	from := passing.Patient{Pipe: pipe, Patience: t.host.opts.DrainTimeout}
 	err := c.plugin.checkpointCopy(c.move.State, t.positions.Of(c.plugin.Name), from, c.plugin.verifier(c.next))
 	if err != nil {
-		t.host.log.Info("the process before has sent no copy of the state", "plugin", c.plugin.Name, "err", err)
+		t.host.log.Info("a copy of the state from the process before is no checkpoint, so one is taken", "plugin", c.plugin.Name, "err", err)
 	}
 	return err == nil
 }

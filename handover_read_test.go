@@ -1,6 +1,7 @@
 package sohost
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 	"maps"
 	"math/rand/v2"
 	"reflect"
+	"runtime"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -115,6 +117,43 @@ func (r *rig) wantsCheckpoint(want map[string]int) {
 		return err
 	}); err != nil {
 		r.w.t.Error(err)
+	}
+}
+
+// TestHandoverCopies hands two Go maps over. One copy is written when the other has been read, so that neither waits for its reader for
+// longer than a step may take.
+func TestHandoverCopies(t *testing.T) {
+	w := newWorld(t)
+	w.file("h", "h1")
+	w.file("i", "h2")
+	o, lock := w.giverOptions("h", "i")
+	r := w.host(o)
+	want := r.fillHoard(20_000)
+	r.Call(t.Context(), "i", func(i abi.Instance) error {
+		maps.Copy(i.(*hoarder).State().Hits, want)
+		return nil
+	})
+	var written atomic.Int32
+	defer fault.Set(func(kind, what string) (fault.Action, time.Duration) {
+		if kind == "write" && what == "pipe" {
+			written.Add(1)
+			stacks := make([]byte, 1<<20)
+			if n := bytes.Count(stacks[:runtime.Stack(stacks, true)], []byte("(*giver).writeCopy(")); n != 1 {
+				t.Errorf("%d copies are written at once", n)
+			}
+		}
+		return fault.None, 0
+	})()
+	taker, _, err, takeErr := r.handover(t.Context(), lock, GiveOptions{})
+	if err != nil || takeErr != nil {
+		t.Fatal(err, takeErr)
+	}
+	taker.tasksSettle()
+	taker.wantsCheckpoint(want)
+	for _, name := range []string{"h", "i"} {
+		if s := taker.pluginStatus(name).Checkpoint; s.Held != 0 || !s.Verified || written.Load() < 4 {
+			t.Errorf("%s: callers were held for the checkpoint: %s", name, mustJSON(t, s))
+		}
 	}
 }
 
