@@ -236,8 +236,8 @@ func (s *Server) connState(c net.Conn, state http.ConnState) {
 // told is what all requests pass through first.
 func (s *Server) told(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if c, secure := r.Context().Value(tlsKey{}).(*tls.Conn); secure {
-			state := c.ConnectionState()
+		if s.Secure() {
+			state := r.Context().Value(tlsKey{}).(*tls.Conn).ConnectionState()
 			r.TLS = &state
 		}
 		if r.ProtoMajor == 1 && (s.ending.Load() || s.stays() && s.talks.leaving.Load()) {
