@@ -79,6 +79,7 @@ func (s shop) copyContract() {
 
 // TestContract builds the plugin for the host with the contract from every place where it may come from.
 func TestContract(t *testing.T) {
+	long(t)
 	s := newShop(t)
 	named, err := HostContracts(s.host)
 	if diff := cmp.Diff([]Contract{{Package: "example.com/shop/contract", Module: "example.com/shop"}}, named); err != nil || diff != "" {

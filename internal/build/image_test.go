@@ -183,6 +183,7 @@ func TestCgo(t *testing.T) {
 // TestFeatures uses embed, generics, internal packages and go:linkname in all directions, first with the dependency in its
 // own directory and then vendored.
 func TestFeatures(t *testing.T) {
+	long(t)
 	f := unpack(t, "features")
 	images := []string{f.build("./plugin")}
 	f.edit("plugin/data/text.txt", "embedded", "changed")

@@ -51,6 +51,7 @@ func New(_ context.Context, next http.Handler, c *Settings, _ string) (http.Hand
 // TestLibrary builds a library with a package main that isn't among its sources. Its own packages are new in every generation, and a
 // change of them, or of the file that describes the plugin, makes another image.
 func TestLibrary(t *testing.T) {
+	long(t)
 	f := library(t)
 	opts := f.options(".")
 	opts.API = "traefik"

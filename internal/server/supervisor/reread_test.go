@@ -169,7 +169,7 @@ func TestUnkept(t *testing.T) {
 		_, err := st.client.Reload(t.Context(), control.ReloadRequest{Amend: &control.Amendment{Verb: control.Disable}})
 		amending <- err
 	}()
-	taker = st.takesUp(taker, 3*time.Millisecond)
+	st.takesUp(taker, 3*time.Millisecond)
 	if err, _ := receive(t, amending, "answer"); err != nil || c.last().Served {
 		t.Errorf("%v; read is %+v", err, c.last())
 	}
