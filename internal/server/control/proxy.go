@@ -8,8 +8,11 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptrace"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
+	"time"
 
 	"github.com/sohost/sohost"
 	"github.com/sohost/sohost/internal/events"
@@ -98,7 +101,8 @@ func answers(s Supervisor, done <-chan struct{}) http.Handler {
 	return mux
 }
 
-// pass lets a worker answer the request. If that has given its plugins away, or dies over a mere question, the next one is asked.
+// pass lets a worker answer the request. If that has given its plugins away, dies over a mere question, or ends before it has read an order,
+// the next one is asked.
 func pass(s Supervisor, w http.ResponseWriter, r *http.Request) {
 	body, err := io.ReadAll(r.Body)
 	if err != nil { // never: see readBody
@@ -118,7 +122,7 @@ func pass(s Supervisor, w http.ResponseWriter, r *http.Request) {
 			continue
 		case err != nil && r.Context().Err() != nil:
 			return // the client is gone
-		case err != nil && r.Method == http.MethodGet:
+		case err != nil && (r.Method == http.MethodGet || errors.Is(err, errUnread)):
 			tried = append(tried, worker)
 			continue
 		case err != nil:
@@ -134,19 +138,33 @@ func pass(s Supervisor, w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// errUnread is matched by the error of a worker that has gone, or can't be reached, and hasn't read the order.
+var errUnread = errors.New("not read")
+
 // Ask sends a request to a worker's control server and returns its answer, whose body the caller must close. The error matches
 // sohost.ErrHandedOver if the worker has given its plugins away: then another one is to be asked.
+//
+// A body is sent when the worker asks for it (Expect: 100-continue), so that it is known whether a worker that is gone has read it. One that
+// ends after a handover may have accepted the connection.
 func Ask(ctx context.Context, worker Worker, method, uri string, body []byte) (*http.Response, error) {
 	transport := &http.Transport{
 		DialContext:       func(context.Context, string, string) (net.Conn, error) { return worker.ConnectControl() },
-		DisableKeepAlives: true,
+		DisableKeepAlives: true, ExpectContinueTimeout: time.Hour, // ctx ends it sooner
 	}
+	var read atomic.Bool
+	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{Got100Continue: func() { read.Store(true) }})
 	req, err := http.NewRequestWithContext(ctx, method, "http://worker"+uri, bytes.NewReader(body))
 	if err != nil {
 		return nil, err
 	}
+	if len(body) > 0 {
+		req.Header.Set("Expect", "100-continue")
+	}
 	resp, err := transport.RoundTrip(req)
-	if err != nil {
+	switch {
+	case err != nil && len(body) > 0 && !read.Load() && ctx.Err() == nil:
+		return nil, fmt.Errorf("%w: %w", errUnread, err)
+	case err != nil:
 		return nil, err
 	}
 	if resp.StatusCode == http.StatusMisdirectedRequest {

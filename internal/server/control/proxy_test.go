@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -17,7 +18,7 @@ import (
 	"github.com/sohost/sohost/internal/server/control"
 )
 
-// fakeWorker answers by a handler; without one it dies over each request.
+// fakeWorker answers by a handler; without one it ends before it has read a request's body.
 type fakeWorker struct{ server *httptest.Server }
 
 func newWorker(t *testing.T, h http.HandlerFunc) *fakeWorker {
@@ -152,7 +153,11 @@ func TestPass(t *testing.T) {
 		w.WriteHeader(http.StatusMisdirectedRequest)
 		json.NewEncoder(w).Encode(&control.Failure{Code: control.CodeHandedOver})
 	})
-	dies := newWorker(t, nil)
+	ends := newWorker(t, nil)
+	dies := newWorker(t, func(_ http.ResponseWriter, r *http.Request) {
+		io.ReadAll(r.Body)
+		panic(http.ErrAbortHandler)
+	})
 	tests := []struct {
 		method, path, body string
 		workers            []control.Worker
@@ -163,8 +168,9 @@ func TestPass(t *testing.T) {
 		{"POST", "/v1/deploy", `{"images":{}}`, []control.Worker{answers}, 418, "answer"},
 		{"POST", "/v1/prune", `{"keep":3}`, []control.Worker{gone, answers}, 418, "answer"},
 		{"GET", "/v1/releases", "", []control.Worker{gone, dies, answers}, 418, "answer"},
+		{"POST", "/v1/deploy", `{"images":{}}`, []control.Worker{gone, ends, answers}, 418, "answer"},
 		{"POST", "/v1/deploy", `{"images":{}}`, []control.Worker{gone,
-			dies, answers}, 502, `{"code":"worker_died","error":"the worker died over the request (EOF)`},
+			dies, answers}, 502, `{"code":"worker_died","error":"the worker died over the request (`},
 		{"POST", "/v1/deploy", strings.Repeat(" ", 1<<20+1), []control.Worker{answers}, 400, `{"code":"invalid","error":"request body: `},
 	}
 	for _, test := range tests {
