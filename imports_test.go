@@ -58,7 +58,7 @@ var importRules = []importRule{
 	{"internal/build", "abi generations native internal/adapters internal/adapters/traefik internal/adapters/traefik/wrap internal/goobj internal/scratch internal/slim", "it makes images and loads none"},
 
 	{"internal/spool", "internal/fault golang.org/x/sys", "it keeps records and doesn't know what is in them"},
-	{"internal/pidfd", "internal/fault golang.org/x/sys", "it waits for processes of any kind"},
+	{"internal/pidfd", "internal/fault golang.org/x/sys", "it looks at processes of any kind"},
 	{"internal/ratio", "", "it measures, for benchmarks"},
 	{"internal/clone", "", "it changes bytes, for tests and benchmarks"},
 	{"internal/program", "", "it starts programs of any kind, for scripts and benchmarks"},
@@ -92,12 +92,12 @@ var importRules = []importRule{
 	{"internal/server/listener", "internal/files internal/server/certs internal/server/conns", "it serves any handler and doesn't know the host"},
 	{"internal/server/systemd", "golang.org/x/sys github.com/coreos/go-systemd/v22", "it speaks to systemd and doesn't know the host"},
 	{"internal/server/hooks", "generations internal/events", "it tells of events and changes nothing"},
-	{"internal/server/control", ". generations golang.org/x/sys internal/backlog internal/dryrun internal/events internal/files internal/server/hooks internal/sinks internal/sockets", "it serves a Host, whichever process has it"},
+	{"internal/server/control", ". generations golang.org/x/sys internal/backlog internal/dryrun internal/events internal/files internal/pidfd internal/server/hooks internal/sinks internal/sockets", "it serves a Host, whichever process has it"},
 	{"internal/server/metrics", ". generations internal/events internal/server/control internal/server/hooks internal/sinks", "it shows a status and changes nothing"},
 	{"internal/server/console", "", "it shows what package control answers, and knows only its form"},
 	{"internal/server/worker", ". abi generations internal/backlog internal/events internal/fault internal/files internal/lineprotocol internal/passing internal/server/certs internal/server/conns internal/server/control internal/server/hooks internal/server/listener internal/query internal/sinks internal/spool internal/writes",
 		"it doesn't know who started it"},
-	{"internal/server/supervisor", ". generations native internal/crash internal/events internal/fault internal/inflight internal/passing internal/self internal/server/certs internal/server/console internal/server/control internal/server/hooks internal/server/listener internal/server/metrics internal/files " +
+	{"internal/server/supervisor", ". generations native internal/crash internal/events internal/fault internal/inflight internal/passing internal/self internal/server/certs internal/server/console internal/server/control internal/server/hooks internal/server/listener internal/server/metrics internal/files internal/pidfd " +
 		"internal/server/systemd internal/server/worker golang.org/x/sys", "it runs workers, and they load the plugins"},
 	{"cmd/sohost", ". generations native native/std internal/adapter internal/adapters internal/backlog internal/build internal/checkpoint internal/crash internal/dryrun internal/events internal/instance internal/program internal/query internal/scratch internal/self internal/sinks internal/sockets internal/state internal/suggest internal/terminal internal/watch internal/writes internal/server/certs internal/server/console internal/server/control internal/server/hooks internal/server/listener internal/server/supervisor " +
 		"internal/server/systemd internal/server/worker golang.org/x/sys github.com/lmittmann/tint github.com/pelletier/go-toml/v2 " +

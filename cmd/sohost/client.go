@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 
@@ -24,6 +25,7 @@ func connect(cmd *cobra.Command) clientFunc {
 	socket := f.String("control", "",
 		"`path` of the server's control socket (default $"+controlEnv+", or where its configuration puts it)")
 	f.String("config", "", "the server's configuration `file` (default "+defaultConfig+", or "+installedConfig+" where there is no server)")
+	wait := f.Duration("wait", 0, "how `long` to wait for the server's answer (default: 30s to ask, and as long as it lives to have something done)")
 	f.String("plugins", "", "the server's plugins `directory`, if it was started with --plugins (default "+defaultPlugins+")")
 	return func() (*control.Client, error) {
 		path := cmp.Or(*socket, os.Getenv(controlEnv))
@@ -37,8 +39,33 @@ func connect(cmd *cobra.Command) clientFunc {
 		if err := checkAccess(path); err != nil {
 			return nil, err
 		}
-		return control.NewClient(path), nil
+		client := control.NewClient(path)
+		n := notice{to: cmd.ErrOrStderr()}
+		client.Patience = control.Patience{Answer: *wait, Tell: n.tell}
+		return client, nil
 	}
+}
+
+// notice shows what a command waits for.
+type notice struct {
+	to       io.Writer
+	progress *progress // nil while it waits for nothing
+	item     *item
+}
+
+// tell shows what the command waits for now; "" ends that.
+func (n *notice) tell(what string) {
+	switch {
+	case what == "":
+		n.progress.stop()
+		n.progress = nil
+		return
+	case n.progress == nil:
+		n.progress = newProgress(n.to, "")
+	default:
+		n.item.end()
+	}
+	n.item = n.progress.beginAfter(what, 0)
 }
 
 // checkAccess fails if the socket belongs to another user. The client would report that no server answers.

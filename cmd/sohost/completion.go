@@ -1,6 +1,24 @@
 package main
 
-import "github.com/spf13/cobra"
+import (
+	"time"
+
+	"github.com/sohost/sohost/internal/server/control"
+	"github.com/spf13/cobra"
+)
+
+// completeWithin is how long somebody who presses the tab key waits for the server at most.
+const completeWithin = time.Second
+
+// toComplete returns a client that answers soon or not at all, and says nothing.
+func (server clientFunc) toComplete() (*control.Client, error) {
+	client, err := server()
+	if err != nil {
+		return nil, err
+	}
+	client.Patience = control.Patience{Answer: completeWithin}
+	return client, nil
+}
 
 // completeImages completes names of image files.
 func completeImages(*cobra.Command, []string, string) ([]cobra.Completion, cobra.ShellCompDirective) {
@@ -15,11 +33,11 @@ func completeDirectories(*cobra.Command, []string, string) ([]cobra.Completion, 
 // completePlugins completes names of the server's plugins.
 func completePlugins(server clientFunc) cobra.CompletionFunc {
 	return func(cmd *cobra.Command, _ []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
-		client, err := server()
+		client, err := server.toComplete()
 		if err != nil {
 			return nil, cobra.ShellCompDirectiveNoFileComp
 		}
-		s, err := client.Status(cmd.Context())
+		s, err := client.Brief(cmd.Context())
 		if err != nil { // no server, no names
 			return nil, cobra.ShellCompDirectiveNoFileComp
 		}
@@ -34,7 +52,7 @@ func completePlugins(server clientFunc) cobra.CompletionFunc {
 // completeQuarantined completes ids of images in quarantine.
 func completeQuarantined(server clientFunc) cobra.CompletionFunc {
 	return func(cmd *cobra.Command, _ []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
-		client, err := server()
+		client, err := server.toComplete()
 		if err != nil {
 			return nil, cobra.ShellCompDirectiveNoFileComp
 		}
@@ -50,7 +68,7 @@ func completeQuarantined(server clientFunc) cobra.CompletionFunc {
 // completeTriggers completes names of triggers.
 func completeTriggers(server clientFunc) cobra.CompletionFunc {
 	return func(cmd *cobra.Command, _ []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
-		client, err := server()
+		client, err := server.toComplete()
 		if err != nil {
 			return nil, cobra.ShellCompDirectiveNoFileComp
 		}

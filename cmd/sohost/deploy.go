@@ -38,6 +38,7 @@ state, or all of a part of it, is refused without --lose-state.`,
 		if err != nil {
 			return err
 		}
+		client.Patience.Doing = "loading images"
 		reload, err := client.Deploy(cmd.Context(), control.DeployRequest{Images: images, LoseState: *loseState})
 		return printReload(cmd, reload, err, *asJSON)
 	}

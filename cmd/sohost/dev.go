@@ -63,6 +63,7 @@ Run it next to "sohost run", in the same directory or with the same --control.`,
 		if s, err := client.Brief(ctx); err == nil && s.Console != "" {
 			fmt.Fprintf(cmd.ErrOrStderr(), "watch it at %s#/plugin/%s\n", s.Console, d.plugin())
 		}
+		client.Patience.Tell = nil // the output's progress says what is done
 		return d.run(ctx, output)
 	}
 	return cmd

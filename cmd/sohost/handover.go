@@ -54,10 +54,8 @@ SIGUSR2 to the server does the same with the program now at the path the server 
 		if err != nil {
 			return err
 		}
-		p := newProgress(cmd.ErrOrStderr(), "moving")
-		p.begin("the plugins to a new worker")
+		client.Patience.Doing = "moving the plugins to a new worker"
 		h, err := client.Handover(cmd.Context(), request)
-		p.stop()
 		if err != nil {
 			return err
 		}

@@ -146,10 +146,8 @@ func amend(cmd *cobra.Command, server clientFunc, a control.Amendment, asJSON bo
 	}
 	dryRun, _ := cmd.Flags().GetBool("dry-run")
 	loseState, _ := cmd.Flags().GetBool("lose-state")
-	p := newProgress(cmd.ErrOrStderr(), string(a.Verb))
-	p.begin("plugin " + a.Plugin)
+	client.Patience.Doing = fmt.Sprintf("%s plugin %s", a.Verb, a.Plugin)
 	r, err := client.Reload(cmd.Context(), control.ReloadRequest{Why: "sohost plugin " + string(a.Verb), DryRun: dryRun, LoseState: loseState, Amend: &a})
-	p.stop()
 	if err != nil {
 		return err
 	}

@@ -56,6 +56,7 @@ func prune(cmd *cobra.Command, store string, in control.PruneRequest, server cli
 		if err != nil {
 			return generations.PruneReport{}, err
 		}
+		client.Patience.Doing = "removing old releases"
 		return client.Prune(cmd.Context(), in)
 	}
 	s, err := openStore(store)

@@ -38,10 +38,8 @@ when the server is restarted; reload and "sohost status" name those that have ch
 		if err != nil {
 			return err
 		}
-		p := newProgress(cmd.ErrOrStderr(), "reading")
-		p.begin("the configuration")
+		client.Patience.Doing = "taking up the configuration"
 		r, err := client.Reload(cmd.Context(), control.ReloadRequest{Why: "sohost reload", DryRun: *dryRun, LoseState: *loseState, Back: *back})
-		p.stop()
 		if err != nil {
 			return err
 		}

@@ -32,6 +32,7 @@ A plugin in dev mode stays rolled back until its image file changes.`,
 		if err != nil {
 			return err
 		}
+		client.Patience.Doing = "loading the images from before"
 		reload, err := client.Rollback(cmd.Context(), control.RollbackRequest{To: *to, Plugins: args, LoseState: *loseState})
 		return printReload(cmd, reload, err, *asJSON)
 	}

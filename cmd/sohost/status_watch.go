@@ -29,9 +29,10 @@ type statusWatch struct {
 }
 
 const (
-	watchEvery = 10 * time.Second       // how often the server is asked without an event: numbers change without one
-	watchPause = 100 * time.Millisecond // at least between two questions: a reload has about ten events
-	watchRetry = time.Second            // before a server that is gone is asked again
+	watchEvery  = 10 * time.Second       // how often the server is asked without an event: numbers change without one
+	watchPause  = 100 * time.Millisecond // at least between two questions: a reload has about ten events
+	watchSilent = 3 * time.Second        // before a server that doesn't answer is said not to
+	watchRetry  = time.Second            // before a server that is gone is asked again
 )
 
 // run shows the status until ctx ends. It fails if the server doesn't answer at first; later it waits for one that does.
@@ -40,6 +41,7 @@ func (w *statusWatch) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	w.client.Patience = control.Patience{Answer: watchSilent} // show says what is wrong
 	resized := make(chan os.Signal, 1)
 	signal.Notify(resized, unix.SIGWINCH)
 	defer signal.Stop(resized)

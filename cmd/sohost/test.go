@@ -152,6 +152,7 @@ func (o *testOptions) run(ctx context.Context, cmd *cobra.Command, what string, 
 		if err != nil {
 			return dryrun.Result{}, err
 		}
+		client.Patience.Doing = "calling plugin " + what
 		o.order.Plugin = what
 		return client.Test(ctx, control.TestRequest{Order: o.order})
 	}

@@ -2,6 +2,7 @@ package control
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -9,9 +10,12 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"sync/atomic"
+	"time"
 
 	"github.com/sohost/sohost"
 	"github.com/sohost/sohost/generations"
+	"golang.org/x/sys/unix"
 )
 
 // ErrNoServer is returned when nobody answers on the socket.
@@ -20,16 +24,43 @@ var ErrNoServer = errors.New("no server answers")
 // Client controls the server that listens on a socket. What the server refuses is returned as a *Failure, which matches
 // sohost.ErrUnknownPlugin and the like through errors.Is: see Code.
 type Client struct {
-	path string
-	http http.Client
+	// Patience says how long calls wait. It must not be changed during one. Default: as its fields say.
+	Patience Patience
+
+	path  string
+	http  http.Client
+	pulse pulse
+	pid   atomic.Int64 // of the server, as the kernel says; 0 if it doesn't
 }
 
 // NewClient returns a client of the socket at path. It connects anew for each call.
 func NewClient(path string) *Client {
-	dial := func(ctx context.Context, _, _ string) (net.Conn, error) {
-		return new(net.Dialer).DialContext(ctx, "unix", path)
+	c := &Client{path: path, pulse: defaultPulse()}
+	c.http.Transport = &http.Transport{DialContext: c.dial, DisableKeepAlives: true}
+	return c
+}
+
+// fullQueue is how long to wait before a connection is tried again for which a server had no room.
+const fullQueue = 50 * time.Millisecond
+
+func (c *Client) dial(ctx context.Context, _, _ string) (net.Conn, error) {
+	for {
+		conn, err := new(net.Dialer).DialContext(ctx, "unix", c.path)
+		if errors.Is(err, unix.EAGAIN) { // it takes no connections out of its queue
+			select {
+			case <-time.After(fullQueue):
+				continue
+			case <-ctx.Done():
+				return nil, context.Cause(ctx)
+			}
+		}
+		if err == nil {
+			if cred := peerOf(conn); cred != nil {
+				c.pid.Store(int64(cred.Pid))
+			}
+		}
+		return conn, err
 	}
-	return &Client{path: path, http: http.Client{Transport: &http.Transport{DialContext: dial, DisableKeepAlives: true}}}
 }
 
 // Status describes the server and what it serves. To measure memory takes the server some milliseconds; see Brief.
@@ -88,14 +119,22 @@ func (c *Client) LiftQuarantine(ctx context.Context, in LiftRequest) (q generati
 	return q, c.call(ctx, "POST", "/v1/quarantine/lift", in, &q)
 }
 
+// call asks, and waits for the answer as Patience says.
 func (c *Client) call(ctx context.Context, method, path string, in, out any) error {
+	w := c.wait(ctx, method)
+	defer w.end()
+	return c.exchange(w.ctx, method, path, in, out)
+}
+
+// exchange asks, and decodes the answer.
+func (c *Client) exchange(ctx context.Context, method, path string, in, out any) error {
 	resp, err := c.ask(ctx, method, path, in)
 	if err != nil {
 		return err
 	}
 	defer resp.Body.Close()
 	if err := json.NewDecoder(resp.Body).Decode(out); err != nil {
-		return fmt.Errorf("read the server's answer: %w", err)
+		return fmt.Errorf("read the server's answer: %w", cmp.Or(context.Cause(ctx), err))
 	}
 	return nil
 }
@@ -115,6 +154,9 @@ func (c *Client) ask(ctx context.Context, method, path string, in any) (*http.Re
 		return nil, err
 	}
 	resp, err := c.http.Do(req)
+	if cause := context.Cause(ctx); err != nil && errors.Is(cause, ErrSilent) {
+		return nil, cause
+	}
 	if err != nil {
 		if op := (*net.OpError)(nil); errors.As(err, &op) && op.Op == "dial" {
 			return nil, fmt.Errorf("%w on %s (%v); start one with `sohost run`, or name its socket with --control",

@@ -5,6 +5,7 @@
 // refuses to take over one that somebody does.
 //
 //	GET  /v1/status                                     Status; with ?brief=true what is quick to find out, see Client.Brief
+//	GET  /v1/alive                                      Life; never waits for anything
 //	POST /v1/deploy     {"images": {"counter": "FILE"}}  sohost.Reload; "" stands for the configured image; "lose_state": true
 //	POST /v1/rollback   {"to": 41, "plugins": ["counter"]}  sohost.Reload
 //	GET  /v1/history?n=20                               [generations.Event]

@@ -10,6 +10,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"time"
 
 	"github.com/sohost/sohost/internal/events"
 )
@@ -56,16 +57,36 @@ func (c *Client) Events(ctx context.Context, in EventsRequest, each func(Message
 	if in.Since != "" {
 		query.Set("since", in.Since)
 	}
-	resp, err := c.ask(ctx, http.MethodGet, "/v1/events?"+query.Encode(), nil)
+	w := c.wait(ctx, http.MethodGet)
+	defer w.end()
+	resp, err := c.ask(w.ctx, http.MethodGet, "/v1/events?"+query.Encode(), nil)
+	w.answered()
 	if err != nil {
 		return err
 	}
 	defer resp.Body.Close()
-	err = readMessages(resp.Body, each)
-	if ctx.Err() != nil {
-		return context.Cause(ctx)
+	silent := time.AfterFunc(c.pulse.stream, func() { w.silent(fmt.Sprintf("for %v: %s", c.pulse.stream, c.mute())) })
+	defer silent.Stop()
+	err = readMessages(&heard{resp.Body, silent, c.pulse.stream}, each)
+	if w.ctx.Err() != nil {
+		return context.Cause(w.ctx)
 	}
 	return err
+}
+
+// heard puts a timer off whenever something is read.
+type heard struct {
+	io.Reader
+	timer *time.Timer
+	by    time.Duration
+}
+
+func (h *heard) Read(b []byte) (int, error) {
+	n, err := h.Reader.Read(b)
+	if n > 0 {
+		h.timer.Reset(h.by)
+	}
+	return n, err
 }
 
 // maxMessage is the size of the longest line of a message, in bytes.

@@ -44,16 +44,22 @@ func rememberPeer(ctx context.Context, c net.Conn) context.Context {
 	if limited, ok := c.(*limitedConn); ok {
 		c = limited.Conn
 	}
+	if cred := peerOf(c); cred != nil {
+		uid = int(cred.Uid)
+	}
+	return context.WithValue(ctx, peerKey{}, uid)
+}
+
+// peerOf returns who is at the other end; nil if the kernel doesn't report it.
+func peerOf(c net.Conn) (cred *unix.Ucred) {
 	if u, ok := c.(syscall.Conn); ok {
 		if raw, err := u.SyscallConn(); err == nil {
 			raw.Control(func(fd uintptr) {
-				if cred, err := unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED); err == nil {
-					uid = int(cred.Uid)
-				}
+				cred, _ = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED)
 			})
 		}
 	}
-	return context.WithValue(ctx, peerKey{}, uid)
+	return cred
 }
 
 // authorize rejects requests of users other than root and the server's own.

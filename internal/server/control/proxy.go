@@ -23,6 +23,9 @@ type Supervisor interface {
 	// Status describes the server. A brief one is without memory, and quicker.
 	Status(ctx context.Context, brief bool) Status
 
+	// Life answers at once.
+	Life() Life
+
 	Handover(context.Context, HandoverRequest) (*sohost.Handover, error)
 
 	// Reload reads the configuration again.
@@ -66,6 +69,7 @@ func answers(s Supervisor, done <-chan struct{}) http.Handler {
 	mux.HandleFunc("GET /v1/status", func(w http.ResponseWriter, r *http.Request) {
 		writeJSON(w, http.StatusOK, s.Status(r.Context(), r.URL.Query().Get("brief") == "true"))
 	})
+	mux.HandleFunc("GET /v1/alive", func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, http.StatusOK, s.Life()) })
 	mux.HandleFunc("POST /v1/handover", handle(func(r *http.Request, in HandoverRequest) (any, error) {
 		if in.Program != "" && !filepath.IsAbs(in.Program) {
 			return nil, &Failure{Code: CodeInvalid, Message: fmt.Sprintf(

@@ -46,6 +46,8 @@ type fakeSupervisor struct {
 
 func (s *fakeSupervisor) Events() *events.Log { return s.events }
 
+func (s *fakeSupervisor) Life() control.Life { return control.Life{PID: 42} }
+
 func (s *fakeSupervisor) Status(_ context.Context, brief bool) control.Status {
 	status := control.Status{PID: 42, Memory: 1 << 20}
 	if brief {

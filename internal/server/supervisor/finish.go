@@ -8,6 +8,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/sohost/sohost/internal/pidfd"
 	"github.com/sohost/sohost/internal/server/worker"
 )
 
@@ -78,7 +79,7 @@ func (s *Supervisor) kill(ps ...*process) {
 
 // endHung ends a process that doesn't do what it must, and makes it write its stacks first.
 func (s *Supervisor) endHung(p *process, why string) {
-	if p.stopped = stopped(p.pid); p.stopped {
+	if p.stopped = pidfd.Stopped(p.pid); p.stopped {
 		why += ": somebody had stopped it (SIGSTOP, or a debugger)"
 	}
 	p.hung = why

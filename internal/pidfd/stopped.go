@@ -1,4 +1,4 @@
-package supervisor
+package pidfd
 
 import (
 	"bytes"
@@ -6,8 +6,8 @@ import (
 	"strconv"
 )
 
-// stopped reports whether somebody has stopped a process, by SIGSTOP or as a debugger does.
-func stopped(pid int) bool {
+// Stopped reports whether somebody has stopped the process with that ID, by SIGSTOP or as a debugger does.
+func Stopped(pid int) bool {
 	b, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
 	if err != nil {
 		return false

@@ -1,0 +1,125 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/sohost/sohost/internal/build"
+	"github.com/sohost/sohost/internal/server/control"
+)
+
+// silentServer returns a socket on which connections are taken, and nothing is answered.
+func silentServer(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "silent-") // t.TempDir may be too deep for a socket
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	l, err := net.Listen("unix", filepath.Join(dir, "c.sock"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	go func() {
+		for c, err := l.Accept(); err == nil; c, err = l.Accept() {
+			defer c.Close()
+		}
+	}()
+	return l.Addr().String()
+}
+
+// askingCommands has an example of the arguments of each command that asks the server. TestSilence goes by the flag that all of them have.
+var askingCommands = map[string][]string{
+	"deploy": {"greeter"}, "dev": nil, "events": nil, "handover": nil, "history": nil, "prune": nil, "reload": nil, "rollback": nil, "status": nil,
+	"quarantine": {"--lift", "6b7a76b4f381"},
+	"plugin add": {"greeter", "greeter.so"}, "plugin disable": {"greeter"}, "plugin enable": {"greeter"}, "plugin move": {"greeter", "prod"},
+	"plugin remove": {"greeter"},
+	"state show":    {"greeter"}, "state export": {"greeter"},
+	"test": {"--server", "greeter", "--schedule", "now"}, "trigger list": nil, "trigger add": {"greeter", "every:1m"},
+	"trigger remove": {"greeter/t"}, "trigger enable": {"greeter/t"}, "trigger disable": {"greeter/t"}, "trigger replay": {"greeter/t"},
+}
+
+// TestSilence runs every command that asks the server with one that doesn't answer. Each says what it waits for, and ends.
+func TestSilence(t *testing.T) {
+	t.Parallel()
+	socket := silentServer(t)
+	found := map[string]bool{}
+	for _, cmd := range visible(newRootCommand()) {
+		name := strings.TrimPrefix(cmd.CommandPath(), "sohost ")
+		if cmd.Flags().Lookup("control") == nil || name == "run" {
+			continue
+		}
+		found[name] = true
+		args, known := askingCommands[name]
+		if !known {
+			t.Errorf("%s asks the server, and there is no example of its arguments", name)
+		}
+		if name == "dev" { // see TestSilenceDev
+			continue
+		}
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var diagnostics bytes.Buffer
+			root := newRootCommand()
+			root.SetOut(&diagnostics)
+			root.SetErr(&diagnostics)
+			root.SetArgs(append(append(strings.Fields(name), args...), "--control", socket, "--wait", "1500ms"))
+			err := root.ExecuteContext(t.Context())
+			if strings.HasPrefix(name, "state") { // it is asked only for what is nice to have
+				if err == nil {
+					t.Error("there is a state")
+				}
+			} else if !errors.Is(err, control.ErrSilent) {
+				t.Errorf("it ends with %v", err)
+			}
+			if !strings.Contains(diagnostics.String(), "the server, pid ") {
+				t.Errorf("it says %q", diagnostics.String())
+			}
+		})
+	}
+	for name := range askingCommands {
+		if !found[name] {
+			t.Errorf("there is no command %s that asks the server", name)
+		}
+	}
+}
+
+// TestSilenceDev has a build told, and an image deployed, where the server doesn't answer.
+func TestSilenceDev(t *testing.T) {
+	t.Parallel()
+	client := control.NewClient(silentServer(t))
+	client.Patience.Answer = 10 * time.Millisecond
+	d := developer{options: build.Options{Package: "./testdata/absent"}, name: "absent", client: client}
+	if c := d.cycle(t.Context(), save{}); c.Error == "" {
+		t.Error("an absent package is built")
+	}
+	if _, err := d.deploy(t.Context(), "absent", &build.Result{}); !errors.Is(err, control.ErrSilent) {
+		t.Errorf("a deploy: %v", err)
+	}
+}
+
+// TestSilenceCompletion completes names that only the server knows.
+func TestSilenceCompletion(t *testing.T) {
+	t.Parallel()
+	socket := silentServer(t)
+	for _, line := range []string{"deploy --control SOCKET", "quarantine --control SOCKET --lift", "trigger enable --control SOCKET"} {
+		t.Run(line, func(t *testing.T) {
+			t.Parallel()
+			var out bytes.Buffer
+			root := newRootCommand()
+			root.SetOut(&out)
+			root.SetErr(&out)
+			root.SetArgs(append([]string{"__complete"}, append(strings.Fields(strings.Replace(line, "SOCKET", socket, 1)), "")...))
+			if err := root.ExecuteContext(t.Context()); err != nil || strings.Contains(out.String(), "waiting") {
+				t.Errorf("%v: %s", err, out.String())
+			}
+		})
+	}
+}
