@@ -83,7 +83,7 @@ test-console: build ## use the console in Chromium, with real servers under load
 	test -f build/axe/package/axe.min.js || (cd build/axe && npm pack --silent axe-core@4.14.1 && tar xzf axe-core-4.14.1.tgz)
 	$(GO) -C integration/testdata/console test -count=1 -timeout 10m . $(if $(PICTURES),-args -pictures $(abspath $(PICTURES)))
 
-test-influx: ## query a real InfluxDB; store emitted rows in it and in a VictoriaMetrics, stopped for DOWN (60s) meanwhile; fetches them
+test-influx: ## query a real InfluxDB and a VictoriaMetrics; store emitted rows in them, stopped for DOWN (60s) meanwhile; fetches them
 	DOWN=$(DOWN) scripts/test-influx.sh
 
 test-telegraf: build ## make job through a real Telegraf for LASTS (60s), with 20 reloads, 5 handovers, 3 killed workers; fetches it

@@ -49,14 +49,16 @@ type Query struct {
 	// Database names a configured database or, if there is only one, a database or bucket there; empty is its configured one.
 	Database string
 
-	// Language is "sql", "influxql" or "flux"; empty is "sql". A database may lack some of them.
+	// Language is "sql", "influxql", "flux" or "promql"; empty is "promql" for a database that has no other, else "sql". A database
+	// may lack some of them.
 	Language string
 
 	// Text is the query.
 	Text string
 
 	// Params are values for the $names in the text, of type string, int64, float64 or bool. Only databases that take parameters
-	// can have any.
+	// can have any. PromQL has instead the time that it asks for, as "time", or the times from "start" to "end", "step" apart; each
+	// in a form that Prometheus takes: seconds since 1970 UTC or RFC 3339, and for step a duration such as "1m" or seconds.
 	Params map[string]any
 }
 
@@ -68,8 +70,8 @@ type Storer interface {
 	// caller may use the tables again.
 	Emit(ctx context.Context, tables []Table) error
 
-	// Query asks the database that the server is configured with, and returns the result: one table for SQL, one for each series or
-	// group otherwise. The caller owns it. An error says whether the question or the database is the reason; nothing is asked
-	// twice. Without such a database it returns an error.
+	// Query asks the database that the server is configured with, and returns the result: one table for SQL, one for each metric for
+	// PromQL, one for each series or group otherwise. The caller owns it. An error says whether the question or the database is the
+	// reason; nothing is asked twice. Without such a database it returns an error.
 	Query(ctx context.Context, q Query) ([]Table, error)
 }

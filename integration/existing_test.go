@@ -23,12 +23,15 @@ type existing struct {
 	name, api    string
 	module       string // with its version; "" if the source is here
 	pkg, source  string // the package's directory in the module; the only file of one that is here
-	args         string // TOML
+	args         string // TOML, with BACKEND for the backend's URL
 	alone        bool   // answers by itself, without a backend
 	file         string
 	from, to     string // the change
 	before, then string // what answers begin with
 }
+
+// function is what the plugin lambda has AWS call for each request.
+const function = "arn:aws:lambda:us-east-1:000000000000:function:f"
 
 const lura = "github.com/luraproject/lura/v2@v2.11.0"
 
@@ -56,6 +59,9 @@ var existingPlugins = []existing{
 		args: "allowLocalRequests = true\napi = \"http://127.0.0.1:1/{ip}\"\napiTimeoutMs = 100\ncacheSize = 10\ncountries = [\"CH\"]",
 		from: "req *http.Request) {", to: `req *http.Request) { req.Header.Set("Foo", "new");`,
 		before: "200 backend /geoblock/x [] []", then: "200 backend /geoblock/x [new] []"},
+	{name: "lambda", api: "traefik", module: "github.com/alekitto/traefik-aws-lambda-plugin@v0.0.1", pkg: ".", file: "main.go", alone: true,
+		args: "accessKey = \"key\"\nsecretKey = \"secret\"\nregion = \"us-east-1\"\nfunctionArn = \"" + function + "\"\nendpoint = \"BACKEND\"",
+		from: "body = resp.Body", to: `body = "new " + resp.Body`, before: "200 function GET /lambda/x", then: "200 new function GET /lambda/x"},
 	{name: "header", api: "tyk", pkg: ".", file: "main.go", from: "Bar", to: "Baz",
 		before: "200 backend /header/x [Bar] []", then: "200 backend /header/x [Baz] []", source: `package main
 
@@ -74,9 +80,7 @@ func main() {}
 // change and without it again. No request fails. Those that have to be fetched are left to make test-existing.
 func TestExisting(t *testing.T) {
 	t.Parallel()
-	backend := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		fmt.Fprintf(w, "backend %s %s %s", r.URL.Path, r.Header["Foo"], r.Header["X-Demo"])
-	}))
+	backend := httptest.NewServer(http.HandlerFunc(answerExisting))
 	defer backend.Close()
 	p := newPlace(t)
 	var config strings.Builder
@@ -87,7 +91,8 @@ func TestExisting(t *testing.T) {
 		}
 		e.fetch(t)
 		e.build(t, p)
-		fmt.Fprintf(&config, "[plugin.%s]\nimage = %q\nmode = \"dev\"\napi = %q\n[plugin.%s.args]\n%s\n", e.name, e.image(p), e.api, e.name, e.args)
+		fmt.Fprintf(&config, "[plugin.%s]\nimage = %q\nmode = \"dev\"\napi = %q\n[plugin.%s.args]\n%s\n", e.name, e.image(p), e.api, e.name,
+			strings.ReplaceAll(e.args, "BACKEND", backend.URL))
 		if !e.alone {
 			fmt.Fprintf(&config, "[route.\"/%s\"]\nchain = [%q]\nbackend = %q\n", e.name, e.name, backend.URL)
 		}
@@ -127,6 +132,20 @@ func TestExisting(t *testing.T) {
 	asking.Wait()
 }
 
+// answerExisting is the backend. It tells what has come of a request, also to AWS's client, which calls function with it.
+func answerExisting(w http.ResponseWriter, r *http.Request) {
+	if !strings.HasSuffix(r.URL.Path, "/functions/"+function+"/invocations") {
+		fmt.Fprintf(w, "backend %s %s %s", r.URL.Path, r.Header["Foo"], r.Header["X-Demo"])
+		return
+	}
+	var request struct{ HTTPMethod, Path string }
+	if err := json.NewDecoder(r.Body).Decode(&request); err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	fmt.Fprintf(w, `{"statusCode":200,"body":"function %s %s"}`, request.HTTPMethod, request.Path)
+}
+
 // folders are where modules were copied to.
 var folders = map[string]string{}
 
@@ -147,7 +166,11 @@ func (e *existing) fetch(t *testing.T) {
 			t.Fatalf("fetch %s: %v %s", e.module, err, answer.Error)
 		}
 		folders[e.module] = t.TempDir()
-		if err := os.CopyFS(folders[e.module], os.DirFS(answer.Dir)); err != nil {
+		err = os.CopyFS(folders[e.module], os.DirFS(answer.Dir))
+		if err == nil { // modules come without what is vendored, but with the list of that, which has the go command look for it
+			err = os.RemoveAll(filepath.Join(folders[e.module], "vendor"))
+		}
+		if err != nil {
 			t.Fatal(err)
 		}
 	}

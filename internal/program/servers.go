@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -75,4 +76,13 @@ func Write(url string, points []byte) error {
 		err = fmt.Errorf("%s: %s", answer.Status, text)
 	}
 	return err
+}
+
+// FreeAddress returns an address on this machine on which nobody listens, for a program that can't choose one itself. Another may come first.
+func FreeAddress() (string, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", err
+	}
+	return l.Addr().String(), l.Close()
 }

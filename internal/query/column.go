@@ -143,6 +143,12 @@ func (cs *columns) set(name string, v any) {
 	c.values = append(c.values[:cs.rows-1], v)
 }
 
+// setAs is set for a column of a kind.
+func (cs *columns) setAs(kind abi.Kind, name string, v any) {
+	cs.set(name, v)
+	cs.at[name].kind = kind
+}
+
 // table returns the table.
 func (cs *columns) table(name string) abi.Table {
 	t := abi.Table{Name: name}

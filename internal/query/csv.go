@@ -81,8 +81,7 @@ func (a *annotated) row(record []string) error {
 		if text := a.of(record, i); text != "" {
 			v = text
 		}
-		a.cs.set(a.header[i], v)
-		a.cs.at[a.header[i]].kind = a.kind(i)
+		a.cs.setAs(a.kind(i), a.header[i], v)
 	}
 	return nil
 }

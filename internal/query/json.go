@@ -80,6 +80,13 @@ func readRow(d *json.Decoder) (names []string, values []any, err error) {
 	return names, values, err
 }
 
+// unmarshal reads a value. Its numbers keep all their digits.
+func unmarshal(text []byte, v any) error {
+	d := json.NewDecoder(bytes.NewReader(text))
+	d.UseNumber()
+	return d.Decode(v)
+}
+
 // readSeries reads an answer of versions 1 and 2 to InfluxQL: a table for each series, with its tags as columns. Numbers become floats,
 // because the answer has whole floats without a point.
 func readSeries(body []byte) (tables []abi.Table, err error) {
@@ -96,9 +103,7 @@ func readSeries(body []byte) (tables []abi.Table, err error) {
 			}
 		}
 	}
-	d := json.NewDecoder(bytes.NewReader(body))
-	d.UseNumber()
-	if err := d.Decode(&answer); err != nil {
+	if err := unmarshal(body, &answer); err != nil {
 		return nil, fmt.Errorf("the answer can't be read: %w", err)
 	}
 	for _, r := range answer.Results {

@@ -1,4 +1,4 @@
-// Package query asks InfluxDB databases, and returns their answers as typed tables. An answer is read whole, within a limit, before any of
+// Package query asks databases, InfluxDB and those with Prometheus' HTTP interface, and returns their answers as typed tables. An answer is read whole, within a limit, before any of
 // it is returned. Nothing is asked twice: whoever wants a retry knows whether the question still matters.
 package query
 
@@ -19,11 +19,12 @@ import (
 	"github.com/sohost/sohost/abi"
 )
 
-// Options describes one database. It needs URL and Version.
+// Options describes one database. It needs URL and, for InfluxDB, Version.
 type Options struct {
+	Kind     string `json:"kind,omitempty"` // Influx or Prometheus; default: Influx
 	URL      string `json:"url"`
 	Version  int    `json:"version"`            // of InfluxDB: 1, 2 or 3
-	Database string `json:"database,omitempty"` // the database or bucket of a question that names none
+	Database string `json:"database,omitempty"` // the database or bucket of InfluxDB that a question means which names none
 	Org      string `json:"org,omitempty"`      // the organisation, for version 2
 	Token    string `json:"token,omitempty"`    // default: none is sent
 
@@ -33,6 +34,12 @@ type Options struct {
 	Timeout time.Duration `json:"timeout,omitempty"` // for one question; default: 30 s
 	Limit   int           `json:"limit,omitempty"`   // of an answer, in bytes; default: 64 MiB
 }
+
+// The kinds of databases.
+const (
+	Influx     = "influx"
+	Prometheus = "prometheus" // or what has its HTTP interface, such as VictoriaMetrics
+)
 
 // The defaults.
 const (
@@ -50,8 +57,19 @@ func (o Options) Check(bad func(key, text string)) {
 		}
 		bad("url", shown+"want one such as http://localhost:8181")
 	}
-	if o.Version < 1 || o.Version > 3 {
-		bad("version", fmt.Sprintf("%d: want 1, 2 or 3, as InfluxDB has it", o.Version))
+	switch o.Kind {
+	case "", Influx:
+		if o.Version < 1 || o.Version > 3 {
+			bad("version", fmt.Sprintf("%d: want 1, 2 or 3, as InfluxDB has it", o.Version))
+		}
+	case Prometheus:
+		for key, given := range map[string]bool{"version": o.Version != 0, "database": o.Database != "", "org": o.Org != ""} {
+			if given {
+				bad(key, "only a database of kind influx has it: leave it out")
+			}
+		}
+	default:
+		bad("kind", fmt.Sprintf("%q: want influx or prometheus", o.Kind))
 	}
 	if o.Token != "" && o.TokenFile != "" {
 		bad("token_file", "there is a token already: leave one of them out")
@@ -66,9 +84,6 @@ func (o Options) Check(bad func(key, text string)) {
 
 // ErrLarge is returned when an answer is larger than the limit. Nothing of it is returned then.
 var ErrLarge = errors.New("the answer is too large")
-
-// languages are those of each version, the first element of version 1.
-var languages = [][]string{{"influxql", "flux"}, {"flux", "influxql"}, {"sql", "influxql"}}
 
 // Client asks one database. Its methods may be called from any goroutine.
 type Client struct {
@@ -108,7 +123,7 @@ func (c *Client) Query(ctx context.Context, q abi.Query) ([]abi.Table, error) {
 }
 
 func (c *Client) ask(ctx context.Context, q abi.Query) ([]abi.Table, error) {
-	q.Language, q.Database = cmp.Or(q.Language, "sql"), cmp.Or(q.Database, c.o.Database)
+	q.Database = cmp.Or(q.Database, c.o.Database)
 	request, read, err := c.request(q)
 	if err != nil {
 		return nil, err
@@ -145,7 +160,7 @@ func (c *Client) authorize(r *http.Request) error {
 		token = strings.TrimSpace(string(text))
 	}
 	scheme := "Token "
-	if c.o.Version == 3 {
+	if c.o.Version == 3 || c.o.Kind == Prometheus {
 		scheme = "Bearer "
 	}
 	if token != "" {
@@ -154,46 +169,33 @@ func (c *Client) authorize(r *http.Request) error {
 	return nil
 }
 
+// reader reads an answer.
+type reader func(body []byte) ([]abi.Table, error)
+
+// The types of a request's body.
+const (
+	asJSON = "application/json"
+	asForm = "application/x-www-form-urlencoded"
+)
+
 // request returns the request for a question, and what reads its answer.
-func (c *Client) request(q abi.Query) (r *http.Request, read func([]byte) ([]abi.Table, error), err error) {
-	const asJSON = "application/json"
-	var target, kind string
-	var body []byte
-	switch {
-	case c.o.Version == 3 && (q.Language == "sql" || q.Language == "influxql"):
-		target, kind, read = "/api/v3/query_"+q.Language, asJSON, readLines
-		body, err = json.Marshal(struct {
-			DB     string         `json:"db"`
-			Q      string         `json:"q"`
-			Format string         `json:"format"`
-			Params map[string]any `json:"params,omitempty"`
-		}{q.Database, q.Text, "jsonl", q.Params})
-	case c.o.Version != 3 && q.Language == "influxql":
-		form := url.Values{"db": {q.Database}, "q": {q.Text}, "epoch": {"ns"}}
-		if len(q.Params) > 0 {
-			var params []byte
-			params, err = json.Marshal(q.Params)
-			form.Set("params", string(params))
-		}
-		target, kind, read, body = "/query", "application/x-www-form-urlencoded", readSeries, []byte(form.Encode())
-	case c.o.Version != 3 && q.Language == "flux":
-		if len(q.Params) > 0 {
-			return nil, nil, errors.New("a query in Flux has no parameters: write the values into its text")
-		}
-		target, kind, read = "/api/v2/query?org="+url.QueryEscape(c.o.Org), asJSON, readAnnotated
-		body, err = json.Marshal(map[string]any{"query": q.Text, "type": "flux",
-			"dialect": map[string]any{"header": true, "annotations": []string{"datatype", "group", "default"}}})
-	default:
-		return nil, nil, fmt.Errorf("InfluxDB %d takes no %q: set Language to %s", c.o.Version, q.Language, strings.Join(languages[c.o.Version-1], " or "))
+func (c *Client) request(q abi.Query) (*http.Request, reader, error) {
+	of := c.influxRequest
+	if c.o.Kind == Prometheus {
+		of = c.prometheusRequest
 	}
+	target, kind, body, read, err := of(q)
 	if err != nil {
-		return nil, nil, fmt.Errorf("parameters: %w", err)
+		return nil, nil, err
 	}
-	if r, err = http.NewRequest(http.MethodPost, c.o.URL+target, bytes.NewReader(body)); err == nil {
+	r, err := http.NewRequest(http.MethodPost, c.o.URL+target, bytes.NewReader(body))
+	if err == nil {
 		r.Header.Set("Content-Type", kind)
 	}
 	return r, read, err
 }
+
+const askLater = "ask again later"
 
 // answerError returns the error of an answer that has no rows.
 func answerError(status int, body []byte) error {
@@ -202,8 +204,10 @@ func answerError(status int, body []byte) error {
 	if json.Unmarshal(body, &said) == nil {
 		text = cmp.Or(said.Message, said.Error, text)
 	}
-	remedy := "ask again later"
+	remedy := askLater
 	switch status {
+	case http.StatusInternalServerError: // InfluxDB 1 answers so to Flux that it can't read, and others when they are at fault
+		remedy = "correct the query, or " + askLater
 	case http.StatusBadRequest, http.StatusUnprocessableEntity:
 		remedy = "correct the query"
 	case http.StatusUnauthorized, http.StatusForbidden:

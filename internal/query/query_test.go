@@ -48,10 +48,6 @@ func inWords(t abi.Table) string {
 
 // TestQuery has answers as InfluxData documents them, with what becomes of them.
 func TestQuery(t *testing.T) {
-	token := filepath.Join(t.TempDir(), "token")
-	if err := os.WriteFile(token, []byte("secret\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
 	for _, test := range []struct {
 		name    string
 		version int
@@ -91,28 +87,38 @@ func TestQuery(t *testing.T) {
 				"other s:string=a,b"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-				body, _ := io.ReadAll(r.Body)
-				if got := fmt.Sprintf("%s %s %s %s", r.Method, r.RequestURI, r.Header.Get("Authorization"), body); got != test.request {
-					t.Errorf("the request is %s\nwant %s", got, test.request)
-				}
-				io.WriteString(w, test.answer)
-			}))
-			defer s.Close()
-			c := New(Options{URL: s.URL + "/", Version: test.version, Database: "d", Org: "o", TokenFile: token})
-			defer c.Close()
-			tables, err := c.Query(t.Context(), test.q)
-			if err != nil {
-				t.Fatal(err)
-			}
-			var got []string
-			for _, table := range tables {
-				got = append(got, inWords(table))
-			}
-			if strings.Join(got, "\n") != strings.Join(test.want, "\n") {
-				t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(test.want, "\n"))
-			}
+			answers(t, Options{Version: test.version, Database: "d", Org: "o"}, test.q, test.request, test.answer, test.want)
 		})
+	}
+}
+
+// answers asks a database that has one answer, and compares the request with one in words, and the tables with others.
+func answers(t *testing.T, o Options, q abi.Query, request, answer string, want []string) {
+	t.Helper()
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		if got := fmt.Sprintf("%s %s %s %s", r.Method, r.RequestURI, r.Header.Get("Authorization"), body); got != request {
+			t.Errorf("the request is %s\nwant %s", got, request)
+		}
+		io.WriteString(w, answer)
+	}))
+	defer s.Close()
+	o.URL, o.TokenFile = s.URL+"/", filepath.Join(t.TempDir(), "token")
+	if err := os.WriteFile(o.TokenFile, []byte("secret\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c := New(o)
+	defer c.Close()
+	tables, err := c.Query(t.Context(), q)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, table := range tables {
+		got = append(got, inWords(table))
+	}
+	if strings.Join(got, "\n") != strings.Join(want, "\n") {
+		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 	}
 }
 
@@ -149,6 +155,10 @@ func TestCheck(t *testing.T) {
 		{Options{URL: "http://h?p=secret", Version: 1}, "url: want one such as"},
 		{Options{URL: "http://h", Version: 4, Timeout: -1, Limit: -1, Token: "secret", TokenFile: "f"},
 			"version: 4: want 1, 2 or 3, token_file: there is a token already, timeout: it is negative, limit: it is negative"},
+		{Options{Kind: Prometheus, URL: "http://h"}, ""},
+		{Options{Kind: Prometheus, URL: "http://h", Version: 2, Database: "d", Org: "o"},
+			"version: only a database of kind influx, database: only a database of kind influx, org: only a database of kind influx"},
+		{Options{Kind: "other", URL: "http://h"}, `kind: "other": want influx or prometheus`},
 	} {
 		var faults []string
 		test.o.Check(func(key, text string) { faults = append(faults, key+": "+text) })
@@ -164,7 +174,7 @@ func TestCheck(t *testing.T) {
 // TestErrors has what databases answer besides rows, and what a plugin is told.
 func TestErrors(t *testing.T) {
 	for _, test := range []struct {
-		version  int
+		version  int // 0 for Prometheus
 		language string
 		status   int
 		answer   string
@@ -184,12 +194,27 @@ func TestErrors(t *testing.T) {
 		{2, "flux", 400, `{"code":"invalid","message":"error in building plan"}`, "it answers 400: error in building plan; correct the query"},
 		{2, "flux", 200, "#datatype,string,string\n#group,true,true\n#default,,\n,error,reference\n,failed,897\n", "it answers: failed"},
 		{2, "flux", 200, "#datatype,string,long\n,result,table\n,a\n", "a row has 2 columns, its table 3"},
+		{1, "flux", 500, `{"error":"loc 1:22-1:28: expected RPAREN, got EOF"}`, "expected RPAREN, got EOF; correct the query, or ask again later"},
+		{0, "sql", 200, "", `Prometheus takes no "sql": set Language to promql`},
+		{0, "", 422, `{"status":"error","errorType":"422","error":"cannot parse"}`, "it answers 422: cannot parse; correct the query"},
+		{0, "", 200, `{"status":"success","isPartial":true,"data":{"resultType":"vector","result":[]}}`, "which isn't there; ask again later"},
+		{0, "", 200, `{"data":{"resultType":"vector","result":[{"metric":{"__name__":"h"},"histogram":[1,{}]}]}}`, "h is a native histogram"},
+		{0, "", 200, `{"data":{"resultType":"vector","result":[{"value":[1,2]}]}}`, "2 is no value"},
+		{0, "", 200, `{"data":{"resultType":"vector","result":[{"value":[1,"x"]}]}}`, "x is no value"},
+		{0, "", 200, `{"data":{"resultType":"vector","result":[{"value":["1","1"]}]}}`, "1 is no time"},
+		{0, "", 200, `{"data":{"resultType":"matrix","result":[{"values":[[1e12,"1"]]}]}}`, "1e12 is no time"},
+		{0, "", 200, `{"data":{"resultType":"streams","result":[]}}`, `a result of type "streams"`},
+		{0, "", 200, `[]`, "the answer can't be read"},
 	} {
 		s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			w.WriteHeader(test.status)
 			io.WriteString(w, test.answer)
 		}))
-		c := New(Options{URL: strings.Replace(s.URL, "http://", "http://me:secret@", 1), Version: test.version, Limit: 1000})
+		o := Options{URL: strings.Replace(s.URL, "http://", "http://me:secret@", 1), Version: test.version, Limit: 1000}
+		if o.Version == 0 {
+			o.Kind = Prometheus
+		}
+		c := New(o)
 		if tables, err := c.Query(t.Context(), abi.Query{Language: test.language}); err == nil || !strings.Contains(err.Error(), test.want) ||
 			strings.Contains(err.Error(), "secret") {
 			t.Errorf("%d %s %d %s: %v, %v, want %s", test.version, test.language, test.status, test.answer, tables, err, test.want)
@@ -219,8 +244,9 @@ func FuzzAnswers(f *testing.F) {
 	f.Add([]byte("{\"a\":1,\"a\":2,\"b\":3}"))
 	f.Add([]byte("#datatype,string,long\n,result,table\n,,0\n"))
 	f.Add([]byte(`{"results":[{"series":[{"columns":["a"],"values":[[1],[]]}]}]}`))
+	f.Add([]byte(`{"data":{"resultType":"matrix","result":[{"metric":{"time":"x"},"values":[[1,"2"]]},{"value":[3,"4"]}]}}`))
 	f.Fuzz(func(t *testing.T, body []byte) {
-		for _, read := range []func([]byte) ([]abi.Table, error){readLines, readSeries, readAnnotated} {
+		for _, read := range []func([]byte) ([]abi.Table, error){readLines, readSeries, readAnnotated, readSamples} {
 			tables, _ := read(body)
 			for _, table := range tables {
 				for _, c := range table.Columns {

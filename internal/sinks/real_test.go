@@ -8,17 +8,16 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net"
 	"net/http"
 	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
 	"testing"
 	"time"
 
 	"github.com/sohost/sohost/abi/rows"
+	"github.com/sohost/sohost/internal/program"
 )
 
 var (
@@ -121,8 +120,11 @@ func TestReal(t *testing.T) {
 }
 
 func outlasts(t *testing.T, d realDatabase, version int) {
-	dir, base := t.TempDir(), "http://"+freeAddr(t)
-	addr := strings.TrimPrefix(base, "http://")
+	addr, err := program.FreeAddress()
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir, base := t.TempDir(), "http://"+addr
 	stop := launch(t, d, addr, dir)
 	if d.ready == "/ping" {
 		answer, err := http.PostForm(base+"/query", url.Values{"q": {"CREATE DATABASE d"}})
@@ -206,13 +208,4 @@ func launch(t *testing.T, d realDatabase, addr, dir string) (stop func()) {
 		}
 		time.Sleep(50 * time.Millisecond) // until it listens there is no event
 	}
-}
-
-func freeAddr(t *testing.T) string {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
 }

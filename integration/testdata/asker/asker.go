@@ -2,7 +2,7 @@
 //
 //	POST /asker/emit                  emits two rows of table t
 //	GET  /asker/ask?language=…&q=…    answers what a query returns: a line for each table and each row of it; values with their kinds
-//	                                  host and min, if given, are parameters
+//	                                  host, min, time, start, end and step, if given, are parameters
 package main
 
 import (
@@ -48,8 +48,10 @@ func (a *asker) emit(r *http.Request) (string, error) {
 
 func (a *asker) ask(r *http.Request) (string, error) {
 	q := abi.Query{Language: r.FormValue("language"), Text: r.FormValue("q"), Params: map[string]any{}}
-	if host := r.FormValue("host"); host != "" {
-		q.Params["host"] = host
+	for _, name := range []string{"host", "time", "start", "end", "step"} {
+		if text := r.FormValue(name); text != "" {
+			q.Params[name] = text
+		}
 	}
 	if least, err := strconv.ParseInt(r.FormValue("min"), 10, 64); err == nil {
 		q.Params["min"] = least
