@@ -36,6 +36,7 @@ var importRules = []importRule{
 	{"internal/cache", "abi", "it only stores values"},
 	{"internal/events", "generations", "it keeps what it is told and asks nobody"},
 	{"internal/lineprotocol", "abi abi/rows github.com/influxdata/line-protocol", "it reads and writes texts"},
+	{"internal/headline", "", "it adds a line of any text to responses"},
 	{"internal/inflight", "generations golang.org/x/sys", "it counts calls and makes none"},
 	{"internal/crash", "generations native internal/inflight", "it reads crash reports and decides nothing"},
 	{"internal/fault", "", "everything that can fail between processes asks it"},
@@ -79,17 +80,17 @@ var importRules = []importRule{
 	{"internal/backlog", "abi internal/lineprotocol internal/spool internal/triggers", "it keeps writes and calls no plugin"},
 
 	{".", "abi generations native internal/adapter internal/adapters internal/blame internal/cache internal/checkpoint internal/crash internal/inflight internal/instance internal/ledger " +
-		"internal/backend internal/files internal/owners internal/passing internal/pidfd internal/routes internal/sockets internal/state internal/suggest internal/triggers internal/watch golang.org/x/sys",
+		"internal/backend internal/files internal/headline internal/owners internal/passing internal/pidfd internal/routes internal/sockets internal/state internal/suggest internal/triggers internal/watch golang.org/x/sys",
 		"other programs embed it: no command line, no configuration, no build"},
 
 	{"internal/sinks", "abi abi/rows internal/lineprotocol internal/spool golang.org/x/sys github.com/google/renameio/v2", "it stores rows and calls no plugin"},
 	{"internal/query", "abi", "it asks databases and calls no plugin"},
 	{"internal/writes", "abi internal/lineprotocol", "it answers clients and doesn't know who takes what they write"},
 
-	{"internal/server/conns", "internal/fault golang.org/x/sys", "it moves connections and doesn't know the host"},
+	{"internal/server/conns", "internal/fault internal/headline golang.org/x/sys", "it moves connections and doesn't know the host"},
 	{"internal/server/certs", "internal/watch", "it reads certificates and doesn't know who serves with them"},
 	{"internal/server/certstest", "internal/server/certs", "it makes certificates for tests"},
-	{"internal/server/listener", "internal/files internal/server/certs internal/server/conns", "it serves any handler and doesn't know the host"},
+	{"internal/server/listener", "internal/files internal/headline internal/server/certs internal/server/conns", "it serves any handler and doesn't know the host"},
 	{"internal/server/systemd", "golang.org/x/sys github.com/coreos/go-systemd/v22", "it speaks to systemd and doesn't know the host"},
 	{"internal/server/hooks", "generations internal/events", "it tells of events and changes nothing"},
 	{"internal/server/control", ". generations golang.org/x/sys internal/backlog internal/dryrun internal/events internal/files internal/pidfd internal/server/hooks internal/sinks internal/sockets", "it serves a Host, whichever process has it"},

@@ -61,6 +61,7 @@ type loaded struct {
 	since time.Time
 
 	header []string // label, as all responses have it: whoever appends gets a copy
+	line   string   // header as a connection adds it
 
 	requests requests            // that run in it
 	seen     atomic.Pointer[any] // what a Handle[T] has first lent it as, a *T; nil if none has

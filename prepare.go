@@ -186,7 +186,10 @@ func (c *candidate) open(ctx context.Context, path string) error {
 		return err
 	}
 	label := c.move.To.Short()
-	next := &loaded{id: c.move.To, label: label, header: []string{label}, since: c.move.Time, skipped: c.skips()}
+	next := &loaded{
+		id: c.move.To, label: label, header: []string{label}, line: GenerationHeader + ": " + label + "\r\n",
+		since: c.move.Time, skipped: c.skips(),
+	}
 	err = c.watched(PhaseNew, func() (err error) {
 		required := c.plugin.required()
 		next.Instance, err = instance.New(limited, image, newPluginHost(c.plugin, c.move.To), required, row, c.closeLate)

@@ -1,6 +1,7 @@
 package sohost
 
 import (
+	"bytes"
 	"context"
 	"io"
 	"net/http"
@@ -8,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/sohost/sohost/internal/headline"
 )
 
 // TestDrainNames refuses a reload because calls don't return, and says which.
@@ -99,6 +102,23 @@ func TestSelfCall(t *testing.T) {
 		t.Errorf("%d requests wait", len(waiting))
 	}
 	r.mustDeploy("a2")
+}
+
+// TestGenerationLine says that a response's header is left alone where the connection adds the line.
+func TestGenerationLine(t *testing.T) {
+	r := newWorld(t).boots("a1")
+	var line headline.Line
+	rec := httptest.NewRecorder()
+	r.ServeHTTP(rec, httptest.NewRequestWithContext(headline.NewContext(t.Context(), &line), "GET", "/a", nil))
+	if got := rec.Header()[GenerationHeader]; got != nil {
+		t.Errorf("the header has %q", got)
+	}
+	var sent bytes.Buffer
+	line.Write(&sent, []byte("HTTP/1.1 200 OK\r\n\r\n"))
+	want := "HTTP/1.1 200 OK\r\n" + GenerationHeader + ": " + r.plugins()[0].serving().Value().label + "\r\n\r\n"
+	if sent.String() != want {
+		t.Errorf("the connection sends %q, want %q", sent.String(), want)
+	}
 }
 
 func TestShown(t *testing.T) {

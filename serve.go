@@ -11,6 +11,7 @@ import (
 
 	"github.com/sohost/sohost/abi"
 	"github.com/sohost/sohost/generations"
+	"github.com/sohost/sohost/internal/headline"
 	"github.com/sohost/sohost/internal/instance"
 )
 
@@ -19,7 +20,8 @@ import (
 const GenerationHeader = "Sohost-Generation"
 
 // ServeHTTP passes the request to the plugin with the longest matching route. The whole request runs in one generation,
-// which the response names in GenerationHeader. While the plugin's state moves, the request waits.
+// which the response names in GenerationHeader. While the plugin's state moves, the request waits. In a worker of sohost, the
+// connection adds that header to responses of HTTP/1 in the clear: handlers don't find it in theirs.
 //
 // ServeHTTP answers 404 if no plugin has a route for the path, 501 if the plugin takes no requests, and 503 if the path is that of a
 // trigger or plugin that is disabled, if the plugin has no generation, if the request's context ended while it waited, or if it waited for longer than a move may
@@ -66,7 +68,9 @@ func (h *Host) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	defer lease.Release()
 	l := lease.Value()
-	w.Header()[GenerationHeader] = l.header
+	if !headline.Add(r.Context(), l.line) {
+		w.Header()[GenerationHeader] = l.header
+	}
 	handler := l.Handler()
 	if handler == nil {
 		http.Error(w, fmt.Sprintf("plugin %s takes no requests", p.Name), http.StatusNotImplemented)

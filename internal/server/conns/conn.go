@@ -9,6 +9,8 @@ import (
 	"os"
 	"sync"
 	"time"
+
+	"github.com/sohost/sohost/internal/headline"
 )
 
 // phase is how far a connection is with its requests.
@@ -30,6 +32,7 @@ type conn struct {
 	net.Conn
 	set  *Set
 	from netip.Prefix // see addressOf
+	line headline.Line
 
 	mu          sync.Mutex // guards the fields below
 	phase       phase
@@ -141,11 +144,15 @@ func (c *conn) connState(state http.ConnState) {
 	defer c.mu.Unlock()
 	if state == http.StateHijacked {
 		c.hijacked = true
+		c.line.Drop()
 		return
 	}
 	c.phase = answered
 	c.tried = nil
 }
+
+// Write writes, with the line that a handler may have added to its response.
+func (c *conn) Write(p []byte) (int, error) { return c.line.Write(c.Conn, p) }
 
 // Close closes the connection and removes it from its set.
 func (c *conn) Close() error {

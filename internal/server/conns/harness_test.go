@@ -55,7 +55,8 @@ func start(t testing.TB, name string, o options) *server {
 				}
 			}
 		},
-		ErrorLog: log.New(t.Output(), name+": ", 0),
+		ConnContext: s.set.ConnContext,
+		ErrorLog:    log.New(t.Output(), name+": ", 0),
 	}
 	if o.adjust != nil {
 		o.adjust(s.http)

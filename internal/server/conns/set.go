@@ -10,6 +10,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/sohost/sohost/internal/headline"
 )
 
 // maxPassing is how many connections of a set are passed at a time. Each of them has two open files here, and files on
@@ -104,6 +106,15 @@ func (s *Set) ConnState(nc net.Conn, state http.ConnState) {
 	if c, ok := nc.(*conn); ok {
 		c.connState(state)
 	}
+}
+
+// ConnContext returns a context by which handlers can add a line to responses, see package headline. Use it as
+// http.Server.ConnContext, or call it from there. It ignores connections that belong to no set.
+func (s *Set) ConnContext(ctx context.Context, nc net.Conn) context.Context {
+	if c, ok := nc.(*conn); ok {
+		return headline.NewContext(ctx, &c.line)
+	}
+	return ctx
 }
 
 // Move starts passing connections on. Those that are between two requests, or have not sent a byte yet, are passed at

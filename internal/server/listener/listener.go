@@ -112,7 +112,7 @@ func New(on net.Listener, settings Settings, limits Limits, handler http.Handler
 	protocols.SetUnencryptedHTTP2(s.stays())
 	s.http = &http.Server{
 		Handler:   s.told(bounded(limits.Body, sized(limits.BodyBytes, handler))),
-		ConnState: s.connState, ConnContext: rememberTLS, ErrorLog: errorLog, Protocols: protocols,
+		ConnState: s.connState, ConnContext: s.connContext, ErrorLog: errorLog, Protocols: protocols,
 		ReadHeaderTimeout: limits.Header, IdleTimeout: limits.Idle, MaxHeaderBytes: limits.HeaderBytes,
 		// A client that has vanished must not hold its streams, and with them an old process.
 		HTTP2: &http.HTTP2Config{SendPingTimeout: 30 * time.Second, PingTimeout: 15 * time.Second},
@@ -231,6 +231,10 @@ func (s *Server) connState(c net.Conn, state http.ConnState) {
 		c = t.socket
 	}
 	s.accepted.ConnState(c, state)
+}
+
+func (s *Server) connContext(ctx context.Context, c net.Conn) context.Context {
+	return rememberTLS(s.accepted.ConnContext(ctx, c), c)
 }
 
 // told is what all requests pass through first.

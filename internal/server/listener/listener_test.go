@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sohost/sohost/internal/headline"
 	"github.com/sohost/sohost/internal/server/certs"
 	"github.com/sohost/sohost/internal/server/certstest"
 )
@@ -158,5 +159,34 @@ func TestSetPair(t *testing.T) {
 	broken.Key = newPair(t).Key
 	if err := s.SetPair(broken); err == nil || number() != before {
 		t.Errorf("a key of another certificate: %v", err)
+	}
+}
+
+// TestLine says on which sockets responses can get a line without net/http: where a connection's writes are responses of HTTP/1 as
+// their clients read them.
+func TestLine(t *testing.T) {
+	for _, c := range []struct {
+		settings Settings
+		adds     bool
+	}{{Settings{}, true}, {Settings{H2C: true}, false}, {Settings{Pair: newPair(t)}, false}} {
+		l := listen(t)
+		var adds bool
+		serve(t, l, c.settings, Limits{}, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+			adds = headline.Add(r.Context(), "Line: here\r\n")
+		}))
+		client := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}}
+		scheme := "http://"
+		if c.settings.Pair != nil {
+			scheme = "https://"
+		}
+		resp, err := client.Get(scheme + l.Addr().String())
+		client.CloseIdleConnections()
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		if has := resp.Header.Get("Line") == "here"; adds != c.adds || has != c.adds {
+			t.Errorf("%s, h2c %v: a line is added: %v, and has come: %v; want %v", scheme, c.settings.H2C, adds, has, c.adds)
+		}
 	}
 }
