@@ -108,8 +108,11 @@ type prepared struct {
 type wantedState struct {
 	Schema  string `json:"schema,omitempty"`
 	Version int    `json:"version,omitempty"`
-	Ahead   bool   `json:"ahead,omitempty"`      // the state may be sent ahead
-	GoMaps  bool   `json:"ahead_maps,omitempty"` // and not only keep.Maps of it
+	Ahead   bool   `json:"ahead,omitempty"`       // the state may be sent ahead
+	GoMaps  bool   `json:"ahead_trees,omitempty"` // and not only keep.Maps of it
+
+	// FlatMaps says that to a giver of an older program, which sends Go maps without pointers.
+	FlatMaps bool `json:"ahead_maps,omitempty"`
 }
 
 // failed says why the taker gives up.

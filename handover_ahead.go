@@ -186,7 +186,10 @@ type changes struct {
 // add adds what has changed of a plugin's state since this was called before. The error is state.ErrLimit if both together might
 // take more than the limit.
 func (c *changes) add(p *plugin, sent *sentAhead, all bool, limit int64) error {
-	changed, gone, n, left := sent.Changes(all)
+	changed, gone, n, left, err := sent.Changes(all)
+	if err != nil {
+		return err
+	}
 	if c.entries += n + left; n+left == 0 && !all {
 		return nil
 	}

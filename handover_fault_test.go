@@ -106,7 +106,7 @@ func handoverWith(t *testing.T, o operation, all *[]operation) (outcome string) 
 	r.wants("/b", "b1 1")
 	hit := func(r *rig) {
 		r.hits(func(hits *keep.Map[string, int]) { hits.Update("x", func(n int, _ bool) int { return n + 1 }) })
-		r.hoard(func(s *hoarding, _ abi.Host) { s.Hits["x"]++ })
+		r.hoard(func(s *hoarding, _ abi.Host) { s.hit("x", 1) })
 	}
 	hits := func(r *rig, want int) {
 		if got := r.allHits()["x"]; got != want {

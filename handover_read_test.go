@@ -28,7 +28,11 @@ func (r *rig) fillHoard(n int) (want map[string]int) {
 	for i := range n {
 		want[fmt.Sprint(i)] = i
 	}
-	if err := r.hoard(func(s *hoarding, _ abi.Host) { maps.Copy(s.Hits, want) }); err != nil {
+	if err := r.hoard(func(s *hoarding, _ abi.Host) {
+		for key, n := range want {
+			s.hit(key, n)
+		}
+	}); err != nil {
 		r.w.t.Fatal(err)
 	}
 	return want
@@ -38,7 +42,7 @@ func (r *rig) fillHoard(n int) (want map[string]int) {
 func (r *rig) wantsHoard(want map[string]int) {
 	r.w.t.Helper()
 	if err := r.hoard(func(s *hoarding, _ abi.Host) {
-		if !maps.Equal(s.Hits, want) {
+		if !s.is(want) {
 			r.w.t.Errorf("h has %d entries, not those %d that were expected", len(s.Hits), len(want))
 		}
 	}); err != nil {
@@ -60,11 +64,11 @@ func TestHandoverGoMap(t *testing.T) {
 					key := fmt.Sprint(rnd.IntN(25_000))
 					err := r.hoard(func(s *hoarding, _ abi.Host) { // one at a time, so that want is the same
 						if s.Calls++; rnd.IntN(4) == 0 {
-							delete(s.Hits, key)
+							s.remove(key)
 							delete(want, key)
 							return
 						}
-						s.Hits[key]++
+						s.hit(key, 1)
 						want[key]++
 					})
 					if err != nil {
@@ -111,7 +115,7 @@ func (r *rig) wantsCheckpoint(want map[string]int) {
 	}
 	if _, err := r.checkpoints.Restore("h", p.serving().Value().Image().Wants(), time.Now(), func(from io.Reader) error {
 		s, _, err := state.Decode(from, reflect.TypeFor[*hoarding](), state.DecodeOptions{})
-		if err == nil && !maps.Equal(s.Value.(*hoarding).Hits, want) {
+		if err == nil && !s.Value.(*hoarding).is(want) {
 			r.w.t.Errorf("the checkpoint has %d entries, not those %d that were expected", len(s.Value.(*hoarding).Hits), len(want))
 		}
 		return err
@@ -130,7 +134,9 @@ func TestHandoverCopies(t *testing.T) {
 	r := w.host(o)
 	want := r.fillHoard(20_000)
 	r.Call(t.Context(), "i", func(i abi.Instance) error {
-		maps.Copy(i.(*hoarder).State().Hits, want)
+		for key, n := range want {
+			i.(*hoarder).State().hit(key, n)
+		}
 		return nil
 	})
 	var written atomic.Int32
@@ -197,7 +203,16 @@ func TestHandoverNoCopy(t *testing.T) {
 // of the plugin runs. It is then sent as a whole.
 func TestHandoverGoMapInVain(t *testing.T) {
 	replace := func(r *rig, want map[string]int) {
-		r.hoard(func(s *hoarding, _ abi.Host) { s.Hits, want["new"] = maps.Clone(s.Hits), 1; s.Hits["new"] = 1 })
+		r.hoard(func(s *hoarding, _ abi.Host) {
+			s.Hits, want["new"] = maps.Clone(s.Hits), 1
+			s.hit("new", 1)
+		})
+	}
+	share := func(r *rig, want map[string]int) {
+		r.hoard(func(s *hoarding, _ abi.Host) {
+			s.Visits["0"].n = s.Visits["1"].n
+			s.Hits["0"], want["0"] = 1, 1
+		})
 	}
 	for _, test := range []struct {
 		name, at string // once that is sent
@@ -205,6 +220,8 @@ func TestHandoverGoMapInVain(t *testing.T) {
 	}{
 		{"replaced", "ahead", replace},
 		{"replaced at the end", "reached", replace},
+		{"shared", "ahead", share},
+		{"shared at the end", "reached", share},
 		{"a goroutine", "plan", func(r *rig, _ map[string]int) {
 			r.hoard(func(_ *hoarding, host abi.Host) { host.Go(func(ctx context.Context) { <-ctx.Done() }) })
 		}},

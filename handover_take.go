@@ -214,7 +214,7 @@ func (t *taker) prepare(ctx context.Context) error {
 				return &failure{candidate: c, phase: PhaseState, err: err}
 			}
 			s := c.next.Image().Wants()
-			ready.Wants[p.Name] = wantedState{Schema: s.Schema, Version: s.Version, Ahead: c.goesAhead(), GoMaps: true}
+			ready.Wants[p.Name] = wantedState{Schema: s.Schema, Version: s.Version, Ahead: c.goesAhead(), FlatMaps: true, GoMaps: true}
 			if e.Stateful {
 				break
 			}

@@ -3,6 +3,7 @@ package sohost
 import (
 	"context"
 	"fmt"
+	"maps"
 	"net/http"
 	"sync"
 
@@ -61,8 +62,39 @@ type keeper struct {
 
 // hoarding is the state of plugin h.
 type hoarding struct {
-	Hits  map[string]int
-	Calls int
+	Hits   map[string]int
+	Visits map[string]*visits // the same
+	Calls  int
+}
+
+type visits struct {
+	mu sync.Mutex
+	n  []int
+}
+
+func (s *hoarding) hit(key string, n int) {
+	if s.Hits[key] += n; s.Visits[key] == nil {
+		s.Visits[key] = &visits{n: []int{0}}
+	}
+	v := s.Visits[key]
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.n[0] += n
+}
+
+func (s *hoarding) remove(key string) {
+	delete(s.Hits, key)
+	delete(s.Visits, key)
+}
+
+// is reports whether the state has these hits.
+func (s *hoarding) is(want map[string]int) bool {
+	for key, v := range s.Visits {
+		if len(v.n) != 1 || v.n[0] != want[key] {
+			return false
+		}
+	}
+	return maps.Equal(s.Hits, want) && len(s.Visits) == len(want)
 }
 
 // hoarder is an instance of plugin h. It has no background work.

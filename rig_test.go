@@ -241,7 +241,7 @@ func (w *world) descriptor(image string) *abi.Descriptor {
 		case 'k':
 			return &keeper{basic: b, Of: keep.New("keeping", 1, &keeping{})}, nil
 		case 'h':
-			return &hoarder{Of: keep.New("hoarding", 1, &hoarding{Hits: map[string]int{}}), Handler: b, host: host}, nil
+			return &hoarder{Of: keep.New("hoarding", 1, &hoarding{Hits: map[string]int{}, Visits: map[string]*visits{}}), Handler: b, host: host}, nil
 		case 'v':
 			return &holding{basic: b, holder: &holder{}}, nil
 		case 's':

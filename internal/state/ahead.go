@@ -28,6 +28,7 @@ type Ahead struct {
 	goMaps  []field // of which there are to be mirrors
 	mirrors []aheadMirror
 	reading int // which of the mirrors is; len(mirrors) between sweeps
+	deeps   *deeps
 }
 
 type aheadMap struct {
@@ -79,28 +80,42 @@ func (a *Ahead) Reads() bool { return len(a.goMaps) > 0 }
 // meanwhile. It returns soon after the time. The error is ErrReplaced if they aren't the same any more: then all is in vain.
 func (a *Ahead) Read(until time.Time) (done bool, err error) {
 	if a.mirrors == nil {
+		a.deeps = newDeeps()
 		for _, f := range a.goMaps {
 			var m *mirror
 			if of := *(*unsafe.Pointer)(a.at(f)); of != nil {
-				m = newMirror(f.shape, of)
+				m = newMirror(f.shape, of, a.deeps)
 			}
 			a.mirrors = append(a.mirrors, aheadMirror{f, m})
 		}
-		a.reading = 0
+		a.reading = len(a.mirrors)
 	}
 	if !a.sameMaps() {
 		return false, ErrReplaced
 	}
 	if a.reading == len(a.mirrors) {
 		a.reading = 0
+		a.claimMaps()
 	}
 	for c := (clock{until: until}); a.reading < len(a.mirrors); {
-		if m := a.mirrors[a.reading].mirror; m != nil && !m.readOn(&c) {
-			return false, nil
+		if m := a.mirrors[a.reading].mirror; m != nil {
+			if done, err := m.readOn(&c, false); err != nil || !done {
+				return false, err
+			}
 		}
 		a.reading++
 	}
 	return true, nil
+}
+
+// claimMaps ends all claims, and claims the maps themselves, which others of them may hold.
+func (a *Ahead) claimMaps() {
+	a.deeps.claims.end()
+	for _, m := range a.mirrors {
+		if m.mirror != nil {
+			a.deeps.claims.of(m.shape).mark(uintptr(m.mirror.of))
+		}
+	}
 }
 
 // ErrReplaced is returned when a Go map that goes ahead was replaced, or is in two places.
@@ -184,18 +199,22 @@ func (a *Ahead) Base() (value any, end func()) {
 		if m.mirror == nil {
 			continue
 		}
-		*(*unsafe.Pointer)(unsafe.Add(base.UnsafePointer(), m.offset)), _ = m.mirror.take(false)
+		*(*unsafe.Pointer)(unsafe.Add(base.UnsafePointer(), m.offset)), _, _ = m.mirror.take(false) // which can't fail
 	}
 	return base.Interface(), end
 }
 
 // Changes returns two states that have what has become of the maps since it was last called: the entries that have changed, and
 // those that are gone, of which only the keys count; and how many there are of each. If all is set, nobody uses the state any more, and
-// changed has everything else that it is made of, too; otherwise Go maps count as far as they were read.
-func (a *Ahead) Changes(all bool) (changed, gone any, nChanged, nGone int) {
+// changed has everything else that it is made of, too; otherwise Go maps count as far as they were read. After an error, which Read may
+// return as well, all is in vain.
+func (a *Ahead) Changes(all bool) (changed, gone any, nChanged, nGone int, err error) {
 	c, g := reflect.New(a.state.Type()), reflect.New(a.state.Type())
 	if all {
 		c.Elem().Set(a.state)
+		if len(a.mirrors) > 0 {
+			a.claimMaps()
+		}
 	}
 	for _, m := range a.maps {
 		changed, gone, n := m.take()
@@ -208,12 +227,15 @@ func (a *Ahead) Changes(all bool) (changed, gone any, nChanged, nGone int) {
 		if m.mirror == nil {
 			continue
 		}
-		changed, gone := m.mirror.take(all)
+		changed, gone, err := m.mirror.take(all)
+		if err != nil {
+			return nil, nil, 0, 0, err
+		}
 		*(*unsafe.Pointer)(unsafe.Add(c.UnsafePointer(), m.offset)) = changed
 		*(*unsafe.Pointer)(unsafe.Add(g.UnsafePointer(), m.offset)) = gone
 		nChanged, nGone = nChanged+m.shape.mapLen(changed), nGone+m.shape.mapLen(gone)
 	}
-	return c.Interface(), g.Interface(), nChanged, nGone
+	return c.Interface(), g.Interface(), nChanged, nGone, nil
 }
 
 // Merge adds the changed entries to what has arrived before them, and returns the state that has both: its other parts are those of

@@ -106,7 +106,10 @@ func TestAheadGoMaps(t *testing.T) {
 
 func mergedGoMaps(t *testing.T, a *Ahead, got *goMapState, all bool) *goMapState {
 	t.Helper()
-	changed, gone, n, left := a.Changes(all)
+	changed, gone, n, left, err := a.Changes(all)
+	if err != nil {
+		t.Fatal(err)
+	}
 	c, g := changed.(*goMapState), gone.(*goMapState)
 	if n != c.kept.Len()+len(c.texts)+len(c.counts) || left != g.kept.Len()+len(g.texts)+len(g.counts) {
 		t.Errorf("it says that %d entries have changed and %d are gone", n, left)
@@ -176,11 +179,59 @@ func TestGoMapsGoAhead(t *testing.T) {
 			more *map[string]int
 		}](), false},
 		{reflect.TypeFor[*node](), false},
-		{reflect.TypeFor[*struct{ m map[string]*int }](), false},
-		{reflect.TypeFor[*struct{ m map[string][]byte }](), false},
+		{reflect.TypeFor[*struct{ m map[string]*int }](), true},
+		{reflect.TypeFor[*struct{ m map[string][]byte }](), true},
 		{reflect.TypeFor[*struct {
 			m map[string]struct{ mu sync.Mutex }
+		}](), true},
+		{reflect.TypeFor[*forest](), true},
+		{reflect.TypeFor[*struct {
+			m    map[string]*treeChild
+			more []string // which no pointer to a child leads to
+			last *forest
 		}](), false},
+		{reflect.TypeFor[*struct {
+			m     map[string]*treeChild
+			first treeChild // a pointer may lead to it
+		}](), false},
+		{reflect.TypeFor[*struct {
+			m    map[string]*treeChild
+			list []treeChild
+		}](), false},
+		{reflect.TypeFor[*struct {
+			m    map[string]*treeChild
+			list *[]uint16
+		}](), false},
+		{reflect.TypeFor[*struct {
+			m    map[string]*treeChild
+			more any
+		}](), false},
+		{reflect.TypeFor[*struct {
+			m    map[string]*treeChild
+			more *[2]*float32
+		}](), false},
+		{reflect.TypeFor[*struct {
+			m map[string]struct {
+				whole *treeChild
+				part  *[]uint16
+			}
+		}](), false},
+		{reflect.TypeFor[*struct {
+			m    map[string]*[2]string
+			more []string
+		}](), false},
+		{reflect.TypeFor[*struct {
+			m    map[string]*struct{ a [2]string }
+			more []string
+		}](), false},
+		{reflect.TypeFor[*struct {
+			m    map[string]map[string]int
+			more keep.Map[int, map[string]int]
+		}](), false},
+		{reflect.TypeFor[*struct{ m map[string]*struct{} }](), false},
+		{reflect.TypeFor[*struct{ m map[string]any }](), false},
+		{reflect.TypeFor[*struct{ m map[string]*node }](), false},
+		{reflect.TypeFor[*struct{ m map[string][65]*int }](), false},
 		{reflect.TypeFor[*struct{ m map[float64]int }](), false},
 		{reflect.TypeFor[*struct{ m map[any]int }](), false},
 		{reflect.TypeFor[*struct{ m map[struct{}]int }](), false},

@@ -116,7 +116,7 @@ func TestAhead(t *testing.T) {
 		if got.count != 8 || *got.rest[1] != 1 || got.rest[1] != got.rest[2] {
 			t.Errorf("the rest is %d, %v", got.count, got.rest)
 		}
-		if _, _, n, left := a.Changes(false); n != 0 || left != 0 {
+		if _, _, n, left, _ := a.Changes(false); n != 0 || left != 0 {
 			t.Errorf("%d entries have changed since, and %d are gone", n, left)
 		}
 		a.End()
@@ -134,7 +134,7 @@ func TestAhead(t *testing.T) {
 
 func merged(t *testing.T, a *Ahead, got *aheadState, all bool) *aheadState {
 	t.Helper()
-	changed, gone, n, left := a.Changes(all)
+	changed, gone, n, left, _ := a.Changes(all)
 	c, g := changed.(*aheadState), gone.(*aheadState)
 	if n != c.first.Len()+c.second.Len() || left != g.first.Len()+g.second.Len() {
 		t.Errorf("%d entries have changed and %d are gone, but it says %d and %d", c.first.Len()+c.second.Len(), g.first.Len()+g.second.Len(), n, left)

@@ -6,40 +6,20 @@ import (
 	"unsafe"
 )
 
-// column holds copies of values of one type, numbered from 0. They are as flat as an assignment makes them, and keep alive what they
-// refer to.
+// column holds copies of values of one type, numbered from 0, see deep.
 type column struct {
-	typ      reflect.Type
-	size     uintptr
-	pointers []uintptr // where in a value they are
-	chunks   []unsafe.Pointer
-	shift    int // a chunk has 1<<shift values
-	len      int
+	*deep
+	chunks []unsafe.Pointer
+	shift  int // a chunk has 1<<shift values
+	len    int
 }
 
 // A chunk has at most so many bytes, or a single value: callers may wait while one is made.
 const columnChunk = 64 << 10
 
-func newColumn(t reflect.Type) column {
-	fit := columnChunk / max(t.Size(), 64)
-	return column{typ: t, size: t.Size(), pointers: pointerWords(t, 0, nil), shift: bits.Len(uint(max(fit, 1))) - 1}
-}
-
-// pointerWords adds where in a value of type t that begins at the offset at the garbage collector sees pointers.
-func pointerWords(t reflect.Type, at uintptr, found []uintptr) []uintptr {
-	switch t.Kind() {
-	case reflect.String, reflect.Pointer, reflect.UnsafePointer:
-		return append(found, at)
-	case reflect.Array:
-		for i := range uintptr(t.Len()) {
-			found = pointerWords(t.Elem(), at+i*t.Elem().Size(), found)
-		}
-	case reflect.Struct:
-		for f := range t.Fields() {
-			found = pointerWords(f.Type, at+f.Offset, found)
-		}
-	}
-	return found
+func newColumn(d *deep) column {
+	fit := columnChunk / max(d.size, 64)
+	return column{deep: d, shift: bits.Len(uint(max(fit, 1))) - 1}
 }
 
 // at returns where value i is.
@@ -62,29 +42,12 @@ func (c *column) add(p unsafe.Pointer) {
 }
 
 // set makes value i a copy of the one at p.
-func (c *column) set(i int, p unsafe.Pointer) {
-	to, at := c.at(i), uintptr(0)
-	for _, word := range c.pointers { // the garbage collector must see them assigned
-		copyBytes(to, p, at, word)
-		*(*unsafe.Pointer)(unsafe.Add(to, word)) = *(*unsafe.Pointer)(unsafe.Add(p, word))
-		at = word + wordSize
-	}
-	copyBytes(to, p, at, c.size)
-}
+func (c *column) set(i int, p unsafe.Pointer) { c.copy(c.at(i), p) }
 
 // equal reports whether value i == the one at p. Strings in them may be in different places.
 func (c *column) equal(i int, p unsafe.Pointer) bool {
 	return reflect.NewAt(c.typ, c.at(i)).Elem().Equal(reflect.NewAt(c.typ, p).Elem())
 }
 
-func copyBytes(to, from unsafe.Pointer, start, end uintptr) {
-	if start < end {
-		copy(unsafe.Slice((*byte)(unsafe.Add(to, start)), end-start), unsafe.Slice((*byte)(unsafe.Add(from, start)), end-start))
-	}
-}
-
-// same reports whether value i is, byte by byte, the one at p. Since the column keeps alive what its values refer to, pointers that are
-// equal then refer to the same.
-func (c *column) same(i int, p unsafe.Pointer) bool {
-	return unsafe.String((*byte)(c.at(i)), c.size) == unsafe.String((*byte)(p), c.size)
-}
+// is reports whether value i is the same as the one at p.
+func (c *column) is(i int, p unsafe.Pointer) bool { return c.same(c.at(i), p) }

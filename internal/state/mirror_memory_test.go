@@ -11,12 +11,12 @@ import (
 )
 
 func mirrorOf[K comparable, V any](m map[K]V) *mirror {
-	return newMirror(shaper{}.of(reflect.TypeFor[map[K]V]()), *(*unsafe.Pointer)(unsafe.Pointer(&m)))
+	return newMirror(shaper{}.of(reflect.TypeFor[map[K]V]()), *(*unsafe.Pointer)(unsafe.Pointer(&m)), newDeeps())
 }
 
 // changedOf returns the map of what take returns first.
 func changedOf[K comparable, V any](m *mirror, last bool) map[K]V {
-	changed, _ := m.take(last)
+	changed, _, _ := m.take(last)
 	return *(*map[K]V)(unsafe.Pointer(&changed))
 }
 
@@ -30,14 +30,14 @@ func TestMirrorKeepsStrings(t *testing.T) {
 	}
 	m := mirrorOf(has)
 	for round := range 20 {
-		m.readOn(new(clock))
+		m.readOn(new(clock), false)
 		m.take(false)
 		clear(has)
 		runtime.GC()
 		for i := range 1000 {
 			has[text(i, 0)] = text(i, round)
 		}
-		m.readOn(new(clock))
+		m.readOn(new(clock), false)
 		if changed := changedOf[string, string](m, false); !reflect.DeepEqual(changed, has) {
 			t.Fatalf("round %d: %d entries are sent, want %d", round, len(changed), len(has))
 		}
@@ -51,7 +51,7 @@ func TestMirrorPauses(t *testing.T) {
 		has[i] = i
 	}
 	m := mirrorOf(has)
-	m.readOn(new(clock))
+	m.readOn(new(clock), false)
 	for i := range m.places {
 		if n := len(m.places[i].slots); n > 1024 {
 			t.Fatalf("one table has room for %d places, and grows at once", n)
@@ -61,7 +61,8 @@ func TestMirrorPauses(t *testing.T) {
 	clear(has)
 	has[1] = 1
 	parts := 1
-	for ; !m.readOn(stop(100)); parts++ {
+	for done := false; !done; parts++ {
+		done, _ = m.readOn(stop(100), false)
 	}
 	if changed := changedOf[int, int](m, true); parts < 100 || !reflect.DeepEqual(changed, has) || m.known != 1 {
 		t.Errorf("the others were forgotten in %d parts; %d entries are sent, and %d remembered", parts, len(changed), m.known)
@@ -75,7 +76,7 @@ func TestMirrorLarge(t *testing.T) {
 	m := mirrorOf(has)
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
-	m.readOn(new(clock))
+	m.readOn(new(clock), false)
 	m.take(false)
 	delete(has, 2)
 	m.take(true)
@@ -93,10 +94,10 @@ func TestMirrorBlank(t *testing.T) {
 	}
 	has := map[key]int{{text: "a"}: 0}
 	m := mirrorOf(has)
-	m.readOn(new(clock))
+	m.readOn(new(clock), false)
 	m.take(false)
 	has[key{text: string([]byte("a"))}] = 0
-	if m.readOn(new(clock)); m.strays.len != 0 {
+	if m.readOn(new(clock), false); m.strays.len != 0 {
 		t.Error("a key that is equal is taken for another")
 	}
 	has[key{text: "a"}] = 1

@@ -18,12 +18,15 @@ func stop(steps int) *clock {
 
 // mirrored changes a map at random between and within the sweeps of a mirror, sends what the mirror says, and returns the map, what the
 // receiver has in the end, and how many entries were sent.
-func mirrored[K comparable, V any](r *rand.Rand, key func(n int) K, elem func(n int) V) (has, got map[K]V, sent int) {
+func mirrored[K comparable, V any](t *testing.T, r *rand.Rand, key func(n int) K, elem func(n int) V) (has, got map[K]V, sent int) {
 	has, got = map[K]V{}, map[K]V{}
 	keys := []int{2, 9, 100, 3000}[r.IntN(4)]
 	m := mirrorOf(has)
 	take := func(last bool) {
-		changed, gone := m.take(last)
+		changed, gone, err := m.take(last)
+		if err != nil {
+			t.Fatal(err)
+		}
 		sent += len(*(*map[K]V)(unsafe.Pointer(&changed))) + len(*(*map[K]V)(unsafe.Pointer(&gone)))
 		maps.Copy(got, *(*map[K]V)(unsafe.Pointer(&changed)))
 		for k := range *(*map[K]V)(unsafe.Pointer(&gone)) {
@@ -53,7 +56,7 @@ func mirrored[K comparable, V any](r *rand.Rand, key func(n int) K, elem func(n 
 		if r.IntN(50) == 0 {
 			clear(has)
 		}
-		m.readOn(stop(r.IntN(1 + min(keys, stepsPerLook-1))))
+		m.readOn(stop(r.IntN(1+min(keys, stepsPerLook-1))), false)
 		if r.IntN(3) > 0 {
 			take(false)
 		}
@@ -82,17 +85,17 @@ func TestMirror(t *testing.T) {
 				t.Fatalf("seed %d: the map is %v, the receiver has %v", seed, has, got)
 			}
 		}
-		has, got, _ := mirrored(r, func(n int) int { return n }, func(n int) int { return n })
+		has, got, _ := mirrored(t, r, func(n int) int { return n }, func(n int) int { return n })
 		check(has, got)
-		texts, gotTexts, _ := mirrored(r, func(n int) string { return fmt.Sprint(n) }, func(n int) string { return strings.Repeat("x", n) })
+		texts, gotTexts, _ := mirrored(t, r, func(n int) string { return fmt.Sprint(n) }, func(n int) string { return strings.Repeat("x", n) })
 		check(texts, gotTexts)
-		set, gotSet, _ := mirrored(r, func(n int) [2]string { return [2]string{"a", fmt.Sprint(n)} }, func(int) struct{} { return struct{}{} })
+		set, gotSet, _ := mirrored(t, r, func(n int) [2]string { return [2]string{"a", fmt.Sprint(n)} }, func(int) struct{} { return struct{}{} })
 		check(set, gotSet)
-		flats, gotFlats, _ := mirrored(r, func(n int) flat1 { return flat1{uint8(n), n%2 == 0} }, func(n int) flat {
+		flats, gotFlats, _ := mirrored(t, r, func(n int) flat1 { return flat1{uint8(n), n%2 == 0} }, func(n int) flat {
 			return flat{time.Unix(int64(n), 0), fmt.Sprint(n), [3]int8{1, int8(n)}, float64(n)}
 		})
 		check(flats, gotFlats)
-		large, gotLarge, _ := mirrored(r, func(n int) [40]int { return [40]int{n} }, func(n int) [200]byte { return [200]byte{9: byte(n)} })
+		large, gotLarge, _ := mirrored(t, r, func(n int) [40]int { return [40]int{n} }, func(n int) [200]byte { return [200]byte{9: byte(n)} })
 		check(large, gotLarge)
 	}
 }
@@ -110,17 +113,17 @@ func TestMirrorSendsLittle(t *testing.T) {
 	}
 	m := mirrorOf(has)
 	parts := 1
-	for !m.readOn(stop(100)) {
-		parts++
+	for done := false; !done; parts++ {
+		done, _ = m.readOn(stop(100), false)
 	}
-	if all, _ := m.take(false); m.shape.mapLen(all) != len(has) || parts < 100 {
+	if all, _, _ := m.take(false); m.shape.mapLen(all) != len(has) || parts < 100 {
 		t.Errorf("%d entries in %d parts, want %d", m.shape.mapLen(all), parts, len(has))
 	}
 	for i := range 10 {
 		has[fmt.Sprint(1000*i)]++ // the key is another string that is equal
 		delete(has, fmt.Sprint(1000*i+1))
 	}
-	changed, gone := m.take(true)
+	changed, gone, _ := m.take(true)
 	if m.strays.len != 10 {
 		t.Errorf("%d keys were looked up, want 10", m.strays.len)
 	}
@@ -133,12 +136,12 @@ func TestMirrorSendsLittle(t *testing.T) {
 func TestMirrorMovedBack(t *testing.T) {
 	has := map[int]string{1: "first"}
 	m := mirrorOf(has)
-	m.readOn(new(clock))
+	m.readOn(new(clock), false)
 	m.take(false)
 	key, elem := 1, "second"
 	m.see(unsafe.Pointer(&key), unsafe.Pointer(&elem))
 	m.take(false)
-	changed, _ := m.take(true)
+	changed, _, _ := m.take(true)
 	if got := *(*map[int]string)(unsafe.Pointer(&changed)); got[1] != "first" {
 		t.Errorf("the receiver is sent %v, and has the second", got)
 	}
