@@ -46,6 +46,7 @@ func (l *loop) arm(t *Target) {
 			return
 		}
 		l.claim(t, claims)
+		t.armed = points
 		t.polled, t.seen = false, nil
 		t.status.Store(&Status{Mode: "inotify"})
 		return

@@ -14,6 +14,7 @@ import (
 type source struct {
 	unserved string // why it reports nothing; if set, all else is unset
 	events   <-chan []record
+	mounted  <-chan struct{} // something was mounted or unmounted; nil if that isn't told
 	add      func(dir string, mask uint32) (wd int32, err error)
 	remove   func(wd int32)
 	serves   func(p point) error // why changes at p would not be seen
@@ -29,6 +30,7 @@ type record struct {
 
 // inotify is a file descriptor and the goroutine that reads it.
 type inotify struct {
+	mounts  *mounts // nil if there are none
 	fd      int
 	file    *os.File // the same; read through the runtime's poller, so a blocked read takes no thread and ends with Close
 	events  chan []record
@@ -41,13 +43,17 @@ func openInotify() (*inotify, error) {
 	if err != nil {
 		return nil, fmt.Errorf("inotify_init: %w%s", err, limitHint(err))
 	}
-	n := &inotify{fd: fd, file: os.NewFile(uintptr(fd), "inotify"), events: make(chan []record), done: make(chan struct{})}
+	n := &inotify{mounts: watchMounts(), fd: fd, file: os.NewFile(uintptr(fd), "inotify"), events: make(chan []record), done: make(chan struct{})}
 	n.reading.Go(n.read)
 	return n, nil
 }
 
 func (n *inotify) source() source {
-	return source{events: n.events, add: n.add, remove: n.remove, serves: servedByInotify, close: n.close}
+	s := source{events: n.events, add: n.add, remove: n.remove, serves: servedByInotify, close: n.close}
+	if n.mounts != nil {
+		s.mounted = n.mounts.changed
+	}
+	return s
 }
 
 // read forwards what the kernel reports. While nobody receives it, the kernel queues up to fs.inotify.max_queued_events.
@@ -71,6 +77,9 @@ func (n *inotify) close() {
 	close(n.done)
 	n.file.Close()
 	n.reading.Wait()
+	if n.mounts != nil {
+		n.mounts.close()
+	}
 }
 
 // add watches the directory for the kinds of events in mask, in addition to the present ones if mask has IN_MASK_ADD. An inode

@@ -74,6 +74,8 @@ func (l *loop) run() {
 			for _, r := range records {
 				l.handle(r, now)
 			}
+		case <-l.src.mounted:
+			l.mounted(time.Now())
 		case calls <- next:
 			next.to.out = nil
 			l.ready = slices.Delete(l.ready, 0, 1)

@@ -36,6 +36,7 @@ type Target struct {
 
 	// The loop owns these.
 	claims  map[int32][]point    // by watch descriptor
+	armed   []point              // the same, in the order of the path
 	polled  bool                 // if so, seen is set and there are no claims
 	seen    map[string]signature // what the last poll found
 	quiet   settle

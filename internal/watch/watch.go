@@ -8,9 +8,9 @@
 // polled if inotify can't serve them, because its limits are reached or because others change the files without this kernel's
 // knowledge (network and FUSE file systems). Target.Status reports which paths are polled, and why.
 //
-// Three changes are never seen through inotify: those made through another hard link in a directory that isn't watched, those
-// made through a shared writable memory mapping, and a file system mounted over a directory of the path. A file server that
-// doesn't answer blocks all targets of the watcher, and Close.
+// Two changes are never seen through inotify: those made through another hard link in a directory that isn't watched, and those
+// made through a shared writable memory mapping. What is mounted over a directory of the path, and unmounted, the kernel tells those
+// who poll the table of mounts. A file server that doesn't answer blocks all targets of the watcher, and Close.
 package watch
 
 import (
