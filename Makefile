@@ -6,6 +6,7 @@ MAKEFLAGS += --no-print-directory
 GO          ?= go
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 FUZZTIME    ?= 30s
+FUZZ        ?= .
 SOAK        ?= 2000
 KILLS       ?= 150
 PLUGINS     ?= 300
@@ -130,8 +131,8 @@ long: ## run what make test shortens or skips, and no other target runs
 	$(INTEGRATION) -run 'TestContractChanged|TestContractState|TestThinProgram|TestIdle'
 	$(GO) test -trimpath -short -count=1 -timeout 30m ./integration -args -full
 
-fuzz: ## fuzz each parser for FUZZTIME (30s)
-	@scripts/fuzz.sh $(FUZZTIME)
+fuzz: ## fuzz each parser, or those that match FUZZ, for FUZZTIME (30s)
+	@scripts/fuzz.sh $(FUZZTIME) $(FUZZ)
 
 mutate: ## change PKGS (the root and what left it) in small ways, and print the changes that no test notices; takes long
 	$(GO) run ./scripts/mutate $(PKGS)

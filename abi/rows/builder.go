@@ -14,6 +14,7 @@ type Builder struct {
 	byName map[string]*table
 	last   *table // the one of the last row
 	row    Row
+	grow   struct{ rows, columns int }
 }
 
 // table is one that is being made.
@@ -29,6 +30,7 @@ type table struct {
 type Row struct {
 	builder *Builder
 	table   *table
+	before  int // how many columns the table had
 	err     error
 }
 
@@ -54,9 +56,15 @@ func KindName(k abi.Kind) string {
 // noTime marks a row that has no time yet.
 const noTime = math.MinInt64
 
+// Grow has the next so many columns that are new begin with room for that many rows. It saves to move what they hold as they grow.
+func (b *Builder) Grow(rows, columns int) { b.grow.rows, b.grow.columns = rows, columns }
+
 // Row begins a row of a table. It has no time unless At gives it one.
 func (b *Builder) Row(name string) *Row {
 	b.end()
+	if b.last != nil && b.last.Name == name {
+		return b.begin(b.last)
+	}
 	return b.begin(b.find(name))
 }
 
@@ -88,7 +96,7 @@ func (b *Builder) find(name string) *table {
 func (b *Builder) begin(t *table) *Row {
 	b.last, t.next = t, 0
 	t.Times = append(t.Times, noTime)
-	b.row = Row{builder: b, table: t}
+	b.row = Row{builder: b, table: t, before: len(t.Columns)}
 	return &b.row
 }
 
@@ -106,12 +114,16 @@ func (b *Builder) end() {
 	t.rows++
 }
 
-// Drop removes the row, as if it had never been begun. Columns that only it had a value in stay, without values.
+// Drop removes the row, as if it had never been begun.
 func (r *Row) Drop() {
 	t := r.table
 	if t == nil {
 		return
 	}
+	for i := range t.Columns[r.before:] {
+		delete(t.columns, t.Columns[r.before+i].Name)
+	}
+	t.Columns = t.Columns[:r.before]
 	for i := range t.Columns {
 		truncate(&t.Columns[i], t.rows)
 	}
@@ -196,8 +208,8 @@ func (b *Builder) Rows() (n int) {
 	return n
 }
 
-// Tables returns the tables, in the order in which their first rows came, without those that have no rows, and the columns without
-// those that have no values. Rows without a time get that of the call if others of the table have one. The Builder is empty then.
+// Tables returns the tables, in the order in which their first rows came, without those that have no rows. Rows without a time get that of
+// the call if others of the table have one. The Builder is empty then.
 func (b *Builder) Tables() []abi.Table {
 	b.end()
 	made := make([]abi.Table, 0, len(b.tables))
@@ -216,13 +228,6 @@ func (t *table) finish() abi.Table {
 	} else {
 		t.Times = nil
 	}
-	kept := t.Columns[:0]
-	for _, c := range t.Columns {
-		if pad(&c, t.rows); !empty(&c, t.rows) {
-			kept = append(kept, c)
-		}
-	}
-	t.Columns = kept
 	return t.Table
 }
 

@@ -15,22 +15,43 @@ func (r *Row) column(name string, k abi.Kind) *abi.Column {
 	}
 	if !ok {
 		i = len(t.Columns)
-		t.Columns = append(t.Columns, abi.Column{Name: name, Kind: k})
+		t.Columns = append(t.Columns, r.builder.column(name, k))
 		t.columns[name] = i
 	}
 	t.next = i + 1
 	c := &t.Columns[i]
 	if c.Kind != k {
-		if !empty(c, lenOf(c)) {
-			r.err = &KindError{t.Name, name, c.Kind, k}
-			return nil
-		}
-		*c = abi.Column{Name: name, Kind: k} // a dropped row has left it
+		r.err = &KindError{t.Name, name, c.Kind, k}
+		return nil
 	}
-	pad(c, t.rows)
-	if lenOf(c) > t.rows {
+	if n := lenOf(c); n < t.rows {
+		pad(c, t.rows)
+	} else if n > t.rows {
 		r.err = fmt.Errorf("column %s of table %s has two values in one row", name, t.Name)
 		return nil
+	}
+	return c
+}
+
+// column returns a new column.
+func (b *Builder) column(name string, k abi.Kind) abi.Column {
+	c := abi.Column{Name: name, Kind: k}
+	if b.grow.columns <= 0 {
+		return c
+	}
+	b.grow.columns--
+	n := b.grow.rows
+	switch k {
+	case abi.Tag, abi.String:
+		c.Strings = make([]string, 0, n)
+	case abi.Int, abi.Time:
+		c.Ints = make([]int64, 0, n)
+	case abi.Uint:
+		c.Uints = make([]uint64, 0, n)
+	case abi.Float:
+		c.Floats = make([]float64, 0, n)
+	case abi.Bool:
+		c.Bools = make([]bool, 0, n)
 	}
 	return c
 }
@@ -80,14 +101,4 @@ func truncate(c *abi.Column, n int) {
 	if len(c.Absent) > n/64 {
 		c.Absent[n/64] &= 1<<(n%64) - 1
 	}
-}
-
-// empty reports whether none of n rows has a value.
-func empty(c *abi.Column, n int) bool {
-	for i := 0; i < n; i++ {
-		if Has(c, i) {
-			return false
-		}
-	}
-	return true
 }

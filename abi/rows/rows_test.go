@@ -129,6 +129,40 @@ func TestRefusedValues(t *testing.T) {
 	}
 }
 
+// TestDrop checks that nothing of a dropped row is left: neither its columns, nor their order.
+func TestDrop(t *testing.T) {
+	var b Builder
+	b.Row("t").Int("n", 1)
+	b.Row("t").Int("m", 2).Int("n", 2).Drop()
+	b.Row("u").Int("n", 3).Drop()
+	b.Row("t").Float("k", 4).Float("m", 4)
+	want := []abi.Table{{Name: "t", Columns: []abi.Column{
+		{Name: "n", Kind: abi.Int, Ints: []int64{1, 0}, Absent: []uint64{2}},
+		{Name: "k", Kind: abi.Float, Floats: []float64{0, 4}, Absent: []uint64{1}},
+		{Name: "m", Kind: abi.Float, Floats: []float64{0, 4}, Absent: []uint64{1}},
+	}}}
+	if tables := b.Tables(); !reflect.DeepEqual(tables, want) {
+		t.Errorf("it made %+v", tables)
+	}
+}
+
+// TestGrow checks that rows which were said to come move nothing, and that only so many columns have room for them.
+func TestGrow(t *testing.T) {
+	var b Builder
+	b.Grow(100, 6)
+	row := b.Row("t").Tag("a", "x").Int("b", 1).Uint("c", 1).Float("d", 1).Bool("e", true).String("f", "x").Int("g", 1)
+	if row.Err() != nil {
+		t.Fatal(row.Err())
+	}
+	table := b.Tables()[0]
+	for i, c := range table.Columns {
+		room := max(cap(c.Strings), cap(c.Ints), cap(c.Uints), cap(c.Floats), cap(c.Bools))
+		if lenOf(&c) != 1 || (room >= 100) != (i < 6) {
+			t.Errorf("%s has %d values, and room for %d", c.Name, lenOf(&c), room)
+		}
+	}
+}
+
 // TestTimes checks rows of which some have a time.
 func TestTimes(t *testing.T) {
 	var b Builder

@@ -19,22 +19,12 @@ import (
 // TestCorpus reads the texts of InfluxData's corpus, which come from fuzzing the parsers of InfluxDB, Telegraf and others, and compares verdicts and
 // points with those recorded in the library that parses here. What is different on purpose is a key that comes twice, and one named time.
 func TestCorpus(t *testing.T) {
-	dir, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", "github.com/influxdata/line-protocol/v2").Output()
-	if err != nil {
-		t.Fatal(err)
-	}
-	corpus, err := lpcorpus.ReadCorpusJSON(filepath.Join(strings.TrimSpace(string(dir)), "lineprotocol", "testdata", "corpus.json"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if len(corpus.Decode) < 1000 {
-		t.Fatalf("the corpus has only %d texts", len(corpus.Decode))
-	}
+	texts := corpus(t)
 	refused, stricter := 0, 0
-	for _, c := range corpus.Decode {
-		got := Parse(bytes.Clone(c.Input.Text), Options{
-			Precision: Precision(c.Input.Precision.Duration), Now: time.Unix(0, c.Input.DefaultTime), MaxErrors: 10,
-		})
+	for _, c := range texts {
+		o := Options{Precision: Precision(c.Input.Precision.Duration), Now: time.Unix(0, c.Input.DefaultTime), MaxErrors: 10}
+		agree(t, string(c.Input.Text), o, new(memory))
+		got := Parse(bytes.Clone(c.Input.Text), o)
 		switch {
 		case c.Output.Error != "":
 			refused++
@@ -59,7 +49,23 @@ func TestCorpus(t *testing.T) {
 			}
 		}
 	}
-	t.Logf("%d texts, %d of them refused, and %d by this package alone", len(corpus.Decode), refused, stricter)
+	t.Logf("%d texts, %d of them refused, and %d by this package alone", len(texts), refused, stricter)
+}
+
+// corpus returns the texts, with what the library makes of each.
+func corpus(t testing.TB) map[string]*lpcorpus.DecodeCorpusEntry {
+	dir, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", "github.com/influxdata/line-protocol/v2").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	corpus, err := lpcorpus.ReadCorpusJSON(filepath.Join(strings.TrimSpace(string(dir)), "lineprotocol", "testdata", "corpus.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(corpus.Decode) < 1000 {
+		t.Fatalf("the corpus has only %d texts", len(corpus.Decode))
+	}
+	return corpus.Decode
 }
 
 // own reports whether this package refuses a point that the library reads: for a key that comes twice or is named time.

@@ -6,7 +6,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"math"
 	"strconv"
 	"strings"
 	"time"
@@ -47,6 +46,9 @@ func (e *LineError) Error() string {
 // maxOriginal bounds what is kept of a line that can't be read, in bytes.
 const maxOriginal = 200
 
+// timeName is the name of the column that has the times where InfluxDB shows rows.
+const timeName = "time"
+
 // Errors of lines.
 var (
 	errNoFields = errors.New("missing fields")
@@ -56,18 +58,30 @@ var (
 
 // Parse reads a text, line by line. Strings of the tables are copies, so the body may be used again.
 func Parse(body []byte, o Options) Parsed {
-	p := parser{
-		options: o, now: o.Precision.cut(o.Now.UnixNano()), decoder: lineprotocol.NewDecoderWithBytes(body), body: body,
-		known: make(map[string]string, 64),
-	}
-	for p.decoder.Next() {
-		p.line++
-		if err := p.row(); err != nil {
-			p.bad(err)
+	m := memories.Get().(*memory)
+	defer memories.Put(m)
+	return parse(body, o, m)
+}
+
+// parse reads a text, and plain lines of it quickly if there is a memory.
+func parse(body []byte, o Options, m *memory) Parsed {
+	p := parser{options: o, now: o.Precision.cut(o.Now.UnixNano()), body: body, lines: lines{rest: body}, memory: m}
+	for len(p.lines.rest) > 0 {
+		if m != nil {
+			if n := p.quick(p.lines.rest); n > 0 {
+				p.lines.pass(n)
+				continue
+			}
+		}
+		if !p.next() {
+			break
 		}
 	}
 	p.Rows = p.builder.Rows()
 	p.Tables = p.builder.Tables()
+	if m != nil {
+		m.note(p.Tables)
+	}
 	return p.Parsed
 }
 
@@ -75,12 +89,48 @@ type parser struct {
 	Parsed
 	options Options
 	now     int64
-	decoder *lineprotocol.Decoder
 	builder rows.Builder
 	body    []byte
-	line    int // of the lines that hold something; for errors that name none
+	lines   lines
+	decoder *lineprotocol.Decoder // of lines; nil before it is needed, and after it has left one within itself
+	ahead   int                   // by how many lines it counts less
 	known   map[string]string
-	chunk   []byte
+	texts   texts
+
+	memory  *memory // nil if all lines are left to the library
+	table   *table  // of the last line that was read quickly
+	escaped bool    // a column may have a name that isn't plain
+}
+
+// next has the library read the next entry, which need not be a row, and reports whether there was one. Afterwards nothing of its last line
+// is left.
+func (p *parser) next() bool {
+	if p.decoder == nil {
+		p.decoder = lineprotocol.NewDecoder(&p.lines)
+		p.lines.given = 0
+	}
+	p.ahead = p.lines.passed - p.lines.given
+	for rest := len(p.lines.rest); len(p.lines.rest) == rest; {
+		if !p.decoder.Next() {
+			return false
+		}
+		if len(p.lines.rest) == rest { // after a stray carriage return, it takes the rest of a bad line for another one
+			p.decoder.Measurement()
+		}
+	}
+	line := p.lines.passed
+	if p.lines.begun {
+		line++
+	}
+	if err := p.row(); err != nil {
+		p.bad(line, err)
+		p.decoder.TimeBytes() // what follows an error of this package may be a text of several lines
+	}
+	if p.lines.begun { // the decoder would read it to its end, and the line after it
+		p.lines.skip()
+		p.decoder = nil
+	}
+	return true
 }
 
 // row reads the next line. With an error nothing of it is left.
@@ -106,7 +156,7 @@ func (p *parser) values(row *rows.Row) error {
 		if key == nil {
 			break
 		}
-		if row.Tag(p.key(row, key), p.name(value)); string(key) == "time" {
+		if row.Tag(p.key(row, key), p.name(value)); string(key) == timeName {
 			return errTimeName
 		}
 	}
@@ -119,7 +169,7 @@ func (p *parser) values(row *rows.Row) error {
 		if key == nil {
 			break
 		}
-		if p.field(row, p.key(row, key), value); string(key) == "time" {
+		if p.field(row, p.key(row, key), value); string(key) == timeName {
 			return errTimeName
 		}
 	}
@@ -161,11 +211,7 @@ func (p *parser) time() (int64, error) {
 	if err != nil {
 		return 0, errTime
 	}
-	unit := p.options.Precision.unit(n)
-	if n > math.MaxInt64/unit || n < math.MinInt64/unit+1 {
-		return 0, fmt.Errorf("%w: it is out of range", errTime)
-	}
-	return n * unit, nil
+	return p.options.Precision.nano(n)
 }
 
 // key returns a copy of the name of a column.
@@ -173,7 +219,9 @@ func (p *parser) key(row *rows.Row, b []byte) string {
 	if next := row.Next(); next == string(b) {
 		return next
 	}
-	return p.name(b)
+	name := p.name(b)
+	p.escaped = p.escaped || !isPlain(name)
+	return name
 }
 
 // name returns a copy of a text that probably comes again: a key, or the value of a tag.
@@ -182,6 +230,9 @@ func (p *parser) name(b []byte) string {
 		return s
 	}
 	s := p.copied(b)
+	if p.known == nil {
+		p.known = make(map[string]string, 64)
+	}
 	if len(p.known) < mostKnown {
 		p.known[s] = s
 	}
@@ -191,27 +242,16 @@ func (p *parser) name(b []byte) string {
 // mostKnown bounds the texts that are looked for in the known ones: tags can have a value for each row.
 const mostKnown = 4096
 
-// copied returns a copy of a text. Many share an allocation, which is written only once and so never changes under a string.
-func (p *parser) copied(b []byte) string {
-	if len(b) == 0 {
-		return ""
-	}
-	if len(b) > cap(p.chunk)-len(p.chunk) {
-		p.chunk = make([]byte, 0, max(min(len(p.body), 32<<10), len(b)))
-	}
-	begin := len(p.chunk)
-	p.chunk = append(p.chunk, b...)
-	return unsafe.String(&p.chunk[begin], len(b))
-}
+func (p *parser) copied(b []byte) string { return p.texts.copied(b, min(len(p.body), 32<<10)) }
 
-// bad notes a line that can't be read.
-func (p *parser) bad(err error) {
+// bad notes a line that can't be read, and that an entry begins with.
+func (p *parser) bad(line int, err error) {
 	if p.Errors++; len(p.Bad) >= p.options.MaxErrors {
 		return
 	}
-	e := LineError{Line: p.line, Err: err}
+	e := LineError{Line: line, Err: err}
 	if d := (*lineprotocol.DecodeError)(nil); errors.As(err, &d) {
-		e.Line, e.Err = int(d.Line), d.Err
+		e.Line, e.Err = int(d.Line)+p.ahead, d.Err
 		if endsEarly(d.Err.Error()) {
 			e.Err = errNoFields
 		}

@@ -13,12 +13,12 @@ import (
 	"github.com/sohost/sohost/abi/rows"
 )
 
-func parse(text string) Parsed {
+func read(text string) Parsed {
 	return Parse([]byte(text), Options{Precision: Nanosecond, Now: time.Unix(0, 77), MaxErrors: 100})
 }
 
 func TestParse(t *testing.T) {
-	got := parse("# a comment\n\ncpu,host=a usage=1.5,n=2i 10\nmem free=3u\ncpu,host=b ok=t,text=\"x y\" 20\n")
+	got := read("# a comment\n\ncpu,host=a usage=1.5,n=2i 10\nmem free=3u\ncpu,host=b ok=t,text=\"x y\" 20\n")
 	want := []abi.Table{
 		{Name: "cpu", Times: []int64{10, 20}, Columns: []abi.Column{
 			{Name: "host", Kind: abi.Tag, Strings: []string{"a", "b"}},
@@ -55,7 +55,7 @@ func TestBadLines(t *testing.T) {
 		{"cpu n=\"\xff\"", ""},
 		{strings.Repeat("x", 1000), ""},
 	} {
-		got := parse("good n=1i 1\n" + c.text + "\ngood n=2i 2")
+		got := read("good n=1i 1\n" + c.text + "\ngood n=2i 2")
 		if len(got.Bad) != 1 || got.Errors != 1 || got.Rows != 2 || !slices.Equal(got.Tables[0].Columns[0].Ints, []int64{1, 2}) {
 			t.Errorf("%q: %+v", c.text, got)
 			continue
@@ -64,6 +64,14 @@ func TestBadLines(t *testing.T) {
 		if e.Line != 2 || !strings.Contains(e.Error(), c.why) || !strings.HasPrefix(c.text, strings.TrimRight(e.Original, "\ufffd\"")) || len(e.Original) > maxOriginal {
 			t.Errorf("%q: %v", c.text, &e)
 		}
+	}
+	numbered := "# a comment\n\ncpu s=\"a\nb\"\ncpu time=1,s=\"\n\"\ncpu n=1\rx\ncpu n=1,n=1\n\n bad\ncpu n=2,n=2"
+	var lines []int
+	for _, bad := range read(numbered).Bad {
+		lines = append(lines, bad.Line)
+	}
+	if want := []int{5, 7, 8, 10, 11}; !slices.Equal(lines, want) {
+		t.Errorf("the lines %v can't be read, want %v", lines, want)
 	}
 	if got := Parse([]byte(strings.Repeat("bad\n", 50)), Options{MaxErrors: 3}); len(got.Bad) != 3 || got.Errors != 50 || got.Bad[2].Line != 3 {
 		t.Errorf("of 50 bad lines it tells %d, %v", got.Errors, got.Bad)
@@ -106,9 +114,9 @@ func TestPrecision(t *testing.T) {
 func TestRoundTrip(t *testing.T) {
 	text := "a\\ b,k\\=1=v\\,2,l=\\ x f=1e300,i=-5i,u=18446744073709551615u,b=false,s=\"q\\\"\\\\\n\" 5\n" +
 		"a\\ b,l=y f=2 6\nz i=1i\n"
-	first := parse(text)
+	first := read(text)
 	written, skipped := Append([]byte("# before\n"), first.Tables)
-	if again := parse(string(written)); skipped != 0 || first.Errors > 0 || !reflect.DeepEqual(again, first) {
+	if again := read(string(written)); skipped != 0 || first.Errors > 0 || !reflect.DeepEqual(again, first) {
 		t.Errorf("%s\nbecame\n%s\nskipped %d, %v", text, written, skipped, first.Bad)
 	}
 }
@@ -146,9 +154,9 @@ func FuzzParse(f *testing.F) {
 	f.Add("cpu,host=a usage=1.5,n=2i,ok=t,s=\"x\" 10\n# c\nbad")
 	f.Add("a\\ b,k\\=1=v\\,2 f=1e300,u=18446744073709551615u -5")
 	f.Fuzz(func(t *testing.T, text string) {
-		first := parse(text)
+		first := read(text)
 		written, skipped := Append(nil, first.Tables)
-		if again := parse(string(written)); skipped == 0 && (again.Rows != first.Rows || again.Errors > 0) {
+		if again := read(string(written)); skipped == 0 && (again.Rows != first.Rows || again.Errors > 0) {
 			t.Fatalf("%q has %d rows, and written as %q it has %d: %v", text, first.Rows, written, again.Rows, again.Bad)
 		}
 	})
@@ -167,7 +175,7 @@ func FuzzAppend(f *testing.F) {
 		made := b.Tables()
 		agrees(t, &made[0])
 		written, lacking := Append(nil, made)
-		got := parse(string(written))
+		got := read(string(written))
 		if lacking == 0 && (got.Errors > 0 || !reflect.DeepEqual(got.Tables, withoutEmpty(made))) {
 			t.Fatalf("%+v, written as %q, is read as %+v", made, written, got)
 		}

@@ -1,6 +1,10 @@
 package lineprotocol
 
-import "time"
+import (
+	"fmt"
+	"math"
+	"time"
+)
 
 // Precision is the unit of a text's timestamps, or Auto.
 type Precision time.Duration
@@ -41,6 +45,15 @@ func (p Precision) unit(n int64) int64 {
 		return int64(time.Microsecond)
 	}
 	return 1
+}
+
+// nano returns a timestamp in nanoseconds.
+func (p Precision) nano(n int64) (int64, error) {
+	unit := p.unit(n)
+	if n > math.MaxInt64/unit || n < math.MinInt64/unit+1 {
+		return 0, fmt.Errorf("%w: it is out of range", errTime)
+	}
+	return n * unit, nil
 }
 
 // cut returns a time in nanoseconds, cut to the precision.
