@@ -94,5 +94,5 @@ func (h *Host) leaveOut(p *plugin, record *blame.Record) {
 		ErrLeftOut, inARow, again.Local().Format("15:04:05"), p.Name)}
 	r := f.refusal()
 	r.Retry, r.Tries = again, before
-	h.noteRefusal(p, r)
+	h.noteRefusal(c, r)
 }

@@ -30,11 +30,15 @@ type DeployOptions struct {
 	// keep no field of it. Otherwise such an image is refused, with ErrLosesState. What is lost stays on disk until the
 	// release is confirmed, and a rollback brings it back.
 	LoseState bool
+
+	// Trace is a traceparent as W3C Trace Context defines it: the events of the reload carry it, so that it becomes a part of that trace.
+	// Default: none.
+	Trace string
 }
 
 // DeployWith is Deploy with options.
 func (h *Host) DeployWith(ctx context.Context, images map[string]string, opts DeployOptions) (*Reload, error) {
-	o := order{cause: cause{kind: generations.KindDeploy, by: "deploy"}}
+	o := order{cause: cause{kind: generations.KindDeploy, by: "deploy", trace: opts.Trace}}
 	var plugins []*plugin
 	for name, file := range images {
 		p, err := h.plugin(name)
@@ -62,6 +66,9 @@ type RollbackOptions struct {
 
 	// LoseState allows the older generations to lose state, as in DeployOptions.
 	LoseState bool
+
+	// Trace is as in DeployOptions.
+	Trace string
 }
 
 // Rollback makes the images of an earlier release current again, in a new release.
@@ -107,7 +114,7 @@ func (h *Host) rollbackOrder(o RollbackOptions, plugins []*plugin) (order, error
 	if err != nil {
 		return order{}, fmt.Errorf("roll back to release %d: %w; `sohost history` shows the releases", o.To, err)
 	}
-	result := order{cause: cause{kind: generations.KindRollback, by: "rollback", rollbackOf: o.To}}
+	result := order{cause: cause{kind: generations.KindRollback, by: "rollback", trace: o.Trace, rollbackOf: o.To}}
 	for _, p := range plugins {
 		entry, has := release.Plugins[p.Name]
 		switch {

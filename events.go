@@ -17,7 +17,7 @@ func (c *candidate) tellPhase(phase Phase) {
 	if c.lane != nil || c.trusted || phase == PhaseStore || phase == c.told {
 		return
 	}
-	h, e := c.plugin.host, generations.Event{Plugin: c.plugin.Name, From: c.move.From, To: c.move.To}
+	h, e := c.plugin.host, generations.Event{Plugin: c.plugin.Name, From: c.move.From, To: c.move.To, Trace: c.trace}
 	if c.told == "" {
 		e.Kind, e.Phases = generations.KindReload, c.move.Phases.byName()
 		h.tell(e)
@@ -35,12 +35,13 @@ func (c *candidate) tellFlip() {
 	}
 }
 
-// tellOver tells of the end of a reload that has failed, for all candidates but one that was refused.
-func (b *batch) tellOver(why error) {
+// tellOver tells of the end of a reload that has failed here, for all candidates but one that was refused. kind is KindDefer if it goes on
+// elsewhere.
+func (b *batch) tellOver(kind generations.Kind, why error) {
 	for _, c := range b.candidates {
 		if c.told != "" {
 			b.host.tell(generations.Event{
-				Kind: generations.KindAbandon, Plugin: c.plugin.Name, From: c.move.From, To: c.move.To, Detail: why.Error(),
+				Kind: kind, Plugin: c.plugin.Name, From: c.move.From, To: c.move.To, Detail: why.Error(), Phases: c.move.Phases.byName(),
 			})
 		}
 	}

@@ -87,20 +87,23 @@ var importRules = []importRule{
 	{"internal/query", "abi", "it asks databases and calls no plugin"},
 	{"internal/writes", "abi internal/lineprotocol", "it answers clients and doesn't know who takes what they write"},
 
+	{"internal/otlp", "", "it sends spans and doesn't know what they are of"},
+	{"internal/otlp/otlptest", "go.opentelemetry.io/proto/slim/otlp google.golang.org/protobuf", "it takes spans in tests"},
 	{"internal/server/conns", "internal/fault internal/headline golang.org/x/sys", "it moves connections and doesn't know the host"},
 	{"internal/server/certs", "internal/watch", "it reads certificates and doesn't know who serves with them"},
 	{"internal/server/certstest", "internal/server/certs", "it makes certificates for tests"},
 	{"internal/server/listener", "internal/files internal/headline internal/server/certs internal/server/conns", "it serves any handler and doesn't know the host"},
 	{"internal/server/systemd", "golang.org/x/sys github.com/coreos/go-systemd/v22", "it speaks to systemd and doesn't know the host"},
 	{"internal/server/hooks", "generations internal/events", "it tells of events and changes nothing"},
-	{"internal/server/control", ". generations golang.org/x/sys internal/backlog internal/dryrun internal/events internal/files internal/pidfd internal/server/hooks internal/sinks internal/sockets", "it serves a Host, whichever process has it"},
-	{"internal/server/metrics", ". generations internal/events internal/server/control internal/server/hooks internal/sinks", "it shows a status and changes nothing"},
+	{"internal/server/control", ". generations golang.org/x/sys internal/backlog internal/dryrun internal/events internal/files internal/otlp internal/pidfd internal/server/hooks internal/sinks internal/sockets", "it serves a Host, whichever process has it"},
+	{"internal/server/spans", ". generations internal/events internal/otlp", "it tells of events and changes nothing"},
+	{"internal/server/metrics", ". generations internal/events internal/otlp internal/server/control internal/server/hooks internal/sinks", "it shows a status and changes nothing"},
 	{"internal/server/console", "", "it shows what package control answers, and knows only its form"},
 	{"internal/server/worker", ". abi generations internal/backlog internal/events internal/fault internal/files internal/lineprotocol internal/passing internal/server/certs internal/server/conns internal/server/control internal/server/hooks internal/server/listener internal/query internal/sinks internal/spool internal/writes",
 		"it doesn't know who started it"},
-	{"internal/server/supervisor", ". generations native internal/crash internal/events internal/fault internal/inflight internal/passing internal/self internal/server/certs internal/server/console internal/server/control internal/server/hooks internal/server/listener internal/server/metrics internal/files internal/pidfd " +
+	{"internal/server/supervisor", ". generations native internal/crash internal/events internal/fault internal/inflight internal/otlp internal/passing internal/self internal/server/certs internal/server/console internal/server/control internal/server/hooks internal/server/listener internal/server/metrics internal/server/spans internal/files internal/pidfd " +
 		"internal/server/systemd internal/server/worker golang.org/x/sys", "it runs workers, and they load the plugins"},
-	{"cmd/sohost", ". generations native native/std internal/adapter internal/adapters internal/backlog internal/build internal/checkpoint internal/crash internal/dryrun internal/events internal/instance internal/program internal/query internal/scratch internal/self internal/sinks internal/sockets internal/state internal/suggest internal/terminal internal/watch internal/writes internal/server/certs internal/server/console internal/server/control internal/server/hooks internal/server/listener internal/server/supervisor " +
+	{"cmd/sohost", ". generations native native/std internal/adapter internal/adapters internal/backlog internal/build internal/checkpoint internal/crash internal/dryrun internal/events internal/instance internal/otlp internal/program internal/query internal/scratch internal/self internal/sinks internal/sockets internal/state internal/suggest internal/terminal internal/watch internal/writes internal/server/certs internal/server/console internal/server/control internal/server/hooks internal/server/listener internal/server/supervisor " +
 		"internal/server/systemd internal/server/worker golang.org/x/sys github.com/lmittmann/tint github.com/pelletier/go-toml/v2 " +
 		"github.com/rogpeppe/go-internal github.com/spf13 github.com/inconshreveable/mousetrap", "the only place for flags, configuration files and terminal output"},
 

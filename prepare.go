@@ -36,6 +36,7 @@ type target struct {
 	skipped generations.ID
 
 	lane        *lane            // where its image waits for its turn to be opened; nil: it has it
+	trace       string           // of the order; see generations.Event
 	before      Phases           // what ready has done for it; nil: nothing
 	known       []generations.ID // images that were refused a moment ago
 	unpublished bool             // the release goes on naming another image, which the next boot tries again

@@ -17,6 +17,7 @@ import (
 type cause struct {
 	kind       generations.Kind
 	by         string // in words, for logs, history and the release
+	trace      string // the traceparent of who asked; see generations.Event
 	rollbackOf int    // the release that a rollback goes back to; 0 for all other reloads
 }
 
@@ -102,10 +103,15 @@ func (b *batch) try(ctx context.Context, targets []target) error {
 		return nil
 	}
 	var failed *failure
-	if errors.As(err, &failed) && !b.host.handsOver(failed) {
+	over := generations.KindAbandon
+	switch {
+	case !errors.As(err, &failed):
+	case b.host.handsOver(failed):
+		over = generations.KindDefer
+	default:
 		err = b.host.refuse(ctx, failed) // before the next reload looks what was refused
 	}
-	b.tellOver(err)
+	b.tellOver(over, err)
 	return err
 }
 
@@ -118,6 +124,7 @@ func (b *batch) prepareAndFlip(ctx context.Context, targets []target) error {
 	var failed error
 	for _, t := range targets {
 		c := newCandidate(t)
+		c.trace = b.cause.trace
 		b.candidates = append(b.candidates, c)
 		if failed != nil { // the handover takes all images of the reload from the store
 			if err := c.step(PhaseStore, func() error { _, err := c.store(ctx); return err }); err != nil {
@@ -257,18 +264,20 @@ func (h *Host) refuse(ctx context.Context, f *failure) error {
 	if momentary(ctx, f.err) {
 		return r
 	}
-	h.noteRefusal(f.candidate.plugin, r)
+	h.noteRefusal(f.candidate, r)
 	f.candidate.told = ""
 	return r
 }
 
-// noteRefusal records r as the newest refusal of the plugin, in the log and in the history.
-func (h *Host) noteRefusal(p *plugin, r *Refusal) {
+// noteRefusal records r as the newest refusal of the candidate's plugin, in the log and in the history.
+func (h *Host) noteRefusal(c *candidate, r *Refusal) {
+	p := c.plugin
 	p.setRefusal(r)
 	h.log.Error("refused", "plugin", p.Name, "phase", r.Phase, "image", r.Image.Short(), "serves", r.Serves.Short(),
 		"source", r.Source, "why", strings.TrimSpace(r.Message))
 	h.ledger.Note(generations.Event{
 		Kind: generations.KindRefuse, Plugin: p.Name, From: r.Serves, To: r.Image, Detail: string(r.Phase) + ": " + r.Message,
+		Phases: c.move.Phases.byName(), Trace: c.trace,
 	})
 }
 

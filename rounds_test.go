@@ -186,8 +186,8 @@ func TestRoundHandover(t *testing.T) {
 	eventually(t, "a is refused", func() bool { return r.pluginStatus("a").Refused != nil })
 	r.tasksSettle()
 	got := told.take()
-	if begun, ended := strings.Count(got, "reload a"), strings.Count(got, "abandon a"); begun != 2 || ended != 2 {
-		t.Errorf("%d reloads begin and %d end: %s", begun, ended, got)
+	if begun, ended := strings.Count(got, "reload a"), strings.Count(got, "defer a"); begun != 2 || ended != 2 || strings.Count(got, "refuse a") != 1 {
+		t.Errorf("%d reloads begin and %d are left to a handover: %s", begun, ended, got)
 	}
 }
 

@@ -35,6 +35,9 @@ type Event struct {
 	Evidence string      `json:"evidence,omitempty"`
 	Suspects []Suspicion `json:"suspects,omitempty"`
 
+	// Trace is the traceparent of whoever has ordered what happens, by W3C Trace Context.
+	Trace string `json:"trace,omitempty"`
+
 	Uptime Uptime `json:"uptime,omitzero"` // the same moment as Time; of crashes and of plugins left out
 }
 

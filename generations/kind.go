@@ -25,6 +25,7 @@ const (
 	KindPhase            Kind = "phase"                // the phase of a reload began that Detail names; without a plugin, of a handover
 	KindFlip             Kind = "flip"                 // from here on calls run in To
 	KindAbandon          Kind = "abandon"              // a reload ended, and To isn't to blame; Detail says why
+	KindDefer            Kind = "defer"                // a reload goes on in a handover; Detail says why
 	KindRetire           Kind = "retire"               // the generation From was closed, after its last call
 	KindTriggerFailed    Kind = "trigger failed"       // a trigger's call failed for the first time since one succeeded
 	KindTriggerDisabled  Kind = "trigger disabled"     // a trigger was disabled after an error
@@ -49,7 +50,7 @@ func Kinds() []Kind {
 	return []Kind{
 		KindBoot, KindDeploy, KindRefuse, KindRollback, KindConfirm, KindQuarantine, KindLift, KindLeaveOut, KindCrash, KindHandover,
 		KindCheckpoint, KindCheckpointFailed,
-		KindReload, KindPhase, KindFlip, KindAbandon, KindRetire, KindTriggerFailed, KindTriggerDisabled, KindPanic, KindHandoverBegins,
+		KindReload, KindPhase, KindFlip, KindAbandon, KindDefer, KindRetire, KindTriggerFailed, KindTriggerDisabled, KindPanic, KindHandoverBegins,
 		KindHandoverFailed, KindWorkerServes, KindWorkerDied, KindConfiguration, KindConfigFailed, KindProgramConfirmed, KindProgramFailed,
 		KindCertificate, KindCertFailed, KindStop, KindBuild, KindBuildFailed,
 	}

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/sohost/sohost/generations"
+	"github.com/sohost/sohost/internal/otlp"
 	"github.com/sohost/sohost/internal/server/hooks"
 )
 
@@ -12,9 +13,11 @@ import (
 func TestOthersTexts(t *testing.T) {
 	const clear = "\x1b[2J"
 	var b strings.Builder
+	printSpans(&b, &otlp.Status{Endpoint: "http://c", Error: "it says " + clear})
+	printSpans(&b, &otlp.Status{Error: "it says " + clear})
 	printHooks(&b, []hooks.Status{{Name: "a", Error: "it says " + clear}})
 	b.WriteString(eventLine(generations.Event{Kind: generations.KindPanic, Detail: "GET /" + clear + ": " + clear}))
-	if text := b.String(); strings.Contains(text, "\x1b") || strings.Count(text, "[2J") != 3 {
+	if text := b.String(); strings.Contains(text, "\x1b") || strings.Count(text, "[2J") != 5 {
 		t.Errorf("%q", text)
 	}
 }

@@ -45,6 +45,7 @@ func printProcesses(w io.Writer, s control.Status) {
 	}
 	printListeners(w, s.Listeners)
 	printDraining(w, s.Draining)
+	printSpans(w, s.Spans)
 	if h := s.Handover; h != nil {
 		p := h.Phases
 		fmt.Fprintf(w, "handover  %s ago, from pid %d, reason: %s\n          prepare %s, ahead %s, drain %s, state %s, commit %s, publish %s",

@@ -24,6 +24,9 @@ var ErrNoServer = errors.New("no server answers")
 // Client controls the server that listens on a socket. What the server refuses is returned as a *Failure, which matches
 // sohost.ErrUnknownPlugin and the like through errors.Is: see Code.
 type Client struct {
+	// Trace goes with each order; see TraceHeader. Default: none.
+	Trace string
+
 	// Patience says how long calls wait. It must not be changed during one. Default: as its fields say.
 	Patience Patience
 
@@ -152,6 +155,9 @@ func (c *Client) ask(ctx context.Context, method, path string, in any) (*http.Re
 	req, err := http.NewRequestWithContext(ctx, method, "http://sohost"+path, body)
 	if err != nil {
 		return nil, err
+	}
+	if c.Trace != "" {
+		req.Header.Set(TraceHeader, c.Trace)
 	}
 	resp, err := c.http.Do(req)
 	if cause := context.Cause(ctx); err != nil && errors.Is(cause, ErrSilent) {

@@ -36,6 +36,7 @@ import (
 	"github.com/sohost/sohost"
 	"github.com/sohost/sohost/internal/backlog"
 	"github.com/sohost/sohost/internal/files"
+	"github.com/sohost/sohost/internal/otlp"
 	"github.com/sohost/sohost/internal/server/hooks"
 	"github.com/sohost/sohost/internal/sinks"
 )
@@ -69,6 +70,9 @@ type HandoverRequest struct {
 
 	// KeepConfig leaves the configuration as it is. Default: it is read again, and refuses the handover if it can't be taken up.
 	KeepConfig bool `json:"keep_config,omitempty"`
+
+	// Trace is the traceparent of whoever orders it; see TraceHeader.
+	Trace string `json:"-"`
 }
 
 // ReloadRequest asks to read the configuration again.
@@ -131,6 +135,9 @@ type Status struct {
 
 	// Hooks says how those do that are told of events.
 	Hooks []hooks.Status `json:"hooks,omitempty"`
+
+	// Spans says where spans go; nil: nowhere, since nobody has asked for any.
+	Spans *otlp.Status `json:"spans,omitempty"`
 
 	// Booting says how far a worker is that doesn't serve all plugins yet. It isn't the Worker before that.
 	Booting *sohost.BootProgress `json:"booting,omitempty"`

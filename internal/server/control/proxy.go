@@ -16,6 +16,7 @@ import (
 
 	"github.com/sohost/sohost"
 	"github.com/sohost/sohost/internal/events"
+	"github.com/sohost/sohost/internal/otlp"
 )
 
 // Supervisor answers for the processes of a server.
@@ -78,6 +79,7 @@ func answers(s Supervisor, done <-chan struct{}) http.Handler {
 		if err := absolute(in.Images); err != nil {
 			return nil, err
 		}
+		in.Trace = traceOf(r)
 		return s.Handover(r.Context(), in)
 	}))
 	mux.HandleFunc("POST /v1/reload", handle(func(r *http.Request, in ReloadRequest) (any, error) {
@@ -119,7 +121,7 @@ func pass(s Supervisor, w http.ResponseWriter, r *http.Request) {
 		if err != nil {
 			return // the client is gone
 		}
-		resp, err := Ask(r.Context(), worker, r.Method, r.URL.RequestURI(), body)
+		resp, err := askAlike(worker, r, body)
 		switch {
 		case errors.Is(err, sohost.ErrHandedOver):
 			tried = append(tried, worker)
@@ -142,8 +144,35 @@ func pass(s Supervisor, w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// askAlike asks a worker what a client asks, in the same trace.
+func askAlike(worker Worker, r *http.Request, body []byte) (*http.Response, error) {
+	req, err := newQuestion(r.Context(), r.Method, r.URL.RequestURI(), body)
+	if err != nil {
+		return nil, err
+	}
+	if trace := traceOf(r); trace != "" {
+		req.Header.Set(TraceHeader, trace)
+	}
+	return ask(worker, req)
+}
+
+// traceOf returns the traceparent of an order; empty if it has none, or what is none.
+func traceOf(r *http.Request) string {
+	if p, ok := otlp.ParseParent(r.Header.Get(TraceHeader)); ok {
+		return p.String()
+	}
+	return ""
+}
+
+func newQuestion(ctx context.Context, method, uri string, body []byte) (*http.Request, error) {
+	return http.NewRequestWithContext(ctx, method, "http://worker"+uri, bytes.NewReader(body))
+}
+
 // errUnread is matched by the error of a worker that has gone, or can't be reached, and hasn't read the order.
 var errUnread = errors.New("not read")
+
+// TraceHeader is the header of an order with the traceparent of whoever has given it, by W3C Trace Context.
+const TraceHeader = "Traceparent"
 
 // Ask sends a request to a worker's control server and returns its answer, whose body the caller must close. The error matches
 // sohost.ErrHandedOver if the worker has given its plugins away: then another one is to be asked.
@@ -151,22 +180,28 @@ var errUnread = errors.New("not read")
 // A body is sent when the worker asks for it (Expect: 100-continue), so that it is known whether a worker that is gone has read it. One that
 // ends after a handover may have accepted the connection.
 func Ask(ctx context.Context, worker Worker, method, uri string, body []byte) (*http.Response, error) {
+	req, err := newQuestion(ctx, method, uri, body)
+	if err != nil {
+		return nil, err
+	}
+	return ask(worker, req)
+}
+
+// ask is Ask for a request.
+func ask(worker Worker, req *http.Request) (*http.Response, error) {
+	ctx := req.Context()
 	transport := &http.Transport{
 		DialContext:       func(context.Context, string, string) (net.Conn, error) { return worker.ConnectControl() },
 		DisableKeepAlives: true, ExpectContinueTimeout: time.Hour, // ctx ends it sooner
 	}
 	var read atomic.Bool
-	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{Got100Continue: func() { read.Store(true) }})
-	req, err := http.NewRequestWithContext(ctx, method, "http://worker"+uri, bytes.NewReader(body))
-	if err != nil {
-		return nil, err
-	}
-	if len(body) > 0 {
+	req = req.WithContext(httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{Got100Continue: func() { read.Store(true) }}))
+	if req.ContentLength > 0 {
 		req.Header.Set("Expect", "100-continue")
 	}
 	resp, err := transport.RoundTrip(req)
 	switch {
-	case err != nil && len(body) > 0 && !read.Load() && ctx.Err() == nil:
+	case err != nil && req.ContentLength > 0 && !read.Load() && ctx.Err() == nil:
 		return nil, fmt.Errorf("%w: %w", errUnread, err)
 	case err != nil:
 		return nil, err

@@ -30,10 +30,10 @@ func NewServer(host *sohost.Host, emitted func() []sinks.Status, kept func() *ba
 		if err := absolute(in.Images); err != nil {
 			return nil, err
 		}
-		return host.DeployWith(r.Context(), in.Images, sohost.DeployOptions{LoseState: in.LoseState})
+		return host.DeployWith(r.Context(), in.Images, sohost.DeployOptions{LoseState: in.LoseState, Trace: traceOf(r)})
 	}))
 	mux.HandleFunc("POST /v1/rollback", handle(func(r *http.Request, in RollbackRequest) (any, error) {
-		return host.Rollback(r.Context(), sohost.RollbackOptions{To: in.To, Plugins: in.Plugins, LoseState: in.LoseState})
+		return host.Rollback(r.Context(), sohost.RollbackOptions{To: in.To, Plugins: in.Plugins, LoseState: in.LoseState, Trace: traceOf(r)})
 	}))
 	mux.HandleFunc("POST /v1/prune", handle(func(r *http.Request, in PruneRequest) (any, error) {
 		return host.Prune(generations.PruneOptions{Keep: in.Keep, DryRun: in.DryRun})

@@ -7,7 +7,7 @@ import (
 
 // families are all metrics, in the order of the text. Counters of plugins, triggers and sinks begin anew with each worker unless they
 // travel in handovers, as those of triggers do.
-var families = slices.Concat(ofServer, ofEvents, ofPlugins, ofRequests, ofTriggers, ofSinks, ofHooks)
+var families = slices.Concat(ofServer, ofEvents, ofPlugins, ofRequests, ofTriggers, ofSinks, ofHooks, ofSpans)
 
 var ofServer = []family{
 	{"sohost_ready", "gauge", "Whether a worker serves and the server is not about to stop.", func(s *status, add func(float64, ...string)) {

@@ -20,7 +20,7 @@ import (
 func (s *Supervisor) handover(ctx context.Context, giver *process, r *request) (*process, answer) {
 	s.notify(s.opts.Notifier.Reloading())
 	s.log.Info("handover begins", "why", r.Why)
-	s.happened(generations.KindHandoverBegins, r.Why)
+	s.events.Add(0, generations.Event{Kind: generations.KindHandoverBegins, Detail: r.Why, Trace: r.Trace})
 	taker, report, err := s.exchange(ctx, giver, r)
 	if err != nil {
 		s.log.Error("handover failed; the old worker still serves", "why", r.Why, "err", err)
@@ -56,6 +56,7 @@ func (s *Supervisor) noteFailure(why string, err error) {
 // logHandover tells of a handover that succeeded.
 func (s *Supervisor) logHandover(h *sohost.Handover) {
 	p := h.Phases
+	s.reportSpan(h)
 	s.events.Add(h.Taker, generations.Event{Kind: generations.KindHandover, Release: h.Release, Detail: h.Why, Phases: p.ByName()})
 	s.log.Info("handover", "why", h.Why, "from", h.Giver, "to", h.Taker, "total", time.Since(h.Time), "prepare", p.Prepare,
 		"ahead", p.Ahead, "drain", p.Drain, "state", p.State, "commit", p.Commit, "publish", p.Publish)

@@ -615,7 +615,7 @@ func TestNoWorker(t *testing.T) {
 		})
 	}
 	connect()
-	st.awaitGoroutines(2, "[select", "control.Ask(")
+	st.awaitGoroutines(2, "[select", "control.ask(")
 	if err := syscall.Kill(p.pid, syscall.SIGKILL); err != nil {
 		t.Fatal(err)
 	}

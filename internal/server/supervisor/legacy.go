@@ -46,6 +46,7 @@ type Legacy struct {
 
 	Events        *events.Saved          `json:"events,omitempty"`
 	Hooks         map[string]uint64      `json:"hooks,omitempty"` // see hooks.Runner.Close
+	Spans         *unsent                `json:"spans,omitempty"`
 	Handover      *sohost.Handover       `json:"handover,omitempty"`
 	Crashes       []control.Crash        `json:"crashes,omitempty"`
 	FailedProgram *control.FailedProgram `json:"failed_program,omitempty"`
@@ -223,7 +224,7 @@ func Resume(l *Legacy, opts Options) (*Supervisor, error) {
 	s := New(opts)
 	s.keepEvents(events.NewLog(l.Started))
 	s.events.Restore(l.Events)
-	s.told = l.Hooks
+	s.told, s.unsent = l.Hooks, l.Spans
 	s.config = l.config()
 	s.started, s.last, s.crashes, s.origin, s.failedProgram = l.Started, l.Handover, l.Crashes, l.Origin, l.FailedProgram
 	if s.resumed, err = s.adopt(l.Worker); err != nil {

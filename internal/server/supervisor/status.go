@@ -63,7 +63,7 @@ func (s *Supervisor) processes(brief bool) (status control.Status, current *proc
 	status = control.Status{
 		PID: os.Getpid(), Started: s.started, Handover: s.last, Failed: s.failure, Crashes: slices.Clone(s.crashes),
 		StoreFault: s.storeFault, Program: s.workerProgram, FailedProgram: s.failedProgram,
-		Config: s.config, Hooks: s.hooks.Status(), FailedBuilds: s.failedBuildsLocked(), Console: s.console,
+		Config: s.config, Hooks: s.hooks.Status(), Spans: s.spanStatus(), FailedBuilds: s.failedBuildsLocked(), Console: s.console,
 	}
 	draining := s.drainingLocked()
 	status.Listeners = s.listenersLocked()

@@ -37,6 +37,8 @@ type Supervisor struct {
 	requests chan *request
 	events   *events.Log
 	hooks    *hooks.Runner
+	spanning atomic.Pointer[spanning]
+	unsent   *unsent           // what the program before an upgrade has left of spans
 	told     map[string]uint64 // up to which event hooks were told before an upgrade
 	hangup   chan os.Signal    // gets SIGHUP, of which one that waits stands for all
 	replace  chan os.Signal    // and SIGUSR2, likewise
@@ -136,6 +138,8 @@ func (s *Supervisor) Run(ctx context.Context) (err error) {
 	defer close(s.stopped)
 	s.hooks.Set(s.start.Load().Hooks, s.told)
 	defer s.hooks.Close(lastHooks)
+	s.beginSpans(s.unsent)
+	defer s.loseSpans()
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
 	defer context.AfterFunc(s.wanted, func() { s.delayStop(cancel) })()

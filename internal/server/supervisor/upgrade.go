@@ -78,9 +78,11 @@ func (s *Supervisor) upgrade(ctx context.Context, p *process) {
 		}
 	}
 	at := s.hooks.Close(0) // what a hook is told in this moment, the new program tells it again
-	err = s.exec(ctx, program, copied, links, at)
+	left := s.endSpans(0)
+	err = s.exec(ctx, program, copied, links, at, left)
 	s.log.Error("upgrade the supervisor: the program before stays; the worker runs the new one", "program", program.path, "err", err)
 	s.hooks.Set(s.start.Load().Hooks, at)
+	s.beginSpans(left)
 	for _, l := range paused {
 		l.resume()
 	}
@@ -103,14 +105,14 @@ func copyListener(l net.Listener) (*os.File, error) {
 }
 
 // exec runs the program in this process and leaves everything to it. It returns only if that fails.
-func (s *Supervisor) exec(ctx context.Context, program *program, orders *os.File, links []*process, told map[string]uint64) error {
+func (s *Supervisor) exec(ctx context.Context, program *program, orders *os.File, links []*process, told map[string]uint64, left *unsent) error {
 	arrived := make(chan os.Signal, 1)
 	signal.Notify(arrived, stops...)
 	defer signal.Stop(arrived)
 	var kept keptOpen
 	defer kept.close()
 	l := s.legacy()
-	l.Hooks = told
+	l.Hooks, l.Spans = told, left
 	l.Control, l.Lock = kept.add(orders, nil), kept.add(s.opts.Lock.File(), nil)
 	s.leaveSockets(&l, &kept)
 	leaveWorkers(&l, links, &kept)

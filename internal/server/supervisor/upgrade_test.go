@@ -296,7 +296,7 @@ func TestStopInUpgrade(t *testing.T) {
 	defer orders.Close()
 	other := newStage(t, nil)
 	other.s.sockets = []socket{{file: orders}}
-	if err := other.s.exec(stopped, program, orders, nil, nil); !errors.Is(err, context.Canceled) {
+	if err := other.s.exec(stopped, program, orders, nil, nil, nil); !errors.Is(err, context.Canceled) {
 		t.Errorf("exec: %v", err)
 	}
 	// A signal may be in one channel already, and not yet in another one.
@@ -309,7 +309,7 @@ func TestStopInUpgrade(t *testing.T) {
 	}
 	receive(t, halted, "end")
 	// If the program can't be executed, signals are heard as before.
-	if err := other.s.exec(t.Context(), program, orders, nil, nil); !errors.Is(err, syscall.ENOEXEC) {
+	if err := other.s.exec(t.Context(), program, orders, nil, nil, nil); !errors.Is(err, syscall.ENOEXEC) {
 		t.Errorf("exec: %v", err)
 	}
 	if err := syscall.Kill(os.Getpid(), syscall.SIGTERM); err != nil {

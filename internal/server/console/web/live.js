@@ -4,7 +4,7 @@ import {state, refresh, changed, plugin} from './store.js';
 
 // asks says what an event of a kind makes old. All kinds are here: the browser tells a page only of those it names.
 const asks = {
-  phase: [], reload: [], flip: ['status'], abandon: ['status'], retire: ['status', 'memory'],
+  phase: [], reload: [], flip: ['status'], abandon: ['status'], defer: ['status'], retire: ['status', 'memory'],
   boot: ['status', 'history'], deploy: ['status', 'history', 'memory'], refuse: ['status', 'history'], rollback: ['status', 'history', 'memory'],
   confirm: ['status', 'history'], quarantine: ['status', 'history'], lift: ['status', 'history'], 'leave out': ['status', 'history'],
   crash: ['status', 'history'], checkpoint: [], 'checkpoint failed': ['status', 'history'],
@@ -76,7 +76,7 @@ function follow(kind, e) {
     if (kind.startsWith('handover ') && kind !== 'handover begins' || kind === 'handover') delete state.phases[''];
   } else if (kind === 'reload' || kind === 'phase') {
     state.phases[e.plugin] = kind === 'phase' ? e.detail : 'store';
-  } else if (['deploy', 'rollback', 'refuse', 'abandon', 'boot'].includes(kind)) {
+  } else if (['deploy', 'rollback', 'refuse', 'abandon', 'defer', 'boot'].includes(kind)) {
     delete state.phases[e.plugin];
   }
   changed();
