@@ -31,9 +31,55 @@ func (l Letter) of(it *item) Letter {
 	return l
 }
 
+// settleLetter removes a letter, or notes that a plugin's state has it now, which a checkpoint keeps.
+func (t *trigger) settleLetter(name string, handled bool) {
+	settle, e := t.letters.discard, t.engine
+	if handled && t.spec.Kind == Write && e.o.Keeps != nil && e.o.Keeps(t.key.Plugin) {
+		settle = t.letters.deliver
+	}
+	if err := settle(name); err != nil {
+		e.o.Logger.Error("trigger: what was put aside was delivered, and stays: it may be delivered again",
+			"plugin", t.key.Plugin, "trigger", t.Name, "letter", name, "err", err)
+	}
+}
+
+// takeBackLocked has those letters delivered again that a restored state lacks: it has the deliveries up to a number.
+func (t *trigger) takeBackLocked(upTo uint64) {
+	if err := t.letters.takeBack(upTo); err != nil {
+		t.engine.o.Logger.Error("trigger: what was delivered before the state was restored can't be put aside again",
+			"plugin", t.key.Plugin, "trigger", t.Name, "err", err)
+	}
+	if t.engine.phase == idle || t.disabled != "" {
+		return // until the trigger begins, or is enabled
+	}
+	t.setQueueLocked(slices.DeleteFunc(slices.Clone(t.queue), func(it item) bool { return it.replay == nil && t.comesLocked(it.letter) }))
+	t.pushHeldLocked(t.heldBack())
+}
+
+// pushHeldLocked puts letters into the queue that aren't there.
+func (t *trigger) pushHeldLocked(items []item) {
+	for _, it := range items {
+		if !t.queuedLocked(it.letter) && !t.comesLocked(it.letter) {
+			t.pushLocked(it)
+		}
+	}
+}
+
+// comesLocked reports whether a letter has a write that the backlog has still to deliver, because an older state was restored. The letter is
+// removed then.
+func (t *trigger) comesLocked(letter string) bool {
+	seq := seqOf(letter)
+	return seq > t.cursor && t.engine.o.Backlog != nil && seq <= t.engine.o.Backlog.End()
+}
+
+// queuedLocked reports whether a letter is in the queue.
+func (t *trigger) queuedLocked(letter string) bool {
+	return slices.ContainsFunc(t.queue, func(other item) bool { return other.letter == letter })
+}
+
 func isLetter(it item) bool { return it.letter != "" }
 
-// lettersDelivered says that a plugin has handled letters, which are no more: until its next checkpoint nothing but its state has their rows.
+// lettersDelivered says that a plugin has handled letters. Until its next checkpoint they stay on disk.
 func (e *Engine) lettersDelivered(plugin string) {
 	if e.o.Checkpoint != nil {
 		e.o.Checkpoint(plugin)

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"slices"
 	"time"
 
 	"github.com/sohost/sohost/abi"
@@ -90,9 +89,7 @@ func (e *Engine) Enable(key Key) error {
 	t.disableLocked("")
 	t.failed, t.notBefore = 0, time.Time{}
 	t.last, t.due, t.missed = time.Now(), time.Time{}, 0
-	for _, it := range first { // nothing has come since the trigger was disabled
-		t.pushLocked(it)
-	}
+	t.pushHeldLocked(first) // nothing has come since the trigger was disabled
 	t.nudge()
 	e.mu.Unlock()
 	return e.save(false)
@@ -190,7 +187,7 @@ func (t *trigger) replay(ctx context.Context, name string) error {
 		err = fmt.Errorf("%w: trigger %s was removed", errNotNow, t.key)
 	case t.disabled != "":
 		err = fmt.Errorf("%w: trigger %s is disabled: `sohost trigger enable %s` first", errNotNow, t.key, t.key)
-	case slices.ContainsFunc(t.queue, func(other item) bool { return other.letter == name }) || !t.letters.has(name):
+	case t.queuedLocked(name) || t.comesLocked(name) || !t.letters.has(name):
 		err = errTaken
 	default:
 		t.pushLocked(it)

@@ -181,9 +181,7 @@ func (e *Engine) dropLocked(t *trigger) {
 // beginLocked starts the goroutine of a trigger. What Enable had it get first, and no process has delivered, it gets first.
 func (e *Engine) beginLocked(t *trigger) {
 	if t.spec.Kind == Write && t.disabled == "" {
-		for _, it := range t.heldBack() {
-			t.pushLocked(it)
-		}
+		t.pushHeldLocked(t.heldBack())
 	}
 	if t.spec.Kind != Request {
 		e.tasks.Go(t.run)

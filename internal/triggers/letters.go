@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/sohost/sohost/abi"
@@ -41,6 +42,9 @@ type letters struct {
 	bytes  int64
 	last   int64             // in the newest name
 	of     map[uint64]string // the names of those that are writes of the backlog, by number
+
+	delivered map[uint64]string // the names of those that no checkpoint has yet, by the number of their delivery
+	handed    atomic.Uint64     // the number of the last delivery
 }
 
 // The bounds of one trigger's letters. When they are reached, the trigger keeps what it can't deliver in its queue.
@@ -87,6 +91,9 @@ func (l *letters) lookLocked() error {
 		if seq := seqOf(name); seq != 0 {
 			l.of[seq] = name
 		}
+	}
+	if err := l.lookDeliveredLocked(); err != nil {
+		return err
 	}
 	l.known = true
 	return nil
@@ -152,7 +159,7 @@ func (l *letters) write(letter Letter, suffix string) error {
 	if err != nil {
 		return err
 	}
-	if l.number >= maxLetters || l.bytes+int64(len(text)) > maxLetterBytes {
+	if l.number+len(l.delivered) >= maxLetters || l.bytes+int64(len(text)) > maxLetterBytes {
 		return fmt.Errorf("there are %d in %s already, with %d MiB; deliver them with `sohost trigger replay`, or remove them",
 			l.number, l.folder.Path(""), l.bytes>>20)
 	}
@@ -175,6 +182,13 @@ func (l *letters) write(letter Letter, suffix string) error {
 func (l *letters) has(name string) bool {
 	_, err := os.Stat(l.folder.Path(name))
 	return err == nil
+}
+
+// unlistLocked notes that a write of the backlog has no letter any more.
+func (l *letters) unlistLocked(name string) {
+	if seq := seqOf(name); l.of[seq] == name {
+		delete(l.of, seq)
+	}
 }
 
 // read returns a letter as an item.
@@ -223,9 +237,7 @@ func (l *letters) discardWrite(seq uint64, since time.Time) error {
 }
 
 func (l *letters) discardLocked(name string) error {
-	if seq := seqOf(name); l.of[seq] == name {
-		delete(l.of, seq)
-	}
+	l.unlistLocked(name)
 	info, err := os.Stat(l.folder.Path(name))
 	if err != nil {
 		return nil // it is gone

@@ -91,7 +91,7 @@ func (t *trigger) after(j *job, err error) {
 		}
 	}
 	if v == over && j.item != nil && j.item.letter != "" && (err == nil || j.item.replay == nil) {
-		t.letters.discard(j.item.letter)
+		t.settleLetter(j.item.letter, err == nil)
 	}
 	if err == nil && j.item != nil && j.item.seq != 0 {
 		t.letters.discardWrite(j.item.seq, j.item.since)

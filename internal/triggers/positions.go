@@ -6,17 +6,18 @@ import (
 	"strings"
 )
 
-// Positions are up to where the triggers of a plugin have handled the writes of the Backlog, by name.
+// Positions are up to where the triggers of a plugin have handled the writes of the Backlog, by name, and how many letters each has
+// delivered, by letterPosition.
 type Positions = map[string]uint64
 
 // Cut has no write handled by a plugin until release is called, waits for the calls that run, and returns up to where its triggers have
 // come. What is read of the plugin's state until then has these writes, and no others. If ctx ends first, release is nil.
 func (e *Engine) Cut(ctx context.Context, plugin string) (at Positions, release func(), err error) {
-	if e.o.Backlog == nil {
-		return nil, func() {}, nil
-	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	if len(e.positionsLocked(plugin)) == 0 {
+		return nil, func() {}, nil
+	}
 	cut := e.writersOfLocked(plugin)
 	for _, t := range cut {
 		t.held++
@@ -64,12 +65,14 @@ func (e *Engine) Positions(plugin string) Positions {
 }
 
 func (e *Engine) positionsLocked(plugin string) Positions {
-	if e.o.Backlog == nil {
-		return nil
-	}
 	at := Positions{}
 	for _, t := range e.writersOfLocked(plugin) {
-		at[t.Name] = t.cursor
+		if e.o.Backlog != nil {
+			at[t.Name] = t.cursor
+		}
+		if n := t.letters.handed.Load(); n > 0 {
+			at[letterPosition(t.Name)] = n
+		}
 	}
 	return at
 }
@@ -87,8 +90,14 @@ func (e *Engine) writersOfLocked(plugin string) (of []*trigger) {
 func (s Saved) Of(plugin string) Positions {
 	at := Positions{}
 	for _, t := range s.Triggers {
-		if t.Plugin == plugin && t.Cursor != 0 {
+		if t.Plugin != plugin {
+			continue
+		}
+		if t.Cursor != 0 {
 			at[t.Name] = t.Cursor
+		}
+		if t.Letters != 0 {
+			at[letterPosition(t.Name)] = t.Letters
 		}
 	}
 	return at
@@ -97,35 +106,40 @@ func (s Saved) Of(plugin string) Positions {
 // Restored has a plugin's triggers go on from where its state was when the positions were taken. Nothing of the plugin serves yet. A
 // trigger that isn't among them goes on from where its writes are still needed.
 func (e *Engine) Restored(plugin string, at Positions) {
-	if e.o.Backlog == nil {
-		return
-	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	for _, t := range e.writersOfLocked(plugin) {
-		from, known := at[t.Name]
-		if !known {
-			from = t.kept
+		if e.o.Backlog != nil {
+			from, known := at[t.Name]
+			if !known {
+				from = t.kept
+			}
+			from = min(from, e.o.Backlog.End())
+			t.cursor, t.kept = from, from
+			t.rewindLocked(from)
 		}
-		from = min(from, e.o.Backlog.End())
-		t.cursor, t.kept = from, from
-		t.rewindLocked(from)
+		t.takeBackLocked(at[letterPosition(t.Name)])
 		e.changedLocked()
 	}
 }
 
 // Checkpointed says that the state of a plugin which has these writes outlasts the process.
 func (e *Engine) Checkpointed(plugin string, at Positions) {
-	if e.o.Backlog == nil {
-		return
-	}
 	e.mu.Lock()
-	for _, t := range e.writersOfLocked(plugin) {
+	of := e.writersOfLocked(plugin)
+	for _, t := range of {
 		if seq, has := at[t.Name]; has {
 			t.kept = max(t.kept, seq)
 		}
 	}
 	e.mu.Unlock()
+	for _, t := range of {
+		if n := at[letterPosition(t.Name)]; n > 0 {
+			if err := t.letters.forget(n); err != nil {
+				e.o.Logger.Warn("trigger: what was delivered can't be removed", "plugin", plugin, "trigger", t.Name, "err", err)
+			}
+		}
+	}
 	e.release()
 }
 

@@ -28,20 +28,21 @@ type SavedTrigger struct {
 	Disabled string `json:"disabled,omitempty"`
 	Enabled  bool   `json:"enabled,omitempty"`
 
-	Cursor uint64    `json:"cursor,omitempty"` // the last number of a write that is handled
-	Kept   uint64    `json:"kept,omitempty"`   // the last one that isn't needed after a crash
-	Aside  uint64    `json:"aside,omitempty"`  // the last one that is put aside while the trigger is disabled
-	Due    time.Time `json:"due,omitzero"`     // the time that is to be called for
-	Last   time.Time `json:"last,omitzero"`    // the last that was called for or skipped
-	Missed int       `json:"missed,omitempty"` // skipped since then
-	Failed int       `json:"failed,omitempty"` // attempts for Due
-	Counts Counts    `json:"counts"`
+	Cursor  uint64    `json:"cursor,omitempty"`  // the last number of a write that is handled
+	Kept    uint64    `json:"kept,omitempty"`    // the last one that isn't needed after a crash
+	Aside   uint64    `json:"aside,omitempty"`   // the last one that is put aside while the trigger is disabled
+	Letters uint64    `json:"letters,omitempty"` // the number of the last letter that was delivered
+	Due     time.Time `json:"due,omitzero"`      // the time that is to be called for
+	Last    time.Time `json:"last,omitzero"`     // the last that was called for or skipped
+	Missed  int       `json:"missed,omitempty"`  // skipped since then
+	Failed  int       `json:"failed,omitempty"`  // attempts for Due
+	Counts  Counts    `json:"counts"`
 }
 
 func (t *trigger) saveLocked() SavedTrigger {
 	s := SavedTrigger{
 		Key: t.key, Cursor: t.cursor, Kept: t.kept, Aside: t.aside, Due: t.due, Last: t.last, Missed: t.missed, Failed: t.failed, Counts: t.countsLocked(),
-		Disabled: t.disabled, Enabled: t.disabled == "" && t.Trigger.Disabled,
+		Letters: t.letters.handed.Load(), Disabled: t.disabled, Enabled: t.disabled == "" && t.Trigger.Disabled,
 	}
 	if t.engine.o.Backlog != nil && !t.engine.o.Keeps(t.key.Plugin) {
 		s.Kept = t.cursor
@@ -65,6 +66,7 @@ func (t *trigger) restoreLocked(s SavedTrigger, rejoin bool) {
 		t.cursor, t.kept, t.aside = min(s.Cursor, end), min(s.Kept, end), s.Aside
 		t.read = t.cursor
 	}
+	t.letters.handed.Store(max(t.letters.handed.Load(), s.Letters))
 	t.requests.Store(s.Counts.Runs)
 	t.missed, t.failed = s.Missed, s.Failed
 	if s.Enabled || s.Disabled != "" {
