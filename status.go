@@ -48,6 +48,9 @@ type Status struct {
 	// Tainted says what a refused image has changed in the process and can't be set back; empty if nothing.
 	Tainted string `json:"tainted,omitempty"`
 
+	// Shared says which plugins have packages in common, variables included. It is absent in StatusBrief.
+	Shared []Sharing `json:"shared,omitempty"`
+
 	// Ignored lists the *.so files in Options.Dir that are no plugins, by name.
 	Ignored []IgnoredFile `json:"ignored,omitempty"`
 
@@ -123,9 +126,6 @@ type PluginStatus struct {
 	// Triggers lists when the plugin is called besides requests for its Routes, by name.
 	Triggers []TriggerStatus `json:"triggers,omitempty"`
 
-	// Shares says what the plugin has in common with others. It is absent in StatusBrief.
-	Shares []Sharing `json:"shares,omitempty"`
-
 	// Answered counts the requests that the plugin has answered in this process, by generation: those of Generations, and some that
 	// have retired, the newest first. Durations says how long all of them took. Both are absent if there were none.
 	Answered  []GenerationAnswers `json:"answered,omitempty"`
@@ -170,16 +170,15 @@ type GenerationStatus struct {
 }
 
 // Status returns a description of the host. It never waits for a reload, but it measures: it asks the kernel for the
-// memory of all images and stops the world for a moment, together some milliseconds. Use StatusBrief where that is too
-// much.
+// memory of all images and, if there are old ones, stops the world for a moment. With hundreds of images that takes some
+// milliseconds; see StatusBrief.
 func (h *Host) Status() Status {
 	s := h.StatusBrief()
 	h.noteFiles(s.Plugins, time.Now().Add(hashing))
 	costs := h.loader.Measure(h.inUse())
 	s.Left = leftoversOf(costs)
-	shared := sharing(h.plugins())
-	for n, p := range s.Plugins {
-		s.Plugins[n].Shares = shared[p.Name]
+	s.Shared = sharing(h.plugins())
+	for _, p := range s.Plugins {
 		for i := range p.Generations {
 			p.Generations[i].Memory = costs.Memory[p.Generations[i].path]
 		}
@@ -188,7 +187,7 @@ func (h *Host) Status() Status {
 }
 
 // StatusBrief returns the same as Status without measuring anything: Left, each generation's Memory and
-// each plugin's Shares are zero.
+// Shared are zero.
 func (h *Host) StatusBrief() Status {
 	s := Status{
 		PID: os.Getpid(), Started: h.started, Store: h.opts.Store, Release: h.CurrentRelease(), Plugins: []PluginStatus{},
@@ -199,17 +198,16 @@ func (h *Host) StatusBrief() Status {
 		s.Tainted = *why
 	}
 	s.Ignored = h.ignored.all()
-	s.Quarantine, _ = h.store.Quarantines() // best effort: a record that can't be read is reported when it matters
-	if confirmed, err := h.store.Confirmed(); err == nil {
-		s.Confirmed = confirmed.Number
+	s.Quarantine, _ = h.store.Quarantines()    // best effort: a record that can't be read is reported when it matters
+	s.Confirmed, _ = h.store.ConfirmedNumber() // the same
+	triggers := map[string][]TriggerStatus{}
+	for _, t := range h.triggers.Status() {
+		triggers[t.Plugin] = append(triggers[t.Plugin], t)
 	}
 	for _, p := range h.plugins() {
-		s.Plugins = append(s.Plugins, p.status())
-	}
-	for _, t := range h.triggers.Status() {
-		if i := slices.IndexFunc(s.Plugins, func(p PluginStatus) bool { return p.Name == t.Plugin }); i >= 0 {
-			s.Plugins[i].Triggers = append(s.Plugins[i].Triggers, t)
-		}
+		status := p.status()
+		status.Triggers = triggers[p.Name]
+		s.Plugins = append(s.Plugins, status)
 	}
 	return s
 }

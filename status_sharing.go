@@ -2,35 +2,28 @@ package sohost
 
 import "github.com/sohost/sohost/internal/instance"
 
-// Sharing says what the images of two plugins have in common: private packages with the same content, of whose variables the process
-// has one set for both.
+// Sharing says what the images of plugins have in common: private packages with the same content, of whose variables the process has
+// one set for all of them.
 type Sharing struct {
-	With     string   `json:"with"`     // the other plugin
+	Plugins  []string `json:"plugins"`  // by name
 	Packages []string `json:"packages"` // import paths, sorted
 }
 
-// sharing returns what each of the serving plugins shares with which other.
-func sharing(plugins []*plugin) map[string][]Sharing {
-	type served struct {
-		name  string
-		image *instance.Image
-	}
-	var all []served
+// sharing returns what serving plugins share.
+func sharing(plugins []*plugin) (shared []Sharing) {
+	var names []string
+	var images []*instance.Image
 	for _, p := range plugins {
 		if g := p.serving(); g != nil {
-			all = append(all, served{p.Name, g.Value().Image()})
+			names, images = append(names, p.Name), append(images, g.Value().Image())
 		}
 	}
-	shared := make(map[string][]Sharing)
-	for i, a := range all {
-		for j, b := range all {
-			if i == j {
-				continue
-			}
-			if packages := a.image.Private(b.image); len(packages) > 0 {
-				shared[a.name] = append(shared[a.name], Sharing{b.name, packages})
-			}
+	for _, s := range instance.SharedAmong(images) {
+		of := Sharing{Packages: s.Packages}
+		for _, i := range s.Images {
+			of.Plugins = append(of.Plugins, names[i])
 		}
+		shared = append(shared, of)
 	}
 	return shared
 }

@@ -82,6 +82,9 @@ func (s *Store) Current() (Release, error) { return s.linked(currentLink) }
 // ErrBroken as for Current.
 func (s *Store) Confirmed() (Release, error) { return s.linked(confirmedLink) }
 
+// ConfirmedNumber returns the number of that release, whole or broken: only its link is read, and not its images.
+func (s *Store) ConfirmedNumber() (int, error) { return s.linkedNumber(confirmedLink) }
+
 // Release returns release n. The error matches ErrNoRelease or ErrBroken.
 func (s *Store) Release(n int) (Release, error) {
 	m, err := s.readManifest(n)

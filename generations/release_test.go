@@ -192,6 +192,9 @@ func TestConfirm(t *testing.T) {
 		if r, err := s.Confirmed(); err != nil || r.Number != n {
 			t.Errorf("Confirmed = %d, %v; want %d", r.Number, err, n)
 		}
+		if number, err := s.ConfirmedNumber(); err != nil || number != n {
+			t.Errorf("ConfirmedNumber = %d, %v; want %d", number, err, n)
+		}
 	}
 	checkStore(t, s)
 }

@@ -344,13 +344,14 @@ func TestFaultSweepReading(t *testing.T) {
 		t.Fatal(err)
 	}
 	reads := map[string]func(s *Store) (any, error){
-		"Object":    func(s *Store) (any, error) { return s.Object(f.spare) },
-		"Verify":    func(s *Store) (any, error) { return nil, s.Verify(t.Context(), f.spare) },
-		"Current":   func(s *Store) (any, error) { return s.Current() },
-		"Confirmed": func(s *Store) (any, error) { return s.Confirmed() },
-		"Release":   func(s *Store) (any, error) { return s.Release(2) },
-		"Releases":  func(s *Store) (any, error) { return s.Releases() },
-		"History":   func(s *Store) (any, error) { return s.History(0) },
+		"Object":           func(s *Store) (any, error) { return s.Object(f.spare) },
+		"Verify":           func(s *Store) (any, error) { return nil, s.Verify(t.Context(), f.spare) },
+		"Current":          func(s *Store) (any, error) { return s.Current() },
+		"Confirmed":        func(s *Store) (any, error) { return s.Confirmed() },
+		"Confirmed number": func(s *Store) (any, error) { return s.ConfirmedNumber() },
+		"Release":          func(s *Store) (any, error) { return s.Release(2) },
+		"Releases":         func(s *Store) (any, error) { return s.Releases() },
+		"History":          func(s *Store) (any, error) { return s.History(0) },
 		"Quarantines": func(s *Store) (any, error) {
 			list, err := s.Quarantines()
 			for i := range list { // a record that can't be read says so in its reason

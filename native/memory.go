@@ -26,9 +26,17 @@ func (im *Image) Memory() (Memory, error) {
 	return m[0], nil
 }
 
-// MemoryOf returns the memory of several images. It asks the kernel only once, which takes some milliseconds for a process with
-// many of them.
+// MemoryOf returns the memory of several images. It takes some microseconds for each, and some milliseconds where the kernel doesn't
+// tell of single pages.
 func MemoryOf(images ...*Image) ([]Memory, error) {
+	if m, err := memoryByPage(images); err == nil {
+		return m, nil
+	}
+	return memoryByMapping(images)
+}
+
+// memoryByMapping has the kernel add up the pages of all mappings of the process, whosever they are.
+func memoryByMapping(images []*Image) ([]Memory, error) {
 	paths := make([]string, len(images))
 	for i, im := range images {
 		paths[i] = im.path

@@ -34,6 +34,10 @@ func TestCool(t *testing.T) {
 		if after.PrivateDirty != before.PrivateDirty {
 			t.Errorf("%d bytes were written before, %d after", before.PrivateDirty, after.PrivateDirty)
 		}
+		pages, err := memoryByPage([]*Image{im})
+		if maps, err2 := memoryByMapping([]*Image{im}); err != nil || err2 != nil || pages[0] != maps[0] {
+			t.Errorf("its pages are %+v, %v; its mappings %+v, %v", pages, err, maps, err2)
+		}
 		// It must run, and know what it knew.
 		call(t, im, "Secret")
 		if calls, err := Lookup[int](im, "Calls"); err != nil || *calls != 2 {

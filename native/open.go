@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"plugin"
 	"runtime/debug"
+	"sync/atomic"
 )
 
 // An Image is an opened image. It stays for the life of the process.
@@ -14,6 +15,7 @@ type Image struct {
 	path   string
 	info   *Info
 	plugin *plugin.Plugin
+	extent atomic.Pointer[extent] // nil until somebody has asked for its memory
 }
 
 // Path returns the path of the file that the image was opened from, with symbolic links resolved.

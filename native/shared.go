@@ -1,6 +1,7 @@
 package native
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -19,6 +20,46 @@ func SharedPrivate(a, b *Info) []string {
 		}
 	}
 	return shared // in order, because those of the seal are
+}
+
+// Shared says which images have private packages in common, with the same content.
+type Shared struct {
+	Images   []int    // indexes
+	Packages []string // import paths, sorted
+}
+
+// SharedAmong returns what several images share, as SharedPrivate does for two: one element for all packages that the same images have, in
+// the order of the images.
+func SharedAmong(all []*Info) (shared []Shared) {
+	owners := map[string][]int{} // of private packages
+	for i, info := range all {
+		if info != nil && info.Seal != nil {
+			for _, p := range info.Seal.Private {
+				owners[p] = append(owners[p], i)
+			}
+		}
+	}
+	groups := map[string]int{}
+	for p, images := range owners {
+		first := all[images[0]]
+		if !slices.ContainsFunc(images, func(i int) bool { return all[i].PluginPath != first.PluginPath }) {
+			continue // one image, for however many plugins
+		}
+		key := fmt.Sprint(images)
+		if _, has := groups[key]; !has {
+			groups[key] = len(shared)
+			shared = append(shared, Shared{Images: images})
+		}
+		g := &shared[groups[key]]
+		g.Packages = append(g.Packages, first.importPath(p))
+	}
+	for _, g := range shared {
+		slices.Sort(g.Packages)
+	}
+	slices.SortFunc(shared, func(a, b Shared) int {
+		return cmp.Or(slices.Compare(a.Images, b.Images), slices.Compare(a.Packages, b.Packages))
+	})
+	return shared
 }
 
 // A Collision explains a panic in a package that two images share. Such a package may be a registry, as of metrics, in which a name is

@@ -32,6 +32,16 @@ func TestSharedPrivate(t *testing.T) {
 	}
 }
 
+// TestSharedAmong has packages that two images and three have, one that two versions of have the path of, and one image twice.
+func TestSharedAmong(t *testing.T) {
+	a, b := isolatedInfo("example.com/a", metricsPkg, otherPkg), isolatedInfo("example.com/b", metricsPkg, otherPkg)
+	c := isolatedInfo("example.com/c", "example.com/alone_gabcdefghijkl", "example.com/metrics.v2/core_gother0000000", otherPkg)
+	want := []Shared{{[]int{1, 3}, []string{"example.com/metrics.v2/core"}}, {[]int{1, 3, 4, 5}, []string{"example.com/other"}}}
+	if diff := cmp.Diff(want, SharedAmong([]*Info{nil, a, {Path: "unsealed"}, b, c, c})); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
 func TestFindCollision(t *testing.T) {
 	const stack = "goroutine 1 [running]:\nruntime/debug.Stack()\n\t/go/stack.go:26\nexample.com/other_gabcdefghijkl.recovers()\n\t/o.go:1\n" +
 		"panic({0x1, 0x2})\n\t/go/panic.go:1\nlog.Panic(...)\n\t/go/log.go:1\n" +

@@ -55,6 +55,13 @@ The table is as wide as the terminal, or as $COLUMNS says: names are cut, then c
 			w := statusWatch{client: client, filter: f, out: cmd.OutOrStdout(), asJSON: *asJSON}
 			return w.run(ctx)
 		}
+		if *asJSON && !f.any() {
+			s, err := client.StatusJSON(cmd.Context())
+			if err != nil {
+				return err
+			}
+			return printJSON(cmd.OutOrStdout(), s)
+		}
 		s, err := client.Status(cmd.Context())
 		if err != nil {
 			return err

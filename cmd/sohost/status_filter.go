@@ -47,7 +47,7 @@ func (f statusFilter) matches(p sohost.PluginStatus, s control.Status) bool {
 	})
 }
 
-// of returns the status with only the plugins that match, and with the images in quarantine that are theirs.
+// of returns the status with only the plugins that match, what they share, and the images in quarantine that are theirs.
 func (f statusFilter) of(s control.Status) control.Status {
 	if !f.any() {
 		return s
@@ -60,6 +60,9 @@ func (f statusFilter) of(s control.Status) control.Status {
 		}
 	}
 	s.Plugins = plugins
+	s.Shared = slices.DeleteFunc(slices.Clone(s.Shared), func(of sohost.Sharing) bool {
+		return !slices.ContainsFunc(of.Plugins, func(name string) bool { return shown[name] })
+	})
 	s.Quarantine = slices.DeleteFunc(slices.Clone(s.Quarantine), func(q generations.Quarantine) bool { return !shown[q.Plugin] })
 	return s
 }

@@ -19,7 +19,7 @@ func printPlugins(w io.Writer, s control.Status) error {
 		return err
 	}
 	printCheckpoints(w, s.Plugins)
-	printSharing(w, s.Plugins)
+	printSharing(w, s.Shared)
 	if b := s.Backlog; b != nil && !b.Oldest.IsZero() {
 		fmt.Fprintf(w, "\nwrites on disk: %s of %s, the oldest of %s\n", size(b.Bytes), size(b.Limit), ago(b.Oldest))
 	}

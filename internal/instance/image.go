@@ -134,12 +134,13 @@ func (im *Image) SharedWith(other *Image) func(path string) bool {
 	}
 }
 
-// Private returns the import paths of the private packages that both images have with the same content, sorted.
-func (im *Image) Private(other *Image) []string {
-	if im.info == nil || other.info == nil {
-		return nil
+// SharedAmong returns which private packages the images have in common; see native.SharedAmong.
+func SharedAmong(images []*Image) []native.Shared {
+	infos := make([]*native.Info, len(images))
+	for i, im := range images {
+		infos[i] = im.info
 	}
-	return native.SharedPrivate(im.info, other.info)
+	return native.SharedAmong(infos)
 }
 
 // own reports whether the package is the image's alone: neither the program nor another opened image has it.

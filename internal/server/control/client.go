@@ -71,6 +71,11 @@ func (c *Client) Status(ctx context.Context) (s Status, err error) {
 	return s, c.call(ctx, "GET", "/v1/status", nil, &s)
 }
 
+// StatusJSON is Status as the server has written it.
+func (c *Client) StatusJSON(ctx context.Context) (s json.RawMessage, err error) {
+	return s, c.call(ctx, "GET", "/v1/status", nil, &s)
+}
+
 // Brief is Status without what takes time to find out: every Memory, SupervisorMemory and Left are zero. It suits callers that
 // ask again and again.
 func (c *Client) Brief(ctx context.Context) (s Status, err error) {
