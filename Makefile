@@ -128,7 +128,7 @@ long: ## run what make test shortens or skips, and no other target runs
 	$(GO) test -trimpath -timeout 30m ./abi/keep ./generations ./internal/build ./internal/state ./scripts/keep
 	$(GO) test -trimpath -timeout 30m -run 'TestKeep|TestContracts' ./native
 	$(GO) test -trimpath -timeout 30m -run 'TestSweep|TestModel|Faults' . ./internal/server/supervisor
-	$(INTEGRATION) -run 'TestContractChanged|TestContractState|TestThinProgram|TestIdle'
+	$(INTEGRATION) -run 'TestContractChanged|TestContractState|TestThinProgram|TestIdle|TestExample'
 	$(GO) test -trimpath -short -count=1 -timeout 30m ./integration -args -full
 
 fuzz: ## fuzz each parser, or those that match FUZZ, for FUZZTIME (30s)

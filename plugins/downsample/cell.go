@@ -81,14 +81,3 @@ func (c cell) with(n number, at int64) cell {
 	c.Changed = true
 	return c
 }
-
-// calculations are what can be computed of a cell.
-var calculations = map[string]func(cell) number{
-	"avg":   func(c cell) number { return number{Float: c.Sum.float() / float64(c.Count)} },
-	"count": func(c cell) number { return number{Whole: true, Int: c.Count} },
-	"first": func(c cell) number { return c.First },
-	"last":  func(c cell) number { return c.Last },
-	"max":   func(c cell) number { return c.Max },
-	"min":   func(c cell) number { return c.Min },
-	"sum":   func(c cell) number { return c.Sum },
-}

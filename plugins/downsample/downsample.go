@@ -3,7 +3,7 @@
 // database that it can query.
 //
 //	[plugin.downsample]
-//	args    = { window = "1m", calculations = "avg max" }
+//	args    = { window = "1m", calculations = "avg max p95" }
 //	trigger = [{ spec = "write:*" }, { spec = "every:10s" }]
 //
 // A window is emitted once it has ended, and again if rows for it come later, as a row of the same time and tags. So whoever stores what
@@ -38,9 +38,10 @@ const schema = "downsample"
 
 // state is what the next generation gets.
 type state struct {
-	Cells  keep.Map[cellKey, cell]
-	Points keep.Map[pointKey, bool] // those that have been counted, of windows that may still change
-	Gone   int64                    // windows that ended at this time or earlier are final; in nanoseconds since 1970
+	Cells   keep.Map[cellKey, cell]
+	Details keep.Map[cellKey, detail]
+	Points  keep.Map[pointKey, bool] // those that have been counted, of windows that may still change
+	Gone    int64                    // windows that ended at this time or earlier are final; in nanoseconds since 1970
 }
 
 // cellKey names one field of one series in one window. Windows that were open when the argument was changed keep their length.
@@ -127,8 +128,12 @@ func (d *downsample) add(key cellKey, at int64, n number) {
 		known = ok
 		return true
 	})
-	if !known {
-		d.State().Cells.Update(key, func(c cell, _ bool) cell { return c.with(n, at) })
+	if known {
+		return
+	}
+	d.State().Cells.Update(key, func(c cell, _ bool) cell { return c.with(n, at) })
+	if d.settings.detailed {
+		d.State().Details.Update(key, func(more detail, _ bool) detail { return more.with(n.float()) })
 	}
 }
 

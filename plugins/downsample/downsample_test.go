@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"math"
 	"strings"
 	"testing"
 
@@ -31,7 +32,7 @@ func TestOtherWindow(t *testing.T) {
 
 // TestForgottenMeanwhile has one call forget a window while another can't store it.
 func TestForgottenMeanwhile(t *testing.T) {
-	d := trial.New(t, &Plugin, map[string]string{"window": "1s", "late": "1s"}).Instance().(*downsample)
+	d := trial.New(t, &Plugin, map[string]string{"window": "1s", "late": "1s", "calculations": "median"}).Instance().(*downsample)
 	batch := &abi.Batch{Tables: lineprotocol.Parse([]byte("cpu v=2 1000000000"), lineprotocol.Options{Precision: lineprotocol.Nanosecond}).Tables}
 	if err := d.HandleBatch(t.Context(), batch); err != nil {
 		t.Fatal(err)
@@ -39,13 +40,44 @@ func TestForgottenMeanwhile(t *testing.T) {
 	taken := d.take(2e9)
 	d.forget(3e9)
 	d.giveBack(taken)
-	if again := d.take(3e9); len(taken) != 1 || len(again) != 1 || again[0] != taken[0] {
+	if again := d.take(3e9); len(taken) != 1 || len(again) != 1 || again[0].cell != taken[0].cell || again[0].Seen != 1 {
 		t.Errorf("%+v, and then %+v", taken, again)
 	}
 }
 
+// TestDetails computes medians and the like through a reload, of windows with one value and several, and with a calculation that is added
+// in the middle of a window: of that there is no result, as values are missing.
+func TestDetails(t *testing.T) {
+	trial.New(t, &Plugin, map[string]string{"calculations": "median stddev var p90 first_value last_value"}).Run("details")
+	args := map[string]string{"calculations": "max"}
+	r := trial.New(t, &Plugin, args)
+	r.Run("simple")
+	args["calculations"] = "max approx_median"
+	r.Run("added")
+}
+
+// TestManyValues has more values in a window than are kept. What is computed of those that are is close, and the spread is exact.
+func TestManyValues(t *testing.T) {
+	const n = 100_000
+	var d detail
+	for i := range n {
+		d = d.with(float64(i * 7919 % n)) // each number once
+	}
+	if len(d.Kept) != maxKept || cap(d.Kept) > 2*maxKept {
+		t.Errorf("%d values are kept", len(d.Kept))
+	}
+	for _, p := range []float64{5, 50, 95} {
+		if got, _ := d.percentile(p); math.Abs(got.Float-p/100*n) > 0.03*n {
+			t.Errorf("percentile %v is %v", p, got.Float)
+		}
+	}
+	if got, _ := d.deviation(); math.Abs(got.Float-n/math.Sqrt(12)) > 1 {
+		t.Errorf("the standard deviation is %v", got.Float)
+	}
+}
+
 func TestSettings(t *testing.T) {
-	for _, args := range []map[string]string{{"window": "0s"}, {"window": "x"}, {"late": "-1s"}, {"calculations": "avg median"}} {
+	for _, args := range []map[string]string{{"window": "0s"}, {"window": "x"}, {"late": "-1s"}, {"calculations": "avg mode"}, {"calculations": "p0"}, {"calculations": "p100"}, {"calculations": "p05"}} {
 		if _, err := readSettings(args); err == nil {
 			t.Errorf("%v is taken", args)
 		}

@@ -13,6 +13,7 @@ import (
 type result struct {
 	cellKey
 	cell
+	detail
 }
 
 // HandleSchedule emits the windows that have ended and changed since they were emitted last. If they can't be stored they are emitted the
@@ -20,8 +21,8 @@ type result struct {
 func (d *downsample) HandleSchedule(ctx context.Context, t abi.Tick) error {
 	due := t.Due.UnixNano()
 	results := d.take(due)
-	if len(results) > 0 {
-		if err := d.host.Emit(ctx, d.tables(results)); err != nil {
+	if tables := d.tables(results); len(tables) > 0 {
+		if err := d.host.Emit(ctx, tables); err != nil {
 			d.giveBack(results)
 			return err
 		}
@@ -37,7 +38,8 @@ func (d *downsample) take(due int64) (results []result) {
 	cells := &d.State().Cells
 	for key, c := range cells.All() {
 		if c.Changed && key.end() <= due {
-			results = append(results, result{key, c})
+			more, _ := d.State().Details.Get(key)
+			results = append(results, result{key, c, more})
 			c.Changed = false
 			cells.Set(key, c)
 		}
@@ -53,6 +55,7 @@ func (d *downsample) giveBack(results []result) {
 		d.State().Cells.Update(r.cellKey, func(c cell, ok bool) cell {
 			if !ok { // forgotten by another call meanwhile
 				c = r.cell
+				d.State().Details.Set(r.cellKey, r.detail)
 			}
 			c.Changed = true
 			return c
@@ -71,6 +74,7 @@ func (d *downsample) forget(until int64) {
 	for key, c := range s.Cells.All() {
 		if !c.Changed && key.end() <= until {
 			s.Cells.Delete(key)
+			s.Details.Delete(key)
 		}
 	}
 	window := int64(d.settings.window)
@@ -82,45 +86,54 @@ func (d *downsample) forget(until int64) {
 	s.Gone = until
 }
 
+// figure is a result of a calculation, on its way into a column.
+type figure struct {
+	of     result
+	column string
+	number
+}
+
 // tables makes one row of the cells of each series and window.
 func (d *downsample) tables(results []result) []abi.Table {
 	slices.SortFunc(results, func(a, b result) int {
 		return cmp.Or(cmp.Compare(a.Series, b.Series), cmp.Compare(a.Start, b.Start), cmp.Compare(a.Window, b.Window), cmp.Compare(a.Field, b.Field))
 	})
-	mixed := d.mixed(results)
+	figures, mixed := d.figures(results)
 	var out rows.Builder
 	var row *rows.Row
-	for i, r := range results {
-		if i == 0 || r.Series != results[i-1].Series || r.Start != results[i-1].Start || r.Window != results[i-1].Window {
-			name := parts(r.Series)
-			row = out.Row(name[0] + d.settings.suffixOf(r.Window)).AtNano(r.Start)
+	for i, f := range figures {
+		if i == 0 || f.of.Series != figures[i-1].of.Series || f.of.Start != figures[i-1].of.Start || f.of.Window != figures[i-1].of.Window {
+			name := parts(f.of.Series)
+			row = out.Row(name[0] + d.settings.suffixOf(f.of.Window)).AtNano(f.of.Start)
 			for tag := 1; tag < len(name); tag += 2 {
 				row.Tag(name[tag], name[tag+1])
 			}
 		}
-		for _, calculation := range d.settings.calculations {
-			column := r.Field + "_" + calculation
-			if n := calculations[calculation](r.cell); n.Whole && !mixed[columnOf(r, column)] {
-				row.Int(column, n.Int)
-			} else {
-				row.Float(column, n.float())
-			}
+		if f.Whole && !mixed[columnOf(f)] {
+			row.Int(f.column, f.Int)
+		} else {
+			row.Float(f.column, f.float())
 		}
 	}
 	return out.Tables()
 }
 
-// mixed finds the columns in which some series have integers and others don't: a column has one kind.
-func (d *downsample) mixed(results []result) map[[2]string]bool {
-	mixed := map[[2]string]bool{}
+// figures computes what the rows have, and finds the columns in which some series have integers and others don't: a column has one kind.
+func (d *downsample) figures(results []result) (figures []figure, mixed map[[2]string]bool) {
+	mixed = map[[2]string]bool{}
 	for _, r := range results {
-		for _, calculation := range d.settings.calculations {
-			if n := calculations[calculation](r.cell); !n.Whole {
-				mixed[columnOf(r, r.Field+"_"+calculation)] = true
+		for _, name := range d.settings.calculations {
+			c, _ := calculationOf(name)
+			n, is := c.result(r)
+			if !is {
+				continue
 			}
+			f := figure{r, r.Field + "_" + name, n}
+			figures = append(figures, f)
+			mixed[columnOf(f)] = mixed[columnOf(f)] || !n.Whole
 		}
 	}
-	return mixed
+	return figures, mixed
 }
 
-func columnOf(r result, column string) [2]string { return [2]string{parts(r.Series)[0], column} }
+func columnOf(f figure) [2]string { return [2]string{parts(f.of.Series)[0], f.column} }

@@ -12,7 +12,7 @@ import (
 var arguments = []abi.Arg{
 	{Name: "window", Help: "length of a window; windows begin at multiples of it since 1970 UTC", Type: abi.ArgDuration, Default: "1m"},
 	{Name: "late", Help: "how long after its end a window takes rows", Type: abi.ArgDuration, Default: "5m"},
-	{Name: "calculations", Help: "what to compute, separated by spaces: avg, count, first, last, max, min, sum", Default: "avg"},
+	{Name: "calculations", Help: "what to compute, separated by spaces: " + calculationNames, Default: "avg"},
 	{Name: "fields", Help: "the fields to take, separated by spaces; all that hold numbers if none is named"},
 	{Name: "suffix", Help: "what the emitted table's name has after that of the source", Default: "_ and the window"},
 }
@@ -21,6 +21,7 @@ var arguments = []abi.Arg{
 type settings struct {
 	window, late time.Duration
 	calculations []string
+	detailed     bool     // one of them needs details
 	fields       []string // empty for all
 	suffix       string   // empty for one that names the window
 }
@@ -38,9 +39,11 @@ func readSettings(args map[string]string) (s settings, err error) {
 		s.calculations = []string{"avg"}
 	}
 	for _, name := range s.calculations {
-		if calculations[name] == nil {
-			return s, fmt.Errorf("argument calculations has %q: want avg, count, first, last, max, min or sum", name)
+		c, is := calculationOf(name)
+		if !is {
+			return s, fmt.Errorf("argument calculations has %q: want some of %s", name, calculationNames)
 		}
+		s.detailed = s.detailed || c.detailed != nil
 	}
 	s.fields = strings.Fields(args["fields"])
 	s.suffix = args["suffix"]
