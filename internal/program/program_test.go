@@ -23,7 +23,7 @@ func shell(text string) (*Program, error) {
 
 // TestStart starts a program that logs a long line first, and goes on logging: that must not hold it up.
 func TestStart(t *testing.T) {
-	p, err := shell(`head -c 200000 /dev/zero >&2; echo >&2; echo at $PLACE >&2; trap 'exit 3' TERM; while :; do echo on >&2; done`)
+	p, err := shell(`trap 'exit 3' TERM; head -c 200000 /dev/zero >&2; echo >&2; echo at $PLACE >&2; while :; do echo on >&2; done`)
 	if err != nil {
 		t.Fatal(err)
 	}
