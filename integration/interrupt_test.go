@@ -33,6 +33,9 @@ func TestTerminateInHandover(t *testing.T) {
 // The server notices and replaces it, and nothing is served twice. A stopped process keeps what it holds: its end is waited
 // for.
 func TestStopInHandover(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it waits until each of many stopped workers is given up; make kills runs it")
+	}
 	t.Parallel()
 	s := startLoaded(t, 5*time.Millisecond, "--hang-timeout", "2s")
 	for round := range repeated(len(handoverPhases)) {

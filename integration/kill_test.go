@@ -130,6 +130,9 @@ func process(pid int) *os.Process {
 // the next server, one worker is left, and every process belongs to a server. A server whose supervisor alone was killed has
 // lost nothing.
 func TestKillHandover(t *testing.T) {
+	if testing.Short() {
+		t.Skip("TestKill and TestTerminateInHandover have the most of it; make kills runs this, forty handovers or more")
+	}
 	t.Parallel()
 	s := startLoaded(t, 15*time.Millisecond)
 	var usual durations

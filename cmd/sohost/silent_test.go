@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -51,6 +52,7 @@ func TestSilence(t *testing.T) {
 	t.Parallel()
 	socket := silentServer(t)
 	found := map[string]bool{}
+	var waiting sync.WaitGroup
 	for _, cmd := range visible(newRootCommand()) {
 		name := strings.TrimPrefix(cmd.CommandPath(), "sohost ")
 		if cmd.Flags().Lookup("control") == nil || name == "run" {
@@ -64,8 +66,7 @@ func TestSilence(t *testing.T) {
 		if name == "dev" { // see TestSilenceDev
 			continue
 		}
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
+		waiting.Go(func() { // not as parallel tests, of which few run at once: these only wait
 			var diagnostics bytes.Buffer
 			root := newRootCommand()
 			root.SetOut(&diagnostics)
@@ -74,16 +75,17 @@ func TestSilence(t *testing.T) {
 			err := root.ExecuteContext(t.Context())
 			if strings.HasPrefix(name, "state") { // it is asked only for what is nice to have
 				if err == nil {
-					t.Error("there is a state")
+					t.Errorf("%s: there is a state", name)
 				}
 			} else if !errors.Is(err, control.ErrSilent) {
-				t.Errorf("it ends with %v", err)
+				t.Errorf("%s ends with %v", name, err)
 			}
 			if !strings.Contains(diagnostics.String(), "the server, pid ") {
-				t.Errorf("it says %q", diagnostics.String())
+				t.Errorf("%s says %q", name, diagnostics.String())
 			}
 		})
 	}
+	waiting.Wait()
 	for name := range askingCommands {
 		if !found[name] {
 			t.Errorf("there is no command %s that asks the server", name)
