@@ -58,7 +58,8 @@ var importRules = []importRule{
 	{"internal/adapters", "abi native internal/adapter internal/adapters/krakend internal/adapters/traefik internal/adapters/tyk", "it tells APIs apart and calls no plugin"},
 	{"internal/build", "abi generations native internal/adapters internal/adapters/traefik internal/adapters/traefik/wrap internal/goobj internal/scratch internal/slim", "it makes images and loads none"},
 
-	{"internal/spool", "internal/fault golang.org/x/sys", "it keeps records and doesn't know what is in them"},
+	{"internal/buffers", "", "it holds texts, and doesn't read them"},
+	{"internal/spool", "internal/buffers internal/fault golang.org/x/sys", "it keeps records and doesn't know what is in them"},
 	{"internal/pidfd", "internal/fault golang.org/x/sys", "it looks at processes of any kind"},
 	{"internal/ratio", "", "it measures, for benchmarks"},
 	{"internal/clone", "", "it changes bytes, for tests and benchmarks"},
@@ -83,9 +84,9 @@ var importRules = []importRule{
 		"internal/backend internal/files internal/headline internal/owners internal/passing internal/pidfd internal/routes internal/sockets internal/state internal/suggest internal/triggers internal/watch golang.org/x/sys",
 		"other programs embed it: no command line, no configuration, no build"},
 
-	{"internal/sinks", "abi abi/rows internal/lineprotocol internal/spool golang.org/x/sys github.com/google/renameio/v2", "it stores rows and calls no plugin"},
+	{"internal/sinks", "abi abi/rows internal/buffers internal/lineprotocol internal/spool golang.org/x/sys github.com/google/renameio/v2", "it stores rows and calls no plugin"},
 	{"internal/query", "abi", "it asks databases and calls no plugin"},
-	{"internal/writes", "abi internal/lineprotocol", "it answers clients and doesn't know who takes what they write"},
+	{"internal/writes", "abi internal/buffers internal/lineprotocol", "it answers clients and doesn't know who takes what they write"},
 
 	{"internal/otlp", "", "it sends spans and doesn't know what they are of"},
 	{"internal/otlp/otlptest", "go.opentelemetry.io/proto/slim/otlp google.golang.org/protobuf", "it takes spans in tests"},

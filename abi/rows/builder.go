@@ -23,6 +23,7 @@ type table struct {
 	rows    int // complete ones
 	columns map[string]int
 	timed   bool // some row has a time
+	gaps    bool // some row lacks a value
 	next    int  // the column that probably comes next, since most rows have the same ones
 }
 
@@ -31,6 +32,7 @@ type Row struct {
 	builder *Builder
 	table   *table
 	before  int // how many columns the table had
+	values  int
 	err     error
 }
 
@@ -56,7 +58,8 @@ func KindName(k abi.Kind) string {
 // noTime marks a row that has no time yet.
 const noTime = math.MinInt64
 
-// Grow has the next so many columns that are new begin with room for that many rows. It saves to move what they hold as they grow.
+// Grow has the next so many columns that are new, and their tables, begin with room for that many rows. It saves to move what they hold as
+// they grow.
 func (b *Builder) Grow(rows, columns int) { b.grow.rows, b.grow.columns = rows, columns }
 
 // Row begins a row of a table. It has no time unless At gives it one.
@@ -85,6 +88,9 @@ func (b *Builder) find(name string) *table {
 		return t
 	}
 	t := &table{Table: abi.Table{Name: name}, columns: map[string]int{}}
+	if b.grow.columns > 0 {
+		t.Times = make([]int64, 0, b.grow.rows)
+	}
 	if b.byName == nil {
 		b.byName = map[string]*table{}
 	}
@@ -108,8 +114,10 @@ func (b *Builder) end() {
 	}
 	b.row.table = nil
 	t.timed = t.timed || t.Times[t.rows] != noTime
-	for i := range t.Columns {
-		pad(&t.Columns[i], t.rows+1)
+	if t.gaps = t.gaps || b.row.values < len(t.Columns); t.gaps {
+		for i := range t.Columns {
+			pad(&t.Columns[i], t.rows+1)
+		}
 	}
 	t.rows++
 }

@@ -24,8 +24,10 @@ func (r *Row) column(name string, k abi.Kind) *abi.Column {
 		r.err = &KindError{t.Name, name, c.Kind, k}
 		return nil
 	}
+	r.values++
 	if n := lenOf(c); n < t.rows {
 		pad(c, t.rows)
+		t.gaps = true
 	} else if n > t.rows {
 		r.err = fmt.Errorf("column %s of table %s has two values in one row", name, t.Name)
 		return nil

@@ -86,18 +86,19 @@ func Open(o Options) (*Log, error) {
 // Append adds a write and waits until it is on disk. Many that come at the same time get there together. After an error nothing of it is
 // kept.
 func (l *Log) Append(w Write) error {
-	record := encode(w)
+	head := headOf(w)
+	record := int64(len(head) + len(w.Text))
 	l.mu.Lock()
-	if size := l.spool.Size() + int64(len(record)); !w.Emitted && l.opts.Reserve > 0 && size > l.opts.Limit-l.opts.Reserve {
+	if size := l.spool.Size() + record; !w.Emitted && l.opts.Reserve > 0 && size > l.opts.Limit-l.opts.Reserve {
 		l.mu.Unlock()
 		return fmt.Errorf("%w: of %d bytes, %d are for what plugins emit", spool.ErrFull, l.opts.Limit, l.opts.Reserve)
 	}
-	n, onDisk, err := l.spool.Append(record)
+	n, onDisk, err := l.spool.Append(head, w.Text)
 	if err != nil {
 		l.mu.Unlock()
 		return err
 	}
-	e := &entry{Acknowledged: triggers.Acknowledged{Seq: n, Database: w.Database, Received: w.Received, Tables: w.Tables}, size: int64(len(record))}
+	e := &entry{Acknowledged: triggers.Acknowledged{Seq: n, Database: w.Database, Received: w.Received, Tables: w.Tables}, size: record}
 	l.last = n
 	l.window, l.size = append(l.window, e), l.size+e.size
 	l.mu.Unlock()
@@ -184,19 +185,19 @@ func (l *Log) Status() Status {
 	return s
 }
 
-// A record has the format, when the write was received, its precision, the name of the database and the text.
+// A record has a head, which is the format, when the write was received, its precision and the name of the database, and the text.
 const (
 	format   = 1
 	headSize = 1 + 8 + 8 + 4
 )
 
-func encode(w Write) []byte {
-	b := make([]byte, headSize, headSize+len(w.Database)+len(w.Text))
+func headOf(w Write) []byte {
+	b := make([]byte, headSize, headSize+len(w.Database))
 	b[0] = format
 	binary.LittleEndian.PutUint64(b[1:], uint64(w.Received.UnixNano()))
 	binary.LittleEndian.PutUint64(b[9:], uint64(w.Precision))
 	binary.LittleEndian.PutUint32(b[17:], uint32(len(w.Database)))
-	return append(append(b, w.Database...), w.Text...)
+	return append(b, w.Database...)
 }
 
 // decode returns a write without its tables.

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unsafe"
 
 	"github.com/influxdata/line-protocol/v2/lineprotocol"
 
@@ -117,7 +118,9 @@ func value(c *abi.Column, row int) (lineprotocol.Value, bool) {
 	case abi.Bool:
 		return lineprotocol.BoolValue(c.Bools[row]), true
 	case abi.String:
-		return lineprotocol.StringValue(c.Strings[row])
+		s := c.Strings[row]
+		v, err := lineprotocol.NewValueFromBytes(lineprotocol.String, unsafe.Slice(unsafe.StringData(s), len(s))) // which only reads it
+		return v, err == nil
 	}
 	return lineprotocol.Value{}, false
 }

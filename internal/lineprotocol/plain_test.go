@@ -2,6 +2,8 @@ package lineprotocol
 
 import (
 	"math"
+	"math/rand/v2"
+	"strconv"
 	"testing"
 
 	"github.com/sohost/sohost/abi"
@@ -61,4 +63,26 @@ func agrees(t *testing.T, made *abi.Table) bool {
 		t.Errorf("%+v: %q, %v, %v; the library has %q, %v, %v", made, e.line, written, complete, want, wantWritten, wantComplete)
 	}
 	return ok && written
+}
+
+// TestAppendFloat writes numbers with few decimals and with many, and compares them with what package strconv writes.
+func TestAppendFloat(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 1))
+	same := func(f float64) {
+		for _, f := range []float64{f, -f, math.Nextafter(f, math.Inf(1)), math.Nextafter(f, 0)} {
+			if got, want := appendFloat(nil, f), strconv.FormatFloat(f, 'g', -1, 64); string(got) != want {
+				t.Fatalf("%s is written as %s", want, got)
+			}
+		}
+	}
+	for n := range 20_000 {
+		for _, power := range []float64{1, 10, 100, 1000, 10_000} {
+			same(float64(n) / power)
+			same(float64(r.Int64N(2_000_000_000)) / power)
+		}
+		same(math.Float64frombits(r.Uint64()))
+	}
+	for _, f := range []float64{0, math.Copysign(0, -1), 0.0005, 0.0004999, 1e-4, 999999.999, 999999.9999, 1e6, 1e21, math.MaxFloat64, math.SmallestNonzeroFloat64} {
+		same(f)
+	}
 }

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/sohost/sohost/abi"
+	"github.com/sohost/sohost/internal/buffers"
 )
 
 // FileOptions configure a sink that writes line protocol to a file.
@@ -66,18 +67,19 @@ func torn(path string) bool {
 
 // Write implements Sink: when it returns nil, the rows are written, though perhaps not yet on disk.
 func (s *file) Write(_ context.Context, tables []abi.Table) error {
-	var r record
-	lacking := r.add(tables)
+	text := buffers.Get()
+	defer buffers.Put(text)
+	lines, lacking := write(text, tables)
 	s.update(func(st *Status) { st.Lacking += uint64(lacking) })
-	if r.lines == 0 {
+	if lines == 0 {
 		return nil
 	}
-	if err := s.append(r.text()); err != nil {
+	if err := s.append(text.Bytes()); err != nil {
 		s.failing(err, notTaken)
 		return err
 	}
-	s.update(func(st *Status) { st.Accepted += uint64(r.lines) })
-	s.stored(r.lines)
+	s.update(func(st *Status) { st.Accepted += uint64(lines) })
+	s.stored(lines)
 	return nil
 }
 

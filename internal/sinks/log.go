@@ -1,6 +1,7 @@
 package sinks
 
 import (
+	"bytes"
 	"context"
 	"log/slog"
 	"strings"
@@ -16,16 +17,16 @@ func NewLog(log *slog.Logger) Sink { return &logged{account{log: log, status: St
 
 // Write implements Sink.
 func (s *logged) Write(_ context.Context, tables []abi.Table) error {
-	var r record
-	lacking := r.add(tables)
-	for line := range strings.Lines(string(r.text())) { // a text of several lines is shown as several
+	var text bytes.Buffer
+	lines, lacking := write(&text, tables)
+	for line := range strings.Lines(text.String()) { // a text of several lines is shown as several
 		s.log.Info("row", "line", strings.TrimSuffix(line, "\n"))
 	}
 	s.update(func(st *Status) {
 		st.Lacking += uint64(lacking)
-		st.Accepted += uint64(r.lines)
+		st.Accepted += uint64(lines)
 	})
-	s.stored(r.lines)
+	s.stored(lines)
 	return nil
 }
 

@@ -29,14 +29,25 @@ type record struct {
 // add adds rows. Those without a time get that of the call. It returns how many rows lack something that line protocol can't express.
 func (r *record) add(tables []abi.Table) (lacking int) {
 	return lineprotocol.Each(dated(tables), func(line []byte) {
-		if n := len(r.chunks); n == 0 || len(r.chunks[n-1].text)+len(line) > chunkSize {
+		if n := len(r.chunks); n == 0 {
 			r.chunks = append(r.chunks, chunk{})
+		} else if len(r.chunks[n-1].text)+len(line) > chunkSize {
+			r.chunks = append(r.chunks, chunk{text: make([]byte, 0, chunkSize)})
 		}
 		c := &r.chunks[len(r.chunks)-1]
 		c.text = append(c.text, line...)
 		c.lines++
 		r.lines++
 	})
+}
+
+// write writes rows to a text, as record.add does, and returns how many lines they are.
+func write(text *bytes.Buffer, tables []abi.Table) (lines, lacking int) {
+	lacking = lineprotocol.Each(dated(tables), func(line []byte) {
+		text.Write(line)
+		lines++
+	})
+	return lines, lacking
 }
 
 // dated returns tables of which all rows have a time.
@@ -53,15 +64,6 @@ func dated(tables []abi.Table) []abi.Table {
 		all[i] = t
 	}
 	return all
-}
-
-// text returns all lines.
-func (r *record) text() []byte {
-	var texts [][]byte
-	for _, c := range r.chunks {
-		texts = append(texts, c.text)
-	}
-	return bytes.Join(texts, nil)
 }
 
 // encode returns the record as bytes: for each chunk the numbers of its lines and bytes, and the text.

@@ -1,12 +1,14 @@
 package spool
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"hash/crc32"
 	"os"
 
+	"github.com/sohost/sohost/internal/buffers"
 	"github.com/sohost/sohost/internal/fault"
 )
 
@@ -18,13 +20,15 @@ const (
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// encode returns a record.
-func encode(payload []byte) []byte {
-	b := make([]byte, headSize+len(payload))
-	binary.LittleEndian.PutUint32(b, uint32(len(payload)))
-	copy(b[headSize:], payload)
-	binary.LittleEndian.PutUint32(b[4:], checksum(b))
-	return b
+// encode writes a record to a buffer. Its payload has several parts.
+func encode(b *bytes.Buffer, parts ...[]byte) {
+	b.Write(make([]byte, headSize))
+	for _, part := range parts {
+		b.Write(part)
+	}
+	record := b.Bytes()
+	binary.LittleEndian.PutUint32(record, uint32(len(record)-headSize))
+	binary.LittleEndian.PutUint32(record[4:], checksum(record))
 }
 
 // checksum returns that of an encoded record.
@@ -32,13 +36,16 @@ func checksum(b []byte) uint32 {
 	return crc32.Update(crc32.Checksum(b[:4], castagnoli), castagnoli, b[headSize:])
 }
 
-// Append adds a record and returns its number. onDisk gets nil once it is on disk, or an error if it isn't and never will be. Many records
+// Append adds a record, whose payload is all parts, and returns its number. onDisk gets nil once it is on disk, or an error if it isn't and never will be. Many records
 // that are appended at the same time get there together. With an error of Append itself, such as one that wraps ErrFull, nothing was added.
-func (l *Log) Append(payload []byte) (n uint64, onDisk <-chan error, err error) {
-	if len(payload) > maxRecord {
-		return 0, nil, fmt.Errorf("a record of %d bytes is too large for a spool", len(payload))
+func (l *Log) Append(parts ...[]byte) (n uint64, onDisk <-chan error, err error) {
+	b := buffers.Get()
+	defer buffers.Put(b)
+	encode(b, parts...)
+	record := b.Bytes()
+	if size := len(record) - headSize; size > maxRecord {
+		return 0, nil, fmt.Errorf("a record of %d bytes is too large for a spool", size)
 	}
-	record := encode(payload)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	switch {

@@ -9,23 +9,7 @@ import (
 	"net/http"
 	"os"
 	"strings"
-	"sync"
 )
-
-// buffers hold bodies while they are parsed.
-var buffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
-
-// keptBuffer is the largest buffer that is used again, in bytes.
-const keptBuffer = 4 << 20
-
-func getBuffer() *bytes.Buffer { return buffers.Get().(*bytes.Buffer) }
-
-func putBuffer(b *bytes.Buffer) {
-	if b.Cap() <= keptBuffer {
-		b.Reset()
-		buffers.Put(b)
-	}
-}
 
 // read reads a request's body, unpacked, into a buffer.
 func (e *endpoints) read(b *bytes.Buffer, r *http.Request) *failure {

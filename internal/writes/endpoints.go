@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/sohost/sohost/abi"
+	"github.com/sohost/sohost/internal/buffers"
 	"github.com/sohost/sohost/internal/lineprotocol"
 )
 
@@ -160,8 +161,8 @@ func (e *endpoints) write(d dialect, r *http.Request) *failure {
 	if f != nil {
 		return f
 	}
-	b := getBuffer()
-	defer putBuffer(b)
+	b := buffers.Get()
+	defer buffers.Put(b)
 	if f := e.read(b, r); f != nil {
 		return f
 	}
