@@ -1,6 +1,7 @@
 package rows
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"time"
@@ -15,6 +16,8 @@ type Builder struct {
 	last   *table // the one of the last row
 	row    Row
 	grow   struct{ rows, columns int }
+	places int // that all tables take; see Limit
+	limit  int // of places; 0 for none
 }
 
 // table is one that is being made.
@@ -24,6 +27,7 @@ type table struct {
 	columns map[string]int
 	timed   bool // some row has a time
 	gaps    bool // some row lacks a value
+	refused bool // there is no room for it: it is none of the builder's
 	next    int  // the column that probably comes next, since most rows have the same ones
 }
 
@@ -31,8 +35,8 @@ type table struct {
 type Row struct {
 	builder *Builder
 	table   *table
-	before  int // how many columns the table had
-	values  int
+	before  int   // how many columns the table had
+	touched []int // the columns that have a value of the row
 	err     error
 }
 
@@ -62,6 +66,28 @@ const noTime = math.MinInt64
 // they grow.
 func (b *Builder) Grow(rows, columns int) { b.grow.rows, b.grow.columns = rows, columns }
 
+// ErrSparse is the error of a row that a limit has no room for.
+var ErrSparse = errors.New("there are too many tables, columns, or rows without values in them")
+
+// A table and a column take about as much memory as this many values.
+const (
+	tablePlaces  = 32
+	columnPlaces = 16
+)
+
+// Limit bounds the places that all tables take: a column has one for each row, also where that has no value, and 16 more, and a table 32. A
+// row that would exceed the bound, which it may by itself or by what is new with it, has an error.
+func (b *Builder) Limit(places int) { b.limit = places }
+
+// take counts places, or reports that they are too many.
+func (b *Builder) take(places int) bool {
+	if b.limit > 0 && b.places > b.limit-places {
+		return false
+	}
+	b.places += places
+	return true
+}
+
 // Row begins a row of a table. It has no time unless At gives it one.
 func (b *Builder) Row(name string) *Row {
 	b.end()
@@ -88,6 +114,9 @@ func (b *Builder) find(name string) *table {
 		return t
 	}
 	t := &table{Table: abi.Table{Name: name}, columns: map[string]int{}}
+	if t.refused = !b.take(tablePlaces); t.refused {
+		return t
+	}
 	if b.grow.columns > 0 {
 		t.Times = make([]int64, 0, b.grow.rows)
 	}
@@ -102,7 +131,14 @@ func (b *Builder) find(name string) *table {
 func (b *Builder) begin(t *table) *Row {
 	b.last, t.next = t, 0
 	t.Times = append(t.Times, noTime)
-	b.row = Row{builder: b, table: t, before: len(t.Columns)}
+	b.row = Row{builder: b, table: t, before: len(t.Columns), touched: b.row.touched[:0]}
+	if !b.take(len(t.Columns)) {
+		b.places += len(t.Columns) // until it is dropped
+		b.row.err = ErrSparse
+	}
+	if t.refused {
+		b.row.err = ErrSparse
+	}
 	return &b.row
 }
 
@@ -114,7 +150,7 @@ func (b *Builder) end() {
 	}
 	b.row.table = nil
 	t.timed = t.timed || t.Times[t.rows] != noTime
-	if t.gaps = t.gaps || b.row.values < len(t.Columns); t.gaps {
+	if t.gaps = t.gaps || len(b.row.touched) < len(t.Columns); t.gaps {
 		for i := range t.Columns {
 			pad(&t.Columns[i], t.rows+1)
 		}
@@ -128,18 +164,22 @@ func (r *Row) Drop() {
 	if t == nil {
 		return
 	}
+	r.builder.places -= len(t.Columns) + (len(t.Columns)-r.before)*(t.rows+columnPlaces)
 	for i := range t.Columns[r.before:] {
 		delete(t.columns, t.Columns[r.before+i].Name)
 	}
 	t.Columns = t.Columns[:r.before]
-	for i := range t.Columns {
-		truncate(&t.Columns[i], t.rows)
+	for _, i := range r.touched {
+		if i < r.before {
+			truncate(&t.Columns[i], t.rows)
+		}
 	}
 	t.Times = t.Times[:t.rows]
 	r.table, r.builder.row.table = nil, nil
 }
 
-// Err returns why a value of the row was left out, or nil: its column held values of another kind, or has one of this row already.
+// Err returns why a value of the row was left out, or nil: its column held values of another kind, or has one of this row already, or
+// there are too many places.
 func (r *Row) Err() error { return r.err }
 
 // Next returns the name of the column in which earlier rows of the table have their next value, or "". What reads rows from text need not

@@ -15,6 +15,10 @@ func (r *Row) column(name string, k abi.Kind) *abi.Column {
 	}
 	if !ok {
 		i = len(t.Columns)
+		if !r.builder.take(columnPlaces + t.rows + 1) {
+			r.err = ErrSparse
+			return nil
+		}
 		t.Columns = append(t.Columns, r.builder.column(name, k))
 		t.columns[name] = i
 	}
@@ -24,7 +28,6 @@ func (r *Row) column(name string, k abi.Kind) *abi.Column {
 		r.err = &KindError{t.Name, name, c.Kind, k}
 		return nil
 	}
-	r.values++
 	if n := lenOf(c); n < t.rows {
 		pad(c, t.rows)
 		t.gaps = true
@@ -32,6 +35,7 @@ func (r *Row) column(name string, k abi.Kind) *abi.Column {
 		r.err = fmt.Errorf("column %s of table %s has two values in one row", name, t.Name)
 		return nil
 	}
+	r.touched = append(r.touched, i)
 	return c
 }
 

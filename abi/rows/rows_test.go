@@ -146,6 +146,42 @@ func TestDrop(t *testing.T) {
 	}
 }
 
+// TestLimit fills tables up to their limit. A row for which there is no room has an error, and takes none when it is dropped.
+func TestLimit(t *testing.T) {
+	var b Builder
+	b.Limit(tablePlaces + 2*columnPlaces + 6)
+	b.Row("t").Int("n", 1).Int("m", 1)
+	b.Row("t").Int("n", 2)
+	for range 3 {
+		row := b.Row("t").Int("n", 3).Int("k", 3) // a place in each of three rows, and those of a column
+		if row.Err() != ErrSparse {
+			t.Errorf("three rows with three columns: %v", row.Err())
+		}
+		row.Drop()
+	}
+	if err := b.Row("t").Int("n", 4).Err(); err != nil {
+		t.Errorf("three rows with two columns: %v", err)
+	}
+	row := b.Row("t")
+	if row.Err() != ErrSparse {
+		t.Errorf("four rows with two columns: %v", row.Err())
+	}
+	row.Drop()
+	for range 2 {
+		row := b.Row("u").Int("n", 1)
+		if row.Err() != ErrSparse {
+			t.Errorf("another table: %v", row.Err())
+		}
+		row.Drop()
+	}
+	if b.places != b.limit {
+		t.Errorf("%d places are taken, want %d", b.places, b.limit)
+	}
+	if tables := b.Tables(); len(tables) != 1 || len(tables[0].Times) != 0 || len(tables[0].Columns) != 2 || len(tables[0].Columns[0].Ints) != 3 {
+		t.Errorf("it made %+v", tables)
+	}
+}
+
 // TestGrow checks that rows which were said to come move nothing, and that only so many columns have room for them.
 func TestGrow(t *testing.T) {
 	var b Builder

@@ -63,9 +63,14 @@ func Parse(body []byte, o Options) Parsed {
 	return parse(body, o, m)
 }
 
+// mostPlaces is how many places the tables of a text may take; see rows.Builder. A longer text may take as many as it has bytes, which is
+// more than it has values. Without a bound, a short text with a new field in each line would take all memory.
+const mostPlaces = 1 << 22
+
 // parse reads a text, and plain lines of it quickly if there is a memory.
 func parse(body []byte, o Options, m *memory) Parsed {
 	p := parser{options: o, now: o.Precision.cut(o.Now.UnixNano()), body: body, lines: lines{rest: body}, memory: m}
+	p.builder.Limit(max(mostPlaces, len(body)))
 	for len(p.lines.rest) > 0 {
 		if m != nil {
 			if n := p.quick(p.lines.rest); n > 0 {

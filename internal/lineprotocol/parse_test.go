@@ -1,6 +1,7 @@
 package lineprotocol
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"reflect"
@@ -31,6 +32,47 @@ func TestParse(t *testing.T) {
 	}
 	if !reflect.DeepEqual(got.Tables, want) || got.Rows != 3 || got.Errors != 0 {
 		t.Errorf("it read %+v", got)
+	}
+}
+
+// TestSparse reads texts whose tables would take far more memory than values: a new field in each line, one line with many fields before many
+// lines, many such tables, a table in each line, and a line that has fields alone. The lines that there is no room for are named, and the others stay.
+func TestSparse(t *testing.T) {
+	var each, wide, many, tables, fields strings.Builder
+	for i := range 20_000 {
+		fmt.Fprintf(&each, "t f%d=1 1\n", i)
+		fmt.Fprintf(&many, "t%d f%d=1 1\n", i/2000, i)
+	}
+	fields.WriteString("t f=1")
+	for i := range 300_000 {
+		fmt.Fprintf(&tables, "t%d f=1 1\n", i)
+		fmt.Fprintf(&fields, ",f%d=1", i)
+	}
+	wide.WriteString("t f=1")
+	for i := range 10_000 {
+		fmt.Fprintf(&wide, ",f%d=1", i)
+	}
+	wide.WriteString(" 1\n")
+	for range 10_000 {
+		wide.WriteString("t f9999=1 2\n")
+	}
+	for name, text := range map[string]string{
+		"each": each.String(), "wide": wide.String(), "many": many.String(), "tables": tables.String(), "fields": fields.String() + "\n",
+	} {
+		got := read(text + "t f0=1 3\n")
+		places := 0
+		for _, table := range got.Tables {
+			places += len(table.Times) * len(table.Columns)
+			places += 32 + 16*len(table.Columns)
+		}
+		lines := strings.Count(text, "\n") + 1
+		if places > mostPlaces || name != "fields" && places < mostPlaces/2 || got.Rows+got.Errors != lines || len(got.Bad) == 0 || !errors.Is(got.Bad[0].Err, rows.ErrSparse) {
+			t.Errorf("%s: %d places, %d rows and %d errors of %d lines: %v", name, places, got.Rows, got.Errors, lines, got.Bad[:min(1, len(got.Bad))])
+		}
+	}
+	dense := strings.Repeat("t a=1,b=2,c=3 1\n", 200_000)
+	if got := read(dense); got.Errors > 0 || got.Rows != 200_000 {
+		t.Errorf("a table without gaps: %d rows, %v", got.Rows, got.Bad)
 	}
 }
 
