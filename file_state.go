@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/sohost/sohost/generations"
+	"github.com/sohost/sohost/internal/regular"
 	"github.com/sohost/sohost/internal/watch"
 )
 
@@ -74,7 +75,7 @@ func (p *plugin) fileState(serves generations.ID, deadline time.Time) FileState 
 
 // idOf returns the ID of the image in a file.
 func idOf(file string) (id generations.ID, err error) {
-	f, err := os.Open(file)
+	f, err := regular.Open(file)
 	if err != nil {
 		return id, err
 	}

@@ -31,7 +31,8 @@ var importRules = []importRule{
 	{"native/internal/linknames", "", "it refers to the Go runtime alone"},
 	{"native", "native/internal/linknames golang.org/x/sys", "any host of Go plugins can use it"},
 	{"native/std", "", "any program can import it: it adds nothing but the standard library"},
-	{"generations", "golang.org/x/sys github.com/google/renameio/v2", "it stores bytes and counts references"},
+	{"internal/regular", "golang.org/x/sys", "it opens files and doesn't know what they are for"},
+	{"generations", "internal/regular golang.org/x/sys github.com/google/renameio/v2", "it stores bytes and counts references"},
 
 	{"internal/cache", "abi", "it only stores values"},
 	{"internal/events", "generations", "it keeps what it is told and asks nobody"},
@@ -71,7 +72,7 @@ var importRules = []importRule{
 	{"internal/sockets", "", "it reads what the kernel tells of sockets and locks"},
 	{"internal/instance", "abi native internal/adapter internal/adapters internal/crash internal/inflight internal/self internal/state internal/suggest internal/wall golang.org/x/sys",
 		"it is the border to plugin code, and decides nothing about releases"},
-	{"internal/checkpoint", "abi generations internal/state", "it keeps files and calls no plugin"},
+	{"internal/checkpoint", "abi generations internal/regular internal/state", "it keeps files and calls no plugin"},
 	{"internal/blame", "generations native internal/crash internal/inflight", "it decides on facts and runs no plugin"},
 	{"internal/triggers", "abi generations github.com/netresearch/go-cron", "it calls plugins through a function and knows no HTTP but its handlers"},
 	{"internal/dryrun", "abi generations internal/adapter internal/cache internal/checkpoint internal/instance internal/lineprotocol internal/self internal/state internal/triggers internal/wall golang.org/x/sys",
@@ -81,17 +82,17 @@ var importRules = []importRule{
 	{"internal/backlog", "abi internal/lineprotocol internal/spool internal/triggers", "it keeps writes and calls no plugin"},
 
 	{".", "abi generations native internal/adapter internal/adapters internal/blame internal/cache internal/checkpoint internal/crash internal/inflight internal/instance internal/ledger " +
-		"internal/backend internal/files internal/headline internal/owners internal/passing internal/pidfd internal/routes internal/sockets internal/state internal/suggest internal/triggers internal/watch golang.org/x/sys",
+		"internal/backend internal/files internal/headline internal/owners internal/passing internal/pidfd internal/regular internal/routes internal/sockets internal/state internal/suggest internal/triggers internal/watch golang.org/x/sys",
 		"other programs embed it: no command line, no configuration, no build"},
 
-	{"internal/sinks", "abi abi/rows internal/buffers internal/lineprotocol internal/spool golang.org/x/sys github.com/google/renameio/v2", "it stores rows and calls no plugin"},
-	{"internal/query", "abi", "it asks databases and calls no plugin"},
+	{"internal/sinks", "abi abi/rows internal/buffers internal/lineprotocol internal/regular internal/spool golang.org/x/sys github.com/google/renameio/v2", "it stores rows and calls no plugin"},
+	{"internal/query", "abi internal/regular", "it asks databases and calls no plugin"},
 	{"internal/writes", "abi internal/buffers internal/lineprotocol", "it answers clients and doesn't know who takes what they write"},
 
 	{"internal/otlp", "", "it sends spans and doesn't know what they are of"},
 	{"internal/otlp/otlptest", "go.opentelemetry.io/proto/slim/otlp google.golang.org/protobuf", "it takes spans in tests"},
 	{"internal/server/conns", "internal/fault internal/headline golang.org/x/sys", "it moves connections and doesn't know the host"},
-	{"internal/server/certs", "internal/watch", "it reads certificates and doesn't know who serves with them"},
+	{"internal/server/certs", "internal/regular internal/watch", "it reads certificates and doesn't know who serves with them"},
 	{"internal/server/certstest", "internal/server/certs", "it makes certificates for tests"},
 	{"internal/server/listener", "internal/files internal/headline internal/server/certs internal/server/conns", "it serves any handler and doesn't know the host"},
 	{"internal/server/systemd", "golang.org/x/sys github.com/coreos/go-systemd/v22", "it speaks to systemd and doesn't know the host"},
@@ -99,12 +100,12 @@ var importRules = []importRule{
 	{"internal/server/control", ". generations golang.org/x/sys internal/backlog internal/dryrun internal/events internal/files internal/otlp internal/pidfd internal/server/hooks internal/sinks internal/sockets", "it serves a Host, whichever process has it"},
 	{"internal/server/spans", ". generations internal/events internal/otlp", "it tells of events and changes nothing"},
 	{"internal/server/metrics", ". generations internal/events internal/otlp internal/server/control internal/server/hooks internal/sinks", "it shows a status and changes nothing"},
-	{"internal/server/console", "", "it shows what package control answers, and knows only its form"},
+	{"internal/server/console", "internal/regular", "it shows what package control answers, and knows only its form"},
 	{"internal/server/worker", ". abi generations internal/backlog internal/events internal/fault internal/files internal/lineprotocol internal/passing internal/server/certs internal/server/conns internal/server/control internal/server/hooks internal/server/listener internal/query internal/sinks internal/spool internal/writes",
 		"it doesn't know who started it"},
-	{"internal/server/supervisor", ". generations native internal/crash internal/events internal/fault internal/inflight internal/otlp internal/passing internal/self internal/server/certs internal/server/console internal/server/control internal/server/hooks internal/server/listener internal/server/metrics internal/server/spans internal/files internal/pidfd " +
+	{"internal/server/supervisor", ". generations native internal/crash internal/events internal/fault internal/inflight internal/otlp internal/passing internal/regular internal/self internal/server/certs internal/server/console internal/server/control internal/server/hooks internal/server/listener internal/server/metrics internal/server/spans internal/files internal/pidfd " +
 		"internal/server/systemd internal/server/worker golang.org/x/sys", "it runs workers, and they load the plugins"},
-	{"cmd/sohost", ". generations native native/std internal/adapter internal/adapters internal/backlog internal/build internal/checkpoint internal/crash internal/dryrun internal/events internal/instance internal/otlp internal/program internal/query internal/scratch internal/self internal/sinks internal/sockets internal/state internal/suggest internal/terminal internal/watch internal/writes internal/server/certs internal/server/console internal/server/control internal/server/hooks internal/server/listener internal/server/supervisor " +
+	{"cmd/sohost", ". generations native native/std internal/adapter internal/adapters internal/backlog internal/build internal/checkpoint internal/crash internal/dryrun internal/events internal/instance internal/otlp internal/program internal/query internal/regular internal/scratch internal/self internal/sinks internal/sockets internal/state internal/suggest internal/terminal internal/watch internal/writes internal/server/certs internal/server/console internal/server/control internal/server/hooks internal/server/listener internal/server/supervisor " +
 		"internal/server/systemd internal/server/worker golang.org/x/sys github.com/lmittmann/tint github.com/pelletier/go-toml/v2 " +
 		"github.com/rogpeppe/go-internal github.com/spf13 github.com/inconshreveable/mousetrap", "the only place for flags, configuration files and terminal output"},
 

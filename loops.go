@@ -57,8 +57,8 @@ func (h *Host) breakLoops() {
 		}
 		why := fmt.Errorf("with the sinks of the configuration it is part of %w", loop)
 		h.log.Error("trigger: disabled", "plugin", key.Plugin, "trigger", key.Name, "err", why)
-		if err := h.triggers.DisableFor(key, why); err != nil {
-			h.log.Error("trigger: that it is disabled can't be saved", "plugin", key.Plugin, "trigger", key.Name, "err", err)
+		if h.triggers.DisableFor(key, why) != nil {
+			return // impossible: it was found
 		}
 	}
 }

@@ -53,7 +53,8 @@ func (h *Host) AddTrigger(plugin string, t Trigger) (TriggerStatus, error) {
 }
 
 // RemoveTrigger removes a trigger that AddTrigger has added, and returns what it was. What waits in its queue is dropped. It blocks while
-// a handover runs.
+// a handover runs. Like EnableTrigger and DisableTrigger it also counts if the store can't keep it: TriggerStatus.Unsaved says so, and
+// saving is tried again.
 func (h *Host) RemoveTrigger(key TriggerKey) (TriggerStatus, error) {
 	h.adding.Lock()
 	defer h.adding.Unlock()
@@ -71,6 +72,7 @@ func (h *Host) RemoveTrigger(key TriggerKey) (TriggerStatus, error) {
 	}
 	h.table.Store(h.table.Load().Without("", before).With(p.Name, p.Routes, p))
 	p.routeTriggers()
+	was.Unsaved = h.triggers.Unsaved()
 	return was, nil
 }
 

@@ -1,12 +1,11 @@
 package generations
 
 import (
-	"fmt"
-	"io"
 	"io/fs"
 	"os"
 
 	"github.com/google/renameio/v2"
+	"github.com/sohost/sohost/internal/regular"
 	"golang.org/x/sys/unix"
 )
 
@@ -47,7 +46,7 @@ func realDisk() *disk {
 		stat:       os.Stat,
 		lstat:      os.Lstat,
 		readDir:    os.ReadDir,
-		readFile:   readRecord,
+		readFile:   regular.Read,
 		readlink:   os.Readlink,
 		mkdir:      os.Mkdir,
 		mkdirTemp:  os.MkdirTemp,
@@ -78,27 +77,3 @@ func pending(path, tmp string, perm fs.FileMode) (*renameio.PendingFile, error) 
 
 // clone makes dst share the blocks of src, if the filesystem can.
 func clone(dst, src *os.File) error { return unix.IoctlFileClone(int(dst.Fd()), int(src.Fd())) }
-
-// maxRecord is the size of the largest manifest or quarantine record, in bytes. Ten thousand plugins come near.
-const maxRecord = 16 << 20
-
-// readRecord reads a whole file, unless it is too large or something that one may wait for, such as a FIFO.
-func readRecord(name string) ([]byte, error) {
-	f, err := os.OpenFile(name, os.O_RDONLY|unix.O_NONBLOCK, 0)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	fi, err := f.Stat()
-	if err != nil {
-		return nil, err
-	}
-	if !fi.Mode().IsRegular() {
-		return nil, fmt.Errorf("read %s: it is %s", name, kindOf(fi.Mode()))
-	}
-	data, err := io.ReadAll(io.LimitReader(f, maxRecord+1))
-	if err == nil && len(data) > maxRecord {
-		err = fmt.Errorf("read %s: it has more than %d bytes", name, maxRecord)
-	}
-	return data, err
-}

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io/fs"
 	"time"
+
+	"github.com/sohost/sohost/internal/regular"
 )
 
 // Errors of opening a store.
@@ -111,7 +113,7 @@ type NotRegularError struct {
 }
 
 func (e *NotRegularError) Error() string {
-	text := "want a regular file, found " + cmp.Or(e.Found, kindOf(e.Mode))
+	text := "want a regular file, found " + cmp.Or(e.Found, regular.Kind(e.Mode))
 	if e.Path == "" {
 		return text
 	}
@@ -119,20 +121,6 @@ func (e *NotRegularError) Error() string {
 }
 
 func (e *NotRegularError) Is(target error) bool { return target == ErrNotRegular }
-
-func kindOf(mode fs.FileMode) string {
-	switch {
-	case mode.IsDir():
-		return "a directory"
-	case mode&fs.ModeNamedPipe != 0:
-		return "a FIFO"
-	case mode&fs.ModeSocket != 0:
-		return "a socket"
-	case mode&fs.ModeDevice != 0:
-		return "a device"
-	}
-	return mode.Type().String()
-}
 
 // TooLargeError reports by how much a file exceeds the limit. It matches ErrTooLarge.
 type TooLargeError struct {

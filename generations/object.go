@@ -11,6 +11,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/sohost/sohost/internal/regular"
 )
 
 // An Object is an image in the store.
@@ -48,7 +50,7 @@ func (s *Store) Object(id ID) (Object, error) {
 		return Object{}, fmt.Errorf("find image %s: %w", id.Short(), err)
 	}
 	if !fi.Mode().IsRegular() {
-		return Object{}, fmt.Errorf("find image %s: %w: it is %s", id.Short(), ErrDamaged, kindOf(fi.Mode()))
+		return Object{}, fmt.Errorf("find image %s: %w: it is %s", id.Short(), ErrDamaged, regular.Kind(fi.Mode()))
 	}
 	return Object{ID: id, Size: fi.Size(), Path: path}, nil
 }

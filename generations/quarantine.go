@@ -12,6 +12,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/sohost/sohost/internal/regular"
 )
 
 // Quarantine is the record of an image that must not be tried again until its quarantine is lifted.
@@ -178,7 +180,7 @@ func (s *Store) Quarantined(id ID) (Quarantine, bool, error) {
 
 func (s *Store) readQuarantine(path string, mode fs.FileMode) (q Quarantine, err error) {
 	if !mode.IsRegular() {
-		return Quarantine{}, fmt.Errorf("it is %s", kindOf(mode))
+		return Quarantine{}, fmt.Errorf("it is %s", regular.Kind(mode))
 	}
 	data, err := s.disk.readFile(path)
 	if err != nil {

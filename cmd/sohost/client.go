@@ -31,6 +31,9 @@ func connect(cmd *cobra.Command) clientFunc {
 		path := cmp.Or(*socket, os.Getenv(controlEnv))
 		if path == "" { // where the socket is named, a faulty configuration doesn't matter
 			c, err := serverConfig(cmd)
+			if faulty := new(faultsError); errors.As(err, &faulty) {
+				c, err = faulty.server(cmd, err)
+			}
 			if err != nil {
 				return nil, err
 			}
@@ -95,6 +98,20 @@ func serverConfig(cmd *cobra.Command) (*config, error) {
 	}
 	if file == "" && c.dir == "" && !f.Changed("plugins") {
 		return c.orInstalled(installedConfig)
+	}
+	return c, nil
+}
+
+// server returns where the server of a file with faults has its control socket, if there is one: commands reach it whatever the file has
+// become since. Otherwise it returns err.
+func (e *faultsError) server(cmd *cobra.Command, err error) (*config, error) {
+	plugins, _ := cmd.Flags().GetString("plugins")
+	c, unknown := located(e.file, "", plugins)
+	if unknown != nil {
+		return nil, err
+	}
+	if _, none := os.Stat(c.Control); none != nil {
+		return nil, err
 	}
 	return c, nil
 }

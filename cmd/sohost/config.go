@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"cmp"
 	"errors"
 	"fmt"
@@ -13,6 +14,7 @@ import (
 	"github.com/sohost/sohost"
 	"github.com/sohost/sohost/generations"
 	"github.com/sohost/sohost/internal/query"
+	"github.com/sohost/sohost/internal/regular"
 	"github.com/sohost/sohost/internal/server/hooks"
 	"github.com/sohost/sohost/internal/sinks"
 )
@@ -115,7 +117,7 @@ func loadConfig(file string) (*config, error) {
 // configText returns the text of the file, or of ./sohost.toml if none is named. That of a file that isn't there is empty, unless it is
 // named.
 func configText(file string) ([]byte, error) {
-	text, err := os.ReadFile(cmp.Or(file, defaultConfig))
+	text, err := readConfig(cmp.Or(file, defaultConfig))
 	if errors.Is(err, fs.ErrNotExist) && file == "" {
 		return nil, nil
 	}
@@ -123,6 +125,12 @@ func configText(file string) ([]byte, error) {
 		return nil, usageError{fmt.Errorf("read configuration: %w", err)}
 	}
 	return text, nil
+}
+
+// readConfig returns the text of a file, without the mark that some editors begin UTF-8 with.
+func readConfig(file string) ([]byte, error) {
+	text, err := regular.Read(file)
+	return bytes.TrimPrefix(text, []byte("\ufeff")), err
 }
 
 // configOf returns what a text that is, or was, in the file says, and over it the environment.

@@ -10,7 +10,6 @@ import (
 	"os"
 	"path/filepath"
 
-	"github.com/pelletier/go-toml/v2"
 	"github.com/sohost/sohost/generations"
 	"github.com/sohost/sohost/internal/server/supervisor"
 	"github.com/spf13/cobra"
@@ -69,22 +68,10 @@ func (r *runFlags) atStart(cmd *cobra.Command, err error) error {
 		return err
 	}
 	file := cmp.Or(r.file, defaultConfig)
-	text, unread := os.ReadFile(file)
-	if unread != nil {
-		return err
-	}
-	var where struct{ Store, Plugins string }
-	toml.Unmarshal(text, &where) // as far as it can be read: whatever is wrong is told already
-	c := config{dir: filepath.Dir(file)}
 	store, _ := cmd.Flags().GetString("store")
 	plugins, _ := cmd.Flags().GetString("plugins")
-	if c.Store, c.Plugins = store, plugins; store == "" && where.Store != "" {
-		c.Store = absoluteTo(c.dir, where.Store)
-	}
-	if plugins == "" && where.Plugins != "" {
-		c.Plugins = absoluteTo(c.dir, where.Plugins)
-	}
-	if c.locate() != nil {
+	c, none := located(file, store, plugins)
+	if none != nil {
 		return err
 	}
 	kept := readKeptConfig(c.Store).served()

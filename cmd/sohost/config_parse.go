@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"cmp"
 	"errors"
 	"fmt"
@@ -57,6 +58,9 @@ func parseConfig(file string, data []byte) (*config, error) {
 		return nil, err
 	}
 	p := parser{dir: dir}
+	if bytes.HasPrefix(data, []byte("\xff\xfe")) || bytes.HasPrefix(data, []byte("\xfe\xff")) {
+		return nil, &faultsError{file, []fault{{position{1, 1}, "the file is in UTF-16; save it as UTF-8"}}}
+	}
 	document := map[string]any{}
 	var syntax *toml.DecodeError
 	if err := toml.Unmarshal(data, &document); errors.As(err, &syntax) {

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+
+	"github.com/pelletier/go-toml/v2/unstable"
 )
 
 // defaultPlugins is the plugins directory if neither a directory nor a plugin is named.
@@ -30,6 +32,31 @@ func (c *config) locate() error {
 		c.Control = filepath.Join(dir, "control.sock")
 	}
 	return nil
+}
+
+// located returns where the server of a file is, whatever else is wrong with that. The store and the plugins directory that are given
+// count before those that it names.
+func located(file, store, plugins string) (*config, error) {
+	text, err := readConfig(file)
+	if err != nil {
+		return nil, err
+	}
+	c := &config{dir: filepath.Dir(file), Store: store, Plugins: plugins}
+	var p unstable.Parser
+	for p.Reset(text); p.NextExpression(); { // until a table begins, or a fault
+		e := p.Expression()
+		if e.Kind != unstable.KeyValue {
+			break
+		}
+		key := e.Key()
+		key.Next()
+		name := string(key.Node().Data)
+		to := map[string]*string{"store": &c.Store, "control": &c.Control, "plugins": &c.Plugins}[name]
+		if to != nil && *to == "" && key.IsLast() && e.Value().Kind == unstable.String {
+			*to = absoluteTo(c.dir, string(e.Value().Data))
+		}
+	}
+	return c, c.locate()
 }
 
 // pluginsDir returns the plugins directory, or the default one.

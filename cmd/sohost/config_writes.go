@@ -2,10 +2,10 @@ package main
 
 import (
 	"fmt"
-	"os"
 	"strings"
 
 	"github.com/sohost/sohost/internal/backlog"
+	"github.com/sohost/sohost/internal/regular"
 	"github.com/sohost/sohost/internal/server/worker"
 	"github.com/sohost/sohost/internal/writes"
 )
@@ -39,7 +39,7 @@ func (c *writesConfig) bind() []setting {
 func (c *writesConfig) options() (*worker.Writes, error) {
 	w := &worker.Writes{Ack: c.Ack, SpoolLimit: int64(c.SpoolLimit), BodyLimit: int64(c.BodyLimit), Tokens: append([]string(nil), c.Tokens...)}
 	for _, file := range c.TokenFiles {
-		text, err := os.ReadFile(file)
+		text, err := regular.Read(file)
 		if err != nil {
 			return nil, usageError{fmt.Errorf("read a token: %w; make the file, or leave it out of token_files", err)}
 		}

@@ -29,6 +29,9 @@ func run(ctx context.Context, args []string) int {
 			err = unknownCommand(root, args)
 		}
 	}
+	if out, is := root.OutOrStdout().(*terminal.Output); is && err == nil {
+		err = out.Err() // whoever has written it may not have looked
+	}
 	return exitCode(root.ErrOrStderr(), err)
 }
 

@@ -153,13 +153,14 @@ func newTriggerReplayCommand() *cobra.Command {
 				return err
 			}
 			if asJSON {
-				return printJSON(cmd.OutOrStdout(), r)
+				err = printJSON(cmd.OutOrStdout(), r)
+			} else {
+				_, err = fmt.Fprintf(cmd.OutOrStdout(), "%d delivered, %d failed again\n", r.Delivered, r.Failed)
 			}
-			fmt.Fprintf(cmd.OutOrStdout(), "%d delivered, %d failed again\n", r.Delivered, r.Failed)
-			if r.Failed > 0 {
-				return fmt.Errorf("the last error: %s; what failed stays", r.Error)
+			if err == nil && r.Failed > 0 {
+				err = fmt.Errorf("the last error: %s; what failed stays", r.Error)
 			}
-			return nil
+			return err
 		})
 }
 
@@ -171,8 +172,18 @@ func printTrigger(w io.Writer, s sohost.TriggerStatus, err error, asJSON bool, t
 	if asJSON {
 		return printJSON(w, s)
 	}
-	fmt.Fprintf(w, text+"\n", s.Plugin+"/"+s.Name)
-	return nil
+	if _, err = fmt.Fprintf(w, text+"\n", s.Plugin+"/"+s.Name); err == nil {
+		err = printUnsaved(w, []sohost.TriggerStatus{s})
+	}
+	return err
+}
+
+// printUnsaved says so if the state of triggers can't be saved.
+func printUnsaved(w io.Writer, all []sohost.TriggerStatus) (err error) {
+	if len(all) > 0 && all[0].Unsaved != "" {
+		_, err = fmt.Fprintf(w, "\nthe store can't keep this now, so that a restart goes back to what it has; it is tried again every second: %s\n", all[0].Unsaved)
+	}
+	return err
 }
 
 // printTriggers prints triggers as a table, and below it why some are not ready.
@@ -213,7 +224,7 @@ func printTriggers(w io.Writer, all []sohost.TriggerStatus) error {
 			fmt.Fprintf(w, "\n%s/%s: %s\n", t.Plugin, t.Name, text)
 		}
 	}
-	return nil
+	return printUnsaved(w, all)
 }
 
 // printTriggersOf prints the triggers of plugins, if there are any.

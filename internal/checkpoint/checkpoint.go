@@ -12,13 +12,12 @@ import (
 	"io"
 	"io/fs"
 	"log/slog"
-	"os"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/sohost/sohost/abi"
 	"github.com/sohost/sohost/generations"
+	"github.com/sohost/sohost/internal/regular"
 	"github.com/sohost/sohost/internal/state"
 )
 
@@ -233,9 +232,12 @@ func (d *Dir) setAside(plugin, file string, now time.Time, why error) (string, e
 
 // read passes the state of a checkpoint to accept if the file exists. info is nil after an error that isn't accept's.
 func read(file string, accept func(io.Reader) error) (info fs.FileInfo, at Positions, found bool, err error) {
-	f, err := os.OpenFile(file, os.O_RDONLY|syscall.O_NONBLOCK, 0) // a FIFO would block
+	f, err := regular.Open(file)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil, false, nil
+	}
+	if errors.Is(err, regular.ErrNot) {
+		err = fmt.Errorf("%w: %w", state.ErrCorrupt, err)
 	}
 	if err != nil {
 		return nil, nil, true, err
@@ -244,9 +246,6 @@ func read(file string, accept func(io.Reader) error) (info fs.FileInfo, at Posit
 	info, err = f.Stat()
 	if err != nil {
 		return nil, nil, true, err
-	}
-	if !info.Mode().IsRegular() {
-		return nil, nil, true, fmt.Errorf("%w: %s is no regular file", state.ErrCorrupt, file)
 	}
 	stream, at, err := Split(f, info.Size())
 	if err != nil {

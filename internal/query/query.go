@@ -12,11 +12,11 @@ import (
 	"io"
 	"net/http"
 	"net/url"
-	"os"
 	"strings"
 	"time"
 
 	"github.com/sohost/sohost/abi"
+	"github.com/sohost/sohost/internal/regular"
 )
 
 // Options describes one database. It needs URL and, for InfluxDB, Version.
@@ -153,7 +153,7 @@ func (c *Client) ask(ctx context.Context, q abi.Query) ([]abi.Table, error) {
 func (c *Client) authorize(r *http.Request) error {
 	token := c.o.Token
 	if c.o.TokenFile != "" {
-		text, err := os.ReadFile(c.o.TokenFile)
+		text, err := regular.Read(c.o.TokenFile)
 		if err != nil {
 			return fmt.Errorf("token_file: %w", err)
 		}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/sohost/sohost/abi"
 	"github.com/sohost/sohost/internal/buffers"
+	"github.com/sohost/sohost/internal/regular"
 )
 
 // FileOptions configure a sink that writes line protocol to a file.
@@ -44,7 +45,7 @@ func NewFile(o FileOptions) (Sink, error) {
 }
 
 func (s *file) open() (err error) {
-	s.f, err = os.OpenFile(s.opts.Path, os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o640)
+	s.f, err = regular.Append(s.opts.Path, 0o640)
 	s.torn = err == nil && torn(s.opts.Path)
 	return err
 }

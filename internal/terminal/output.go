@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"strconv"
+	"sync/atomic"
 
 	"golang.org/x/sys/unix"
 )
@@ -31,11 +32,32 @@ func ParseMode(name string) (Mode, error) {
 // Output is a file that text for people is written to.
 type Output struct {
 	*os.File
-	mode Mode
+	mode   Mode
+	failed atomic.Pointer[error] // of the first write that has failed
 }
 
 // NewOutput returns an output in mode Auto.
 func NewOutput(f *os.File) *Output { return &Output{File: f, mode: Auto} }
+
+// Write is that of a file. Err tells later whether it has failed.
+func (o *Output) Write(p []byte) (int, error) {
+	n, err := o.File.Write(p)
+	if err != nil {
+		o.failed.CompareAndSwap(nil, &err)
+	}
+	return n, err
+}
+
+// WriteString is Write for a string.
+func (o *Output) WriteString(s string) (int, error) { return o.Write([]byte(s)) }
+
+// Err returns the error of the first write that has failed, or nil.
+func (o *Output) Err() error {
+	if err := o.failed.Load(); err != nil {
+		return *err
+	}
+	return nil
+}
 
 // SetMode says when the output is in color. It must not be called while something is written.
 func (o *Output) SetMode(m Mode) { o.mode = m }

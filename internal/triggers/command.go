@@ -53,7 +53,8 @@ func (e *Engine) Add(plugin string, args map[string]string, c Trigger) error {
 	return nil
 }
 
-// Remove removes a trigger that was added by command. What is in its queue counts as handled.
+// Remove removes a trigger that was added by command. What is in its queue counts as handled. Like Enable and Disable it also counts if it
+// can't be saved: see Unsaved.
 func (e *Engine) Remove(key Key) error {
 	e.mu.Lock()
 	t, err := e.findLocked(key)
@@ -64,10 +65,10 @@ func (e *Engine) Remove(key Key) error {
 		e.dropLocked(t)
 	}
 	e.mu.Unlock()
-	if err != nil {
-		return err
+	if err == nil {
+		e.save(false)
 	}
-	return e.save(false)
+	return err
 }
 
 // Enable enables a trigger. What was put aside when it was disabled is the first that its plugin gets.
@@ -92,7 +93,8 @@ func (e *Engine) Enable(key Key) error {
 	t.pushHeldLocked(first) // nothing has come since the trigger was disabled
 	t.nudge()
 	e.mu.Unlock()
-	return e.save(false)
+	e.save(false)
+	return nil
 }
 
 var errByCommand = errors.New("by command")
@@ -118,7 +120,8 @@ func (e *Engine) DisableFor(key Key, why error) error {
 	t.nudge()
 	e.mu.Unlock()
 	t.hold(rest, why)
-	return e.save(false)
+	e.save(false)
+	return nil
 }
 
 // Replayed is what came of delivering letters again.

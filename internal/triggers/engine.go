@@ -71,6 +71,7 @@ type Engine struct {
 	saved   map[Key]SavedTrigger // of plugins that aren't there
 	dirty   *time.Timer          // will save; nil if nothing has changed
 	writing bool                 // state.json is being written
+	unsaved string               // why it couldn't be written, the last time that was tried; "" if it was
 	rejoin  bool                 // times that have passed are caught up with: see Take
 	hurried bool                 // Pause has ended the contexts of the calls that run
 }
@@ -192,7 +193,8 @@ func (e *Engine) beginLocked(t *trigger) {
 	}
 }
 
-// Start lets the triggers call their plugins. With a Backlog it returns once it is on disk where each trigger begins.
+// Start lets the triggers call their plugins. With a Backlog it returns once it is on disk where each trigger begins, if
+// that can be saved: otherwise new triggers may miss writes after a crash.
 func (e *Engine) Start() {
 	e.mu.Lock()
 	if e.phase != idle {
@@ -207,9 +209,7 @@ func (e *Engine) Start() {
 	if e.o.Backlog == nil {
 		return
 	}
-	if err := e.save(false); err != nil {
-		e.o.Logger.Error("the triggers' state can't be saved: after a crash new triggers may miss writes", "err", err)
-	}
+	e.save(false)
 }
 
 // turnLocked changes the phase, and wakes everyone.

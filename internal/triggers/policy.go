@@ -118,9 +118,7 @@ func (t *trigger) after(j *job, err error) {
 	}
 	if v == disable {
 		t.hold(rest, err)
-		if err := e.save(false); err != nil {
-			e.o.Logger.Error("trigger: that it is disabled can't be saved: a restart enables it", "plugin", t.key.Plugin, "trigger", t.Name, "err", err)
-		}
+		e.save(false)
 	}
 }
 

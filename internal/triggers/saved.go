@@ -143,16 +143,13 @@ func Load(folder func(string) *generations.Folder) (s Saved, err error) {
 // changedLocked has the state saved soon.
 func (e *Engine) changedLocked() {
 	if e.dirty == nil && e.phase != ended && e.phase != idle {
-		e.dirty = time.AfterFunc(saveDelay, func() {
-			if err := e.save(false); err != nil {
-				e.o.Logger.Warn("the triggers' state can't be saved: after a crash some calls may be made again", "err", err)
-			}
-		})
+		e.dirty = time.AfterFunc(saveDelay, func() { e.save(false) })
 	}
 }
 
 // save saves the state now. Not while the engine is paused: Resume has it saved, or the next process does. After the end that is done once,
-// as the last thing.
+// as the last thing. Before, an error is told, by the log and by Status, and saving is tried again until it succeeds: whoever has changed
+// something can go on.
 func (e *Engine) save(last bool) error {
 	e.saving.Lock()
 	defer e.saving.Unlock()
@@ -168,6 +165,7 @@ func (e *Engine) save(last bool) error {
 	err := e.o.Folder(stateFolder).WriteFile(stateFile, stateMode, func(w io.Writer) error { return json.NewEncoder(w).Encode(s) })
 	e.mu.Lock()
 	e.writing = false
+	e.noteSavedLocked(err)
 	e.tellLocked()
 	if err != nil || e.o.Backlog == nil {
 		e.mu.Unlock()
@@ -181,4 +179,26 @@ func (e *Engine) save(last bool) error {
 	e.mu.Unlock()
 	e.release()
 	return nil
+}
+
+// noteSavedLocked notes what came of saving. What couldn't be saved is tried again soon.
+func (e *Engine) noteSavedLocked(err error) {
+	failed := e.unsaved != ""
+	switch {
+	case err != nil:
+		if e.unsaved = err.Error(); !failed {
+			e.o.Logger.Error("the triggers' state can't be saved, and is tried again: a restart goes back to what was saved before", "err", err)
+		}
+		e.changedLocked()
+	case failed:
+		e.unsaved = ""
+		e.o.Logger.Info("the triggers' state is saved again")
+	}
+}
+
+// Unsaved returns why the state couldn't be saved when that was last tried, or "".
+func (e *Engine) Unsaved() string {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.unsaved
 }

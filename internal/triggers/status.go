@@ -53,6 +53,7 @@ type Status struct {
 
 	Cursor  uint64 `json:"cursor,omitempty"`  // the number of the last write that is handled
 	Letters int    `json:"letters,omitempty"` // what was put aside
+	Unsaved string `json:"unsaved,omitempty"` // why the state of all triggers can't be saved: a restart goes back to what was saved before
 
 	Counts
 }
@@ -104,7 +105,7 @@ func (e *Engine) Status() []Status {
 func (t *trigger) statusLocked() Status {
 	s := Status{
 		Plugin: t.key.Plugin, Trigger: t.Trigger, Origin: string(t.origin), State: Ready, Writes: len(t.queue), Rows: t.rows, Bytes: t.bytes,
-		Cursor: t.cursor, Counts: t.countsLocked(),
+		Cursor: t.cursor, Counts: t.countsLocked(), Unsaved: t.engine.unsaved,
 	}
 	s.Trigger.Disabled = t.disabled != ""
 	if len(t.queue) > 0 {

@@ -5,8 +5,9 @@ import (
 	"bytes"
 	"crypto/tls"
 	"fmt"
-	"os"
 	"time"
+
+	"github.com/sohost/sohost/internal/regular"
 )
 
 // Files names the files of a certificate, in PEM: the certificate with those between it and its root, and its key.
@@ -23,10 +24,10 @@ type Pair struct {
 
 // Read reads a pair and checks that they belong together.
 func (f Files) Read() (p Pair, err error) {
-	if p.Certificate, err = os.ReadFile(f.Certificate); err != nil {
+	if p.Certificate, err = regular.Read(f.Certificate); err != nil {
 		return Pair{}, fmt.Errorf("certificate: %w", err)
 	}
-	if p.Key, err = os.ReadFile(f.Key); err != nil {
+	if p.Key, err = regular.Read(f.Key); err != nil {
 		return Pair{}, fmt.Errorf("key of the certificate: %w", err)
 	}
 	if _, err := p.Load(); err != nil {

@@ -13,9 +13,10 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"os"
 	"strings"
 	"time"
+
+	"github.com/sohost/sohost/internal/regular"
 )
 
 // Options configure a console. Address and Control must be set.
@@ -51,7 +52,7 @@ func Check(address string, token bool) error {
 
 // ReadToken reads a token from a file, without the white space around it.
 func ReadToken(file string) (string, error) {
-	text, err := os.ReadFile(file)
+	text, err := regular.Read(file)
 	if err != nil {
 		return "", fmt.Errorf("read the console's token: %w; make the file, for example with `openssl rand -hex 32`", err)
 	}

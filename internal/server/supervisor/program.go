@@ -1,10 +1,10 @@
 package supervisor
 
 import (
-	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -14,9 +14,9 @@ import (
 
 	"github.com/sohost/sohost"
 	"github.com/sohost/sohost/generations"
+	"github.com/sohost/sohost/internal/regular"
 	"github.com/sohost/sohost/internal/self"
 	"github.com/sohost/sohost/internal/server/control"
-	"golang.org/x/sys/unix"
 )
 
 // program is an executable for workers, and later for the supervisor. It is held open: what is run again after a crash, and what
@@ -30,13 +30,12 @@ type program struct {
 // openProgram opens a program. It returns nil for the one that this process runs, which needs neither a probation nor an upgrade.
 // It takes as long as it takes to read the file, or until ctx ends. A file that can't be a server is refused, and nothing of it runs.
 func openProgram(ctx context.Context, path string) (*program, error) {
-	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK, 0) // a pipe would wait for somebody who writes to it
+	f, err := regular.Open(path)
+	if errors.Is(err, regular.ErrNot) {
+		return nil, fmt.Errorf("program: %w; name a program with --binary that is a sohost", err)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("program: %w", err)
-	}
-	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
-		f.Close()
-		return nil, cmp.Or(err, fmt.Errorf("program: %s is no regular file; name a program with --binary that is a sohost", path))
 	}
 	if own, err := os.Stat(self.Executable); err == nil {
 		if info, err := f.Stat(); err == nil && os.SameFile(own, info) {
