@@ -54,7 +54,7 @@ func TestMissingImage(t *testing.T) {
 			t.Errorf("%s: refused is %+v", mode, r)
 		}
 		b, err := json.Marshal(status)
-		if err != nil || bytes.Contains(b, []byte("null")) || bytes.Contains(b, []byte("0000")) {
+		if err != nil || bytes.Contains(b, []byte("null")) || bytes.Contains(b, []byte("0001-01-01")) || bytes.Contains(b, bytes.Repeat([]byte("0"), 64)) {
 			t.Errorf("%s: the status is %s, %v", mode, b, err)
 		}
 		w := httptest.NewRecorder()
