@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/sohost/sohost/abi"
 	"github.com/sohost/sohost/internal/suggest"
@@ -15,6 +16,40 @@ import (
 
 // ErrArgs is returned when a plugin is configured with other arguments than its Descriptor describes.
 var ErrArgs = errors.New("wrong arguments")
+
+// ErrDescription is returned for a plugin whose Descriptor describes arguments that there can't be.
+var ErrDescription = errors.New("wrong description of arguments")
+
+// checkDescription lists what is wrong with a description: what an author has mistyped there would not be checked.
+func checkDescription(described []abi.Arg) error {
+	var wrong []string
+	names := map[string]bool{}
+	for i, a := range described {
+		switch {
+		case a.Name == "":
+			wrong = append(wrong, fmt.Sprintf("argument %d has no name", i+1))
+		case strings.ContainsFunc(a.Name, func(r rune) bool { return !unicode.IsPrint(r) }):
+			wrong = append(wrong, fmt.Sprintf("%q can't be a name", a.Name))
+		case names[a.Name]:
+			wrong = append(wrong, a.Name+" is described twice")
+		}
+		names[a.Name] = true
+		if a.Type != "" && !slices.Contains(argTypes, a.Type) {
+			wrong = append(wrong, fmt.Sprintf("%s has the type %q: want string, int, float, bool or duration", a.Name, a.Type))
+		}
+		for _, choice := range a.Choices {
+			if fault := faultOf(abi.Arg{Type: a.Type}, choice); fault != "" {
+				wrong = append(wrong, fmt.Sprintf("%s has the choice %q: %s", a.Name, choice, fault))
+			}
+		}
+	}
+	if len(wrong) == 0 {
+		return nil
+	}
+	return fmt.Errorf("%w: %s; correct Args in the plugin's Descriptor and build it again", ErrDescription, strings.Join(wrong, "; "))
+}
+
+var argTypes = []abi.ArgType{abi.ArgString, abi.ArgInt, abi.ArgFloat, abi.ArgBool, abi.ArgDuration}
 
 // Args returns what the Descriptor says of the plugin's arguments; nil if it says nothing.
 func (im *Image) Args() []abi.Arg { return im.descriptor.Args }

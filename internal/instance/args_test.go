@@ -1,6 +1,7 @@
 package instance
 
 import (
+	"context"
 	"errors"
 	"strings"
 	"testing"
@@ -38,6 +39,33 @@ func TestCheckArgs(t *testing.T) {
 		}
 		if got != test.want || (err != nil) != errors.Is(err, ErrArgs) {
 			t.Errorf("%v:\n%s\nwant:\n%s", test.given, got, test.want)
+		}
+	}
+}
+
+// TestDescription checks descriptions. All that is wrong is reported.
+func TestDescription(t *testing.T) {
+	for _, test := range []struct {
+		described []abi.Arg
+		want      string
+	}{
+		{nil, ""},
+		{[]abi.Arg{{Name: "n", Type: abi.ArgInt, Choices: []string{"1", "0x2"}}, {Name: "text", Default: "any"}}, ""},
+		{[]abi.Arg{{}, {Name: "a\nb"}, {Name: "n", Type: "integer"}, {Name: "n"}, {Name: "d", Type: abi.ArgDuration, Choices: []string{"1s", "day"}}},
+			`wrong description of arguments: argument 1 has no name; "a\nb" can't be a name; n has the type "integer": want string, int, float, ` +
+				`bool or duration; n is described twice; d has the choice "day": want a duration such as 10s; ` +
+				`correct Args in the plugin's Descriptor and build it again`},
+	} {
+		got := ""
+		im := Image{descriptor: &abi.Descriptor{
+			ABI: abi.Version, New: func(context.Context, abi.Host) (abi.Instance, error) { return nil, nil }, Args: test.described,
+		}}
+		err := im.valid()
+		if err != nil {
+			got = err.Error()
+		}
+		if got != test.want || (err != nil) != errors.Is(err, ErrDescription) {
+			t.Errorf("%v:\n%s\nwant:\n%s", test.described, got, test.want)
 		}
 	}
 }

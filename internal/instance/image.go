@@ -89,7 +89,7 @@ func (im *Image) valid() error {
 	if im.descriptor.New == nil {
 		return fmt.Errorf("%w: its Descriptor has no New", ErrNoHandler)
 	}
-	return nil
+	return checkDescription(im.descriptor.Args)
 }
 
 // Path returns the path that the image was opened from, with symbolic links resolved.

@@ -35,6 +35,7 @@ const (
 // Print writes the table, and returns the names of the columns that were left out.
 func (t *Table) Print(w io.Writer) (left []string, err error) {
 	look := LookOf(w)
+	t.clean()
 	shown, widths := t.fit(look.Width)
 	for i, c := range t.Columns {
 		if !slices.Contains(shown, i) {
@@ -56,6 +57,17 @@ func (t *Table) Print(w io.Writer) (left []string, err error) {
 	return left, err
 }
 
+// clean makes each cell a text of one line that gives no orders to a terminal: some are texts of plugins, and names of files.
+func (t *Table) clean() {
+	for _, row := range t.Rows {
+		for i := range row {
+			row[i].Text = oneLine.Replace(Printable(row[i].Text))
+		}
+	}
+}
+
+var oneLine = strings.NewReplacer("\n", " ", "\t", " ")
+
 func printRow(b *bytes.Buffer, look Look, row []Cell, shown, widths []int) {
 	var line strings.Builder
 	pad := 0
@@ -64,7 +76,7 @@ func printRow(b *bytes.Buffer, look Look, row []Cell, shown, widths []int) {
 			break
 		}
 		cell := row[column]
-		text := Cut(strings.ReplaceAll(cell.Text, "\n", " "), widths[i])
+		text := Cut(cell.Text, widths[i])
 		if text != "" {
 			line.WriteString(strings.Repeat(" ", pad) + look.Paint(cell.Style, text))
 			pad = 0

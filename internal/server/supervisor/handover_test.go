@@ -567,8 +567,8 @@ func TestProgram(t *testing.T) {
 	}
 	for path, want := range map[string]string{
 		text: text + " is no sohost, nor does it embed one: it was not built by the go command", "/bin/ls": "/bin/ls is no sohost",
-		goCommand: "cmd/go is not built from " + library, pipe: pipe + " want a regular file", st.dir: st.dir + " is no regular file",
-		"/dev/zero": "/dev/zero want a regular file",
+		goCommand: "cmd/go is not built from " + library, pipe: pipe + ": want a regular file", st.dir: st.dir + ": want a regular file",
+		"/dev/zero": "/dev/zero: want a regular file",
 	} {
 		handing := st.handover(control.HandoverRequest{Program: path})
 		if a, _ := receive(t, handing, "answer"); a.err == nil || !strings.Contains(a.err.Error(), want) ||
