@@ -30,6 +30,9 @@ type Write struct {
 	Body      []byte
 	Precision lineprotocol.Precision
 	Received  time.Time
+
+	// Queued may be called by Accept once the tables are in a queue that has bounds of its own: others need not wait for them any more.
+	Queued func()
 }
 
 // ErrFull is returned by Options.Accept if the rows can't be taken now, but probably later.
@@ -67,6 +70,7 @@ const shownLines = 100
 type endpoints struct {
 	Options
 	tokens [][sha256.Size]byte
+	room   room
 }
 
 // Paths are those that a handler of New answers.
@@ -80,7 +84,7 @@ func New(o Options) http.Handler {
 	if o.Ready == nil {
 		o.Ready = func() error { return nil }
 	}
-	e := &endpoints{Options: o}
+	e := &endpoints{Options: o, room: newRoom(o.BodyLimit)}
 	for _, token := range o.Tokens {
 		e.tokens = append(e.tokens, sha256.Sum256([]byte(token)))
 	}
@@ -166,6 +170,11 @@ func (e *endpoints) write(d dialect, r *http.Request) *failure {
 	if f := e.read(b, r); f != nil {
 		return f
 	}
+	leave, err := e.room.enter(r.Context(), b.Len())
+	if err != nil {
+		return &failure{kind: full, text: err.Error()}
+	}
+	defer leave()
 	now := time.Now()
 	p := lineprotocol.Parse(b.Bytes(), lineprotocol.Options{Precision: o.precision, Now: now, MaxErrors: shownLines})
 	switch {
@@ -176,8 +185,8 @@ func (e *endpoints) write(d dialect, r *http.Request) *failure {
 	case p.Rows == 0:
 		return nil
 	}
-	err := e.Accept(r.Context(), Write{
-		Database: o.database, Tables: p.Tables, Rows: p.Rows, Body: b.Bytes(), Precision: o.precision, Received: now,
+	err = e.Accept(r.Context(), Write{
+		Database: o.database, Tables: p.Tables, Rows: p.Rows, Body: b.Bytes(), Precision: o.precision, Received: now, Queued: leave,
 	})
 	switch {
 	case errors.Is(err, ErrFull):

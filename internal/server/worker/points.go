@@ -77,6 +77,7 @@ func (s *server) keep(_ context.Context, w writes.Write) error {
 func (s *server) handle(ctx context.Context, w writes.Write) error {
 	d, err := s.host.Deliver(ctx, w.Database, w.Tables)
 	if err == nil {
+		w.Queued()
 		<-d.Done()
 		err = d.Err()
 	}
