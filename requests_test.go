@@ -150,7 +150,7 @@ type silentWriter struct {
 
 // BenchmarkHandle is what the list of requests and counting cost one of them.
 func BenchmarkHandle(b *testing.B) {
-	var p plugin
+	p := plugin{host: new(Host)}
 	l := new(loaded)
 	r := httptest.NewRequest("GET", "/a", nil)
 	var w http.ResponseWriter = &silentWriter{}

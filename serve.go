@@ -90,7 +90,7 @@ func (p *plugin) handle(w http.ResponseWriter, r *http.Request, l *loaded, handl
 			p.host.cutOff(r, p, l, v)
 		}
 	}()
-	handler.ServeHTTP(w, r)
+	p.host.labelled(l, handler).ServeHTTP(w, r)
 	returned = true
 }
 
@@ -184,6 +184,9 @@ func (h *Host) Call(ctx context.Context, name string, fn func(abi.Instance) erro
 	}
 	defer lease.Release()
 	defer catch(name, &err)
+	if h.labelling.Load() > 0 {
+		return callLabelled(ctx, lease.Value(), fn)
+	}
 	return fn(lease.Value().Value())
 }
 

@@ -73,6 +73,8 @@ type Host struct {
 	calls       *inflight.Table // nil if Process.Calls is
 	waiting     requests        // at the plugins' gates
 
+	labelling atomic.Int32 // how many want calls to have labels; see LabelCalls
+
 	table   atomic.Pointer[routeTable]
 	readied readied
 	boots   *boots // set before the host is used; nil if it is a taker

@@ -31,6 +31,7 @@ type config struct {
 	Store   string
 	Control string
 	Metrics string // an address; "" for none
+	Pprof   bool
 	Console string // an address; "" for none
 	Plugins string // a directory whose *.so files are served
 

@@ -33,7 +33,7 @@ configuration is wrong.`,
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return seeHelp(cmd, unknownFlag(cmd, plainFlagError(err))) })
 	root.AddCommand(
 		newRunCommand(), newBuildCommand(), newDevCommand(), newNewCommand(), newInspectCommand(), newCheckCommand(),
-		newDeployCommand(), newRollbackCommand(), newStatusCommand(), newHistoryCommand(), newEventsCommand(), newPruneCommand(),
+		newDeployCommand(), newRollbackCommand(), newStatusCommand(), newHistoryCommand(), newEventsCommand(), newPruneCommand(), newProfileCommand(),
 		newHandoverCommand(), newReloadCommand(), newPluginCommand(), newStateCommand(), newQuarantineCommand(), newTriggerCommand(), newTestCommand(), newDoctorCommand(), newDemoCommand(),
 		newVersionCommand(), newManCommand(), newToolexecCommand(), newWorkerCommand(),
 	)

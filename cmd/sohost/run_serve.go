@@ -71,7 +71,7 @@ func serve(ctx context.Context, r *runFlags, reread rereading, log *slog.Logger)
 		Start: configured.Start, Settings: configured.Settings, Amended: configured.Amended, Keep: configured.Keep, Reread: reread,
 		Listeners: open.listeners, Control: open.control, ControlPath: open.controlPath,
 		Lock: lock, Log: log, Notifier: notifier,
-		Metrics: r.Metrics, Console: r.Console, ConsoleToken: r.ConsoleTokenFile, HangTimeout: r.HangTimeout, HandoverTimeout: r.HandoverTimeout,
+		Metrics: r.Metrics, Profiles: r.Pprof, Console: r.Console, ConsoleToken: r.ConsoleTokenFile, HangTimeout: r.HangTimeout, HandoverTimeout: r.HandoverTimeout,
 		Serving: func(s control.Status) { greet(log, open.url(r), r, s) },
 	})
 	return supervise(ctx, s, log)

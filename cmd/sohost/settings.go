@@ -50,6 +50,8 @@ func (c *config) bind() []setting {
 			initial: "$" + controlEnv + ", or control.sock next to the default store"},
 		{key: "metrics", value: asText("address", &c.Metrics, ""),
 			help: "answer /metrics, /healthz and /readyz on this address; see docs/monitoring.md", initial: "none"},
+		{key: "pprof", value: asBoolean(&c.Pprof),
+			help: "answer /debug/pprof/ on the address of metrics, too; see docs/monitoring.md"},
 		{key: "console", value: asText("address", &c.Console, ""),
 			help: "show the console to browsers on this address; see docs/console.md", initial: "none"},
 		{key: "console_token_file", value: asPath("path", &c.ConsoleTokenFile),

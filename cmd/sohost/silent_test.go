@@ -38,7 +38,7 @@ func silentServer(t *testing.T) string {
 
 // askingCommands has an example of the arguments of each command that asks the server. TestSilence goes by the flag that all of them have.
 var askingCommands = map[string][]string{
-	"deploy": {"greeter"}, "dev": nil, "events": nil, "handover": nil, "history": nil, "prune": nil, "reload": nil, "rollback": nil, "status": nil,
+	"deploy": {"greeter"}, "dev": nil, "events": nil, "handover": nil, "history": nil, "profile": nil, "prune": nil, "reload": nil, "rollback": nil, "status": nil,
 	"quarantine": {"--lift", "6b7a76b4f381"},
 	"plugin add": {"greeter", "greeter.so"}, "plugin disable": {"greeter"}, "plugin enable": {"greeter"}, "plugin move": {"greeter", "prod"},
 	"plugin remove": {"greeter"},

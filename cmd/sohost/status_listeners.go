@@ -18,6 +18,9 @@ func printListeners(w io.Writer, listeners []control.ListenerStatus) {
 		switch c := l.Certificate; {
 		case c != nil:
 			fmt.Fprintf(w, ", TLS, certificate until %s\n", c.Until.Format(time.DateOnly))
+			if text := expiry(c.Until, time.Now()); text != "" {
+				fmt.Fprintf(w, "          it %s: put the next one into %s, and into the file of its key\n", text, c.File)
+			}
 			if c.Failed != nil {
 				fmt.Fprintf(w, "          what is in its files is not taken up, %s ago: %s\n", ago(c.Failed.Time), c.Failed.Error)
 			}
@@ -30,6 +33,34 @@ func printListeners(w io.Writer, listeners []control.ListenerStatus) {
 			fmt.Fprintf(w, "          the worker has closed %d connections whose address had too many\n", l.Refused)
 		}
 	}
+}
+
+// soon is how long before its end a certificate is told of: whoever ought to have renewed it by then hasn't.
+const soon = 14 * 24 * time.Hour
+
+// expiry says what becomes of a certificate soon; empty: nothing does.
+func expiry(until, now time.Time) string {
+	switch left := until.Sub(now); {
+	case left <= 0:
+		return "has expired"
+	case left < 48*time.Hour:
+		return "expires in " + count(int(left.Hours()), "hour")
+	case left < soon:
+		return "expires in " + count(int(left.Hours()/24), "day")
+	}
+	return ""
+}
+
+// expiring says which certificates expire soon.
+func expiring(listeners []control.ListenerStatus) (all []string) {
+	for _, l := range listeners {
+		if l.Certificate != nil {
+			if text := expiry(l.Certificate.Until, time.Now()); text != "" {
+				all = append(all, fmt.Sprintf("the certificate of listener %s %s", l.Name, text))
+			}
+		}
+	}
+	return all
 }
 
 // printDraining lists the old workers.

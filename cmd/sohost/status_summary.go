@@ -136,5 +136,8 @@ func summarize(look terminal.Look, s control.Status) (parts []string) {
 			parts = append(parts, look.Paint(terminal.Bad, fault.text))
 		}
 	}
+	for _, text := range expiring(s.Listeners) {
+		parts = append(parts, look.Paint(terminal.Bad, text))
+	}
 	return parts
 }

@@ -145,7 +145,7 @@ func hanging() string {
 	all = all[:runtime.Stack(all, true)]
 	var found []string
 	for goroutine := range strings.SplitSeq(string(all), "\n\n") {
-		if strings.Contains(goroutine, "dryrun.(*child).guarded.func") || strings.Contains(goroutine, "instance.guard.func") {
+		if strings.Contains(goroutine, "dryrun.(*child).guarded.func") || strings.Contains(goroutine, "instance.(*Instance).guard.func") {
 			found = append(found, trimmed(goroutine))
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"runtime"
 	"runtime/debug"
+	"runtime/pprof"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -95,17 +96,18 @@ const grace = 100 * time.Millisecond
 var abandoned atomic.Int64
 
 // guard calls a function of a plugin so that neither a panic in it nor its never returning stops the host. step names
-// the function in errors, and is noted in the row until the function returns. ctx must have a deadline. At the deadline, after a grace period, the call is left behind in
+// the function in errors, and is noted in the row until the function returns. The goroutine has the labels, and so have those that the
+// function starts. ctx must have a deadline. At the deadline, after a grace period, the call is left behind in
 // its goroutine, as there is no way to end it.
 //
 // If ctx is canceled before its deadline, because nobody wants the result any more, guard still waits for the call
 // until the deadline, so that nothing is undone while the call runs.
-func guard(ctx context.Context, row *inflight.Row, step inflight.Step, call func(context.Context) error) error {
+func (in *Instance) guard(ctx context.Context, step inflight.Step, call func(context.Context) error) error {
 	done := make(chan error, 1)
 	var decided atomic.Bool // by whichever comes first: the call's return, or the end of the wait
 	go func() {
 		err := errors.New("ended its goroutine") // stays if runtime.Goexit ends the call
-		leave := row.Enter(step)
+		leave := in.row.Enter(step)
 		defer func() {
 			leave()
 			if !decided.CompareAndSwap(false, true) {
@@ -114,6 +116,8 @@ func guard(ctx context.Context, row *inflight.Row, step inflight.Step, call func
 			done <- err
 		}()
 		defer caught(&err)
+		ctx := pprof.WithLabels(ctx, in.labels)
+		pprof.SetGoroutineLabels(ctx)
 		err = call(ctx)
 	}()
 	deadline, _ := ctx.Deadline()

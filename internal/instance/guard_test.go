@@ -33,7 +33,7 @@ func TestGuard(t *testing.T) {
 			ctx, cancel := context.WithTimeoutCause(t.Context(), time.Second, slow)
 			defer cancel()
 			begin := time.Now()
-			err := guard(ctx, nil, inflight.Start, test.call)
+			err := new(Instance).guard(ctx, inflight.Start, test.call)
 			if took := time.Since(begin); !errors.Is(err, test.want) || took != test.took {
 				t.Errorf("%s: %v after %v, want %v after %v", test.name, err, took, test.want, test.took)
 			}
@@ -42,10 +42,10 @@ func TestGuard(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
 	defer cancel()
-	if err := guard(ctx, nil, inflight.Start, func(context.Context) error { runtime.Goexit(); return nil }); err == nil {
+	if err := new(Instance).guard(ctx, inflight.Start, func(context.Context) error { runtime.Goexit(); return nil }); err == nil {
 		t.Error("a call that ended its goroutine counts as a success")
 	}
-	err := guard(ctx, nil, inflight.Start, func(context.Context) error { panic("at the disco") })
+	err := new(Instance).guard(ctx, inflight.Start, func(context.Context) error { panic("at the disco") })
 	if caught := (*PanicError)(nil); !errors.As(err, &caught) || caught.Value != "at the disco" || len(caught.Stack) == 0 {
 		t.Errorf("a panic became %v", err)
 	}
@@ -62,7 +62,7 @@ func TestGuardCanceled(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 			cancel()
 			begin := time.Now()
-			err := guard(ctx, nil, inflight.Start, func(ctx context.Context) error { time.Sleep(test.needs); return ctx.Err() })
+			err := new(Instance).guard(ctx, inflight.Start, func(ctx context.Context) error { time.Sleep(test.needs); return ctx.Err() })
 			if took := time.Since(begin); !errors.Is(err, context.Canceled) || took != test.took {
 				t.Errorf("%v after %v, want it canceled after %v", err, took, test.took)
 			}

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"reflect"
+	"runtime/pprof"
 	"sync/atomic"
 
 	"github.com/sohost/sohost/abi"
@@ -18,6 +19,7 @@ import (
 type Instance struct {
 	image   *Image
 	row     *inflight.Row
+	labels  pprof.LabelSet // see Labels
 	value   abi.Instance
 	handler http.Handler // nil if the plugin takes no requests
 	tasks   tasks
@@ -40,9 +42,12 @@ func New(
 	ctx context.Context, image *Image, host abi.Host, required reflect.Type, row *inflight.Row, late func(*Instance),
 ) (*Instance, error) {
 	in := &Instance{image: image, row: row}
+	if host != nil {
+		in.labels = pprof.Labels("plugin", host.Plugin(), "generation", host.Generation())
+	}
 	var made error
 	var decided atomic.Bool // by whichever comes first: New's return, or the end of the wait
-	err := guard(ctx, in.row, inflight.New, func(ctx context.Context) error {
+	err := in.guard(ctx, inflight.New, func(ctx context.Context) error {
 		in.value, made = image.descriptor.New(ctx, &ownHost{host, in})
 		if !decided.CompareAndSwap(false, true) && made == nil {
 			late(in)
@@ -95,6 +100,9 @@ func (in *Instance) Image() *Image { return in.image }
 // Row returns the row that New was given.
 func (in *Instance) Row() *inflight.Row { return in.row }
 
+// Labels returns the labels plugin and generation, which goroutines have that the instance's New, Start and so on begin.
+func (in *Instance) Labels() pprof.LabelSet { return in.labels }
+
 // Value returns what the plugin's New returned.
 func (in *Instance) Value() abi.Instance { return in.value }
 
@@ -116,7 +124,7 @@ func (in *Instance) Start(ctx context.Context) error {
 	in.tasks.open()
 	if s, ok := in.value.(abi.Starter); ok {
 		in.row.SetBackground(true) // from here on, even if Start fails
-		if err := guard(ctx, in.row, inflight.Start, s.Start); err != nil {
+		if err := in.guard(ctx, inflight.Start, s.Start); err != nil {
 			in.tasks.end()
 			return errors.Join(err, in.tasks.wait(ctx))
 		}
@@ -151,7 +159,7 @@ func (in *Instance) stop(ctx context.Context) (err error) {
 	in.started = false
 	in.tasks.end()
 	if s, ok := in.value.(abi.Starter); ok {
-		err = guard(ctx, in.row, inflight.Stop, s.Stop)
+		err = in.guard(ctx, inflight.Stop, s.Stop)
 		in.held = err != nil && in.image.Exclusive()
 	}
 	if err = errors.Join(err, in.tasks.wait(ctx)); err == nil {
@@ -167,5 +175,5 @@ func (in *Instance) End(ctx context.Context) error {
 	if !ok {
 		return stopped
 	}
-	return errors.Join(stopped, guard(ctx, in.row, inflight.Close, func(context.Context) error { return c.Close() }))
+	return errors.Join(stopped, in.guard(ctx, inflight.Close, func(context.Context) error { return c.Close() }))
 }

@@ -21,7 +21,7 @@ func (in *Instance) Wrap(ctx context.Context, next http.Handler) (handler http.H
 			ErrNoMiddleware, in.value)
 	}
 	made := make(chan http.Handler, 1) // guard may give the call up
-	err = guard(ctx, in.row, inflight.Wrap, func(context.Context) error {
+	err = in.guard(ctx, inflight.Wrap, func(context.Context) error {
 		h, err := m.Wrap(next)
 		if err != nil {
 			return err

@@ -118,13 +118,13 @@ func (in *Instance) Export(ctx context.Context, wants abi.State) (s abi.State, d
 	has := in.image.descriptor.State
 	down, ok := in.value.(abi.Downgrader)
 	if ok && wants.Schema == has.Schema && 0 < wants.Version && wants.Version < has.Version {
-		err = guard(ctx, in.row, inflight.ExportAs, func(ctx context.Context) (err error) {
+		err = in.guard(ctx, inflight.ExportAs, func(ctx context.Context) (err error) {
 			s, err = down.ExportAs(ctx, wants.Version)
 			return err
 		})
 		return s, true, err
 	}
-	err = guard(ctx, in.row, inflight.Export, func(ctx context.Context) (err error) {
+	err = in.guard(ctx, inflight.Export, func(ctx context.Context) (err error) {
 		s, err = in.value.(abi.Stateful).Export(ctx)
 		return err
 	})
@@ -167,7 +167,7 @@ func (in *Instance) AcceptWith(ctx context.Context, given abi.State, o state.Opt
 	adopter, adopts := in.value.(abi.Adopter)
 	if adopts && fitErr == nil && wants.Value != nil && given.Schema == wants.Schema && given.Version == wants.Version {
 		t.Way, t.Report = Way(report.Way.String()), report
-		return t, guard(ctx, in.row, inflight.Adopt, func(context.Context) error { adopter.Adopt(fitted); return nil })
+		return t, in.guard(ctx, inflight.Adopt, func(context.Context) error { adopter.Adopt(fitted); return nil })
 	}
 	s := given
 	if fitErr == nil {
@@ -190,7 +190,7 @@ func (in *Instance) AcceptWith(ctx context.Context, given abi.State, o state.Opt
 		}
 	}
 	t.Report = report
-	err = guard(ctx, in.row, inflight.Import, func(ctx context.Context) error { return in.value.(abi.Stateful).Import(ctx, s) })
+	err = in.guard(ctx, inflight.Import, func(ctx context.Context) error { return in.value.(abi.Stateful).Import(ctx, s) })
 	if err != nil && fitErr != nil { // the plugin knows only that the type isn't its own; the host knows why it could not make it so
 		err = fmt.Errorf("the host could not convert the value: %w; given it as it is, the plugin says: %w", fitErr, err)
 	}

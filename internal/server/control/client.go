@@ -97,6 +97,22 @@ func (c *Client) History(ctx context.Context, n int) (events []generations.Event
 	return events, c.call(ctx, "GET", fmt.Sprintf("/v1/history?n=%d", n), nil, &events)
 }
 
+// Profile returns a profile of the worker, of one of ProfileKinds. One of the CPU takes so many seconds.
+func (c *Client) Profile(ctx context.Context, kind string, seconds int) ([]byte, error) {
+	path := "/v1/profile/" + kind
+	if kind == CPUProfile {
+		path += fmt.Sprintf("?seconds=%d", seconds)
+	}
+	w := c.wait(ctx, http.MethodGet)
+	defer w.end()
+	resp, err := c.ask(w.ctx, http.MethodGet, path, nil)
+	if err != nil {
+		return nil, err
+	}
+	defer resp.Body.Close()
+	return io.ReadAll(resp.Body)
+}
+
 // Releases returns the releases in the store.
 func (c *Client) Releases(ctx context.Context) (releases []generations.Release, err error) {
 	return releases, c.call(ctx, "GET", "/v1/releases", nil, &releases)

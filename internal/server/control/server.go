@@ -53,6 +53,7 @@ func NewServer(host *sohost.Host, emitted func() []sinks.Status, kept func() *ba
 		s.tell(w, append([]generations.Release{}, releases...), err) // [] and not null
 	})
 	s.handleTriggers(mux)
+	mux.HandleFunc("GET /v1/profile/{kind}", s.profile)
 	mux.HandleFunc("POST /v1/test", handle(newTests(host).run))
 	mux.HandleFunc("GET /v1/history", func(w http.ResponseWriter, r *http.Request) {
 		n, err := strconv.Atoi(r.URL.Query().Get("n"))

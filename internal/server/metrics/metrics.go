@@ -30,7 +30,8 @@ type Source interface {
 //	GET /metrics  the status, in Prometheus's text format
 //	GET /healthz  200 as long as the supervisor answers
 //	GET /readyz   200 if a worker serves and the server isn't about to stop, or else 503 with the reason
-func NewServer(s Source) *http.Server {
+//	GET /debug/pprof/…  what profiles answers; nothing if it is nil
+func NewServer(s Source, profiles http.Handler) *http.Server {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /metrics", func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
@@ -44,6 +45,9 @@ func NewServer(s Source) *http.Server {
 		}
 		fmt.Fprintln(w, "ok")
 	})
+	if profiles != nil {
+		mux.Handle("GET /debug/pprof/", profiles)
+	}
 	const patience = 10 * time.Second
 	return &http.Server{Handler: mux, ReadHeaderTimeout: patience, ReadTimeout: patience, WriteTimeout: patience, IdleTimeout: 2 * time.Minute}
 }

@@ -138,7 +138,7 @@ func (s *source) NotReady() string                            { return s.why }
 // TestServer asks for each page of a server that is ready, and of one that isn't.
 func TestServer(t *testing.T) {
 	s := &source{}
-	h := NewServer(s).Handler
+	h := NewServer(s, nil).Handler
 	for _, test := range []struct {
 		why, method, path string
 		code              int

@@ -39,6 +39,7 @@ type Legacy struct {
 	Draining    []childLegacy `json:"draining,omitempty"`
 
 	Metrics  string               `json:"metrics,omitempty"`
+	Profiles bool                 `json:"profiles,omitempty"`
 	Console  string               `json:"console,omitempty"`
 	Token    string               `json:"console_token_file,omitempty"`
 	Settings map[string]string    `json:"settings,omitempty"`
@@ -82,7 +83,7 @@ func (s *Supervisor) legacy() Legacy {
 		Form: s.form(), Origin: s.origin,
 		Start: start, HangTimeout: s.opts.HangTimeout, HandoverTimeout: s.opts.HandoverTimeout,
 		Started: s.started, ControlPath: s.opts.ControlPath,
-		Metrics: s.opts.Metrics, Console: s.opts.Console, Token: s.opts.ConsoleToken, Settings: s.settings, Config: s.config,
+		Metrics: s.opts.Metrics, Profiles: s.opts.Profiles, Console: s.opts.Console, Token: s.opts.ConsoleToken, Settings: s.settings, Config: s.config,
 		Events: s.events.Save(), Handover: s.last, Crashes: s.crashes, FailedProgram: s.failedProgram,
 	}
 }
@@ -220,7 +221,7 @@ func Resume(l *Legacy, opts Options) (*Supervisor, error) {
 	orders.Close()
 	opts.Lock, opts.Start, opts.HangTimeout, opts.ControlPath = generations.InheritLock(lock), l.Start, l.HangTimeout, l.ControlPath
 	opts.HandoverTimeout = l.HandoverTimeout
-	opts.Settings, opts.Metrics, opts.Console, opts.ConsoleToken = l.Settings, l.Metrics, l.Console, l.Token
+	opts.Settings, opts.Metrics, opts.Profiles, opts.Console, opts.ConsoleToken = l.Settings, l.Metrics, l.Profiles, l.Console, l.Token
 	s := New(opts)
 	s.keepEvents(events.NewLog(l.Started))
 	s.events.Restore(l.Events)

@@ -25,7 +25,11 @@ func (s *Supervisor) answerMetrics() (end func(), err error) {
 	if err != nil {
 		return nil, fmt.Errorf("listen for metrics: %w; name another address with --metrics", err)
 	}
-	server := metrics.NewServer(s)
+	var profiles http.Handler
+	if s.opts.Profiles {
+		profiles = control.NewProfiles(s)
+	}
+	server := metrics.NewServer(s, profiles)
 	s.tasks.Go(func() {
 		// As for orders: a client that opens connection after connection must not take the files that a new worker needs.
 		if err := server.Serve(files.Listener(control.Limited(on), 3)); !errors.Is(err, http.ErrServerClosed) {

@@ -47,6 +47,9 @@ type Options struct {
 	// Metrics is an address on which metrics and health can be asked for by HTTP. Default: none.
 	Metrics string
 
+	// Profiles has profiles of the worker asked for there, too.
+	Profiles bool
+
 	// Console is an address on which a browser gets the console; see package console. ConsoleToken is a file with its token, needed
 	// for any address but loopback. Default: none.
 	Console      string

@@ -44,10 +44,10 @@ type Reading struct {
 }
 
 // fixed are the keys of the settings that the supervisor itself has, and has only once.
-var fixed = []string{"listen", "store", "control", "metrics", "console", "console_token_file", "hang_timeout", "handover_timeout"}
+var fixed = []string{"listen", "store", "control", "metrics", "pprof", "console", "console_token_file", "hang_timeout", "handover_timeout"}
 
 // late are those of them that the first programs with a Legacy did not have.
-var late = []string{"metrics", "console", "console_token_file"}
+var late = []string{"metrics", "pprof", "console", "console_token_file"}
 
 // fixedListener reports whether a key is that of a listener's socket, or of a listener that there isn't yet.
 func fixedListener(key string, now map[string]string) bool {
