@@ -54,7 +54,7 @@ func TestPostinst(t *testing.T) {
 				put(name, "#!/bin/sh\necho \""+name+" $*\" >>"+calls+"\n"+does+"\n")
 			}
 			script := run(t, exec.Command("cat", "debian/postinst"))
-			script = strings.NewReplacer("/etc/sohost", dir, "/run/systemd/system", dir, "timeout 30", "timeout 2").Replace(script)
+			script = strings.NewReplacer("/etc/sohost", dir, "/run/systemd/system", dir, "timeout 10", "timeout 2").Replace(script)
 			cmd := exec.Command(put("postinst", script), "configure", "1.0")
 			cmd.Env = append(os.Environ(), "PATH="+dir+":"+os.Getenv("PATH"))
 			out, err := cmd.CombinedOutput()

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/sohost/sohost/internal/instance"
+	"github.com/sohost/sohost/internal/terminal"
 	"github.com/sohost/sohost/native"
 	"github.com/spf13/cobra"
 )
@@ -108,7 +109,7 @@ Check ignores what a running server has already loaded. "sohost deploy" takes th
 func printResults(out, diagnostics io.Writer, results []checkResult) (err error) {
 	for _, r := range results {
 		if r.OK {
-			if _, err = fmt.Fprintf(out, "%s: loads\n", r.File); err == nil && r.Descriptor != nil {
+			if _, err = fmt.Fprintf(out, "%s: %s\n", r.File, terminal.LookOf(out).Paint(terminal.Good, "loads")); err == nil && r.Descriptor != nil {
 				err = printArguments(out, r.Descriptor)
 			}
 			continue
@@ -120,7 +121,7 @@ func printResults(out, diagnostics io.Writer, results []checkResult) (err error)
 				reasons = append(reasons, reason.Error())
 			}
 		}
-		fmt.Fprintf(diagnostics, "%s would be refused:\n  %s\n", r.File, strings.Join(reasons, "\n  "))
+		fmt.Fprintf(diagnostics, "%s %s\n  %s\n", r.File, terminal.LookOf(diagnostics).Paint(terminal.Bad, "would be refused:"), strings.Join(reasons, "\n  "))
 	}
 	return err
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/sohost/sohost/internal/adapter"
 	"github.com/sohost/sohost/internal/instance"
+	"github.com/sohost/sohost/internal/terminal"
 	"github.com/sohost/sohost/native"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -40,7 +41,8 @@ func checkConfig(cmd *cobra.Command, file string, args []string) error {
 	if err := p.failed(file); err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s: no faults; %s checked, with its arguments\n", file, count(len(c.Plugin), "image"))
+	_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s: %s; %s checked, with its arguments\n", file,
+		terminal.LookOf(cmd.OutOrStdout()).Paint(terminal.Good, "no faults"), count(len(c.Plugin), "image"))
 	return err
 }
 

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/sohost/sohost/internal/instance"
+	"github.com/sohost/sohost/internal/terminal"
 	"github.com/spf13/cobra"
 )
 
@@ -78,7 +79,12 @@ func (r checkedState) print(w io.Writer) error {
 		instance.Stateless: "none: the old code has no state",
 		instance.Emptied:   "refuse: state would be lost",
 	}
-	lines := []string{says[r.Outcome]}
+	styles := map[instance.Outcome]terminal.Style{
+		instance.Adopted: terminal.Good, instance.Converted: terminal.Good, instance.Imported: terminal.Notice, instance.Unknown: terminal.Notice,
+		instance.Emptied: terminal.Bad,
+	}
+	verdict, about, _ := strings.Cut(says[r.Outcome], ":")
+	lines := []string{terminal.LookOf(w).Paint(styles[r.Outcome], verdict) + ":" + about}
 	list := func(label string, items []string) {
 		if len(items) > 0 {
 			lines = append(lines, label+": "+strings.Join(items, ", "))

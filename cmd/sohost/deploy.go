@@ -84,11 +84,11 @@ func printReload(cmd *cobra.Command, r sohost.Reload, err error, asJSON bool) er
 		return printJSON(out, r)
 	}
 	if r.Warning != "" {
-		fmt.Fprintln(cmd.ErrOrStderr(), "warning:", r.Warning)
+		warn(cmd.ErrOrStderr(), r.Warning)
 	}
 	for _, m := range r.Moves {
 		for _, warning := range m.Warnings() {
-			fmt.Fprintf(cmd.ErrOrStderr(), "warning: %s: %s\n", m.Plugin, warning)
+			warn(cmd.ErrOrStderr(), m.Plugin+": "+warning)
 		}
 	}
 	return printMoves(out, r.Release, r.Moves)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -9,6 +10,7 @@ import (
 	"time"
 
 	"github.com/sohost/sohost/internal/instance"
+	"github.com/sohost/sohost/internal/terminal"
 	"github.com/spf13/cobra"
 )
 
@@ -45,7 +47,8 @@ func newDoctorCommand() *cobra.Command {
 		Short: "Check what this machine and user offer the server",
 		Long: `Doctor checks what a server would find here if this user started it: limits, the store and its file system, and which of the
 kernel's means keep a new image from reaching anything while it is tried in a child process. For whatever is missing it says why
-and what to do. It starts one such child, which loads nothing, and changes nothing.
+and what to do. It starts one such child, which loads nothing, and changes nothing. Root finds what the user finds to whom the store
+belongs, if that is another.
 
 It exits with 1 if the server couldn't work like that.`,
 		Example: `  sohost doctor
@@ -59,18 +62,10 @@ It exits with 1 if the server couldn't work like that.`,
 		if err != nil {
 			return err
 		}
-		var d diagnosis
-		for _, check := range checks {
-			for _, f := range check.look(c) {
-				f.Check = check.name
-				d.Findings = append(d.Findings, f)
-			}
+		d, err := diagnoseAsOwner(cmd, c)
+		if err != nil {
+			d = diagnose(cmd.Context(), c)
 		}
-		prober := instance.NewProber(slog.New(slog.DiscardHandler))
-		if _, err := prober.Probe(cmd.Context(), instance.ProbeOptions{Limit: probeLimit}); err != nil {
-			d.Findings = append(d.Findings, finding{"probe", bad, err.Error(), "no image could be tried, so none is loaded", ""})
-		}
-		d.Probe = prober.Layers()
 		if *asJSON {
 			err = printJSON(cmd.OutOrStdout(), d)
 		} else {
@@ -86,6 +81,22 @@ It exits with 1 if the server couldn't work like that.`,
 	return cmd
 }
 
+// diagnose checks what a server of this user would find.
+func diagnose(ctx context.Context, c *config) (d diagnosis) {
+	for _, check := range checks {
+		for _, f := range check.look(c) {
+			f.Check = check.name
+			d.Findings = append(d.Findings, f)
+		}
+	}
+	prober := instance.NewProber(slog.New(slog.DiscardHandler))
+	if _, err := prober.Probe(ctx, instance.ProbeOptions{Limit: probeLimit}); err != nil {
+		d.Findings = append(d.Findings, finding{"probe", bad, err.Error(), "no image could be tried, so none is loaded", ""})
+	}
+	d.Probe = prober.Layers()
+	return d
+}
+
 func printDiagnosis(w io.Writer, d diagnosis) error {
 	var rows [][]string
 	for _, f := range d.Findings {
@@ -98,7 +109,8 @@ func printDiagnosis(w io.Writer, d diagnosis) error {
 		}
 		rows = append(rows, []string{state, "probe: " + l.Name, found})
 	}
-	if err := table(w, nil, rows); err != nil {
+	styles := map[string]terminal.Style{string(good): terminal.Good, string(note): terminal.Notice, string(bad): terminal.Bad}
+	if err := styledTable(w, nil, rows, 0, func(row []string) terminal.Style { return styles[row[0]] }); err != nil {
 		return err
 	}
 	explain := func(name, why, remedy string) {

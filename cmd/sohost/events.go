@@ -14,6 +14,7 @@ import (
 
 	"github.com/sohost/sohost/generations"
 	"github.com/sohost/sohost/internal/server/control"
+	"github.com/sohost/sohost/internal/terminal"
 	"github.com/spf13/cobra"
 )
 
@@ -149,7 +150,7 @@ func (r *eventReader) print(m control.Message) (err error) {
 	case e == nil:
 		_, err = fmt.Fprintf(r.to, "%s before this are not kept any more\n", count(int(m.Missed.Missed), "event"))
 	default:
-		_, err = fmt.Fprintln(r.to, eventLine(e.Event))
+		_, err = fmt.Fprintln(r.to, eventLine(terminal.LookOf(r.to), e.Event))
 	}
 	if err != nil {
 		return err
@@ -163,9 +164,12 @@ func (r *eventReader) print(m control.Message) (err error) {
 	return nil
 }
 
+// kindWidth is how wide the column of kinds is, in which most fit.
+const kindWidth = 18
+
 // eventLine returns an event in words.
-func eventLine(e generations.Event) string {
-	words := []string{e.Time.Local().Format("15:04:05.000"), fmt.Sprintf("%-18s", e.Kind)}
+func eventLine(look terminal.Look, e generations.Event) string {
+	words := []string{e.Time.Local().Format("15:04:05.000"), look.Paint(styleOfKind(e.Kind), string(e.Kind)) + strings.Repeat(" ", max(0, kindWidth-len(e.Kind)))}
 	if e.Plugin != "" {
 		words = append(words, e.Plugin)
 	}
@@ -192,4 +196,22 @@ func eventLine(e generations.Event) string {
 		words = append(words, "in "+short(total))
 	}
 	return strings.TrimRight(strings.Join(words, " "), " ")
+}
+
+// styleOfKind returns the style of a kind of event.
+func styleOfKind(kind generations.Kind) terminal.Style {
+	switch kind {
+	case generations.KindRefuse, generations.KindQuarantine, generations.KindLeaveOut, generations.KindCrash, generations.KindCheckpointFailed,
+		generations.KindTriggerFailed, generations.KindTriggerDisabled, generations.KindPanic, generations.KindHandoverFailed,
+		generations.KindWorkerDied, generations.KindConfigFailed, generations.KindProgramFailed, generations.KindCertFailed,
+		generations.KindBuildFailed:
+		return terminal.Bad
+	case generations.KindRollback, generations.KindLift, generations.KindAbandon, generations.KindDefer, generations.KindStop:
+		return terminal.Notice
+	case generations.KindDeploy, generations.KindConfirm, generations.KindFlip, generations.KindWorkerServes, generations.KindProgramConfirmed:
+		return terminal.Good
+	case generations.KindPhase:
+		return terminal.Faint
+	}
+	return terminal.Plain
 }

@@ -63,7 +63,7 @@ SIGUSR2 to the server does the same with the program now at the path the server 
 			return printJSON(cmd.OutOrStdout(), h)
 		}
 		if h.Warning != "" {
-			fmt.Fprintln(cmd.ErrOrStderr(), "warning:", h.Warning)
+			warn(cmd.ErrOrStderr(), h.Warning)
 		}
 		return printHandover(cmd.OutOrStdout(), h)
 	}

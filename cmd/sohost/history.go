@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/sohost/sohost/generations"
+	"github.com/sohost/sohost/internal/terminal"
 	"github.com/spf13/cobra"
 )
 
@@ -41,7 +42,8 @@ reads the store of a stopped server.`,
 			rows = append(rows, []string{e.Time.Local().Format("2006-01-02 15:04:05"), string(e.Kind), orDash(e.Plugin),
 				shortID(e.From), shortID(e.To), orDash(releaseNumber(e.Release)), cut(oneLine(e.Detail), 100)})
 		}
-		return table(cmd.OutOrStdout(), []string{"TIME", "EVENT", "PLUGIN", "FROM", "TO", "RELEASE", "DETAIL"}, rows)
+		return styledTable(cmd.OutOrStdout(), []string{"TIME", "EVENT", "PLUGIN", "FROM", "TO", "RELEASE", "DETAIL"}, rows, 1,
+			func(row []string) terminal.Style { return styleOfKind(generations.Kind(row[1])) })
 	}
 	return cmd
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/sohost/sohost/generations"
 	"github.com/sohost/sohost/internal/adapters"
 	"github.com/sohost/sohost/internal/instance"
+	"github.com/sohost/sohost/internal/terminal"
 	"github.com/sohost/sohost/native"
 	"github.com/spf13/cobra"
 )
@@ -122,8 +123,9 @@ func (in inspection) facts() [][]string {
 }
 
 func printInspection(w io.Writer, in inspection) error {
+	look := terminal.LookOf(w)
 	for _, row := range in.facts() {
-		if _, err := fmt.Fprintf(w, "%-18s %s\n", row[0], row[1]); err != nil {
+		if _, err := fmt.Fprintln(w, look.Paint(terminal.Faint, fmt.Sprintf("%-18s", row[0])), row[1]); err != nil {
 			return err
 		}
 	}

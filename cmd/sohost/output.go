@@ -23,8 +23,18 @@ func printJSON(w io.Writer, v any) error {
 	return e.Encode(v)
 }
 
+// warn prints what somebody should know, though a command has succeeded.
+func warn(w io.Writer, text string) {
+	fmt.Fprintln(w, terminal.LookOf(w).Paint(terminal.Notice, "warning:"), text)
+}
+
 // table writes rows in aligned columns, below a header if there is one, as wide as the terminal.
 func table(w io.Writer, header []string, rows [][]string) error {
+	return styledTable(w, header, rows, 0, func([]string) terminal.Style { return terminal.Plain })
+}
+
+// styledTable is table with the cells of one column in a style.
+func styledTable(w io.Writer, header []string, rows [][]string, column int, styleOf func(row []string) terminal.Style) error {
 	var t terminal.Table
 	for i := range slices.Max(append(lengths(rows), len(header))) {
 		var c terminal.Column
@@ -38,6 +48,7 @@ func table(w io.Writer, header []string, rows [][]string) error {
 		for _, text := range row {
 			cells = append(cells, terminal.Cell{Text: text})
 		}
+		cells[column].Style = styleOf(row)
 		t.Rows = append(t.Rows, cells)
 	}
 	_, err := t.Print(w)

@@ -54,7 +54,7 @@ when the server is restarted; reload and "sohost status" name those that have ch
 func printConfigReload(w io.Writer, r control.ConfigReload) error {
 	printAmended(w, r.Amended)
 	if r.Warning != "" {
-		fmt.Fprintln(w, "warning: ", r.Warning)
+		warn(w, r.Warning)
 	}
 	if len(r.Changes) == 0 && r.Handover == nil {
 		_, err := fmt.Fprintln(w, "nothing has changed")

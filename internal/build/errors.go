@@ -14,6 +14,9 @@ var (
 	// files, belongs to no module, or is a library.
 	ErrPackage = errors.New("not a plugin package")
 
+	// ErrWorkspace is returned when the go command can't use the go.work file that is in force.
+	ErrWorkspace = errors.New("unusable workspace")
+
 	// ErrHost is returned when no plugin can be built for the host binary: its build info is missing or incomplete, it can't
 	// load plugins, or it doesn't contain package abi.
 	ErrHost = errors.New("unusable host")

@@ -186,6 +186,12 @@ func listRefusal(t target, output string) error {
 		r.Remedy = "lower the go line in go.mod, or build host and plugin with that release"
 	case strings.Contains(text, "is not in std"):
 		r.Reason = fmt.Sprintf("there is no package or directory %s", t.arg)
+	case strings.Contains(text, "errors parsing go.work"), strings.Contains(text, "listed in go.work file"):
+		r.Kind, r.Remedy = ErrWorkspace, "mend that file, or set GOWORK=off to do without it"
+	case strings.Contains(text, "no modules were found in the current workspace"):
+		r.Kind, r.Reason, r.Remedy = ErrWorkspace, "go.work lists no module", "run `go work use .` in the plugin's module, or set GOWORK=off"
+	case strings.Contains(text, "errors parsing go.mod"):
+		r.Remedy = "mend that file"
 	case strings.Contains(text, "modules listed in go.work"):
 		r.Remedy = "add the module to go.work, or set GOWORK=off"
 	}

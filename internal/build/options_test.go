@@ -111,6 +111,10 @@ func TestListRefusal(t *testing.T) {
 		"go: toolchain not available":                                                           {ErrToolchain, "toolchain not available", "lower the go line"},
 		"package p is not in std (/usr/local/go/src/p)":                                         {ErrPackage, "there is no package or directory p", "name the directory of"},
 		"directory . is contained in a module that is not one of the modules listed in go.work": {ErrPackage, "directory .", "GOWORK=off"},
+		"errors parsing go.work:\ngo.work:5: syntax error":                                      {ErrWorkspace, "errors parsing go.work:\ngo.work:5", "GOWORK=off"},
+		"cannot load module nothere listed in go.work file: open nothere/go.mod":                {ErrWorkspace, "cannot load module nothere", "GOWORK=off"},
+		"go: no modules were found in the current workspace; see 'go help work'":                {ErrWorkspace, "go.work lists no module", "go work use"},
+		"errors parsing go.mod:\ngo.mod:1: unknown directive: modul":                            {ErrPackage, "errors parsing go.mod:", "mend that file"},
 		"go: something else\n":                                                                  {ErrPackage, "something else", "name the directory of"},
 	} {
 		r := refusal(t, listRefusal(target{"/d", "p"}, output), want.kind)

@@ -98,7 +98,7 @@ func TestCulprit(t *testing.T) {
 		{command: "timer", exit: "exit status 2", reason: "panic: shared"},
 
 		{command: "exit", exit: "exit status 3", reason: "exit status 3"},
-		{command: "kill", exit: "signal: killed", reason: "signal: killed"},
+		{command: "kill", exit: "signal: killed", reason: "signal: killed, by another process, or by the kernel because memory ran out (see dmesg)"},
 		{command: "spin", sig: syscall.SIGQUIT, exit: "exit status 2", reason: "SIGQUIT: quit"},
 		{command: "spin", sig: syscall.SIGABRT, exit: "exit status 2", reason: "SIGABRT: abort"},
 		{command: "spin", sig: syscall.SIGTERM, exit: "signal: terminated", reason: "signal: terminated"},

@@ -67,8 +67,11 @@ const Killed = "signal: killed"
 // Reason returns in one line why the process ended: Why, or else the reason in its output, or else how it exited.
 func (r *Report) Reason() string {
 	exit := r.Exit
-	if exit == Killed && r.Memory {
+	switch {
+	case exit == Killed && r.Memory:
 		exit += ", since memory ran out"
+	case exit == Killed: // a process that kills itself is rare
+		exit += ", by another process, or by the kernel because memory ran out (see dmesg)"
 	}
 	return cmp.Or(r.Why, Parse(r.Output).Reason, exit)
 }

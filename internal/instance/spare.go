@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/sohost/sohost/internal/pidfd"
 	"github.com/sohost/sohost/internal/wall"
 )
 
@@ -115,7 +116,7 @@ func (k *spares) make(o wall.Options) error {
 	return nil
 }
 
-// take returns the spare child if a new one with the options would be just the same, and nil otherwise. The caller must end it.
+// take returns the spare child if a new one with the options would be just the same and as quick, and nil otherwise. The caller must end it.
 func (k *spares) take(o wall.Options) *spare {
 	k.mu.Lock()
 	s := k.spare
@@ -125,6 +126,11 @@ func (k *spares) take(o wall.Options) *spare {
 	}
 	k.releaseLocked()
 	k.mu.Unlock()
+	// One that somebody has stopped would hold the image up until the limit of the probe.
+	if pidfd.Stopped(s.child.Pid()) {
+		s.child.End()
+		return nil
+	}
 	// A child inherits what the process has when it starts it: its environment, user, limits, folder.
 	if len(s.inherited.Changes()) > 0 {
 		s.child.End()

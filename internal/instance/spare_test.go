@@ -12,8 +12,10 @@ import (
 	"os/exec"
 	"path/filepath"
 	"reflect"
+	"runtime"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -146,6 +148,25 @@ func TestSpareIsKilled(t *testing.T) {
 		if err == nil || errors.Is(err, errEnded) {
 			t.Errorf("known %v: %v", known, err)
 		}
+	}
+}
+
+// TestSpareIsStopped: a spare child that somebody has stopped holds no image up.
+func TestSpareIsStopped(t *testing.T) {
+	o := ProbeOptions{Limit: time.Hour}
+	p := spared(t, o)
+	pid := p.Spare().PID
+	mark := markOf(t, pid)
+	if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	for limit := time.Now().Add(time.Minute); !pidfd.Stopped(pid) && time.Now().Before(limit); {
+		runtime.Gosched()
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	if _, err := p.Probe(ctx, o, filepath.Join(t.TempDir(), "mark")); err == nil || err.Error() == mark || ctx.Err() != nil {
+		t.Errorf("probed in %v", err)
 	}
 }
 

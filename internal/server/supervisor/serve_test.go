@@ -187,7 +187,7 @@ func TestRestart(t *testing.T) {
 	if s.Worker.PID != fourth.pid || s.Release != 2 || len(s.Crashes) != 3 {
 		t.Fatalf("the status is %+v", s)
 	}
-	for i, want := range []string{"panic: first", "no port", "signal: killed"} {
+	for i, want := range []string{"panic: first", "no port", "signal: killed, by another process, or by the kernel because memory ran out (see dmesg)"} {
 		if c := s.Crashes[i]; c.Reason != want || c.PID == 0 || c.Time.IsZero() || (c.File != "") != (i != 1) {
 			t.Errorf("crash %d is %+v, want %s", i, c, want)
 		}
