@@ -37,8 +37,8 @@ func TestSend(t *testing.T) {
 
 // TestServed writes what was measured as a sentence.
 func TestServed(t *testing.T) {
-	text := served{rates: []float64{0.9, 0.97, 0.98}, tails: []float64{1.2, 1.04, 1}, compiled: 61234}.String()
-	for _, want := range []string{"32 connections", "0.97 ×", "(61,000)", "1.04 ×"} {
+	text := served{rates: []float64{0.9, 0.97, 0.98}, tails: []float64{1.2, 1.04, 1}, triggered: []float64{0.5, 0.99, 1.1}, compiled: 61234}.String()
+	for _, want := range []string{"32 connections", "0.97 ×", "(61,000)", "1.04 ×", "0.99 × as many as by the plugin's route"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("no %q in %q", want, text)
 		}
