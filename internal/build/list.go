@@ -150,6 +150,10 @@ func (l *listing) check(t target, relative func(string) string) error {
 		}
 		lines = append(lines, relative(text))
 	}
+	if slices.ContainsFunc(lines, func(line string) bool { return strings.Contains(line, "lookup disabled by -mod=vendor") }) {
+		lines = append(lines, "the module's vendor directory lacks packages, as that of a module which the go command has fetched does: "+
+			"remove the directory, or run go mod vendor")
+	}
 	if len(lines) > 0 {
 		return &CompileError{Package: l.main.ImportPath, Output: strings.Join(lines, "\n")}
 	}
