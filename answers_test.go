@@ -64,9 +64,9 @@ func TestAnswers(t *testing.T) {
 
 // TestNoted asks for each thing that a writer can do through the one that stands for it, in HTTP/1 and HTTP/2.
 func TestNoted(t *testing.T) {
-	statuses := make(chan int, 1)
+	statuses, l := make(chan int, 1), &loaded{header: []string{"label"}}
 	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		w, answer := noted(w)
+		w, answer := noted(w, l)
 		defer func() { statuses <- answer.status }()
 		if err := http.NewResponseController(w).EnableFullDuplex(); r.ProtoMajor == 1 && err != nil {
 			t.Error(err)
@@ -95,6 +95,9 @@ func TestNoted(t *testing.T) {
 				return
 			}
 			defer c.Close()
+			if got := w.Header().Get(GenerationHeader); got != "label" {
+				t.Errorf("a proxy would answer from generation %q", got)
+			}
 			fmt.Fprint(rw, "HTTP/1.1 101 Switching Protocols\r\n\r\n")
 			rw.Flush()
 		}
@@ -127,7 +130,7 @@ func TestNoted(t *testing.T) {
 	if line, err := bufio.NewReader(c).ReadString('\n'); err != nil || <-statuses != http.StatusSwitchingProtocols {
 		t.Errorf("%q, %v", line, err)
 	}
-	if w, _ := noted(plainWriter{}); w.(*response).Unwrap() == nil {
+	if w, _ := noted(plainWriter{}, l); w.(*response).Unwrap() == nil {
 		t.Error("no writer below")
 	}
 }
@@ -135,7 +138,7 @@ func TestNoted(t *testing.T) {
 // TestTooLarge answers 413 to a body that is too large: a connection of HTTP/1 is closed then, without reading the rest.
 func TestTooLarge(t *testing.T) {
 	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		w, _ = noted(w)
+		w, _ = noted(w, new(loaded))
 		if _, err := io.ReadAll(http.MaxBytesReader(w, r.Body, 1)); err != nil {
 			http.Error(w, err.Error(), http.StatusRequestEntityTooLarge)
 		}

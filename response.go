@@ -11,25 +11,26 @@ import (
 // for that by type assertions.
 type response struct {
 	http.ResponseWriter
-	status int // the final one; 0 if the handler named none
+	status int     // the final one; 0 if the handler named none
+	from   *loaded // what answers
 }
 
-// noted returns a writer that stands for w, and the part of it that knows the status.
-func noted(w http.ResponseWriter) (http.ResponseWriter, *response) {
+// noted returns a writer that stands for w while l answers, and the part of it that knows the status.
+func noted(w http.ResponseWriter, l *loaded) (http.ResponseWriter, *response) {
 	switch w.(type) {
 	case flushWriter:
 		if _, ok := w.(hijackWriter); ok {
-			r := &hijacked{flushed{response{ResponseWriter: w}}}
+			r := &hijacked{flushed{response{ResponseWriter: w, from: l}}}
 			return r, &r.response
 		}
 		if _, ok := w.(http.Pusher); ok {
-			r := &pushed{flushed{response{ResponseWriter: w}}}
+			r := &pushed{flushed{response{ResponseWriter: w, from: l}}}
 			return r, &r.response
 		}
-		r := &flushed{response{ResponseWriter: w}}
+		r := &flushed{response{ResponseWriter: w, from: l}}
 		return r, &r.response
 	}
-	r := &response{ResponseWriter: w}
+	r := &response{ResponseWriter: w, from: l}
 	return r, r
 }
 
@@ -89,9 +90,13 @@ func (h *hijacked) ReadFrom(from io.Reader) (int64, error) {
 	return h.ResponseWriter.(io.ReaderFrom).ReadFrom(from)
 }
 
-// Hijack gives the connection to the handler. What it answers there isn't known.
+// Hijack gives the connection to the handler. What it answers there isn't known; a proxy sends what the header has, to which the
+// connection adds nothing any more.
 func (h *hijacked) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	c, rw, err := h.ResponseWriter.(http.Hijacker).Hijack()
+	if header := h.Header(); err == nil && header[GenerationHeader] == nil {
+		header[GenerationHeader] = h.from.header
+	}
 	if err == nil && h.status == 0 {
 		h.status = http.StatusSwitchingProtocols
 	}

@@ -82,7 +82,7 @@ func (h *Host) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // handle calls a handler of an instance of the plugin, and counts how that went.
 func (p *plugin) handle(w http.ResponseWriter, r *http.Request, l *loaded, handler http.Handler) {
 	q, returned := l.requests.begin(r), false
-	w, answer := noted(w)
+	w, answer := noted(w, l)
 	defer func() {
 		v := recover()
 		q.answered(answer.status, !returned && !aborted(v))
