@@ -6,10 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
+	"io/fs"
 	"os"
 
 	"github.com/sohost/sohost/internal/buffers"
 	"github.com/sohost/sohost/internal/fault"
+	"golang.org/x/sys/unix"
 )
 
 // A record is its length and a checksum of length and payload, each of 4 bytes, and the payload.
@@ -87,12 +89,19 @@ func (l *Log) write(record []byte) error {
 	return err
 }
 
-// bring brings a segment to the disk.
+// bring brings a segment to the disk. The error is ErrRemoved if the next process wouldn't find it there.
 func bring(f *os.File) error {
 	if err := fault.Error("spool", "sync"); err != nil {
 		return err
 	}
-	return f.Sync()
+	if err := f.Sync(); err != nil {
+		return err
+	}
+	var is unix.Stat_t
+	if err := unix.Fstat(int(f.Fd()), &is); err == nil && is.Nlink == 0 {
+		return ErrRemoved
+	}
+	return nil
 }
 
 // begin begins a new segment, once all of the last one is on disk. l.mu is held.
@@ -108,6 +117,12 @@ func (l *Log) begin() error {
 	s := segment{epoch: l.epoch, first: l.next}
 	// One that is there has no record: nothing but a failed write, after which its sync failed as well.
 	f, err := os.OpenFile(s.path(l.opts.Dir), os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o600)
+	if errors.Is(err, fs.ErrNotExist) {
+		if err := l.restore(); err != nil {
+			return err
+		}
+		f, err = os.OpenFile(s.path(l.opts.Dir), os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o600)
+	}
 	if err != nil {
 		return err
 	}
@@ -146,6 +161,9 @@ func (l *Log) settle(f *os.File, upTo uint64, end int64, err error) {
 	}
 	if err != nil {
 		upTo = l.next
+		if errors.Is(err, ErrRemoved) {
+			l.kept = 0
+		}
 		l.size -= l.end - l.kept
 		f.Truncate(l.kept)
 		f.Close()

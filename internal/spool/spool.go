@@ -28,6 +28,10 @@ import (
 var (
 	ErrFull   = errors.New("the spool is full")
 	ErrClosed = errors.New("the spool is closed")
+
+	// ErrRemoved is returned when somebody has removed the spool's files while it is in use. What they had is lost; later records are kept
+	// again.
+	ErrRemoved = errors.New("somebody has removed its files, and what was not handled yet is lost")
 )
 
 // Options configure a Log.
@@ -106,15 +110,39 @@ func newEpoch(dir string) (uint64, *os.File, error) {
 		} else if err != nil {
 			return 0, nil, err
 		}
-		lock, err := os.OpenFile(filepath.Join(path, lockName), os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
-		if err != nil {
-			return 0, nil, err
-		}
-		if err := errors.Join(unix.Flock(int(lock.Fd()), unix.LOCK_EX|unix.LOCK_NB), syncDir(path), syncDir(dir)); err != nil {
-			return 0, nil, errors.Join(err, lock.Close())
-		}
-		return epoch, lock, nil
+		lock, err := lockEpoch(dir, path)
+		return epoch, lock, err
 	}
+}
+
+// lockEpoch locks the new directory of an epoch.
+func lockEpoch(dir, path string) (*os.File, error) {
+	lock, err := os.OpenFile(filepath.Join(path, lockName), os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	if err := errors.Join(unix.Flock(int(lock.Fd()), unix.LOCK_EX|unix.LOCK_NB), syncDir(path), syncDir(dir)); err != nil {
+		return nil, errors.Join(err, lock.Close())
+	}
+	return lock, nil
+}
+
+// restore makes the directory of the own epoch again, once somebody has removed it. It fails if what the spool is in is gone, too. l.mu is
+// held.
+func (l *Log) restore() error {
+	path := epochDir(l.opts.Dir, l.epoch)
+	for _, dir := range []string{l.opts.Dir, path} {
+		if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+			return err
+		}
+	}
+	lock, err := lockEpoch(l.opts.Dir, path)
+	if err != nil {
+		return err
+	}
+	l.lock.Close()
+	l.lock, l.size = lock, 0
+	return nil
 }
 
 // Close ends the log: records that are not on disk yet are brought there, and readers of other processes may go on after this epoch. Readers of the log

@@ -399,15 +399,50 @@ func TestHammer(t *testing.T) {
 	}
 }
 
-// TestLostDirectory checks that appends fail with words when the directory is gone, and that nothing else does.
+// TestLostDirectory removes the directory, or only the segment, while records are appended. Whoever waits for a record in there is told that it
+// is lost; later ones are on disk, in an epoch that nobody else takes for over.
 func TestLostDirectory(t *testing.T) {
-	dir := filepath.Join(t.TempDir(), "spool")
-	l := open(t, dir)
-	if err := os.RemoveAll(dir); err != nil {
+	for _, what := range []string{"", "000001", "000001/000000000000"} {
+		dir := filepath.Join(t.TempDir(), "spool")
+		l := open(t, dir)
+		put(t, l, "lost, and told to be on disk")
+		if err := os.RemoveAll(filepath.Join(dir, what)); err != nil {
+			t.Fatal(err)
+		}
+		_, done, err := l.Append([]byte("lost"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := <-done; !errors.Is(err, ErrRemoved) {
+			t.Errorf("without %q: %v", what, err)
+		}
+		put(t, l, "kept")
+		if size := l.Size(); size != int64(headSize+len("kept")) {
+			t.Errorf("without %q: %d bytes", what, size)
+		}
+		after := open(t, dir)
+		if after.over(1) {
+			t.Errorf("without %q: another process takes the epoch for over", what)
+		}
+		if err := l.Close(); err != nil {
+			t.Error(err)
+		}
+		r := after.NewReader(0)
+		if got := next(t, r, 1); got[0] != "kept" {
+			t.Errorf("without %q: read %q", what, got)
+		}
+		r.Close()
+	}
+	above := filepath.Join(t.TempDir(), "store")
+	if err := os.Mkdir(above, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	l := open(t, filepath.Join(above, "spool"))
+	if err := os.RemoveAll(above); err != nil {
 		t.Fatal(err)
 	}
 	if _, _, err := l.Append([]byte("x")); !errors.Is(err, os.ErrNotExist) {
-		t.Errorf("without a directory: %v", err)
+		t.Errorf("without a store: %v", err)
 	}
 	if err := l.Close(); err != nil {
 		t.Error(err)

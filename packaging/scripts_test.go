@@ -76,3 +76,53 @@ func TestPostinst(t *testing.T) {
 		})
 	}
 }
+
+// TestPrerm runs the package's script with stand-ins: removal stops the service, and names a server that something else has started.
+func TestPrerm(t *testing.T) {
+	const stopped = "deb-systemd-invoke stop sohost.service"
+	for _, test := range []struct {
+		name, order string
+		systemd     bool
+		status      string // what `sohost status --json` prints
+		does, says  string
+	}{
+		{"service", "remove", true, "", stopped, ""},
+		{"upgrade", "upgrade", true, "", "", ""},
+		{"other server", "remove", false, `{\n  "pid": 42,\n  "worker": {\n    "pid": 43\n  }\n}`, "", "kill 42 stops it"},
+		{"no server", "remove", false, "", "", ""},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			calls := filepath.Join(dir, "calls")
+			script := strings.NewReplacer("/run/systemd/system", filepath.Join(dir, "systemd")).Replace(run(t, exec.Command("cat", "debian/prerm")))
+			for name, text := range map[string]string{
+				"prerm": script, "calls": "",
+				"sohost":             "#!/bin/sh\nprintf '" + test.status + "'\n",
+				"deb-systemd-invoke": "#!/bin/sh\necho \"deb-systemd-invoke $*\" >>" + calls + "\n",
+			} {
+				if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o755); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if test.systemd {
+				if err := os.Mkdir(filepath.Join(dir, "systemd"), 0o755); err != nil {
+					t.Fatal(err)
+				}
+			}
+			cmd := exec.Command(filepath.Join(dir, "prerm"), test.order)
+			cmd.Env = append(os.Environ(), "PATH="+dir+":"+os.Getenv("PATH"))
+			out, err := cmd.CombinedOutput()
+			if err != nil {
+				t.Fatalf("%v: %s", err, out)
+			}
+			called := run(t, exec.Command("cat", calls))
+			if strings.Contains(called, stopped) != (test.does == stopped) {
+				t.Errorf("called were:\n%s", called)
+			}
+			if (len(out) > 0) != (test.says != "") || !strings.Contains(string(out), test.says) {
+				t.Errorf("it says %q, want %q", out, test.says)
+			}
+		})
+	}
+}
