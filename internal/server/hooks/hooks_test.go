@@ -81,8 +81,15 @@ func TestCommand(t *testing.T) {
 	if again, _ := os.ReadFile(out); strings.Count(string(again), "crash a\n") != 2 || len(r.Status()) != 0 {
 		t.Errorf("Close didn't wait for the last event: %q", again)
 	}
-	r.Set(map[string]Hook{"one": hook}, map[string]uint64{"one": before}) // in the next program
-	r.await(t, func(s Status) bool { return s.Delivered == 1 })
+	r.Set(map[string]Hook{"one": hook}, map[string]uint64{"one": before}) // no program has taken over
+	r.await(t, func(s Status) bool { return s.Delivered == 3 })
+	r.Close(time.Minute)
+	after, _ := newRunner(t)
+	after.Remember(r.Counted())
+	after.Set(map[string]Hook{"one": hook}, nil) // in the next program
+	if s := after.Status(); len(s) != 1 || s[0].Name != "one" || s[0].Delivered != 3 {
+		t.Errorf("in the next program the status is %+v", s)
+	}
 }
 
 // TestCommandFails tells of commands that fail, hang and don't exist; what a command has started is killed with it.

@@ -35,6 +35,8 @@ type Runner struct {
 	tasks sync.WaitGroup // a goroutine for each hook, also of those that were left out and haven't ended yet
 	mu    sync.Mutex     // guards all
 	all   map[string]*running
+
+	counted map[string]Status // of hooks that were told before the last Close, or by the program before
 }
 
 // running is one hook with its goroutine.
@@ -70,8 +72,12 @@ func (r *Runner) Set(hooks map[string]Hook, from map[string]uint64) {
 		if !known {
 			at = r.o.Events.Last()
 		}
+		status := Status{Name: name}
+		if before, is := r.counted[name]; is && old == nil {
+			status = before
+		}
 		ctx, end := context.WithCancel(context.Background())
-		one := &running{hook: h, name: name, at: at, status: Status{Name: name}, finish: make(chan struct{}), end: end, done: make(chan struct{})}
+		one := &running{hook: h, name: name, at: at, status: status, finish: make(chan struct{}), end: end, done: make(chan struct{})}
 		if old != nil {
 			one.at = old.at
 		}
@@ -122,11 +128,31 @@ func (r *Runner) Close(patience time.Duration) (at map[string]uint64) {
 	await(ended, r.o.Grace)
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	at = map[string]uint64{}
+	at, r.counted = map[string]uint64{}, map[string]Status{}
 	for name, one := range all {
-		at[name] = one.at
+		at[name], r.counted[name] = one.at, one.status
 	}
 	return at
+}
+
+// Counted returns how the hooks did until Close, by name, for Remember in the program that takes over.
+func (r *Runner) Counted() (all []Status) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, name := range slices.Sorted(maps.Keys(r.counted)) {
+		all = append(all, r.counted[name])
+	}
+	return all
+}
+
+// Remember has the status of hooks go on where they were. It is called before Set.
+func (r *Runner) Remember(all []Status) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.counted = map[string]Status{}
+	for _, s := range all {
+		r.counted[s.Name] = s
+	}
 }
 
 // await waits until c is closed, or for a time.

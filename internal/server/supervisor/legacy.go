@@ -15,6 +15,7 @@ import (
 	"github.com/sohost/sohost/internal/events"
 	"github.com/sohost/sohost/internal/passing"
 	"github.com/sohost/sohost/internal/server/control"
+	"github.com/sohost/sohost/internal/server/hooks"
 	"github.com/sohost/sohost/internal/server/worker"
 	"golang.org/x/sys/unix"
 )
@@ -47,6 +48,7 @@ type Legacy struct {
 
 	Events        *events.Saved          `json:"events,omitempty"`
 	Hooks         map[string]uint64      `json:"hooks,omitempty"` // see hooks.Runner.Close
+	HookCounts    []hooks.Status         `json:"hook_counts,omitempty"`
 	Spans         *unsent                `json:"spans,omitempty"`
 	Handover      *sohost.Handover       `json:"handover,omitempty"`
 	Crashes       []control.Crash        `json:"crashes,omitempty"`
@@ -226,6 +228,7 @@ func Resume(l *Legacy, opts Options) (*Supervisor, error) {
 	s.keepEvents(events.NewLog(l.Started))
 	s.events.Restore(l.Events)
 	s.told, s.unsent = l.Hooks, l.Spans
+	s.hooks.Remember(l.HookCounts)
 	s.config = l.config()
 	s.started, s.last, s.crashes, s.origin, s.failedProgram = l.Started, l.Handover, l.Crashes, l.Origin, l.FailedProgram
 	if s.resumed, err = s.adopt(l.Worker); err != nil {

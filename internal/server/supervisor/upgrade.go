@@ -112,7 +112,7 @@ func (s *Supervisor) exec(ctx context.Context, program *program, orders *os.File
 	var kept keptOpen
 	defer kept.close()
 	l := s.legacy()
-	l.Hooks, l.Spans = told, left
+	l.Hooks, l.HookCounts, l.Spans = told, s.hooks.Counted(), left
 	l.Control, l.Lock = kept.add(orders, nil), kept.add(s.opts.Lock.File(), nil)
 	s.leaveSockets(&l, &kept)
 	leaveWorkers(&l, links, &kept)

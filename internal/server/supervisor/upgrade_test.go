@@ -86,7 +86,7 @@ func TestUpgrade(t *testing.T) {
 	first.crash("panic: x\n") // to be remembered
 	giver := st.worker()
 	giver.serve(1)
-	before := st.await(func(s control.Status) bool { return s.Worker != nil })
+	before := st.await(func(s control.Status) bool { return s.Worker != nil && s.Hooks[0].Delivered > 0 })
 
 	program := copyProgram(t, dir)
 	handing := st.handover(control.HandoverRequest{Program: program})
@@ -109,6 +109,9 @@ func TestUpgrade(t *testing.T) {
 	}
 	if after.PID != before.PID || after.Worker.PID != taker.pid || after.Release != 2 || !after.Started.Equal(before.Started) {
 		t.Errorf("the status was %+v and is %+v", before, after)
+	}
+	if len(after.Hooks) != 1 || after.Hooks[0].Delivered < before.Hooks[0].Delivered {
+		t.Errorf("hooks were %+v and are %+v", before.Hooks, after.Hooks)
 	}
 	if len(before.Listeners) != 2 || !reflect.DeepEqual(before.Listeners, after.Listeners) {
 		t.Errorf("the listeners were %+v and are %+v", before.Listeners, after.Listeners)
