@@ -128,10 +128,13 @@ func (g *giver) run(ctx context.Context) error {
 	}
 	defer g.endAhead()
 	defer g.endCopies()
+	collect := collectLess()
+	defer collect()
 	if err := g.timed("ahead", &phases.Ahead, func() error { return g.sendAhead(ctx) }); err != nil {
 		return err
 	}
 	defer g.goOn(ctx) // does nothing after the commit
+	defer collect()   // and begins with no Start before
 	if err := g.timed("drain", &phases.Drain, func() error { return g.drain(ctx) }); err != nil {
 		return err
 	}

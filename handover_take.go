@@ -23,6 +23,7 @@ type taker struct {
 
 	arrivals map[*candidate]*arrival
 	arrived  []*candidate // in the order in which their states did
+	collect  func()       // see collectLess
 
 	streams   map[*candidate]*os.File // pipes from which copies of states can be read once they are this process's
 	positions triggers.Saved          // up to where writes are in the states
@@ -48,8 +49,9 @@ func takeHost(ctx context.Context, opts Options, from *os.File, loader *instance
 	}
 	stop := context.AfterFunc(ctx, func() { conn.Close() })
 	defer stop()
-	t := &taker{giver: conn, of: map[string]*candidate{}, copies: map[*candidate]*os.File{}, arrivals: map[*candidate]*arrival{}, streams: map[*candidate]*os.File{}}
+	t := &taker{giver: conn, of: map[string]*candidate{}, copies: map[*candidate]*os.File{}, arrivals: map[*candidate]*arrival{}, streams: map[*candidate]*os.File{}, collect: func() {}}
 	if err := t.run(ctx, opts, loader, stop); err != nil {
+		t.collect()
 		f := failed{}
 		var because *failure
 		if errors.As(err, &because) {

@@ -8,6 +8,7 @@ import (
 	"io"
 	"math"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/sohost/sohost/internal/cache"
@@ -33,8 +34,7 @@ type arrival struct {
 // takeStates gives each instance the state that arrives for it.
 func (t *taker) takeStates(ctx context.Context) error {
 	defer t.endArrivals()
-	collect := collectLess()
-	defer collect()
+	t.collect = collectLess()
 	for {
 		m, file, err := t.receive()
 		if errors.Is(err, passing.ErrPaused) { // by an arrival that has failed
@@ -47,7 +47,9 @@ func (t *taker) takeStates(ctx context.Context) error {
 			for _, a := range t.arrivals {
 				<-a.done
 			}
-			collect() // before any Start, around which the settings of the process are compared
+			if slices.ContainsFunc(t.candidates, func(c *candidate) bool { return c.next.Starts() }) {
+				t.collect() // the settings of the process are compared around a Start
+			}
 			return t.acceptStates(ctx)
 		case m.Reached:
 			err = t.reached()

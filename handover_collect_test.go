@@ -1,0 +1,73 @@
+package sohost
+
+import (
+	"context"
+	"runtime/debug"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/sohost/sohost/internal/fault"
+)
+
+func gogc() int {
+	now := debug.SetGCPercent(100)
+	debug.SetGCPercent(now)
+	return now
+}
+
+// TestHandoverCollects hands over with several settings of GOGC. Less garbage is collected while states move, until callers go on, and no
+// Start sees that.
+func TestHandoverCollects(t *testing.T) {
+	defer debug.SetGCPercent(gogc())
+	for _, percent := range []int{100, 1000, -1} {
+		debug.SetGCPercent(percent)
+		want := max(percent, movingGC)
+		if percent < 0 {
+			want = percent
+		}
+		end := collectLess()
+		if got := gogc(); got != want {
+			t.Errorf("GOGC is %d while states move, want %d", got, want)
+		}
+		end()
+		end()
+		for _, name := range []string{"a1", "h1"} { // h1 has no Start
+			w := newWorld(t)
+			r, lock := w.giver(name)
+			var mu sync.Mutex // guards seen
+			start, seen := 0, map[string]int{}
+			w.fail("a1 Start", func(context.Context) error { start = gogc(); return nil })
+			restore := fault.Set(func(kind, what string) (fault.Action, time.Duration) {
+				mu.Lock()
+				defer mu.Unlock()
+				if kind == "send" {
+					seen[what] = gogc()
+				}
+				return fault.None, 0
+			})
+			taker, _, err, takeErr := r.handover(t.Context(), lock, GiveOptions{})
+			if err != nil || takeErr != nil {
+				t.Fatal(err, takeErr)
+			}
+			taker.tasksSettle()
+			restore()
+			mu.Lock()
+			defer mu.Unlock()
+			if name == "a1" && start != percent || name == "h1" && seen["accepted"] != want || seen["states"] != want || gogc() != percent {
+				t.Errorf("%s: a Start sees GOGC %d, messages are sent with %v, and it is %d afterwards; want %d", name, start, seen, gogc(), percent)
+			}
+		}
+	}
+}
+
+// TestCollectLessChanged has a plugin that sets GOGC while less is collected: that stays.
+func TestCollectLessChanged(t *testing.T) {
+	defer debug.SetGCPercent(gogc())
+	debug.SetGCPercent(100)
+	end := collectLess()
+	debug.SetGCPercent(150)
+	if end(); gogc() != 150 {
+		t.Errorf("GOGC is %d, want 150", gogc())
+	}
+}
