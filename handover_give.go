@@ -128,13 +128,18 @@ func (g *giver) run(ctx context.Context) error {
 	}
 	defer g.endAhead()
 	defer g.endCopies()
-	collect := collectLess()
-	defer collect()
 	if err := g.timed("ahead", &phases.Ahead, func() error { return g.sendAhead(ctx) }); err != nil {
 		return err
 	}
 	defer g.goOn(ctx) // does nothing after the commit
-	defer collect()   // and begins with no Start before
+	less := collectLess()
+	defer func() {
+		if g.given {
+			less.endLater()
+		} else {
+			less.end() // before any Start
+		}
+	}()
 	if err := g.timed("drain", &phases.Drain, func() error { return g.drain(ctx) }); err != nil {
 		return err
 	}

@@ -22,8 +22,8 @@ type taker struct {
 	of     map[string]*candidate   // by plugin name
 
 	arrivals map[*candidate]*arrival
-	arrived  []*candidate // in the order in which their states did
-	collect  func()       // see collectLess
+	arrived  []*candidate   // in the order in which their states did
+	less     *lessCollected // nil before states arrive
 
 	streams   map[*candidate]*os.File // pipes from which copies of states can be read once they are this process's
 	positions triggers.Saved          // up to where writes are in the states
@@ -49,9 +49,11 @@ func takeHost(ctx context.Context, opts Options, from *os.File, loader *instance
 	}
 	stop := context.AfterFunc(ctx, func() { conn.Close() })
 	defer stop()
-	t := &taker{giver: conn, of: map[string]*candidate{}, copies: map[*candidate]*os.File{}, arrivals: map[*candidate]*arrival{}, streams: map[*candidate]*os.File{}, collect: func() {}}
+	t := &taker{giver: conn, of: map[string]*candidate{}, copies: map[*candidate]*os.File{}, arrivals: map[*candidate]*arrival{}, streams: map[*candidate]*os.File{}}
 	if err := t.run(ctx, opts, loader, stop); err != nil {
-		t.collect()
+		if t.less != nil {
+			t.less.end()
+		}
 		f := failed{}
 		var because *failure
 		if errors.As(err, &because) {

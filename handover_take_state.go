@@ -34,7 +34,7 @@ type arrival struct {
 // takeStates gives each instance the state that arrives for it.
 func (t *taker) takeStates(ctx context.Context) error {
 	defer t.endArrivals()
-	t.collect = collectLess()
+	t.less = collectLess()
 	for {
 		m, file, err := t.receive()
 		if errors.Is(err, passing.ErrPaused) { // by an arrival that has failed
@@ -48,7 +48,7 @@ func (t *taker) takeStates(ctx context.Context) error {
 				<-a.done
 			}
 			if slices.ContainsFunc(t.candidates, func(c *candidate) bool { return c.next.Starts() }) {
-				t.collect() // the settings of the process are compared around a Start
+				t.less.end() // the settings of the process are compared around a Start
 			}
 			return t.acceptStates(ctx)
 		case m.Reached:

@@ -10,10 +10,11 @@ import (
 // changes is compared as it is in memory: a string by where it lies, which is why a copy keeps it alive. Locks are left out, as in a
 // stream.
 type deep struct {
-	typ  reflect.Type
-	size uintptr
-	flat []stretch
-	refs []ref
+	typ   reflect.Type
+	size  uintptr
+	plain bool // all of a value is one stretch, or nothing
+	flat  []stretch
+	refs  []ref
 }
 
 // stretch is a part of a value that an assignment copies.
@@ -112,6 +113,7 @@ func (d *deep) cut(gaps []stretch, pointers []uintptr) {
 		}
 		start = gap.end
 	}
+	d.plain = len(gaps) == 0
 }
 
 // pointerWords adds where in a value of type t that begins at the offset at the garbage collector sees pointers.
@@ -139,6 +141,9 @@ func pointerWords(t reflect.Type, at uintptr, found []uintptr) []uintptr {
 // same reports whether the value at a, a copy, is the one at b. Since a copy keeps alive what it has not copied, pointers that are
 // equal then refer to the same.
 func (d *deep) same(a, b unsafe.Pointer) bool {
+	if d.plain {
+		return sameBytes(a, b, d.size)
+	}
 	for i := range d.flat {
 		if f := &d.flat[i]; !sameBytes(unsafe.Add(a, f.start), unsafe.Add(b, f.start), f.end-f.start) {
 			return false
@@ -167,7 +172,7 @@ func (r *ref) same(a, b unsafe.Pointer) bool {
 		return false
 	case r.shape.kind == reflect.Map:
 		return r.sameMap(x, y)
-	case r.target.plain():
+	case r.target.plain:
 		return sameBytes(x, y, uintptr(n)*r.target.size)
 	}
 	for i := range uintptr(n) {
@@ -176,11 +181,6 @@ func (r *ref) same(a, b unsafe.Pointer) bool {
 		}
 	}
 	return true
-}
-
-// plain reports whether all of a value is one stretch.
-func (d *deep) plain() bool {
-	return len(d.refs) == 0 && (d.size == 0 || len(d.flat) == 1 && d.flat[0].end-d.flat[0].start == d.size)
 }
 
 // sameMap compares a copy of a map with one that has as many entries.
@@ -245,7 +245,7 @@ func (r *ref) copy(to, from unsafe.Pointer) {
 	default:
 		all := reflect.SliceOf(r.target.typ)
 		s := reflect.MakeSlice(all, n, n)
-		if copied = s.UnsafePointer(); r.target.plain() {
+		if copied = s.UnsafePointer(); r.target.plain {
 			reflect.Copy(s, reflect.NewAt(all, unsafe.Pointer(&sliceHeader{values, n, n})).Elem())
 			break
 		}

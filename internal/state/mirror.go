@@ -66,22 +66,34 @@ func (m *mirror) readOn(c *clock, whole bool) (done bool, err error) {
 		if c.late() {
 			return false, nil
 		}
-		for _, e := range m.readAhead(c) {
-			if len(m.elems.refs) > 0 {
-				if alone, err := m.claim(e.elem, whole, c); err != nil {
-					return false, err
-				} else if !alone {
-					continue
-				}
+		if len(m.elems.refs) > 0 {
+			if err := m.seeOwners(c, whole); err != nil {
+				return false, err
 			}
-			m.see(e.key, e.elem)
+		} else if key, elem, ok := m.walk.next(); ok {
+			m.see(key, elem)
 			c.passed(m.elems.size)
+		} else {
+			m.walk = nil
 		}
 		if m.walk == nil && m.found < m.known {
 			m.left = m.slots.len
 		}
 	}
 	return m.forget(c), nil
+}
+
+// seeOwners is see for some of the next entries, which refer to something.
+func (m *mirror) seeOwners(c *clock, whole bool) error {
+	for _, e := range m.readAhead(c) {
+		if alone, err := m.claim(e.elem, whole, c); err != nil {
+			return err
+		} else if alone {
+			m.see(e.key, e.elem)
+			c.passed(m.elems.size)
+		}
+	}
+	return nil
 }
 
 // found is where an entry of a map is.
@@ -93,11 +105,8 @@ const mostAhead = 32
 // readAhead returns the next entries after a step of the clock, and counts the steps of all but the first. What they refer to lies all
 // over the memory. So it is touched for all of them, as in gather.go, before any is looked at. At the end of the map it ends the walk.
 func (m *mirror) readAhead(c *clock) []found {
-	n, most := 0, 1
-	if len(m.elems.refs) > 0 {
-		most = min(mostAhead, stepsPerLook-c.steps)
-	}
-	for ; n < most; n++ {
+	n := 0
+	for most := min(mostAhead, stepsPerLook-c.steps); n < most; n++ {
 		key, elem, ok := m.walk.next()
 		if !ok {
 			m.walk = nil
