@@ -10,36 +10,69 @@ import (
 // vain; but it takes as much of the processors as what callers wait for.
 const movingGC = 400
 
-// lessCollected is a time in which the garbage collector runs less often.
-type lessCollected struct {
-	once   sync.Once
-	before int // GOGC; negative: it isn't changed
+// collector is how often this process collects garbage. All hosts in it share that.
+var collector gcSetting
+
+// gcSetting is GOGC, which is movingGC while states move.
+type gcSetting struct {
+	mu     sync.Mutex // guards what follows
+	moves  int
+	before int
+	less   bool // it is movingGC instead of before
 }
 
-// collectLess begins such a time. end or endLater must be called.
-func collectLess() *lessCollected {
-	before := debug.SetGCPercent(movingGC)
-	if before < 0 || before >= movingGC { // it is off, or runs even less
-		debug.SetGCPercent(before)
-		before = -1
+// moving has the garbage collector run less often until end or endLater was called as often as moving.
+func (g *gcSetting) moving() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.moves++; g.less {
+		return
 	}
-	return &lessCollected{before: before}
+	if g.before = debug.SetGCPercent(movingGC); g.before < 0 || g.before >= movingGC { // it is off, or runs even less
+		debug.SetGCPercent(g.before)
+		return
+	}
+	g.less = true
 }
 
-// end sets GOGC back, unless a plugin has set it meanwhile. That often makes the collector run at once. It may be called more than once.
-func (l *lessCollected) end() {
-	l.once.Do(func() {
-		if l.before < 0 {
-			return
-		}
-		if now := debug.SetGCPercent(l.before); now != movingGC {
-			debug.SetGCPercent(now)
-		}
-	})
+// end sets GOGC back. That often makes the collector run at once.
+func (g *gcSetting) end() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.moves--; g.moves == 0 {
+		g.setBack()
+	}
 }
 
-// endLater calls end after the next collection, which comes within two minutes whatever is allocated: at once it would hold up callers
-// who have just waited.
-func (l *lessCollected) endLater() {
-	runtime.AddCleanup(&struct{ self *lessCollected }{l}, (*lessCollected).end, l)
+// endLater is end, but sets GOGC back after the next collection, which comes within two minutes whatever is allocated: at once it would
+// hold up callers who have just waited.
+func (g *gcSetting) endLater() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.moves--
+	runtime.AddCleanup(&struct{ self *gcSetting }{g}, func(g *gcSetting) {
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		if g.moves == 0 {
+			g.setBack()
+		}
+	}, g)
+}
+
+// asSet sets GOGC back before somebody looks at it.
+func (g *gcSetting) asSet() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.setBack()
+}
+
+// setBack does nothing if a plugin has set GOGC meanwhile. g.mu must be held.
+func (g *gcSetting) setBack() {
+	if !g.less {
+		return
+	}
+	g.less = false
+	if now := debug.SetGCPercent(g.before); now != movingGC {
+		debug.SetGCPercent(now)
+	}
 }

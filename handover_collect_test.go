@@ -27,12 +27,13 @@ func TestHandoverCollects(t *testing.T) {
 		if percent < 0 {
 			want = percent
 		}
-		less := collectLess()
+		collector.moving()
+		collector.moving()
+		collector.end()
 		if got := gogc(); got != want {
 			t.Errorf("GOGC is %d while states move, want %d", got, want)
 		}
-		less.end()
-		less.end()
+		collector.end()
 		if got := gogc(); got != percent {
 			t.Errorf("GOGC is %d afterwards, want %d", got, percent)
 		}
@@ -66,13 +67,21 @@ func TestHandoverCollects(t *testing.T) {
 	}
 }
 
-// TestCollectLessChanged has a plugin that sets GOGC while less is collected: that stays.
-func TestCollectLessChanged(t *testing.T) {
+// TestCollectorSet has GOGC set or read while less is collected.
+func TestCollectorSet(t *testing.T) {
 	defer debug.SetGCPercent(gogc())
 	debug.SetGCPercent(100)
-	less := collectLess()
-	debug.SetGCPercent(150)
-	if less.end(); gogc() != 150 {
+	collector.moving()
+	debug.SetGCPercent(150) // as a plugin may
+	if collector.end(); gogc() != 150 {
 		t.Errorf("GOGC is %d, want 150", gogc())
+	}
+	collector.moving()
+	if collector.asSet(); gogc() != 150 {
+		t.Errorf("GOGC is %d for those who look at it, want 150", gogc())
+	}
+	debug.SetGCPercent(movingGC)
+	if collector.end(); gogc() != movingGC {
+		t.Errorf("GOGC is %d, but was set to %d", gogc(), movingGC)
 	}
 }

@@ -132,12 +132,12 @@ func (g *giver) run(ctx context.Context) error {
 		return err
 	}
 	defer g.goOn(ctx) // does nothing after the commit
-	less := collectLess()
+	collector.moving()
 	defer func() {
 		if g.given {
-			less.endLater()
+			collector.endLater()
 		} else {
-			less.end() // before any Start
+			collector.end() // before any Start
 		}
 	}()
 	if err := g.timed("drain", &phases.Drain, func() error { return g.drain(ctx) }); err != nil {

@@ -22,8 +22,8 @@ type taker struct {
 	of     map[string]*candidate   // by plugin name
 
 	arrivals map[*candidate]*arrival
-	arrived  []*candidate   // in the order in which their states did
-	less     *lessCollected // nil before states arrive
+	arrived  []*candidate // in the order in which their states did
+	moving   bool         // since states arrive, see collector
 
 	streams   map[*candidate]*os.File // pipes from which copies of states can be read once they are this process's
 	positions triggers.Saved          // up to where writes are in the states
@@ -51,8 +51,8 @@ func takeHost(ctx context.Context, opts Options, from *os.File, loader *instance
 	defer stop()
 	t := &taker{giver: conn, of: map[string]*candidate{}, copies: map[*candidate]*os.File{}, arrivals: map[*candidate]*arrival{}, streams: map[*candidate]*os.File{}}
 	if err := t.run(ctx, opts, loader, stop); err != nil {
-		if t.less != nil {
-			t.less.end()
+		if t.moving {
+			collector.end()
 		}
 		f := failed{}
 		var because *failure

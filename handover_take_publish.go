@@ -16,7 +16,7 @@ func (t *taker) finish() {
 		h.log.Warn("report to the process before that this one serves", "err", err)
 	}
 	t.giver.Close()
-	t.less.endLater()
+	collector.endLater()
 	for _, c := range t.candidates {
 		if copied := t.copies[c]; copied != nil {
 			t.write(c, io.NewSectionReader(copied, 0, math.MaxInt64), report.Release)

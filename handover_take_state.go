@@ -8,7 +8,6 @@ import (
 	"io"
 	"math"
 	"os"
-	"slices"
 	"time"
 
 	"github.com/sohost/sohost/internal/cache"
@@ -34,7 +33,8 @@ type arrival struct {
 // takeStates gives each instance the state that arrives for it.
 func (t *taker) takeStates(ctx context.Context) error {
 	defer t.endArrivals()
-	t.less = collectLess()
+	t.moving = true
+	collector.moving()
 	for {
 		m, file, err := t.receive()
 		if errors.Is(err, passing.ErrPaused) { // by an arrival that has failed
@@ -46,9 +46,6 @@ func (t *taker) takeStates(ctx context.Context) error {
 		case m.States:
 			for _, a := range t.arrivals {
 				<-a.done
-			}
-			if slices.ContainsFunc(t.candidates, func(c *candidate) bool { return c.next.Starts() }) {
-				t.less.end() // the settings of the process are compared around a Start
 			}
 			return t.acceptStates(ctx)
 		case m.Reached:

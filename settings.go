@@ -24,6 +24,7 @@ type comparison struct {
 }
 
 func (c *comparisons) begin() *comparison {
+	collector.asSet()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	one := &comparison{before: instance.ReadSettings(), shared: len(c.active) > 0}
