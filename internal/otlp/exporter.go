@@ -20,6 +20,9 @@ const (
 	firstPause   = time.Second
 	lastPause    = 30 * time.Second
 	longestPause = 5 * time.Minute
+
+	// maxBytes is how much the queue holds at most, however many spans that are: reasons of refusals can be long.
+	maxBytes = 4 << 20
 )
 
 // Exporter sends spans. Its methods may be called from any goroutine.
@@ -38,6 +41,7 @@ type Exporter struct {
 
 	mu     sync.Mutex // guards what follows
 	queue  [][]byte   // encoded, the oldest first
+	bytes  int        // of the queue
 	status Status
 }
 
@@ -73,11 +77,13 @@ func NewExporter(s *Settings, version string, log *slog.Logger) (*Exporter, erro
 func (x *Exporter) Add(spans ...Span) {
 	x.mu.Lock()
 	for i := range spans {
-		if len(x.queue) < x.settings.Queue {
-			x.queue = append(x.queue, spans[i].encode())
-		} else {
+		text := spans[i].encode()
+		if len(x.queue) == x.settings.Queue || x.bytes+len(text) > maxBytes {
 			x.status.Lost++
+			continue
 		}
+		x.queue = append(x.queue, text)
+		x.bytes += len(text)
 	}
 	x.mu.Unlock()
 	x.wake()
@@ -117,6 +123,9 @@ func (x *Exporter) Close(patience time.Duration) (left [][]byte) {
 func (x *Exporter) Restore(left [][]byte, s Status) {
 	x.mu.Lock()
 	x.queue = append(left, x.queue...)
+	for _, text := range left {
+		x.bytes += len(text)
+	}
 	x.status.Sent, x.status.Lost = x.status.Sent+s.Sent, x.status.Lost+s.Lost
 	x.mu.Unlock()
 	x.wake()
@@ -202,6 +211,9 @@ func (x *Exporter) settle(n int, refused uint64, err error) {
 	}
 	x.mu.Lock()
 	defer x.mu.Unlock()
+	for _, text := range x.queue[:n] {
+		x.bytes -= len(text)
+	}
 	x.queue = x.queue[n:]
 	refused = min(refused, uint64(n))
 	x.status.Lost += refused

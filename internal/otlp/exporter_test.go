@@ -192,18 +192,14 @@ func TestRefused(t *testing.T) {
 // the exporter that goes on.
 func TestSlow(t *testing.T) {
 	c := otlptest.New(t)
-	asked, silent := make(chan struct{}, 1), make(chan struct{})
+	asked := make(chan struct{}, 1)
 	c.Answer = func(_ http.ResponseWriter, r *http.Request) bool {
 		select {
 		case asked <- struct{}{}:
 		default:
 		}
-		select {
-		case <-silent:
-			return false
-		case <-r.Context().Done():
-			return true
-		}
+		<-r.Context().Done()
+		return true
 	}
 	settings := fromEnv(t, c.URL, "OTEL_BSP_MAX_QUEUE_SIZE=10", "OTEL_EXPORTER_OTLP_TIMEOUT="+fmt.Sprint(patience.Milliseconds()))
 	x := newExporter(t, settings)
@@ -213,16 +209,26 @@ func TestSlow(t *testing.T) {
 	if s := x.Status(); s.Waiting != 10 || s.Lost != 3 || s.Sent != 0 {
 		t.Errorf("%+v", s)
 	}
+	long := some(3)
+	for i := range long {
+		long[i].Err = strings.Repeat("x", 3<<20)
+	}
+	other := newExporter(t, settings)
+	other.Add(long...)
+	if s := other.Status(); s.Waiting != 1 || s.Lost != 2 {
+		t.Errorf("of 9 MiB wait %+v", s)
+	}
+	other.Close(0)
 	left := x.Close(0)
 	if len(left) != 10 {
 		t.Fatalf("%d spans are left", len(left))
 	}
-	close(silent)
-	next := newExporter(t, settings)
+	takes := otlptest.New(t)
+	next := newExporter(t, fromEnv(t, takes.URL))
 	next.Restore(left, x.Status())
 	s := await(t, next, func(s otlp.Status) bool { return s.Waiting == 0 })
-	if s.Sent != 10 || s.Lost != 3 || len(c.Spans()) != 10 {
-		t.Errorf("%+v, and %d have arrived", s, len(c.Spans()))
+	if s.Sent != 10 || s.Lost != 3 || len(takes.Spans()) != 10 {
+		t.Errorf("%+v, and %d have arrived", s, len(takes.Spans()))
 	}
 	next.Close(0)
 }

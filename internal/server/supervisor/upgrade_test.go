@@ -21,6 +21,7 @@ import (
 
 	"github.com/sohost/sohost/generations"
 	"github.com/sohost/sohost/internal/events"
+	"github.com/sohost/sohost/internal/otlp/otlptest"
 	"github.com/sohost/sohost/internal/server/control"
 	"github.com/sohost/sohost/internal/server/systemd"
 	"github.com/sohost/sohost/internal/server/worker"
@@ -66,7 +67,9 @@ func TestUpgrade(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	collector := otlptest.New(t)
 	cmd := exec.Command(self, "run", dir)
+	cmd.Env = append(os.Environ(), "OTEL_EXPORTER_OTLP_ENDPOINT="+collector.URL, "OTEL_BSP_SCHEDULE_DELAY=3600000") // sent at the end only
 	logs, err := cmd.StderrPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -166,6 +169,15 @@ func TestUpgrade(t *testing.T) {
 		t.Errorf("the control socket is left behind: %v", err)
 	}
 	toldAll(t, filepath.Join(dir, "told"))
+	handovers := 0
+	for _, s := range collector.Spans() {
+		if s.Name == "handover" && s.With["sohost.outcome"] == "handed over" {
+			handovers++
+		}
+	}
+	if handovers != 2 {
+		t.Errorf("there are spans of %d handovers, want those to both programs: %v", handovers, collector.Spans())
+	}
 }
 
 // toldAll reads the events of which a hook was told: none is missing, and they are in order. One that an upgrade has cut short may be
@@ -191,6 +203,8 @@ func toldAll(t *testing.T, file string) {
 // TestUpgradeFails has a new program that serves, but can't be the supervisor. All goes on.
 func TestUpgradeFails(t *testing.T) {
 	t.Setenv(refuseEnv, "1")
+	t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:1")
+	t.Setenv("OTEL_BSP_SCHEDULE_DELAY", "3600000")
 	st := newStage(t, func(o *Options, l *limits) { o.Start.Options.Probation, l.last = time.Millisecond, 0 })
 	giver := st.start()
 	program := copyProgram(t, st.dir)
@@ -202,7 +216,7 @@ func TestUpgradeFails(t *testing.T) {
 	receive(t, handing, "answer")
 	st.log.await("upgrade the supervisor: the program before stays; the worker runs the new one")
 	s := st.await(func(s control.Status) bool { return s.Release == 2 }) // until the puppet says so
-	if s.Worker.PID != taker.pid || len(s.Draining) != 1 {
+	if s.Worker.PID != taker.pid || len(s.Draining) != 1 || s.Spans == nil || s.Spans.Waiting == 0 {
 		t.Errorf("the status is %+v", s)
 	}
 	// Both workers are heard.
