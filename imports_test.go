@@ -94,7 +94,7 @@ var importRules = []importRule{
 	{"internal/server/conns", "internal/fault internal/headline golang.org/x/sys", "it moves connections and doesn't know the host"},
 	{"internal/server/certs", "internal/regular internal/watch", "it reads certificates and doesn't know who serves with them"},
 	{"internal/server/certstest", "internal/server/certs", "it makes certificates for tests"},
-	{"internal/server/listener", "internal/files internal/headline internal/server/certs internal/server/conns", "it serves any handler and doesn't know the host"},
+	{"internal/server/listener", "internal/files internal/headline internal/server/certs internal/server/conns internal/sockets golang.org/x/sys/unix", "it serves any handler and doesn't know the host"},
 	{"internal/server/systemd", "golang.org/x/sys github.com/coreos/go-systemd/v22", "it speaks to systemd and doesn't know the host"},
 	{"internal/server/hooks", "generations internal/events", "it tells of events and changes nothing"},
 	{"internal/server/control", ". generations golang.org/x/sys internal/backlog internal/dryrun internal/events internal/files internal/otlp internal/pidfd internal/server/hooks internal/sinks internal/sockets", "it serves a Host, whichever process has it"},
@@ -199,13 +199,13 @@ func TestImportRules(t *testing.T) {
 // writers are the files that may change files without a generations.Folder or Store, besides those in generations and in packages that
 // have no store. What is in the store is changed by its owner alone, and only while that has its lock.
 var writers = map[string]string{
-	"internal/instance/settings_table.go":      "a file of the kernel",
-	"internal/program/servers.go":              "configurations, for scripts",
-	"internal/server/certstest/certstest.go":   "certificates of tests",
-	"internal/server/control/listen.go":        "the control socket, outside the store",
-	"internal/server/supervisor/supervisor.go": "the control socket",
-	"internal/server/supervisor/sockets.go":    "the files of listening sockets",
-	"internal/sockets/unix.go":                 "unix sockets, outside the store",
+	"internal/instance/settings_table.go":    "a file of the kernel",
+	"internal/program/servers.go":            "configurations, for scripts",
+	"internal/server/certstest/certstest.go": "certificates of tests",
+	"internal/server/control/listen.go":      "the control socket, outside the store",
+	"internal/server/supervisor/endpoint.go": "the control socket",
+	"internal/server/supervisor/sockets.go":  "the files of listening sockets",
+	"internal/sockets/unix.go":               "unix sockets, outside the store",
 }
 
 // TestWriters keeps all changes in the store behind the rule that nothing is written while the lock is lost.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io/fs"
 	"maps"
@@ -12,7 +13,7 @@ import (
 	"github.com/sohost/sohost/internal/server/listener"
 )
 
-// listenerConfig is a listening socket beside the one of the setting listen.
+// listenerConfig is a listening socket.
 type listenerConfig struct {
 	Address     string // "" if systemd has the socket
 	Mode        string // of a unix socket's file, in octal digits
@@ -29,7 +30,7 @@ func bindListener(l *listenerConfig) []setting {
 		{key: "address", value: asAddress(&l.Address), initial: "the socket of this name from systemd",
 			help: "serve HTTP on this address: HOST:PORT, [IPV6]:PORT, or unix:PATH"},
 		{key: "mode", value: asText("octal digits", &l.Mode, defaultSocketMode),
-			help: "permissions of a unix socket's file: who may write may connect"},
+			help: "permissions of a unix socket's file: who may write may connect; for `listen` without a table 0666"},
 		{key: "certificate", value: asPath("path", &l.Certificate), initial: "none",
 			help: "talk TLS with the certificate in this file, in PEM, followed by those between it and its root; it is read again when it changes"},
 		{key: "key", value: asPath("path", &l.Key), initial: "none",
@@ -56,6 +57,9 @@ func asAddress(to *string) value {
 
 // defaultSocketMode lets the server's user and group connect.
 const defaultSocketMode = "0660"
+
+// openSocketMode lets everybody connect. It is that of the setting listen, without a table.
+const openSocketMode = "0666"
 
 // check calls bad for each fault.
 func (l *listenerConfig) check(bad func(key, text string)) {
@@ -87,27 +91,71 @@ func (l *listenerConfig) mode() (fs.FileMode, error) {
 // maxListeners is how many listeners there may be: a worker gets all their sockets in one message.
 const maxListeners = 32
 
-// badListeners finds listeners whose names are those of other sockets, and too many.
+// badListeners finds what listeners can't be called, addresses that are named twice, and too many listeners.
 func (c *config) badListeners(bad func(at keyPath, text string)) {
-	for name, is := range map[string]string{listener.Plain: "the socket of the setting listen", "control": "the control socket"} {
-		if _, has := c.Listener[name]; has {
-			bad(keyPath{"listener", name}, fmt.Sprintf("listener %s: this is the name of %s; choose another", name, is))
-		}
+	if _, has := c.Listener["control"]; has {
+		bad(keyPath{"listener", "control"}, "listener control: this is the name of the control socket; choose another")
+	}
+	plain := c.Listener[listener.Plain]
+	if c.Listen != "" && plain.Address != "" {
+		bad(keyPath{"listener", listener.Plain, "address"}, "address: listen is the same; name one of them")
+	}
+	if c.ConnectionsPerAddress != 0 && plain.ConnectionsPerAddress != 0 {
+		bad(keyPath{"listener", listener.Plain, "connections_per_address"}, "connections_per_address: the one outside of the table is the same; name one of them")
 	}
 	if n := len(c.Listener); n > maxListeners {
 		bad(keyPath{"listener"}, fmt.Sprintf("there are %d listeners, and may be %d", n, maxListeners))
 	}
 }
 
+// allListeners returns the listeners by their names, with the one of the setting listen, which may have a table, too.
+func (c *config) allListeners() map[string]listenerConfig {
+	all := maps.Clone(c.Listener)
+	plain, has := all[listener.Plain]
+	if !has {
+		plain.Mode = openSocketMode
+	}
+	plain.Address = cmp.Or(c.Listen, plain.Address)
+	plain.ConnectionsPerAddress = cmp.Or(plain.ConnectionsPerAddress, c.ConnectionsPerAddress)
+	if has || c.Listen != "" {
+		all[listener.Plain] = plain
+	}
+	return all
+}
+
+// listensByDefault reports whether no listener says where it is but for those that may come from systemd.
+func (c *config) listensByDefault() bool {
+	_, plain := c.Listener[listener.Plain]
+	return c.Listen == "" && (len(c.Listener) == 0 || plain && len(c.Listener) == 1 && c.Listener[listener.Plain].Address == "")
+}
+
+// inOrder returns the names of listeners, that of the setting listen first.
+func inOrder(all map[string]listenerConfig) []string {
+	return slices.SortedFunc(maps.Keys(all), func(a, b string) int {
+		switch {
+		case a == b:
+			return 0
+		case a == listener.Plain:
+			return -1
+		case b == listener.Plain:
+			return 1
+		}
+		return cmp.Compare(a, b)
+	})
+}
+
 // listenerNames returns the names of the listeners beside that of the setting listen.
-func (c *config) listenerNames() []string { return slices.Sorted(maps.Keys(c.Listener)) }
+func (c *config) listenerNames() []string {
+	return slices.DeleteFunc(slices.Sorted(maps.Keys(c.Listener)), func(name string) bool { return name == listener.Plain })
+}
 
 // listenerSettings returns how each listener is served, and reads the certificates. A pair that can't be used is an error.
-func (c *config) listenerSettings() ([]listener.Settings, error) {
-	all := []listener.Settings{{Name: listener.Plain, PerAddress: c.ConnectionsPerAddress}}
-	for _, name := range c.listenerNames() {
-		l := c.Listener[name]
-		s := listener.Settings{Name: name, H2C: l.H2c, PerAddress: l.ConnectionsPerAddress}
+func (c *config) listenerSettings() (all []listener.Settings, err error) {
+	configured := c.allListeners()
+	for _, name := range inOrder(configured) {
+		l := configured[name]
+		mode, _ := l.mode() // it was checked
+		s := listener.Settings{Name: name, Address: l.Address, Mode: mode, H2C: l.H2c, PerAddress: l.ConnectionsPerAddress}
 		if l.Certificate != "" {
 			s.Files = certs.Files{Certificate: l.Certificate, Key: l.Key}
 			p, err := s.Files.Read()

@@ -23,8 +23,9 @@ are removed is saved: it is there again when they are added again. One whose sta
 The texts that serve and served before are kept in the store. --back goes back to the latter and leaves the file alone: the next
 reload, handover by command or restart takes up the file again. Changes that were made by "sohost plugin" lie over either.
 
-Listen, listeners with their address and mode, store, control, metrics, console, hang_timeout and handover_timeout change only
-when the server is restarted; reload and "sohost status" name those that have changed. SIGHUP to the server does the same as reload.`,
+Addresses that are new are opened first, and one that can't be had refuses all of it; those that are gone are closed once the new
+worker serves. The store, and what systemd has opened, change only when the server is restarted; reload and "sohost status" name
+what has changed of that. SIGHUP to the server does the same as reload.`,
 		Example: `  sohost reload --dry-run
   sohost reload
   sohost reload --back`,
@@ -55,6 +56,12 @@ func printConfigReload(w io.Writer, r control.ConfigReload) error {
 	printAmended(w, r.Amended)
 	if r.Warning != "" {
 		warn(w, r.Warning)
+	}
+	for _, a := range r.Opens {
+		fmt.Fprintf(w, "open      %s on %s\n", a.What, a.Address)
+	}
+	for _, a := range r.Closes {
+		fmt.Fprintf(w, "close     %s on %s\n", a.What, a.Address)
 	}
 	if len(r.Changes) == 0 && r.Handover == nil {
 		_, err := fmt.Fprintln(w, "nothing has changed")

@@ -80,7 +80,7 @@ func (r *runFlags) read(cmd *cobra.Command, which supervisor.Reading) error {
 		}
 	}
 	errs = append(errs, r.addPlugins())
-	if r.Listen == "" && len(r.Listener) == 0 {
+	if r.listensByDefault() {
 		r.Listen = defaultListen
 	}
 	if r.Plugins == "" && len(r.Plugin) == 0 {

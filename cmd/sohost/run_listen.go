@@ -5,13 +5,11 @@ import (
 	"fmt"
 	"io/fs"
 	"net"
-	"strings"
 
 	"github.com/sohost/sohost/internal/server/control"
 	"github.com/sohost/sohost/internal/server/listener"
 	"github.com/sohost/sohost/internal/server/supervisor"
 	"github.com/sohost/sohost/internal/server/systemd"
-	"github.com/sohost/sohost/internal/sockets"
 )
 
 // opened are the sockets that a server listens on.
@@ -65,22 +63,25 @@ func listen(r *runFlags) (open opened, err error) {
 		if address == "" {
 			return usageError{fmt.Errorf("listener %s has no address, and there is no socket of this name from systemd", name)}
 		}
-		l, path, err := listenOn(address, mode)
+		l, path, err := listener.Listen(address, mode)
 		if err != nil {
 			return listenError(err, flag)
 		}
 		open.listeners = append(open.listeners, supervisor.Listener{Name: name, Listener: l, Path: path})
 		return nil
 	}
-	if r.Listen != "" || inherited[listener.Plain] != nil {
-		if err := add(listener.Plain, r.Listen, 0o666, "--listen"); err != nil {
-			return open, err
-		}
+	all := r.allListeners()
+	if _, has := all[listener.Plain]; !has && inherited[listener.Plain] != nil {
+		all[listener.Plain] = listenerConfig{Mode: defaultSocketMode}
 	}
-	for _, name := range r.listenerNames() {
-		l := r.Listener[name]
+	for _, name := range inOrder(all) {
+		l := all[name]
 		mode, _ := l.mode() // it was checked
-		if err := add(name, l.Address, mode, "[listener."+name+"]"); err != nil {
+		where := "[listener." + name + "]"
+		if name == listener.Plain {
+			where = "--listen"
+		}
+		if err := add(name, l.Address, mode, where); err != nil {
 			return open, err
 		}
 	}
@@ -93,17 +94,6 @@ func listen(r *runFlags) (open opened, err error) {
 		open.controlPath = r.Control
 	}
 	return open, err
-}
-
-// listenOn listens on an address of the configuration. The path is that of a unix socket.
-func listenOn(address string, mode fs.FileMode) (l net.Listener, path string, err error) {
-	path, unix := strings.CutPrefix(address, "unix:")
-	if !unix {
-		l, err = net.Listen("tcp", address)
-		return l, "", err
-	}
-	l, err = sockets.Unix(path, mode)
-	return l, path, err
 }
 
 // listenError explains why HTTP has no socket. An address that can't exist is a usageError; one that is taken isn't.

@@ -40,6 +40,10 @@ func (r *runFlags) configured() (c supervisor.Configured, err error) {
 				Header: r.HeaderTimeout, Body: r.BodyTimeout, Idle: r.IdleTimeout, HeaderBytes: r.HeaderLimit, BodyBytes: int64(r.BodyLimit),
 			},
 		},
+		Own: supervisor.Own{
+			Metrics: r.Metrics, Profiles: r.Pprof, Console: r.Console, ConsoleToken: r.ConsoleTokenFile, ControlPath: r.Control,
+			HangTimeout: r.HangTimeout, HandoverTimeout: r.HandoverTimeout,
+		},
 		Settings: settings,
 		Amended:  r.amended, Forget: r.forget,
 		Keep: func(f *generations.Folder) error {

@@ -59,6 +59,7 @@ func serve(ctx context.Context, r *runFlags, reread rereading, log *slog.Logger)
 		return err
 	}
 	defer open.close()
+	configured.Own.ControlPath = open.controlPath
 	notifier, err := systemd.NewNotifier()
 	if err != nil {
 		return err
@@ -69,9 +70,7 @@ func serve(ctx context.Context, r *runFlags, reread rereading, log *slog.Logger)
 	})()
 	s := supervisor.New(supervisor.Options{
 		Start: configured.Start, Settings: configured.Settings, Amended: configured.Amended, Keep: configured.Keep, Reread: reread,
-		Listeners: open.listeners, Control: open.control, ControlPath: open.controlPath,
-		Lock: lock, Log: log, Notifier: notifier,
-		Metrics: r.Metrics, Profiles: r.Pprof, Console: r.Console, ConsoleToken: r.ConsoleTokenFile, HangTimeout: r.HangTimeout, HandoverTimeout: r.HandoverTimeout,
+		Listeners: open.listeners, Control: open.control, Own: configured.Own, Lock: lock, Log: log, Notifier: notifier,
 		Serving: func(s control.Status) { greet(log, open.url(r), r, s) },
 	})
 	return supervise(ctx, s, log)

@@ -13,15 +13,19 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 	"github.com/sohost/sohost/internal/files"
+	"github.com/sohost/sohost/internal/server/certs"
+	"github.com/sohost/sohost/internal/server/certstest"
 	"github.com/sohost/sohost/internal/server/control"
 )
 
 // TestScripts runs the scripts in testdata/script, one for each thing that a user does; start.txtar is the one to read first.
 // These commands are added to those of package testscript:
 //
+//	certificate FILE KEYFILE            write a certificate and its key
 //	code N PROGRAM [ARGUMENT...]        run a program, which must exit with N
 //	background NAME PROGRAM [ARGUMENT...]  start a program; it is killed when the script ends
 //	await NAME REGEXP                   wait until it prints a matching line, after the one awaited last; the first group of
@@ -68,12 +72,15 @@ func TestScripts(t *testing.T) {
 			"await":      cmdAwait,
 			"terminate":  cmdTerminate,
 			"hangup":     cmdHangup,
-			"get":        cmdGet,
-			"post":       cmdPost,
-			"json":       cmdJSON,
-			"steady":     cmdSteady,
-			"capture":    cmdCapture,
-			"replace":    cmdReplace,
+			"certificate": func(ts *testscript.TestScript, _ bool, args []string) {
+				certstest.Write(t, certs.Files{Certificate: ts.MkAbs(args[0]), Key: ts.MkAbs(args[1])}, certstest.New(t, time.Hour))
+			},
+			"get":     cmdGet,
+			"post":    cmdPost,
+			"json":    cmdJSON,
+			"steady":  cmdSteady,
+			"capture": cmdCapture,
+			"replace": cmdReplace,
 		},
 		RequireUniqueNames: true,
 	})

@@ -41,7 +41,7 @@ func (c *config) bind() []setting {
 	d, limits := sohost.DefaultOptions(), listener.DefaultLimits()
 	return []setting{
 		{key: "listen", value: asAddress(&c.Listen),
-			help:    "serve HTTP on this address, HOST:PORT or unix:PATH; port 0 picks a free one. A table [listener.NAME] is another listener",
+			help:    "serve HTTP on this address, HOST:PORT or unix:PATH; port 0 picks a free one. A table [listener.http] says more of it, such as its certificate; [listener.NAME] is another one",
 			initial: defaultListen + " if no listener is named"},
 		{key: "store", value: asPath("directory", &c.Store),
 			help: "keep images, releases and checkpoints in this directory", initial: "below $XDG_STATE_HOME or ~/.local/state"},

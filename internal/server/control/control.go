@@ -93,8 +93,17 @@ type ConfigReload struct {
 	Changes  []Change         `json:"changes"`            // ordered by key
 	Handover *sohost.Handover `json:"handover,omitempty"` // absent if nothing has changed, or with DryRun
 
+	Opens  []Address `json:"opens,omitempty"`  // where the server begins to listen
+	Closes []Address `json:"closes,omitempty"` // where it listens no more
+
 	Amended []Amended `json:"amended,omitempty"` // see ConfigStatus
 	Warning string    `json:"warning,omitempty"` // what went wrong after the configuration was taken up
+}
+
+// Address is where a server listens.
+type Address struct {
+	What    string `json:"what"`    // that answers: "listener NAME", "metrics", "console" or "commands"
+	Address string `json:"address"` // HOST:PORT, or the path of a unix socket
 }
 
 // Change is a setting that differs. Was or Is is empty if it has not been set before, or isn't any more.

@@ -10,6 +10,7 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"io/fs"
 	"log"
 	"net"
 	"net/http"
@@ -28,6 +29,11 @@ const Plain = "http"
 // Settings say how the connections of a socket are served.
 type Settings struct {
 	Name string `json:"name"`
+
+	// Address is where the socket listens, as Listen takes it, and Mode that of a unix socket's file. These are the supervisor's business.
+	// Default: the socket is somebody else's, such as systemd's.
+	Address string      `json:"address,omitempty"`
+	Mode    fs.FileMode `json:"mode,omitempty"`
 
 	// Pair is the certificate and key for TLS; nil for none. Files is where they come from, which is the supervisor's business.
 	Pair  *certs.Pair `json:"pair,omitempty"`
@@ -75,7 +81,8 @@ func (l Limits) OrDefault() Limits {
 // Server serves the connections of one socket.
 type Server struct {
 	settings    Settings
-	on          net.Listener
+	socket      net.Listener
+	on          net.Listener // the same, while there is room for open files
 	http        *http.Server
 	accepted    *conns.Set   // connections that this process has accepted
 	passedOn    *conns.Set   // and those that an earlier process has
@@ -83,7 +90,8 @@ type Server struct {
 	from        *conns.Addresses
 	talks       *talks // those of both that can't be passed on again
 	pending     pending
-	ending      atomic.Bool // Shutdown was called
+	ending      atomic.Bool   // Shutdown was called
+	shut        chan struct{} // closed when no more connections come by the socket
 	certificate atomic.Pointer[tls.Certificate]
 	secure      *tls.Config // nil without TLS
 }
@@ -92,8 +100,9 @@ type Server struct {
 func New(on net.Listener, settings Settings, limits Limits, handler http.Handler, errorLog *log.Logger) (*Server, error) {
 	limits = limits.OrDefault()
 	s := &Server{
-		settings: settings, on: files.Listener(on, 1), inherited: conns.NewQueue(on.Addr()), from: conns.NewAddresses(settings.PerAddress),
+		settings: settings, socket: on, on: files.Listener(on, 1), inherited: conns.NewQueue(on.Addr()), from: conns.NewAddresses(settings.PerAddress),
 		accepted: conns.NewSet(limits.Idle), passedOn: conns.NewSet(limits.Idle), talks: newTalks(),
+		shut: make(chan struct{}),
 	}
 	s.accepted.Count(s.from)
 	s.passedOn.Count(s.from)
@@ -139,8 +148,14 @@ func (s *Server) SetPair(p certs.Pair) error {
 }
 
 // Accept serves the connections that come by the socket, until that is closed or an accept fails. The error is net.ErrClosed or
-// http.ErrServerClosed if it was closed here.
-func (s *Server) Accept() error { return s.serve(s.accepted.Listener(s.on)) }
+// http.ErrServerClosed if it was closed here. It is called once.
+func (s *Server) Accept() error {
+	defer close(s.shut)
+	if err := begin(s.socket); err != nil {
+		return err
+	}
+	return s.serve(s.accepted.Listener(s.on))
+}
 
 // Inherit serves the connections given to Push, until the Server is closed.
 func (s *Server) Inherit() error { return s.serve(s.passedOn.Listener(s.inherited)) }
@@ -207,6 +222,16 @@ func (s *Server) Shutdown(ctx context.Context, first time.Duration) error {
 	})
 	defer late.Stop()
 	return s.pending.wait(ctx)
+}
+
+// Retire waits until the socket is shut, in whichever process, and all connections that were made before are accepted. Then, or when ctx
+// ends, it does as Shutdown does.
+func (s *Server) Retire(ctx context.Context, first time.Duration) error {
+	select {
+	case <-s.shut:
+	case <-ctx.Done():
+	}
+	return s.Shutdown(ctx, first)
 }
 
 // Close closes all connections but the hijacked ones.

@@ -46,7 +46,7 @@ func (c *pace) saw(busy bool) {
 // untilBeat returns the time until the next beat. If a worker is alone, there may be fewer than usual.
 func (s *Supervisor) untilBeat() time.Duration {
 	watchdog, _ := s.opts.Notifier.WatchdogInterval()
-	return s.pace.next(s.limits.beat, s.opts.HangTimeout, watchdog)
+	return s.pace.next(s.limits.beat, s.own.Load().HangTimeout, watchdog)
 }
 
 // showLife shows systemd that Run's goroutine is alive, if systemd wants to know.
@@ -78,7 +78,7 @@ func (s *Supervisor) examine(p *process, n uint64) {
 	if p.gone() {
 		return
 	}
-	if p.silence() < s.opts.HangTimeout {
+	if p.silence() < s.own.Load().HangTimeout {
 		p.ping(n)
 		return
 	}

@@ -74,7 +74,7 @@ func (c course) next(s signs) (course, deed) {
 func (s *Supervisor) limit(c course) time.Duration {
 	switch c {
 	case underway:
-		return s.opts.HandoverTimeout
+		return s.own.Load().HandoverTimeout
 	case bereft, aborting: // for both ends to undo what they did
 		return 2 * s.limits.grace
 	}

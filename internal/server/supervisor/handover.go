@@ -85,12 +85,12 @@ func (s *Supervisor) exchange(ctx context.Context, giver *process, r *request) (
 		}
 		ends = append(ends, a, b)
 	}
-	start := *s.start.Load()
+	start, sockets := *s.start.Load(), s.listening()
 	if r.config != nil {
-		start = r.config.Start
+		start, sockets = r.config.Start, r.config.opening.all
 	}
 	start.Takes = true
-	if err := s.order(taker, &start, ends[0], ends[2]); err != nil {
+	if err := s.order(taker, &start, sockets, ends[0], ends[2]); err != nil {
 		if r.Program != "" {
 			err = fmt.Errorf("%w; name a program with --binary that is a sohost", err)
 		}
@@ -105,6 +105,7 @@ func (s *Supervisor) exchange(ctx context.Context, giver *process, r *request) (
 	if r.config != nil {
 		o := start.Options
 		give.Config = &sohost.Configuration{Plugins: o.Plugins, Chains: o.Chains, Disabled: o.Disabled, Dir: o.Dir, Forget: r.config.Forget}
+		give.Close = r.config.opening.closedNames()
 	}
 	if err := giver.link.Send(worker.Order{Give: &give}, ends[1], ends[3]); err != nil {
 		return fail(fmt.Errorf("the old worker has ended: %w", err))
@@ -200,7 +201,7 @@ func (s *Supervisor) awaitGiven(ctx context.Context, giver, taker *process) (giv
 		case goOn:
 			return given, nil
 		case abort:
-			s.log.Error("handover is aborted", "why", whyAborted(seen, s.opts.HandoverTimeout))
+			s.log.Error("handover is aborted", "why", whyAborted(seen, s.own.Load().HandoverTimeout))
 			s.tell(giver, worker.Order{Abort: true})
 		case endTaker:
 			s.kill(taker) // the giver notices

@@ -80,12 +80,13 @@ func (s *Supervisor) legacy() Legacy {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	start := *s.start.Load()
-	start.Listeners = s.servedLocked(nil)
+	start.Listeners = s.servedLocked()
+	own := s.own.Load()
 	return Legacy{
 		Form: s.form(), Origin: s.origin,
-		Start: start, HangTimeout: s.opts.HangTimeout, HandoverTimeout: s.opts.HandoverTimeout,
-		Started: s.started, ControlPath: s.opts.ControlPath,
-		Metrics: s.opts.Metrics, Profiles: s.opts.Profiles, Console: s.opts.Console, Token: s.opts.ConsoleToken, Settings: s.settings, Config: s.config,
+		Start: start, HangTimeout: own.HangTimeout, HandoverTimeout: own.HandoverTimeout,
+		Started: s.started, ControlPath: own.ControlPath,
+		Metrics: own.Metrics, Profiles: own.Profiles, Console: own.Console, Token: own.ConsoleToken, Settings: s.settings, Config: s.config,
 		Events: s.events.Save(), Handover: s.last, Crashes: s.crashes, FailedProgram: s.failedProgram,
 	}
 }
@@ -105,7 +106,7 @@ func (l *Legacy) write() (*os.File, error) {
 
 // leaveSockets adds the sockets of the listeners.
 func (s *Supervisor) leaveSockets(l *Legacy, kept *keptOpen) {
-	for _, on := range s.sockets {
+	for _, on := range s.listening() {
 		l.Listeners = append(l.Listeners, listenerLegacy{Name: on.Name, File: kept.add(on.file, nil), Stays: on.Stays, Path: on.Path})
 	}
 	l.Public, l.PublicStays = l.Listeners[0].File, l.Listeners[0].Stays // for a program that knows only one
@@ -221,9 +222,9 @@ func Resume(l *Legacy, opts Options) (*Supervisor, error) {
 		return nil, fmt.Errorf("listen on the control socket: %w", err)
 	}
 	orders.Close()
-	opts.Lock, opts.Start, opts.HangTimeout, opts.ControlPath = generations.InheritLock(lock), l.Start, l.HangTimeout, l.ControlPath
-	opts.HandoverTimeout = l.HandoverTimeout
-	opts.Settings, opts.Metrics, opts.Profiles, opts.Console, opts.ConsoleToken = l.Settings, l.Metrics, l.Profiles, l.Console, l.Token
+	l.addresses()
+	opts.Lock, opts.Start, opts.Settings = generations.InheritLock(lock), l.Start, l.Settings
+	opts.Own = Own{l.Metrics, l.Profiles, l.Console, l.Token, l.ControlPath, l.HangTimeout, l.HandoverTimeout}
 	s := New(opts)
 	s.keepEvents(events.NewLog(l.Started))
 	s.events.Restore(l.Events)

@@ -122,10 +122,15 @@ func TestStopDelayWithoutWorker(t *testing.T) {
 	st.end()
 }
 
-// TestListeners gives each worker all sockets and how they are served, and keeps that when the configuration doesn't name one any more.
+// TestListeners gives each worker all sockets and how they are served. A socket of systemd stays when the configuration doesn't name it
+// any more, and says that it needs a restart.
 func TestListeners(t *testing.T) {
 	t.Parallel()
-	st, c := newConfigured(t, func(o *Options) { addListener(t, o, listener.Settings{Name: "other", H2C: true}) })
+	st, c := newConfigured(t, func(o *Options) {
+		addListener(t, o, listener.Settings{Name: "other", H2C: true})
+		o.Listeners[1].Stays = true
+		o.Settings["listener.other.mode"] = "0660"
+	})
 	giver := st.start()
 	listens := func(p *puppet, files int) {
 		t.Helper()
@@ -135,15 +140,19 @@ func TestListeners(t *testing.T) {
 		}
 	}
 	listens(giver, 5)
-	c.write("settle", "2") // and its listeners are gone
+	c.write("settle", "2")
+	c.listeners = nil
 	reloading := st.reload(t.Context())
 	taker := st.worker()
-	giver.give()
+	if g := giver.give(); len(g.Close) > 0 {
+		t.Errorf("the giver is to close %v", g.Close)
+	}
 	listens(taker, 7)
 	taker.serve(2)
 	giver.given(taker)
-	if r, _ := receive(t, reloading, "answer"); r.err != nil {
-		t.Fatal(r.err)
+	r, _ := receive(t, reloading, "answer")
+	if r.err != nil || len(r.Opens)+len(r.Closes) > 0 || len(r.Changes) != 2 || r.Changes[0].Key != "listener.other.mode" || !r.Changes[0].Restart {
+		t.Errorf("the answer is %+v, %v", r.ConfigReload, r.err)
 	}
 	if all := st.status().Listeners; len(all) != 2 || all[1].Name != "other" || !all[1].H2C || !strings.HasSuffix(all[1].Address, "/other") {
 		t.Errorf("the status has the listeners %+v", all)

@@ -30,13 +30,14 @@ func (s *Supervisor) delayStop(stop func()) {
 // accepted those that were made before; what no worker accepts within limits.backlog is reset. It does nothing with sockets that
 // stay, nor a second time.
 func (s *Supervisor) stopListening() {
-	s.refusing.Do(func() {
-		for _, on := range s.sockets {
-			if !on.Stays {
-				s.shut(on)
-			}
+	s.refusing.Lock()
+	defer s.refusing.Unlock()
+	for _, on := range s.listening() {
+		if _, is := s.refused[on.file]; !is && !on.Stays {
+			s.refused[on.file] = struct{}{}
+			s.shut(on)
 		}
-	})
+	}
 }
 
 // shut does that with one socket.

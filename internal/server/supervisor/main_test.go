@@ -85,7 +85,7 @@ func runServer(dir string) error {
 	}
 	options := Options{
 		Listeners: []Listener{{Name: "http", Listener: public}, {Name: "other", Listener: other, Path: filepath.Join(dir, "o.sock")}},
-		Control:   orders, ControlPath: path, Lock: lock, Log: log, HangTimeout: time.Minute, HandoverTimeout: time.Minute,
+		Control:   orders, Lock: lock, Log: log, Own: Own{ControlPath: path, HangTimeout: time.Minute, HandoverTimeout: time.Minute},
 	}
 	options.Start = worker.Start{ShutdownTimeout: time.Minute}
 	options.Start.Options.Store, options.Start.Options.Probation = dir, time.Millisecond

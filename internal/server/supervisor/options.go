@@ -3,7 +3,6 @@ package supervisor
 import (
 	"log/slog"
 	"net"
-	"time"
 
 	"github.com/sohost/sohost/generations"
 	"github.com/sohost/sohost/internal/server/control"
@@ -21,18 +20,10 @@ type Options struct {
 	// Listeners are for HTTP; there is at least one. Start.Listeners says how each is served, by its name.
 	Listeners []Listener
 
-	// ControlPath is the control socket's file, which Run removes at its end. Default: it belongs to somebody else.
-	ControlPath string
+	Own
 
 	// Serving is called once, when the first worker serves, with a brief status. After an upgrade it is not called.
 	Serving func(control.Status)
-
-	// HangTimeout is how long a worker may fail to answer before it is replaced. While nobody calls a plugin, it is asked every
-	// 10 s instead of each second, or within HangTimeout if that is shorter. Default: 10 s.
-	HangTimeout time.Duration
-
-	// HandoverTimeout bounds a handover. Default: 2 min.
-	HandoverTimeout time.Duration
 
 	// Settings are all settings that Start comes from, by their keys, and Reread reads them again. Default: the configuration can't be
 	// read again.
@@ -43,17 +34,6 @@ type Options struct {
 	// Configured. Default: nothing.
 	Amended []control.Amended
 	Keep    Keep
-
-	// Metrics is an address on which metrics and health can be asked for by HTTP. Default: none.
-	Metrics string
-
-	// Profiles has profiles of the worker asked for there, too.
-	Profiles bool
-
-	// Console is an address on which a browser gets the console; see package console. ConsoleToken is a file with its token, needed
-	// for any address but loopback. Default: none.
-	Console      string
-	ConsoleToken string
 
 	// Notifier reports to systemd. Default: there is no systemd.
 	Notifier *systemd.Notifier

@@ -82,7 +82,7 @@ func (s *Supervisor) pairChanged(name string, f certs.Files, p certs.Pair, err e
 		return
 	}
 	delete(s.pairs.bad, f)
-	for _, l := range s.servedLocked(nil) {
+	for _, l := range s.servedLocked() {
 		if l.Files == f && !l.Pair.Equal(p) {
 			s.pairs.good[f] = p
 			s.log.Info("the certificate was read again", "listener", name, "until", p.Until())
@@ -99,7 +99,7 @@ func (s *Supervisor) keepPairs(p *process) {
 	told := p.listeners
 	for {
 		s.mu.Lock()
-		now, changed := s.servedLocked(nil), s.pairs.changed
+		now, changed := s.servedLocked(), s.pairs.changed
 		s.mu.Unlock()
 		for _, l := range now {
 			i := slices.IndexFunc(told, func(was listener.Settings) bool { return was.Name == l.Name })

@@ -14,6 +14,7 @@ import (
 	"github.com/sohost/sohost"
 	"github.com/sohost/sohost/generations"
 	"github.com/sohost/sohost/internal/server/control"
+	"github.com/sohost/sohost/internal/server/listener"
 	"github.com/sohost/sohost/internal/server/worker"
 )
 
@@ -23,10 +24,12 @@ type Configured struct {
 	Settings map[string]string // see Options
 	Amended  []control.Amended // by commands, see control.ConfigStatus
 	Forget   []string          // see sohost.Configuration
+	Own      Own
 
 	Keep Keep // is called once the configuration is taken up
 
-	reading Reading // that it comes from
+	reading Reading  // that it comes from
+	opening *opening // undone unless it is taken up
 }
 
 // Keep writes what a later Reread, also after a restart, goes by into a folder of the store. Default: nothing is to be kept.
@@ -43,25 +46,22 @@ type Reading struct {
 	Amend  *control.Amendment // see control.ReloadRequest
 }
 
-// fixed are the keys of the settings that the supervisor itself has, and has only once.
-var fixed = []string{"listen", "store", "control", "metrics", "pprof", "console", "console_token_file", "hang_timeout", "handover_timeout"}
-
-// late are those of them that the first programs with a Legacy did not have.
-var late = []string{"metrics", "pprof", "console", "console_token_file"}
-
-// fixedListener reports whether a key is that of a listener's socket, or of a listener that there isn't yet.
-func fixedListener(key string, now map[string]string) bool {
-	rest, is := strings.CutPrefix(key, "listener.")
-	if !is {
-		return false
-	}
-	dot := strings.LastIndexByte(rest, '.')
-	switch rest[dot+1:] {
-	case "address", "mode":
+// fixed reports whether a setting changes only with a restart: the store, in which this process and all workers have their files, and
+// what systemd has opened. Of a listener that it has opened, gone says that the configuration doesn't name it any more.
+func (s *Supervisor) fixed(key string, gone func(listener string) bool) bool {
+	switch key {
+	case "store":
 		return true
+	case "control":
+		return s.own.Load().ControlPath == ""
 	}
-	_, has := now["listener."+rest[:max(dot, 0)]+".mode"] // each has one
-	return !has
+	for _, on := range s.listening() {
+		below, is := strings.CutPrefix(key, "listener."+on.Name+".")
+		if on.Stays && (is && (below == "address" || below == "mode" || gone(on.Name)) || on.Name == listener.Plain && key == "listen") {
+			return true
+		}
+	}
+	return false
 }
 
 // Reload reads the configuration again, and has a new worker serve it, all of it or, after an error, nothing. It blocks for as long as a
@@ -87,14 +87,15 @@ func (s *Supervisor) Reload(ctx context.Context, r control.ReloadRequest) (*cont
 		return nil, refusedReading(err)
 	}
 	result := &control.ConfigReload{Changes: s.changes(next.Settings), Amended: next.Amended}
+	result.Opens, result.Closes = next.opening.says()
 	switch {
 	case r.DryRun:
+		next.opening.undo()
 	case news:
 		asked := &request{HandoverRequest: control.HandoverRequest{Why: r.Why, LoseState: r.LoseState}, done: make(chan answer, 1)}
 		result.Handover, result.Warning, err = s.takeUp(ctx, next, asked)
 	default:
-		s.configured(next)
-		result.Warning = s.keepConfig(next.Keep)
+		result.Warning, err = s.takeUpAlone(ctx, next, r.Why)
 	}
 	if err != nil {
 		return nil, err
@@ -121,10 +122,22 @@ func (s *Supervisor) endTurn() { <-s.reloading }
 func (s *Supervisor) takeUp(ctx context.Context, next *Configured, asked *request) (h *sohost.Handover, warning string, err error) {
 	asked.config = next
 	if h, err = s.request(context.WithoutCancel(ctx), asked); err != nil {
+		next.opening.undo()
 		s.configFailed(asked.Why, next.reading, err)
 		return nil, "", err
 	}
 	return h, s.keepConfig(next.Keep), nil
+}
+
+// takeUpAlone takes up a configuration of which workers need not be told. If it differs for the supervisor, Run's goroutine does it:
+// there may be an upgrade at the same time.
+func (s *Supervisor) takeUpAlone(ctx context.Context, next *Configured, why string) (warning string, err error) {
+	if !next.opening.differs() {
+		s.configured(next)
+		return s.keepConfig(next.Keep), nil
+	}
+	_, warning, err = s.takeUp(ctx, next, &request{HandoverRequest: control.HandoverRequest{Why: why}, only: true, done: make(chan answer, 1)})
+	return warning, err
 }
 
 // refusedReading returns the error of a configuration that can't be read as a client gets it.
@@ -177,8 +190,15 @@ func (s *Supervisor) reread(which Reading) (next *Configured, news bool, err err
 	if c.reading = which; err != nil {
 		return &c, false, err
 	}
-	now.Listeners = s.served(nil)
-	c.Start.Options.Store, c.Start.Listeners = now.Options.Store, s.served(c.Start.Listeners)
+	now.Listeners = s.served()
+	c.Start.Options.Store, c.Start.Listeners = now.Options.Store, s.possible(c.Start.Listeners)
+	c.Own = c.Own.orDefault()
+	if s.own.Load().ControlPath == "" { // it is somebody else's
+		c.Own.ControlPath = ""
+	}
+	if c.opening, err = s.open(&c); err != nil {
+		return &c, false, err
+	}
 	return &c, !same(&now, &c.Start) || len(c.Forget) > 0, nil
 }
 
@@ -193,12 +213,13 @@ func (s *Supervisor) changes(next map[string]string) []control.Change {
 		all = map[string]string{}
 	}
 	maps.Copy(all, next)
+	gone := func(name string) bool { _, has := next["listener."+name+".mode"]; return !has } // each has one
 	changes := []control.Change{}
 	for _, key := range slices.Sorted(maps.Keys(all)) {
 		was, had := now[key]
 		is, has := next[key]
-		restart := slices.Contains(fixed, key) || fixedListener(key, now)
-		if unknown := now == nil && restart && !slices.Contains(late, key); !unknown && (was != is || had != has) {
+		restart := s.fixed(key, gone)
+		if unknown := now == nil && restart; !unknown && (was != is || had != has) {
 			changes = append(changes, control.Change{Key: key, Was: was, Is: is, Restart: restart})
 		}
 	}
@@ -209,9 +230,13 @@ func (s *Supervisor) changes(next map[string]string) []control.Change {
 // status says so.
 func (s *Supervisor) configured(next *Configured) {
 	changes := s.changes(next.Settings)
-	s.start.Store(&next.Start)
 	s.hooks.Set(next.Start.Hooks, nil)
 	defer s.watchPairs()
+	s.mu.Lock()
+	s.start.Store(&next.Start)
+	after := next.opening.commitLocked()
+	s.mu.Unlock()
+	after()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	settings := maps.Clone(next.Settings)

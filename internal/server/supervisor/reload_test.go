@@ -5,11 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/sohost/sohost/internal/server/control"
+	"github.com/sohost/sohost/internal/server/listener"
 	"github.com/sohost/sohost/internal/server/worker"
 )
 
@@ -22,6 +24,9 @@ type configuration struct {
 	store    string
 	err      error
 	keep     Keep
+
+	listeners []listener.Settings
+	own       Own
 }
 
 // Read is Options.Reread. The setting settle is the number of milliseconds that the Start has.
@@ -34,6 +39,7 @@ func (c *configuration) Read(which Reading) (next Configured, err error) {
 	fmt.Sscan(c.settings["settle"], &next.Start.Options.Settle)
 	next.Start.Options.Settle *= time.Millisecond
 	next.Start.Options.Store, next.Start.ShutdownTimeout = c.store, never
+	next.Start.Listeners, next.Own = slices.Clone(c.listeners), c.own
 	return next, c.err
 }
 
@@ -71,6 +77,7 @@ func newConfigured(t *testing.T, set func(*Options)) (*stage, *configuration) {
 		if set != nil {
 			set(o)
 		}
+		c.listeners, c.own = o.Start.Listeners, o.Own
 		c.readings = 0
 	}), c
 }
@@ -183,21 +190,23 @@ func TestReloadFails(t *testing.T) {
 	}
 }
 
-// TestReloadRestart changes settings that the supervisor has, back and forth. Nothing is handed over, and the store stays what it is.
+// TestReloadRestart changes what needs a restart, back and forth: the store, and what systemd has opened. Nothing is handed over, and the
+// store stays what it is.
 func TestReloadRestart(t *testing.T) {
-	st, c := newConfigured(t, nil)
+	st, c := newConfigured(t, func(o *Options) { o.Listeners[0].Stays, o.ControlPath = true, "" })
 	st.start()
-	for _, test := range []struct{ key, value, changes, restart string }{
-		{"metrics", "there", "[{metrics  there true}]", "[{metrics  there true}]"},
-		{"listen", "elsewhere", "[{listen here elsewhere true} {metrics  there true}]", "[{listen here elsewhere true} {metrics  there true}]"},
-		{"metrics", "", "[{listen here elsewhere true}]", "[{listen here elsewhere true}]"},
-		{"listen", "here", "[]", "[]"},
+	for _, test := range []struct{ key, value, changes string }{
+		{"control", "there", "[{control  there true}]"},
+		{"listen", "elsewhere", "[{control  there true} {listen here elsewhere true}]"},
+		{"control", "", "[{listen here elsewhere true}]"},
+		{"listen", "here", "[]"},
+		{"store", "/another", "[{store  /another true}]"},
 	} {
 		c.write(test.key, test.value)
 		c.store = "/another"
 		r := <-st.reload(t.Context())
 		s, store := st.status(), st.s.start.Load().Options.Store
-		if fmt.Sprint(r.Changes) != test.changes || r.err != nil || r.Handover != nil || fmt.Sprint(s.Config.Restart) != test.restart || store != st.dir {
+		if fmt.Sprint(r.Changes) != test.changes || r.err != nil || r.Handover != nil || fmt.Sprint(s.Config.Restart) != test.changes || store != st.dir {
 			t.Errorf("%s = %q: %+v, and the status says %+v; workers get store %s", test.key, test.value, r, s.Config, store)
 		}
 	}
@@ -214,22 +223,22 @@ func TestReloadUnlisted(t *testing.T) {
 	}
 }
 
-// TestReloadUnknown follows a program that has left no settings. Those of the supervisor's own are taken for what they are in the file.
+// TestReloadUnknown follows a program that has left no settings: nobody knows which store the file named when the server was started.
 func TestReloadUnknown(t *testing.T) {
 	st, c := newConfigured(t, func(o *Options) { o.Settings = nil })
 	giver := st.start()
-	c.write("metrics", "there")
+	c.write("store", "there")
 	c.write("settle", "2")
 	reload := st.reload(t.Context())
 	st.takesUp(giver, 2*time.Millisecond)
-	if r, _ := receive(t, reload, "answer"); r.err != nil || fmt.Sprint(r.Changes) != "[{metrics  there true} {settle  2 false}]" {
+	if r, _ := receive(t, reload, "answer"); r.err != nil || fmt.Sprint(r.Changes) != "[{listen  here false} {settle  2 false}]" {
 		t.Errorf("the reload: %+v", r)
 	}
-	if s := st.status(); len(s.Config.Restart) != 1 {
+	if s := st.status(); len(s.Config.Restart) != 0 {
 		t.Errorf("the status says %+v", s.Config)
 	}
-	c.write("listen", "elsewhere")
-	if r := <-st.reload(t.Context()); fmt.Sprint(r.Changes) != "[{listen here elsewhere true} {metrics  there true}]" {
+	c.write("store", "elsewhere")
+	if r := <-st.reload(t.Context()); fmt.Sprint(r.Changes) != "[{store there elsewhere true}]" {
 		t.Errorf("the reload after that: %+v", r)
 	}
 }

@@ -3,13 +3,11 @@ package supervisor
 import (
 	"context"
 	"fmt"
-	"net"
 	"slices"
 	"strings"
 	"sync"
 
 	"github.com/sohost/sohost"
-	"github.com/sohost/sohost/internal/files"
 	"github.com/sohost/sohost/internal/server/control"
 	"github.com/sohost/sohost/internal/server/worker"
 )
@@ -18,6 +16,7 @@ import (
 type request struct {
 	control.HandoverRequest
 	config  *Configured // differs from the one that serves; nil: that stays
+	only    bool        // the configuration differs in what the supervisor itself has; there is no handover
 	program *program    // at the path Program, open; nil also if that is this process's own
 	from    *process    // the worker that asks; nil: somebody else
 	done    chan answer // takes one without blocking
@@ -71,11 +70,11 @@ func (s *Supervisor) handoverReread(ctx context.Context, asked *request) (h *soh
 	var warning string
 	if news {
 		h, warning, err = s.takeUp(ctx, next, asked)
-	} else {
-		s.configured(next)
-		warning = s.keepConfig(next.Keep)
+	} else if warning, err = s.takeUpAlone(ctx, next, asked.Why); err == nil {
 		endTurn() // requests that take nothing up share a handover
 		h, err = s.request(ctx, asked)
+	} else {
+		asked.program.close()
 	}
 	if err != nil || warning == "" {
 		return h, err
@@ -148,12 +147,4 @@ func (s *Supervisor) join(waiting []*request, made *request, a answer, through b
 		}
 	}
 	return left
-}
-
-// answerOrders starts to answer on the control socket, until s.orders is closed.
-func (s *Supervisor) answerOrders(on net.Listener) {
-	orders := control.NewProxy(s)
-	s.orders = orders
-	// Each connection has one to the worker, and for a moment both its ends.
-	s.tasks.Go(func() { orders.Serve(files.Listener(control.Limited(on), 3)) })
 }

@@ -74,7 +74,7 @@ func TestServe(t *testing.T) {
 	if err := st.end(); err != nil {
 		t.Errorf("the server ends with %v", err)
 	}
-	if _, err := os.Lstat(st.s.opts.ControlPath); !os.IsNotExist(err) {
+	if _, err := os.Lstat(st.s.own.Load().ControlPath); !os.IsNotExist(err) {
 		t.Errorf("the control socket is left behind: %v", err)
 	}
 	if _, err := st.s.Handover(t.Context(), control.HandoverRequest{}); !errors.Is(err, control.ErrStopping) {
@@ -373,7 +373,7 @@ func TestOrderFails(t *testing.T) {
 			}
 			var start worker.Start
 			start.LogFormat = strings.Repeat("x", test.arg)
-			if err := st.s.order(p, &start); err == nil || !strings.Contains(err.Error(), test.want) ||
+			if err := st.s.order(p, &start, st.s.listening()); err == nil || !strings.Contains(err.Error(), test.want) ||
 				strings.Contains(err.Error(), "killed") {
 				t.Errorf("the error is %v, want %s", err, test.want)
 			}
@@ -614,7 +614,7 @@ func TestStopListening(t *testing.T) {
 	}
 	defer waits.Close()
 	st.stop()
-	if n := backlog(st.s.sockets[0].file); n != 1 {
+	if n := backlog(st.s.listening()[0].file); n != 1 {
 		t.Errorf("%d connections wait, want one", n)
 	}
 	accepted, err := st.s.opts.Listeners[0].Accept() // as a worker does

@@ -79,7 +79,8 @@ func newStage(t *testing.T, set func(*Options, *limits)) *stage {
 		t.Fatal(err)
 	}
 	options := Options{
-		Listeners: []Listener{{Name: "http", Listener: public}}, Control: orders, ControlPath: path, Lock: lock, Log: slog.New(st.log), HangTimeout: never, HandoverTimeout: never,
+		Listeners: []Listener{{Name: "http", Listener: public}}, Control: orders, Lock: lock, Log: slog.New(st.log),
+		Own:   Own{ControlPath: path, HangTimeout: never, HandoverTimeout: never},
 		Start: worker.Start{Options: sohost.Options{Store: dir}, ShutdownTimeout: never},
 	}
 	l := limits{beat: 10 * time.Millisecond, grace: never, death: never, last: never, settled: never, maxPause: never, lean: 1 << 40}

@@ -62,24 +62,26 @@ func (s *Supervisor) begin() (*process, error) {
 	start := *s.start.Load()
 	start.Crashes = s.pending
 	start.CrashesInARow = s.row
-	if err := s.order(p, &start); err != nil {
+	if err := s.order(p, &start, s.listening()); err != nil {
 		p.close()
 		return nil, fmt.Errorf("start a worker: %w", err)
 	}
 	return p, nil
 }
 
-// order tells a worker what to serve. After an error the worker is gone.
-func (s *Supervisor) order(p *process, start *worker.Start, more ...*os.File) error {
+// order tells a worker what to serve, on the sockets of its listeners. After an error the worker is gone.
+func (s *Supervisor) order(p *process, start *worker.Start, sockets []socket, more ...*os.File) error {
 	p.lock, p.lasts = s.opts.Lock, max(start.Linger, start.ShutdownTimeout)
-	files := append([]*os.File{s.sockets[0].file, p.lock.File(), p.output}, more...)
+	files := append([]*os.File{sockets[0].file, p.lock.File(), p.output}, more...)
 	if p.calls != nil { // as has each process that is started here
 		files = append(files, p.calls)
 	}
-	for _, other := range s.sockets[1:] {
+	for _, other := range sockets[1:] {
 		files = append(files, other.file)
 	}
-	start.Listeners = s.served(start.Listeners)
+	s.mu.Lock()
+	start.Listeners = s.pairs.newest(start.Listeners)
+	s.mu.Unlock()
 	p.listeners = start.Listeners
 	err := p.link.Send(worker.Order{Start: start}, files...)
 	if err == nil {

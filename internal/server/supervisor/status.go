@@ -63,7 +63,7 @@ func (s *Supervisor) processes(brief bool) (status control.Status, current *proc
 	status = control.Status{
 		PID: os.Getpid(), Started: s.started, Handover: s.last, Failed: s.failure, Crashes: slices.Clone(s.crashes),
 		StoreFault: s.storeFault, Program: s.workerProgram, FailedProgram: s.failedProgram,
-		Config: s.config, Hooks: s.hooks.Status(), Spans: s.spanStatus(), FailedBuilds: s.failedBuildsLocked(), Console: s.console,
+		Config: s.config, Hooks: s.hooks.Status(), Spans: s.spanStatus(), FailedBuilds: s.failedBuildsLocked(), Console: s.endpoints.url(),
 	}
 	draining := s.drainingLocked()
 	status.Listeners = s.listenersLocked()
@@ -105,8 +105,8 @@ func (p *process) lingering(w control.WorkerStatus) control.WorkerStatus {
 
 // listenersLocked describes the listening sockets; s.mu is held.
 func (s *Supervisor) listenersLocked() (all []control.ListenerStatus) {
-	for i, l := range s.servedLocked(nil) {
-		status := control.ListenerStatus{Name: l.Name, Address: s.opts.Listeners[i].Addr().String(), H2C: l.H2C}
+	for i, l := range s.servedLocked() {
+		status := control.ListenerStatus{Name: l.Name, Address: s.sockets[i].Addr().String(), H2C: l.H2C}
 		if l.Pair != nil {
 			status.Certificate = &control.CertificateStatus{File: l.Files.Certificate, Until: l.Pair.Until()}
 			if failed, is := s.pairs.bad[l.Files]; is {

@@ -8,7 +8,6 @@ package supervisor
 import (
 	"context"
 	"log/slog"
-	"net/http"
 	"os"
 	"runtime/debug"
 	"slices"
@@ -46,9 +45,11 @@ type Supervisor struct {
 	late     chan struct{}     // closed when the server has to be gone
 	tasks    sync.WaitGroup    // the goroutines that Run waits for
 	children children
-	room     room      // in the memory limit
-	refusing sync.Once // see stopListening
-	halt     func()    // ends Run as its context does
+	room     room   // in the memory limit
+	halt     func() // ends Run as its context does
+
+	refusing sync.Mutex            // held by stopListening; before mu
+	refused  map[*os.File]struct{} // the sockets that it has shut
 
 	wanted context.Context // ends when the server is to stop: Run's, and halt's
 	origin string          // the path that the server was started from
@@ -56,9 +57,9 @@ type Supervisor struct {
 
 	reloading chan struct{} // has an element while a configuration is read and taken up, see Reload
 
+	own atomic.Pointer[Own]
+
 	// Run's goroutine alone has these.
-	sockets   []socket
-	orders    *http.Server
 	confirmed *program // what workers run unless there is a trial; nil: this process's program
 	trial     *trial   // nil: no program is in probation
 
@@ -91,23 +92,20 @@ type Supervisor struct {
 	pairs         pairs
 	storeFault    string // why the store can't be used; empty if it can
 	failedBuilds  map[string]control.FailedBuild
-	console       string // its URL; empty if there is none
+	sockets       []socket // of the listeners, as start has them; the slice is replaced, never changed
+	endpoints     endpoints
+	closed        bool // there are no endpoints any more
 }
 
 // New returns a Supervisor; call Run to start it.
 func New(opts Options) *Supervisor {
-	if opts.HangTimeout == 0 {
-		opts.HangTimeout = 10 * time.Second
-	}
-	if opts.HandoverTimeout == 0 {
-		opts.HandoverTimeout = 2 * time.Minute
-	}
+	opts.Own = opts.Own.orDefault()
 	s := &Supervisor{
 		opts: opts, limits: defaultLimits(), log: opts.Log, started: time.Now(), requests: make(chan *request),
 		hangup: make(chan os.Signal, 1), replace: make(chan os.Signal, 1), stopped: make(chan struct{}), late: make(chan struct{}),
 		changed:   make(chan struct{}),
 		reloading: make(chan struct{}, 1), failedBuilds: map[string]control.FailedBuild{}, wanted: context.Background(),
-		draining: map[*process]struct{}{}, adopts: adopter(), origin: startedFrom(),
+		draining: map[*process]struct{}{}, adopts: adopter(), origin: startedFrom(), refused: map[*os.File]struct{}{},
 	}
 	if watchdog, on := opts.Notifier.WatchdogInterval(); on {
 		s.limits.beat = max(min(s.limits.beat, watchdog/2), leastBeat)
@@ -115,8 +113,9 @@ func New(opts Options) *Supervisor {
 	s.pairs.good, s.pairs.bad = map[certs.Files]certs.Pair{}, map[certs.Files]control.FailedReread{}
 	s.pairs.changed = make(chan struct{})
 	s.keepEvents(events.NewLog(s.started))
+	opts.Start.Listeners = settingsOf(opts.Listeners, opts.Start.Listeners)
 	s.start.Store(&opts.Start)
-	opts.Start.Listeners = s.served(nil)
+	s.own.Store(&opts.Own)
 	s.settings, s.config.Read, s.config.Amended = opts.Settings, s.started, opts.Amended
 	s.tellPrograms(nil)
 	return s
@@ -145,27 +144,14 @@ func (s *Supervisor) Run(ctx context.Context) (err error) {
 	defer context.AfterFunc(s.wanted, func() { s.delayStop(cancel) })()
 	defer s.stopLate(ctx)()
 	debug.SetMemoryLimit(heapGoal)
-	endMetrics, err := s.answerMetrics()
-	if err != nil {
-		return err
-	}
-	defer endMetrics()
 	s.watchPairs()
 	defer s.endPairs()
-	endConsole, err := s.answerConsole()
-	if err != nil {
+	defer s.closeEndpoints()
+	if err := s.openEndpoints(); err != nil { // before a worker serves: the status says how far the first one is
 		return err
 	}
-	defer endConsole()
 	defer context.AfterFunc(ctx, s.stopListening)() // even in the middle of a handover
 	s.tasks.Go(func() { s.obeySignals(ctx) })
-	s.answerOrders(s.opts.Control) // the status says how far the first worker is
-	defer func() {
-		s.orders.Close()
-		if s.opts.ControlPath != "" {
-			os.Remove(s.opts.ControlPath) // the listener has removed it, unless an upgrade has made it keep it
-		}
-	}()
 	p := s.resumed
 	if p == nil {
 		if p, err = s.first(ctx); err != nil {
@@ -196,6 +182,12 @@ func (s *Supervisor) supervise(ctx context.Context, p *process) error {
 		}
 		if len(waiting) > 0 {
 			r := waiting[0]
+			if r.only { // the worker has nothing to do with it
+				s.configured(r.config)
+				r.done <- answer{}
+				waiting = waiting[1:]
+				continue
+			}
 			if r.from != nil && r.from != p { // from a worker that was replaced already
 				r.done <- answer{}
 				waiting = waiting[1:]

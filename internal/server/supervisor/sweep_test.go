@@ -135,8 +135,8 @@ func sweepSupervisor(dir string) error {
 	}
 	joinSweep(dir, "supervisor")
 	options := Options{
-		Listeners: []Listener{{Name: "http", Listener: public}}, Control: orders, ControlPath: path, Lock: lock, Log: slog.New(slog.NewTextHandler(os.Stderr, nil)),
-		HangTimeout: 400 * time.Millisecond, HandoverTimeout: 300 * time.Millisecond,
+		Listeners: []Listener{{Name: "http", Listener: public}}, Control: orders, Lock: lock, Log: slog.New(slog.NewTextHandler(os.Stderr, nil)),
+		Own:   Own{ControlPath: path, HangTimeout: 400 * time.Millisecond, HandoverTimeout: 300 * time.Millisecond},
 		Start: worker.Start{ShutdownTimeout: 200 * time.Millisecond},
 	}
 	options.Start.Options.Store = store

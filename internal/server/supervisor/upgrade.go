@@ -60,12 +60,15 @@ func (s *Supervisor) upgrade(ctx context.Context, p *process) {
 	}
 	answering, cancel := context.WithTimeout(ctx, upgradeTimeout)
 	defer cancel()
-	copied, err := copyListener(s.opts.Control)
+	s.mu.Lock()
+	orders := s.endpoints.orders
+	s.mu.Unlock()
+	copied, err := copyListener(orders.on)
 	if err != nil {
 		s.log.Error("upgrade the supervisor: the program before stays", "err", err)
 		return
 	}
-	s.orders.Shutdown(answering) // new connections wait in the backlog; what isn't answered in time is cut off
+	orders.server.Shutdown(answering) // new connections wait in the backlog; what isn't answered in time is cut off
 	s.links.Lock()
 	defer s.links.Unlock()
 	s.mu.Lock() // lock order: links, mu
@@ -90,10 +93,12 @@ func (s *Supervisor) upgrade(ctx context.Context, p *process) {
 	copied.Close()
 	if listenErr != nil {
 		s.log.Error("listen on the control socket again", "err", listenErr)
-	} else {
-		s.opts.Control = on
-		s.answerOrders(on)
+		return
 	}
+	s.mu.Lock() // lock order: links, mu
+	defer s.mu.Unlock()
+	s.endpoints.orders = s.newOrders(on, orders.path)
+	s.answerLocked(s.endpoints.orders)
 }
 
 // copyListener copies the control socket, which then outlives the server that has it, and so does its file.

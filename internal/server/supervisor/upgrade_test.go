@@ -263,7 +263,7 @@ func TestUpgradeFails(t *testing.T) {
 	if err := st.end(); err != nil {
 		t.Errorf("the server ends with %v", err)
 	}
-	if _, err := os.Lstat(st.s.opts.ControlPath); !os.IsNotExist(err) {
+	if _, err := os.Lstat(st.s.own.Load().ControlPath); !os.IsNotExist(err) {
 		t.Errorf("the control socket is left behind: %v", err)
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"slices"
 
 	"github.com/sohost/sohost/internal/fault"
 	"github.com/sohost/sohost/internal/server/listener"
@@ -69,6 +70,18 @@ func (ls listeners) move(pass func(passed, *os.File) error) {
 		p := passed{Listener: l.Name(), Secure: l.Secure()}
 		l.Move(func(f *os.File) error { return pass(p, f) })
 	}
+}
+
+// without returns the listeners but those of some names, and those.
+func (ls listeners) without(names []string) (staying, ending listeners) {
+	for _, l := range ls {
+		if slices.Contains(names, l.Name()) {
+			ending = append(ending, l)
+		} else {
+			staying = append(staying, l)
+		}
+	}
+	return staying, ending
 }
 
 // leave accepts no more connections, and has the clients of those that can't be passed on open new ones.

@@ -81,7 +81,7 @@ type Start struct {
 	// StopDelay is how long the server goes on serving once it is told to stop, and says that it isn't ready.
 	StopDelay time.Duration `json:"stop_delay,omitempty"`
 
-	// Listeners are the sockets that are served, in the order of their files. Default: the one of the setting listen.
+	// Listeners are the sockets that are served, in the order of their files; at least one. Default: the one of the setting listen.
 	Listeners []listener.Settings `json:"listeners,omitempty"`
 	Clients   listener.Limits     `json:"clients,omitzero"`
 	Takes     bool                `json:"takes,omitempty"`
@@ -141,6 +141,10 @@ type Give struct {
 	LoseState bool `json:"lose_state,omitempty"`
 
 	Config *sohost.Configuration `json:"config,omitempty"`
+
+	// Close names the listeners that the taker doesn't have. The supervisor shuts their sockets once the taker serves; until then the
+	// giver accepts connections there, and afterwards it ends them when they have no request.
+	Close []string `json:"close,omitempty"`
 }
 
 // Answer is the result of a handover that the worker asked for; an empty Error means success. ID 0 answers every Ask.

@@ -20,6 +20,7 @@ import (
 	"github.com/sohost/sohost/internal/query"
 	"github.com/sohost/sohost/internal/server/conns"
 	"github.com/sohost/sohost/internal/server/control"
+	"github.com/sohost/sohost/internal/server/listener"
 	"github.com/sohost/sohost/internal/sinks"
 )
 
@@ -249,18 +250,20 @@ func (w *worker) give(s *server, g give) (gone bool) {
 		w.link.Send(given(nil, err))
 		return false
 	}
-	s.listeners.leave()         // only here: other processes have the sockets open
-	out.begin(s.listeners.move) // to nobody in the end: it could answer no more requests
+	staying, ending := s.listeners.without(g.Close)
+	staying.leave()         // only here: other processes have the sockets open
+	out.begin(staying.move) // to nobody in the end: it could answer no more requests
 	s.inlets.leadOn(out)
 	w.link.Send(given(report, nil))
-	w.leave(s)
+	w.leave(s, ending)
 	return true
 }
 
 // leave finishes the requests that are left after a handover, and keeps the connections that can't be passed on. They have as long as
 // Linger says, whatever becomes of the taker: it may hand over in its turn, or die. Earlier workers had their handovers before, so
 // they end before, too, unless their limits were others, and whatever can't be led around this one may pass through it until then.
-func (w *worker) leave(s *server) {
+// The connections of listeners that are ending are not passed on, but close when they have no request.
+func (w *worker) leave(s *server, ending listeners) {
 	w.leaving.Store(s)
 	timeout := w.start.ShutdownTimeout
 	ctx, cancel := context.WithTimeout(context.Background(), max(w.start.Linger, timeout))
@@ -277,6 +280,9 @@ func (w *worker) leave(s *server) {
 	defer finished()
 	closing := time.AfterFunc(timeout, s.listeners.closeIdle)
 	defer closing.Stop()
+	for _, l := range ending {
+		s.tasks.Go(func() { l.Retire(ctx, listener.FirstRequest) }) // what it doesn't end in time, the others wait for
+	}
 	err := s.inlets.wait(ctx) // first: what comes from there is served by the others
 	if err = errors.Join(err, s.listeners.wait(ctx)); err != nil {
 		w.log.Warn("cut off the old worker's last requests", "connections", s.listeners.len(), "why", err)
