@@ -150,6 +150,7 @@ func (w *waiting) look(ctx context.Context) bool {
 	case ctx.Err() != nil:
 		return false
 	case asked.Err() != nil:
+		w.tell(w.client.mute())
 		w.silent(fmt.Sprintf("for %v: %s", w.client.pulse.limit, w.why))
 		return false
 	case a.err == nil: // with an error the call itself has one, or the server is of a version that knows of no such question
