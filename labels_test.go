@@ -24,11 +24,11 @@ func labelsHere(t *testing.T) string {
 
 // TestLabelCalls calls a plugin before, while and after calls are to have labels.
 func TestLabelCalls(t *testing.T) {
-	r := newWorld(t).boots("a1")
-	want := `"plugin":"a"`
+	r := newWorld(t).boots("z1") // no other test has such a plugin, and leaves goroutines of it
+	want := `"plugin":"z"`
 	call := func() (labels string) {
 		t.Helper()
-		if err := r.Call(t.Context(), "a", func(abi.Instance) error { labels = labelsHere(t); return nil }); err != nil {
+		if err := r.Call(t.Context(), "z", func(abi.Instance) error { labels = labelsHere(t); return nil }); err != nil {
 			t.Fatal(err)
 		}
 		return labels
@@ -39,7 +39,7 @@ func TestLabelCalls(t *testing.T) {
 	stop, other := r.LabelCalls(), r.LabelCalls()
 	stop()
 	stop() // the other one still wants them
-	if got := call(); !strings.Contains(got, want) || !strings.Contains(got, `"generation":"`+r.w.imageID("a1").Short()) {
+	if got := call(); !strings.Contains(got, want) || !strings.Contains(got, `"generation":"`+r.w.imageID("z1").Short()) {
 		t.Errorf("calls have the labels\n%s", got)
 	}
 	if strings.Contains(labelsHere(t), want) {
@@ -74,7 +74,7 @@ func TestLabelRequests(t *testing.T) {
 // TestLabelsNest serves a form by one plugin within another. After it the outer one has its labels again, and the form's files are known
 // to who has passed the request in, and removes them.
 func TestLabelsNest(t *testing.T) {
-	r := newWorld(t).boots("a1", "b1")
+	r := newWorld(t).boots("z1", "j1")
 	defer r.LabelCalls()()
 	labelled := func(name string, handle http.HandlerFunc) http.Handler {
 		p, err := r.plugin(name)
@@ -83,14 +83,14 @@ func TestLabelsNest(t *testing.T) {
 		}
 		return r.labelled(p.serving().Value(), handle)
 	}
-	inner := labelled("b", func(_ http.ResponseWriter, r *http.Request) {
+	inner := labelled("j", func(_ http.ResponseWriter, r *http.Request) {
 		if err := r.ParseMultipartForm(1); err != nil {
 			t.Error(err)
 		}
 	})
-	outer := labelled("a", func(w http.ResponseWriter, r *http.Request) {
+	outer := labelled("z", func(w http.ResponseWriter, r *http.Request) {
 		inner.ServeHTTP(w, r)
-		if got := labelsHere(t); !strings.Contains(got, `"plugin":"a"`) || strings.Contains(got, `"plugin":"b"`) {
+		if got := labelsHere(t); !strings.Contains(got, `"plugin":"z"`) || strings.Contains(got, `"plugin":"j"`) {
 			t.Errorf("after the inner plugin the labels are\n%s", got)
 		}
 	})

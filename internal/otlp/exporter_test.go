@@ -139,7 +139,7 @@ func TestRetry(t *testing.T) {
 			}
 			limit := "OTEL_EXPORTER_OTLP_TIMEOUT=" + fmt.Sprint(patience.Milliseconds())
 			if name == "hangs" {
-				limit = "OTEL_EXPORTER_OTLP_TIMEOUT=50"
+				limit = "OTEL_EXPORTER_OTLP_TIMEOUT=1000"
 			}
 			x := newExporter(t, fromEnv(t, c.URL, limit, "OTEL_BSP_MAX_EXPORT_BATCH_SIZE=2"))
 			x.Add(some(5)...)
