@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"strings"
+	"unicode"
 
 	"github.com/lmittmann/tint"
 	"github.com/sohost/sohost/generations"
@@ -28,9 +30,10 @@ func newLogger(w io.Writer, format string, verbose bool) (*slog.Logger, error) {
 	return nil, usageError{fmt.Errorf("--log-format %q: want text or json", format)}
 }
 
-// forPeople shortens durations and drops those that are zero, gives sizes their units, writes "none" for no generation, and joins the
-// lines of a text.
+// forPeople shortens durations and drops those that are zero, gives sizes their units, writes "none" for no generation, joins the lines of
+// a text, and replaces what can't be printed.
 func forPeople(_ []string, a slog.Attr) slog.Attr {
+	a.Key = printed(a.Key)
 	switch a.Value.Kind() {
 	case slog.KindDuration:
 		d := short(a.Value.Duration())
@@ -43,11 +46,24 @@ func forPeople(_ []string, a slog.Attr) slog.Attr {
 		if s == (generations.ID{}).Short() {
 			s = "none"
 		}
-		return slog.String(a.Key, oneLine(s))
+		return slog.String(a.Key, printed(s))
+	case slog.KindAny:
+		switch v := a.Value.Any().(type) {
+		case slog.Level, *slog.Source:
+		case error:
+			return slog.String(a.Key, printed(v.Error()))
+		default:
+			return slog.String(a.Key, printed(fmt.Sprintf("%+v", v)))
+		}
 	case slog.KindInt64:
 		if a.Key == "bytes" {
 			return slog.String(a.Key, size(a.Value.Int64()))
 		}
 	}
 	return a
+}
+
+// printed is oneLine with a question mark for each character that can't be printed: tint ends a text where the usual one for those stands.
+func printed(s string) string {
+	return strings.ReplaceAll(oneLine(s), string(unicode.ReplacementChar), "?")
 }

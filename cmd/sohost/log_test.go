@@ -2,8 +2,11 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"strings"
 	"testing"
+
+	"github.com/sohost/sohost/internal/terminal"
 )
 
 // TestLogTrace writes a stack below its line, in a text for people, and as it is in JSON.
@@ -27,5 +30,33 @@ func TestLogTrace(t *testing.T) {
 	log.Error("panic in plugin", "stack", stack)
 	if !strings.Contains(b.String(), `"stack":"goroutine 5 [running]:\npanic(`) {
 		t.Errorf("%s", b.String())
+	}
+}
+
+// seen is a text with a look.
+type seen struct {
+	bytes.Buffer
+	look terminal.Look
+}
+
+func (s *seen) Look() terminal.Look { return s.look }
+
+// TestLogUnprintable logs texts in which something can't be printed, with and without color: all of each is there, and no order to a terminal.
+func TestLogUnprintable(t *testing.T) {
+	for _, color := range []bool{false, true} {
+		b := &seen{look: terminal.Look{Color: color}}
+		log, err := newLogger(b, "text", false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		log.Info("m\x00 end1", "k\xff_end2", "v\x00\xff end3", "err", errors.New("a\x1b[2J end4"), "all", []string{"b\x07\ufffd", "end5"})
+		for _, want := range []string{"end1", "k?_end2", "v?? end3", "a?[2J end4", "[b?? end5]"} {
+			if !strings.Contains(b.String(), want) {
+				t.Errorf("%q lacks %q", b.String(), want)
+			}
+		}
+		if strings.Contains(b.String(), "\x1b[2J") {
+			t.Errorf("%q", b.String())
+		}
 	}
 }
