@@ -246,16 +246,21 @@ func telegraf() []byte {
 	return text
 }
 
+// BenchmarkParse reads lines quickly, and has the library read them.
 func BenchmarkParse(b *testing.B) {
 	body := telegraf()
-	b.SetBytes(int64(len(body)))
-	b.ReportAllocs()
-	for b.Loop() {
-		if got := Parse(body, Options{Precision: Nanosecond}); got.Rows != benchLines {
-			b.Fatal(got.Bad)
-		}
+	for name, m := range map[string]*memory{"quick": new(memory), "library": nil} {
+		b.Run(name, func(b *testing.B) {
+			b.SetBytes(int64(len(body)))
+			b.ReportAllocs()
+			for b.Loop() {
+				if got := parse(body, Options{Precision: Nanosecond}, m); got.Rows != benchLines {
+					b.Fatal(got.Bad)
+				}
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/benchLines, "ns/point")
+		})
 	}
-	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/benchLines, "ns/point")
 }
 
 // BenchmarkAppend writes the points that BenchmarkParse reads.
