@@ -43,7 +43,8 @@ func TestKillsKeepLetters(t *testing.T) {
 	key := sohost.TriggerKey{Plugin: "meter", Name: "write-m"}
 	last := d.awaitTrigger(key, func(s sohost.TriggerStatus) bool { return s.Letters == rows && s.Writes == 0 }).Cursor
 	d.terminate()
-	d = p.start(t, "--config", file)                                         // from a checkpoint by which nothing is to come from the writes on disk any more
+	// From here on there is a checkpoint by which nothing is to come from the writes on disk any more.
+	d = p.start(t, "--config", file)
 	through := func(s sohost.TriggerStatus) bool { return s.Cursor == last } // all that was written is put aside, or handled
 	for round := range 6 {
 		d.awaitTrigger(key, through)
