@@ -26,7 +26,8 @@ With --binary, the new worker, and then the supervisor, run another program: a n
 Go release. Each plugin's image must fit that program. If the current image doesn't, the plugin's configured file is used, so
 build the plugins for the new program first, with "sohost build --host". For a plugin that is named, FILE is used, or its
 configured file. The program is in probation for as long as the server's --probation says: if a worker of it dies meanwhile, the
-program before serves again.
+program before serves again. It is the new program that reads the configuration: before anything is handed over, to refuse what
+is faulty, and again once it has passed its probation, to take it up. Until then the configuration that served goes on.
 
 SIGUSR2 to the server does the same with the program now at the path the server was started from.`,
 		Example: `  sohost handover

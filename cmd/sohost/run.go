@@ -40,7 +40,7 @@ SIGUSR2 replaces the server with the program now at the path it was started from
   sohost run --plugin counter=build/plugins/counter.so,mode=dev,route=/counter,arg.step=2`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			l, err := supervisor.Inherit()
+			l, err := supervisor.Inherit(r.rereader(cmd))
 			if errors.Is(err, supervisor.ErrRehearsal) {
 				return nil
 			}

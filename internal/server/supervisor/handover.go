@@ -29,6 +29,7 @@ func (s *Supervisor) handover(ctx context.Context, giver *process, r *request) (
 	}
 	if r.Program != "" {
 		s.try(taker.program)
+		s.reads = r.reads
 	}
 	if r.config != nil {
 		s.configured(r.config)

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/sohost/sohost"
+	"github.com/sohost/sohost/internal/pidfd"
 	"github.com/sohost/sohost/internal/server/control"
 	"github.com/sohost/sohost/internal/server/worker"
 	"golang.org/x/sys/unix"
@@ -602,6 +603,11 @@ func TestNoWorker(t *testing.T) {
 	p := st.start()
 	var asking sync.WaitGroup
 	p.do(command{Signal: int(syscall.SIGSTOP)})
+	for deadline := time.Now().Add(patience); !pidfd.Stopped(p.pid); time.Sleep(time.Millisecond) { // nothing tells of it
+		if time.Now().After(deadline) {
+			t.Fatal("the worker isn't stopped")
+		}
+	}
 	connect := func() { // the stopped worker has connections to answer
 		asking.Go(func() {
 			if _, err := st.client.History(t.Context(), 1); err != nil {

@@ -36,6 +36,7 @@ type Legacy struct {
 	Control     int           `json:"control"`
 	ControlPath string        `json:"control_path,omitempty"` // see Options
 	Lock        int           `json:"lock"`
+	Reads       bool          `json:"reads,omitempty"` // the program is to take up the configuration; in a rehearsal, only to read it
 	Worker      childLegacy   `json:"worker"`
 	Draining    []childLegacy `json:"draining,omitempty"`
 
@@ -169,8 +170,8 @@ func inheritable(f *os.File) (fd int, err error) {
 }
 
 // Inherit returns what the program before has left; nil if there was none. The error is ErrRehearsal if this process has only to
-// show that it can read it: then it should exit with 0.
-func Inherit() (*Legacy, error) {
+// show that it can read it, and with reread the configuration if that is asked for: then it should exit with 0.
+func Inherit(reread func(Reading) (Configured, error)) (*Legacy, error) {
 	number, has := os.LookupEnv(resumeEnv)
 	if !has {
 		return nil, nil
@@ -187,6 +188,11 @@ func Inherit() (*Legacy, error) {
 	}
 	l, err := readLegacy(will)
 	if err == nil && os.Getenv(rehearsalEnv) != "" {
+		if l.Reads {
+			if _, err := reread(Reading{Store: l.Start.Options.Store}); err != nil {
+				return nil, err
+			}
+		}
 		fmt.Println(rehearsed)
 		return nil, ErrRehearsal
 	}
@@ -228,7 +234,7 @@ func Resume(l *Legacy, opts Options) (*Supervisor, error) {
 	s := New(opts)
 	s.keepEvents(events.NewLog(l.Started))
 	s.events.Restore(l.Events)
-	s.told, s.unsent = l.Hooks, l.Spans
+	s.told, s.unsent, s.reads = l.Hooks, l.Spans, l.Reads
 	s.hooks.Remember(l.HookCounts)
 	s.config = l.config()
 	s.started, s.last, s.crashes, s.origin, s.failedProgram = l.Started, l.Handover, l.Crashes, l.Origin, l.FailedProgram

@@ -2,6 +2,7 @@ package supervisor
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -24,7 +25,7 @@ func TestMain(m *testing.M) {
 	case os.Getenv(rehearsalEnv) != "" && os.Getenv(refuseEnv) == "late":
 		time.Sleep(time.Hour)
 	case os.Getenv(rehearsalEnv) != "":
-		if _, err := Inherit(); err != ErrRehearsal || os.Getenv(refuseEnv) != "" {
+		if _, err := Inherit(readInRehearsal); err != ErrRehearsal || os.Getenv(refuseEnv) == "1" {
 			fmt.Fprintln(os.Stderr, "not this one", err)
 			os.Exit(1)
 		}
@@ -50,12 +51,20 @@ func TestMain(m *testing.M) {
 // refuseEnv makes a program fail its rehearsal; "late" makes it never end.
 const refuseEnv = "SUPERVISOR_TEST_REFUSE"
 
+// readInRehearsal is what a program reads that shows what it can. With refuseEnv it finds a fault.
+func readInRehearsal(which Reading) (Configured, error) {
+	if os.Getenv(refuseEnv) == "configuration" && which.Store != "" {
+		return Configured{}, errors.New("line 3: a fault")
+	}
+	return Configured{}, nil
+}
+
 // runServer is a supervisor in dir, in a process of its own, until SIGTERM.
 func runServer(dir string) error {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
 	log := slog.New(slog.NewJSONHandler(os.Stderr, nil))
-	l, err := Inherit()
+	l, err := Inherit(nil)
 	if err != nil {
 		return err
 	}

@@ -26,9 +26,10 @@ const (
 var ErrRehearsal = errors.New("this is only a rehearsal")
 
 // rehearse has a child process do what the program will do first in this process: understand its command line and read what is left
-// to it. Once it is executed here there is no way back.
-func (s *Supervisor) rehearse(stopped context.Context, program *program) error {
+// to it, and with reads the configuration as well. Once it is executed here there is no way back.
+func (s *Supervisor) rehearse(stopped context.Context, program *program, reads bool) error {
 	l := s.legacy()
+	l.Reads = reads
 	will, err := l.write()
 	if err != nil {
 		return err

@@ -18,6 +18,7 @@ type request struct {
 	config  *Configured // differs from the one that serves; nil: that stays
 	only    bool        // the configuration differs in what the supervisor itself has; there is no handover
 	program *program    // at the path Program, open; nil also if that is this process's own
+	reads   bool        // the program takes up the configuration when it takes this one's place
 	from    *process    // the worker that asks; nil: somebody else
 	done    chan answer // takes one without blocking
 }
@@ -35,7 +36,7 @@ type answer struct {
 // request names a program or images, or takes up a configuration: those get a handover of their own afterwards.
 //
 // The configuration is read again, as by Reload, and taken up in the handover; one that can't be refuses it. KeepConfig leaves it as it
-// is, as do the handovers that nobody has ordered.
+// is, as do the handovers that nobody has ordered. Another program reads it itself, see handoverProgram.
 func (s *Supervisor) Handover(ctx context.Context, r control.HandoverRequest) (*sohost.Handover, error) {
 	asked := &request{HandoverRequest: r, done: make(chan answer, 1)}
 	if r.Program != "" {
@@ -49,7 +50,25 @@ func (s *Supervisor) Handover(ctx context.Context, r control.HandoverRequest) (*
 	if r.KeepConfig || s.opts.Reread == nil {
 		return s.request(ctx, asked)
 	}
+	if asked.program != nil {
+		return s.handoverProgram(ctx, asked)
+	}
 	return s.handoverReread(ctx, asked)
+}
+
+// handoverProgram is Handover to another program. That may know settings that this one doesn't, so it is the one that reads the
+// configuration: now, only to say whether it can, and again when it has passed its probation and takes this one's place. Until then what
+// serves stays, to which the program before can go back.
+func (s *Supervisor) handoverProgram(ctx context.Context, asked *request) (*sohost.Handover, error) {
+	if err := s.rehearse(ctx, asked.program, true); err != nil {
+		asked.program.close()
+		err = fmt.Errorf("program %s: %w\nnothing is handed over: mend the configuration, or go on with the one that serves by `sohost handover --keep-config`",
+			asked.Program, err)
+		s.configFailed(asked.Why, Reading{}, err)
+		return nil, refusedReading(err)
+	}
+	asked.reads = true
+	return s.request(ctx, asked)
 }
 
 // handoverReread is Handover with the configuration read again.

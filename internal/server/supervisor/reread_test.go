@@ -55,6 +55,35 @@ func TestHandoverRereads(t *testing.T) {
 	}
 }
 
+// TestHandoverProgram orders handovers to another program, with a configuration that this one can't read. Whether it is refused is the
+// other one's matter, which reads it without touching anything; what serves in its probation is the configuration from before.
+func TestHandoverProgram(t *testing.T) {
+	st, c := newConfigured(t, nil)
+	giver := st.start()
+	c.err = errors.New("no such key")
+	c.write("settle", "2")
+	program := copyProgram(t, st.dir)
+	t.Setenv(refuseEnv, "configuration")
+	a := <-st.handover(control.HandoverRequest{Why: "an upgrade", Program: program})
+	if a.err == nil || !strings.Contains(a.err.Error(), "line 3: a fault") || !strings.Contains(a.err.Error(), "--keep-config") {
+		t.Errorf("a fault that the program finds: %v", a.err)
+	}
+	if s := st.status(); s.Config.Failed == nil || s.Config.Failed.Why != "an upgrade" || s.Failed != nil {
+		t.Errorf("the status says %+v", s)
+	}
+	t.Setenv(refuseEnv, "")
+	handing := st.handover(control.HandoverRequest{Program: program})
+	taker := st.worker()
+	if g := giver.give(); g.Config != nil || taker.began.Order.Start.Options.Settle != time.Millisecond {
+		t.Errorf("the giver is told %+v, the taker %+v", g, taker.began.Order.Start)
+	}
+	taker.serve(2)
+	giver.given(taker)
+	if a, _ := receive(t, handing, "answer"); a.err != nil || c.read() != 0 {
+		t.Errorf("%v; this program has read the file %d times", a.err, c.read())
+	}
+}
+
 // TestHandoverSame orders two handovers at once, of a configuration in which nothing has changed: one handover answers both.
 func TestHandoverSame(t *testing.T) {
 	st, _ := newConfigured(t, nil)

@@ -62,6 +62,7 @@ type Supervisor struct {
 	// Run's goroutine alone has these.
 	confirmed *program // what workers run unless there is a trial; nil: this process's program
 	trial     *trial   // nil: no program is in probation
+	reads     bool     // the program in probation takes up the configuration later; after a Resume, this one does
 
 	relockNext time.Time // see watchStore
 
@@ -164,6 +165,9 @@ func (s *Supervisor) Run(ctx context.Context) (err error) {
 	}
 	s.serve(p)
 	s.greet(ctx)
+	if s.resumed != nil && s.reads {
+		s.tasks.Go(func() { s.Reload(ctx, control.ReloadRequest{Why: "another program"}) }) // it logs how that went
+	}
 	return s.supervise(ctx, p)
 }
 

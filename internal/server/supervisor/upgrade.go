@@ -54,7 +54,7 @@ func (s *Supervisor) notifySignals() {
 // that.
 func (s *Supervisor) upgrade(ctx context.Context, p *process) {
 	program := s.confirmed
-	if err := s.rehearse(ctx, program); err != nil {
+	if err := s.rehearse(ctx, program, false); err != nil {
 		s.log.Error("upgrade the supervisor: the program before stays; the worker runs the new one", "program", program.path, "err", err)
 		return
 	}
@@ -117,7 +117,7 @@ func (s *Supervisor) exec(ctx context.Context, program *program, orders *os.File
 	var kept keptOpen
 	defer kept.close()
 	l := s.legacy()
-	l.Hooks, l.HookCounts, l.Spans = told, s.hooks.Counted(), left
+	l.Hooks, l.HookCounts, l.Spans, l.Reads = told, s.hooks.Counted(), left, s.reads
 	l.Control, l.Lock = kept.add(orders, nil), kept.add(s.opts.Lock.File(), nil)
 	s.leaveSockets(&l, &kept)
 	leaveWorkers(&l, links, &kept)

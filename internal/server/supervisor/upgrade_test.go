@@ -439,11 +439,11 @@ func TestDrainedInUpgrade(t *testing.T) {
 
 // TestInherit reads legacies that aren't any.
 func TestInherit(t *testing.T) {
-	if l, err := Inherit(); l != nil || err != nil {
+	if l, err := Inherit(nil); l != nil || err != nil {
 		t.Errorf("without a program before: %+v, %v", l, err)
 	}
 	t.Setenv(resumeEnv, "nonsense")
-	if _, err := Inherit(); err == nil {
+	if _, err := Inherit(nil); err == nil {
 		t.Error("a number that isn't one is no error")
 	}
 	f, err := os.CreateTemp(t.TempDir(), "")
@@ -456,7 +456,7 @@ func TestInherit(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Setenv(resumeEnv, strconv.Itoa(fd))
-	if _, err := Inherit(); !errors.Is(err, io.EOF) {
+	if _, err := Inherit(nil); !errors.Is(err, io.EOF) {
 		t.Errorf("an empty legacy: %v", err)
 	}
 	if _, has := os.LookupEnv(resumeEnv); has {
