@@ -228,6 +228,19 @@ func TestGoMapsGoAhead(t *testing.T) {
 			m    map[string]map[string]int
 			more keep.Map[int, map[string]int]
 		}](), false},
+		{reflect.TypeFor[*struct {
+			m     map[string]*flat1
+			first flat1
+		}](), false},
+		{reflect.TypeFor[*struct {
+			m    map[string]*flat1
+			list []flat1
+		}](), false},
+		{reflect.TypeFor[*struct {
+			m map[string]*flat1
+			n uint8
+		}](), true},
+		{reflect.TypeFor[*struct{ m map[string]*[2]int }](), false},
 		{reflect.TypeFor[*struct{ m map[string]*struct{} }](), false},
 		{reflect.TypeFor[*struct{ m map[string]any }](), false},
 		{reflect.TypeFor[*struct{ m map[string]*node }](), false},

@@ -8,7 +8,6 @@ import (
 	"math/big"
 	"math/rand/v2"
 	"reflect"
-	"runtime"
 	"sync"
 	"testing"
 	"time"
@@ -283,60 +282,4 @@ func mergedTrees(t *testing.T, a *Ahead, got *forest, all bool) (*forest, error)
 	got = Merge(got, sent(t, changed.(*forest))).(*forest)
 	Without(got, sent(t, gone.(*forest)))
 	return got, nil
-}
-
-// TestAheadShared has large values that all refer to the same, or too much for a moment: they aren't copied.
-func TestAheadShared(t *testing.T) {
-	type large struct{ m map[int][]byte }
-	for _, test := range []struct {
-		size int
-		each bool
-		want error
-	}{
-		{mostOwned - objectBytes, false, errShared}, {mostOwned, true, errLarge},
-	} {
-		s, one := &large{map[int][]byte{}}, make([]byte, test.size)
-		for i := range 1000 {
-			if s.m[i] = one; test.each && i < 2 {
-				s.m[i] = make([]byte, test.size)
-			}
-		}
-		var before, after runtime.MemStats
-		runtime.ReadMemStats(&before)
-		a := Track(s, true)
-		_, err := a.Read(time.Time{})
-		runtime.ReadMemStats(&after)
-		if taken := after.TotalAlloc - before.TotalAlloc; !errors.Is(err, test.want) || taken > 8<<20 {
-			t.Errorf("%v, and it took %d MB", err, taken>>20)
-		}
-	}
-}
-
-// TestAheadLocks sends values with locks that are held. What is behind them has changed; the locks are free.
-func TestAheadLocks(t *testing.T) {
-	type guarded struct {
-		mu sync.RWMutex
-		n  int
-	}
-	type state struct{ m map[string]*guarded }
-	s := &state{map[string]*guarded{"a": {n: 1}, "b": {n: 2}}}
-	a := Track(s, true)
-	if _, err := a.Read(time.Time{}); err != nil {
-		t.Fatal(err)
-	}
-	base, _ := a.Base()
-	got := sent(t, base.(*state))
-	s.m["a"].mu.Lock()
-	s.m["b"].mu.RLock()
-	s.m["b"].n++
-	changed, _, n, _, err := a.Changes(true)
-	if err != nil || n != 1 {
-		t.Errorf("%d entries have changed, %v", n, err)
-	}
-	got = Merge(got, sent(t, changed.(*state))).(*state)
-	for key, want := range map[string]int{"a": 1, "b": 3} {
-		if g := got.m[key]; g.n != want || !g.mu.TryLock() {
-			t.Errorf("%s has %d, want %d, or is locked", key, g.n, want)
-		}
-	}
 }
