@@ -21,7 +21,7 @@ func main() {
 	var b bench
 	flag.StringVar(&b.sohost, "sohost", "../build/sohost", "this `program`")
 	flag.StringVar(&b.telegraf, "telegraf", "", "Telegraf's `program`; without it only sohost is measured")
-	flag.IntVar(&b.points, "points", 200_000, "`number` of points in a measurement")
+	flag.IntVar(&b.points, "points", 500_000, "`number` of points in a measurement")
 	rounds := flag.Int("rounds", 7, "`number` of rounds")
 	flag.Parse()
 	if err := b.run(*rounds); err != nil {
