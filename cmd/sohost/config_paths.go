@@ -50,8 +50,7 @@ func located(file, store, plugins string) (*config, error) {
 		}
 		key := e.Key()
 		key.Next()
-		name := string(key.Node().Data)
-		to := map[string]*string{"store": &c.Store, "control": &c.Control, "plugins": &c.Plugins}[name]
+		to := map[string]*string{"store": &c.Store, "control": &c.Control, "plugins": &c.Plugins}[string(key.Node().Data)]
 		if to != nil && *to == "" && key.IsLast() && e.Value().Kind == unstable.String {
 			*to = absoluteTo(c.dir, string(e.Value().Data))
 		}

@@ -17,10 +17,10 @@ import (
 // prometheusRequest returns the request for a question in PromQL: one for a range of time if it has a start, else one for an instant.
 func (c *Client) prometheusRequest(q abi.Query) (target, kind string, body []byte, read reader, err error) {
 	if cmp.Or(q.Language, "promql") != "promql" {
-		return "", "", nil, nil, fmt.Errorf("Prometheus takes no %q: set Language to promql, or leave it out", q.Language)
+		return "", "", nil, nil, fmt.Errorf("a Prometheus takes no %q: set Language to promql, or leave it out", q.Language)
 	}
 	if q.Database != "" {
-		return "", "", nil, nil, fmt.Errorf("Prometheus has no databases, such as %q: leave Database out", q.Database)
+		return "", "", nil, nil, fmt.Errorf("a Prometheus has no databases, such as %q: leave Database out", q.Database)
 	}
 	target, takes := "/api/v1/query", []string{"time"}
 	if q.Params["start"] != nil {

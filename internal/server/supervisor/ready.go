@@ -12,3 +12,9 @@ func (s *Supervisor) NotReady() string {
 	}
 	return ""
 }
+
+func (s *Supervisor) notify(err error) {
+	if err != nil {
+		s.log.Warn("notify systemd", "err", err)
+	}
+}

@@ -297,9 +297,3 @@ func (s *Supervisor) notifyReady() {
 	s.slim()
 	s.slimNext, s.slimPause = time.Time{}, 0
 }
-
-func (s *Supervisor) notify(err error) {
-	if err != nil {
-		s.log.Warn("notify systemd", "err", err)
-	}
-}
