@@ -115,14 +115,13 @@ func (l *Log) begin() error {
 		l.file = nil
 	}
 	s := segment{epoch: l.epoch, first: l.next}
-	// One that is there has no record: nothing but a failed write, after which its sync failed as well.
-	f, err := os.OpenFile(s.path(l.opts.Dir), os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o600)
-	if errors.Is(err, fs.ErrNotExist) {
+	if _, err := os.Stat(l.lock.Name()); errors.Is(err, fs.ErrNotExist) { // perhaps without its directory
 		if err := l.restore(); err != nil {
 			return err
 		}
-		f, err = os.OpenFile(s.path(l.opts.Dir), os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o600)
 	}
+	// One that is there has no record: nothing but a failed write, after which its sync failed as well.
+	f, err := os.OpenFile(s.path(l.opts.Dir), os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
 		return err
 	}
@@ -161,10 +160,9 @@ func (l *Log) settle(f *os.File, upTo uint64, end int64, err error) {
 	}
 	if err != nil {
 		upTo = l.next
-		if errors.Is(err, ErrRemoved) {
-			l.kept = 0
+		if l.size -= l.end - l.kept; errors.Is(err, ErrRemoved) {
+			l.recount()
 		}
-		l.size -= l.end - l.kept
 		f.Truncate(l.kept)
 		f.Close()
 		l.file = nil

@@ -122,13 +122,13 @@ func lockEpoch(dir, path string) (*os.File, error) {
 		return nil, err
 	}
 	if err := errors.Join(unix.Flock(int(lock.Fd()), unix.LOCK_EX|unix.LOCK_NB), syncDir(path), syncDir(dir)); err != nil {
-		return nil, errors.Join(err, lock.Close())
+		return nil, errors.Join(err, lock.Close(), os.Remove(lock.Name())) // so that restore is called again
 	}
 	return lock, nil
 }
 
-// restore makes the directory of the own epoch again, once somebody has removed it. It fails if what the spool is in is gone, too. l.mu is
-// held.
+// restore makes the directory of the own epoch and its lock again, once somebody has removed one of them. It fails if what the spool is in is
+// gone, too. l.mu is held.
 func (l *Log) restore() error {
 	path := epochDir(l.opts.Dir, l.epoch)
 	for _, dir := range []string{l.opts.Dir, path} {
@@ -141,8 +141,23 @@ func (l *Log) restore() error {
 		return err
 	}
 	l.lock.Close()
-	l.lock, l.size = lock, 0
+	l.lock = lock
+	l.recount()
 	return nil
+}
+
+// recount finds out what is left of the own epoch, once somebody has removed some of it. There is no segment that is appended to. l.mu is held.
+func (l *Log) recount() {
+	segments, err := list(l.opts.Dir)
+	if err != nil { // as without a directory: restore counts again
+		return
+	}
+	l.size = 0
+	for _, s := range segments {
+		if s.epoch == l.epoch {
+			l.size += s.size
+		}
+	}
 }
 
 // Close ends the log: records that are not on disk yet are brought there, and readers of other processes may go on after this epoch. Readers of the log

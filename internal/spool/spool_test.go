@@ -449,6 +449,41 @@ func TestLostDirectory(t *testing.T) {
 	}
 }
 
+// TestLostFiles removes all files of an epoch with several segments, but not its directory. Later records are kept in an epoch that nobody else
+// takes for over, and what was removed takes no room.
+func TestLostFiles(t *testing.T) {
+	for _, what := range []string{"*", "0*"} { // with the lock, and without
+		dir := t.TempDir()
+		l := open(t, dir)
+		for i := range 40 {
+			put(t, l, fmt.Sprintf("record %d", i))
+		}
+		files, err := filepath.Glob(filepath.Join(dir, "000001", what))
+		if err != nil || len(files) < 4 {
+			t.Fatal(files, err)
+		}
+		for _, file := range files {
+			if err := os.Remove(file); err != nil {
+				t.Fatal(err)
+			}
+		}
+		_, done, err := l.Append([]byte("lost"))
+		if err == nil {
+			err = <-done
+		}
+		if !errors.Is(err, ErrRemoved) {
+			t.Errorf("%s: %v", what, err)
+		}
+		put(t, l, "kept")
+		if size := l.Size(); size != int64(headSize+len("kept")) {
+			t.Errorf("%s: %d bytes", what, size)
+		}
+		if open(t, dir).over(1) {
+			t.Errorf("%s: another process takes the epoch for over", what)
+		}
+	}
+}
+
 // TestFailures lets every third write or sync fail, as on a full disk. Exactly the records that were told to be on disk are read, by this log and by the
 // next one.
 func TestFailures(t *testing.T) {
