@@ -15,6 +15,7 @@ import (
 	"github.com/sohost/sohost/internal/passing"
 	"github.com/sohost/sohost/internal/server/certstest"
 	"github.com/sohost/sohost/internal/server/listener"
+	"golang.org/x/sys/unix"
 )
 
 // TestInherit takes connections by the names of their sockets, and none that the socket of that name couldn't serve.
@@ -231,6 +232,49 @@ func TestLingerIdle(t *testing.T) {
 	second.ends(0)
 	third.order(Order{Finish: true})
 	third.ends(0)
+}
+
+// TestCloseListener hands over to a worker that has one listener less. Until its socket is shut, the old worker answers there, even if it
+// has nothing else to do.
+func TestCloseListener(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t)
+	files, address := p.more()
+	giver := p.start(func(s *Start) {
+		s.Takes = false
+		s.Listeners = []listener.Settings{{Name: listener.Plain}, {Name: "other"}}
+	}, files...)
+	giver.serving()
+	states, theirStates := pair(t)
+	connections, theirConnections := pair(t)
+	files, _ = p.more()
+	taker := p.start(nil, theirStates, theirConnections, files[0])
+	giver.order(Order{Give: &Give{Why: "a test", Close: []string{"other"}}}, states, connections)
+	for _, f := range []*os.File{states, connections, theirStates, theirConnections} {
+		f.Close()
+	}
+	if w := receive(t, giver.words, "word"); w.Given == nil || w.Given.Error != "" {
+		t.Fatalf("the giver says %+v", w.Given)
+	}
+	taker.serving()
+	client := &http.Client{Timeout: patience, Transport: &http.Transport{DisableKeepAlives: true}}
+	for range 50 { // it would end in this time
+		resp, err := client.Get("http://" + address + "/x")
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+	}
+	raw, err := p.other.SyscallConn()
+	if err == nil {
+		raw.Control(func(fd uintptr) { err = unix.Shutdown(int(fd), unix.SHUT_RD) })
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	giver.ends(0)
+	taker.order(Order{Finish: true})
+	taker.ends(0)
 }
 
 // TestNewPair has a worker that serves use another certificate.

@@ -280,10 +280,12 @@ func (w *worker) leave(s *server, ending listeners) {
 	defer finished()
 	closing := time.AfterFunc(timeout, s.listeners.closeIdle)
 	defer closing.Stop()
+	var retired sync.WaitGroup
 	for _, l := range ending {
-		s.tasks.Go(func() { l.Retire(ctx, listener.FirstRequest) }) // what it doesn't end in time, the others wait for
+		retired.Go(func() { l.Retire(ctx, listener.FirstRequest) }) // what it doesn't end in time, the others wait for
 	}
 	err := s.inlets.wait(ctx) // first: what comes from there is served by the others
+	retired.Wait()            // nobody else accepts what comes there until the supervisor has shut the socket
 	if err = errors.Join(err, s.listeners.wait(ctx)); err != nil {
 		w.log.Warn("cut off the old worker's last requests", "connections", s.listeners.len(), "why", err)
 	}
