@@ -3,6 +3,7 @@ package listener
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"io"
 	"log"
 	"net"
@@ -16,6 +17,7 @@ import (
 	"github.com/sohost/sohost/internal/headline"
 	"github.com/sohost/sohost/internal/server/certs"
 	"github.com/sohost/sohost/internal/server/certstest"
+	"golang.org/x/sys/unix"
 )
 
 // patience bounds every wait for something that must happen.
@@ -188,5 +190,26 @@ func TestLine(t *testing.T) {
 		if has := resp.Header.Get("Line") == "here"; adds != c.adds || has != c.adds {
 			t.Errorf("%s, h2c %v: a line is added: %v, and has come: %v; want %v", scheme, c.settings.H2C, adds, has, c.adds)
 		}
+	}
+}
+
+// TestShutStays accepts on a socket that another process has shut because the server stops: it doesn't listen again.
+func TestShutStays(t *testing.T) {
+	l := listen(t)
+	raw, err := l.SyscallConn()
+	if err == nil {
+		raw.Control(func(fd uintptr) { err = unix.Shutdown(int(fd), unix.SHUT_RD) })
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := New(l, Settings{}, Limits{}, http.NotFoundHandler(), log.New(io.Discard, "", 0))
+	if err != nil {
+		t.Fatal(err)
+	}
+	late := time.AfterFunc(patience, func() { s.Close() })
+	defer late.Stop()
+	if err := s.Accept(); !errors.Is(err, unix.EINVAL) {
+		t.Errorf("it accepts until %v", err)
 	}
 }

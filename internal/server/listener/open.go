@@ -76,8 +76,14 @@ func ListenShared(address string) (net.Listener, error) {
 	return net.FileListener(f)
 }
 
-// Begin has a socket of ListenShared listen. It does nothing to one that listens already.
-func Begin(fd int) error { return unix.Listen(fd, unix.SOMAXCONN) }
+// Begin has a socket of ListenShared listen, as long as that is shared. It does nothing to others: one that was shut, because the server
+// stops, stays shut.
+func Begin(fd int) error {
+	if shared, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_REUSEPORT); err != nil || shared == 0 {
+		return err
+	}
+	return unix.Listen(fd, unix.SOMAXCONN)
+}
 
 // begin does that with a listener's socket.
 func begin(on net.Listener) (err error) {
