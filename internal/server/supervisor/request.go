@@ -62,6 +62,9 @@ func (s *Supervisor) Handover(ctx context.Context, r control.HandoverRequest) (*
 func (s *Supervisor) handoverProgram(ctx context.Context, asked *request) (*sohost.Handover, error) {
 	if err := s.rehearse(ctx, asked.program, true); err != nil {
 		asked.program.close()
+		if gone := context.Cause(ctx); gone != nil { // the program has found no fault
+			return nil, gone
+		}
 		err = fmt.Errorf("program %s: %w\nnothing is handed over: mend the configuration, or go on with the one that serves by `sohost handover --keep-config`",
 			asked.Program, err)
 		s.configFailed(asked.Why, Reading{}, err)

@@ -1,6 +1,7 @@
 package supervisor
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -81,6 +82,28 @@ func TestHandoverProgram(t *testing.T) {
 	giver.given(taker)
 	if a, _ := receive(t, handing, "answer"); a.err != nil || c.read() != 0 {
 		t.Errorf("%v; this program has read the file %d times", a.err, c.read())
+	}
+}
+
+// TestHandoverProgramLeft orders a handover to another program and leaves while that is tried: nobody says that the configuration is faulty.
+func TestHandoverProgramLeft(t *testing.T) {
+	st, _ := newConfigured(t, nil)
+	st.start()
+	t.Setenv(refuseEnv, "late")
+	ctx, leave := context.WithCancel(t.Context())
+	left := make(chan error, 1)
+	program := copyProgram(t, st.dir)
+	go func() {
+		_, err := st.s.Handover(ctx, control.HandoverRequest{Program: program})
+		left <- err
+	}()
+	st.awaitGoroutines(1, "", "(*Supervisor).rehearse(")
+	leave()
+	if err, _ := receive(t, left, "answer"); !errors.Is(err, context.Canceled) {
+		t.Errorf("the answer is %v", err)
+	}
+	if failed := st.status().Config.Failed; failed != nil {
+		t.Errorf("the status says %+v", failed)
 	}
 }
 
