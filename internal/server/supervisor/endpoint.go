@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"os"
 	"slices"
 	"time"
 
@@ -72,13 +71,6 @@ func (e *endpoint) end(stopped <-chan struct{}) {
 	}()
 	e.server.Shutdown(ctx)
 	e.server.Close() // what streams events
-	e.unlink()
-}
-
-func (e *endpoint) unlink() {
-	if e.path != "" {
-		os.Remove(e.path) // the listener has removed it, unless an upgrade has made it keep it
-	}
 }
 
 // endTimeout bounds how long an endpoint that ends answers what it was asked before.
@@ -185,7 +177,7 @@ func (s *Supervisor) closeEndpoints() {
 	defer s.mu.Unlock()
 	s.closed = true
 	for _, e := range s.endpoints.all() {
+		unlink(e.on, &e.path)
 		e.server.Close()
-		e.unlink()
 	}
 }

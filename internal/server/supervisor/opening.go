@@ -158,10 +158,7 @@ func (o *opening) commitLocked() (after func()) {
 	o.changeLocked()
 	return func() {
 		for _, on := range o.opened {
-			if err := withDescriptor(on.file, listener.Begin); err != nil { // as the worker does
-				s.log.Error("listen", "listener", on.Name, "err", err)
-			}
-			withDescriptor(on.file, func(fd int) error { return listener.Share(fd, true) })
+			s.beginListening(on)
 			s.log.Info("listening", "listener", on.Name, "address", on.Addr().String())
 		}
 		for _, on := range o.modes {
@@ -171,15 +168,31 @@ func (o *opening) commitLocked() (after func()) {
 		}
 		for _, on := range o.closed {
 			s.log.Info("no more connections are accepted", "listener", on.Name, "address", on.Addr().String())
+			unlink(on.Listener.Listener, &on.Path) // now: the next configuration may have another socket there
 			s.tasks.Go(func() {
 				s.shut(on)
 				on.close()
 			})
 		}
 		for _, e := range o.ends.all() {
+			unlink(e.on, &e.path)
 			s.tasks.Go(func() { e.end(s.stopped) })
 		}
 	}
+}
+
+// beginListening has a new socket listen, as the worker does, and share its port with no other any more. It does nothing to one that stopListening
+// has shut by then.
+func (s *Supervisor) beginListening(on socket) {
+	s.refusing.Lock()
+	defer s.refusing.Unlock()
+	if _, is := s.refused[on.file]; is {
+		return
+	}
+	if err := withDescriptor(on.file, listener.Begin); err != nil {
+		s.log.Error("listen", "listener", on.Name, "err", err)
+	}
+	withDescriptor(on.file, func(fd int) error { return listener.Share(fd, true) })
 }
 
 // says returns where the server begins and where it ceases to listen.

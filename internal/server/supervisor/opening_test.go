@@ -4,6 +4,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -79,6 +80,17 @@ func awaitRefused(t *testing.T, network, address string) {
 	for deadline := time.Now().Add(patience); dial(network, address); time.Sleep(time.Millisecond) { // nothing can be waited for
 		if time.Now().After(deadline) {
 			t.Fatalf("%s is still listened on", address)
+		}
+	}
+}
+
+// awaitNone waits until no goroutine is in a function.
+func (o *openings) awaitNone(function string) {
+	o.t.Helper()
+	stacks := make([]byte, 4<<20)
+	for deadline := time.Now().Add(patience); strings.Contains(string(stacks[:runtime.Stack(stacks, true)]), function); time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			o.t.Fatalf("there are goroutines in %s", function)
 		}
 	}
 }
@@ -289,5 +301,52 @@ func TestOwn(t *testing.T) {
 	awaitRefused(t, "unix", before)
 	if _, err := os.Lstat(before); !os.IsNotExist(err) {
 		t.Errorf("the file of the control socket from before: %v", err)
+	}
+}
+
+// TestControlBack moves the control socket and back, while the one from before still answers: whoever ends that one leaves the file alone.
+func TestControlBack(t *testing.T) {
+	t.Parallel()
+	o := newOpenings(t, nil)
+	before, after := o.c.own.ControlPath, filepath.Join(o.dir, "d.sock")
+	asking, err := net.Dial("unix", before)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer asking.Close()
+	if _, err := asking.Write([]byte("GET ")); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{after, before} {
+		o.c.own.ControlPath = path
+		if _, err := o.client.Reload(t.Context(), control.ReloadRequest{}); err != nil {
+			t.Fatal(err)
+		}
+		o.client = control.NewClient(path)
+	}
+	asking.Close()
+	o.awaitNone("(*endpoint).end")
+	o.status()
+}
+
+// TestDryRunWaits has a dry run of a configuration that is taken up in this moment. It waits, and neither takes an address away from the
+// other nor misses one.
+func TestDryRunWaits(t *testing.T) {
+	t.Parallel()
+	o := newOpenings(t, nil)
+	o.listen(o.c.listeners[0], listener.Settings{Name: "new", Address: freeAddress(t)})
+	dry := make(chan error, 1)
+	o.reload(func() {
+		go func() {
+			r, err := o.client.Reload(t.Context(), control.ReloadRequest{DryRun: true})
+			if err == nil && len(r.Opens)+len(r.Changes) > 0 {
+				t.Errorf("after the other one it would change %+v", r)
+			}
+			dry <- err
+		}()
+		o.awaitGoroutines(1, "[select", "(*Supervisor).takeTurn(")
+	})
+	if err, _ := receive(t, dry, "answer"); err != nil {
+		t.Error(err)
 	}
 }

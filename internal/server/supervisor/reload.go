@@ -67,17 +67,15 @@ func (s *Supervisor) fixed(key string, gone func(listener string) bool) bool {
 // Reload reads the configuration again, and has a new worker serve it, all of it or, after an error, nothing. It blocks for as long as a
 // handover takes. Settings of which the supervisor itself has the old ones stay as they are until a restart; the result and the
 // status name them. With DryRun nothing changes. There is one Reload at a time, so that the configuration which was read last is the one
-// that is served in the end.
+// that is served in the end, and a DryRun, which opens addresses to see whether they can be had, takes none away from another.
 func (s *Supervisor) Reload(ctx context.Context, r control.ReloadRequest) (*control.ConfigReload, error) {
 	if r.Why == "" {
 		r.Why = "reload of the configuration"
 	}
-	if !r.DryRun {
-		if err := s.takeTurn(ctx); err != nil {
-			return nil, err
-		}
-		defer s.endTurn()
+	if err := s.takeTurn(ctx); err != nil {
+		return nil, err
 	}
+	defer s.endTurn()
 	// A command that changes a plugin takes up nothing else.
 	next, news, err := s.reread(Reading{Back: r.Back, Served: r.Amend != nil && !r.Back && s.isKept(), Amend: r.Amend})
 	if err != nil {

@@ -41,12 +41,23 @@ func newSocket(l Listener) (socket, error) {
 // close closes the socket, and removes its file if that is this server's own.
 func (on socket) close() {
 	on.file.Close()
+	unlink(on.Listener.Listener, &on.Path)
 	if !on.Stays {
 		on.Listener.Close()
 	}
-	if on.Path != "" {
-		os.Remove(on.Path) // the listener has removed it, unless an upgrade has made it keep it
+}
+
+// unlink removes the file of a unix socket, unless path is empty, and empties path. Whoever closes the socket later leaves the file alone,
+// which may be another socket's by then.
+func unlink(on net.Listener, path *string) {
+	if *path == "" {
+		return
 	}
+	if u, ok := on.(*net.UnixListener); ok {
+		u.SetUnlinkOnClose(false)
+	}
+	os.Remove(*path)
+	*path = ""
 }
 
 // chmod changes the mode of a unix socket's file.
