@@ -7,6 +7,9 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+
+	"github.com/sohost/sohost/generations"
+	"github.com/sohost/sohost/native"
 )
 
 // Configuration is what a handover can change besides images. It is for supervisors only.
@@ -128,14 +131,14 @@ func (g *giver) configured(p *plugin) Plugin {
 }
 
 // addPlugins makes the plugins that the configuration adds part of the plan: with the image that the release has, as at a boot, or else
-// with their file.
+// with their file, if there is none or it was made for another program.
 func (g *giver) addPlugins(ctx context.Context, result *plan) error {
 	if g.config == nil {
 		return nil
 	}
 	for _, config := range g.config.added {
 		result.Plugins = append(result.Plugins, planEntry{Plugin: config, Next: result.Entries[config.Name]})
-		if !result.Entries[config.Name].Image.IsZero() {
+		if image := result.Entries[config.Name].Image; !image.IsZero() && g.fitsStill(config, image) {
 			continue
 		}
 		p := g.host.newPlugin(config) // the table doesn't have it: here it never serves
@@ -144,6 +147,16 @@ func (g *giver) addPlugins(ctx context.Context, result *plan) error {
 		}
 	}
 	return nil
+}
+
+// fitsStill reports whether an image of the release can be loaded by the program of this process. See fitProgram for another one's.
+func (g *giver) fitsStill(config Plugin, image generations.ID) bool {
+	object, err := g.host.store.Object(image)
+	if err != nil || g.opts.Program != "" {
+		return err == nil
+	}
+	var rejection *native.Rejection
+	return !errors.As(g.host.loader.Check(object.Path, config.API), &rejection) || rejection.NeedsNewProcess()
 }
 
 // removable refuses orders for plugins that the configuration removes.

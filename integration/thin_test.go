@@ -12,7 +12,7 @@ import (
 
 // TestThinProgram hands over to a program that has less of the standard library. An image that takes what that lacks is named, with what
 // it is, and serves on. One that was built for that program brings it along, and works in both, for two plugins, of which the configuration
-// adds one in the same step.
+// adds one once the program has passed its probation.
 func TestThinProgram(t *testing.T) {
 	switch {
 	case testing.Short():
@@ -34,7 +34,7 @@ func TestThinProgram(t *testing.T) {
 	install(t, image, extra)
 	config := filepath.Join(p.dir, "sohost.toml")
 	configure := func(plugins ...string) {
-		text := ""
+		text := "probation = '500ms'\n"
 		for _, name := range plugins {
 			text += fmt.Sprintf("[plugin.%s]\nimage = \"plugins/%s.so\"\nmode = \"dev\"\n", name, name)
 		}
@@ -64,9 +64,11 @@ func TestThinProgram(t *testing.T) {
 	id := short(t, image)
 	d.await(mark, func(l line) bool { return l.text("msg") == "reloaded" && l.text("to") == id })
 	configure("counter", "extra") // the release has its image from before, which doesn't fit
+	mark = d.mark()
 	if _, err := d.client.Handover(patient(t), control.HandoverRequest{Program: thin}); err != nil {
 		t.Error(err)
 	}
+	d.await(mark, isMessage("the configuration was read again"))
 	d.get("/extra")
 	counting.end(t)
 }
