@@ -75,7 +75,7 @@ func isAt(at net.Addr, address string) bool {
 	}
 	is, ok := at.(*net.TCPAddr)
 	want, err := net.ResolveTCPAddr("tcp", address)
-	return ok && err == nil && address != "" && want.Port == is.Port && want.Port != 0 &&
+	return ok && err == nil && address != "" && want.Port == is.Port && want.Port != 0 && want.Zone == is.Zone &&
 		(want.IP.Equal(is.IP) || (want.IP == nil || want.IP.IsUnspecified()) && is.IP.IsUnspecified())
 }
 

@@ -350,3 +350,23 @@ func TestDryRunWaits(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestIsAt says which addresses lead to the socket that there is.
+func TestIsAt(t *testing.T) {
+	t.Parallel()
+	all, one := &net.TCPAddr{IP: net.IPv6unspecified, Port: 80}, &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 80}
+	link, file := &net.TCPAddr{IP: net.ParseIP("fe80::1"), Zone: "eth0", Port: 80}, &net.UnixAddr{Net: "unix", Name: "/a"}
+	for _, c := range []struct {
+		at      net.Addr
+		address string
+		is      bool
+	}{
+		{all, ":80", true}, {all, "0.0.0.0:80", true}, {all, "[::]:80", true}, {all, ":81", false}, {all, "127.0.0.1:80", false},
+		{one, "127.0.0.1:80", true}, {one, "127.0.0.1:0", false}, {one, "", false}, {one, ":80", false},
+		{link, "[fe80::1%eth0]:80", true}, {link, "[fe80::1%eth1]:80", false}, {file, "unix:/a", true}, {file, "unix:/b", false}, {one, "unix:/a", false},
+	} {
+		if got := isAt(c.at, c.address); got != c.is {
+			t.Errorf("isAt(%v, %q) = %v", c.at, c.address, got)
+		}
+	}
+}
