@@ -46,7 +46,12 @@ func (l *letters) deliver(name string) error {
 	}
 	n := l.handed.Load() + 1
 	to := name + deliveredMark + strconv.FormatUint(n, 10)
-	if err := l.folder.Rename(name, to); err != nil {
+	err := l.folder.Rename(name, to)
+	if errors.Is(err, fs.ErrNotExist) { // somebody has removed it while it was delivered: it can't come again
+		l.known = false
+		return nil
+	}
+	if err != nil {
 		return err
 	}
 	l.unlistLocked(name)

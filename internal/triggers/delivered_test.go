@@ -1,10 +1,13 @@
 package triggers
 
 import (
+	"context"
 	"os"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/sohost/sohost/abi"
 )
 
 // aside has a write be put aside, and lets the plugin handle what comes then.
@@ -189,6 +192,32 @@ func TestReplayedHandover(t *testing.T) {
 		r.replays(1)
 		if all, delivered := r.files(); all != 1 || delivered != 1 || r.cut()[letterPosition("write-all")] != 3 {
 			t.Errorf("%d letters, %d of them delivered; %+v", all, delivered, r.cut())
+		}
+		r.end()
+	})
+}
+
+// TestRemovedWhileReplayed removes a letter while it is delivered: nobody is told that it may come again.
+func TestRemovedWhileReplayed(t *testing.T) {
+	in(t, func(r *rig) {
+		r.stateful = true
+		r.engine(Trigger{Spec: "write:*", OnError: Retry, Attempts: 1})
+		r.aside("a")
+		r.handle = func(context.Context, *abi.Batch) error {
+			if err := os.RemoveAll(r.store.Folder("letters/p/write-all").Path("")); err != nil {
+				t.Error(err)
+			}
+			return nil
+		}
+		r.mu.Lock()
+		r.log.Reset()
+		r.mu.Unlock()
+		r.replays(1)
+		r.mu.Lock()
+		log := r.log.String()
+		r.mu.Unlock()
+		if strings.Contains(log, "delivered again") || r.status().Letters != 0 {
+			t.Errorf("%d letters; %s", r.status().Letters, log)
 		}
 		r.end()
 	})
