@@ -9,6 +9,7 @@ import (
 	"reflect"
 	"runtime/pprof"
 	"sync/atomic"
+	"syscall"
 
 	"github.com/sohost/sohost/abi"
 	"github.com/sohost/sohost/internal/inflight"
@@ -160,12 +161,23 @@ func (in *Instance) stop(ctx context.Context) (err error) {
 	in.tasks.end()
 	if s, ok := in.value.(abi.Starter); ok {
 		err = in.guard(ctx, inflight.Stop, s.Stop)
-		in.held = err != nil && in.image.Exclusive()
+		if in.image.Exclusive() {
+			in.held = err != nil
+			forked()
+		}
 	}
 	if err = errors.Join(err, in.tasks.wait(ctx)); err == nil {
 		in.row.SetBackground(false)
 	}
 	return err
+}
+
+// forked waits for children that are just being forked. Until such a child has become its program it has copies of all that was open, and
+// so keeps a port or a lock that has just been released.
+func forked() {
+	syscall.ForkLock.RLock()
+	//lint:ignore SA2001 nothing is guarded: whoever forks later has no copy
+	syscall.ForkLock.RUnlock()
 }
 
 // End stops the background work and closes the instance, if it is an io.Closer. No call may be running any more.

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"strings"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -311,5 +312,45 @@ func TestExclusive(t *testing.T) {
 	defer cancel()
 	if _, err := New(ctx, NewImage("", nil, d), nil, nil, nil, nil); !errors.Is(err, ErrExclusive) {
 		t.Errorf("without Start and Stop: %v", err)
+	}
+}
+
+// owner is an instance that owns something between Start and Stop.
+type owner struct {
+	http.Handler
+	stops chan struct{} // closed by Stop
+}
+
+func (o *owner) Start(context.Context) error { return nil }
+func (o *owner) Stop(context.Context) error  { close(o.stops); return nil }
+
+// TestExclusiveBesideFork stops an exclusive plugin while a child is being forked, which has copies of all that the plugin closes. It
+// has stopped only when the child has become its program.
+func TestExclusiveBesideFork(t *testing.T) {
+	o := &owner{http.NotFoundHandler(), make(chan struct{})}
+	d := &abi.Descriptor{ABI: abi.Version, Exclusive: true, New: func(context.Context, abi.Host) (abi.Instance, error) { return o, nil }}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	in, err := New(ctx, NewImage("", nil, d), nil, nil, nil, nil)
+	if err == nil {
+		err = in.Start(ctx)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error)
+	syscall.ForkLock.Lock() // as package syscall does it for a fork
+	go func() { ended <- in.End(ctx) }()
+	<-o.stops
+	select {
+	case <-ended:
+		t.Error("it has stopped before the child has become its program")
+		syscall.ForkLock.Unlock()
+		return
+	case <-time.After(50 * time.Millisecond):
+	}
+	syscall.ForkLock.Unlock()
+	if err := <-ended; err != nil {
+		t.Error(err)
 	}
 }
