@@ -45,7 +45,6 @@ Packages that the server names as its contracts, and what these import, are the 
 	f.StringSliceVar(&opts.NotFresh, "not-fresh", nil, "`patterns` of packages that generations have in common while they are the same")
 	f.StringSliceVar(&opts.Tags, "tags", nil, "build `tags` to add to those of the server")
 	f.StringVar(&opts.LDFlags, "ldflags", "", "linker `flags`, such as '-X main.version=1.2'")
-	f.StringVar(&opts.Linker, "linker", "", "the `linker` of slim images: mold, lld, or bfd for GNU ld (default: the C compiler's own)")
 	f.StringVar(&opts.PGO, "pgo", "", "the `profile` that the server was built with, if any")
 	f.BoolVar(&opts.DWARF, "dwarf", false, "keep debug information")
 	f.BoolVar(&opts.Full, "full", false, "make an image with all of its packages, also those that the server has")

@@ -36,7 +36,6 @@ Run it next to "sohost run", in the same directory or with the same --control.`,
 	f.StringVarP(&o.Output, "output", "o", "", "image `file` to write (default: the one that the server loads the plugin from)")
 	apiFlag(cmd, &o.API)
 	f.StringVar(&o.Host, "host", "", "`executable` of the server (default: this one)")
-	f.StringVar(&o.Linker, "linker", "", "the `linker` of slim images: mold, lld, or bfd for GNU ld (default: the fastest that is installed)")
 	name := f.String("name", "", "`name` of the plugin in the server (default: from --output, or else from the package)")
 	verbose := f.BoolP("verbose", "v", false, "print how long each phase took, from the save until the new code serves")
 	loseState := loseStateFlag(cmd)
@@ -44,7 +43,7 @@ Run it next to "sohost run", in the same directory or with the same --control.`,
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		output := newDevOutput(cmd.OutOrStdout(), cmd.ErrOrStderr(), *asJSON, *verbose)
 		defer output.progress.stop()
-		o.Package, o.Log, o.Linker = args[0], output.progress, cmp.Or(o.Linker, build.FastLinker())
+		o.Package, o.Log = args[0], output.progress
 		client, err := server()
 		if err != nil {
 			return err

@@ -47,10 +47,6 @@ type Options struct {
 	// variable. They are part of the image's identity. Packages have the import paths that the sources know.
 	LDFlags string
 
-	// Linker is what the C compiler links a slim image with: mold, lld or bfd, which is GNU ld. It is part of the image's identity. Full
-	// images are linked as the C compiler does it. Default: the C compiler's own. See FastLinker.
-	Linker string
-
 	// PGO is the profile that the host was built with, if any. It determines what is inlined even in the standard library,
 	// so it must be the same one. Default: none.
 	PGO string
@@ -113,9 +109,6 @@ func (o Options) withDefaults() (Options, error) {
 		if err := adapters.Valid(o.API); err != nil {
 			return o, &Refusal{Kind: ErrPackage, Reason: err.Error(), Remedy: "correct the name of the API, or leave it out"}
 		}
-	}
-	if err := checkLinker(o.Linker); err != nil {
-		return o, err
 	}
 	if o.Env == nil {
 		o.Env = os.Environ()

@@ -23,7 +23,6 @@ type plan struct {
 	Full    bool                // whether it is to be linked in full nevertheless
 	Host    string              // the host's file, for a slim image
 	Wrapper string              // the program that the linker calls for the C linker, for a slim image
-	Linker  string              // what the C linker is to use, for a slim image; "" for its own
 
 	key string // a hash of everything that the image is built from
 	why string // why the image is full, if it is known before it is linked

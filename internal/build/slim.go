@@ -41,9 +41,6 @@ func (p *plan) decideSlim(s *surveyed, opts Options) error {
 		return err
 	}
 	s.settings = append(s.settings, "slim for "+id) // what the image brings depends on the host
-	if p.Linker = opts.Linker; p.Linker != "" {
-		s.settings = append(s.settings, "linker "+p.Linker)
-	}
 	return nil
 }
 

@@ -222,9 +222,6 @@ func (l *slimLink) slimArgs(c *slim.Closure, stub, main string) ([]string, error
 	if err != nil {
 		return nil, fmt.Errorf("-extld: %w", err)
 	}
-	if l.plan.Linker != "" {
-		ld = append(ld, "-fuse-ld="+l.plan.Linker)
-	}
 	wrapped, err := joinQuoted(append([]string{l.plan.Wrapper, ToolexecCommand, extldCommand, l.work, l.args[argument(l.args, "-pluginpath")]}, ld...))
 	if err != nil {
 		return nil, fmt.Errorf("-extld: %w", err)
@@ -271,8 +268,6 @@ func extldArgs(args []string) (tool string, rest []string, err error) {
 		switch {
 		case a == "-l"+strings.TrimSuffix(strings.TrimPrefix(slim.StubName, "lib"), ".so"), a == "-L"+work+"/", a == "-Wl,-rpath="+work+"/":
 			continue
-		case a == "-Wl,-S" && slices.Contains(args, "-fuse-ld=mold"):
-			continue // mold leaves out the symbols with it, too, which finish needs
 		case filepath.Base(a) == "go.o":
 			object = a
 		}
