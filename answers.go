@@ -93,7 +93,7 @@ const shownAnswers = 4
 // request is ever missing in the sum.
 type answered struct {
 	running []*generations.Generation[*loaded] // those that are not retired, the oldest first
-	retired []GenerationAnswers                // at most shownAnswers, the newest first
+	retired []GenerationAnswers                // at most shownAnswers and those of images that run, the newest first
 	all     tally                              // of all that have retired
 }
 
@@ -110,7 +110,16 @@ func (a *answered) retire(g *generations.Generation[*loaded]) {
 	a.running = slices.DeleteFunc(a.running, func(o *generations.Generation[*loaded]) bool { return o == g })
 	a.all.add(&t)
 	a.retired = front(slices.Clone(a.retired), g.ID(), t.Answers)
-	a.retired = a.retired[:min(len(a.retired), shownAnswers)]
+	for i := len(a.retired) - 1; len(a.retired) > shownAnswers && i >= 0; i-- {
+		if !a.runs(a.retired[i].ID) { // what an image has answered that runs again is a part of its sum
+			a.retired = slices.Delete(a.retired, i, i+1)
+		}
+	}
+}
+
+// runs reports whether a generation of an image isn't retired.
+func (a *answered) runs(id generations.ID) bool {
+	return slices.ContainsFunc(a.running, func(g *generations.Generation[*loaded]) bool { return g.ID() == id })
 }
 
 // front puts an image's answers in front, with those that it has already.
