@@ -24,7 +24,7 @@ type rule struct {
 
 // stages are the rules, in the order in which they rely on each other: a stage is looked at only if the one before has found nothing.
 // TestRules violates each.
-var stages = [][]rule{segmentRules, dynamicRules, tableRules, entryRules, runtimeRules}
+var stages = [][]rule{segmentRules, dynamicRules, tableRules, entryRules, runtimeRules, codeRules}
 
 // layout is a plugin as the dynamic loader sees it: what the program headers and the dynamic segment say.
 type layout struct {

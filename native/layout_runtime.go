@@ -14,6 +14,27 @@ var runtimeRules = slices.DeleteFunc([]rule{
 	{"type links", "offsets of types in the image", (*layout).typeLinks},
 }, func(rule) bool { return !strings.HasPrefix(runtime.Version(), typeLinksRelease) })
 
+// codeRules are about what compiled code believes. On arm64 Go leaves registers to the linker.
+var codeRules = slices.DeleteFunc([]rule{
+	{"linkage code", "code that changes no register on the way to a function", (*layout).linkageCode},
+}, func(rule) bool { return runtime.GOARCH != "amd64" })
+
+// linkageCode looks at the code between a call and a function of another image. Go has arguments in all registers, and the ninth in R11,
+// which the System V ABI leaves to that code: entries as mold makes them load R11 with a number, and then jump.
+func (l *layout) linkageCode() string {
+	s := l.f.Section(".plt")
+	if s == nil || l.f.Machine != elf.EM_X86_64 {
+		return ""
+	}
+	b := l.f.at(s.Addr, int(min(s.Size, maxTable)))
+	for i := range max(len(b)-7, 0) {
+		if b[i] == 0x41 && b[i+1] == 0xbb && b[i+6] == 0xff && b[i+7] == 0x25 { // MOVL $number, R11; JMP *address
+			return fmt.Sprintf("an entry at %#x that changes R11, as the linker mold makes it", s.Addr+uint64(i))
+		}
+	}
+	return ""
+}
+
 // typeLinksRelease is the only Go release known here that has a table of type links: the next one finds types without.
 const typeLinksRelease = "go1.26"
 

@@ -192,6 +192,10 @@ var violations = map[string][]func(e *editable){
 		func(e *editable) { e.put64(e.initializer()+16, 0) },
 		func(e *editable) { e.put64(e.initializer(), binary.LittleEndian.Uint64(e.b[e.initializer():])+16) },
 	},
+	"linkage code": {func(e *editable) {
+		s := e.f.Section(".plt")
+		copy(e.b[s.Offset+s.Size-16:], "\xf3\x0f\x1e\xfa\x41\xbb\x03\x00\x00\x00\xff\x25")
+	}},
 	"type links": {
 		func(e *editable) { e.put32(e.offset(e.typeLinksAt().table), 1<<31) },
 		func(e *editable) { t := e.typeLinksAt(); e.put32(e.offset(t.table+t.n*4-4), uint32(t.typesSize)) },

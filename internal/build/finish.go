@@ -3,6 +3,8 @@ package build
 import (
 	"cmp"
 	"context"
+	"debug/elf"
+	"errors"
 	"fmt"
 	"os"
 
@@ -31,7 +33,10 @@ func (s *surveyed) finish(ctx context.Context, opts Options, p *plan, planFile, 
 	if err != nil {
 		return fmt.Errorf("read the image: %w", err)
 	}
-	if _, err := slim.SetHashes(b, hashes); err != nil {
+	if _, err := slim.SetHashes(b, hashes); errors.Is(err, elf.ErrNoSymbols) {
+		return &Refusal{Kind: ErrNoTool, Reason: "the linker has left out the symbols of the image, as mold does",
+			Remedy: "use GNU ld, gold or lld, such as with --ldflags=-extldflags=-fuse-ld=bfd; what mold links calls functions with wrong arguments"}
+	} else if err != nil {
 		return fmt.Errorf("set the hashes of packages: %w", err)
 	}
 	if note.Slim || note.Stripped {
