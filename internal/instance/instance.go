@@ -10,6 +10,7 @@ import (
 	"runtime/pprof"
 	"sync/atomic"
 	"syscall"
+	"time"
 
 	"github.com/sohost/sohost/abi"
 	"github.com/sohost/sohost/internal/inflight"
@@ -163,7 +164,7 @@ func (in *Instance) stop(ctx context.Context) (err error) {
 		err = in.guard(ctx, inflight.Stop, s.Stop)
 		if in.image.Exclusive() {
 			in.held = err != nil
-			forked()
+			err = errors.Join(err, awaitForks(ctx))
 		}
 	}
 	if err = errors.Join(err, in.tasks.wait(ctx)); err == nil {
@@ -172,12 +173,32 @@ func (in *Instance) stop(ctx context.Context) (err error) {
 	return err
 }
 
-// forked waits for children that are just being forked. Until such a child has become its program it has copies of all that was open, and
-// so keeps a port or a lock that has just been released.
-func forked() {
-	syscall.ForkLock.RLock()
-	//lint:ignore SA2001 nothing is guarded: whoever forks later has no copy
-	syscall.ForkLock.RUnlock()
+// errForking is returned by Pause and End of an exclusive plugin if a child that is being forked may still have what it has released.
+var errForking = errors.New("it has stopped, but a process that is just being started still has copies of all that was open, and so of what the " +
+	"plugin has released; nothing else can have that before it has started: see which one doesn't, and what it waits for")
+
+// awaitForks waits for children that are just being forked, until ctx's deadline. Until such a child has become its program it has copies of
+// all that was open, and so keeps a port or a lock that has just been released. It may wait for a filesystem that doesn't answer, and the
+// lock may be held by a plugin. Then the error is errForking.
+func awaitForks(ctx context.Context) error {
+	if syscall.ForkLock.TryRLock() { // nothing is guarded: whoever forks later has no copy
+		syscall.ForkLock.RUnlock()
+		return nil
+	}
+	forked := make(chan struct{})
+	go func() { // is left behind at the deadline, as a call of a plugin is
+		syscall.ForkLock.RLock()
+		//lint:ignore SA2001 as above
+		syscall.ForkLock.RUnlock()
+		close(forked)
+	}()
+	deadline, _ := ctx.Deadline()
+	select {
+	case <-forked:
+		return nil
+	case <-time.After(time.Until(deadline)):
+		return errForking
+	}
 }
 
 // End stops the background work and closes the instance, if it is an io.Closer. No call may be running any more.

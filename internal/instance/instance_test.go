@@ -318,39 +318,50 @@ func TestExclusive(t *testing.T) {
 // owner is an instance that owns something between Start and Stop.
 type owner struct {
 	http.Handler
-	stops chan struct{} // closed by Stop
+	stops chan struct{} // gets one from each Stop
 }
 
 func (o *owner) Start(context.Context) error { return nil }
-func (o *owner) Stop(context.Context) error  { close(o.stops); return nil }
+func (o *owner) Stop(context.Context) error  { o.stops <- struct{}{}; return nil }
 
 // TestExclusiveBesideFork stops an exclusive plugin while a child is being forked, which has copies of all that the plugin closes. It
-// has stopped only when the child has become its program.
+// has stopped only when the child has become its program, or not at all if that doesn't in time.
 func TestExclusiveBesideFork(t *testing.T) {
-	o := &owner{http.NotFoundHandler(), make(chan struct{})}
+	o := &owner{http.NotFoundHandler(), make(chan struct{}, 2)}
 	d := &abi.Descriptor{ABI: abi.Version, Exclusive: true, New: func(context.Context, abi.Host) (abi.Instance, error) { return o, nil }}
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	defer cancel()
-	in, err := New(ctx, NewImage("", nil, d), nil, nil, nil, nil)
+	in, err := New(limited(t), NewImage("", nil, d), nil, nil, nil, nil)
 	if err == nil {
-		err = in.Start(ctx)
+		err = in.Start(limited(t))
 	}
 	if err != nil {
 		t.Fatal(err)
 	}
-	ended := make(chan error)
-	syscall.ForkLock.Lock() // as package syscall does it for a fork
-	go func() { ended <- in.End(ctx) }()
-	<-o.stops
-	select {
-	case <-ended:
-		t.Error("it has stopped before the child has become its program")
-		syscall.ForkLock.Unlock()
-		return
-	case <-time.After(50 * time.Millisecond):
+	fork := func(waits time.Duration) <-chan error {
+		syscall.ForkLock.Lock() // as package syscall does it for a fork
+		ctx, cancel := context.WithTimeout(t.Context(), waits)
+		ended := make(chan error, 1)
+		go func() {
+			defer cancel()
+			ended <- in.Pause(ctx)
+		}()
+		<-o.stops
+		return ended
 	}
+	ended := fork(50 * time.Millisecond)
+	err = <-ended
+	syscall.ForkLock.Unlock()
+	if !errors.Is(err, errForking) {
+		t.Errorf("it has stopped before the child has become its program: %v", err)
+	}
+	if err := in.Resume(limited(t)); err != nil {
+		t.Fatal(err)
+	}
+	ended = fork(time.Minute)
 	syscall.ForkLock.Unlock()
 	if err := <-ended; err != nil {
 		t.Error(err)
+	}
+	if err := in.End(limited(t)); err != nil || len(o.stops) > 0 {
+		t.Errorf("%v; it was stopped %d times more", err, len(o.stops))
 	}
 }
