@@ -50,8 +50,10 @@ func forPeople(_ []string, a slog.Attr) slog.Attr {
 	case slog.KindAny:
 		switch v := a.Value.Any().(type) {
 		case slog.Level, *slog.Source:
+		case []byte:
+			return slog.String(a.Key, printed(string(v)))
 		case error:
-			return slog.String(a.Key, printed(v.Error()))
+			return slog.String(a.Key, printed(fmt.Sprint(v))) // not v.Error(), which panics for a nil pointer, and in a plugin's call
 		default:
 			return slog.String(a.Key, printed(fmt.Sprintf("%+v", v)))
 		}

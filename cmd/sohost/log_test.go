@@ -60,3 +60,28 @@ func TestLogUnprintable(t *testing.T) {
 		}
 	}
 }
+
+// failure is an error that can't be printed if it is a nil pointer.
+type failure struct{ text string }
+
+func (f *failure) Error() string { return f.text }
+
+// TestLogValues logs values as plugins may give them: none panics in the plugin's call, and bytes are text.
+func TestLogValues(t *testing.T) {
+	for _, test := range []struct {
+		value any
+		want  string
+	}{
+		{(*failure)(nil), "v=<nil>"}, {error(nil), "v=<nil>"}, {&failure{"worse"}, "v=worse"}, {[]byte("text"), "v=text"}, {struct{ A int }{1}, "v={A:1}"},
+	} {
+		b := &seen{}
+		log, err := newLogger(b, "text", false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		log.Info("m", "v", test.value)
+		if !strings.Contains(b.String(), test.want) {
+			t.Errorf("%T: %q lacks %q", test.value, b.String(), test.want)
+		}
+	}
+}
