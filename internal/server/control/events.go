@@ -65,28 +65,24 @@ func (c *Client) Events(ctx context.Context, in EventsRequest, each func(Message
 		return err
 	}
 	defer resp.Body.Close()
-	silent := time.AfterFunc(c.pulse.stream, func() { w.silent(fmt.Sprintf("for %v: %s", c.pulse.stream, c.mute())) })
-	defer silent.Stop()
-	err = readMessages(&heard{resp.Body, silent, c.pulse.stream}, each)
+	silent := func() { w.silent(fmt.Sprintf("for %v: %s", c.pulse.stream, c.mute())) }
+	err = readMessages(&heard{resp.Body, c.pulse.stream, silent}, each)
 	if w.ctx.Err() != nil {
 		return context.Cause(w.ctx)
 	}
 	return err
 }
 
-// heard puts a timer off whenever something is read.
+// heard calls silent if nothing comes for so long that was waited for. What its caller does between two reads doesn't count.
 type heard struct {
 	io.Reader
-	timer *time.Timer
-	by    time.Duration
+	limit  time.Duration
+	silent func()
 }
 
 func (h *heard) Read(b []byte) (int, error) {
-	n, err := h.Reader.Read(b)
-	if n > 0 {
-		h.timer.Reset(h.by)
-	}
-	return n, err
+	defer time.AfterFunc(h.limit, h.silent).Stop()
+	return h.Reader.Read(b)
 }
 
 // maxMessage is the size of the longest line of a message, in bytes.

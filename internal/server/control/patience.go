@@ -62,8 +62,11 @@ type waiting struct {
 	giveUp context.CancelCauseFunc
 	stop   context.CancelFunc // ends the watch
 	tasks  sync.WaitGroup
-	why    string // what was told last; only the watch uses it
-	told   bool
+
+	// Only the watch uses these.
+	why   string // what was told last
+	told  bool
+	lives bool // the server has said so
 }
 
 // wait begins to watch a call. The caller must call end.
@@ -104,7 +107,10 @@ func (w *waiting) watch(ctx context.Context) {
 		pause = w.client.pulse.again
 	}
 	if ctx.Err() == nil && limited.Err() != nil {
-		w.silent(fmt.Sprintf("within %v: %s; --wait with a longer time waits longer", limit, cmp.Or(w.why, "the server lives, and works on it")))
+		if w.why == "" && w.lives {
+			w.why = "the server lives, and works on it"
+		}
+		w.silent(fmt.Sprintf("within %v: %s; --wait with a longer time waits longer", limit, cmp.Or(w.why, w.client.mute())))
 	}
 	if w.told {
 		w.client.Patience.Tell("")
@@ -154,6 +160,7 @@ func (w *waiting) look(ctx context.Context) bool {
 		w.silent(fmt.Sprintf("for %v: %s", w.client.pulse.limit, w.why))
 		return false
 	case a.err == nil: // with an error the call itself has one, or the server is of a version that knows of no such question
+		w.lives = true
 		w.tell(a.Why)
 	}
 	return true

@@ -63,6 +63,11 @@ func accept(l net.Listener) {
 func TestSilentServer(t *testing.T) {
 	t.Parallel()
 	c, told := impatient(t, accept)
+	if conn, err := c.dial(t.Context(), "", ""); err != nil { // who is there is known from now on, however long the next one takes
+		t.Fatal(err)
+	} else {
+		conn.Close()
+	}
 	mute := fmt.Sprintf("the server, pid %d, doesn't answer", os.Getpid())
 	_, err := c.Status(t.Context())
 	if want := "no answer for 50ms: " + mute; !errors.Is(err, ErrSilent) || err.Error() != want {
@@ -82,6 +87,10 @@ func TestSilentServer(t *testing.T) {
 	c.Patience.Answer, c.pulse.limit = 20*time.Millisecond, time.Hour
 	if _, err := c.Deploy(t.Context(), DeployRequest{}); !errors.Is(err, ErrSilent) || !strings.HasPrefix(err.Error(), "no answer within 20ms: ") {
 		t.Errorf("with a limit: %v", err)
+	}
+	c.pulse.first = time.Hour // the limit is reached before anybody has looked whether the server lives
+	if _, err := c.Status(t.Context()); !errors.Is(err, ErrSilent) || !strings.HasPrefix(err.Error(), "no answer within 20ms: "+mute) {
+		t.Errorf("with a limit that is shorter than a moment: %v", err)
 	}
 }
 
@@ -164,5 +173,35 @@ func TestSilentStream(t *testing.T) {
 	err := c.Events(t.Context(), EventsRequest{}, func(Message) error { return nil })
 	if want := "no answer for 50ms: the server, pid "; !errors.Is(err, ErrSilent) || !strings.HasPrefix(err.Error(), want) {
 		t.Errorf("%v, want %s", err, want)
+	}
+}
+
+// TestSlowReader takes its time with an event, as a pager does. It isn't the server that is silent then.
+func TestSlowReader(t *testing.T) {
+	t.Parallel()
+	gone := make(chan struct{})
+	server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != "/v1/events" {
+			writeJSON(w, http.StatusOK, Life{})
+			return
+		}
+		fmt.Fprint(w, "id: a-1\nevent: missed\ndata: {\"missed\": 1}\n\n")
+		http.NewResponseController(w).Flush()
+		<-r.Context().Done()
+		close(gone)
+	})}
+	c, _ := impatient(t, func(l net.Listener) { server.Serve(l) })
+	defer server.Close()
+	enough := errors.New("enough")
+	err := c.Events(t.Context(), EventsRequest{}, func(Message) error {
+		select {
+		case <-gone:
+			t.Error("the client has given the server up")
+		case <-time.After(4 * c.pulse.stream):
+		}
+		return enough
+	})
+	if !errors.Is(err, enough) {
+		t.Error(err)
 	}
 }
