@@ -16,6 +16,7 @@ type Builder struct {
 	last   *table // the one of the last row
 	row    Row
 	grow   struct{ rows, columns int }
+	grown  int // places that were made ahead; see Grow
 	places int // that all tables take; see Limit
 	limit  int // of places; 0 for none
 }
@@ -63,8 +64,18 @@ func KindName(k abi.Kind) string {
 const noTime = math.MinInt64
 
 // Grow has the next so many columns that are new, and their tables, begin with room for that many rows. It saves to move what they hold as
-// they grow.
+// they grow. What is made so, for rows that may never come, has its bound in Limit, too.
 func (b *Builder) Grow(rows, columns int) { b.grow.rows, b.grow.columns = rows, columns }
+
+// room returns for how many rows what is new has room.
+func (b *Builder) room() int {
+	n := b.grow.rows
+	if b.limit > 0 && n > b.limit-b.grown {
+		n = b.limit - b.grown
+	}
+	b.grown += n
+	return n
+}
 
 // ErrSparse is the error of a row that a limit has no room for.
 var ErrSparse = errors.New("there are too many tables, columns, or rows without values in them")
@@ -118,7 +129,7 @@ func (b *Builder) find(name string) *table {
 		return t
 	}
 	if b.grow.columns > 0 {
-		t.Times = make([]int64, 0, b.grow.rows)
+		t.Times = make([]int64, 0, b.room())
 	}
 	if b.byName == nil {
 		b.byName = map[string]*table{}

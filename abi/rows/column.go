@@ -46,7 +46,7 @@ func (b *Builder) column(name string, k abi.Kind) abi.Column {
 		return c
 	}
 	b.grow.columns--
-	n := b.grow.rows
+	n := b.room()
 	switch k {
 	case abi.Tag, abi.String:
 		c.Strings = make([]string, 0, n)

@@ -117,6 +117,25 @@ func TestRoom(t *testing.T) {
 	}
 }
 
+// TestRoomForAll reads long texts of one table each, and then a text that begins with a line of each of them. What is made ready for all of
+// them has a bound.
+func TestRoomForAll(t *testing.T) {
+	m, long := new(memory), strings.Repeat("# to make it long\n", 100_000)
+	var each strings.Builder
+	for i := range 100 {
+		line := fmt.Sprintf("t%d f=1 1\n", i)
+		parse([]byte(strings.Repeat(line, 50_000)), Options{}, m)
+		each.WriteString(line)
+	}
+	room := 0
+	for _, table := range parse([]byte(each.String()+long), Options{}, m).Tables {
+		room += cap(table.Times) + cap(table.Columns[0].Floats)
+	}
+	if room > 2*mostPlaces {
+		t.Errorf("100 rows have room for %d values", room)
+	}
+}
+
 func FuzzQuick(f *testing.F) {
 	for _, text := range []string{
 		"cpu,host=a usage=1.5,n=2i,ok=t,s=\"x\",u=3u 10\ncpu,host=a usage=2.5,n=3i,ok=f,s=\"y\" 11\n",
