@@ -34,12 +34,22 @@ func (l Letter) of(it *item) Letter {
 // settleLetter removes a letter, or notes that a plugin's state has it now, which a checkpoint keeps.
 func (t *trigger) settleLetter(name string, handled bool) {
 	settle, e := t.letters.discard, t.engine
-	if handled && t.spec.Kind == Write && e.o.Keeps != nil && e.o.Keeps(t.key.Plugin) {
+	if handled && t.spec.Kind == Write && e.keeps(t.key.Plugin) {
 		settle = t.letters.deliver
 	}
 	if err := settle(name); err != nil {
 		e.o.Logger.Error("trigger: what was put aside was delivered, and stays: it may be delivered again",
 			"plugin", t.key.Plugin, "trigger", t.Name, "letter", name, "err", err)
+	}
+}
+
+// forgetLetters removes the letters that were delivered up to a number, since nothing will lack them.
+func (t *trigger) forgetLetters(upTo uint64) {
+	if upTo == 0 {
+		return
+	}
+	if err := t.letters.forget(upTo); err != nil {
+		t.engine.o.Logger.Warn("trigger: what was delivered can't be removed", "plugin", t.key.Plugin, "trigger", t.Name, "err", err)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io/fs"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -109,4 +110,25 @@ func (l *letters) takeBack(after uint64) error {
 	l.known = false
 	l.handed.Store(max(l.handed.Load(), after))
 	return err
+}
+
+// deliveries returns the number of the last delivery.
+func (l *letters) deliveries() uint64 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.lookLocked() // best effort
+	return l.handed.Load()
+}
+
+// forgetUnkept removes the letters that were delivered to an image with state, if that of now has none: no checkpoint will have them.
+func (e *Engine) forgetUnkept() {
+	e.mu.Lock()
+	writers := slices.Clone(e.writers)
+	e.mu.Unlock()
+	for _, t := range writers {
+		upTo := t.letters.deliveries() // so far: the next image may have state again
+		if !e.keeps(t.key.Plugin) {
+			t.forgetLetters(upTo)
+		}
+	}
 }

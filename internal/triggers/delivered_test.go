@@ -197,6 +197,33 @@ func TestReplayedHandover(t *testing.T) {
 	})
 }
 
+// TestDeliveredThenWithoutState delivers a letter to an image with state, and begins anew with one that has none. As no checkpoint will have
+// that letter, it doesn't stay.
+func TestDeliveredThenWithoutState(t *testing.T) {
+	for _, spooled := range []bool{true, false} {
+		in(t, func(r *rig) {
+			if spooled {
+				r.shelf = newShelf()
+			}
+			r.stateful = true
+			trigger := Trigger{Spec: "write:*", OnError: Retry, Attempts: 1}
+			r.engine(trigger)
+			r.aside("a")
+			r.replays(1)
+			r.restart(trigger)
+			if all, delivered := r.files(); all != 1 || delivered != 1 {
+				t.Errorf("%d letters, %d of them delivered", all, delivered)
+			}
+			r.keeps(false)
+			r.restart(trigger)
+			if all, _ := r.files(); all != 0 {
+				t.Errorf("spooled %v: %d letters stay for ever", spooled, all)
+			}
+			r.end()
+		})
+	}
+}
+
 // TestRemovedWhileReplayed removes a letter while it is delivered: nobody is told that it may come again.
 func TestRemovedWhileReplayed(t *testing.T) {
 	in(t, func(r *rig) {
@@ -233,7 +260,7 @@ func TestReplayedWithoutState(t *testing.T) {
 		if all, _ := r.files(); all != 0 {
 			t.Errorf("%d letters", all)
 		}
-		r.stateful = true
+		r.keeps(true)
 		r.fails(errTest)
 		time.Sleep(time.Hour)
 		r.done()

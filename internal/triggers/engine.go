@@ -206,11 +206,15 @@ func (e *Engine) Start() {
 	}
 	e.turnLocked(running)
 	e.mu.Unlock()
+	e.forgetUnkept()
 	if e.o.Backlog == nil {
 		return
 	}
 	e.save(false)
 }
+
+// keeps reports whether what a plugin has made of writes is kept by checkpoints of its state.
+func (e *Engine) keeps(plugin string) bool { return e.o.Keeps != nil && e.o.Keeps(plugin) }
 
 // turnLocked changes the phase, and wakes everyone.
 func (e *Engine) turnLocked(to phase) {

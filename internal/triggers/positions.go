@@ -134,11 +134,7 @@ func (e *Engine) Checkpointed(plugin string, at Positions) {
 	}
 	e.mu.Unlock()
 	for _, t := range of {
-		if n := at[letterPosition(t.Name)]; n > 0 {
-			if err := t.letters.forget(n); err != nil {
-				e.o.Logger.Warn("trigger: what was delivered can't be removed", "plugin", plugin, "trigger", t.Name, "err", err)
-			}
-		}
+		t.forgetLetters(at[letterPosition(t.Name)])
 	}
 	e.release()
 }

@@ -108,7 +108,7 @@ func (r *rig) make(saved Saved) {
 			}
 			return r.store.Folder(name)
 		},
-		Logger: slog.New(slog.NewTextHandler(r, nil)), Keeps: func(string) bool { return r.stateful },
+		Logger: slog.New(slog.NewTextHandler(r, nil)), Keeps: func(string) bool { r.mu.Lock(); defer r.mu.Unlock(); return r.stateful },
 		Checkpoint: func(plugin string) { r.mu.Lock(); defer r.mu.Unlock(); r.wanted = plugin },
 	}
 	if r.shelf != nil {
@@ -176,6 +176,13 @@ func (r *rig) fails(err error) {
 		r.handle = func(context.Context, *abi.Batch) error { return err }
 		r.schedule = func(context.Context, abi.Tick) error { return err }
 	}
+}
+
+// keeps changes whether checkpoints keep what plugins make of writes.
+func (r *rig) keeps(is bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.stateful = is
 }
 
 func (r *rig) away(err error) {

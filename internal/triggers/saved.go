@@ -44,7 +44,7 @@ func (t *trigger) saveLocked() SavedTrigger {
 		Key: t.key, Cursor: t.cursor, Kept: t.kept, Aside: t.aside, Due: t.due, Last: t.last, Missed: t.missed, Failed: t.failed, Counts: t.countsLocked(),
 		Letters: t.letters.handed.Load(), Disabled: t.disabled, Enabled: t.disabled == "" && t.Trigger.Disabled,
 	}
-	if t.engine.o.Backlog != nil && !t.engine.o.Keeps(t.key.Plugin) {
+	if !t.engine.keeps(t.key.Plugin) {
 		s.Kept = t.cursor
 	}
 	if !t.spec.Scheduled() {
