@@ -10,14 +10,12 @@ import (
 // delivered, by letterPosition.
 type Positions = map[string]uint64
 
-// Cut has no write handled by a plugin until release is called, waits for the calls that run, and returns up to where its triggers have
-// come. What is read of the plugin's state until then has these writes, and no others. If ctx ends first, release is nil.
+// Cut has no write of the Backlog, and no letter, handled by a plugin until release is called, waits for the calls for them that run, and
+// returns up to where its triggers have come. What is read of the plugin's state until then has these, and no others. If ctx ends first,
+// release is nil.
 func (e *Engine) Cut(ctx context.Context, plugin string) (at Positions, release func(), err error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if len(e.positionsLocked(plugin)) == 0 {
-		return nil, func() {}, nil
-	}
 	cut := e.writersOfLocked(plugin)
 	for _, t := range cut {
 		t.held++
@@ -31,7 +29,7 @@ func (e *Engine) Cut(ctx context.Context, plugin string) (at Positions, release 
 	for {
 		var busy []string
 		for _, t := range cut {
-			if t.busy {
+			if t.busy && t.placedLocked() {
 				busy = append(busy, t.Name)
 			}
 		}
@@ -55,6 +53,11 @@ func (e *Engine) Cut(ctx context.Context, plugin string) (at Positions, release 
 		defer e.mu.Unlock()
 		letGoLocked()
 	}, nil
+}
+
+// placedLocked reports whether positions count the first of the queue, which the call that runs is for.
+func (t *trigger) placedLocked() bool {
+	return t.engine.o.Backlog != nil || len(t.queue) > 0 && isLetter(t.queue[0])
 }
 
 // Positions returns up to where the triggers of a plugin have come.

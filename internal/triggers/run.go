@@ -60,7 +60,7 @@ type trigger struct {
 	unfeed func() // has feed begin anew
 	unread string // why the backlog can't be read
 	era    int    // how often it was read from another place
-	held   int    // callers of Cut that have it call nobody
+	held   int    // callers of Cut that have it call nobody for what positions count
 
 	shelving int // who puts aside what was in the queue or is in the backlog
 
@@ -139,7 +139,7 @@ func (t *trigger) next() (j *job, wait time.Duration, end bool) {
 	}
 	now := time.Now()
 	urgent := e.phase == pausing && t.volatileLocked()
-	if t.disabled != "" || t.held > 0 || e.phase != running && !urgent {
+	if t.disabled != "" || t.held > 0 && t.placedLocked() || e.phase != running && !urgent {
 		return nil, -1, false
 	}
 	if t.spec.Scheduled() {
