@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
@@ -35,25 +36,33 @@ func (c *config) locate() error {
 }
 
 // located returns where the server of a file is, whatever else is wrong with that. The store and the plugins directory that are given
-// count before those that it names.
+// count before those that it names. The error says what can't be known: a default in its place might be another server's.
 func located(file, store, plugins string) (*config, error) {
 	text, err := readConfig(file)
 	if err != nil {
 		return nil, err
 	}
 	c := &config{dir: filepath.Dir(file), Store: store, Plugins: plugins}
-	var p unstable.Parser
-	for p.Reset(text); p.NextExpression(); { // until a table begins, or a fault
-		e := p.Expression()
-		if e.Kind != unstable.KeyValue {
-			break
+	paths := map[string]*string{"store": &c.Store, "control": &c.Control, "plugins": &c.Plugins}
+	for line := range bytes.Lines(text) { // each for itself: a fault in one hides no other
+		if line = bytes.TrimSpace(line); bytes.HasPrefix(line, []byte("[")) {
+			break // a table begins
 		}
-		key := e.Key()
-		key.Next()
-		to := map[string]*string{"store": &c.Store, "control": &c.Control, "plugins": &c.Plugins}[string(key.Node().Data)]
-		if to != nil && *to == "" && key.IsLast() && e.Value().Kind == unstable.String {
-			*to = absoluteTo(c.dir, string(e.Value().Data))
+		key, _, _ := bytes.Cut(line, []byte("="))
+		name := string(bytes.Trim(key, "\"' \t"))
+		to := paths[name]
+		if to == nil || *to != "" {
+			continue
 		}
+		var p unstable.Parser
+		if p.Reset(line); p.NextExpression() && p.Expression().Kind == unstable.KeyValue && p.Expression().Value().Kind == unstable.String {
+			*to = absoluteTo(c.dir, string(p.Expression().Value().Data))
+		} else {
+			err = fmt.Errorf("%s: %s can't be read", file, name)
+		}
+	}
+	if err != nil && (c.Store == "" || c.Control == "") {
+		return nil, err
 	}
 	return c, c.locate()
 }
