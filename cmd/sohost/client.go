@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 
+	"github.com/sohost/sohost/internal/otlp"
 	"github.com/sohost/sohost/internal/server/control"
 	"github.com/spf13/cobra"
 	"golang.org/x/sys/unix"
@@ -28,6 +29,9 @@ func connect(cmd *cobra.Command) clientFunc {
 	wait := f.Duration("wait", 0, "how `long` to wait for the server's answer (default: 30s to ask, and as long as it lives to have something done)")
 	f.String("plugins", "", "the server's plugins `directory`, if it was started with --plugins (default "+defaultPlugins+")")
 	return func() (*control.Client, error) {
+		if *wait < 0 {
+			return nil, usageError{fmt.Errorf("--wait %v: want how long to wait, such as 1m, or 0 for the default", *wait)}
+		}
 		path := cmp.Or(*socket, os.Getenv(controlEnv))
 		if path == "" { // where the socket is named, a faulty configuration doesn't matter
 			c, err := serverConfig(cmd)
@@ -45,7 +49,9 @@ func connect(cmd *cobra.Command) clientFunc {
 		client := control.NewClient(path)
 		n := notice{to: cmd.ErrOrStderr()}
 		client.Patience = control.Patience{Answer: *wait, Tell: n.tell}
-		client.Trace = os.Getenv("TRACEPARENT") // of a CI system, say
+		if p, ok := otlp.ParseParent(os.Getenv("TRACEPARENT")); ok { // of a CI system, say
+			client.Trace = p.String()
+		}
 		return client, nil
 	}
 }

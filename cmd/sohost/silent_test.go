@@ -2,8 +2,11 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"errors"
+	"io"
 	"net"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -123,5 +126,53 @@ func TestSilenceCompletion(t *testing.T) {
 				t.Errorf("%v: %s", err, out.String())
 			}
 		})
+	}
+}
+
+// TestWaitFlag gives commands odd times and an odd trace: a time that can't be waited is refused, and a trace that is none is left out.
+func TestWaitFlag(t *testing.T) {
+	run := func(args ...string) error {
+		root := newRootCommand()
+		root.SetOut(io.Discard)
+		root.SetErr(io.Discard)
+		root.SetArgs(args)
+		return root.ExecuteContext(t.Context())
+	}
+	if err := run("status", "--wait=-1s", "--control", "c.sock"); !errors.As(err, new(usageError)) {
+		t.Errorf("--wait=-1s: %v", err)
+	}
+	t.Setenv("TRACEPARENT", "a\nb")
+	if err := run("status", "--control", filepath.Join(t.TempDir(), "c.sock")); !isNoServer(err) {
+		t.Errorf("with a trace that is none: %v", err)
+	}
+}
+
+// TestWatchWaits has "status --watch" wait as long as --wait says also after the first answer.
+func TestWatchWaits(t *testing.T) {
+	t.Parallel()
+	for given, want := range map[time.Duration]time.Duration{0: watchSilent, time.Hour: time.Hour} {
+		l, err := net.Listen("unix", filepath.Join(t.TempDir(), "c.sock"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Path == "/v1/events" { // which it wants once it has the first answer
+				cancel()
+			}
+			io.WriteString(w, "{}")
+		})}
+		var serving sync.WaitGroup
+		serving.Go(func() { server.Serve(l) })
+		client := control.NewClient(l.Addr().String())
+		client.Patience.Answer = given
+		if err := (&statusWatch{client: client, out: io.Discard}).run(ctx); err != nil {
+			t.Error(err)
+		}
+		if client.Patience.Answer != want {
+			t.Errorf("with %v it waits %v", given, client.Patience.Answer)
+		}
+		server.Close()
+		serving.Wait()
 	}
 }

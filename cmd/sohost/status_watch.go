@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -41,7 +42,7 @@ func (w *statusWatch) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	w.client.Patience = control.Patience{Answer: watchSilent} // show says what is wrong
+	w.client.Patience = control.Patience{Answer: cmp.Or(w.client.Patience.Answer, watchSilent)} // show says what is wrong
 	resized := make(chan os.Signal, 1)
 	signal.Notify(resized, unix.SIGWINCH)
 	defer signal.Stop(resized)
