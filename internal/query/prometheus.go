@@ -151,8 +151,9 @@ func labelColumn(label string) string {
 func milliseconds(v any) (json.Number, error) {
 	number, _ := v.(json.Number)
 	seconds, err := number.Float64()
-	if err != nil || math.Abs(seconds) >= math.MaxInt64/1e9 {
+	ms := math.Round(seconds * 1e3)
+	if err != nil || math.Abs(ms) > math.MaxInt64/1_000_000 {
 		return "", fmt.Errorf("%v is no time", v)
 	}
-	return json.Number(strconv.FormatInt(int64(math.Round(seconds*1e3))*int64(time.Millisecond), 10)), nil
+	return json.Number(strconv.FormatInt(int64(ms)*int64(time.Millisecond), 10)), nil
 }

@@ -1,5 +1,6 @@
-// Package query asks databases, InfluxDB and those with Prometheus' HTTP interface, and returns their answers as typed tables. An answer is read whole, within a limit, before any of
-// it is returned. Nothing is asked twice: whoever wants a retry knows whether the question still matters.
+// Package query asks databases, InfluxDB and those with Prometheus' HTTP interface, and returns their answers as typed tables. An answer is
+// read whole, within a limit, before any of it is returned. Nothing is asked twice: whoever wants a retry knows whether the question still
+// matters.
 package query
 
 import (
@@ -63,9 +64,12 @@ func (o Options) Check(bad func(key, text string)) {
 			bad("version", fmt.Sprintf("%d: want 1, 2 or 3, as InfluxDB has it", o.Version))
 		}
 	case Prometheus:
-		for key, given := range map[string]bool{"version": o.Version != 0, "database": o.Database != "", "org": o.Org != ""} {
-			if given {
-				bad(key, "only a database of kind influx has it: leave it out")
+		for _, of := range []struct {
+			key   string
+			given bool
+		}{{"version", o.Version != 0}, {"database", o.Database != ""}, {"org", o.Org != ""}} {
+			if of.given {
+				bad(of.key, "only a database of kind influx has it: leave it out")
 			}
 		}
 	default:

@@ -38,8 +38,9 @@ func checksum(b []byte) uint32 {
 	return crc32.Update(crc32.Checksum(b[:4], castagnoli), castagnoli, b[headSize:])
 }
 
-// Append adds a record, whose payload is all parts, and returns its number. onDisk gets nil once it is on disk, or an error if it isn't and never will be. Many records
-// that are appended at the same time get there together. With an error of Append itself, such as one that wraps ErrFull, nothing was added.
+// Append adds a record, whose payload is all parts, and returns its number. onDisk gets nil once it is on disk, or an error if it isn't and
+// never will be. Many records that are appended at the same time get there together. With an error of Append itself, such as one that wraps
+// ErrFull, nothing was added.
 func (l *Log) Append(parts ...[]byte) (n uint64, onDisk <-chan error, err error) {
 	b := buffers.Get()
 	defer buffers.Put(b)
