@@ -275,3 +275,15 @@ func TestReplayedWithoutState(t *testing.T) {
 		r.end()
 	})
 }
+
+// TestDeliveredTakeRoom has as many letters delivered as there may be, and no checkpoint. Whoever can't put another one aside is told that.
+func TestDeliveredTakeRoom(t *testing.T) {
+	l := letters{folder: newRig(t).store.Folder("letters/p/t"), known: true, delivered: map[uint64]string{}}
+	for n := range uint64(maxLetters) {
+		l.delivered[n] = ""
+	}
+	if err := l.write(Letter{}, ".json"); err == nil || !strings.Contains(err.Error(), "deliver the 0 that are there") ||
+		!strings.Contains(err.Error(), "10000 were delivered, and stay until the plugin's next checkpoint") {
+		t.Error(err)
+	}
+}

@@ -160,8 +160,8 @@ func (l *letters) write(letter Letter, suffix string) error {
 		return err
 	}
 	if l.number+len(l.delivered) >= maxLetters || l.bytes+int64(len(text)) > maxLetterBytes {
-		return fmt.Errorf("there are %d in %s already, with %d MiB; deliver them with `sohost trigger replay`, or remove them",
-			l.number, l.folder.Path(""), l.bytes>>20)
+		return fmt.Errorf("%s has %d MiB already: deliver the %d that are there with `sohost trigger replay`, or remove them; "+
+			"%d were delivered, and stay until the plugin's next checkpoint", l.folder.Path(""), l.bytes>>20, l.number, len(l.delivered))
 	}
 	l.last = max(letter.Time.UnixNano(), l.last+1)
 	name := letter.name(l.last, suffix)
