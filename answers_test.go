@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -60,6 +61,46 @@ func TestAnswers(t *testing.T) {
 	if s := r.pluginStatus("s"); len(s.Answered) != 2 || s.Answered[1].ByClass[2] != 3+shownAnswers {
 		t.Errorf("an image that comes again goes on counting: %+v", s.Answered)
 	}
+}
+
+// TestAnswersOfTwo has an image run in two generations, of which the older one has a call that goes on. What the other one has answered stays
+// shown as the image's, however many others retire meanwhile.
+func TestAnswersOfTwo(t *testing.T) {
+	w := newWorld(t)
+	r := w.boots("s1")
+	inside, letGo := w.holds("s1 s/slow")
+	slow := make(chan string)
+	go func() { slow <- r.get("/s/slow") }()
+	<-inside
+	check := func(old int, want int64) {
+		t.Helper()
+		eventually(t, "the others retire", func() bool {
+			p, err := r.plugin("s")
+			if err != nil {
+				t.Fatal(err)
+			}
+			p.mu.Lock()
+			defer p.mu.Unlock()
+			return len(p.old) == old
+		})
+		s := r.pluginStatus("s")
+		i := slices.IndexFunc(s.Answered, func(a GenerationAnswers) bool { return a.ID == w.imageID("s1") })
+		if i < 0 || s.Answered[i].ByClass[2] != want {
+			t.Errorf("of %+v the image that runs twice has not answered %d", s.Answered, want)
+		}
+	}
+	for _, image := range []string{"s2", "s1"} {
+		r.mustDeploy(image)
+		r.get("/s")
+	}
+	for n := range shownAnswers + 2 {
+		r.mustDeploy(fmt.Sprint("s", n+2))
+		r.get("/s")
+		check(1, 1)
+	}
+	letGo()
+	<-slow
+	check(0, 2)
 }
 
 // TestNoted asks for each thing that a writer can do through the one that stands for it, in HTTP/1 and HTTP/2.
