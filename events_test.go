@@ -1,6 +1,7 @@
 package sohost
 
 import (
+	"context"
 	"fmt"
 	"net/http/httptest"
 	"os"
@@ -87,6 +88,20 @@ func TestEvents(t *testing.T) {
 	r.mustDeploy("a2") // which serves
 	if got := told.take(); got != "" {
 		t.Errorf("nothing was done: %s", got)
+	}
+}
+
+// TestEventsOfDeferred has a reload of two go on in a handover, which fails. That ends the reload of both.
+func TestEventsOfDeferred(t *testing.T) {
+	w := newWorld(t)
+	o, told := w.observed("a1", "b1")
+	o.Process = &Process{Handover: func(context.Context, string) error { return errFault }}
+	r := w.host(o)
+	told.take()
+	w.fail("b2 check", needsHandover)
+	r.deploy("a2", "b2")
+	if got := told.take(); !strings.HasSuffix(got, ", defer a, defer b, refuse b, abandon a") {
+		t.Error(got)
 	}
 }
 

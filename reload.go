@@ -53,7 +53,9 @@ func (h *Host) reload(ctx context.Context, plugins []*plugin, choose func() (ord
 		failed.phase = refused.Phase // and the refusal to come names the rest
 		failed.err = fmt.Errorf("in a new worker, too: %w", cmp.Or(refused.Err, errors.New(refused.Message)))
 	}
-	return nil, h.refuse(ctx, failed)
+	err = h.refuse(ctx, failed)
+	b.tellOver(generations.KindAbandon, err) // of those that were deferred
+	return nil, err
 }
 
 // handsOver reports whether another process may load what has failed here, and there is one to be had.
