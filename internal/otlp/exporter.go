@@ -15,8 +15,8 @@ import (
 )
 
 const (
-	// firstPause is how long the first attempt that failed is followed by nothing. Each time it is twice as long, up to lastPause; a
-	// collector may ask for more, up to longestPause.
+	// firstPause is how long nothing follows the first attempt that failed, give or take a half. Each time it is twice as long, up to
+	// lastPause; a collector may ask for more, up to longestPause.
 	firstPause   = time.Second
 	lastPause    = 30 * time.Second
 	longestPause = 5 * time.Minute
@@ -55,7 +55,7 @@ type Status struct {
 	ErrorTime time.Time `json:"error_time,omitzero"`
 }
 
-// NewExporter returns an Exporter of the program with that version, which sends until it is closed.. The error is about files that the settings name.
+// NewExporter returns an Exporter of the program with that version, which sends until it is closed. The error is about files that the settings name.
 func NewExporter(s *Settings, version string, log *slog.Logger) (*Exporter, error) {
 	transport, err := s.transport()
 	if err != nil {
@@ -78,7 +78,7 @@ func (x *Exporter) Add(spans ...Span) {
 	x.mu.Lock()
 	for i := range spans {
 		text := spans[i].encode()
-		if len(x.queue) == x.settings.Queue || x.bytes+len(text) > maxBytes {
+		if len(x.queue) >= x.settings.Queue || x.bytes+len(text) > maxBytes {
 			x.status.Lost++
 			continue
 		}
@@ -119,7 +119,7 @@ func (x *Exporter) Close(patience time.Duration) (left [][]byte) {
 	return x.queue
 }
 
-// Restore takes what another program's Close has returned, and its Status.
+// Restore takes what another program's Close has returned, and its Status. It is called before Add.
 func (x *Exporter) Restore(left [][]byte, s Status) {
 	x.mu.Lock()
 	x.queue = append(left, x.queue...)
@@ -190,6 +190,9 @@ func (x *Exporter) deliver() bool {
 		if err == nil || !errors.As(err, &later) {
 			x.settle(len(batch), refused, err)
 			return true
+		}
+		if x.ctx.Err() != nil { // the collector isn't to blame
+			return false
 		}
 		x.note(err)
 		if x.finished() {

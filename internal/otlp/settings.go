@@ -68,6 +68,7 @@ func FromEnv(get func(string) string) (*Settings, error) {
 		Queue: e.count("OTEL_BSP_MAX_QUEUE_SIZE", 2048),
 		Batch: e.count("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", 512),
 	}
+	s.Batch = min(s.Batch, s.Queue) // one that the queue can't hold would never be complete
 	switch how := e.ofTraces("COMPRESSION"); how {
 	case "", "none":
 	case "gzip":

@@ -62,6 +62,9 @@ func TestFromEnv(t *testing.T) {
 	if s.Timeout != 20*time.Millisecond || s.Delay != 5*time.Second || s.Queue != 2048 || s.Batch != 512 {
 		t.Errorf("%+v", s)
 	}
+	if s := fromEnv(t, "http://c", "OTEL_BSP_MAX_QUEUE_SIZE=10"); s.Batch != 10 {
+		t.Errorf("%d are sent at once, of 10 that there is room for", s.Batch)
+	}
 }
 
 // TestSampler asks each sampler about traces of this program, and of others that keep them and don't.

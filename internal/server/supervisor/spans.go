@@ -1,6 +1,8 @@
 package supervisor
 
 import (
+	"cmp"
+	"fmt"
 	"os"
 	"time"
 
@@ -67,7 +69,7 @@ func (s *Supervisor) endSpans(patience time.Duration) *unsent {
 // loseSpans ends all spans with the server.
 func (s *Supervisor) loseSpans() {
 	if left := s.endSpans(lastSpans); left != nil && len(left.Queue) > 0 {
-		s.log.Warn("spans are lost: the collector didn't take them in time", "spans", len(left.Queue), "why", left.Status.Error)
+		s.log.Warn("spans are lost: the collector didn't take them in time", "spans", len(left.Queue), "why", cmp.Or(left.Status.Error, fmt.Sprintf("no answer within %v", lastSpans)))
 	}
 }
 
