@@ -82,14 +82,19 @@ func (m *Maker) run() {
 			m.state.At = e.Seq
 		}
 		m.read(upTo)
-		if len(entries) > 0 {
-			continue
-		}
-		select {
-		case <-changed:
-		case <-m.finish:
+		if len(entries) == 0 && !m.wait(changed) {
 			return
 		}
+	}
+}
+
+// wait waits until there is more to read. It reports false if the Maker is to end, and there isn't.
+func (m *Maker) wait(changed <-chan struct{}) bool {
+	select {
+	case <-changed:
+		return true
+	case <-m.finish:
+		return m.log.Last() > m.state.At // added since it looked
 	}
 }
 
