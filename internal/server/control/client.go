@@ -110,7 +110,11 @@ func (c *Client) Profile(ctx context.Context, kind string, seconds int) ([]byte,
 		return nil, err
 	}
 	defer resp.Body.Close()
-	return io.ReadAll(resp.Body)
+	text, err := io.ReadAll(resp.Body)
+	if err != nil {
+		return nil, fmt.Errorf("read the server's answer: %w", cmp.Or(context.Cause(w.ctx), err))
+	}
+	return text, nil
 }
 
 // Releases returns the releases in the store.

@@ -112,6 +112,7 @@ func NewProfiles(s Supervisor) http.Handler {
 		http.NewResponseController(w).SetWriteDeadline(time.Now().Add(2 * longestProfile))
 		r.URL.Path = "/v1/profile/" + kind
 		r.URL.RawPath, r.RequestURI = "", ""
+		r.Body = http.NoBody // nothing bounds it here
 		pass(s, w, r)
 	})
 	return mux

@@ -139,7 +139,9 @@ func pass(s Supervisor, w http.ResponseWriter, r *http.Request) {
 		defer resp.Body.Close()
 		w.Header().Set("Content-Type", resp.Header.Get("Content-Type"))
 		w.WriteHeader(resp.StatusCode)
-		io.Copy(w, resp.Body) // fails only when one of the two is gone
+		if _, err := io.Copy(w, resp.Body); err != nil { // one of the two is gone
+			panic(http.ErrAbortHandler) // a part of an answer must not look like one
+		}
 		return
 	}
 }

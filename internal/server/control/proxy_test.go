@@ -202,6 +202,40 @@ func TestPass(t *testing.T) {
 	resp.Body.Close()
 }
 
+// TestHalfAnswer has a worker die in the middle of an answer. What has come of it is no profile.
+func TestHalfAnswer(t *testing.T) {
+	dies := newWorker(t, func(w http.ResponseWriter, _ *http.Request) {
+		w.Write([]byte("half"))
+		http.NewResponseController(w).Flush()
+		panic(http.ErrAbortHandler)
+	})
+	c, _ := proxy(t, &fakeSupervisor{workers: []control.Worker{dies}})
+	if text, err := c.Profile(t.Context(), "heap", 0); err == nil {
+		t.Errorf("the answer is %q", text)
+	}
+}
+
+// unread is a body that nobody is to read.
+type unread struct{ t *testing.T }
+
+func (u unread) Read([]byte) (int, error) {
+	u.t.Error("the body is read")
+	return 0, io.EOF
+}
+
+// TestProfiles asks as one asks net/http/pprof. What a client sends beside its question isn't kept.
+func TestProfiles(t *testing.T) {
+	worker := newWorker(t, func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, r.URL.RequestURI()) })
+	h := control.NewProfiles(&fakeSupervisor{workers: []control.Worker{worker}})
+	for ask, want := range map[string]string{"profile?seconds=3": "cpu?seconds=3", "heap": "heap"} {
+		answer := httptest.NewRecorder()
+		h.ServeHTTP(answer, httptest.NewRequest("GET", "/debug/pprof/"+ask, unread{t}))
+		if got := answer.Body.String(); got != "/v1/profile/"+want {
+			t.Errorf("%s is asked for as %q, %d", ask, got, answer.Code)
+		}
+	}
+}
+
 // TestClientGone has clients go away that wait for a worker, or for its answer. The proxy stops waiting.
 func TestClientGone(t *testing.T) {
 	arrived, left := make(chan struct{}), make(chan struct{})
