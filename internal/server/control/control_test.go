@@ -70,7 +70,7 @@ func listen(t *testing.T, dir string, server *http.Server) string {
 func serve(t *testing.T) string {
 	t.Helper()
 	dir := tempDir(t)
-	return listen(t, dir, control.NewServer(newHost(t, dir), func() []sinks.Status { return nil }, func() *backlog.Status { return nil }, func() map[string]int64 { return nil }))
+	return listen(t, dir, control.NewServer(t.Context(), newHost(t, dir), func() []sinks.Status { return nil }, func() *backlog.Status { return nil }, func() map[string]int64 { return nil }))
 }
 
 // raw sends a request as other programs do.
@@ -151,7 +151,7 @@ func TestReleases(t *testing.T) {
 		if err := store.Close(); err != nil {
 			t.Fatal(err)
 		}
-		socket := listen(t, dir, control.NewServer(newHost(t, dir), func() []sinks.Status { return nil }, func() *backlog.Status { return nil }, func() map[string]int64 { return nil }))
+		socket := listen(t, dir, control.NewServer(t.Context(), newHost(t, dir), func() []sinks.Status { return nil }, func() *backlog.Status { return nil }, func() map[string]int64 { return nil }))
 		c := control.NewClient(socket)
 		all, err := c.Releases(t.Context())
 		if err != nil || len(all) != 2 {

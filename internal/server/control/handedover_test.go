@@ -29,7 +29,7 @@ func TestHandedOver(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	socket := listen(t, dir, control.NewServer(giver, func() []sinks.Status { return nil }, func() *backlog.Status { return nil }, func() map[string]int64 { return nil }))
+	socket := listen(t, dir, control.NewServer(t.Context(), giver, func() []sinks.Status { return nil }, func() *backlog.Status { return nil }, func() map[string]int64 { return nil }))
 	questions := []struct{ method, path, body string }{
 		{"GET", "/v1/status", ""},
 		{"GET", "/v1/status?brief=true", ""},

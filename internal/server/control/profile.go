@@ -63,6 +63,7 @@ func (s *server) profileCPU(w http.ResponseWriter, r *http.Request) {
 	select {
 	case <-end.C:
 	case <-r.Context().Done():
+	case <-s.profiling.Done():
 	}
 	pprof.StopCPUProfile()
 	w.Header().Set("Content-Type", "application/octet-stream")

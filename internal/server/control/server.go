@@ -1,6 +1,7 @@
 package control
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -15,9 +16,9 @@ import (
 
 // NewServer returns the control server of a worker, which answers for host. Call its Serve with the connections that the
 // supervisor passes on. A request ends with its connection: when the client of a deploy goes away, the deploy is cancelled
-// unless it has flipped already.
-func NewServer(host *sohost.Host, emitted func() []sinks.Status, kept func() *backlog.Status, refused func() map[string]int64) *http.Server {
-	s := &server{host}
+// unless it has flipped already. A CPU profile ends with profiling, and its client gets what there is of it.
+func NewServer(profiling context.Context, host *sohost.Host, emitted func() []sinks.Status, kept func() *backlog.Status, refused func() map[string]int64) *http.Server {
+	s := &server{host, profiling}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /v1/status", func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Query().Get("brief") == "true" {
@@ -67,7 +68,10 @@ func NewServer(host *sohost.Host, emitted func() []sinks.Status, kept func() *ba
 	return newServer(defaultLimits(), mux)
 }
 
-type server struct{ host *sohost.Host }
+type server struct {
+	host      *sohost.Host
+	profiling context.Context
+}
 
 // tell answers a question, unless the answer is another worker's to give. It looks after the answer was made: plugins leave the
 // host only after Serving has become ErrHandedOver, so what was found out before that is the truth.

@@ -178,7 +178,7 @@ func (s *server) begin(w *worker) (failed <-chan error) {
 		s.handler = s.pointed(*w.start.Writes)
 	}
 	s.forward = &http.Server{Handler: onBehalf(s.handler, s.host), ErrorLog: errorLog}
-	s.control = control.NewServer(s.host, s.sinks.Status, s.backlogStatus, s.listeners.refused)
+	s.control = control.NewServer(w.profiling, s.host, s.sinks.Status, s.backlogStatus, s.listeners.refused)
 	all := []func() error{func() error { return s.forward.Serve(s.forwarded) }, func() error { return s.control.Serve(w.control) }}
 	for _, l := range s.listeners {
 		all = append(all, l.Accept, l.Inherit)
@@ -280,6 +280,7 @@ func (w *worker) leave(s *server, ending listeners) {
 	defer finished()
 	closing := time.AfterFunc(timeout, s.listeners.closeIdle)
 	defer closing.Stop()
+	defer time.AfterFunc(timeout-min(timeout/2, 2*time.Second), w.endProfiling).Stop() // in time to be answered
 	var retired sync.WaitGroup
 	for _, l := range ending {
 		retired.Go(func() { l.Retire(ctx, listener.FirstRequest) }) // what it doesn't end in time, the others wait for

@@ -34,6 +34,10 @@ type worker struct {
 	gives   chan give
 	finish  context.Context // ends when the worker is to finish
 	end     context.CancelCauseFunc
+
+	profiling    context.Context    // within finish
+	endProfiling context.CancelFunc // ends CPU profiles
+
 	serving atomic.Pointer[Serving] // once it serves; each pong repeats it
 	reserve files.Reserve           // for a handover
 	left    chan struct{}           // closed when nothing is left to do
@@ -101,6 +105,8 @@ func Run(newLogger func(format string, verbose bool) (*slog.Logger, error)) erro
 	}
 	defer runtime.KeepAlive(w)
 	w.finish, w.end = context.WithCancelCause(context.Background())
+	w.profiling, w.endProfiling = context.WithCancel(w.finish)
+	defer w.endProfiling()
 	w.reserve.Hold()
 	var obeying sync.WaitGroup
 	obeying.Go(w.obey)
