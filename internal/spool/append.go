@@ -8,10 +8,10 @@ import (
 	"hash/crc32"
 	"io/fs"
 	"os"
+	"syscall"
 
 	"github.com/sohost/sohost/internal/buffers"
 	"github.com/sohost/sohost/internal/fault"
-	"golang.org/x/sys/unix"
 )
 
 // A record is its length and a checksum of length and payload, each of 4 bytes, and the payload.
@@ -98,8 +98,7 @@ func bring(f *os.File) error {
 	if err := f.Sync(); err != nil {
 		return err
 	}
-	var is unix.Stat_t
-	if err := unix.Fstat(int(f.Fd()), &is); err == nil && is.Nlink == 0 {
+	if info, err := f.Stat(); err == nil && info.Sys().(*syscall.Stat_t).Nlink == 0 { // not Fd: begin may close the file meanwhile
 		return ErrRemoved
 	}
 	return nil

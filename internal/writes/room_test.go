@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 )
@@ -17,9 +18,9 @@ func TestRoom(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const limit = 2 * placeSize
 		let := make(chan bool) // whether the write is queued
-		taken := 0
+		var taken atomic.Int64
 		h := New(Options{BodyLimit: limit, Accept: func(_ context.Context, w Write) error {
-			taken++
+			taken.Add(1)
 			if <-let {
 				w.Queued()
 				<-let
@@ -40,8 +41,8 @@ func TestRoom(t *testing.T) {
 		wants := func(what string, accepted int) {
 			t.Helper()
 			synctest.Wait()
-			if taken != accepted {
-				t.Errorf("%s: %d writes are taken, want %d", what, taken, accepted)
+			if n := taken.Load(); n != int64(accepted) {
+				t.Errorf("%s: %d writes are taken, want %d", what, n, accepted)
 			}
 		}
 		for range roomFor - 1 {
