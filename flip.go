@@ -104,6 +104,7 @@ func drain(ctx context.Context, c *candidate) error {
 		return nil
 	}
 	return c.step(PhaseDrain, func() error {
+		defer c.old.cutLater()()
 		err := c.old.drain(ctx)
 		if err != nil && !c.movesState() && !c.exclusive() { // a state that is dropped by order holds nothing up: it is only not kept
 			c.undrained, err = err, nil

@@ -237,6 +237,9 @@ func (g *giver) drain(ctx context.Context) error {
 			g.moving = append(g.moving, next)
 		}
 		for _, m := range g.moving[before:] {
+			defer m.cutLater()() // from now on for all of them
+		}
+		for _, m := range g.moving[before:] {
 			if err := m.drain(ctx); err != nil {
 				return err
 			}

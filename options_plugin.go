@@ -6,6 +6,7 @@ import (
 	"path"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/sohost/sohost/generations"
 	"github.com/sohost/sohost/internal/adapter"
@@ -42,6 +43,12 @@ type Plugin struct {
 	// Values holds more arguments, which are no texts: numbers, booleans, lists and maps. abi.Host.Args has them as JSON, and plugins
 	// of other APIs get them as they are. A key of Args can't be one of Values. Default: empty.
 	Values map[string]any
+
+	// CutAfter is how long requests may hold up a reload or a handover that waits for them, because the plugin has state or is exclusive.
+	// After that the contexts of those that still run end, with ErrCutOff as the cause, and connections that their handlers have taken
+	// over are closed; a handler that heeds neither goes on. Default: requests are never cut off. What waits for them gives up after
+	// Options.DrainTimeout, which should be longer.
+	CutAfter time.Duration
 
 	// Triggers lists when the plugin is called besides requests for its Routes: at set times, with rows that are written, and with
 	// requests for paths of their own. Others can be added by Host.AddTrigger. Default: none.
@@ -96,6 +103,9 @@ func (p Plugin) resolve() (Plugin, error) {
 	case Walled, Unwalled:
 	default:
 		errs = append(errs, fmt.Errorf("probe %q: want %q or %q", p.Probe, Walled, Unwalled))
+	}
+	if p.CutAfter < 0 {
+		errs = append(errs, fmt.Errorf("CutAfter is negative: leave it 0, and requests are never cut off"))
 	}
 	routes := make([]string, 0, len(p.Routes))
 	for _, r := range p.Routes {

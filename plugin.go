@@ -37,6 +37,7 @@ type plugin struct {
 	changed   wake          // the image file may have changed
 	links     []*link       // its places in chains
 	panicTold atomic.Int64  // when a panic was told last, in Unix nanoseconds
+	cut       atomic.Int64  // requests that were cut off
 	rank      int           // higher than that of each plugin that comes before it in a chain
 	fromDir   bool          // the file is one of Options.Dir
 	look      fileLook      // at the file, for Status
@@ -64,6 +65,7 @@ type loaded struct {
 	line   string   // header as a connection adds it
 
 	requests requests            // that run in it
+	cutter   cutter              // of the same, if Plugin.CutAfter is set
 	seen     atomic.Pointer[any] // what a Handle[T] has first lent it as, a *T; nil if none has
 
 	// skipped is the image that was in the plugin's own file when this one took its place, by a rollback or from

@@ -2,6 +2,7 @@ package sohost
 
 import (
 	"bufio"
+	"context"
 	"io"
 	"net"
 	"net/http"
@@ -11,8 +12,9 @@ import (
 // for that by type assertions.
 type response struct {
 	http.ResponseWriter
-	status int     // the final one; 0 if the handler named none
-	from   *loaded // what answers
+	status  int             // the final one; 0 if the handler named none
+	from    *loaded         // what answers
+	request context.Context // of the request, if it can be cut off
 }
 
 // noted returns a writer that stands for w while l answers, and the part of it that knows the status.
@@ -99,6 +101,13 @@ func (h *hijacked) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	}
 	if err == nil && h.status == 0 {
 		h.status = http.StatusSwitchingProtocols
+	}
+	if ctx := h.request; err == nil && ctx != nil {
+		context.AfterFunc(ctx, func() {
+			if context.Cause(ctx) == ErrCutOff {
+				c.Close()
+			}
+		})
 	}
 	return c, rw, err
 }

@@ -83,6 +83,11 @@ func (h *Host) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (p *plugin) handle(w http.ResponseWriter, r *http.Request, l *loaded, handler http.Handler) {
 	q, returned := l.requests.begin(r), false
 	w, answer := noted(w, l)
+	if p.CutAfter > 0 {
+		cuttable, over := l.cutter.begin(r)
+		defer over()
+		r, answer.request = cuttable, cuttable.Context()
+	}
 	defer func() {
 		v := recover()
 		q.answered(answer.status, !returned && !aborted(v))

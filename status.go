@@ -131,6 +131,9 @@ type PluginStatus struct {
 	Answered  []GenerationAnswers `json:"answered,omitempty"`
 	Durations *Durations          `json:"durations,omitempty"`
 
+	// Cut counts the requests that this process has cut off because they held up a reload or a handover, see Plugin.CutAfter.
+	Cut int64 `json:"cut,omitempty"`
+
 	// Last is the last reload that changed something. Refused says why the newest image was not taken; it is nil after
 	// a successful reload.
 	Last    *Move    `json:"last,omitempty"`
@@ -219,6 +222,7 @@ func (p *plugin) status() PluginStatus {
 	s.Last, s.Refused, s.Checkpoint, s.Kept = p.last, p.refused, p.checkpointStatus(), p.keptStatesLocked()
 	old := slices.Clone(p.old)
 	s.Answered, s.Durations = p.answered.now()
+	s.Cut = p.cut.Load()
 	if p.watched != nil {
 		how := WatchStatus(p.watched.Status())
 		s.Watch = &how

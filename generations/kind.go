@@ -30,6 +30,7 @@ const (
 	KindTriggerFailed    Kind = "trigger failed"       // a trigger's call failed for the first time since one succeeded
 	KindTriggerDisabled  Kind = "trigger disabled"     // a trigger was disabled after an error
 	KindPanic            Kind = "panic"                // a plugin panicked in a request; at most one each second and plugin is told
+	KindCutOff           Kind = "cut off"              // requests were cut off that held up a reload or a handover; Detail names them
 	KindHandoverBegins   Kind = "handover begins"      // a new worker is to take over
 	KindHandoverFailed   Kind = "handover failed"      // the old worker serves on
 	KindWorkerServes     Kind = "worker serves"        // a worker has booted and serves
@@ -50,7 +51,7 @@ func Kinds() []Kind {
 	return []Kind{
 		KindBoot, KindDeploy, KindRefuse, KindRollback, KindConfirm, KindQuarantine, KindLift, KindLeaveOut, KindCrash, KindHandover,
 		KindCheckpoint, KindCheckpointFailed,
-		KindReload, KindPhase, KindFlip, KindAbandon, KindDefer, KindRetire, KindTriggerFailed, KindTriggerDisabled, KindPanic, KindHandoverBegins,
+		KindReload, KindPhase, KindFlip, KindAbandon, KindDefer, KindRetire, KindTriggerFailed, KindTriggerDisabled, KindPanic, KindCutOff, KindHandoverBegins,
 		KindHandoverFailed, KindWorkerServes, KindWorkerDied, KindConfiguration, KindConfigFailed, KindProgramConfirmed, KindProgramFailed,
 		KindCertificate, KindCertFailed, KindStop, KindBuild, KindBuildFailed,
 	}

@@ -100,6 +100,7 @@ type pluginConfig struct {
 	Args   map[string]string
 	Values map[string]any
 
+	CutAfter time.Duration // 0: never
 	Triggers []sohost.Trigger
 	Sinks    []string // nil: all
 	Disabled bool

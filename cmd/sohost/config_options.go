@@ -33,7 +33,7 @@ func (c *config) options() sohost.Options {
 		}
 		o.Plugins = append(o.Plugins, sohost.Plugin{
 			Name: name, Image: p.Image, Mode: p.Mode, Routes: p.Routes, Probe: p.Probe, API: p.API, Args: p.Args, Values: p.Values,
-			Triggers: p.Triggers,
+			CutAfter: p.CutAfter, Triggers: p.Triggers,
 		})
 	}
 	return o

@@ -46,7 +46,7 @@ func configurationPage(t *testing.T) string {
 	}
 	for _, s := range new(pluginConfig).bind() {
 		flag := map[string]string{"": "NAME=FILE", "mode": ",mode=MODE", "route": ",route=/PATH", "arg.KEY": ",arg.KEY=VALUE",
-			"probe": ",probe=MODE", "api": ",api=API", "sink": ",sink=NAME", "disabled": ",disabled=true", "trigger": ",trigger=SPEC"}[s.option]
+			"probe": ",probe=MODE", "api": ",api=API", "cut_after": ",cut_after=DURATION", "sink": ",sink=NAME", "disabled": ",disabled=true", "trigger": ",trigger=SPEC"}[s.option]
 		if flag == "" {
 			t.Errorf("no example of ,%s", s.option)
 		}

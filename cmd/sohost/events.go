@@ -206,7 +206,7 @@ func styleOfKind(kind generations.Kind) terminal.Style {
 		generations.KindWorkerDied, generations.KindConfigFailed, generations.KindProgramFailed, generations.KindCertFailed,
 		generations.KindBuildFailed:
 		return terminal.Bad
-	case generations.KindRollback, generations.KindLift, generations.KindAbandon, generations.KindDefer, generations.KindStop:
+	case generations.KindRollback, generations.KindLift, generations.KindAbandon, generations.KindDefer, generations.KindCutOff, generations.KindStop:
 		return terminal.Notice
 	case generations.KindDeploy, generations.KindConfirm, generations.KindFlip, generations.KindWorkerServes, generations.KindProgramConfirmed:
 		return terminal.Good

@@ -33,7 +33,7 @@ func (r *runFlags) add(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.SortFlags = false // related flags stand together
 	f.StringVar(&r.file, "config", "", "configuration `file` (default "+defaultConfig+", if it exists)")
-	f.StringArrayVar(&r.plugins, "plugin", nil, "serve `NAME=FILE`, with any of ,mode=dev ,route=/PATH ,probe=unwalled ,api=API ,arg.KEY=VALUE ,sink=NAME ,disabled=true ,trigger=SPEC after it "+
+	f.StringArrayVar(&r.plugins, "plugin", nil, "serve `NAME=FILE`, with any of ,mode=dev ,route=/PATH ,probe=unwalled ,api=API ,cut_after=DURATION ,arg.KEY=VALUE ,sink=NAME ,disabled=true ,trigger=SPEC after it "+
 		"(default mode prod, route /NAME); may be repeated")
 	for _, s := range newConfig().settings {
 		flag := f.VarPF(&givenFlag{kind: s.value.kind}, s.flag(), "", s.help)

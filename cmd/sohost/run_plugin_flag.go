@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// parsePlugin reads NAME=FILE[,mode=…][,route=…][,probe=…][,api=…][,arg.KEY=…][,sink=…][,disabled=…][,trigger=…]. A comma is part of a value unless a setting follows it.
+// parsePlugin reads NAME=FILE[,mode=…][,route=…][,probe=…][,api=…][,cut_after=…][,arg.KEY=…][,sink=…][,disabled=…][,trigger=…]. A comma is part of a value unless a setting follows it.
 func parsePlugin(arg string) (name string, p pluginConfig, err error) {
 	parts := splitSettings(arg)
 	name, image, _ := strings.Cut(parts[0], "=")

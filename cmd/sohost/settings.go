@@ -136,6 +136,9 @@ func (p *pluginConfig) bind() []setting {
 				"`unwalled` lets them do all that the server may"},
 		{key: "api", option: "api", value: asAPI(&p.API), initial: "the image's",
 			help: "the plugin API that its images must be of: " + apiNames() + "; see [existing-plugins.md](existing-plugins.md)"},
+		{key: "cut_after", option: "cut_after", value: asDuration(&p.CutAfter, 0), initial: "never",
+			help: "how long requests may hold up a reload or a handover that waits for them, because the plugin has state or is exclusive; those " +
+				"that still run are cut off then"},
 		{key: "args", option: "arg.KEY", value: asTypedArguments(&p.Args, &p.Values),
 			help: "arguments for the plugin's New, which finds them in `abi.Host`; those that are no strings as JSON"},
 		{key: "sinks", option: "sink", value: asNames(&p.Sinks), initial: "all but those of kind `plugins`",

@@ -39,7 +39,10 @@ func TestLine(t *testing.T) {
 		if lines := resp.Header["Line"]; resp.Header.Get("Server") != of || len(lines) != 1 || lines[0] != path {
 			t.Errorf("%s: the header is %v, want one line of that name, from %s", path, resp.Header, of)
 		}
-		a.set.Move(b.to())
+		if of == "a" {
+			a.set.Move(b.to())
+			a.wait(t)
+		}
 	}
 	c.send(get("/hijack"))
 	if got, err := io.ReadAll(c.in); err != nil || string(got) != hijacked {

@@ -9,7 +9,7 @@ const asks = {
   confirm: ['status', 'history'], quarantine: ['status', 'history'], lift: ['status', 'history'], 'leave out': ['status', 'history'],
   crash: ['status', 'history'], checkpoint: [], 'checkpoint failed': ['status', 'history'],
   handover: ['status', 'history', 'memory'], 'handover begins': [], 'handover failed': ['status'],
-  'trigger failed': ['status'], 'trigger disabled': ['status'], panic: ['status'],
+  'trigger failed': ['status'], 'trigger disabled': ['status'], panic: ['status'], 'cut off': ['status'],
   'worker serves': ['status', 'history', 'memory'], 'worker died': ['status'],
   certificate: [], 'certificate failed': [],
   configuration: ['status'], 'configuration failed': ['status'], 'program confirmed': ['status'], 'program failed': ['status'],
