@@ -88,11 +88,15 @@ func printProcesses(w io.Writer, s control.Status) {
 	fmt.Fprintln(w)
 }
 
-// printPrograms prints which program workers run if that is new, and which one has failed.
+// printPrograms prints which program workers run if that is new or not the supervisor's, and which one has failed.
 func printPrograms(w io.Writer, s control.Status) {
 	if p := s.Program; p != nil && p.Probation != nil {
 		fmt.Fprintf(w, "program   %s (%.12s), in probation for another %s: if a worker dies, the program before serves again\n",
 			p.Path, p.SHA256, short(max(0, time.Until(*p.Probation)).Round(time.Second)))
+	}
+	if p := s.Program; p != nil && p.NotSupervisor != "" {
+		fmt.Fprintf(w, "program   %s (%.12s) runs in the workers, but the supervisor stays the one before until a restart:\n%s\n",
+			p.Path, p.SHA256, indent(p.NotSupervisor))
 	}
 	if f := s.FailedProgram; f != nil {
 		fmt.Fprintf(w, "program   %s (%.12s) failed its probation %s ago, and the one before was run again: %s\n",

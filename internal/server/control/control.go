@@ -193,6 +193,9 @@ type ProgramStatus struct {
 
 	// Probation is when the program will have passed its probation, after which the supervisor becomes it, too. Absent if it has.
 	Probation *time.Time `json:"probation_until,omitempty"`
+
+	// NotSupervisor says why the supervisor hasn't become the program, although that has passed its probation; empty if it has, or will.
+	NotSupervisor string `json:"not_supervisor,omitempty"`
 }
 
 // FailedProgram is a program of which a worker has died in its probation. It is run again only if it is ordered.

@@ -25,6 +25,8 @@ type program struct {
 	path string
 	sum  string // SHA-256, in hexadecimal
 	file *os.File
+
+	notSupervisor string // see control.ProgramStatus; Run's goroutine has it
 }
 
 // openProgram opens a program. It returns nil for the one that this process runs, which needs neither a probation nor an upgrade.
@@ -168,7 +170,7 @@ func (s *Supervisor) runs() *program {
 func (s *Supervisor) tellPrograms(failed *control.FailedProgram) {
 	status := &control.ProgramStatus{Path: ownPath()}
 	if p := s.runs(); p != nil {
-		status = &control.ProgramStatus{Path: p.path, SHA256: p.sum}
+		status = &control.ProgramStatus{Path: p.path, SHA256: p.sum, NotSupervisor: p.notSupervisor}
 	}
 	if s.trial != nil {
 		status.Probation = &s.trial.until

@@ -85,6 +85,31 @@ func TestHandoverProgram(t *testing.T) {
 	}
 }
 
+// TestHandoverProgramStays has a program that reads the configuration, but then can't take the supervisor's place: that it isn't taken up is
+// in the status, until this program reads it.
+func TestHandoverProgramStays(t *testing.T) {
+	st, _ := newConfigured(t, func(o *Options) { o.Start.Options.Probation = time.Millisecond })
+	giver := st.start()
+	handing := st.handover(control.HandoverRequest{Program: copyProgram(t, st.dir)})
+	taker := st.worker()
+	t.Setenv(refuseEnv, "1")
+	giver.give()
+	taker.serve(2)
+	giver.given(taker)
+	if a, _ := receive(t, handing, "answer"); a.err != nil {
+		t.Fatal(a.err)
+	}
+	s := st.await(func(s control.Status) bool { return s.Config.Failed != nil })
+	if s.Program.NotSupervisor == "" || !strings.Contains(s.Config.Failed.Error, s.Program.NotSupervisor) || !strings.Contains(s.Config.Failed.Error, "`sohost reload`") {
+		t.Errorf("the status says %+v and %+v", s.Program, s.Config.Failed)
+	}
+	reloading := st.reload(t.Context())
+	st.takesUp(taker, time.Millisecond)
+	if r, _ := receive(t, reloading, "answer"); r.err != nil || st.status().Config.Failed != nil {
+		t.Errorf("%v, and then the status says %+v", r.err, st.status().Config.Failed)
+	}
+}
+
 // TestHandoverProgramLeft orders a handover to another program and leaves while that is tried: nobody says that the configuration is faulty.
 func TestHandoverProgramLeft(t *testing.T) {
 	st, _ := newConfigured(t, nil)

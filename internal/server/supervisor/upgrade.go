@@ -3,6 +3,7 @@ package supervisor
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"os"
 	"os/signal"
@@ -50,14 +51,28 @@ func (s *Supervisor) notifySignals() {
 }
 
 // upgrade replaces the program of this process by the confirmed one, and doesn't return if that works. Otherwise all goes on as
-// before, workers run the new program, and it isn't tried again. When ctx ends it gives up: the new program would know nothing of
-// that.
+// before, workers run the new program, and it isn't tried again; the status says why. When ctx ends it gives up: the new program would
+// know nothing of that.
 func (s *Supervisor) upgrade(ctx context.Context, p *process) {
 	program := s.confirmed
-	if err := s.rehearse(ctx, program, false); err != nil {
-		s.log.Error("upgrade the supervisor: the program before stays; the worker runs the new one", "program", program.path, "err", err)
+	err := s.rehearse(ctx, program, false)
+	if err == nil {
+		err = s.replaceProgram(ctx, p)
+	}
+	s.log.Error("upgrade the supervisor: the program before stays; the worker runs the new one", "program", program.path, "err", err)
+	if ctx.Err() != nil || s.wanted.Err() != nil || errors.Is(err, errStopped) {
 		return
 	}
+	program.notSupervisor = err.Error()
+	s.tellPrograms(nil)
+	if s.reads {
+		s.configFailed("another program", Reading{}, fmt.Errorf("%s serves, but can't take the supervisor's place, and then it would have read the "+
+			"configuration: %w\n`sohost reload` has the program before read it; a restart with the new one ends that", program.path, err))
+	}
+}
+
+// replaceProgram is upgrade once the program has shown in a rehearsal that it can take over. It returns only with an error.
+func (s *Supervisor) replaceProgram(ctx context.Context, p *process) error {
 	answering, cancel := context.WithTimeout(ctx, upgradeTimeout)
 	defer cancel()
 	s.mu.Lock()
@@ -65,9 +80,9 @@ func (s *Supervisor) upgrade(ctx context.Context, p *process) {
 	s.mu.Unlock()
 	copied, err := copyListener(orders.on)
 	if err != nil {
-		s.log.Error("upgrade the supervisor: the program before stays", "err", err)
-		return
+		return err
 	}
+	defer copied.Close()
 	orders.server.Shutdown(answering) // new connections wait in the backlog; what isn't answered in time is cut off
 	s.links.Lock()
 	defer s.links.Unlock()
@@ -82,23 +97,22 @@ func (s *Supervisor) upgrade(ctx context.Context, p *process) {
 	}
 	at := s.hooks.Close(0) // what a hook is told in this moment, the new program tells it again
 	left := s.endSpans(0)
-	err = s.exec(ctx, program, copied, links, at, left)
-	s.log.Error("upgrade the supervisor: the program before stays; the worker runs the new one", "program", program.path, "err", err)
+	err = s.exec(ctx, s.confirmed, copied, links, at, left)
 	s.hooks.Set(s.start.Load().Hooks, at)
 	s.beginSpans(left)
 	for _, l := range paused {
 		l.resume()
 	}
 	on, listenErr := net.FileListener(copied)
-	copied.Close()
 	if listenErr != nil {
 		s.log.Error("listen on the control socket again", "err", listenErr)
-		return
+		return err
 	}
 	s.mu.Lock() // lock order: links, mu
 	defer s.mu.Unlock()
 	s.endpoints.orders = s.newOrders(on, orders.path)
 	s.answerLocked(s.endpoints.orders)
+	return err
 }
 
 // copyListener copies the control socket, which then outlives the server that has it, and so does its file.

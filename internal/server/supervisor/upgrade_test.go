@@ -216,6 +216,9 @@ func TestUpgradeFails(t *testing.T) {
 	receive(t, handing, "answer")
 	st.log.await("upgrade the supervisor: the program before stays; the worker runs the new one")
 	s := st.await(func(s control.Status) bool { return s.Release == 2 }) // until the puppet says so
+	if !strings.Contains(s.Program.NotSupervisor, "it can't take over") || s.Program.Path != program || s.Config.Failed != nil {
+		t.Errorf("the status says of the program %+v, of the configuration %+v", s.Program, s.Config)
+	}
 	if s.Worker.PID != taker.pid || len(s.Draining) != 1 || s.Spans == nil || s.Spans.Waiting == 0 {
 		t.Errorf("the status is %+v", s)
 	}

@@ -55,7 +55,8 @@ function configuration() {
   return html`<section aria-labelledby="config"><h2 id="config">Configuration and program</h2><dl class="list">
     <dt>Configuration</dt><dd>read ${ago(c.read)}${c.failed ? html`<div class="notice bad"><p>A later one was not taken up ${ago(c.failed.time)} (${c.failed.why}):</p><pre>${c.failed.error}</pre></div>` : nothing}
       ${(c.restart || []).map(r => html`<div class="bad">${r.key} is ${r.was || 'not set'} until a restart; the file has ${r.is || 'nothing'}</div>`)}</dd>
-    ${p ? html`<dt>Program</dt><dd><code>${p.path}</code>${p.probation_until ? html`, in probation until ${clock(p.probation_until)}` : nothing}</dd>` : nothing}
+    ${p ? html`<dt>Program</dt><dd><code>${p.path}</code>${p.probation_until ? html`, in probation until ${clock(p.probation_until)}` : nothing}${
+      p.not_supervisor ? html`<div class="bad">the supervisor stays the one before until a restart: ${p.not_supervisor}</div>` : nothing}</dd>` : nothing}
     ${failed ? html`<dt>Failed program</dt><dd class="bad"><code>${failed.path}</code> ${ago(failed.time)}: ${failed.reason}</dd>` : nothing}
     ${layers.length ? html`<dt>Probe</dt><dd>behind ${layers.filter(l => l.in_force).map(l => l.name).join(', ') || 'nothing'}${
       layers.some(l => !l.in_force) ? html`; without ${layers.filter(l => !l.in_force).map(l => l.name).join(', ')}` : nothing}</dd>` : nothing}
