@@ -74,17 +74,15 @@ func (s *Supervisor) handoverProgram(ctx context.Context, asked *request) (*soho
 	return s.request(ctx, asked)
 }
 
-// handoverReread is Handover with the configuration read again.
+// handoverReread is Handover with the configuration read again, by this program and for it.
 func (s *Supervisor) handoverReread(ctx context.Context, asked *request) (h *sohost.Handover, err error) {
 	if err := s.takeTurn(ctx); err != nil {
-		asked.program.close()
 		return nil, err
 	}
 	endTurn := sync.OnceFunc(s.endTurn)
 	defer endTurn()
 	next, news, err := s.reread(Reading{})
 	if err != nil {
-		asked.program.close()
 		err = fmt.Errorf("%w\nnothing is handed over: mend the configuration, or go on with the one that serves by `sohost handover --keep-config`", err)
 		s.configFailed(asked.Why, next.reading, err)
 		return nil, refusedReading(err)
@@ -95,8 +93,6 @@ func (s *Supervisor) handoverReread(ctx context.Context, asked *request) (h *soh
 	} else if warning, err = s.takeUpAlone(ctx, next, asked.Why); err == nil {
 		endTurn() // requests that take nothing up share a handover
 		h, err = s.request(ctx, asked)
-	} else {
-		asked.program.close()
 	}
 	if err != nil || warning == "" {
 		return h, err
