@@ -32,6 +32,7 @@ func (s *Supervisor) delayStop(stop func()) {
 func (s *Supervisor) stopListening() {
 	s.refusing.Lock()
 	defer s.refusing.Unlock()
+	s.refuses = true
 	for _, on := range s.listening() {
 		if _, is := s.refused[on.file]; !is && !on.Stays {
 			s.refused[on.file] = struct{}{}

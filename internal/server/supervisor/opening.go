@@ -181,18 +181,24 @@ func (o *opening) commitLocked() (after func()) {
 	}
 }
 
-// beginListening has a new socket listen, as the worker does, and share its port with no other any more. It does nothing to one that stopListening
-// has shut by then.
+// beginListening has a new socket listen, as the worker does, and share its port with no other any more. After stopListening, which may
+// have known nothing of it, it shuts the socket instead.
 func (s *Supervisor) beginListening(on socket) {
 	s.refusing.Lock()
 	defer s.refusing.Unlock()
-	if _, is := s.refused[on.file]; is {
+	alone := func() { withDescriptor(on.file, func(fd int) error { return listener.Share(fd, true) }) }
+	if s.refuses {
+		alone()
+		if _, is := s.refused[on.file]; !is {
+			s.refused[on.file] = struct{}{}
+			s.shut(on)
+		}
 		return
 	}
 	if err := withDescriptor(on.file, listener.Begin); err != nil {
 		s.log.Error("listen", "listener", on.Name, "err", err)
 	}
-	withDescriptor(on.file, func(fd int) error { return listener.Share(fd, true) })
+	alone()
 }
 
 // says returns where the server begins and where it ceases to listen.

@@ -211,6 +211,18 @@ func TestOpenRefused(t *testing.T) {
 	}
 }
 
+// TestOpenWhileStopping stops listening in the middle of a handover that opens a socket: nobody may connect to that, either.
+func TestOpenWhileStopping(t *testing.T) {
+	t.Parallel()
+	o := newOpenings(t, nil)
+	plain, path := o.c.listeners[0], filepath.Join(o.dir, "l.sock")
+	o.listen(plain, listener.Settings{Name: "web", Address: "127.0.0.1:0"}, listener.Settings{Name: "sock", Address: "unix:" + path})
+	r, _ := o.reload(o.s.stopListening)
+	if dial("tcp", plain.Address) || dial("tcp", r.Opens[1].Address) || dial("unix", path) {
+		t.Error("there are new connections")
+	}
+}
+
 // TestOpenOverlap moves a listener from one address to all, and back. Meanwhile all that connect are accepted, by the socket that there
 // was or the one that there is.
 func TestOpenOverlap(t *testing.T) {

@@ -50,6 +50,7 @@ type Supervisor struct {
 
 	refusing sync.Mutex            // held by stopListening; before mu
 	refused  map[*os.File]struct{} // the sockets that it has shut
+	refuses  bool                  // it was called: what is opened later is shut at once
 
 	wanted context.Context // ends when the server is to stop: Run's, and halt's
 	origin string          // the path that the server was started from
