@@ -104,7 +104,8 @@ func TestBacklogOrder(t *testing.T) {
 // stateful one gets again what its restored state hasn't, and nothing is released that it could need.
 func TestBacklogCrash(t *testing.T) {
 	in(t, func(r *rig) {
-		r.shelf, r.stateful = newShelf(), true
+		r.shelf = newShelf()
+		r.stateful.set(true)
 		r.engine(Trigger{Spec: "write:*"})
 		for range 3 {
 			r.shelf.put("a")
@@ -134,7 +135,7 @@ func TestBacklogCrash(t *testing.T) {
 		r.wants("write-all b:1 4/1")
 		r.Restored("p", nil) // no checkpoint is whole
 		r.wants("write-all b:1 4/1")
-		r.stateful = false
+		r.stateful.set(false)
 		r.shelf.put("c")
 		time.Sleep(2 * time.Second)
 		r.done()
@@ -157,7 +158,7 @@ func TestBacklogSlow(t *testing.T) {
 		r.shelf = newShelf()
 		r.engine(Trigger{Spec: "write:*", QueueRows: 3})
 		let := make(chan struct{})
-		r.handle = func(context.Context, *abi.Batch) error { <-let; return nil }
+		r.handle.set(func(context.Context, *abi.Batch) error { <-let; return nil })
 		for range 100 {
 			r.shelf.put("a")
 		}
@@ -187,13 +188,13 @@ func TestBacklogDisabled(t *testing.T) {
 			r.shelf = newShelf()
 			r.engine(Trigger{Spec: "write:*", QueueRows: 2, OnError: Disable})
 			let := make(chan struct{})
-			r.handle = func(_ context.Context, b *abi.Batch) error {
+			r.handle.set(func(_ context.Context, b *abi.Batch) error {
 				<-let
 				if byError {
 					return errTest
 				}
 				return nil
-			}
+			})
 			for _, name := range []string{"a", "b", "c", "d"} {
 				r.shelf.put(name)
 			}
@@ -214,7 +215,7 @@ func TestBacklogDisabled(t *testing.T) {
 			if s := r.status(); s.State != Disabled || s.Letters != put || s.PassedBy != 1 || s.Cursor != 5 {
 				t.Errorf("%+v", s)
 			}
-			r.handle = nil
+			r.handle.set(nil)
 			if err := r.Enable(Key{"p", "write-all"}); err != nil {
 				t.Fatal(err)
 			}
@@ -234,7 +235,7 @@ func TestBacklogPause(t *testing.T) {
 	in(t, func(r *rig) {
 		r.shelf = newShelf()
 		r.engine(Trigger{Spec: "write:*"})
-		r.away(errTest)
+		r.absent.set(errTest)
 		r.shelf.put("a")
 		time.Sleep(time.Second)
 		volatile := r.write("b")
@@ -244,7 +245,7 @@ func TestBacklogPause(t *testing.T) {
 		if !isDone(volatile) || volatile.Err() == nil {
 			t.Error("a writer isn't told that its rows can't be handled")
 		}
-		r.away(nil)
+		r.absent.set(nil)
 		r.Resume()
 		time.Sleep(10 * time.Second)
 		r.wants("write-all a:1 1/1")

@@ -66,7 +66,7 @@ func TestReplayedOnce(t *testing.T) {
 			if spooled {
 				r.shelf = newShelf()
 			}
-			r.stateful = true
+			r.stateful.set(true)
 			trigger := Trigger{Spec: "write:*", OnError: Retry, Attempts: 1}
 			r.engine(trigger)
 			r.aside("a")
@@ -112,7 +112,8 @@ func TestReplayedOnce(t *testing.T) {
 // plugin gets it again without a command.
 func TestHeldReplayedOnce(t *testing.T) {
 	in(t, func(r *rig) {
-		r.shelf, r.stateful = newShelf(), true
+		r.shelf = newShelf()
+		r.stateful.set(true)
 		trigger := Trigger{Spec: "write:*", OnError: Disable}
 		r.engine(trigger)
 		r.aside("a")
@@ -137,14 +138,15 @@ func TestHeldReplayedOnce(t *testing.T) {
 // plugin gets the write once, from the backlog, and then there is no letter.
 func TestHeldWriteOnce(t *testing.T) {
 	in(t, func(r *rig) {
-		r.shelf, r.stateful = newShelf(), true
+		r.shelf = newShelf()
+		r.stateful.set(true)
 		r.shelf.put("x")
 		trigger := Trigger{Spec: "write:*", OnError: Disable}
 		r.engine(trigger)
 		before := r.cut()
 		r.aside("a")
 		for range 2 {
-			r.away(errTest)
+			r.absent.set(errTest)
 			if err := r.Enable(Key{"p", "write-all"}); err != nil {
 				t.Fatal(err)
 			}
@@ -152,7 +154,7 @@ func TestHeldWriteOnce(t *testing.T) {
 			r.restart(trigger)
 			r.Restored("p", before)
 			r.done()
-			r.away(nil)
+			r.absent.set(nil)
 			time.Sleep(time.Minute)
 			r.wants("write-all a:1 2/1")
 			if all, _ := r.files(); all != 0 {
@@ -167,7 +169,8 @@ func TestHeldWriteOnce(t *testing.T) {
 // the letter when it has written the state that it took.
 func TestReplayedHandover(t *testing.T) {
 	in(t, func(r *rig) {
-		r.shelf, r.stateful = newShelf(), true
+		r.shelf = newShelf()
+		r.stateful.set(true)
 		trigger := Trigger{Spec: "write:*", OnError: Retry, Attempts: 1}
 		r.engine(trigger)
 		r.aside("a")
@@ -205,7 +208,7 @@ func TestDeliveredThenWithoutState(t *testing.T) {
 			if spooled {
 				r.shelf = newShelf()
 			}
-			r.stateful = true
+			r.stateful.set(true)
 			trigger := Trigger{Spec: "write:*", OnError: Retry, Attempts: 1}
 			r.engine(trigger)
 			r.aside("a")
@@ -214,7 +217,7 @@ func TestDeliveredThenWithoutState(t *testing.T) {
 			if all, delivered := r.files(); all != 1 || delivered != 1 {
 				t.Errorf("%d letters, %d of them delivered", all, delivered)
 			}
-			r.keeps(false)
+			r.stateful.set(false)
 			r.restart(trigger)
 			if all, _ := r.files(); all != 0 {
 				t.Errorf("spooled %v: %d letters stay for ever", spooled, all)
@@ -227,15 +230,15 @@ func TestDeliveredThenWithoutState(t *testing.T) {
 // TestRemovedWhileReplayed removes a letter while it is delivered: nobody is told that it may come again.
 func TestRemovedWhileReplayed(t *testing.T) {
 	in(t, func(r *rig) {
-		r.stateful = true
+		r.stateful.set(true)
 		r.engine(Trigger{Spec: "write:*", OnError: Retry, Attempts: 1})
 		r.aside("a")
-		r.handle = func(context.Context, *abi.Batch) error {
+		r.handle.set(func(context.Context, *abi.Batch) error {
 			if err := os.RemoveAll(r.store.Folder("letters/p/write-all").Path("")); err != nil {
 				t.Error(err)
 			}
 			return nil
-		}
+		})
 		r.mu.Lock()
 		r.log.Reset()
 		r.mu.Unlock()
@@ -260,7 +263,7 @@ func TestReplayedWithoutState(t *testing.T) {
 		if all, _ := r.files(); all != 0 {
 			t.Errorf("%d letters", all)
 		}
-		r.keeps(true)
+		r.stateful.set(true)
 		r.fails(errTest)
 		time.Sleep(time.Hour)
 		r.done()

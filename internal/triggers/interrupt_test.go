@@ -17,8 +17,8 @@ func TestInterrupt(t *testing.T) {
 		r.shelf = newShelf()
 		r.shelf.put("disk")
 		r.engine(Trigger{Spec: "every:1m", OnError: Disable}, Trigger{Spec: "write:cpu", OnError: Disable}, Trigger{Spec: "write:mem", OnError: Disable})
-		r.schedule = func(ctx context.Context, _ abi.Tick) error { <-ctx.Done(); return ctx.Err() }
-		r.handle = func(ctx context.Context, _ *abi.Batch) error { <-ctx.Done(); return context.Cause(ctx) }
+		r.schedule.set(func(ctx context.Context, _ abi.Tick) error { <-ctx.Done(); return ctx.Err() })
+		r.handle.set(func(ctx context.Context, _ *abi.Batch) error { <-ctx.Done(); return context.Cause(ctx) })
 		time.Sleep(time.Minute)
 		r.shelf.put("cpu")
 		waits := r.write("mem")
@@ -65,7 +65,7 @@ func TestInterruptInVain(t *testing.T) {
 	in(t, func(r *rig) {
 		r.engine(Trigger{Spec: "write:cpu"})
 		let := make(chan struct{})
-		r.handle = func(context.Context, *abi.Batch) error { <-let; return nil }
+		r.handle.set(func(context.Context, *abi.Batch) error { <-let; return nil })
 		d := r.write("cpu")
 		r.wants("write-cpu cpu:1 0/1")
 		ctx, cancel := context.WithTimeout(r.t.Context(), 10*time.Second)
@@ -78,7 +78,7 @@ func TestInterruptInVain(t *testing.T) {
 		if !isDone(d) || d.Err() != nil {
 			t.Errorf("the write: %v", d.Err())
 		}
-		r.handle = nil
+		r.handle.set(nil)
 		if d := r.write("cpu"); !isDone(d) || d.Err() != nil {
 			t.Errorf("a later write: %v", d.Err())
 		}

@@ -15,7 +15,8 @@ import (
 // writes are delivered again: what can't be handled again isn't put aside twice, and what can be is a letter no more.
 func TestLettersOnce(t *testing.T) {
 	in(t, func(r *rig) {
-		r.shelf, r.stateful = newShelf(), true
+		r.shelf = newShelf()
+		r.stateful.set(true)
 		r.shelf.put("x")
 		trigger, key := Trigger{Spec: "write:*", OnError: Retry, Attempts: 1}, Key{"p", "write-all"}
 		r.engine(trigger)
@@ -28,12 +29,12 @@ func TestLettersOnce(t *testing.T) {
 			t.Fatalf("%+v", s)
 		}
 		r.restart(trigger)
-		r.handle = func(_ context.Context, b *abi.Batch) error {
+		r.handle.set(func(_ context.Context, b *abi.Batch) error {
 			if b.Tables[0].Name == "a" {
 				return nil
 			}
 			return errTest
-		}
+		})
 		r.Restored("p", Positions{"write-all": 1})
 		r.wants("write-all a:1 2/1, write-all b:1 3/1, write-all c:1 4/1")
 		if s := r.status(); s.Letters != 2 || s.Cursor != 4 {
@@ -44,8 +45,8 @@ func TestLettersOnce(t *testing.T) {
 			t.Errorf("%+v, %v", did, err)
 		}
 		r.wants("write-all b:1 0/1, write-all c:1 0/1")
-		if r.wanted != "p" {
-			t.Errorf("a checkpoint is asked for of %q: nothing else has what was replayed", r.wanted)
+		if r.wanted.get() != "p" {
+			t.Errorf("a checkpoint is asked for of %q: nothing else has what was replayed", r.wanted.get())
 		}
 		r.end()
 	})
@@ -65,7 +66,8 @@ func (r *rig) restart(triggers ...Trigger) {
 // each write once, in the order in which they came. Those that it hasn't got when the process ends, the next one has it get first.
 func TestDisabledOnce(t *testing.T) {
 	in(t, func(r *rig) {
-		r.shelf, r.stateful = newShelf(), true
+		r.shelf = newShelf()
+		r.stateful.set(true)
 		r.shelf.put("x")
 		trigger, key := Trigger{Spec: "write:*", OnError: Disable}, Key{"p", "write-all"}
 		r.engine(trigger)
@@ -85,7 +87,7 @@ func TestDisabledOnce(t *testing.T) {
 			t.Errorf("%+v", s)
 		}
 		let := make(chan struct{})
-		r.handle = func(_ context.Context, b *abi.Batch) error { <-let; return nil }
+		r.handle.set(func(_ context.Context, b *abi.Batch) error { <-let; return nil })
 		if err := r.Enable(key); err != nil {
 			t.Fatal(err)
 		}
@@ -95,12 +97,12 @@ func TestDisabledOnce(t *testing.T) {
 		}
 		let <- struct{}{}
 		r.wants("write-all b:1 0/1")
-		r.away(errTest)
+		r.absent.set(errTest)
 		go func() { r.crash() }()
 		synctest.Wait()
 		close(let)
 		r.done()
-		r.away(nil)
+		r.absent.set(nil)
 		r.engine(trigger)
 		r.wants("")
 		r.end()
@@ -118,19 +120,19 @@ func TestEnabledStays(t *testing.T) {
 		r.fails(errTest)
 		r.write("a")
 		r.wants("write-all a:1 0/1")
-		r.away(errTest)
+		r.absent.set(errTest)
 		if err := r.Enable(key); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(time.Second)
 		r.end()
-		r.away(nil)
+		r.absent.set(nil)
 		r.fails(nil)
 		r.engine(trigger)
 		r.write("b")
 		r.wants("write-all a:1 0/1, write-all b:1 0/1")
-		if s := r.status(); s.Letters != 0 || r.wanted != "p" {
-			t.Errorf("%+v, and a checkpoint is asked for of %q", s, r.wanted)
+		if s := r.status(); s.Letters != 0 || r.wanted.get() != "p" {
+			t.Errorf("%+v, and a checkpoint is asked for of %q", s, r.wanted.get())
 		}
 		r.end()
 	})
@@ -154,7 +156,7 @@ func TestPauseSettles(t *testing.T) {
 		r.fails(errTest)
 		r.shelf.put("a")
 		r.done()
-		r.away(errTest)
+		r.absent.set(errTest)
 		for range 3 {
 			r.shelf.put("b")
 		}
@@ -188,7 +190,7 @@ func TestPauseSettles(t *testing.T) {
 func TestPauseAwaitsLetters(t *testing.T) {
 	r := newRig(t)
 	r.shelf = newShelf()
-	r.away(errTest)
+	r.absent.set(errTest)
 	r.engine(Trigger{Spec: "write:*"})
 	of := r.all[Key{"p", "write-all"}]
 	of.letters.mu.Lock() // as if the disk were slow

@@ -12,7 +12,7 @@ import (
 // and its number, or neither; other writes need not wait.
 func TestCutBesideLetters(t *testing.T) {
 	in(t, func(r *rig) {
-		r.stateful = true
+		r.stateful.set(true)
 		r.engine(Trigger{Spec: "write:*", OnError: Retry, Attempts: 1})
 		r.aside("a")
 		at, release, err := r.Cut(t.Context(), "p")
@@ -31,7 +31,7 @@ func TestCutBesideLetters(t *testing.T) {
 		r.aside("c")
 		end := make(chan bool)
 		r.mu.Lock()
-		r.handle = func(context.Context, *abi.Batch) error { <-end; return nil }
+		r.handle.set(func(context.Context, *abi.Batch) error { <-end; return nil })
 		r.mu.Unlock()
 		replayed = make(chan bool)
 		go func() { r.replays(1); close(replayed) }()

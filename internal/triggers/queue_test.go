@@ -28,10 +28,10 @@ func TestDeliver(t *testing.T) {
 			t.Errorf("calls: %s", got)
 		}
 		let := make(chan struct{})
-		r.handle = func(context.Context, *abi.Batch) error {
+		r.handle.set(func(context.Context, *abi.Batch) error {
 			<-let
 			return nil
-		}
+		})
 		first, second := r.write("mem"), r.write("disk")
 		r.wants("write-all mem:1 0/1")
 		if s := r.status("write-all"); s.State != Running || s.Writes != 2 || s.Rows != 2 || s.Bytes == 0 || s.Oldest.IsZero() {
@@ -56,7 +56,7 @@ func TestDeliver(t *testing.T) {
 // TestFull fills a queue. A write that has no room in one is in none; an empty queue takes any.
 func TestFull(t *testing.T) {
 	in(t, func(r *rig) {
-		r.away(errTest)
+		r.absent.set(errTest)
 		r.engine(Trigger{Spec: "write:cpu", QueueRows: 5}, Trigger{Spec: "write:*"}, Trigger{Spec: "write:log", QueueBytes: 100})
 		r.write("cpu:9")
 		r.write("log:5")
@@ -73,7 +73,7 @@ func TestFull(t *testing.T) {
 		if s := r.status("write-cpu"); s.Refused != 1 || s.Rows != 9 || s.State != Waiting {
 			t.Errorf("status is %+v", s)
 		}
-		r.away(nil)
+		r.absent.set(nil)
 		time.Sleep(10 * time.Second)
 		r.write("cpu")
 		r.end()
@@ -129,12 +129,12 @@ func TestPolicies(t *testing.T) {
 func TestDisabledStays(t *testing.T) {
 	in(t, func(r *rig) {
 		trigger := Trigger{Spec: "write:*", OnError: Disable}
-		r.away(errTest)
+		r.absent.set(errTest)
 		r.engine(trigger)
 		r.write("a")
 		d := r.write("b")
 		r.fails(errTest)
-		r.away(nil)
+		r.absent.set(nil)
 		time.Sleep(10 * time.Second)
 		r.wants("write-all a:1 0/1")
 		if !isDone(d) || d.Err() != nil {
@@ -171,10 +171,10 @@ func TestDisabledStays(t *testing.T) {
 func TestDisableByCommand(t *testing.T) {
 	in(t, func(r *rig) {
 		let := make(chan struct{})
-		r.handle = func(context.Context, *abi.Batch) error {
+		r.handle.set(func(context.Context, *abi.Batch) error {
 			<-let
 			return nil
-		}
+		})
 		key := Key{"p", "write-all"}
 		r.engine(Trigger{Spec: "write:*"})
 		r.write("a")
@@ -217,13 +217,13 @@ func TestReplay(t *testing.T) {
 		}
 		r.done()
 		r.fails(nil)
-		r.handle = func(_ context.Context, b *abi.Batch) error {
+		r.handle.set(func(_ context.Context, b *abi.Batch) error {
 			c := b.Tables[0].Columns[1]
 			if b.Database != "db" || !math.IsNaN(c.Floats[0]) || c.Floats[1] != 1e300 || c.Absent[0] != 1<<63 || c.Kind != abi.Float {
 				t.Errorf("replayed is %+v", b)
 			}
 			return nil
-		}
+		})
 		for _, key := range []Key{written, times} {
 			if did, err := r.Replay(r.t.Context(), key); err != nil || did.Delivered != 1 || did.Failed != 0 {
 				t.Errorf("replayed %+v, %v", did, err)
@@ -242,12 +242,12 @@ func TestReplay(t *testing.T) {
 func TestPauseRows(t *testing.T) {
 	in(t, func(r *rig) {
 		r.engine(Trigger{Spec: "write:*", OnError: Retry})
-		r.handle = func(_ context.Context, b *abi.Batch) error {
+		r.handle.set(func(_ context.Context, b *abi.Batch) error {
 			if b.Attempt == 1 {
 				return errTest
 			}
 			return nil
-		}
+		})
 		d := r.write("a")
 		r.wants("write-all a:1 0/1")
 		if err := r.Pause(r.t.Context()); err != nil { // the pause between two attempts is cut short
@@ -273,7 +273,7 @@ func TestPauseRows(t *testing.T) {
 		time.Sleep(time.Minute)
 		r.done()
 
-		r.away(errTest)
+		r.absent.set(errTest)
 		waits := r.write("u")
 		time.Sleep(time.Second)
 		if err := r.Pause(r.t.Context()); err != nil {
@@ -294,16 +294,16 @@ func TestPauseRows(t *testing.T) {
 func TestGoexit(t *testing.T) {
 	in(t, func(r *rig) {
 		r.engine(Trigger{Spec: "write:*"})
-		r.handle = func(context.Context, *abi.Batch) error { panic("oh") }
+		r.handle.set(func(context.Context, *abi.Batch) error { panic("oh") })
 		r.write("a")
 		r.done()
-		r.handle = func(context.Context, *abi.Batch) error { runtime.Goexit(); return nil }
+		r.handle.set(func(context.Context, *abi.Batch) error { runtime.Goexit(); return nil })
 		d := r.write("a")
 		r.done()
 		if s := r.status(); s.Errors != 2 || !isDone(d) {
 			t.Errorf("%+v", s)
 		}
-		r.handle = nil
+		r.handle.set(nil)
 		r.write("b")
 		r.wants("write-all b:1 0/1")
 		r.end()
@@ -338,12 +338,12 @@ func TestDeliverConcurrently(t *testing.T) {
 	r := newRig(t)
 	var mu sync.Mutex
 	got := map[string][]int64{}
-	r.handle = func(_ context.Context, b *abi.Batch) error {
+	r.handle.set(func(_ context.Context, b *abi.Batch) error {
 		mu.Lock()
 		defer mu.Unlock()
 		got[b.Trigger.Name] = append(got[b.Trigger.Name], b.Tables[0].Times[0])
 		return nil
-	}
+	})
 	r.engine(Trigger{Spec: "write:a"}, Trigger{Spec: "write:*"})
 	const writes = 500
 	var written int64

@@ -21,22 +21,61 @@ type rig struct {
 	t     *testing.T
 	store *generations.Store
 
-	mu       sync.Mutex // guards what follows
-	absent   error      // why no plugin can be called
-	shelf    *shelf     // the backlog; nil for none
-	stateful bool       // checkpoints keep what plugins make of writes
-	calls    []string
-	handle   func(ctx context.Context, b *abi.Batch) error
-	schedule func(ctx context.Context, t abi.Tick) error
-	log      bytes.Buffer
-	saves    func() // called when the engine saves its state
-	wanted   string // the plugin of which a checkpoint was asked for last
+	shelf *shelf // the backlog; nil for none; not changed once an engine is made
+	saves func() // called when the engine saves its state; not changed once an engine is made
+
+	absent   cell[error] // why no plugin can be called
+	stateful cell[bool]  // checkpoints keep what plugins make of writes
+	handle   cell[func(ctx context.Context, b *abi.Batch) error]
+	schedule cell[func(ctx context.Context, t abi.Tick) error]
+	wanted   cell[string] // the plugin of which a checkpoint was asked for last
+
+	log logBuffer
+
+	mu    sync.Mutex // guards calls
+	calls []string
 }
 
-func (r *rig) Write(p []byte) (int, error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.log.Write(p)
+// cell is a value that a test changes beside an engine that runs.
+type cell[T any] struct {
+	mu sync.Mutex
+	v  T
+}
+
+func (c *cell[T]) set(v T) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.v = v
+}
+
+func (c *cell[T]) get() T {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.v
+}
+
+// logBuffer is what an engine logs.
+type logBuffer struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (b *logBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.Write(p)
+}
+
+func (b *logBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.String()
+}
+
+func (b *logBuffer) Reset() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.buf.Reset()
 }
 
 func (r *rig) HandleBatch(ctx context.Context, b *abi.Batch) error {
@@ -46,9 +85,8 @@ func (r *rig) HandleBatch(ctx context.Context, b *abi.Batch) error {
 	}
 	r.mu.Lock()
 	r.calls = append(r.calls, fmt.Sprintf("%s %s %d/%d", b.Trigger.Name, strings.Join(tables, "+"), b.Seq, b.Attempt))
-	handle := r.handle
 	r.mu.Unlock()
-	if handle != nil {
+	if handle := r.handle.get(); handle != nil {
 		return handle(ctx, b)
 	}
 	return nil
@@ -57,9 +95,8 @@ func (r *rig) HandleBatch(ctx context.Context, b *abi.Batch) error {
 func (r *rig) HandleSchedule(ctx context.Context, t abi.Tick) error {
 	r.mu.Lock()
 	r.calls = append(r.calls, fmt.Sprintf("%s %s/%d-%d", t.Trigger.Name, t.Due.Format("15:04:05.0"), t.Attempt, t.Skipped))
-	schedule := r.schedule
 	r.mu.Unlock()
-	if schedule != nil {
+	if schedule := r.schedule.get(); schedule != nil {
 		return schedule(ctx, t)
 	}
 	return nil
@@ -89,10 +126,7 @@ func (r *rig) engine(triggers ...Trigger) {
 func (r *rig) make(saved Saved) {
 	o := Options{
 		Call: func(ctx context.Context, plugin string, fn func(abi.Instance) error) (err error) {
-			r.mu.Lock()
-			absent := r.absent
-			r.mu.Unlock()
-			if absent != nil {
+			if absent := r.absent.get(); absent != nil {
 				return fmt.Errorf("%w: %w", ErrNotCalled, absent)
 			}
 			defer func() {
@@ -108,8 +142,8 @@ func (r *rig) make(saved Saved) {
 			}
 			return r.store.Folder(name)
 		},
-		Logger: slog.New(slog.NewTextHandler(r, nil)), Keeps: func(string) bool { r.mu.Lock(); defer r.mu.Unlock(); return r.stateful },
-		Checkpoint: func(plugin string) { r.mu.Lock(); defer r.mu.Unlock(); r.wanted = plugin },
+		Logger: slog.New(slog.NewTextHandler(&r.log, nil)), Keeps: func(string) bool { return r.stateful.get() },
+		Checkpoint: r.wanted.set,
 	}
 	if r.shelf != nil {
 		o.Backlog = r.shelf
@@ -168,27 +202,14 @@ func (r *rig) status(name ...string) Status {
 	return Status{}
 }
 
+// fails lets every call fail with err, or none.
 func (r *rig) fails(err error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.handle, r.schedule = nil, nil
+	r.handle.set(nil)
+	r.schedule.set(nil)
 	if err != nil {
-		r.handle = func(context.Context, *abi.Batch) error { return err }
-		r.schedule = func(context.Context, abi.Tick) error { return err }
+		r.handle.set(func(context.Context, *abi.Batch) error { return err })
+		r.schedule.set(func(context.Context, abi.Tick) error { return err })
 	}
-}
-
-// keeps changes whether checkpoints keep what plugins make of writes.
-func (r *rig) keeps(is bool) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.stateful = is
-}
-
-func (r *rig) away(err error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.absent = err
 }
 
 // tables makes tables: "cpu" has one row, "cpu:3" three.

@@ -27,10 +27,10 @@ func TestEvery(t *testing.T) {
 // TestOverlap has calls that last longer than the period. The times that pass meanwhile are skipped and counted.
 func TestOverlap(t *testing.T) {
 	in(t, func(r *rig) {
-		r.schedule = func(_ context.Context, tick abi.Tick) error {
+		r.schedule.set(func(_ context.Context, tick abi.Tick) error {
 			time.Sleep(2500 * time.Millisecond)
 			return nil
-		}
+		})
 		r.engine(Trigger{Spec: "every:1s"})
 		time.Sleep(7200 * time.Millisecond)
 		r.wants("every-1s 00:00:01.0/1-0, every-1s 00:00:04.0/1-2, every-1s 00:00:07.0/1-2")
@@ -100,10 +100,10 @@ func TestPausedTimes(t *testing.T) {
 // TestPauseWaits waits for the call that runs, and gives up when it takes too long.
 func TestPauseWaits(t *testing.T) {
 	in(t, func(r *rig) {
-		r.schedule = func(context.Context, abi.Tick) error {
+		r.schedule.set(func(context.Context, abi.Tick) error {
 			time.Sleep(2400 * time.Millisecond) // 0.2 s after its context has ended and the pause was given up
 			return nil
-		}
+		})
 		r.engine(Trigger{Spec: "every:1s"})
 		time.Sleep(1100 * time.Millisecond)
 		ctx, cancel := context.WithTimeout(r.t.Context(), 100*time.Millisecond)
@@ -123,13 +123,13 @@ func TestPauseWaits(t *testing.T) {
 // TestAbsent has no plugin for a while: only the newest time is called for, and nothing counts as an error.
 func TestAbsent(t *testing.T) {
 	in(t, func(r *rig) {
-		r.away(errTest)
+		r.absent.set(errTest)
 		r.engine(Trigger{Spec: "every:10s"})
 		time.Sleep(33 * time.Second)
 		if s := r.status(); s.State != Waiting || s.Why == "" || s.Errors != 0 || s.Runs != 0 {
 			t.Errorf("status is %+v", s)
 		}
-		r.away(nil)
+		r.absent.set(nil)
 		time.Sleep(8 * time.Second)
 		r.wants("every-10s 00:00:30.0/1-2, every-10s 00:00:40.0/1-0")
 		r.end()
@@ -188,10 +188,10 @@ func TestEndLate(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		r.schedule = func(ctx context.Context, _ abi.Tick) error {
+		r.schedule.set(func(ctx context.Context, _ abi.Tick) error {
 			<-ctx.Done()
 			return ctx.Err()
-		}
+		})
 		r.engine(Trigger{Spec: "every:1s"})
 		time.Sleep(1500 * time.Millisecond)
 		if err := r.End(late, errTest, true); err == nil {
