@@ -2,41 +2,64 @@ package control
 
 import (
 	"bufio"
+	"context"
 	"io"
 	"net"
 	"net/http"
-	"path/filepath"
+	"os"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 )
+
+// pipes is a listener in synctest's world, where no limit is reached because the machine is busy. Its connections are those of this
+// process's user.
+type pipes struct {
+	conns  chan net.Conn
+	closed chan struct{}
+}
+
+func (p *pipes) Addr() net.Addr { return &net.UnixAddr{Name: "pipes"} }
+func (p *pipes) Close() error   { close(p.closed); return nil }
+
+func (p *pipes) Accept() (net.Conn, error) {
+	select {
+	case c := <-p.conns:
+		return c, nil
+	case <-p.closed:
+		return nil, net.ErrClosed
+	}
+}
 
 // serveLimited serves with limits, until the test ends, and returns a function that connects.
 func serveLimited(t *testing.T, l limits, h http.HandlerFunc) (connect func() net.Conn) {
 	t.Helper()
-	listener, err := net.Listen("unix", filepath.Join(t.TempDir(), "s"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	p := &pipes{make(chan net.Conn, 100), make(chan struct{})}
 	s := newServer(l, h)
-	go s.Serve(limitTo(listener, l.connections))
-	t.Cleanup(func() { s.Close() })
+	s.ConnContext = func(ctx context.Context, _ net.Conn) context.Context {
+		return context.WithValue(ctx, peerKey{}, os.Getuid())
+	}
+	done := make(chan error)
+	go func() { done <- s.Serve(limitTo(p, l.connections)) }()
+	t.Cleanup(func() {
+		s.Close()
+		<-done
+	})
 	return func() net.Conn {
-		t.Helper()
-		c, err := net.Dial("unix", listener.Addr().String())
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { c.Close() })
-		c.SetDeadline(time.Now().Add(30 * time.Second)) // a hang
-		return c
+		mine, theirs := net.Pipe()
+		t.Cleanup(func() { mine.Close(); theirs.Close() })
+		mine.SetDeadline(time.Now().Add(time.Hour)) // a hang
+		p.conns <- theirs
+		return mine
 	}
 }
 
 // TestSlowClients sends headers and bodies that never end. Each client is cut off, and others have their turn.
-func TestSlowClients(t *testing.T) {
-	short := limits{header: 50 * time.Millisecond, body: 50 * time.Millisecond, connections: 2}
-	connect := serveLimited(t, short, func(w http.ResponseWriter, r *http.Request) { io.Copy(w, r.Body) })
+func TestSlowClients(t *testing.T) { synctest.Test(t, slowClients) }
+
+func slowClients(t *testing.T) {
+	connect := serveLimited(t, limits{header: time.Minute, body: time.Minute, connections: 2}, func(w http.ResponseWriter, r *http.Request) { io.Copy(w, r.Body) })
 	for _, test := range []struct{ sent, want string }{
 		{"", ""},
 		{"GET /v1/sta", "HTTP/1.1 400"}, // as net/http has it; or nothing
@@ -63,13 +86,15 @@ func TestSlowClients(t *testing.T) {
 }
 
 // TestLongAnswer carries out a request that takes longer than any limit.
-func TestLongAnswer(t *testing.T) {
-	short := limits{header: 20 * time.Millisecond, body: 20 * time.Millisecond, connections: 1}
-	connect := serveLimited(t, short, func(w http.ResponseWriter, r *http.Request) {
+func TestLongAnswer(t *testing.T) { synctest.Test(t, longAnswer) }
+
+func longAnswer(t *testing.T) {
+	const limit = time.Minute
+	connect := serveLimited(t, limits{header: limit, body: limit, connections: 1}, func(w http.ResponseWriter, r *http.Request) {
 		select {
 		case <-r.Context().Done():
 			t.Error("the request has ended with its limits")
-		case <-time.After(200 * time.Millisecond): // ten times the limits
+		case <-time.After(10 * limit):
 		}
 	})
 	c := connect()

@@ -2,17 +2,22 @@ package listener
 
 import (
 	"bufio"
+	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
+	"log"
 	"net"
 	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
+
+	"github.com/sohost/sohost/internal/server/conns"
 )
 
 // reader answers with what it has read, or with why that failed.
@@ -29,10 +34,33 @@ var reader = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 	}
 })
 
+// accepting serves connections as if they came by its socket, in synctest's world: no limit is reached because the machine is busy.
+func accepting(t *testing.T, settings Settings, l Limits) (s *Server, dial func() net.Conn) {
+	t.Helper()
+	on := conns.NewQueue(&net.TCPAddr{})
+	s, err := New(on, settings, l, reader, log.New(io.Discard, "", 0))
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan error)
+	go func() { done <- s.Accept() }()
+	t.Cleanup(func() {
+		s.Close()
+		<-done
+	})
+	return s, func() net.Conn {
+		mine, theirs := net.Pipe()
+		t.Cleanup(func() { mine.Close() })
+		if err := on.Push(theirs); err != nil {
+			t.Fatal(err)
+		}
+		return mine
+	}
+}
+
 // TestLimits shows what a client sees that exceeds a limit. Each ends with the end of the connection.
 func TestLimits(t *testing.T) {
-	const soon = 50 * time.Millisecond
-	limits := Limits{Header: soon, Body: soon, Idle: soon, HeaderBytes: 4 << 10, BodyBytes: 10}
+	limits := Limits{Header: time.Minute, Body: time.Minute, Idle: time.Minute, HeaderBytes: 4 << 10, BodyBytes: 10}
 	large := strings.Repeat("x", 16<<10)
 	const clear, h2c, secure = "clear", "h2c", "secure"
 	for _, test := range []struct {
@@ -58,47 +86,44 @@ func TestLimits(t *testing.T) {
 			[]string{"418 I'm a teapot", "Connection: close", "too slow for the plugin"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			t.Parallel()
-			on := listen(t)
-			settings := map[string]Settings{clear: {}, h2c: {H2C: true}}[test.on]
-			if test.on == secure {
-				settings.Pair = newPair(t)
-			}
-			serve(t, on, settings, limits, reader)
-			c, err := net.Dial("tcp", on.Addr().String())
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer c.Close()
-			c.SetDeadline(time.Now().Add(patience))
-			io.WriteString(c, test.send)
-			b, err := io.ReadAll(c)
-			if errors.Is(err, os.ErrDeadlineExceeded) {
-				t.Fatal("the connection isn't closed")
-			}
-			rest := string(b)
-			if test.want == nil && rest != "" {
-				t.Errorf("the answer is %q, want none", rest)
-			}
-			for _, want := range test.want {
-				_, after, found := strings.Cut(rest, want)
-				if !found {
-					t.Fatalf("the answer is %q, without %q", b, want)
+			synctest.Test(t, func(t *testing.T) {
+				settings := map[string]Settings{clear: {}, h2c: {H2C: true}}[test.on]
+				if test.on == secure {
+					settings.Pair = newPair(t)
 				}
-				rest = after
-			}
+				_, dial := accepting(t, settings, limits)
+				c := dial()
+				c.SetDeadline(time.Now().Add(time.Hour))
+				go io.WriteString(c, test.send)
+				b, err := io.ReadAll(c)
+				if errors.Is(err, os.ErrDeadlineExceeded) {
+					t.Fatal("the connection isn't closed")
+				}
+				rest := string(b)
+				if test.want == nil && rest != "" {
+					t.Errorf("the answer is %q, want none", rest)
+				}
+				for _, want := range test.want {
+					_, after, found := strings.Cut(rest, want)
+					if !found {
+						t.Fatalf("the answer is %q, without %q", b, want)
+					}
+					rest = after
+				}
+			})
 		})
 	}
 }
 
 // TestLimitsHTTP2 shows what a client of HTTP/2 sees that exceeds a limit. The connection stays.
-func TestLimitsHTTP2(t *testing.T) {
-	on := listen(t)
-	serve(t, on, Settings{Pair: newPair(t)}, Limits{Body: 50 * time.Millisecond, HeaderBytes: 4 << 10, BodyBytes: 10}, reader)
-	c, url := client(t, on, "h2")
+func TestLimitsHTTP2(t *testing.T) { synctest.Test(t, limitsHTTP2) }
+
+func limitsHTTP2(t *testing.T) {
+	_, dial := accepting(t, Settings{Pair: newPair(t)}, Limits{Body: time.Minute, HeaderBytes: 4 << 10, BodyBytes: 10})
+	c, url := http2Client(t, dial)
 	post := func(body io.Reader, length int64) string {
 		t.Helper()
-		req, err := http.NewRequestWithContext(within(t), http.MethodPost, url, body)
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, url, body)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -130,7 +155,7 @@ func TestLimitsHTTP2(t *testing.T) {
 			t.Errorf("the answer is %q, want %q", got, test.want)
 		}
 	}
-	req, err := http.NewRequestWithContext(within(t), http.MethodGet, url, nil)
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -142,18 +167,33 @@ func TestLimitsHTTP2(t *testing.T) {
 
 // TestIdleHTTP2 closes a connection of HTTP/2 that has had no request, after it has told its client.
 func TestIdleHTTP2(t *testing.T) {
-	t.Parallel()
-	on := listen(t)
-	s := serve(t, on, Settings{Pair: newPair(t)}, Limits{Idle: 50 * time.Millisecond}, reader)
-	c, url := client(t, on, "h2")
-	resp, err := c.Get(url)
-	if err != nil {
-		t.Fatal(err)
+	synctest.Test(t, func(t *testing.T) {
+		s, dial := accepting(t, Settings{Pair: newPair(t)}, Limits{Idle: time.Minute})
+		c, url := http2Client(t, dial)
+		resp, err := c.Get(url)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		begun := time.Now()
+		if err := s.Wait(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if took := time.Since(begun); took < time.Minute || took > 2*time.Minute {
+			t.Errorf("it is closed after %v", took)
+		}
+	})
+}
+
+// http2Client returns a client of HTTP/2 over TLS whose connections dial makes, and its URL.
+func http2Client(t *testing.T, dial func() net.Conn) (*http.Client, string) {
+	transport := &http.Transport{
+		Protocols: new(http.Protocols), TLSClientConfig: &tls.Config{InsecureSkipVerify: true},
+		DialContext: func(context.Context, string, string) (net.Conn, error) { return dial(), nil },
 	}
-	resp.Body.Close()
-	if err := s.Wait(within(t)); err != nil {
-		t.Fatal(err)
-	}
+	transport.Protocols.SetHTTP2(true)
+	t.Cleanup(transport.CloseIdleConnections)
+	return &http.Client{Transport: transport}, "https://127.0.0.1"
 }
 
 // TestPerAddress closes connections at once that are more than an address may have, whoever else has how many.
