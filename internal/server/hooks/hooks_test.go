@@ -96,14 +96,15 @@ func TestCommand(t *testing.T) {
 func TestCommandFails(t *testing.T) {
 	for _, test := range []struct {
 		command string
+		timeout time.Duration
 		want    string
 	}{
-		{"echo no mail today >&2; exit 3", "exit status 3: no mail today"},
-		{"sleep 1000 & wait", "it takes longer than 50ms (timeout allows more)"},
+		{"echo no mail today >&2; exit 3", time.Hour, "exit status 3: no mail today"},
+		{"sleep 1000 & wait", 50 * time.Millisecond, "it takes longer than 50ms (timeout allows more)"},
 	} {
 		r, log := newRunner(t)
 		r.Set(map[string]Hook{"one": {
-			On: []string{"crash"}, Command: []string{"sh", "-c", test.command}, Attempts: 2, Timeout: 50 * time.Millisecond,
+			On: []string{"crash"}, Command: []string{"sh", "-c", test.command}, Attempts: 2, Timeout: test.timeout,
 		}}, nil)
 		log.Add(0, crash)
 		r.await(t, func(s Status) bool { return s.Failed == 1 && s.Error == test.want && !s.ErrorTime.IsZero() })
@@ -249,12 +250,13 @@ func TestURL(t *testing.T) {
 
 // TestMissed counts events that were not kept while a hook was busy, and holds nothing up.
 func TestMissed(t *testing.T) {
-	gate := make(chan struct{})
-	s := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { <-gate }))
+	asked, gate := make(chan struct{}, 2), make(chan struct{})
+	s := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { asked <- struct{}{}; <-gate }))
 	defer s.Close()
 	r, log := newRunner(t)
 	r.Set(map[string]Hook{"one": {On: []string{"crash", "stop"}, URL: s.URL}}, nil)
 	log.Add(0, crash)
+	<-asked // it has this one, which would be lost with the others otherwise
 	for range 2 {
 		for n := range 5000 {
 			log.Add(0, generations.Event{Kind: generations.KindPhase, Detail: fmt.Sprint(n)})
