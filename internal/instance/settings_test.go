@@ -73,7 +73,10 @@ func TestSettings(t *testing.T) {
 	}
 
 	signal.Ignore(syscall.SIGWINCH)
-	defer signal.Reset(syscall.SIGWINCH)
+	defer func() { // Reset alone leaves it ignored
+		signal.Notify(make(chan os.Signal, 1), syscall.SIGWINCH)
+		signal.Reset(syscall.SIGWINCH)
+	}()
 	changes := at.Changes()
 	if len(changes) == 0 || changes[0].Setting != "ignored signals" || !strings.Contains(changes[0].New, "SIGWINCH") {
 		t.Errorf("an ignored signal: it says %v", changes)
