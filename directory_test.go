@@ -109,11 +109,11 @@ func TestIgnored(t *testing.T) {
 		return err == nil && len(objects) == 0
 	})
 	for range 5 { // what never served is forgotten with its file
-		if err := os.Remove(path(h.StatusBrief().Plugins[0].Name + ".so")); err != nil {
+		there := h.StatusBrief().Plugins
+		if err := os.Remove(path(there[0].Name + ".so")); err != nil {
 			t.Fatal(err)
 		}
-		before := len(h.StatusBrief().Plugins)
-		until(t, h, "a file is gone", func(s Status) bool { return len(s.Plugins) < before })
+		until(t, h, "a file is gone", func(s Status) bool { return len(s.Plugins) < len(there) })
 	}
 	if _, err := h.Deploy(t.Context(), map[string]string{"new0": ""}); !errors.Is(err, ErrUnknownPlugin) {
 		t.Errorf("a deploy of a forgotten plugin: %v", err)
