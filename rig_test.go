@@ -1,6 +1,7 @@
 package sohost
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -38,6 +39,7 @@ type world struct {
 	events  []string                               // what plugins and loaders did: "a2 Start"
 	faults  map[string]func(context.Context) error // by event; called instead of letting it succeed
 	costs   instance.Costs
+	pause   time.Duration  // Options.CheckpointPause; 0: 4 s
 	backlog func() Backlog // opens what a process has of acknowledged writes; nil for none
 	feeds   func(plugin string) []string
 	port    *basic // who has what only one instance can have
@@ -366,7 +368,7 @@ func (w *world) options(plugins ...string) Options {
 	o := Options{
 		Store: w.store, Logger: slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: slog.LevelDebug})),
 		Settle: time.Millisecond, OpenTimeout: time.Minute, DrainTimeout: time.Minute, CheckpointInterval: time.Hour,
-		CheckpointPause: 4 * time.Second, Probation: time.Hour,
+		CheckpointPause: cmp.Or(w.pause, 4*time.Second), Probation: time.Hour,
 		Feeds: w.feeds,
 	}
 	for _, name := range plugins {
