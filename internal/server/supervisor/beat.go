@@ -78,11 +78,12 @@ func (s *Supervisor) examine(p *process, n uint64) {
 	if p.gone() {
 		return
 	}
-	if p.silence() < s.own.Load().HangTimeout {
+	silence := s.limits.silence(p)
+	if silence < s.own.Load().HangTimeout {
 		p.ping(n)
 		return
 	}
-	why := fmt.Sprintf("it didn't answer for %v", p.silence().Round(time.Second))
+	why := fmt.Sprintf("it didn't answer for %v", silence.Round(time.Second))
 	s.log.Error("worker doesn't answer and is replaced", "pid", p.pid, "why", why)
 	s.endHung(p, why)
 }

@@ -3,8 +3,8 @@ package supervisor
 import (
 	"bufio"
 	"errors"
+	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"path/filepath"
 	"strings"
@@ -12,17 +12,27 @@ import (
 
 	"github.com/sohost/sohost/internal/server/console"
 	"github.com/sohost/sohost/internal/server/control"
+	"golang.org/x/sys/unix"
 )
 
-// freeAddress returns an address on which nobody listens.
+// freeAddress returns an address on which nobody listens. Until the test ends it is nobody's whom the kernel gives a port: a socket has it
+// that doesn't listen, and so keeps it from none who asks for it by its number, as package net does, with SO_REUSEADDR.
 func freeAddress(t *testing.T) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close()
-	return l.Addr().String()
+	t.Cleanup(func() { unix.Close(fd) })
+	if err := errors.Join(unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_REUSEADDR, 1),
+		unix.Bind(fd, &unix.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}})); err != nil {
+		t.Fatal(err)
+	}
+	at, err := unix.Getsockname(fd)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return fmt.Sprintf("127.0.0.1:%d", at.(*unix.SockaddrInet4).Port)
 }
 
 // get returns the status and the body that a URL answers with.

@@ -345,7 +345,7 @@ func TestAbortIgnored(t *testing.T) {
 	t.Parallel()
 	for _, serves := range []bool{false, true} {
 		st := newStage(t, func(o *Options, l *limits) {
-			o.HandoverTimeout, l.grace = 10*time.Millisecond, time.Second // to say something, on a busy machine as well
+			o.HandoverTimeout, l.grace = 10*time.Millisecond, 5*time.Second // to say something, on a busy machine as well
 		})
 		giver := st.start()
 		handing := st.handover(control.HandoverRequest{})
@@ -376,17 +376,17 @@ func TestHangInHandover(t *testing.T) {
 	for _, hangs := range []string{"giver", "taker"} {
 		t.Run(hangs, func(t *testing.T) {
 			t.Parallel()
-			st := newStage(t, func(o *Options, _ *limits) { o.HangTimeout = time.Second })
+			st := newStage(t, nil)
 			giver := st.start()
 			handing := st.handover(control.HandoverRequest{})
 			taker := st.worker()
 			giver.give()
 			if hangs == "giver" {
-				giver.do(command{Deaf: true})
+				st.deafen(giver)
 				giver.gone()
 				taker.exit(1)
 			} else {
-				taker.do(command{Deaf: true})
+				st.deafen(taker)
 				taker.gone()
 				giver.say(worker.Word{Given: &worker.Given{Error: "the taker has ended"}})
 			}
@@ -477,9 +477,7 @@ func TestDrainLimit(t *testing.T) {
 	t.Parallel()
 	for _, hangs := range []bool{false, true} {
 		st := newStage(t, func(o *Options, l *limits) {
-			if hangs {
-				o.HangTimeout = time.Second
-			} else {
+			if !hangs {
 				o.Start.ShutdownTimeout, l.grace = 10*time.Millisecond, 10*time.Millisecond
 			}
 		})
@@ -491,7 +489,7 @@ func TestDrainLimit(t *testing.T) {
 		giver.given(taker)
 		receive(t, handing, "answer")
 		if hangs {
-			giver.do(command{Deaf: true})
+			st.deafen(giver)
 		}
 		giver.gone()
 		st.await(func(s control.Status) bool { return len(s.Draining) == 0 })

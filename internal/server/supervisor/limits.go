@@ -21,6 +21,8 @@ type limits struct {
 	lean               int64         // resident bytes from which the supervisor gives memory back
 	fat                int64         // … whether it has work or not
 	slimFirst, slimMax time.Duration // between two times that it does so while it has no work
+
+	silence func(*process) time.Duration // process.silence, except in tests
 }
 
 // leastBeat bounds how short a watchdog may make the beat.
@@ -41,5 +43,6 @@ func defaultLimits() limits {
 		fat:        20 << 20,
 		slimFirst:  5 * time.Second,
 		slimMax:    10 * time.Minute,
+		silence:    (*process).silence,
 	}
 }

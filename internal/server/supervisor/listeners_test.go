@@ -79,7 +79,8 @@ func TestLinger(t *testing.T) {
 // TestStopDelay stops a server: it isn't ready at once, serves for the delay, and only then tells its worker to finish.
 func TestStopDelay(t *testing.T) {
 	t.Parallel()
-	st := newStage(t, func(o *Options, _ *limits) { o.Start.StopDelay = 300 * time.Millisecond })
+	const delay = 300 * time.Millisecond
+	st := newStage(t, func(o *Options, _ *limits) { o.Start.StopDelay = delay })
 	p := st.start()
 	if why := st.s.NotReady(); why != "" {
 		t.Errorf("the server isn't ready: %s", why)
@@ -89,17 +90,14 @@ func TestStopDelay(t *testing.T) {
 	if why := st.s.NotReady(); why != "the server stops" {
 		t.Errorf("the server that stops says %q", why)
 	}
-	c, err := net.Dial("tcp", p.began.Address)
-	if err != nil {
-		t.Errorf("in the delay: %v", err)
-	} else {
-		c.Close()
+	if !dial("tcp", p.began.Address) && time.Since(begin) < delay { // on a busy machine it may be over by now
+		t.Error("nobody can connect in the delay")
 	}
 	st.status() // orders are taken
 	if !p.order().Finish {
 		t.Error("the worker is not told to finish")
 	}
-	if took := time.Since(begin); took < 300*time.Millisecond {
+	if took := time.Since(begin); took < delay {
 		t.Errorf("the delay lasts %v", took)
 	}
 	p.exit(0)
@@ -141,7 +139,7 @@ func TestListeners(t *testing.T) {
 	}
 	listens(giver, 5)
 	c.write("settle", "2")
-	c.listeners = nil
+	c.change(func(f *file) { f.listeners = nil })
 	reloading := st.reload(t.Context())
 	taker := st.worker()
 	if g := giver.give(); len(g.Close) > 0 {

@@ -34,9 +34,7 @@ func newOpenings(t *testing.T, set func(*Options)) *openings {
 
 // listen changes the listeners of the file.
 func (o *openings) listen(all ...listener.Settings) {
-	o.c.mu.Lock()
-	defer o.c.mu.Unlock()
-	o.c.listeners = all
+	o.c.change(func(f *file) { f.listeners = all })
 }
 
 // reload reads the configuration, and has a new worker take it up. While the worker that serves is asked to give its plugins away, during
@@ -100,7 +98,7 @@ func (o *openings) awaitNone(function string) {
 func TestOpenListeners(t *testing.T) {
 	t.Parallel()
 	o := newOpenings(t, nil)
-	plain := o.c.listeners[0]
+	plain := o.c.now().listeners[0]
 	path := filepath.Join(o.dir, "l.sock")
 	web, sock := listener.Settings{Name: "web", Address: "127.0.0.1:0"}, listener.Settings{Name: "sock", Address: "unix:" + path, Mode: 0o600}
 	o.listen(plain, sock, web)
@@ -165,14 +163,14 @@ func TestOpenRefused(t *testing.T) {
 	defer taken.Close()
 	free := freeAddress(t)
 	o := newOpenings(t, nil)
-	plain := o.c.listeners[0]
+	plain := o.c.now().listeners[0]
 	file := filepath.Join(o.dir, "no socket")
 	if err := os.WriteFile(file, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	o.listen(plain, listener.Settings{Name: "a", Address: free}, listener.Settings{Name: "b", Address: taken.Addr().String()},
 		listener.Settings{Name: "c", Address: "unix:" + file}, listener.Settings{Name: "d"}, listener.Settings{Name: "e", Address: "203.0.113.7:80"})
-	o.c.own.Metrics = plain.Address
+	o.c.owns(func(own *Own) { own.Metrics = plain.Address })
 	for _, dry := range []bool{true, false} {
 		_, err := o.client.Reload(t.Context(), control.ReloadRequest{DryRun: dry})
 		if err == nil {
@@ -197,7 +195,7 @@ func TestOpenRefused(t *testing.T) {
 
 	// The handover fails: what was opened for it is closed.
 	o.listen(plain, listener.Settings{Name: "a", Address: free})
-	o.c.own.Metrics = ""
+	o.c.owns(func(own *Own) { own.Metrics = "" })
 	reloading := o.stage.reload(t.Context())
 	taker := o.stage.worker()
 	if !dial("tcp", free) {
@@ -215,7 +213,7 @@ func TestOpenRefused(t *testing.T) {
 func TestOpenWhileStopping(t *testing.T) {
 	t.Parallel()
 	o := newOpenings(t, nil)
-	plain, path := o.c.listeners[0], filepath.Join(o.dir, "l.sock")
+	plain, path := o.c.now().listeners[0], filepath.Join(o.dir, "l.sock")
 	o.listen(plain, listener.Settings{Name: "web", Address: "127.0.0.1:0"}, listener.Settings{Name: "sock", Address: "unix:" + path})
 	r, _ := o.reload(o.s.stopListening)
 	if dial("tcp", plain.Address) || dial("tcp", r.Opens[1].Address) || dial("unix", path) {
@@ -228,7 +226,7 @@ func TestOpenWhileStopping(t *testing.T) {
 func TestOpenOverlap(t *testing.T) {
 	t.Parallel()
 	o := newOpenings(t, nil)
-	one := o.c.listeners[0].Address
+	one := o.c.now().listeners[0].Address
 	_, port, _ := net.SplitHostPort(one)
 	for _, address := range []string{":" + port, one, "0.0.0.0:" + port, one} {
 		before := o.worker.began.Address
@@ -270,7 +268,7 @@ func TestOwn(t *testing.T) {
 		}
 		return r
 	}
-	o.c.own.Metrics, o.c.own.HandoverTimeout = second, never+time.Second
+	o.c.owns(func(own *Own) { own.Metrics, own.HandoverTimeout = second, never+time.Second })
 	r := reload()
 	if len(r.Opens) != 1 || r.Opens[0] != (control.Address{What: "metrics", Address: second}) || len(r.Closes) != 1 || r.Closes[0].Address != first {
 		t.Errorf("opened is %+v, closed %+v", r.Opens, r.Closes)
@@ -284,7 +282,7 @@ func TestOwn(t *testing.T) {
 	}
 
 	// The console is opened, gets another token without another socket, and is closed.
-	o.c.own.Console, o.c.own.ConsoleToken = first, token
+	o.c.owns(func(own *Own) { own.Console, own.ConsoleToken = first, token })
 	login := func() string {
 		t.Helper()
 		return get(t, "http://"+first+"/v1/status?brief=true")
@@ -298,17 +296,17 @@ func TestOwn(t *testing.T) {
 	if r := reload(); r.Opens != nil || r.Closes != nil || login() == "" {
 		t.Errorf("with another token opened is %+v, closed %+v", r.Opens, r.Closes)
 	}
-	o.c.own.Console, o.c.own.Metrics = "", ""
+	o.c.owns(func(own *Own) { own.Console, own.Metrics = "", "" })
 	if r := reload(); len(r.Closes) != 2 {
 		t.Errorf("closed is %+v", r.Closes)
 	}
 	awaitRefused(t, "tcp", first)
 
 	// The control socket moves; the answer comes by the one from before.
-	o.c.own.ControlPath = filepath.Join(o.dir, "d.sock")
-	before := filepath.Join(o.dir, "c.sock")
+	before, after := filepath.Join(o.dir, "c.sock"), filepath.Join(o.dir, "d.sock")
+	o.c.owns(func(own *Own) { own.ControlPath = after })
 	reload()
-	o.client = control.NewClient(o.c.own.ControlPath)
+	o.client = control.NewClient(after)
 	o.status()
 	awaitRefused(t, "unix", before)
 	if _, err := os.Lstat(before); !os.IsNotExist(err) {
@@ -320,7 +318,7 @@ func TestOwn(t *testing.T) {
 func TestControlBack(t *testing.T) {
 	t.Parallel()
 	o := newOpenings(t, nil)
-	before, after := o.c.own.ControlPath, filepath.Join(o.dir, "d.sock")
+	before, after := o.c.now().own.ControlPath, filepath.Join(o.dir, "d.sock")
 	asking, err := net.Dial("unix", before)
 	if err != nil {
 		t.Fatal(err)
@@ -330,7 +328,7 @@ func TestControlBack(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, path := range []string{after, before} {
-		o.c.own.ControlPath = path
+		o.c.owns(func(own *Own) { own.ControlPath = path })
 		if _, err := o.client.Reload(t.Context(), control.ReloadRequest{}); err != nil {
 			t.Fatal(err)
 		}
@@ -346,7 +344,7 @@ func TestControlBack(t *testing.T) {
 func TestDryRunWaits(t *testing.T) {
 	t.Parallel()
 	o := newOpenings(t, nil)
-	o.listen(o.c.listeners[0], listener.Settings{Name: "new", Address: freeAddress(t)})
+	o.listen(o.c.now().listeners[0], listener.Settings{Name: "new", Address: freeAddress(t)})
 	dry := make(chan error, 1)
 	o.reload(func() {
 		go func() {

@@ -21,10 +21,14 @@ type configuration struct {
 	readings int
 	asked    Reading // the last time
 	settings map[string]string
-	store    string
-	err      error
-	keep     Keep
+	is       file
+}
 
+// file is what is in a configuration besides its settings. A test changes it by change, beside a supervisor that reads it.
+type file struct {
+	store     string
+	err       error
+	keep      Keep
 	listeners []listener.Settings
 	own       Own
 }
@@ -34,13 +38,13 @@ func (c *configuration) Read(which Reading) (next Configured, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.readings++
-	c.asked, next.Keep = which, c.keep
+	c.asked, next.Keep = which, c.is.keep
 	next.Settings = maps.Clone(c.settings)
 	fmt.Sscan(c.settings["settle"], &next.Start.Options.Settle)
 	next.Start.Options.Settle *= time.Millisecond
-	next.Start.Options.Store, next.Start.ShutdownTimeout = c.store, never
-	next.Start.Listeners, next.Own = slices.Clone(c.listeners), c.own
-	return next, c.err
+	next.Start.Options.Store, next.Start.ShutdownTimeout = c.is.store, never
+	next.Start.Listeners, next.Own = slices.Clone(c.is.listeners), c.is.own
+	return next, c.is.err
 }
 
 // write changes the file. An empty value removes a setting.
@@ -50,6 +54,24 @@ func (c *configuration) write(key, value string) {
 	if c.settings[key] = value; value == "" {
 		delete(c.settings, key)
 	}
+}
+
+func (c *configuration) change(how func(*file)) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	how(&c.is)
+}
+
+// fails has later readings fail with err, or no more.
+func (c *configuration) fails(err error) { c.change(func(f *file) { f.err = err }) }
+
+// owns changes what the supervisor itself has.
+func (c *configuration) owns(how func(*Own)) { c.change(func(f *file) { how(&f.own) }) }
+
+// now returns what is in it.
+func (c *configuration) now() (f file) {
+	c.change(func(is *file) { f = *is })
+	return f
 }
 
 func (c *configuration) read() int {
@@ -68,7 +90,7 @@ func (c *configuration) last() Reading {
 func newConfigured(t *testing.T, set func(*Options)) (*stage, *configuration) {
 	c := &configuration{settings: map[string]string{"listen": "here", "settle": "1"}}
 	return newStage(t, func(o *Options, l *limits) {
-		l.last, c.store = 0, o.Start.Options.Store
+		l.last, c.is.store = 0, o.Start.Options.Store
 		start, err := c.Read(Reading{})
 		if err != nil {
 			t.Fatal(err)
@@ -77,7 +99,7 @@ func newConfigured(t *testing.T, set func(*Options)) (*stage, *configuration) {
 		if set != nil {
 			set(o)
 		}
-		c.listeners, c.own = o.Start.Listeners, o.Own
+		c.is.listeners, c.is.own = o.Start.Listeners, o.Own
 		c.readings = 0
 	}), c
 }
@@ -155,11 +177,11 @@ func TestReloadTwice(t *testing.T) {
 func TestReloadFails(t *testing.T) {
 	st, c := newConfigured(t, nil)
 	giver := st.start()
-	c.err = errors.New("no such key")
+	c.fails(errors.New("no such key"))
 	if r := <-st.reload(t.Context()); r.err == nil || r.err.Error() != "no such key" {
 		t.Errorf("a faulty file: %+v", r)
 	}
-	c.err = nil
+	c.fails(nil)
 	if s := st.status(); s.Config.Failed == nil || s.Config.Failed.Error != "no such key" {
 		t.Errorf("the status says %+v", s.Config)
 	}
@@ -203,7 +225,7 @@ func TestReloadRestart(t *testing.T) {
 		{"store", "/another", "[{store  /another true}]"},
 	} {
 		c.write(test.key, test.value)
-		c.store = "/another"
+		c.change(func(f *file) { f.store = "/another" })
 		r := <-st.reload(t.Context())
 		s, store := st.status(), st.s.start.Load().Options.Store
 		if fmt.Sprint(r.Changes) != test.changes || r.err != nil || r.Handover != nil || fmt.Sprint(s.Config.Restart) != test.changes || store != st.dir {

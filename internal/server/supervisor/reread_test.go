@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -28,7 +29,7 @@ func TestHandoverRereads(t *testing.T) {
 		t.Error(a.err)
 	}
 	c.write("settle", "3")
-	c.err = errors.New("no such key")
+	c.fails(errors.New("no such key"))
 	a := <-st.handover(control.HandoverRequest{Why: "an order", Program: "/proc/self/exe"})
 	if a.err == nil || !strings.HasPrefix(a.err.Error(), "no such key\n") || !strings.Contains(a.err.Error(), "--keep-config") {
 		t.Errorf("a faulty file: %v", a.err)
@@ -61,7 +62,7 @@ func TestHandoverRereads(t *testing.T) {
 func TestHandoverProgram(t *testing.T) {
 	st, c := newConfigured(t, nil)
 	giver := st.start()
-	c.err = errors.New("no such key")
+	c.fails(errors.New("no such key"))
 	c.write("settle", "2")
 	program := copyProgram(t, st.dir)
 	t.Setenv(refuseEnv, "configuration")
@@ -197,12 +198,12 @@ func TestAmendServed(t *testing.T) {
 		}
 	}
 	reload(control.ReloadRequest{Back: true}, 2*time.Millisecond)
-	c.err = errors.New("no such key")
+	c.fails(errors.New("no such key"))
 	if r := <-st.reload(t.Context()); r.err == nil {
 		t.Error("a faulty file is taken up")
 	}
 	before := st.status().Config
-	c.err = nil
+	c.fails(nil)
 	c.write("settle", "3")
 	amend := &control.Amendment{Verb: control.Disable, Plugin: "p"}
 	reload(control.ReloadRequest{Amend: amend}, 3*time.Millisecond)
@@ -212,7 +213,7 @@ func TestAmendServed(t *testing.T) {
 	if now := st.status().Config; !now.Back || !now.Read.Equal(before.Read) || now.Failed == nil || *now.Failed != *before.Failed {
 		t.Errorf("the status says %+v, before %+v", now, before)
 	}
-	c.err = errors.New("unknown plugin")
+	c.fails(errors.New("unknown plugin"))
 	if _, err := st.client.Reload(t.Context(), control.ReloadRequest{Amend: amend}); err == nil || *st.status().Config.Failed != *before.Failed {
 		t.Errorf("%v is %+v", err, st.status().Config.Failed)
 	}
@@ -221,15 +222,16 @@ func TestAmendServed(t *testing.T) {
 // TestUnkept has configurations that can't be kept, at the start and later: the status and the answers say so. A command that changes a
 // plugin then reads the file, since what was kept is another configuration.
 func TestUnkept(t *testing.T) {
-	fails := true
+	var fails atomic.Bool
+	fails.Store(true)
 	keep := func(f *generations.Folder) error {
-		if fails {
+		if fails.Load() {
 			return errors.New("disk full")
 		}
 		return os.Mkdir(f.Path(""), 0o700)
 	}
 	st, c := newConfigured(t, func(o *Options) { o.Keep = keep })
-	c.keep = keep
+	c.change(func(f *file) { f.keep = keep })
 	giver := st.start()
 	if s := st.status(); !strings.Contains(s.Config.Unkept, "disk full") {
 		t.Errorf("at the start the status says %+v", s.Config)
@@ -250,7 +252,7 @@ func TestUnkept(t *testing.T) {
 	if err, _ := receive(t, amending, "answer"); err != nil || c.last().Served {
 		t.Errorf("%v; read is %+v", err, c.last())
 	}
-	fails = false
+	fails.Store(false)
 	if r := <-st.reload(t.Context()); r.err != nil || r.Warning != "" || st.status().Config.Unkept != "" {
 		t.Errorf("%+v, and the status says %+v", r, st.status().Config)
 	}

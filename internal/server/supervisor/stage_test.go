@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -53,6 +54,7 @@ type stage struct {
 	stop    context.CancelFunc // the supervisor
 	ended   chan struct{}      // closed after Run
 	err     error              // what Run returned
+	deaf    atomic.Int64       // the process id of a worker that hasn't answered for too long
 }
 
 // newStage makes a supervisor that is not running yet. No limit of it is ever reached, unless set says so.
@@ -89,6 +91,12 @@ func newStage(t *testing.T, set func(*Options, *limits)) *stage {
 	}
 	st.s, st.client = New(options), control.NewClient(path)
 	st.s.limits = l
+	st.s.limits.silence = func(p *process) time.Duration {
+		if st.deaf.Load() == int64(p.pid) {
+			return never
+		}
+		return p.silence()
+	}
 	t.Cleanup(func() {
 		lock.Close()
 		public.Close()
@@ -165,6 +173,20 @@ func (st *stage) worker() *puppet {
 	st.t.Helper()
 	p, _ := receive(st.t, st.workers, "worker")
 	return p
+}
+
+// deafen has a worker answer no more, and the supervisor find that too long. How long others take, on a busy machine, doesn't count.
+func (st *stage) deafen(p *puppet) {
+	st.t.Helper()
+	p.do(command{Deaf: true})
+	st.deaf.Store(int64(p.pid))
+}
+
+// hangAfter changes how long a worker may fail to answer.
+func (st *stage) hangAfter(d time.Duration) {
+	own := *st.s.own.Load()
+	own.HangTimeout = d
+	st.s.own.Store(&own)
 }
 
 // start runs the supervisor and has its first worker serve.
