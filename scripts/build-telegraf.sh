@@ -4,12 +4,12 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-go=${GO:-go} version=v1.37.2 folder=$PWD/build/telegraf
+go=${GO:-go} version=v1.39.3 folder=$PWD/build/telegraf
 if [ ! -x "$folder/telegraf-$version" ]; then
   mkdir -p "$folder"
   printf 'module telegraf\n' >"$folder/go.mod"
-  tags=custom,inputs.http_listener_v2,parsers.influx,serializers.influx,outputs.influxdb,outputs.influxdb_v2,outputs.file
-  tags=$tags,processors.starlark,processors.execd
+  tags=custom,inputs.http_listener_v2,parsers.influx,serializers.influx,outputs.influxdb,outputs.influxdb_v2,outputs.influxdb_v3
+  tags=$tags,outputs.file,processors.starlark,processors.execd
   (
     cd "$folder"
     "$go" get "github.com/influxdata/telegraf/cmd/telegraf@$version"

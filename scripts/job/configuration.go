@@ -50,4 +50,10 @@ const telegrafConfiguration = `
   organization = "any"
   bucket = "telegraf"
   name_prefix = "v2_"
+
+[[outputs.influxdb_v3]]
+  urls = ["%[1]s"]
+  token = "any"
+  database = "telegraf"
+  name_prefix = "v3_"
 `

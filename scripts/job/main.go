@@ -66,7 +66,7 @@ func (j *job) run(ctx context.Context) (err error) {
 			return err
 		}
 		defer t.Stop()
-		to = target{table: "cpu", url: t.URL + "/points", as: []string{"v1_cpu", "v2_cpu"}}
+		to = target{table: "cpu", url: t.URL + "/points", as: []string{"v1_cpu", "v2_cpu", "v3_cpu"}}
 	}
 	start := func(ctx context.Context) *sender { return startSender(ctx, to) }
 	if j.clients != "" {
