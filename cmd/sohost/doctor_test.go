@@ -36,11 +36,13 @@ func TestDoctorAsOwner(t *testing.T) {
 		}
 		found := map[string]finding{}
 		for _, f := range d.Findings {
-			found[f.Check] = f
+			if found[f.Check].Verdict != bad { // there may be a note, such as that the store is on tmpfs, besides
+				found[f.Check] = f
+			}
 		}
 		return found
 	}
-	if f := find(); f["store"].Verdict != good || f["user"].Found != "65534" {
+	if f := find(); f["store"].Verdict == bad || f["user"].Found != "65534" {
 		t.Errorf("a store of nobody's: %+v", f)
 	}
 	if err := os.Chmod(store, 0o500); err != nil { // which doesn't keep root from writing there

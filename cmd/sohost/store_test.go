@@ -10,16 +10,16 @@ import (
 func TestStoreOfAnother(t *testing.T) {
 	c := &config{}
 	c.Store = t.TempDir()
-	found := func() (bad string) {
+	found := func() (text string) {
 		for _, f := range checkStore(c) {
-			if f.Verdict != good {
-				bad += f.Found
+			if f.Verdict == bad {
+				text += f.Found
 			}
 		}
-		return bad
+		return text
 	}
-	if bad := found(); bad != "" {
-		t.Error(bad)
+	if text := found(); text != "" {
+		t.Error(text)
 	}
 	if os.Geteuid() != 0 {
 		t.Skip("only root can give a folder to another user, and read it then")
@@ -27,7 +27,7 @@ func TestStoreOfAnother(t *testing.T) {
 	if err := os.Chown(c.Store, 65534, 65534); err != nil {
 		t.Fatal(err)
 	}
-	if bad := found(); !strings.HasSuffix(bad, " belongs to user 65534, and not to 0") {
-		t.Errorf("found %q", bad)
+	if text := found(); !strings.HasSuffix(text, " belongs to user 65534, and not to 0") {
+		t.Errorf("found %q", text)
 	}
 }
