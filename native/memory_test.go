@@ -35,7 +35,9 @@ func TestCool(t *testing.T) {
 			t.Errorf("%d bytes were written before, %d after", before.PrivateDirty, after.PrivateDirty)
 		}
 		pages, err := memoryByPage([]*Image{im})
-		if maps, err2 := memoryByMapping([]*Image{im}); err != nil || err2 != nil || pages[0] != maps[0] {
+		// The kernel may have made one mapping of its zeroed variables and what is behind them, of which more is in RAM.
+		if maps, err2 := memoryByMapping([]*Image{im}); err != nil || err2 != nil || pages[0].Mapped != maps[0].Mapped ||
+			maps[0].Resident-pages[0].Resident != maps[0].PrivateDirty-pages[0].PrivateDirty || maps[0].PrivateDirty < pages[0].PrivateDirty {
 			t.Errorf("its pages are %+v, %v; its mappings %+v, %v", pages, err, maps, err2)
 		}
 		// It must run, and know what it knew.
