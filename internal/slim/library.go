@@ -2,8 +2,6 @@ package slim
 
 import (
 	"iter"
-	"maps"
-	"slices"
 
 	"github.com/sohost/sohost/internal/goobj"
 )
@@ -64,7 +62,11 @@ func (l *library) symbolsOf(path string) (map[name]place, error) {
 	if err != nil {
 		return nil, err
 	}
-	symbols := make(map[name]place)
+	count := 0
+	for range definitions(a) {
+		count++
+	}
+	symbols := make(map[name]place, count) // to let it grow takes longer than to count
 	for n, at := range definitions(a) {
 		symbols[n] = at
 	}
@@ -96,9 +98,27 @@ func (l *library) find(n name) (string, error) {
 			return path, err
 		}
 	}
-	for _, path := range slices.Sorted(maps.Keys(l.packages)) {
+	// Most of these are the runtime's. Few are looked for elsewhere, so a table of all of a package's symbols would not pay.
+	for path := range l.packages {
+		if l.symbols[path] == nil && !isRuntime(path) {
+			continue
+		}
 		if ok, err := l.defines(path, n); ok || err != nil {
 			return path, err
+		}
+	}
+	for path := range l.packages {
+		if l.symbols[path] != nil {
+			continue
+		}
+		a, err := l.open(path)
+		if err != nil {
+			return "", err
+		}
+		for other := range definitions(a) {
+			if other == n {
+				return path, nil
+			}
 		}
 	}
 	return "", nil
