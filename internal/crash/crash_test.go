@@ -20,7 +20,7 @@ import (
 // gets it when the command has returned.
 func run(t *testing.T, command, arg string, sig syscall.Signal, names ...string) *Report {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	output := filepath.Join(t.TempDir(), "output")
 	args := []string{output, command, arg}

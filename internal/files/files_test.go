@@ -133,7 +133,7 @@ func TestListener(t *testing.T) {
 		case c := <-accepted:
 			got = append(got, c)
 		case <-time.After(10 * look): // it may only be late
-			full = true
+			full = len(got) > 0
 		}
 	}
 	if u := Of(0); len(got) == clients || u.Open > most-5 {

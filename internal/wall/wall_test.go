@@ -496,7 +496,7 @@ func TestPatience(t *testing.T) {
 	asked := make(chan struct{}, 100)
 	c.waited = func(int) time.Duration { asked <- struct{}{}; return time.Hour }
 	go func() { <-asked; close(ended) }() // it ends after its limit
-	if _, err := c.patience(t.Context(), time.Millisecond*50, ended, nil); err != nil {
+	if _, err := c.patience(t.Context(), time.Second, ended, nil); err != nil {
 		t.Errorf("a child that was slow for lack of a CPU: %v", err)
 	}
 	if own := waitedForCPU(os.Getpid()); own < 0 {
