@@ -378,6 +378,7 @@ func (c *client) get(t *testing.T, path string) {
 // read reads the answer for a path that no plugin has.
 func (c *client) read(t *testing.T, path string) {
 	t.Helper()
+	c.SetDeadline(time.Now().Add(patience)) // for this step alone
 	resp, err := http.ReadResponse(c.r, nil)
 	if err != nil {
 		t.Fatalf("%s: %v", path, err)
