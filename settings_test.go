@@ -52,7 +52,10 @@ func TestSettingsOfRefused(t *testing.T) {
 	default:
 	}
 
-	defer signal.Reset(syscall.SIGWINCH)
+	defer func() { // Reset alone leaves it ignored
+		signal.Notify(make(chan os.Signal, 1), syscall.SIGWINCH)
+		signal.Reset(syscall.SIGWINCH)
+	}()
 	w.fail("a3 New", func(context.Context) error { signal.Ignore(syscall.SIGWINCH); return errFault })
 	if _, err := r.deploy("a3"); err == nil || strings.Contains(err.Error(), "set back") {
 		t.Errorf("a3: %v", err)
