@@ -21,6 +21,10 @@ func TestServesWhileBooting(t *testing.T) {
 	install(t, newSource(t, "counter").build(), filepath.Join(s.place.plugins, "later.so")) // which boots after it
 	// The callers of the one that hangs wait for all of the boot wait, and so does the end of the server for all of its time.
 	s.daemon = s.place.start(t, "--plugins", s.place.plugins, "--open-timeout", "5m", "--boot-wait", "2s", "--shutdown-timeout", "1s")
+	awaitThat(t, "both have booted", func() bool {
+		status := s.status()
+		return status.Worker != nil && status.Booting == nil
+	})
 	_, generation := s.get("/later")
 	s.onStep("new", "hang")
 	if err := syscall.Kill(s.status().Worker.PID, syscall.SIGKILL); err != nil {

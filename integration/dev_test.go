@@ -145,8 +145,8 @@ func TestDev(t *testing.T) {
 	}
 	dev.await("not built; the current code keeps serving")
 	answers("hi moon")
-	src.edit("hello.go", "func main() {", "func main() {}")
 	src.edit("hello.go", `greeting = "hi"`, `greeting = "good day"`)
+	src.edit("hello.go", "func main() {", "func main() {}") // before this one nothing can be built
 	dev.await(" live: ")
 	answers("good day moon")
 

@@ -2,7 +2,6 @@ package integration
 
 import (
 	"fmt"
-	"net"
 	"testing"
 )
 
@@ -10,13 +9,8 @@ import (
 // through that port, by the generation that the server calls.
 func TestListener(t *testing.T) {
 	t.Parallel()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
 	p := newPlace(t)
-	p.env = []string{"LISTENER=" + l.Addr().String()}
-	l.Close()
+	p.env = []string{"LISTENER=" + freeAddress(t)}
 	s := p.startStateful(t, "listener")
 	images := []string{s.src.build()}
 	s.src.edit("listener.go", "func main() {}", fmt.Sprintf("const build = %d\n\nfunc main() {}", 1))

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"fmt"
 	"math/rand/v2"
-	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -33,7 +32,7 @@ type loadedServer struct {
 	counted atomic.Int64 // the highest count that a client was answered
 }
 
-// startLoaded starts the server, on a port that outgoing connections don't get, so that it stays free between two servers.
+// startLoaded starts the server, on a port that stays free between two servers.
 // Each step of a handover lasts for stretch longer than it has to.
 func startLoaded(t testing.TB, stretch time.Duration, args ...string) *loadedServer {
 	t.Helper()
@@ -44,15 +43,7 @@ func startLoaded(t testing.TB, stretch time.Duration, args ...string) *loadedSer
 		t: t, place: p, rnd: rand.New(rand.NewPCG(seed, 0)),
 		violations: filepath.Join(p.dir, "violations"), events: newEventLog(t, filepath.Join(p.dir, "events")),
 	}
-	port := 0
-	for port == 0 {
-		try := 20_000 + rand.IntN(10_000)
-		if l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", try)); err == nil {
-			l.Close()
-			port = try
-		}
-	}
-	s.args = append([]string{"run", "--listen", fmt.Sprintf("127.0.0.1:%d", port), "--store", p.store, "--control", p.control,
+	s.args = append([]string{"run", "--listen", freeAddress(t), "--store", p.store, "--control", p.control,
 		"--log-format", "json"}, args...)
 	for name, source := range map[string]*source{
 		"counter": newSource(t, "counter"), "hello": newSource(t, "hello"),

@@ -45,12 +45,7 @@ func startProxies(t *testing.T, d *daemon, dir string) *proxies {
 		"haproxy-secure": p.Secure + " ssl alpn h2 ws h1",
 	}
 	for _, way := range []string{"nginx-clear", "nginx-secure", "haproxy-clear", "haproxy-h2c", "haproxy-secure"} {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		p.Ports[way] = l.Addr().String()
-		l.Close()
+		p.Ports[way] = freeAddress(t)
 	}
 	var both []byte
 	for _, name := range []string{"cert.pem", "key.pem"} {
