@@ -57,6 +57,7 @@ func TestHandoverGoMap(t *testing.T) {
 	w.pause = time.Hour // or a part may not be read, on a busy machine, and the state would be sent as a whole
 	r, lock := w.giver("h1", "s1")
 	want := r.fillHoard(20_000)
+	var removed []*visits // else others come to lie where these did, and if the reading takes long they are taken for the same
 	for round := range 2 {
 		var callers sync.WaitGroup
 		for c := range 3 {
@@ -65,6 +66,7 @@ func TestHandoverGoMap(t *testing.T) {
 					key := fmt.Sprint(rnd.IntN(25_000))
 					err := r.hoard(func(s *hoarding, _ abi.Host) { // one at a time, so that want is the same
 						if s.Calls++; rnd.IntN(4) == 0 {
+							removed = append(removed, s.Visits[key])
 							s.remove(key)
 							delete(want, key)
 							return
@@ -104,6 +106,7 @@ func TestHandoverGoMap(t *testing.T) {
 			t.Errorf("callers were held for the checkpoint: %s", mustJSON(t, s))
 		}
 		r = taker
+		runtime.KeepAlive(removed)
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"os/signal"
+	"runtime"
 	"runtime/debug"
 	"strings"
 	"syscall"
@@ -16,6 +17,7 @@ import (
 // TestSettingsOfRefused changes settings of the process in each step that runs an image's code, and refuses the image. What can be
 // set back is, the refusal names it, and what can't be costs a new process.
 func TestSettingsOfRefused(t *testing.T) {
+	eventually(t, "less is collected no more because of an earlier handover", func() bool { runtime.GC(); return gogc() == 100 })
 	at := instance.ReadSettings()
 	w := newWorld(t)
 	w.file("a", "a1")
