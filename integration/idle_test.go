@@ -63,7 +63,7 @@ func TestIdle(t *testing.T) {
 	time.Sleep(seconds * time.Second)
 	bySupervisor, byWorker := switches(t, d.cmd.Process.Pid)-supervisorBefore, switches(t, worker)-workerBefore
 	t.Logf("in %d s the supervisor has woken %d times, the worker %d times", seconds, bySupervisor, byWorker)
-	if bySupervisor > 7*seconds { // with a beat each second it is 20 a second
+	if bySupervisor > 12*seconds { // 1 to 3 a second, and 10 beside a load of 20; with a beat each second it is 20
 		t.Errorf("in %d s the supervisor has woken %d times", seconds, bySupervisor)
 	}
 }
