@@ -35,10 +35,15 @@ func TestFolderWithoutLock(t *testing.T) {
 		if err != nil || len(had) != 2 {
 			t.Fatalf("there are %v, %v", had, err)
 		}
+		staged, err := f.Stage(File{"e", 0o600, text})
+		if err != nil {
+			t.Fatal(err)
+		}
 		lose := func(w io.Writer) error { return errors.Join(text(w), os.Remove(filepath.Join(dir, lockFile))) }
 		for what, err := range map[string]error{
 			"a write that has begun": f.WriteFile("e", 0o600, lose), "a write": f.WriteFile("e", 0o600, text), "a mark": f.Mark("e", ""),
-			"a link": f.Link("a", "e"), "a rename": f.Rename("a", "e"), "a removal": f.Remove("a"),
+			"what was staged": staged.Commit(),
+			"a link":          f.Link("a", "e"), "a rename": f.Rename("a", "e"), "a removal": f.Remove("a"),
 		} {
 			if !errors.Is(err, ErrWrongLock) {
 				t.Errorf("%s without the lock: %v", what, err)

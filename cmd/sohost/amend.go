@@ -53,9 +53,9 @@ func loadAmendments(store string) (*amendments, error) {
 	return a, nil
 }
 
-// save writes the amendments. Arguments of plugins may be secrets.
-func (a *amendments) save(f *generations.Folder) error {
-	return f.WriteFile(amendmentsName, 0o600, func(w io.Writer) error { return printJSON(w, a) })
+// file returns the file that has the amendments. Arguments of plugins may be secrets.
+func (a *amendments) file() generations.File {
+	return generations.File{Name: amendmentsName, Perm: 0o600, Write: func(w io.Writer) error { return printJSON(w, a) }}
 }
 
 // change makes one more amendment, over the configuration that it is given. forget names the plugins that are to be as if they had

@@ -30,26 +30,23 @@ const (
 
 func (k keptConfig) served() string { return k.Path(servedName) }
 
-// keep makes a text the one that serves, and the one that served until now the one before.
-func (k keptConfig) keep(text []byte) error {
+// next returns the files that make a text the one that serves, and the one that served until now the one before.
+func (k keptConfig) next(text []byte) ([]generations.File, error) {
 	served, err := os.ReadFile(k.served())
-	if err == nil && bytes.Equal(served, text) {
-		return nil
+	switch {
+	case err == nil && bytes.Equal(served, text):
+		return nil, nil
+	case errors.Is(err, fs.ErrNotExist):
+		return []generations.File{keptText(servedName, text)}, nil
+	case err != nil:
+		return nil, err
 	}
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	if first := err != nil; !first {
-		if err := k.write(beforeName, served); err != nil {
-			return err
-		}
-	}
-	return k.write(servedName, text)
+	return []generations.File{keptText(beforeName, served), keptText(servedName, text)}, nil
 }
 
-// write writes a file that may have secrets.
-func (k keptConfig) write(name string, text []byte) error {
-	return k.WriteFile(name, 0o600, func(w io.Writer) error { _, err := w.Write(text); return err })
+// keptText returns a file that may have secrets.
+func keptText(name string, text []byte) generations.File {
+	return generations.File{Name: name, Perm: 0o600, Write: func(w io.Writer) error { _, err := w.Write(text); return err }}
 }
 
 // readBefore returns the text from before the one that serves.

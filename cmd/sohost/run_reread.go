@@ -2,7 +2,6 @@ package main
 
 import (
 	"crypto/sha256"
-	"errors"
 	"fmt"
 	"net/url"
 	"reflect"
@@ -46,12 +45,15 @@ func (r *runFlags) configured() (c supervisor.Configured, err error) {
 		},
 		Settings: settings,
 		Amended:  r.amended, Forget: r.forget,
-		Keep: func(f *generations.Folder) error {
-			err := keptConfig{f}.keep(r.text)
-			if r.changed {
-				err = errors.Join(err, r.amendments.save(f))
+		Keep: func(f *generations.Folder) (*generations.Staged, error) {
+			files, err := keptConfig{f}.next(r.text)
+			if err != nil {
+				return nil, err
 			}
-			return err
+			if r.changed {
+				files = append(files, r.amendments.file())
+			}
+			return f.Stage(files...)
 		},
 	}, nil
 }

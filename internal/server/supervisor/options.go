@@ -30,7 +30,7 @@ type Options struct {
 	Settings map[string]string
 	Reread   func(Reading) (Configured, error)
 
-	// Amended is what commands have changed of the settings that there are at first, and Keep is called once these serve; see
+	// Amended is what commands have changed of the settings that there are at first, and what Keep stages is kept once these serve; see
 	// Configured. Default: nothing.
 	Amended []control.Amended
 	Keep    Keep

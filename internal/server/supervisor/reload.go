@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -26,14 +25,14 @@ type Configured struct {
 	Forget   []string          // see sohost.Configuration
 	Own      Own
 
-	Keep Keep // is called once the configuration is taken up
+	Keep Keep // is called before the configuration is taken up
 
 	reading Reading  // that it comes from
 	opening *opening // undone unless it is taken up
 }
 
-// Keep writes what a later Reread, also after a restart, goes by into a folder of the store. Default: nothing is to be kept.
-type Keep func(*generations.Folder) error
+// Keep stages what a later Reread, also after a restart, goes by in a folder of the store. Default: nothing is to be kept.
+type Keep func(*generations.Folder) (*generations.Staged, error)
 
 // KeepFolder is the name of the folder that a Keep gets.
 const KeepFolder = "config"
@@ -118,21 +117,31 @@ func (s *Supervisor) endTurn() { <-s.reloading }
 // takeUp hands over with a configuration that was read, as asked. Whoever asks may leave: whose turn is next waits for the answer all
 // the same, which comes at Run's end at the latest. The warning says why the configuration isn't kept.
 func (s *Supervisor) takeUp(ctx context.Context, next *Configured, asked *request) (h *sohost.Handover, warning string, err error) {
-	asked.config = next
-	if h, err = s.request(context.WithoutCancel(ctx), asked); err != nil {
+	kept, err := s.stage(next)
+	if err == nil {
+		asked.config = next
+		if h, err = s.request(context.WithoutCancel(ctx), asked); err != nil {
+			kept.drop(s)
+		}
+	}
+	if err != nil {
 		next.opening.undo()
 		s.configFailed(asked.Why, next.reading, err)
 		return nil, "", err
 	}
-	return h, s.keepConfig(next.Keep), nil
+	return h, kept.commit(s), nil
 }
 
 // takeUpAlone takes up a configuration of which workers need not be told. If it differs for the supervisor, Run's goroutine does it:
 // there may be an upgrade at the same time.
 func (s *Supervisor) takeUpAlone(ctx context.Context, next *Configured, why string) (warning string, err error) {
 	if !next.opening.differs() {
+		kept, err := s.stage(next)
+		if err != nil {
+			return "", err // nothing was opened
+		}
 		s.configured(next)
-		return s.keepConfig(next.Keep), nil
+		return kept.commit(s), nil
 	}
 	_, warning, err = s.takeUp(ctx, next, &request{HandoverRequest: control.HandoverRequest{Why: why}, only: true, done: make(chan answer, 1)})
 	return warning, err
@@ -145,22 +154,6 @@ func refusedReading(err error) error {
 		code = control.CodeUnknownPlugin
 	}
 	return &control.Failure{Code: code, Message: err.Error()}
-}
-
-// keepConfig keeps a configuration that is taken up. It returns why that can't be, or "".
-func (s *Supervisor) keepConfig(keep Keep) (warning string) {
-	if keep == nil {
-		return ""
-	}
-	if err := keep(s.folder(KeepFolder)); err != nil {
-		warning = fmt.Sprintf("the configuration serves, but can't be kept in the store, so that `sohost reload --back` can't go back to it, "+
-			"and a restart or the next reload won't have what `sohost plugin` has changed: %v", err)
-		s.log.Error("keep the configuration", "err", err)
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.config.Unkept = warning
-	return warning
 }
 
 // isKept reports whether the configuration that serves is kept.

@@ -3,16 +3,12 @@ package supervisor
 import (
 	"context"
 	"errors"
-	"fmt"
 	"os"
-	"path/filepath"
 	"strings"
-	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
 
-	"github.com/sohost/sohost/generations"
 	"github.com/sohost/sohost/internal/server/control"
 	"github.com/sohost/sohost/internal/server/worker"
 )
@@ -216,60 +212,5 @@ func TestAmendServed(t *testing.T) {
 	c.fails(errors.New("unknown plugin"))
 	if _, err := st.client.Reload(t.Context(), control.ReloadRequest{Amend: amend}); err == nil || *st.status().Config.Failed != *before.Failed {
 		t.Errorf("%v is %+v", err, st.status().Config.Failed)
-	}
-}
-
-// TestUnkept has configurations that can't be kept, at the start and later: the status and the answers say so. A command that changes a
-// plugin then reads the file, since what was kept is another configuration.
-func TestUnkept(t *testing.T) {
-	var fails atomic.Bool
-	fails.Store(true)
-	keep := func(f *generations.Folder) error {
-		if fails.Load() {
-			return errors.New("disk full")
-		}
-		return os.Mkdir(f.Path(""), 0o700)
-	}
-	st, c := newConfigured(t, func(o *Options) { o.Keep = keep })
-	c.change(func(f *file) { f.keep = keep })
-	giver := st.start()
-	if s := st.status(); !strings.Contains(s.Config.Unkept, "disk full") {
-		t.Errorf("at the start the status says %+v", s.Config)
-	}
-	c.write("settle", "2")
-	handing := st.handover(control.HandoverRequest{})
-	taker := st.takesUp(giver, 2*time.Millisecond)
-	if a, _ := receive(t, handing, "answer"); a.err != nil || !strings.Contains(a.h.Warning, "disk full") {
-		t.Errorf("the answer is %+v", a)
-	}
-	c.write("settle", "3")
-	amending := make(chan error, 1)
-	go func() {
-		_, err := st.client.Reload(t.Context(), control.ReloadRequest{Amend: &control.Amendment{Verb: control.Disable}})
-		amending <- err
-	}()
-	st.takesUp(taker, 3*time.Millisecond)
-	if err, _ := receive(t, amending, "answer"); err != nil || c.last().Served {
-		t.Errorf("%v; read is %+v", err, c.last())
-	}
-	fails.Store(false)
-	if r := <-st.reload(t.Context()); r.err != nil || r.Warning != "" || st.status().Config.Unkept != "" {
-		t.Errorf("%+v, and the status says %+v", r, st.status().Config)
-	}
-	if _, err := os.Stat(filepath.Join(st.dir, KeepFolder)); err != nil {
-		t.Error(err)
-	}
-}
-
-// TestKeepSwept removes what a server has left that died while it kept a configuration.
-func TestKeepSwept(t *testing.T) {
-	st := newStage(t, nil)
-	left := filepath.Join(st.dir, KeepFolder, ".served.toml.sohost-tmp-7")
-	if err := os.MkdirAll(left, 0o700); err != nil {
-		t.Fatal(err)
-	}
-	st.start()
-	if _, err := os.Stat(left); !errors.Is(err, os.ErrNotExist) {
-		t.Error(fmt.Sprint("it is there: ", err))
 	}
 }

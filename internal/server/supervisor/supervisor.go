@@ -283,7 +283,7 @@ func (s *Supervisor) greet(ctx context.Context) {
 	if s.resumed != nil {
 		s.log.Info("upgraded: this is another program in the same process", "version", self.Version())
 	} else {
-		s.keepConfig(s.opts.Keep)
+		s.keepFirst()
 		if s.opts.Serving != nil {
 			s.opts.Serving(s.Status(ctx, true))
 		}
