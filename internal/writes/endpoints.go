@@ -70,7 +70,8 @@ const shownLines = 100
 type endpoints struct {
 	Options
 	tokens [][sha256.Size]byte
-	room   room
+	held   *room // for bodies, from before their first byte is read
+	room   *room // for those that are parsed and taken
 }
 
 // Paths are those that a handler of New answers.
@@ -84,7 +85,7 @@ func New(o Options) http.Handler {
 	if o.Ready == nil {
 		o.Ready = func() error { return nil }
 	}
-	e := &endpoints{Options: o, room: newRoom(o.BodyLimit)}
+	e := &endpoints{Options: o, held: newRoom(heldFor, o.BodyLimit), room: newRoom(roomFor, o.BodyLimit)}
 	for _, token := range o.Tokens {
 		e.tokens = append(e.tokens, sha256.Sum256([]byte(token)))
 	}
@@ -165,16 +166,23 @@ func (e *endpoints) write(d dialect, r *http.Request) *failure {
 	if f != nil {
 		return f
 	}
-	b := buffers.Get()
-	defer buffers.Put(b)
-	if f := e.read(b, r); f != nil {
-		return f
-	}
-	leave, err := e.room.enter(r.Context(), b.Len())
+	held, err := e.held.enter(r.Context(), 1)
 	if err != nil {
 		return &failure{kind: full, text: err.Error()}
 	}
-	defer leave()
+	b := buffers.Get()
+	defer func() {
+		buffers.Put(b)
+		held.leave()
+	}()
+	if f := e.read(b, r, held); f != nil {
+		return f
+	}
+	parsed, err := e.room.enter(r.Context(), int64(b.Len()))
+	if err != nil {
+		return &failure{kind: full, text: err.Error()}
+	}
+	defer parsed.leave()
 	now := time.Now()
 	p := lineprotocol.Parse(b.Bytes(), lineprotocol.Options{Precision: o.precision, Now: now, MaxErrors: shownLines})
 	switch {
@@ -186,7 +194,7 @@ func (e *endpoints) write(d dialect, r *http.Request) *failure {
 		return nil
 	}
 	err = e.Accept(r.Context(), Write{
-		Database: o.database, Tables: p.Tables, Rows: p.Rows, Body: b.Bytes(), Precision: o.precision, Received: now, Queued: leave,
+		Database: o.database, Tables: p.Tables, Rows: p.Rows, Body: b.Bytes(), Precision: o.precision, Received: now, Queued: parsed.leave,
 	})
 	switch {
 	case errors.Is(err, ErrFull):

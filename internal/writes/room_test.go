@@ -4,12 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
+	"time"
 )
 
 // TestRoom writes more at a time than there is room for. Those that wait get it in turn, or are told to come again; what is in a queue needs
@@ -74,6 +76,82 @@ func TestRoom(t *testing.T) {
 		write(t.Context(), limit)
 		if got := <-codes; got != "204" {
 			t.Errorf("all has ended: %s", got)
+		}
+	})
+}
+
+// slow is a body that comes in parts.
+type slow struct {
+	*io.PipeWriter
+	code chan string // gets status and Retry-After
+}
+
+// TestHeld begins more bodies than there is room for. One that finds no room for its rest is refused at once, when its client has sent all of
+// it, and one that finds none for its beginning when patience is over; either is to come again. In the end nothing is held.
+func TestHeld(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const limit = 2 * placeSize
+		const line = "cpu n=1 1\n"
+		h := &endpoints{Options: Options{BodyLimit: limit, Accept: func(context.Context, Write) error { return nil }},
+			held: newRoom(heldFor, limit), room: newRoom(roomFor, limit)}
+		begin := func() slow {
+			from, to := io.Pipe()
+			s := slow{to, make(chan string, 1)}
+			go func() {
+				w := httptest.NewRecorder()
+				h.writer(v1{}).ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/write?db=d", from))
+				s.code <- fmt.Sprint(w.Code, w.Header().Get("Retry-After"))
+				from.Close()
+			}()
+			return s
+		}
+		send := func(s slow, size int) {
+			t.Helper()
+			if _, err := io.WriteString(s, strings.Repeat(line, size/len(line))); err != nil {
+				t.Error(err)
+			}
+			synctest.Wait()
+		}
+		wants := func(what string, s slow, code string) {
+			t.Helper()
+			s.Close()
+			if got := <-s.code; got != code {
+				t.Errorf("%s: %s, want %s", what, got, code)
+			}
+		}
+		var large []slow
+		for range heldFor - 1 {
+			s := begin()
+			send(s, limit)
+			large = append(large, s)
+		}
+		small, other := begin(), begin()
+		send(small, placeSize)
+		send(other, placeSize)
+		before := time.Now()
+		late := begin()
+		synctest.Wait()
+		if n := len(h.held.places); n != cap(h.held.places) {
+			t.Errorf("%d places of %d are taken", n, cap(h.held.places))
+		}
+		send(small, placeSize)
+		if !time.Now().Equal(before) {
+			t.Errorf("a client was held up for %v", time.Since(before))
+		}
+		wants("it grows", small, "5031")
+		send(late, placeSize) // there is room now
+		later := begin()
+		synctest.Wait()
+		if got := <-later.code; got != "5031" || time.Since(before) < patience {
+			t.Errorf("there is no room for %v: %s after %v", patience, got, time.Since(before))
+		}
+		wants("it is the first that ends", large[0], "204")
+		send(other, placeSize-len(line))
+		for _, s := range append(large[1:], other, late) {
+			wants("it was there in time", s, "204")
+		}
+		if n := len(h.held.places) + len(h.room.places); n != 0 {
+			t.Errorf("in the end %d places are taken", n)
 		}
 	})
 }
