@@ -7,7 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"sync"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -27,17 +27,19 @@ type FileOptions struct {
 // file is a sink that is a file. The workers of a handover may both write to it: each write is a whole number of lines, and files are renamed under a lock.
 type file struct {
 	account
-	opts FileOptions
+	opts     FileOptions
+	patience time.Duration // lockPatience
 
-	writing sync.Mutex // guards f and torn
+	writing chan struct{} // has an element while somebody has what follows
 	f       *os.File
-	torn    bool // the file ends within a line
+	torn    bool     // the file ends within a line
+	locking *locking // of f, left by a write that didn't get the lock in time; nil: none
 }
 
 // NewFile returns a sink that appends to a file, which it makes if it isn't there.
 func NewFile(o FileOptions) (Sink, error) {
 	o.Rotate, o.Keep = cmp.Or(o.Rotate, 100<<20), cmp.Or(o.Keep, 5)
-	s := &file{opts: o, account: account{log: o.Logger, status: Status{Kind: "file", Target: o.Path}}}
+	s := &file{opts: o, patience: lockPatience, writing: make(chan struct{}, 1), account: account{log: o.Logger, status: Status{Kind: "file", Target: o.Path}}}
 	if err := s.open(); err != nil {
 		return nil, fmt.Errorf("sink: %w", err)
 	}
@@ -66,8 +68,9 @@ func torn(path string) bool {
 	return last[0] != '\n'
 }
 
-// Write implements Sink: when it returns nil, the rows are written, though perhaps not yet on disk.
-func (s *file) Write(_ context.Context, tables []abi.Table) error {
+// Write implements Sink: when it returns nil, the rows are written, though perhaps not yet on disk. For a file that others have locked it
+// waits until ctx ends, and lockPatience at most.
+func (s *file) Write(ctx context.Context, tables []abi.Table) error {
 	text := buffers.Get()
 	defer buffers.Put(text)
 	lines, lacking := write(text, tables)
@@ -75,7 +78,9 @@ func (s *file) Write(_ context.Context, tables []abi.Table) error {
 	if lines == 0 {
 		return nil
 	}
-	if err := s.append(text.Bytes()); err != nil {
+	ctx, cancel := context.WithTimeout(ctx, s.patience)
+	defer cancel()
+	if err := s.append(ctx, text.Bytes()); err != nil {
 		s.failing(err, notTaken)
 		return err
 	}
@@ -84,10 +89,27 @@ func (s *file) Write(_ context.Context, tables []abi.Table) error {
 	return nil
 }
 
-func (s *file) append(text []byte) error {
-	s.writing.Lock()
-	defer s.writing.Unlock()
-	if err := s.rotate(); err != nil {
+// enter waits until nobody else has the file, or ctx ends. The writes of this process come one after the other.
+func (s *file) enter(ctx context.Context) bool {
+	select {
+	case s.writing <- struct{}{}:
+		return true
+	default: // only then does it matter whether ctx has ended
+	}
+	select {
+	case s.writing <- struct{}{}:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+func (s *file) append(ctx context.Context, text []byte) error {
+	if !s.enter(ctx) {
+		return s.late()
+	}
+	defer func() { <-s.writing }()
+	if err := s.rotate(ctx); err != nil {
 		return err
 	}
 	if s.torn { // what was written of that line's rows was not acknowledged; these are no part of it
@@ -101,15 +123,16 @@ func (s *file) append(text []byte) error {
 	return err
 }
 
-// rotate renames the file if it is large enough, and opens the one that has its name now, whoever has renamed it.
-func (s *file) rotate() error {
+// rotate renames the file if it is large enough, and opens the one that has its name now, whoever has renamed it. It is locked
+// meanwhile.
+func (s *file) rotate(ctx context.Context) error {
 	for range 3 { // another process may rename it as well
 		if s.f == nil {
 			if err := s.open(); err != nil {
 				return err
 			}
 		}
-		if err := unix.Flock(int(s.f.Fd()), unix.LOCK_EX); err != nil {
+		if err := s.lock(ctx); err != nil {
 			return err
 		}
 		info, err := s.f.Stat()
@@ -118,10 +141,10 @@ func (s *file) rotate() error {
 		}
 		if named, err := os.Stat(s.opts.Path); err == nil && os.SameFile(info, named) {
 			if info.Size() < s.opts.Rotate {
-				return unix.Flock(int(s.f.Fd()), unix.LOCK_UN)
+				return flock(s.f, unix.LOCK_UN)
 			}
 			if err := s.rename(); err != nil {
-				return errors.Join(err, unix.Flock(int(s.f.Fd()), unix.LOCK_UN))
+				return errors.Join(err, flock(s.f, unix.LOCK_UN))
 			}
 		}
 		s.f.Close() // and with it the lock
@@ -141,13 +164,18 @@ func (s *file) rename() error {
 }
 
 // Close implements Sink.
-func (s *file) Close(context.Context) error {
-	s.writing.Lock()
-	defer s.writing.Unlock()
+func (s *file) Close(ctx context.Context) error {
+	if !s.enter(ctx) {
+		return fmt.Errorf("close %s: a write hasn't ended: %w", s.opts.Path, context.Cause(ctx))
+	}
+	defer func() { <-s.writing }()
 	if s.f == nil {
 		return nil
 	}
-	err := errors.Join(s.f.Sync(), s.f.Close())
-	s.f = nil
+	err := s.f.Sync()
+	if s.locking == nil || s.locking.leave() {
+		err = errors.Join(err, s.f.Close())
+	}
+	s.f, s.locking = nil, nil
 	return err
 }
