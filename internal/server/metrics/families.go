@@ -92,6 +92,9 @@ var ofServer = []family{
 	{"sohost_config_failed", "gauge", "Whether a later configuration was not taken up.", func(s *status, add func(float64, ...string)) {
 		add(truth(s.Config.Failed != nil))
 	}},
+	{"sohost_upgrade_failed", "gauge", "Whether the supervisor can't become the program that its workers run.", func(s *status, add func(float64, ...string)) {
+		add(truth(s.Program != nil && s.Program.NotSupervisor != ""))
+	}},
 	{"sohost_config_restart_settings", "gauge", "Settings that have changed and need a restart.", func(s *status, add func(float64, ...string)) {
 		add(float64(len(s.Config.Restart)))
 	}},
