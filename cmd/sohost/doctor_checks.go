@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/sohost/sohost/internal/otlp"
 	"golang.org/x/sys/unix"
 )
 
@@ -30,6 +31,7 @@ var checks = []check{
 	{"store", checkStore},
 	{"plugins", checkPlugins},
 	{"control socket", checkControl},
+	{"spans", checkSpans},
 	{"build", checkBuild},
 }
 
@@ -205,6 +207,25 @@ func checkControl(c *config) []finding {
 		return one(bad, c.Control, fmt.Sprintf("the path of a socket has at most %d bytes", maxSocketPath), "name a shorter one with --control")
 	}
 	return one(good, c.Control, "", "")
+}
+
+// checkSpans looks at the variables that a server which is started from here would find. Whether the collector is there it doesn't ask.
+func checkSpans(*config) (found []finding) {
+	s, err := otlp.FromEnv(os.Getenv)
+	if err == nil && s != nil {
+		err = s.Check()
+	}
+	switch {
+	case err != nil:
+		return one(note, "none: "+err.Error(), "the server's environment asks for spans of reloads and handovers, and there will be none",
+			"correct the variable; a service has those of its unit")
+	case s == nil:
+		return one(good, "none asked for", "", "")
+	}
+	for _, text := range s.Ignored {
+		found = append(found, one(note, "ignored: "+text, "its default counts", "correct the variable; a service has those of its unit")...)
+	}
+	return append(found, one(good, "to "+s.Shown(), "", "")...)
 }
 
 func checkBuild(*config) []finding {

@@ -18,6 +18,9 @@ func printSpans(w io.Writer, s *otlp.Status) {
 		return
 	}
 	fmt.Fprintf(w, "spans     to %s: %d sent, %d waiting, %d lost\n", s.Endpoint, s.Sent, s.Waiting, s.Lost)
+	for _, text := range s.Ignored {
+		fmt.Fprintf(w, "          ignored: %s\n", terminal.Printable(text))
+	}
 	if s.Error != "" {
 		fmt.Fprintf(w, "          not taken, last %s ago: %s\n", ago(s.ErrorTime), terminal.Printable(s.Error))
 	}

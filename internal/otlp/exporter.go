@@ -53,6 +53,7 @@ type Status struct {
 	Waiting   int       `json:"waiting"`            // spans in the queue
 	Error     string    `json:"error,omitempty"`    // of the last attempt that failed; absent if a later one has succeeded
 	ErrorTime time.Time `json:"error_time,omitzero"`
+	Ignored   []string  `json:"ignored,omitempty"` // see Settings
 }
 
 // NewExporter returns an Exporter of the program with that version, which sends until it is closed. The error is about files that the settings name.
@@ -63,7 +64,7 @@ func NewExporter(s *Settings, version string, log *slog.Logger) (*Exporter, erro
 	}
 	x := &Exporter{
 		settings: s, version: version, log: log, transport: transport, pause: firstPause,
-		some: make(chan struct{}, 1), finish: make(chan struct{}), status: Status{Endpoint: s.shown()},
+		some: make(chan struct{}, 1), finish: make(chan struct{}), status: Status{Endpoint: s.Shown(), Ignored: s.Ignored},
 	}
 	x.ctx, x.end = context.WithCancel(context.Background())
 	for _, text := range s.Ignored {

@@ -47,11 +47,20 @@ func (s *Settings) transport() (*http.Transport, error) {
 		config.Certificates = []tls.Certificate{pair}
 	}
 	t.TLSClientConfig = config
+	if _, err := t.Proxy(&http.Request{URL: s.Endpoint}); err != nil {
+		return nil, fmt.Errorf("the proxy for the collector: %w", err)
+	}
 	return t, nil
 }
 
-// shown returns the endpoint without what may be secret.
-func (s *Settings) shown() string {
+// Check returns why NewExporter would fail.
+func (s *Settings) Check() error {
+	_, err := s.transport()
+	return err
+}
+
+// Shown returns the endpoint without what may be secret.
+func (s *Settings) Shown() string {
 	return (&url.URL{Scheme: s.Endpoint.Scheme, Host: s.Endpoint.Host, Path: s.Endpoint.Path}).String()
 }
 

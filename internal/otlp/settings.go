@@ -54,14 +54,21 @@ func FromEnv(get func(string) string) (*Settings, error) {
 		return nil, fmt.Errorf("OTEL_EXPORTER_OTLP_PROTOCOL=%s: want http/protobuf, which collectors take at port 4318", protocol)
 	}
 	u, err := url.Parse(endpoint)
+	if err == nil && u.Port() != "" {
+		_, err = strconv.ParseUint(u.Port(), 10, 16)
+	}
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
 		return nil, fmt.Errorf("OTEL_EXPORTER_OTLP_ENDPOINT: want a URL such as http://localhost:4318")
 	}
 	if get(prefix+"TRACES_ENDPOINT") == "" {
 		u = u.JoinPath("v1/traces")
 	}
+	headers, err := e.headers()
+	if err != nil {
+		return nil, err
+	}
 	s := &Settings{
-		Endpoint: u, Header: e.headers(), Resource: e.resource(), Sampler: e.sampler(),
+		Endpoint: u, Header: headers, Resource: e.resource(), Sampler: e.sampler(),
 		Timeout: e.duration(prefix+"TRACES_TIMEOUT", e.duration(prefix+"TIMEOUT", 10*time.Second)),
 		CA:      e.ofTraces("CERTIFICATE"), Certificate: e.ofTraces("CLIENT_CERTIFICATE"), Key: e.ofTraces("CLIENT_KEY"),
 		Delay: e.duration("OTEL_BSP_SCHEDULE_DELAY", 5*time.Second),
@@ -117,8 +124,10 @@ func (e *env) duration(name string, otherwise time.Duration) time.Duration {
 	return time.Duration(e.count(name, int(otherwise.Milliseconds()))) * time.Millisecond
 }
 
-// pairs reads key=value,…, percent-encoded. All or nothing counts, as OpenTelemetry has it. No value is told: it may be a secret.
-func (e *env) pairs(name string, take func(key, value string)) {
+const wantPairs = "want key=value,key=value, percent-encoded"
+
+// pairs reads key=value,…, percent-encoded. All or nothing counts, as OpenTelemetry has it, and then it reports false.
+func (e *env) pairs(name string, take func(key, value string)) bool {
 	var all [][2]string
 	for pair := range strings.SplitSeq(e.get(name), ",") {
 		if strings.TrimSpace(pair) == "" {
@@ -128,23 +137,48 @@ func (e *env) pairs(name string, take func(key, value string)) {
 		key = strings.TrimSpace(key)
 		value, err := url.PathUnescape(strings.TrimSpace(value))
 		if !has || key == "" || err != nil {
-			e.ignore(name, "…", "want key=value,key=value, percent-encoded")
-			return
+			return false
 		}
 		all = append(all, [2]string{key, value})
 	}
 	for _, pair := range all {
 		take(pair[0], pair[1])
 	}
+	return true
 }
 
-func (e *env) headers() http.Header {
-	h := http.Header{}
+// headers returns the headers of each request. Without one of them the collector would take none of the spans, or take them for somebody
+// else's, so what can't be one is an error. No value is told: it may be a secret.
+func (e *env) headers() (h http.Header, err error) {
+	h = http.Header{}
 	for _, name := range []string{prefix + "HEADERS", prefix + "TRACES_HEADERS"} {
-		e.pairs(name, h.Set)
+		read := e.pairs(name, func(key, value string) {
+			switch {
+			case strings.ContainsFunc(key, isNoToken):
+				err = fmt.Errorf("%s: no header can be named %q: want ASCII letters, digits and any of %s", name, key, tokenMarks)
+			case strings.ContainsFunc(value, isControl):
+				err = fmt.Errorf("%s: header %s has a line break or another control character in its value", name, key)
+			}
+			h.Set(key, value)
+		})
+		if !read {
+			err = fmt.Errorf("%s: %s", name, wantPairs)
+		}
+		if err != nil {
+			return nil, err
+		}
 	}
-	return h
+	return h, nil
 }
+
+// tokenMarks are what the name of a header may have besides letters and digits; see RFC 9110, 5.6.2.
+const tokenMarks = "!#$%&'*+-.^_`|~"
+
+func isNoToken(r rune) bool {
+	return !('a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' || strings.ContainsRune(tokenMarks, r))
+}
+
+func isControl(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f }
 
 // resource returns who makes the spans. What the environment says counts for more than what is known anyway.
 func (e *env) resource() (all []Attribute) {
@@ -159,7 +193,9 @@ func (e *env) resource() (all []Attribute) {
 		}
 		known = append(known, Text(key, value))
 	}
-	e.pairs("OTEL_RESOURCE_ATTRIBUTES", at)
+	if !e.pairs("OTEL_RESOURCE_ATTRIBUTES", at) {
+		e.ignore("OTEL_RESOURCE_ATTRIBUTES", "…", wantPairs)
+	}
 	if name := e.get("OTEL_SERVICE_NAME"); name != "" {
 		at("service.name", name)
 	}

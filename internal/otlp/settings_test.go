@@ -3,6 +3,7 @@ package otlp_test
 import (
 	"encoding/pem"
 	"log/slog"
+	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
@@ -35,7 +36,14 @@ func TestFromEnv(t *testing.T) {
 		{endpoint + " OTEL_EXPORTER_OTLP_PROTOCOL=grpc OTEL_EXPORTER_OTLP_TRACES_PROTOCOL=http/protobuf", "http://c:4318/v1/traces", 0},
 		{"OTEL_EXPORTER_OTLP_ENDPOINT=localhost:4318", "want a URL such as", 0},
 		{endpoint + " OTEL_BSP_SCHEDULE_DELAY=soon OTEL_BSP_MAX_QUEUE_SIZE=0 OTEL_EXPORTER_OTLP_COMPRESSION=zstd", "http://c:4318/v1/traces", 3},
-		{endpoint + " OTEL_EXPORTER_OTLP_HEADERS=secret OTEL_TRACES_SAMPLER=often OTEL_EXPORTER_OTLP_TIMEOUT=x", "http://c:4318/v1/traces", 3},
+		{endpoint + " OTEL_RESOURCE_ATTRIBUTES=secret OTEL_TRACES_SAMPLER=often OTEL_EXPORTER_OTLP_TIMEOUT=x", "http://c:4318/v1/traces", 3},
+		{endpoint + " OTEL_EXPORTER_OTLP_HEADERS=key", "OTEL_EXPORTER_OTLP_HEADERS: want key=value", 0},
+		{endpoint + " OTEL_EXPORTER_OTLP_HEADERS=clé=secret", `no header can be named "clé"`, 0},
+		{endpoint + " OTEL_EXPORTER_OTLP_HEADERS=a=b,a:b=secret", `no header can be named "a:b"`, 0},
+		{endpoint + " OTEL_EXPORTER_OTLP_TRACES_HEADERS=key=secret%0Ax", "OTEL_EXPORTER_OTLP_TRACES_HEADERS: header key has a line break", 0},
+		{endpoint + " OTEL_EXPORTER_OTLP_HEADERS=key=secret%7f", "header key has", 0},
+		{endpoint + " OTEL_EXPORTER_OTLP_HEADERS=x-key=d%C3%A9j%C3%A0%09vu,", "http://c:4318/v1/traces", 0},
+		{"OTEL_EXPORTER_OTLP_ENDPOINT=http://c:43180000", "want a URL such as", 0},
 		{endpoint + " OTEL_TRACES_SAMPLER=traceidratio OTEL_TRACES_SAMPLER_ARG=2", "http://c:4318/v1/traces", 1},
 	} {
 		env := map[string]string{}
@@ -47,7 +55,9 @@ func TestFromEnv(t *testing.T) {
 		got := "none"
 		switch {
 		case err != nil:
-			got = err.Error()
+			if got = err.Error(); strings.Contains(got, "secret") {
+				t.Errorf("%s tells a secret: %s", test.env, got)
+			}
 		case s != nil:
 			got = s.Endpoint.String()
 			if len(s.Ignored) != test.bad || strings.Contains(strings.Join(s.Ignored, ""), "secret") {
@@ -144,4 +154,28 @@ func TestTLS(t *testing.T) {
 			t.Errorf("%s is taken", bad)
 		}
 	}
+}
+
+// FuzzHeaders gives variables for headers with any text: what is taken can be sent.
+func FuzzHeaders(f *testing.F) {
+	c := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	f.Cleanup(c.Close)
+	for _, seed := range []string{"a=b", "clé=x", "k=%0a", "k=%ff,b=", "a b=c", "=", "host=x,content-length=7,Transfer-Encoding=x,trailer=x"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		s, err := otlp.FromEnv(func(name string) string {
+			return map[string]string{"OTEL_EXPORTER_OTLP_ENDPOINT": c.URL, "OTEL_EXPORTER_OTLP_HEADERS": text}[name]
+		})
+		if err != nil {
+			return
+		}
+		r, _ := http.NewRequest(http.MethodPost, s.Endpoint.String(), strings.NewReader("x"))
+		r.Header = s.Header
+		if resp, err := http.DefaultTransport.RoundTrip(r); err != nil {
+			t.Errorf("%q is taken: %v", text, err)
+		} else {
+			resp.Body.Close()
+		}
+	})
 }
