@@ -3,11 +3,11 @@ package sohost
 import (
 	"errors"
 	"fmt"
-	"path"
 	"slices"
 	"strings"
 
 	"github.com/sohost/sohost/internal/backend"
+	"github.com/sohost/sohost/internal/routes"
 	"github.com/sohost/sohost/internal/suggest"
 )
 
@@ -39,8 +39,8 @@ type ChainStatus struct {
 func CheckChains(chains []Chain, plugins []string, bad func(chain int, field string, index int, text string)) {
 	ranks := newRanks(chains)
 	for i, c := range chains {
-		if !strings.HasPrefix(c.Route, "/") {
-			bad(i, "Route", 0, fmt.Sprintf("route %q: want a path that begins with /", c.Route))
+		if _, err := routes.Clean(c.Route); err != nil {
+			bad(i, "Route", 0, fmt.Sprintf("route: %v", err))
 		}
 		if len(c.Plugins) == 0 {
 			bad(i, "Plugins", 0, "the chain is empty: name its plugins in the order in which they get requests")
@@ -128,7 +128,10 @@ func resolveChains(chains []Chain, plugins []Plugin, taken map[string]string) ([
 	resolved := slices.Clone(chains)
 	for i := range resolved {
 		c := &resolved[i]
-		c.Route = path.Clean(c.Route)
+		var err error
+		if c.Route, err = routes.Clean(c.Route); err != nil {
+			continue // CheckChains has said so
+		}
 		if other, is := taken[c.Route]; is {
 			errs = append(errs, fmt.Errorf("chain of route %s: the route is %s's already", c.Route, other))
 		}

@@ -272,7 +272,7 @@ func TestCheckChains(t *testing.T) {
 	}
 	_, err := o.resolve()
 	for _, want := range []string{
-		`route "x": want a path`, "the chain is empty", `no plugin is named "auht"; did you mean auth?`, "the route is a's already",
+		`route: want a path that begins with /, not "x"`, "the chain is empty", `no plugin is named "auht"; did you mean auth?`, "the route is a's already",
 		"plugin a is in the chain already", `backend "127.0.0.1:80": want a URL`, `"quite-other": want one of a, b, auth`,
 		"plugin b comes after auth here and before it by way of other chains", "chain of route /5: the route is another chain's already",
 	} {

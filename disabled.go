@@ -4,11 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"path"
 	"path/filepath"
 	"slices"
 
 	"github.com/sohost/sohost/generations"
+	"github.com/sohost/sohost/internal/routes"
 )
 
 // ErrDisabled is returned when a plugin is one of Options.Disabled.
@@ -21,8 +21,8 @@ type Disabled struct {
 	Routes []string `json:"routes"` // as in Plugin, with the paths of its triggers and the routes of its chains
 }
 
-// resolve cleans the routes of disabled plugins, and checks that they and the names are nobody else's. names and routes have what is taken.
-func resolveDisabled(given []Disabled, names map[string]bool, routes map[string]string) ([]Disabled, error) {
+// resolve cleans the routes of disabled plugins, and checks that they and the names are nobody else's. names has the names and taken the routes that are taken.
+func resolveDisabled(given []Disabled, names map[string]bool, taken map[string]string) ([]Disabled, error) {
 	var errs []error
 	var resolved []Disabled
 	for _, d := range given {
@@ -32,11 +32,15 @@ func resolveDisabled(given []Disabled, names map[string]bool, routes map[string]
 		names[d.Name] = true
 		clean := make([]string, 0, len(d.Routes))
 		for _, r := range d.Routes {
-			r = path.Clean(r)
-			if other, taken := routes[r]; taken && other != d.Name {
+			r, err := routes.Clean(r)
+			if err != nil {
+				errs = append(errs, fmt.Errorf("disabled plugin %s: route: %w", d.Name, err))
+				continue
+			}
+			if other, is := taken[r]; is && other != d.Name {
 				errs = append(errs, fmt.Errorf("disabled plugin %s: route %s is %s's already", d.Name, r, other))
 			}
-			routes[r] = d.Name
+			taken[r] = d.Name
 			clean = append(clean, r)
 		}
 		resolved = append(resolved, Disabled{d.Name, clean})

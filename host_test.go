@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io/fs"
 	"log/slog"
 	"net/http"
@@ -71,6 +72,25 @@ func TestMissingImage(t *testing.T) {
 	}
 }
 
+// TestUnclean gives each kind of path that isn't clean: it is refused, and the clean one named.
+func TestUnclean(t *testing.T) {
+	for _, given := range []string{"/..", "/../x", "/./x", "//x", "/%2e%2e/x"} {
+		plugin := Plugin{Name: "a", Image: "a.so"}
+		routed, triggered := plugin, plugin
+		routed.Routes, triggered.Triggers = []string{given}, []Trigger{{Spec: "request:" + given}}
+		for what, o := range map[string]Options{
+			"a plugin": {Plugins: []Plugin{routed}}, "a trigger": {Plugins: []Plugin{triggered}},
+			"a chain":  {Plugins: []Plugin{plugin}, Chains: []Chain{{Route: given, Plugins: []string{"a"}}}},
+			"disabled": {Plugins: []Plugin{plugin}, Disabled: []Disabled{{Name: "b", Routes: []string{given}}}},
+		} {
+			o.Store = "x"
+			if _, err := o.resolve(); err == nil || !strings.Contains(err.Error(), fmt.Sprintf("not %q: write ", given)) {
+				t.Errorf("%s with %s: %v", what, given, err)
+			}
+		}
+	}
+}
+
 // TestOptions gets everything wrong at once: every mistake is reported.
 func TestOptions(t *testing.T) {
 	_, err := New(t.Context(), Options{
@@ -86,7 +106,7 @@ func TestOptions(t *testing.T) {
 	}
 	for _, reason := range []string{
 		"no store", "OpenTimeout", "DrainTimeout", "Settle", "StateLimit", "CacheBytes", "plugin a: named twice",
-		"plugin a: route /x", "plugin b/c: invalid plugin name", "no image", `mode "sometimes"`, `route "y"`,
+		"plugin a: route /x", "plugin b/c: invalid plugin name", "no image", `mode "sometimes"`, `not "y"`,
 	} {
 		if !strings.Contains(err.Error(), reason) {
 			t.Errorf("%q doesn't tell %q", err, reason)

@@ -65,7 +65,7 @@ var importRules = []importRule{
 	{"internal/ratio", "", "it measures, for benchmarks"},
 	{"internal/clone", "", "it changes bytes, for tests and benchmarks"},
 	{"internal/program", "", "it starts programs of any kind, for scripts and benchmarks"},
-	{"internal/routes", "", "it finds values of any kind"},
+	{"internal/routes", "", "it finds values of any kind by their paths"},
 	{"internal/suggest", "", "it compares texts"},
 	{"internal/terminal", "golang.org/x/sys", "it knows terminals and nothing of what is shown on them"},
 	{"internal/backend", "", "it knows no plugin"},
@@ -74,7 +74,7 @@ var importRules = []importRule{
 		"it is the border to plugin code, and decides nothing about releases"},
 	{"internal/checkpoint", "abi generations internal/regular internal/state", "it keeps files and calls no plugin"},
 	{"internal/blame", "generations native internal/crash internal/inflight", "it decides on facts and runs no plugin"},
-	{"internal/triggers", "abi generations github.com/netresearch/go-cron", "it calls plugins through a function and knows no HTTP but its handlers"},
+	{"internal/triggers", "abi generations internal/routes github.com/netresearch/go-cron", "it calls plugins through a function and knows no HTTP but its handlers"},
 	{"internal/dryrun", "abi generations internal/adapter internal/cache internal/checkpoint internal/instance internal/lineprotocol internal/self internal/state internal/triggers internal/wall golang.org/x/sys",
 		"it calls a plugin in a process of its own and knows no Host"},
 	{"internal/ledger", "generations", "it knows what is current on disk and runs no plugin"},
@@ -85,7 +85,7 @@ var importRules = []importRule{
 		"internal/backend internal/files internal/headline internal/owners internal/passing internal/pidfd internal/regular internal/routes internal/sockets internal/state internal/suggest internal/triggers internal/watch golang.org/x/sys",
 		"other programs embed it: no command line, no configuration, no build"},
 
-	{"internal/sinks", "abi abi/rows internal/buffers internal/lineprotocol internal/regular internal/spool golang.org/x/sys github.com/google/renameio/v2", "it stores rows and calls no plugin"},
+	{"internal/sinks", "abi abi/rows internal/buffers internal/lineprotocol internal/regular internal/sockets internal/spool golang.org/x/sys github.com/google/renameio/v2", "it stores rows and calls no plugin"},
 	{"internal/query", "abi internal/regular", "it asks databases and calls no plugin"},
 	{"internal/writes", "abi internal/buffers internal/lineprotocol", "it answers clients and doesn't know who takes what they write"},
 
@@ -105,7 +105,7 @@ var importRules = []importRule{
 		"it doesn't know who started it"},
 	{"internal/server/supervisor", ". generations native internal/crash internal/events internal/fault internal/inflight internal/otlp internal/passing internal/regular internal/self internal/server/certs internal/server/console internal/server/control internal/server/hooks internal/server/listener internal/server/metrics internal/server/spans internal/files internal/pidfd " +
 		"internal/server/systemd internal/server/worker golang.org/x/sys", "it runs workers, and they load the plugins"},
-	{"cmd/sohost", ". generations native native/std internal/adapter internal/adapters internal/backlog internal/build internal/checkpoint internal/crash internal/dryrun internal/events internal/instance internal/otlp internal/program internal/query internal/regular internal/scratch internal/self internal/sinks internal/sockets internal/state internal/suggest internal/terminal internal/watch internal/writes internal/server/certs internal/server/console internal/server/control internal/server/hooks internal/server/listener internal/server/supervisor " +
+	{"cmd/sohost", ". generations native native/std internal/adapter internal/adapters internal/backlog internal/build internal/checkpoint internal/crash internal/dryrun internal/events internal/instance internal/otlp internal/program internal/query internal/regular internal/routes internal/scratch internal/self internal/sinks internal/sockets internal/state internal/suggest internal/terminal internal/watch internal/writes internal/server/certs internal/server/console internal/server/control internal/server/hooks internal/server/listener internal/server/supervisor " +
 		"internal/server/systemd internal/server/worker golang.org/x/sys github.com/lmittmann/tint github.com/pelletier/go-toml/v2 " +
 		"github.com/rogpeppe/go-internal github.com/spf13 github.com/inconshreveable/mousetrap", "the only place for flags, configuration files and terminal output"},
 

@@ -3,14 +3,13 @@ package sohost
 import (
 	"errors"
 	"fmt"
-	"path"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"github.com/sohost/sohost/generations"
 	"github.com/sohost/sohost/internal/adapter"
 	"github.com/sohost/sohost/internal/adapters"
+	"github.com/sohost/sohost/internal/routes"
 )
 
 // Plugin configures one plugin.
@@ -107,14 +106,15 @@ func (p Plugin) resolve() (Plugin, error) {
 	if p.CutAfter < 0 {
 		errs = append(errs, fmt.Errorf("CutAfter is negative: leave it 0, and requests are never cut off"))
 	}
-	routes := make([]string, 0, len(p.Routes))
+	served := make([]string, 0, len(p.Routes))
 	for _, r := range p.Routes {
-		if !strings.HasPrefix(r, "/") {
-			errs = append(errs, fmt.Errorf("route %q: want a path that begins with /", r))
+		clean, err := routes.Clean(r)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("route: %w", err))
 		}
-		routes = append(routes, path.Clean(r))
+		served = append(served, clean)
 	}
-	p.Routes = routes
+	p.Routes = served
 	if p.API != "" {
 		errs = append(errs, adapters.Valid(p.API))
 	}

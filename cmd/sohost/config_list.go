@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/sohost/sohost/internal/adapter"
+	"github.com/sohost/sohost/internal/routes"
 )
 
 // asList is a list of texts, nil if it isn't given; each flag adds one. check returns a text as it is stored; dir is the directory of
@@ -56,10 +57,8 @@ func asNames(to *[]string) value {
 // asRoutes is a list of URL paths.
 func asRoutes(to *[]string) value {
 	return asList("list of paths", to, func(_, route string) (string, error) {
-		if !strings.HasPrefix(route, "/") {
-			return "", fmt.Errorf("want a path that begins with /, not %q", route)
-		}
-		return route, nil
+		_, err := routes.Clean(route)
+		return route, err
 	})
 }
 

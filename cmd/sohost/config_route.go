@@ -2,11 +2,11 @@ package main
 
 import (
 	"fmt"
-	"path"
 	"slices"
 	"strconv"
 
 	"github.com/sohost/sohost"
+	"github.com/sohost/sohost/internal/routes"
 	"github.com/sohost/sohost/internal/writes"
 )
 
@@ -68,14 +68,18 @@ func (c *config) clashes(bad func(at keyPath, text string)) {
 	}
 	claim := func(at keyPath, owner, what, given string) {
 		shares := what == "path"
-		switch other, is := taken[path.Clean(given)]; {
-		case given == "" || !is || shares && other == owner: // "" was reported
+		clean, err := routes.Clean(given)
+		if err != nil { // that was reported
+			return
+		}
+		switch other, is := taken[clean]; {
+		case !is || shares && other == owner:
 		case other == clients:
 			bad(at, fmt.Sprintf("%s: %s %s is where clients write: name another, or leave writes out", owner, what, given))
 		default:
 			bad(at, fmt.Sprintf("%s: %s already has %s %s", owner, other, what, given))
 		}
-		taken[path.Clean(given)] = owner
+		taken[clean] = owner
 	}
 	for _, name := range c.names() {
 		for i, r := range c.Plugin[name].Routes {

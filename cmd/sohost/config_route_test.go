@@ -32,11 +32,16 @@ backend = 'h'
 [route.'/d']
 chain = [1]
 chian = []
+[route.'/../e']
+chain = ['auth']
+[[plugin.auth.trigger]]
+spec = 'request:/x//y'
 `))
 	for _, want := range []string{
 		`f:7:10: no plugin is named "auht"; did you mean auth?`, `f:9:8: [route."/direct"]: plugin shop already has route /direct`, "f:10:18: plugin auth comes after shop here",
 		`f:12:18: plugin shop comes after auth here`, `f:13:1: backend "h": want a URL`, "f:15:10: chain: want strings in quotes",
-		`f:16:1: unknown setting "chian"`,
+		`f:16:1: unknown setting "chian"`, `route: want a path without "//", "/./" and "/../", not "/../e": write "/e" if that is meant`,
+		`f:20:1: spec: "request:/x//y": want a path without "//", "/./" and "/../", not "/x//y": write "/x/y" if that is meant`,
 	} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("no %q in\n%v", want, err)

@@ -22,7 +22,7 @@ type noted[T, N any] struct {
 	note  N
 }
 
-// With returns the table with one more value. Routes must be clean absolute paths; they have no notes. A name or route that is taken
+// With returns the table with one more value. Routes must be as Clean returns them; they have no notes. A name or route that is taken
 // already now has the new value.
 func (t *Table[T, N]) With(name string, routes []string, value T) *Table[T, N] {
 	next := t.clone()

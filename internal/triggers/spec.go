@@ -3,12 +3,13 @@ package triggers
 import (
 	"errors"
 	"fmt"
-	"path"
 	"strings"
 	"time"
 	"unicode"
 
 	"github.com/netresearch/go-cron"
+
+	"github.com/sohost/sohost/internal/routes"
 )
 
 // Kind is what a trigger waits for.
@@ -85,7 +86,13 @@ func (s *Spec) request(p string) error {
 	if p == "" || strings.ContainsAny(p, "?#") || strings.ContainsFunc(p, unicode.IsSpace) {
 		return errors.New(`want the path of a URL, such as "request:/report"`)
 	}
-	s.Path = path.Clean("/" + p)
+	if !strings.HasPrefix(p, "/") { // as InfluxDB writes it
+		p = "/" + p
+	}
+	var err error
+	if s.Path, err = routes.Clean(p); err != nil {
+		return err
+	}
 	if s.Path == "/" {
 		return errors.New(`want a path below /; to serve everything is what routes = ["/"] is for`)
 	}
