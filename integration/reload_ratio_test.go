@@ -83,11 +83,15 @@ func BenchmarkOthers(b *testing.B) {
 	d := newPlace(b).start(b, "--plugin", "counter="+clones.clone(b), "--plugin", "hello="+hello.build())
 	client := &http.Client{Transport: new(wire), Timeout: patience}
 	calls := func(reloads int) (took []float64) {
+		images := make([]string, reloads) // made before: the clients of a server don't wait for who builds its images
+		for i := range images {
+			images[i] = clones.clone(b)
+		}
 		done := make(chan error, 1)
 		go func() {
 			var err error
-			for range reloads {
-				_, err = d.client.Deploy(patient(b), control.DeployRequest{Images: map[string]string{"counter": clones.clone(b)}})
+			for _, image := range images {
+				_, err = d.client.Deploy(patient(b), control.DeployRequest{Images: map[string]string{"counter": image}})
 				time.Sleep(pauseOfReloads)
 			}
 			done <- err
