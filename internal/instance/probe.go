@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"os"
 	"os/exec"
+	"regexp"
 	"strings"
 	"syscall"
 	"time"
@@ -170,15 +171,18 @@ func (p *Prober) start(o wall.Options) (*wall.Child, *firstOutput, error) {
 	return c, output, err
 }
 
+// lackedMemory matches what a process prints that dies for want of memory: it says so, or can't make a thread, or C code, the runtime's
+// own included, uses the null pointer that it got instead of memory. That may also have another reason.
+var lackedMemory = regexp.MustCompile("out of memory|cannot allocate memory|ThreadSanitizer failed to allocate|pthread_create failed|" +
+	`(?m:^SIGSEGV: segmentation violation\nPC=\S+ m=\S+ sigcode=\S+ addr=0x[0-9a-f]{1,3}$)`)
+
 // walled adds to a refusal what part the wall may have had in it.
 func walled(err error, out wall.Outcome, output string) error {
 	var part []string
 	if len(out.Tried) > 0 {
 		part = append(part, "the probe did not let it "+strings.Join(out.Tried, ", nor "))
 	}
-	if strings.Contains(output, "out of memory") || strings.Contains(output, "cannot allocate memory") ||
-		strings.Contains(output, "ThreadSanitizer failed to allocate") ||
-		strings.Contains(output, "pthread_create failed") { // for want of memory for the thread
+	if lackedMemory.MatchString(output) {
 		for _, l := range out.Layers {
 			if l.Name == wall.Limits && l.InForce {
 				part = append(part, "the probe's limits are "+l.Detail)

@@ -255,6 +255,22 @@ func TestProbeSaysWhatTheWallDid(t *testing.T) {
 	}
 }
 
+// TestLackedMemory has what processes have printed that got no memory, and what others have.
+func TestLackedMemory(t *testing.T) {
+	for output, want := range map[string]bool{
+		"fatal error: runtime: out of memory\n":                                                                          true,
+		"runtime/cgo: pthread_create failed: Resource temporarily unavailable\nSIGABRT: abort\n":                         true,
+		"SIGSEGV: segmentation violation\nPC=0x8ec9fd m=4 sigcode=1 addr=0x0\n\ngoroutine 0 gp=0x1 m=4 mp=0x2 [idle]:\n": true,
+		"SIGSEGV: segmentation violation\nPC=0x8ec9fd m=4 sigcode=1 addr=0x7f0000001000\n":                               false,
+		"SIGSEGV: segmentation violation\nPC=0x8ec9fd m=4 sigcode=1 addr=0x10000\n":                                      false,
+		"fatal error: all goroutines are asleep - deadlock!\n":                                                           false,
+	} {
+		if got := lackedMemory.MatchString(output); got != want {
+			t.Errorf("%q: %v", output, got)
+		}
+	}
+}
+
 // left returns the process whose ID is in the file, or nil if it has ended.
 func left(t *testing.T, file string) *pidfd.Process {
 	t.Helper()
