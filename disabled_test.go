@@ -67,6 +67,36 @@ func TestDisabledInDir(t *testing.T) {
 	}
 }
 
+// TestEnabledInDir enables a plugin of the directory: it serves when the handover is over, or that is refused.
+func TestEnabledInDir(t *testing.T) {
+	w := newWorld(t)
+	w.file("a", "a1")
+	w.file("b", "b1")
+	o, lock := w.giverOptions()
+	o.Dir, o.Disabled = w.dir, []Disabled{{Name: "a", Routes: []string{"/a"}}, {Name: "gone", Routes: []string{"/gone"}}}
+	r := w.host(o)
+	r.wants("/b", "b1 1")
+	config := &Configuration{Dir: w.dir}
+	w.fail("a1 Start", func(context.Context) error { return errors.New("no") })
+	if _, _, err, takeErr := r.handover(t.Context(), lock, GiveOptions{Config: config}); err == nil && takeErr == nil {
+		t.Error("a plugin that can't start is enabled")
+	}
+	r.wants("/b", "b1 2")
+	if code, _ := r.request("/a"); code != 503 {
+		t.Errorf("/a answers %d", code)
+	}
+	w.fail("a1 Start", nil)
+	taker, report, err, takeErr := r.handover(t.Context(), lock, GiveOptions{Config: config})
+	if err != nil || takeErr != nil {
+		t.Fatal(err, takeErr)
+	}
+	taker.wants("/a", "a1 1")
+	taker.wants("/b", "b1 3")
+	if len(report.Moves) != 2 {
+		t.Errorf("the report has %+v", report.Moves)
+	}
+}
+
 // TestForget removes a plugin whose file is gone from the directory. Until then it goes on, through handovers and the death of a worker;
 // afterwards no release has it.
 func TestForget(t *testing.T) {

@@ -58,6 +58,12 @@ func (g *giver) configure() error {
 			r.removed[p] = true
 		}
 	}
+	for _, d := range g.host.opts.Disabled { // of these the host has nothing
+		if config, has := o.enabled(d.Name); has {
+			r.of[d.Name] = config
+			r.added = append(r.added, config)
+		}
+	}
 	g.config = r
 	return errors.Join(g.clashes(o), g.forgettable())
 }
@@ -97,6 +103,15 @@ func (g *giver) clashes(o Options) error {
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// enabled returns the configuration of a plugin that isn't among o.Plugins and was disabled, and reports whether it has a file in o.Dir
+// and is to serve.
+func (o Options) enabled(name string) (Plugin, bool) {
+	if slices.ContainsFunc(o.Plugins, func(p Plugin) bool { return p.Name == name }) {
+		return Plugin{}, false
+	}
+	return o.inDir(&plugin{Plugin: Plugin{Name: name}})
 }
 
 // inDir returns the configuration of a plugin that isn't among o.Plugins but has a file in o.Dir, or serves from one that is gone, and
