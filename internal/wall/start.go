@@ -6,7 +6,6 @@ import (
 	"net"
 	"os"
 	"os/exec"
-	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -84,19 +83,10 @@ func startIn(scratch string, in *namespaces, lacks error, command func() *exec.C
 		c.thread.end()
 		return nil, err
 	}
-	giveWay(c.cmd.Process.Pid)
 	if in != nil { // if the kernel runs out of memory, this is the process to end
 		os.WriteFile(fmt.Sprintf("/proc/%d/oom_score_adj", c.cmd.Process.Pid), []byte("1000"), 0)
 	}
 	return c, nil
-}
-
-// giveWay lets the processes that serve go before a child where they want the same CPU. What the child waits for one isn't counted as
-// its time. A session of its own is a group of its own to schedulers with autogroups, see sched(7), and then the group's value counts.
-func giveWay(pid int) {
-	const nice = 5 // of three parts of a CPU that is wanted by both, the child has one
-	unix.Setpriority(unix.PRIO_PGRP, pid, nice)
-	os.WriteFile(fmt.Sprintf("/proc/%d/autogroup", pid), []byte(strconv.Itoa(nice)), 0)
 }
 
 // inherited returns the environment without what lets a process speak for its parent or use what was handed to that.
