@@ -52,7 +52,7 @@ func TestViews(t *testing.T) {
 	}
 	p.look("plugin")
 
-	go http.Get(s.url + "/catalog?for=4s")
+	go http.Get(s.url + "/catalog?for=10s")
 	p.visit("#/plugin/catalog")
 	time.Sleep(1500 * time.Millisecond) // a call is shown once it has run for a second
 	copyTo(t, built(t, "catalog", "v2"), s.file("plugins/catalog.so"))
