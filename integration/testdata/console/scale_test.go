@@ -12,7 +12,7 @@ import (
 // many is how many plugins the page must be quick with.
 const many = 300
 
-// mostScript is how long the page may take to draw them, in ms, but for the browser's layout: 30 to 50 on a quiet machine, 115 beside a load of 30.
+// mostScript is how long the page may take to draw them, in ms, but for the browser's layout. Beside a load of 30 it took 115.
 const mostScript = 400
 
 // TestMany draws and filters 300 plugins, and follows one that changes.
