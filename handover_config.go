@@ -52,14 +52,18 @@ func (g *giver) configure() error {
 		if _, configured := r.of[p.Name]; configured {
 			continue
 		}
-		if config, stays := o.inDir(p); stays && !g.forgets(p) {
+		served := p.fromDir && p.Image == filepath.Join(o.Dir, p.Name+".so") && p.serving() != nil
+		if config, stays := o.inDir(p.Name, served); stays && !g.forgets(p) {
 			r.of[p.Name] = config
 		} else {
 			r.removed[p] = true
 		}
 	}
 	for _, d := range g.host.opts.Disabled { // of these the host has nothing
-		if config, has := o.enabled(d.Name); has {
+		if _, configured := r.of[d.Name]; configured {
+			continue
+		}
+		if config, has := o.inDir(d.Name, false); has {
 			r.of[d.Name] = config
 			r.added = append(r.added, config)
 		}
@@ -105,21 +109,11 @@ func (g *giver) clashes(o Options) error {
 	return errors.Join(errs...)
 }
 
-// enabled returns the configuration of a plugin that isn't among o.Plugins and was disabled, and reports whether it has a file in o.Dir
-// and is to serve.
-func (o Options) enabled(name string) (Plugin, bool) {
-	if slices.ContainsFunc(o.Plugins, func(p Plugin) bool { return p.Name == name }) {
-		return Plugin{}, false
-	}
-	return o.inDir(&plugin{Plugin: Plugin{Name: name}})
-}
-
-// inDir returns the configuration of a plugin that isn't among o.Plugins but has a file in o.Dir, or serves from one that is gone, and
-// reports whether there is one. As at a boot, it has none if its route is another's, or if it is disabled.
-func (o Options) inDir(p *plugin) (Plugin, bool) {
-	file := filepath.Join(o.Dir, p.Name+".so")
-	gone := p.fromDir && p.Image == file && p.serving() != nil
-	if o.Dir == "" || !exists(file) && !gone || o.isDisabled(p.Name) {
+// inDir returns the configuration of a plugin that isn't among o.Plugins but has a file in o.Dir, or is served from there although that
+// is gone, and reports whether there is one. As at a boot, it has none if its route is another's, or if it is disabled.
+func (o Options) inDir(name string, served bool) (Plugin, bool) {
+	file := filepath.Join(o.Dir, name+".so")
+	if o.Dir == "" || !exists(file) && !served || o.isDisabled(name) {
 		return Plugin{}, false
 	}
 	config, err := pluginOfFile(file).resolve()

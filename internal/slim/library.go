@@ -2,6 +2,8 @@ package slim
 
 import (
 	"iter"
+	"maps"
+	"slices"
 
 	"github.com/sohost/sohost/internal/goobj"
 )
@@ -28,6 +30,7 @@ type place struct {
 // library holds the packages of a plugin, and reads those that it is asked about.
 type library struct {
 	packages map[string]Package // by the escaped path, as symbols have it
+	paths    []string           // of these, sorted
 	read     map[string]*goobj.Archive
 	symbols  map[string]map[name]place // by the escaped path; made when a package is first asked for a symbol
 }
@@ -37,6 +40,7 @@ func newLibrary(packages []Package) *library {
 	for _, p := range packages {
 		l.packages[Escape(p.Path)] = p
 	}
+	l.paths = slices.Sorted(maps.Keys(l.packages))
 	return l
 }
 
@@ -98,30 +102,29 @@ func (l *library) find(n name) (string, error) {
 			return path, err
 		}
 	}
-	// Most of these are the runtime's. Few are looked for elsewhere, so a table of all of a package's symbols would not pay.
-	for path := range l.packages {
-		if l.symbols[path] == nil && !isRuntime(path) {
-			continue
-		}
-		if ok, err := l.defines(path, n); ok || err != nil {
+	for _, path := range l.paths { // always the same of several
+		if ok, err := l.has(path, n); ok || err != nil {
 			return path, err
 		}
 	}
-	for path := range l.packages {
-		if l.symbols[path] != nil {
-			continue
-		}
-		a, err := l.open(path)
-		if err != nil {
-			return "", err
-		}
-		for other := range definitions(a) {
-			if other == n {
-				return path, nil
-			}
+	return "", nil
+}
+
+// has is defines for packages of which little else is asked: it makes no table of all their symbols.
+func (l *library) has(path string, n name) (bool, error) {
+	if l.symbols[path] != nil {
+		return l.defines(path, n)
+	}
+	a, err := l.open(path)
+	if err != nil {
+		return false, err
+	}
+	for other := range definitions(a) {
+		if other == n {
+			return true, nil
 		}
 	}
-	return "", nil
+	return false, nil
 }
 
 func (l *library) defines(path string, n name) (bool, error) {
