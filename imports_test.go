@@ -70,6 +70,7 @@ var importRules = []importRule{
 	{"internal/terminal", "golang.org/x/sys", "it knows terminals and nothing of what is shown on them"},
 	{"internal/backend", "", "it knows no plugin"},
 	{"internal/sockets", "", "it reads what the kernel tells of sockets and locks"},
+	{"internal/sockets/socketstest", "golang.org/x/sys/unix", "it keeps addresses free for tests"},
 	{"internal/instance", "abi native internal/adapter internal/adapters internal/crash internal/inflight internal/pidfd internal/self internal/state internal/suggest internal/wall golang.org/x/sys",
 		"it is the border to plugin code, and decides nothing about releases"},
 	{"internal/checkpoint", "abi generations internal/regular internal/state", "it keeps files and calls no plugin"},

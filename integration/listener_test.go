@@ -3,6 +3,8 @@ package integration
 import (
 	"fmt"
 	"testing"
+
+	"github.com/sohost/sohost/internal/sockets/socketstest"
 )
 
 // TestListener reloads a plugin that has a port of its own 20 times, and hands it over 5 times, under load. Each request is answered
@@ -10,7 +12,7 @@ import (
 func TestListener(t *testing.T) {
 	t.Parallel()
 	p := newPlace(t)
-	p.env = []string{"LISTENER=" + freeAddress(t)}
+	p.env = []string{"LISTENER=" + socketstest.Free(t)}
 	s := p.startStateful(t, "listener")
 	images := []string{s.src.build()}
 	s.src.edit("listener.go", "func main() {}", fmt.Sprintf("const build = %d\n\nfunc main() {}", 1))

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/sohost/sohost/internal/server/control"
+	"github.com/sohost/sohost/internal/sockets/socketstest"
 )
 
 // loadedServer is a server with clients whose handovers are disturbed. Beside hello and counter it has the plugin exclusive,
@@ -43,7 +44,7 @@ func startLoaded(t testing.TB, stretch time.Duration, args ...string) *loadedSer
 		t: t, place: p, rnd: rand.New(rand.NewPCG(seed, 0)),
 		violations: filepath.Join(p.dir, "violations"), events: newEventLog(t, filepath.Join(p.dir, "events")),
 	}
-	s.args = append([]string{"run", "--listen", freeAddress(t), "--store", p.store, "--control", p.control,
+	s.args = append([]string{"run", "--listen", socketstest.Free(t), "--store", p.store, "--control", p.control,
 		"--log-format", "json"}, args...)
 	for name, source := range map[string]*source{
 		"counter": newSource(t, "counter"), "hello": newSource(t, "hello"),

@@ -18,6 +18,7 @@ import (
 	"github.com/sohost/sohost/internal/server/certs"
 	"github.com/sohost/sohost/internal/server/certstest"
 	"github.com/sohost/sohost/internal/server/control"
+	"github.com/sohost/sohost/internal/sockets/socketstest"
 )
 
 var proxiesLast = flag.Duration("proxies", 0, "how long streams through nginx and haproxy last in TestProxies; 0 skips it")
@@ -45,7 +46,7 @@ func startProxies(t *testing.T, d *daemon, dir string) *proxies {
 		"haproxy-secure": p.Secure + " ssl alpn h2 ws h1",
 	}
 	for _, way := range []string{"nginx-clear", "nginx-secure", "haproxy-clear", "haproxy-h2c", "haproxy-secure"} {
-		p.Ports[way] = freeAddress(t)
+		p.Ports[way] = socketstest.Free(t)
 	}
 	var both []byte
 	for _, name := range []string{"cert.pem", "key.pem"} {

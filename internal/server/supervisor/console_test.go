@@ -3,7 +3,6 @@ package supervisor
 import (
 	"bufio"
 	"errors"
-	"fmt"
 	"io"
 	"net/http"
 	"path/filepath"
@@ -12,28 +11,8 @@ import (
 
 	"github.com/sohost/sohost/internal/server/console"
 	"github.com/sohost/sohost/internal/server/control"
-	"golang.org/x/sys/unix"
+	"github.com/sohost/sohost/internal/sockets/socketstest"
 )
-
-// freeAddress returns an address on which nobody listens. Until the test ends it is nobody's whom the kernel gives a port: a socket has it
-// that doesn't listen, and so keeps it from none who asks for it by its number, as package net does, with SO_REUSEADDR.
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { unix.Close(fd) })
-	if err := errors.Join(unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_REUSEADDR, 1),
-		unix.Bind(fd, &unix.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}})); err != nil {
-		t.Fatal(err)
-	}
-	at, err := unix.Getsockname(fd)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return fmt.Sprintf("127.0.0.1:%d", at.(*unix.SockaddrInet4).Port)
-}
 
 // get returns the status and the body that a URL answers with.
 func get(t *testing.T, url string) string {
@@ -53,7 +32,7 @@ func get(t *testing.T, url string) string {
 // TestConsole asks the console while the first worker starts, after the worker's death, and for what that has left. Its events go on
 // through both.
 func TestConsole(t *testing.T) {
-	address := freeAddress(t)
+	address := socketstest.Free(t)
 	st := newStage(t, func(o *Options, _ *limits) { o.Console = address })
 	wants := func(when, path string, texts ...string) {
 		t.Helper()

@@ -9,12 +9,13 @@ import (
 	"time"
 
 	"github.com/sohost/sohost/internal/server/control"
+	"github.com/sohost/sohost/internal/sockets/socketstest"
 )
 
 // TestMetrics asks for metrics and health while a worker starts, while it serves and while it is being replaced after its death, and with
 // more connections than are answered at a time.
 func TestMetrics(t *testing.T) {
-	address := freeAddress(t)
+	address := socketstest.Free(t)
 	st := newStage(t, func(o *Options, _ *limits) { o.Metrics = address })
 	ask := func(path string) string { t.Helper(); return get(t, "http://"+address+path) }
 	none := func(when string) {

@@ -13,6 +13,7 @@ import (
 	"github.com/sohost/sohost/internal/server/control"
 	"github.com/sohost/sohost/internal/server/listener"
 	"github.com/sohost/sohost/internal/server/worker"
+	"github.com/sohost/sohost/internal/sockets/socketstest"
 )
 
 // openings is a stage whose listeners and addresses change. Its listener http has its address in the configuration.
@@ -161,7 +162,7 @@ func TestOpenRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer taken.Close()
-	free := freeAddress(t)
+	free := socketstest.Free(t)
 	o := newOpenings(t, nil)
 	plain := o.c.now().listeners[0]
 	file := filepath.Join(o.dir, "no socket")
@@ -251,7 +252,7 @@ func TestOpenOverlap(t *testing.T) {
 // TestOwn changes what the supervisor itself has, without a handover.
 func TestOwn(t *testing.T) {
 	t.Parallel()
-	first, second := freeAddress(t), freeAddress(t)
+	first, second := socketstest.Free(t), socketstest.Free(t)
 	dir := t.TempDir()
 	token := filepath.Join(dir, "token")
 	write := func(text string) {
@@ -344,7 +345,7 @@ func TestControlBack(t *testing.T) {
 func TestDryRunWaits(t *testing.T) {
 	t.Parallel()
 	o := newOpenings(t, nil)
-	o.listen(o.c.now().listeners[0], listener.Settings{Name: "new", Address: freeAddress(t)})
+	o.listen(o.c.now().listeners[0], listener.Settings{Name: "new", Address: socketstest.Free(t)})
 	dry := make(chan error, 1)
 	o.reload(func() {
 		go func() {

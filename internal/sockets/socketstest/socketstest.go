@@ -1,4 +1,5 @@
-package integration
+// Package socketstest helps to test what listens.
+package socketstest
 
 import (
 	"errors"
@@ -8,10 +9,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// freeAddress returns an address on which nobody listens, however often who is to listen there comes and goes. Until the test ends it is
-// nobody's whom the kernel gives a port, for a connection either: a socket has it that doesn't listen, and so keeps it from none who asks
-// for it by its number, with SO_REUSEADDR.
-func freeAddress(t testing.TB) string {
+// Free returns an address on which nobody listens, however often who is to listen there comes and goes. Until the test ends it is nobody's
+// whom the kernel gives a port, for a connection either: a socket has it that doesn't listen, and so keeps it from none who asks for it by
+// its number with SO_REUSEADDR, as package net does.
+func Free(t testing.TB) string {
 	t.Helper()
 	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
