@@ -39,13 +39,16 @@ func TestCrashes(t *testing.T) {
 			if *arm64 && test.action == "memory" {
 				t.Skip("the limit on its memory would be the emulator's, which needs more; natively it runs")
 			}
+			if *arm64 && (test.action == "kill" || test.action == "hang") {
+				t.Skip("what comes from outside is the same on each architecture; natively it runs")
+			}
 			first := c.first
 			if test.plugin == "ccrasher" {
 				first = cFirst
 			}
 			var args []string
 			if test.action == "hang" {
-				args = []string{"--hang-timeout", "2s"}
+				args = []string{"--hang-timeout", "10s"} // a busy machine holds up a worker that is well, too
 			}
 			s := c.start(t, test.plugin, first, nil, args...)
 			second := newCloner(t, first, "example.com/"+test.plugin).clone(t)
