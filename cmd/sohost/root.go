@@ -35,7 +35,7 @@ configuration is wrong.`,
 		newRunCommand(), newBuildCommand(), newDevCommand(), newNewCommand(), newInspectCommand(), newCheckCommand(),
 		newDeployCommand(), newRollbackCommand(), newStatusCommand(), newHistoryCommand(), newEventsCommand(), newPruneCommand(), newProfileCommand(),
 		newHandoverCommand(), newReloadCommand(), newPluginCommand(), newStateCommand(), newQuarantineCommand(), newTriggerCommand(), newTestCommand(), newDoctorCommand(), newDemoCommand(),
-		newVersionCommand(), newManCommand(), newToolexecCommand(), newWorkerCommand(),
+		newVersionCommand(), newManCommand(), newWorkerCommand(),
 	)
 	explain(root)
 	root.InitDefaultHelpCmd()

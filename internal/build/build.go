@@ -186,13 +186,16 @@ func (s *surveyed) make(ctx context.Context, opts Options, p *plan, tmp, image, 
 
 // compile runs go build. offered is the hash of the earlier image that it may leave in place, or nil.
 func (s *surveyed) compile(ctx context.Context, opts Options, p *plan, tmp, image string, offered []byte) error {
-	wrapper, err := joinQuoted([]string{opts.Wrapper, ToolexecCommand})
-	if err != nil {
-		return fmt.Errorf("quote the wrapper's name: %w", err)
-	}
 	planFile, err := p.write(tmp)
 	if err != nil {
 		return err
+	}
+	if err := writeWrapper(planFile, opts.Wrapper); err != nil {
+		return err
+	}
+	wrapper, err := toolexec(planFile)
+	if err != nil {
+		return fmt.Errorf("quote the name of a temporary file: %w", err)
 	}
 	flags := slices.Concat([]string{"-buildmode=plugin", "-toolexec=" + wrapper}, s.commonFlags(), opts.pgoFlag())
 	all, std := s.host.patternFlags()

@@ -30,9 +30,9 @@ func (s *surveyed) ordinaryHashes(ctx context.Context, opts Options, p *plan, pl
 	if hashes := readHashes(cache); hashes != nil {
 		return hashes, nil
 	}
-	wrapper, err := joinQuoted([]string{opts.Wrapper, ToolexecCommand})
+	wrapper, err := toolexec(planFile)
 	if err != nil {
-		return nil, fmt.Errorf("quote the wrapper's name: %w", err)
+		return nil, fmt.Errorf("quote the name of a temporary file: %w", err)
 	}
 	args := slices.Concat([]string{"list", "-export", "-f={{.ImportPath}} {{.Export}}", "-toolexec=" + wrapper}, s.commonFlags(), opts.pgoFlag())
 	all, std := s.host.patternFlags()

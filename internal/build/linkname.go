@@ -2,11 +2,15 @@ package build
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 
 	"github.com/sohost/sohost/internal/slim"
 )
@@ -58,20 +62,35 @@ type directive struct {
 
 // readDirectives reads the directives of all packages.
 func readDirectives(packages []*listed) ([]directive, error) {
-	var out []directive
+	var found []directive // for now, of each file one, without its linkname
 	for _, pkg := range packages {
 		if !slices.Contains(pkg.Imports, "unsafe") { // directives are allowed only with it
 			continue
 		}
 		for _, name := range slices.Concat(pkg.GoFiles, pkg.CgoFiles) {
-			file := filepath.Join(pkg.Dir, name)
-			src, err := os.ReadFile(file)
-			if err != nil {
-				return nil, fmt.Errorf("look for linknames: %w", err)
+			found = append(found, directive{pkg: pkg, file: filepath.Join(pkg.Dir, name)})
+		}
+	}
+	read := make([][]linkname, len(found))
+	errs := make([]error, len(found))
+	var next atomic.Int64
+	var readers sync.WaitGroup
+	for range runtime.GOMAXPROCS(0) {
+		readers.Go(func() {
+			for i := int(next.Add(1) - 1); i < len(found); i = int(next.Add(1) - 1) {
+				src, err := os.ReadFile(found[i].file)
+				read[i], errs[i] = linknames(src), err
 			}
-			for _, l := range linknames(src) {
-				out = append(out, directive{l, pkg, file})
-			}
+		})
+	}
+	readers.Wait()
+	if err := errors.Join(errs...); err != nil {
+		return nil, fmt.Errorf("look for linknames: %w", err)
+	}
+	var out []directive
+	for i, d := range found {
+		for _, l := range read[i] {
+			out = append(out, directive{l, d.pkg, d.file})
 		}
 	}
 	return out, nil

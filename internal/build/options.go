@@ -65,8 +65,8 @@ type Options struct {
 	// Go is the go command. Default: go, looked up in PATH.
 	Go string
 
-	// Wrapper is the program that the go command calls as "Wrapper toolexec …". It must pass the arguments after "toolexec"
-	// to Toolexec. Default: the running executable.
+	// Wrapper is the program that is called as "Wrapper toolexec …" in place of those tools whose arguments are to change. It must
+	// pass the arguments after "toolexec" to Toolexec. Default: the running executable.
 	Wrapper string
 
 	// Log gets the go command's messages other than errors, such as what it downloads. Default: they are discarded.

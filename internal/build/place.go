@@ -23,7 +23,7 @@ func place(image string, r *Result) error {
 	if err := checkOutput(r.Output); err != nil {
 		return err
 	}
-	if same, err := holds(r.Output, sum, size); same || err != nil {
+	if same, err := holds(r.Output, image, size); same || err != nil {
 		return err
 	}
 	f, err := os.Open(image)
@@ -63,20 +63,49 @@ func checkOutput(file string) error {
 	return &Refusal{Kind: ErrOutput, Reason: fmt.Sprintf("%s is %s, and stays as it is", file, what), Remedy: "name a file with --output"}
 }
 
-// holds reports whether a file has this content.
-func holds(file string, sum []byte, size int64) (bool, error) {
-	st, err := os.Stat(file)
+// holds reports whether an earlier image is just like the image, whose size is known. It reads both up to where they first differ.
+func holds(earlier, image string, size int64) (bool, error) {
+	st, err := os.Stat(earlier)
 	switch {
 	case errors.Is(err, fs.ErrNotExist), err == nil && st.Size() != size:
 		return false, nil
 	case err != nil:
 		return false, fmt.Errorf("read the earlier image: %w", err)
 	}
-	before, _, err := hashFile(file)
+	same, err := sameContent(earlier, image)
 	if err != nil {
 		return false, fmt.Errorf("read the earlier image: %w", err)
 	}
-	return bytes.Equal(before, sum), nil
+	return same, nil
+}
+
+func sameContent(a, b string) (bool, error) {
+	f, err := os.Open(a)
+	if err != nil {
+		return false, err
+	}
+	defer f.Close() // read only
+	g, err := os.Open(b)
+	if err != nil {
+		return false, err
+	}
+	defer g.Close() // read only
+	left, right := make([]byte, 64<<10), make([]byte, 64<<10)
+	for {
+		n, err := io.ReadFull(f, left)
+		m, errRight := io.ReadFull(g, right)
+		ended := err == io.EOF || err == io.ErrUnexpectedEOF
+		switch {
+		case err != nil && !ended:
+			return false, err
+		case errRight != nil && errRight != io.EOF && errRight != io.ErrUnexpectedEOF:
+			return false, errRight
+		case !bytes.Equal(left[:n], right[:m]):
+			return false, nil
+		case ended:
+			return true, nil
+		}
+	}
 }
 
 // replace writes a file and renames it into place. It doesn't wait for the disk, as generations.WriteFile does: an image that a failure of

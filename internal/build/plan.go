@@ -22,7 +22,6 @@ type plan struct {
 	Slim    bool                // whether packages are compiled so that the image can leave out what the host has
 	Full    bool                // whether it is to be linked in full nevertheless
 	Host    string              // the host's file, for a slim image
-	Wrapper string              // the program that the linker calls for the C linker, for a slim image
 
 	key string // a hash of everything that the image is built from
 	why string // why the image is full, if it is known before it is linked

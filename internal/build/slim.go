@@ -28,7 +28,7 @@ func (p *plan) decideSlim(s *surveyed, opts Options) error {
 		}
 		return nil
 	}
-	p.Slim, p.Host, p.Wrapper = true, opts.Host, opts.Wrapper
+	p.Slim, p.Host = true, opts.Host
 	if p.Full = opts.Full || opts.DWARF; p.Full {
 		if !opts.Full {
 			p.why = "with debugging information, images are full"

@@ -133,15 +133,11 @@ func (l *slimLink) run() error {
 	if err != nil {
 		return err
 	}
-	defer h.Close() // read only
+	defer h.Close()  // read only
+	go h.ReadTypes() // beside Close, which uses one processor; Stub waits for it
 	c, err := slim.Close(h, l.packages, l.args[argument(l.args, "-pluginpath")])
 	if err != nil {
 		return err
-	}
-	if l.checksLinknames() {
-		if err := c.CheckLinknames(); err != nil {
-			return err // the full link says what is wrong
-		}
 	}
 	stub, marker := filepath.Join(l.work, slim.StubName), filepath.Join(l.work, markerName)
 	if err := os.WriteFile(stub, c.Stub(h), 0o600); err != nil {
@@ -162,7 +158,18 @@ func (l *slimLink) run() error {
 	cmd := exec.CommandContext(context.Background(), l.tool, args...)
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = os.Stdout, &out
-	if err := cmd.Run(); err != nil {
+	permitted := make(chan error, 1)
+	go func() { // beside the linker, which uses little more than one processor
+		if l.checksLinknames() {
+			permitted <- c.CheckLinknames()
+		}
+		close(permitted)
+	}()
+	err = cmd.Run()
+	if err := <-permitted; err != nil {
+		return err // the full link says what is wrong
+	}
+	if err != nil {
 		return &slim.Unslim{Reason: fmt.Sprintf("the linker gave up: %v: %s%s", err, linkerError(out.String()), lessLacking(h))}
 	}
 	if missing, err := h.Missing(l.args[argument(l.args, "-o")]); err != nil || len(missing) > 0 {
@@ -222,7 +229,7 @@ func (l *slimLink) slimArgs(c *slim.Closure, stub, main string) ([]string, error
 	if err != nil {
 		return nil, fmt.Errorf("-extld: %w", err)
 	}
-	wrapped, err := joinQuoted(append([]string{l.plan.Wrapper, ToolexecCommand, extldCommand, l.work, l.args[argument(l.args, "-pluginpath")]}, ld...))
+	wrapped, err := toolexec(os.Getenv(planEnv), append([]string{extldCommand, l.work, l.args[argument(l.args, "-pluginpath")]}, ld...)...)
 	if err != nil {
 		return nil, fmt.Errorf("-extld: %w", err)
 	}

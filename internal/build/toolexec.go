@@ -1,8 +1,6 @@
 package build
 
 import (
-	"bytes"
-	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -16,22 +14,16 @@ import (
 const ToolexecCommand = "toolexec"
 
 // Toolexec runs one tool of the Go toolchain for the go command. args holds the tool and its arguments. The tool replaces this
-// process, so Toolexec returns only with an error, or after it has printed the linker's version.
+// process, so Toolexec returns only with an error, or after it has linked a slim image.
 //
 // Toolexec changes the arguments of compile, asm and link. Everything that changes their results is part of the build
-// cache's keys: in the marks for compile and asm, and in the version that link reports.
+// cache's keys: in the marks for compile and asm, and in the version that link reports, see wrapper.go.
 func Toolexec(args []string) error {
 	if len(args) == 0 {
 		return errors.New("toolexec: no tool given")
 	}
 	tool, args := args[0], args[1:]
 	name := filepath.Base(tool)
-	if len(args) == 1 && args[0] == "-V=full" {
-		if name == "link" {
-			return linkVersion(tool)
-		}
-		return execTool(tool, args)
-	}
 	var err error
 	switch name {
 	case "compile":
@@ -55,7 +47,7 @@ func Toolexec(args []string) error {
 }
 
 // execTool replaces this process with the tool, so that signals and the exit code need no forwarding. The go command uses
-// full names for its own tools, but it also asks the C compiler for its version through the wrapper, with the name in CC.
+// full names for its own tools, but the C linker has the name in CC.
 func execTool(tool string, args []string) error {
 	file, err := exec.LookPath(tool)
 	if err != nil {
@@ -63,18 +55,6 @@ func execTool(tool string, args []string) error {
 	}
 	err = syscall.Exec(file, append([]string{tool}, args...), os.Environ())
 	return fmt.Errorf("run %s: %w", tool, err)
-}
-
-// linkVersion prints the linker's version with the scheme added, which the go command hashes into the action id of every
-// link. Only packages main are linked, so ordinary builds lose nothing.
-func linkVersion(tool string) error {
-	out, err := exec.CommandContext(context.Background(), tool, "-V=full").Output()
-	if err != nil {
-		return fmt.Errorf("ask the linker for its version: %w", err)
-	}
-	// For a development version the go command reads only the last field, which begins with buildID=.
-	_, err = fmt.Printf("%s+sohost%s\n", bytes.TrimSpace(out), scheme)
-	return err
 }
 
 // argument returns the index of the value of a flag given as two arguments, or -1.

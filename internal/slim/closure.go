@@ -44,8 +44,12 @@ func Close(host *Host, packages []Package, main string) (*Closure, error) {
 			if err != nil {
 				return nil, err
 			}
-			for _, o := range archive.Objects {
-				room += o.Defined()
+			for _, o := range archive.Objects { // most of what they define has no name
+				for i := range o.Defined() {
+					if o.Named(i) {
+						room++
+					}
+				}
 			}
 			first = append(first, path)
 		}

@@ -3,10 +3,10 @@ package slim
 import (
 	"bytes"
 	"debug/elf"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"strings"
+	"unsafe"
 )
 
 // Every plugin states two hashes of each package that it consists of or was compiled against: the one that it was linked with, and, for
@@ -20,7 +20,7 @@ func SetHashes(image []byte, hashes map[string][8]byte) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	all, err := symbolsOf(f)
+	all, err := symbolsOf(image, f)
 	if err != nil {
 		return 0, fmt.Errorf("look for the hashes of packages: %w", err)
 	}
@@ -55,21 +55,31 @@ func SetHashes(image []byte, hashes map[string][8]byte) (int, error) {
 	return set, nil
 }
 
-// symbolsOf returns the symbols of a linked file that only debuggers read.
-func symbolsOf(f *elf.File) (*symbols, error) {
+// symbolsOf returns the symbols of a linked file that only debuggers read. They stay in the image, which must not change meanwhile where
+// their names are.
+func symbolsOf(image []byte, f *elf.File) (*symbols, error) {
 	section := f.SectionByType(elf.SHT_SYMTAB)
 	if section == nil || int(section.Link) >= len(f.Sections) {
 		return nil, elf.ErrNoSymbols
 	}
-	table, err := section.Data()
+	table, err := sectionOf(image, section)
 	if err != nil {
 		return nil, err
 	}
-	names, err := f.Sections[section.Link].Data()
+	names, err := sectionOf(image, f.Sections[section.Link])
 	if err != nil {
 		return nil, err
 	}
-	return &symbols{table: table, text: string(names)}, nil
+	return &symbols{table: table, text: unsafe.String(unsafe.SliceData(names), len(names))}, nil
+}
+
+// sectionOf returns a section's bytes in the image.
+func sectionOf(image []byte, s *elf.Section) ([]byte, error) {
+	from, to := s.Offset, s.Offset+s.FileSize
+	if s.Type == elf.SHT_NOBITS || from > to || to > uint64(len(image)) {
+		return nil, fmt.Errorf("section %s lies outside of the file", s.Name)
+	}
+	return image[from:to:to], nil
 }
 
 // contentOf returns the bytes of a symbol in the image.
@@ -83,54 +93,4 @@ func contentOf(image []byte, f *elf.File, s symbol) []byte {
 		return nil
 	}
 	return image[from : from+s.size]
-}
-
-// DropSymbols returns the image without the symbols that only debuggers read. They make up a third of a slim one.
-func DropSymbols(image []byte) ([]byte, error) {
-	f, err := elf.NewFile(bytes.NewReader(image))
-	if err != nil {
-		return nil, err
-	}
-	end := uint64(0) // of what is loaded
-	for _, p := range f.Progs {
-		end = max(end, p.Off+p.Filesz)
-	}
-	table := f.SectionByType(elf.SHT_SYMTAB)
-	if table == nil {
-		return image, nil
-	}
-	strings := f.Sections[table.Link]
-	indices := make(map[uint32]uint32) // new by old
-	out := bytes.Clone(image[:end])
-	var headers []byte
-	for i, s := range f.Sections {
-		if s == table || s == strings {
-			continue
-		}
-		indices[uint32(i)] = uint32(len(headers) / sectionSize)
-		header := bytes.Clone(sectionHeader(image, i))
-		if s.Offset >= end && s.Type != elf.SHT_NOBITS && s.FileSize > 0 {
-			out = append(out, make([]byte, -len(out)&7)...)
-			binary.LittleEndian.PutUint64(header[24:], uint64(len(out)))
-			out = append(out, image[s.Offset:s.Offset+s.FileSize]...)
-		}
-		headers = append(headers, header...)
-	}
-	for h := headers; len(h) > 0; h = h[sectionSize:] {
-		renumber(h[40:], indices)
-		kind, flags := elf.SectionType(binary.LittleEndian.Uint32(h[4:])), elf.SectionFlag(binary.LittleEndian.Uint64(h[8:]))
-		if kind == elf.SHT_RELA || kind == elf.SHT_REL || flags&elf.SHF_INFO_LINK != 0 {
-			renumber(h[44:], indices)
-		}
-	}
-	out = append(out, make([]byte, -len(out)&7)...)
-	binary.LittleEndian.PutUint64(out[40:], uint64(len(out)))
-	binary.LittleEndian.PutUint16(out[60:], uint16(len(headers)/sectionSize))
-	names := uint32(binary.LittleEndian.Uint16(out[62:]))
-	binary.LittleEndian.PutUint16(out[62:], uint16(indices[names]))
-	return append(out, headers...), nil
-}
-
-func renumber(field []byte, indices map[uint32]uint32) {
-	binary.LittleEndian.PutUint32(field, indices[binary.LittleEndian.Uint32(field)])
 }

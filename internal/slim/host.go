@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"sync"
 	"unsafe"
 )
 
@@ -15,7 +16,7 @@ type Host struct {
 	symbols  *symbols // the dynamic symbols that it defines
 	sections []*elf.Section
 	content  *elf.File
-	types    map[uint64]string // names of type descriptors, by address; made when first needed
+	types    func() map[uint64]string // names of type descriptors, by address; read when first needed
 }
 
 // ReadHost reads a host program. The caller closes it.
@@ -25,6 +26,7 @@ func ReadHost(file string) (*Host, error) {
 		return nil, fmt.Errorf("read the host: %w", err)
 	}
 	h := &Host{Machine: f.Machine, content: f, sections: f.Sections}
+	h.types = sync.OnceValue(h.readTypes)
 	if err := h.read(); err != nil {
 		f.Close() // read only
 		return nil, fmt.Errorf("read the host: %w", err)
@@ -134,15 +136,18 @@ func (h *Host) bytes(address, size uint64) []byte {
 	return nil
 }
 
-// typeAt returns the name of the type descriptor at an address, or "".
-func (h *Host) typeAt(address uint64) string {
-	if h.types == nil {
-		h.types = make(map[uint64]string)
-		for name, s := range h.symbols.all() {
-			if isDescriptor(name) {
-				h.types[s.value] = name
-			}
+// ReadTypes reads where the host's type descriptors are, which Closure.Stub needs. It may be called beside Close.
+func (h *Host) ReadTypes() { h.types() }
+
+func (h *Host) readTypes() map[uint64]string {
+	types := make(map[uint64]string)
+	for name, s := range h.symbols.all() {
+		if isDescriptor(name) {
+			types[s.value] = name
 		}
 	}
-	return h.types[address]
+	return types
 }
+
+// typeAt returns the name of the type descriptor at an address, or "".
+func (h *Host) typeAt(address uint64) string { return h.types()[address] }

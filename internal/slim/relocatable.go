@@ -9,6 +9,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"unsafe"
 )
 
 // Rename changes the object that the Go linker has made for the C linker, in place: functions of the host get the names that they have
@@ -54,16 +55,19 @@ func rename(object readWriterAt, size int64, main string) error {
 	if err != nil {
 		return err
 	}
-	renamed, err := renameSymbols(symbols, names, main)
+	added, err := renameSymbols(symbols, names, main)
 	if err != nil {
 		return err
 	}
-	if _, err := object.WriteAt(symbols, int64(table.Offset)); err != nil || len(renamed) == len(names) {
+	if _, err := object.WriteAt(symbols, int64(table.Offset)); err != nil || len(added) == 0 {
 		return err
 	}
 	// The table of names moves to the end of the file, where there is room for it.
 	end := (size + 7) &^ 7
-	if _, err := object.WriteAt(renamed, end); err != nil {
+	if _, err := object.WriteAt(names, end); err != nil {
+		return err
+	}
+	if _, err := object.WriteAt(added, end+int64(len(names))); err != nil {
 		return err
 	}
 	head := make([]byte, 8)
@@ -71,14 +75,14 @@ func rename(object readWriterAt, size int64, main string) error {
 		return err
 	}
 	header := int64(binary.LittleEndian.Uint64(head)) + int64(table.Link)*sectionSize
-	place := binary.LittleEndian.AppendUint64(binary.LittleEndian.AppendUint64(nil, uint64(end)), uint64(len(renamed)))
+	place := binary.LittleEndian.AppendUint64(binary.LittleEndian.AppendUint64(nil, uint64(end)), uint64(len(names)+len(added)))
 	_, err = object.WriteAt(place, header+24)
 	return err
 }
 
-// renameSymbols changes a table of symbols in place, and returns the table of their names with those that are new.
-func renameSymbols(symbols, names []byte, main string) ([]byte, error) {
-	text := string(names)
+// renameSymbols changes a table of symbols in place, and returns what the table of their names must be continued with.
+func renameSymbols(symbols, names []byte, main string) (added []byte, err error) {
+	text := unsafe.String(unsafe.SliceData(names), len(names))
 	for s := symbols; len(s) >= symbolSize; s = s[symbolSize:] {
 		from := binary.LittleEndian.Uint32(s)
 		if int(from) >= len(text) {
@@ -97,11 +101,11 @@ func renameSymbols(symbols, names []byte, main string) ([]byte, error) {
 			s[5] = byte(elf.STV_HIDDEN)
 		}
 		if name != old {
-			binary.LittleEndian.PutUint32(s, uint32(len(names)))
-			names = append(append(names, name...), 0)
+			binary.LittleEndian.PutUint32(s, uint32(len(names)+len(added)))
+			added = append(append(added, name...), 0)
 		}
 	}
-	return names, nil
+	return added, nil
 }
 
 // isPrivate reports whether a symbol that an image defines is for itself only. Images with a package in common share its variables, the
