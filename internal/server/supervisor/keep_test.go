@@ -41,9 +41,11 @@ func TestUnkept(t *testing.T) {
 	k := new(keeper)
 	k.full.Store(true)
 	k.text.Store("1")
-	st, c := newConfigured(t, func(o *Options) { o.Keep = k.keep })
+	tried := make(chan struct{}) // closed when what serves at first can't be kept
+	st, c := newConfigured(t, func(o *Options) { o.Keep, o.Serving = k.keep, func(control.Status) { close(tried) } })
 	c.change(func(f *file) { f.keep = k.keep })
 	giver := st.start()
+	receive(t, tried, "configuration")
 	if s := st.status(); !strings.Contains(s.Config.Unkept, "disk full") {
 		t.Errorf("at the start the status says %+v", s.Config)
 	}
