@@ -31,6 +31,7 @@ func (c *candidate) judge(ctx context.Context, path string) error {
 	h.trials.Begin(c.suspect(), blame.InProbe)
 	err := c.step(PhaseProbe, func() error {
 		o := h.probeOptions(c.plugin.Probe == Unwalled)
+		o.Judged = !needsHandover
 		if !needsHandover && !native.IsSealed(path) { // nothing shows that it is what was built
 			o.Beside = h.served()
 		}

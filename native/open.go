@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"plugin"
 	"runtime/debug"
@@ -35,7 +36,23 @@ func (im *Image) Info() *Info { return im.info }
 // can't open another image. If ctx ends, Open returns ErrPending: if the attempt hasn't begun, nothing has happened; if it has,
 // it continues, and a later Open returns its result.
 func Open(ctx context.Context, path string) (*Image, error) {
-	im, err := opened.open(ctx, path)
+	im, err := opened.open(ctx, path, judge)
+	if err != nil {
+		return nil, fmt.Errorf("open image: %w", err)
+	}
+	return im, nil
+}
+
+// OpenJudged is Open for an image that another process of the same program has inspected, and that Check has found good there: info are
+// the facts that it has found. Nothing is judged again, so this process may end where Open would have refused the image.
+func OpenJudged(ctx context.Context, path string, info *Info) (*Image, error) {
+	im, err := opened.open(ctx, path, func(ctx context.Context, path string) (*attempt, error) {
+		file, err := os.Stat(path)
+		if err != nil {
+			return nil, err
+		}
+		return newAttempt(path, file, info), nil
+	})
 	if err != nil {
 		return nil, fmt.Errorf("open image: %w", err)
 	}
@@ -92,7 +109,7 @@ func (e *InitError) Unwrap() error {
 	return err
 }
 
-func (r *registry) open(ctx context.Context, path string) (*Image, error) {
+func (r *registry) open(ctx context.Context, path string, judge func(context.Context, string) (*attempt, error)) (*Image, error) {
 	resolved, err := realPath(path)
 	if a, err := r.find(resolved); err != nil {
 		return nil, err
@@ -142,9 +159,13 @@ func judge(ctx context.Context, path string) (*attempt, error) {
 	if err := Check(inspected, self, Requirements{}); err != nil {
 		return nil, err
 	}
+	return newAttempt(path, file, inspected), nil
+}
+
+func newAttempt(path string, file os.FileInfo, inspected *Info) *attempt {
 	info := *inspected // which others may have
 	info.Takes = nil   // nobody asks again, and an image may have thousands
-	return &attempt{path: path, file: file, info: &info, done: make(chan struct{})}, nil
+	return &attempt{path: path, file: file, info: &info, done: make(chan struct{})}
 }
 
 // begin starts the attempt, which returns the turn when it ends. If an init function never returns, nothing can end the goroutine

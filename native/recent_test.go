@@ -1,7 +1,9 @@
 package native
 
 import (
+	"encoding/json"
 	"errors"
+	"io/fs"
 	"os"
 	"reflect"
 	"testing"
@@ -51,6 +53,50 @@ func TestOpenInspected(t *testing.T) {
 		}
 		if im := mustOpen(t, image("first")); same(im.Info(), first) {
 			t.Error("more is remembered than the last")
+		}
+	})
+}
+
+// TestOpenJudged opens an image with facts that have come from another process, as JSON.
+func TestOpenJudged(t *testing.T) {
+	child(t, func(t *testing.T) {
+		for _, name := range []string{"alpha", "first"} {
+			info, err := InspectFile(image(name))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if Inspected(image(name)) != info {
+				t.Errorf("%s isn't the one that was inspected last", name)
+			}
+			want := *info
+			want.Takes = nil
+			b, err := json.Marshal(want)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var facts Info
+			if err := json.Unmarshal(b, &facts); err != nil {
+				t.Fatal(err)
+			}
+			if !reflect.DeepEqual(facts, want) {
+				t.Errorf("%s: as JSON the facts are %+v, not %+v", name, facts, want)
+			}
+			im, err := OpenJudged(t.Context(), image(name), &facts)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if im.Info().PluginPath != info.PluginPath || mustOpen(t, image(name)) != im {
+				t.Errorf("%s is %+v, or was opened again", name, im.Info())
+			}
+		}
+		if Inspected(image("alpha")) != nil {
+			t.Error("more is remembered than the last")
+		}
+		if _, err := OpenJudged(t.Context(), image("no such image"), &Info{}); !errors.Is(err, fs.ErrNotExist) {
+			t.Error(err)
+		}
+		if err := Poisoned(); err != nil {
+			t.Error(err)
 		}
 	})
 }

@@ -65,7 +65,11 @@ func NewImage(path string, info *native.Info, descriptor *abi.Descriptor) *Image
 // Open opens an image and reads its descriptor. An image that was opened before is returned again. An image that fails
 // to open may leave permanent traces in the process: see native.Open.
 func Open(ctx context.Context, path string) (*Image, error) {
-	opened, err := native.Open(ctx, path)
+	return described(native.Open(ctx, path))
+}
+
+// described reads the descriptor of an image that was opened.
+func described(opened *native.Image, err error) (*Image, error) {
 	if err != nil {
 		return nil, err
 	}

@@ -17,6 +17,7 @@ import (
 	"github.com/sohost/sohost/internal/crash"
 	"github.com/sohost/sohost/internal/self"
 	"github.com/sohost/sohost/internal/wall"
+	"github.com/sohost/sohost/native"
 )
 
 // Prober probes images. NewProber makes one.
@@ -50,6 +51,10 @@ type ProbeOptions struct {
 
 	// Describe has Probed.Described set.
 	Describe bool
+
+	// Judged says that Check has just found the one image good, so that the child takes that and the facts from this process instead of
+	// reading the image and the program itself. Without the facts, because another image was inspected meanwhile, it judges all the same.
+	Judged bool
 
 	// Beside lists images that are open in this process. After all has gone well, a second child opens them before the others: what
 	// ends a process in which others are open need not end one of its own. Default: there is no second child.
@@ -87,7 +92,11 @@ func (p *Prober) Layers() []WallLayer { return p.wall.Layers() }
 // child and all that it has started are gone. The error says what the child reported, or how the image ended it, and what
 // part the wall may have had in it. If this program can't start itself, Probe logs that and returns nil.
 func (p *Prober) Probe(ctx context.Context, o ProbeOptions, images ...string) (Probed, error) {
-	probed, err := p.probe(ctx, o, probeOrder{Images: images, Describe: o.Describe})
+	order := probeOrder{Images: images, Describe: o.Describe}
+	if o.Judged && len(images) == 1 {
+		order.Facts = factsOf(images[0])
+	}
+	probed, err := p.probe(ctx, o, order)
 	if err != nil || len(o.Beside) == 0 {
 		return probed, err
 	}
@@ -96,6 +105,17 @@ func (p *Prober) Probe(ctx context.Context, o ProbeOptions, images ...string) (P
 		return probed, fmt.Errorf("alone it can be opened, but beside the images that this process has open %w", err)
 	}
 	return probed, nil
+}
+
+// factsOf returns what a child needs to know of an image that this process has just found good, or nil.
+func factsOf(image string) *native.Info {
+	inspected := native.Inspected(image)
+	if inspected == nil {
+		return nil
+	}
+	facts := *inspected
+	facts.Takes = nil // only Check asks for these thousands
+	return &facts
 }
 
 // errEnded is returned when an image has ended the child of its probe.

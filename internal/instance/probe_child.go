@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"runtime"
-	"runtime/debug"
 	"strings"
 
 	"github.com/sohost/sohost/internal/wall"
@@ -20,6 +19,9 @@ const probeEnv = "SOHOST_PROBE"
 type probeOrder struct {
 	Beside []string `json:"beside,omitempty"` // first; whether they open doesn't matter
 	Images []string `json:"images"`
+
+	// Facts are those of the one image, if the parent has found it good: the child would read and judge again what the parent has.
+	Facts *native.Info `json:"facts,omitempty"`
 
 	Describe bool `json:"describe,omitempty"` // what the Descriptor of the last image says is reported
 }
@@ -65,10 +67,6 @@ func awaitOrder() (*wall.Inside, probeOrder, error) {
 	if err != nil {
 		return nil, probeOrder{}, err
 	}
-	native.Self() // every check asks for it; it takes the longest. An error comes again when it matters
-	if inside.Idle() {
-		debug.FreeOSMemory() // this child is a spare one
-	}
 	text, err := inside.Task()
 	if err != nil {
 		return nil, probeOrder{}, err
@@ -80,6 +78,14 @@ func awaitOrder() (*wall.Inside, probeOrder, error) {
 	return inside, order, nil
 }
 
+// open opens one of the images.
+func (o probeOrder) open(image string) (*Image, error) {
+	if o.Facts != nil {
+		return described(native.OpenJudged(context.Background(), image, o.Facts))
+	}
+	return Open(context.Background(), image)
+}
+
 // probe opens the images.
 func (o probeOrder) probe() (r probeResult) {
 	for _, image := range o.Beside {
@@ -87,7 +93,7 @@ func (o probeOrder) probe() (r probeResult) {
 	}
 	before := ReadSettings()
 	for _, image := range o.Images {
-		opened, err := Open(context.Background(), image)
+		opened, err := o.open(image)
 		if err == nil && o.Describe {
 			r.Described = opened.describe()
 		}

@@ -22,9 +22,8 @@ type Spare struct {
 	Memory int64     `json:"memory"` // bytes in memory that it shares with no file; 0 if the kernel doesn't tell
 }
 
-// spares keeps at most one child of a probe that has been started before there is an image for it: it is behind its wall, and has read
-// what it needs of the program. So a probe takes only as long as the image. It opens one image, or it ends:
-// after spareIdle, when it isn't what a new child would be any more, with close, or with this process.
+// spares keeps at most one child of a probe that has been started before there is an image for it: it is behind its wall, and
+// waits. So a probe takes only as long as the image. It opens one image, or it ends: after spareIdle, when it isn't what a new child would be any more, with close, or with this process.
 type spares struct {
 	start func(wall.Options) (spareChild, *firstOutput, error) // Prober.startSpare, but in tests
 	after func(time.Duration, func()) (stop func() bool)       // afterFunc, but in tests
@@ -64,9 +63,9 @@ func (p *Prober) startSpare(o wall.Options) (spareChild, *firstOutput, error) {
 	return c, output, nil
 }
 
-// MakeSpare starts a child that waits for the next image that is probed with these options, if there isn't one. It holds some 20 MB,
-// which Spare tells, and ends after ten minutes if no image comes. MakeSpare doesn't wait until the child is ready. After an error there is none, and the
-// next probe starts its own.
+// MakeSpare starts a child that waits for the next image that is probed with these options, if there isn't one. It holds some 2 MB,
+// which Spare tells, and ends after ten minutes if no image comes. MakeSpare doesn't wait until the child is ready. After an error
+// there is none, and the next probe starts its own.
 func (p *Prober) MakeSpare(o ProbeOptions) error {
 	if o.MustHold { // who asks for that decides by what the child's layers are
 		return nil

@@ -34,12 +34,6 @@ func (c *child) tell(task []byte) {
 	}
 }
 
-// Idle reports whether the parent has not sent a task yet.
-func (in *Inside) Idle() bool {
-	n, err := ignoringInterrupts(func() (int, error) { return unix.Poll([]unix.PollFd{{Fd: int32(in.link), Events: unix.POLLIN}}, 0) })
-	return n == 0 && err == nil
-}
-
 // Task returns what the parent wants done: see Child.Wait. It blocks until the parent says so. The error says that the parent is gone.
 // From then on the parent takes the end of this process for the doing of the task.
 func (in *Inside) Task() (task []byte, err error) {
