@@ -73,8 +73,8 @@ pairs: ## open images of random plugins on random hosts, in PAIRS (200), full, s
 test-toolchains: ## test what depends on the Go release, with the newest of each of TOOLCHAINS (go1.26 go1.27); fetches them
 	scripts/test-toolchains.sh $(TOOLCHAINS)
 
-test-arm64: ## load, reload, hand over and crash on arm64, under qemu-user
-	scripts/test-arm64.sh
+test-arm64: ## load, reload, hand over and crash on arm64, under qemu-user; TESTS are some of these tests
+	scripts/test-arm64.sh $(if $(TESTS),'$(TESTS)')
 
 test-existing: ## serve and reload plugins for KrakenD, Traefik and Tyk under load, from their own sources; fetches them
 	$(INTEGRATION) -run TestExisting -v -args -existing

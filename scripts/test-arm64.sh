@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Builds server and plugins for arm64 and has them load, reload under load, carry state, hand over and crash under qemu-user.
+# Builds server and plugins for arm64 and has them load, reload under load, carry state, hand over and crash under qemu-user. An argument
+# says which tests to run instead of all of them.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -15,4 +16,4 @@ case $(qemu-aarch64-static --version) in
     "On Debian 12: apt-get install -t bookworm-backports qemu-user-static" >&2
   ;;
 esac
-exec go test -trimpath -count=1 -timeout 60m ./integration -run 'TestReloadUnderLoad|TestBrokenImages|TestEmbedded|TestDeadlyInit|TestCrashes|TestHandoverState/1MB' -v -args -arm64
+exec go test -trimpath -count=1 -timeout 60m ./integration -run "${1:-TestReloadUnderLoad|TestBrokenImages|TestEmbedded|TestDeadlyInit|TestCrashes|TestHandoverState/1MB}" -v -args -arm64
