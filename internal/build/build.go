@@ -195,7 +195,7 @@ func (s *surveyed) compile(ctx context.Context, opts Options, p *plan, tmp, imag
 	}
 	wrapper, err := toolexec(planFile)
 	if err != nil {
-		return fmt.Errorf("quote the name of a temporary file: %w", err)
+		return err
 	}
 	flags := slices.Concat([]string{"-buildmode=plugin", "-toolexec=" + wrapper}, s.commonFlags(), opts.pgoFlag())
 	all, std := s.host.patternFlags()

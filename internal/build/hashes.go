@@ -32,7 +32,7 @@ func (s *surveyed) ordinaryHashes(ctx context.Context, opts Options, p *plan, pl
 	}
 	wrapper, err := toolexec(planFile)
 	if err != nil {
-		return nil, fmt.Errorf("quote the name of a temporary file: %w", err)
+		return nil, err
 	}
 	args := slices.Concat([]string{"list", "-export", "-f={{.ImportPath}} {{.Export}}", "-toolexec=" + wrapper}, s.commonFlags(), opts.pgoFlag())
 	all, std := s.host.patternFlags()

@@ -54,5 +54,9 @@ func scriptOf(planFile string) string { return filepath.Join(filepath.Dir(planFi
 // The linker also tries what the C linker can do, but with the first word only. It takes it that the shell's refusal is the C linker's,
 // and goes without build ids and compressed debugging information, which images have no use for.
 func toolexec(planFile string, tool ...string) (string, error) {
-	return joinQuoted(append([]string{"/bin/sh", scriptOf(planFile)}, tool...))
+	words, err := joinQuoted(append([]string{"/bin/sh", scriptOf(planFile)}, tool...))
+	if err != nil {
+		return "", fmt.Errorf("pass the name of a temporary file to the go command: %w; nothing was built: set TMPDIR to another folder", err)
+	}
+	return words, nil
 }

@@ -68,6 +68,10 @@ func TestWrapper(t *testing.T) {
 			t.Errorf("%q: printed %q, exit code %d, want %q, %d", test.args, out, code, want, test.code)
 		}
 	}
+	// The go command's quoting has no form for both kinds of quotes in one word.
+	if _, err := toolexec(plan); err == nil || !strings.Contains(err.Error(), "TMPDIR") {
+		t.Errorf("a folder with both kinds of quotes: %v", err)
+	}
 	// The C linker's name is looked up, and what isn't there is an error of the shell.
 	cmd := exec.Command("/bin/sh", scriptOf(plan), "pack", "x")
 	cmd.Env = append(os.Environ(), "PATH="+dir)
