@@ -46,7 +46,7 @@ func Open(ctx context.Context, path string) (*Image, error) {
 // OpenJudged is Open for an image that another process of the same program has inspected, and that Check has found good there: info are
 // the facts that it has found. Nothing is judged again, so this process may end where Open would have refused the image.
 func OpenJudged(ctx context.Context, path string, info *Info) (*Image, error) {
-	im, err := opened.open(ctx, path, func(ctx context.Context, path string) (*attempt, error) {
+	im, err := opened.open(ctx, path, func(path string) (*attempt, error) {
 		file, err := os.Stat(path)
 		if err != nil {
 			return nil, err
@@ -109,7 +109,7 @@ func (e *InitError) Unwrap() error {
 	return err
 }
 
-func (r *registry) open(ctx context.Context, path string, judge func(context.Context, string) (*attempt, error)) (*Image, error) {
+func (r *registry) open(ctx context.Context, path string, judge func(path string) (*attempt, error)) (*Image, error) {
 	resolved, err := realPath(path)
 	if a, err := r.find(resolved); err != nil {
 		return nil, err
@@ -126,8 +126,11 @@ func (r *registry) open(ctx context.Context, path string, judge func(context.Con
 	}
 	// While this caller waited for its turn, another one may have opened this very file.
 	a, err := r.find(resolved)
+	if a == nil && err == nil && ctx.Err() != nil {
+		err = fmt.Errorf("%w: %w", ErrPending, context.Cause(ctx))
+	}
 	if a == nil && err == nil {
-		if a, err = judge(ctx, resolved); err == nil {
+		if a, err = judge(resolved); err == nil {
 			r.begin(a)
 			return r.wait(ctx, a)
 		}
@@ -141,10 +144,7 @@ func (r *registry) open(ctx context.Context, path string, judge func(context.Con
 
 // judge returns the attempt to make, or why the image must not be tried. The caller has the turn, so the judgement still holds
 // when the attempt begins.
-func judge(ctx context.Context, path string) (*attempt, error) {
-	if ctx.Err() != nil {
-		return nil, fmt.Errorf("%w: %w", ErrPending, context.Cause(ctx))
-	}
+func judge(path string) (*attempt, error) {
 	inspected, file := opened.recent.take(path)
 	if inspected == nil {
 		var err error

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/sohost/sohost/internal/slim"
 )
@@ -133,8 +134,10 @@ func (l *slimLink) run() error {
 	if err != nil {
 		return err
 	}
-	defer h.Close()  // read only
-	go h.ReadTypes() // beside Close, which uses one processor; Stub waits for it
+	defer h.Close() // read only
+	var types sync.WaitGroup
+	types.Go(h.ReadTypes) // beside Close, which uses one processor
+	defer types.Wait()
 	c, err := slim.Close(h, l.packages, l.args[argument(l.args, "-pluginpath")])
 	if err != nil {
 		return err
