@@ -14,7 +14,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/sohost/sohost/internal/build"
 	"github.com/sohost/sohost/internal/self"
 )
 
@@ -41,10 +40,6 @@ var repeats = flag.Int("repeats", 1, "how many times as often as usual tests rep
 func repeated(n int) int { return n * *repeats }
 
 func TestMain(m *testing.M) {
-	if len(os.Args) > 1 && os.Args[1] == build.ToolexecCommand {
-		timedTool(os.Args[2:]) // of BenchmarkLink
-		return
-	}
 	flag.Parse()
 	parallel()
 	code, err := prepared(m)

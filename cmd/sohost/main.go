@@ -11,7 +11,6 @@ import (
 	"io"
 	"os"
 
-	"github.com/sohost/sohost/internal/build"
 	"github.com/sohost/sohost/internal/server/worker"
 	"github.com/sohost/sohost/internal/terminal"
 )
@@ -22,9 +21,6 @@ func main() {
 
 // run executes one command line, prints the error if there is one, and returns the exit code.
 func run(ctx context.Context, args []string) int {
-	if len(args) > 0 && args[0] == build.ToolexecCommand { // "sohost build" has it run in place of compiler and linker; each start counts
-		return exitCode(os.Stderr, build.Toolexec(args[1:]))
-	}
 	root := newRootCommand()
 	root.SetArgs(args)
 	err := root.ExecuteContext(ctx)

@@ -10,11 +10,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// usePlan makes p the plan that the wrapper reads.
-func usePlan(t *testing.T, p *plan) {
-	t.Helper()
-	t.Setenv(planEnv, must(p.write(t.TempDir())))
-}
+// testWrapper is a wrapper for a plan that no script asks.
+func testWrapper(p *plan) *wrapper { return &wrapper{plan: p, renamings: renamings{}} }
 
 // archive writes a package archive with a build id, and returns its name.
 func archive(t *testing.T, action string) string {
@@ -39,21 +36,20 @@ func TestArgument(t *testing.T) {
 }
 
 func TestCompileArgs(t *testing.T) {
-	p := testPlan()
-	usePlan(t, p)
+	w := testWrapper(testPlan())
 	dir := t.TempDir()
 	source, cfg, abis := filepath.Join(dir, "x.go"), filepath.Join(dir, "importcfg"), filepath.Join(dir, "symabis")
 	write(t, source, "package sub\n")
 	write(t, cfg, "packagefile text="+archive(t, "ABCDEFGHIJKL")+"\n")
 	write(t, abis, "def example.com/app/sub.f ABI0\n")
 	private := mark{role: rolePrivate}.String()
-	got, err := compileArgs([]string{private, "-o", filepath.Join(dir, "pkg.a"), "-p", "example.com/app/sub", "-buildid", "0123456789abcdef/x",
-		"-symabis", abis, "-importcfg", cfg, "-trimpath", "a=>b", source})
+	got, err := w.compileArgs(dir, []string{private, "-o", filepath.Join(dir, "pkg.a"), "-p", "example.com/app/sub", "-buildid", "0123456789abcdef/x",
+		"-symabis", abis, "-importcfg", cfg, "-trimpath", "a=>b", "./x.go"})
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := []string{wholeMaps, "-o", filepath.Join(dir, "pkg.a"), "-p", "example.com/app/sub_g0123456789ab", "-buildid", "0123456789abcdef/x",
-		"-symabis", abis, "-importcfg", cfg + ".sohost", "-trimpath", "a=>b", source}
+		"-symabis", abis, "-importcfg", cfg + ".sohost", "-trimpath", "a=>b", "./x.go"}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
@@ -68,41 +64,42 @@ func TestCompileArgs(t *testing.T) {
 	}
 
 	// The assembler gets the same path; before the package is compiled it keeps the old one.
-	asm, err := asmArgs([]string{"-p", "example.com/app/sub", "-o", filepath.Join(dir, "x.o")})
+	asm, err := w.asmArgs(dir, []string{"-p", "example.com/app/sub", "-o", filepath.Join(dir, "x.o")})
 	if err != nil || asm[1] != want[4] {
 		t.Errorf("the assembler gets %q, %v", asm, err)
 	}
-	asm, err = asmArgs([]string{"-p", "example.com/app/sub", "-gensymabis", "-o", filepath.Join(t.TempDir(), "symabis")})
+	asm, err = w.asmArgs(dir, []string{"-p", "example.com/app/sub", "-gensymabis", "-o", filepath.Join(t.TempDir(), "symabis")})
 	if err != nil || asm[1] != "example.com/app/sub" {
 		t.Errorf("before compiling, the assembler gets %q, %v", asm, err)
 	}
-	if asm, err = asmArgs([]string{"-o", "x"}); err != nil || !cmp.Equal(asm, []string{"-o", "x"}) {
+	if asm, err = w.asmArgs(dir, []string{"-o", "x"}); err != nil || !cmp.Equal(asm, []string{"-o", "x"}) {
 		t.Errorf("without a path, the assembler gets %q, %v", asm, err)
 	}
-	if _, err = asmArgs([]string{"-p", "x"}); err == nil {
+	if _, err = w.asmArgs(dir, []string{"-p", "x"}); err == nil {
 		t.Error("the assembler was accepted without -o")
 	}
 }
 
 func TestCompileArgsWithoutIsolation(t *testing.T) {
+	w := testWrapper(nil)
 	std := []string{"-p", "fmt", "-std"}
-	if got, err := compileArgs(std); err != nil || !cmp.Equal(got, std) {
+	if got, err := w.compileArgs("/", std); err != nil || !cmp.Equal(got, std) {
 		t.Errorf("the standard library: got %q, %v", got, err)
 	}
 	shared := mark{roleShared, "github.com/sohost/sohost@v1.2.3/abi"}.String()
-	got, err := compileArgs([]string{shared, "-p", abiPath, "-trimpath", "/src/abi=>" + abiPath + ";/tmp=>"})
+	got, err := w.compileArgs("/", []string{shared, "-p", abiPath, "-trimpath", "/src/abi=>" + abiPath + ";/tmp=>"})
 	want := []string{"-p", abiPath, "-trimpath", "/src/abi=>github.com/sohost/sohost@v1.2.3/abi;/tmp=>"}
 	if diff := cmp.Diff(want, got); diff != "" || err != nil {
 		t.Errorf("%v (-want +got):\n%s", err, diff)
 	}
 	untrimmed := []string{"-p", abiPath}
-	if got, err := compileArgs(append([]string{mark{role: roleShared}.String()}, untrimmed...)); err != nil || !cmp.Equal(got, untrimmed) {
+	if got, err := w.compileArgs("/", append([]string{mark{role: roleShared}.String()}, untrimmed...)); err != nil || !cmp.Equal(got, untrimmed) {
 		t.Errorf("without -trimpath: got %q, %v", got, err)
 	}
 }
 
 func TestCompileArgsRefused(t *testing.T) {
-	usePlan(t, testPlan())
+	w, dir := testWrapper(testPlan()), t.TempDir()
 	private, shared := mark{role: rolePrivate}.String(), mark{roleShared, "dir"}.String()
 	for want, args := range map[string][]string{
 		"added during the build": {"-p", "example.com/new"},
@@ -118,27 +115,13 @@ func TestCompileArgsRefused(t *testing.T) {
 		"missing-importcfg":      {private, "-p", "example.com/app", "-buildid", "0123456789ab/x", "-o", t.TempDir() + "/x", "-importcfg", "missing-importcfg"},
 		"missing-dir":            {private, "-p", "example.com/app", "-buildid", "0123456789ab/x", "-o", "missing-dir/x"},
 	} {
-		if _, err := compileArgs(args); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := w.compileArgs(dir, args); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: got %v, want %q", args, err, want)
 		}
 	}
 }
 
-// TestPlanFile reads the plan as the wrapper does.
-func TestPlanFile(t *testing.T) {
-	usePlan(t, testPlan())
-	got, err := readPlan()
-	if diff := cmp.Diff(testPlan(), got, cmp.AllowUnexported(plan{})); diff != "" || err != nil {
-		t.Errorf("%v (-want +got):\n%s", err, diff)
-	}
-	file := filepath.Join(t.TempDir(), "plan")
-	write(t, file, "{")
-	for name, want := range map[string]string{"": planEnv + " is not set", file: "read plan", file + "-missing": "read plan"} {
-		t.Setenv(planEnv, name)
-		if _, err := readPlan(); err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("%q: got %v, want %q", name, err, want)
-		}
-	}
+func TestPackagePath(t *testing.T) {
 	if got, ok := testPlan().packagePath("command-line-arguments"); got != "example.com/app" || !ok {
 		t.Errorf("the package of files is %s", got)
 	}
@@ -155,11 +138,10 @@ func TestLinkArgs(t *testing.T) {
 		p := testPlan()
 		p.DWARF = dwarf
 		p.Hide = []string{"callback"}
-		usePlan(t, p)
 		dir := t.TempDir()
 		cfg, main := filepath.Join(dir, "importcfg.link"), archive(t, "mainmainmain")
 		write(t, cfg, "packagefile fmt=/cache/fmt\npackagefile text="+archive(t, "texttexttext")+"\npackagefile example.com/app="+main+"\n")
-		got, err := linkArgs([]string{"-importcfg", cfg, "-pluginpath", "plugin/old", "-extldflags", "'-a b'", "-X", "text.V=1.0", "-X=example.com/app.W=2",
+		got, err := testWrapper(p).linkArgs([]string{"-importcfg", cfg, "-pluginpath", "plugin/old", "-extldflags", "'-a b'", "-X", "text.V=1.0", "-X=example.com/app.W=2",
 			"-X=fmt.X=3", "-X=bare", "-X", "example.com/other.Y=z", main})
 		if err != nil {
 			t.Fatal(err)
@@ -182,7 +164,7 @@ func TestLinkArgs(t *testing.T) {
 		}
 	}
 	for _, args := range [][]string{{"-pluginpath", "p", "x.a"}, {"-importcfg", "c", "x.a"}} {
-		if _, err := linkArgs(args); err == nil || !strings.Contains(err.Error(), "no -pluginpath or -importcfg") {
+		if _, err := testWrapper(testPlan()).linkArgs(args); err == nil || !strings.Contains(err.Error(), "no -pluginpath or -importcfg") {
 			t.Errorf("%q: got %v", args, err)
 		}
 	}

@@ -20,8 +20,8 @@ import (
 // (-gensymabis); the ids aren't known then, so compile rewrites that list. When the files are assembled they are known, and are
 // written into copies of the files.
 
-// asmArgs changes the assembler's arguments to the paths that the compiler used.
-func asmArgs(args []string) ([]string, error) {
+// asmArgs changes the assembler's arguments, which are relative to dir, to the paths that the compiler used.
+func (w *wrapper) asmArgs(dir string, args []string) ([]string, error) {
 	at := argument(args, "-p")
 	if at < 0 {
 		return args, nil
@@ -38,14 +38,10 @@ func asmArgs(args []string) ([]string, error) {
 		return nil, err
 	}
 	args[at] = path
-	p, err := readPlan()
-	if err != nil {
-		return nil, err
-	}
-	if p.Slim {
+	if w.plan.Slim {
 		args = append([]string{slimFlag}, args...)
 	}
-	e := asmEditor{paths: paths, work: args[argument(args, "-o")] + ".sohost", edited: make(map[string]string)}
+	e := asmEditor{dir: dir, paths: paths, work: args[argument(args, "-o")] + ".sohost", edited: make(map[string]string)}
 	for i, a := range args {
 		if i > 0 && args[i-1] == "-I" {
 			e.dirs = append(e.dirs, a)
@@ -72,6 +68,7 @@ func asmArgs(args []string) ([]string, error) {
 
 // asmEditor writes copies of assembly files in which symbols of private packages have their new paths.
 type asmEditor struct {
+	dir    string            // that names are relative to
 	paths  map[string]string // new paths by import path
 	dirs   []string          // where files are included from, besides the current directory
 	work   string            // directory for the copies; it need not exist
@@ -92,7 +89,7 @@ func (e *asmEditor) edit(file string) (string, error) {
 		return to, nil
 	}
 	e.edited[file] = file // for a file that includes itself
-	src, err := os.ReadFile(file)
+	src, err := os.ReadFile(inDir(e.dir, file))
 	if err != nil {
 		return "", fmt.Errorf("look for symbols: %w", err)
 	}
@@ -128,7 +125,7 @@ func (e *asmEditor) find(name, dir string) string {
 		if !filepath.IsAbs(name) {
 			file = filepath.Join(d, name)
 		}
-		if fi, err := os.Stat(file); err == nil && fi.Mode().IsRegular() {
+		if fi, err := os.Stat(inDir(e.dir, file)); err == nil && fi.Mode().IsRegular() {
 			return file
 		}
 	}

@@ -186,14 +186,12 @@ func (s *surveyed) make(ctx context.Context, opts Options, p *plan, tmp, image, 
 
 // compile runs go build. offered is the hash of the earlier image that it may leave in place, or nil.
 func (s *surveyed) compile(ctx context.Context, opts Options, p *plan, tmp, image string, offered []byte) error {
-	planFile, err := p.write(tmp)
+	w, err := s.newWrapper(opts, p, tmp)
 	if err != nil {
 		return err
 	}
-	if err := writeWrapper(planFile, opts.Wrapper); err != nil {
-		return err
-	}
-	wrapper, err := toolexec(planFile)
+	defer w.close()
+	wrapper, err := w.toolexec()
 	if err != nil {
 		return err
 	}
@@ -221,20 +219,20 @@ func (s *surveyed) compile(ctx context.Context, opts Options, p *plan, tmp, imag
 		}
 	}
 	// The compilers' temporary files go where they are removed even after a compiler was killed.
-	c.env = append(slices.Clone(c.env), planEnv+"="+planFile, "GOTMPDIR="+tmp, "TMPDIR="+tmp)
+	c.env = append(slices.Clone(c.env), "GOTMPDIR="+tmp, "TMPDIR="+tmp)
 	_, err = c.output(ctx, append(args, "--", s.target.arg)...)
-	s.watch.compiled(planFile)
+	s.watch.compiled(w.linking)
 	failed := (*goError)(nil)
 	if err == nil {
 		if same, err := untouched(image, offered); same || err != nil {
 			return err
 		}
-		return s.finish(ctx, opts, p, planFile, image)
+		return s.finish(ctx, opts, w, image)
 	}
 	if !errors.As(err, &failed) {
 		return err
 	}
-	r, err := s.renamings(ctx, p, planFile, failed.output, c, flags)
+	r, err := s.renamings(ctx, w, failed.output, c, flags)
 	if err != nil {
 		return err
 	}

@@ -3,15 +3,14 @@ package build
 import (
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 )
 
-// compileArgs changes the compiler's arguments according to the package's mark. Packages of the standard library have no mark
+// compileArgs changes the compiler's arguments, which are relative to dir, according to the package's mark. Packages of the standard library have no mark
 // and are compiled as usual.
-func compileArgs(args []string) ([]string, error) {
+func (w *wrapper) compileArgs(dir string, args []string) ([]string, error) {
 	args, m, err := takeMark(args)
 	if err != nil {
 		return nil, err
@@ -29,10 +28,7 @@ func compileArgs(args []string) ([]string, error) {
 	if m.role == roleShared {
 		return args, recordAs(args, m.value)
 	}
-	p, err := readPlan()
-	if err != nil {
-		return nil, err
-	}
+	p := w.plan
 	bid := argument(args, "-buildid")
 	if bid < 0 {
 		return nil, errors.New("no -buildid")
@@ -66,10 +62,8 @@ func compileArgs(args []string) ([]string, error) {
 	if err := writePaths(file, path, paths); err != nil {
 		return nil, err
 	}
-	if err := note(os.Getenv(planEnv), paths); err != nil {
-		return nil, err
-	}
-	return p.directives(append([]string{wholeMaps}, args...), importPath, paths, filepath.Dir(file))
+	w.noteRenamings(paths)
+	return p.directives(dir, append([]string{wholeMaps}, args...), importPath, paths, filepath.Dir(file))
 }
 
 // wholeMaps makes the compiler initialise all maps of a package together. Otherwise the linker leaves out the initialisation of large

@@ -23,14 +23,11 @@ func diagnostics(output string, r renamings, c goCommand) string {
 	return strings.TrimSpace(strings.Join(lines, "\n"))
 }
 
-// renamings returns the new paths that a failed build's messages may contain. The wrappers have noted those of the packages that
+// renamings returns the new paths that a failed build's messages may contain. The wrapper has noted those of the packages that
 // were compiled and of what these import. A message can also name a package further down that came from the build cache; if
 // one may have, the go command is asked for the ids of all packages.
-func (s *surveyed) renamings(ctx context.Context, p *plan, planFile, output string, c goCommand, flags []string) (renamings, error) {
-	r, err := readRenamings(planFile)
-	if err != nil {
-		return nil, err
-	}
+func (s *surveyed) renamings(ctx context.Context, w *wrapper, output string, c goCommand, flags []string) (renamings, error) {
+	p, r := w.plan, w.renamings // the go command has ended
 	rest := r.undo(output)
 	if !slices.ContainsFunc(slices.Collect(maps.Keys(p.Roles)), func(path string) bool {
 		return p.private(path) && strings.Contains(rest, renamed(path, ""))

@@ -9,8 +9,8 @@
 //	host binary ── readHost ──▶ host       toolchain, flags, and which packages it shares (host.go, contracts.go)
 //	go env, go list ──────────▶ listing    every package of the plugin                   (survey.go, goenv.go, list.go, or memo.go)
 //	                  makePlan ▶ plan      where each package comes from                 (origin.go, plan.go, key.go, linkname.go, bare.go)
-//	go build -toolexec "sh toolexec.sh" -gcflags=<package>=<mark> …                      (wrapper.go, gcflags.go, mark.go)
-//	   └─ compile, asm, link ─▶ Toolexec   gives private packages their own paths        (toolexec.go, compile.go, asm.go, link.go)
+//	go build -toolexec "sh toolexec.sh" -gcflags=<package>=<mark> …                      (calls.go, gcflags.go, mark.go)
+//	   └─ compile, asm, link ─▶ wrapper    gives private packages their own paths        (wrapper.go, compile.go, asm.go, link.go)
 //	              link ─▶ package slim     leaves out what the host has                  (slim.go, slim_link.go)
 //	the image ── finish, check ▶ Output    sealed, read again, and renamed into place    (finish.go, check.go, place.go)
 //

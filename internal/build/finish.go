@@ -15,18 +15,16 @@ import (
 
 // finish does what is left to do with a linked image: it gets the hashes of ordinary builds, loses what only debuggers read, and is
 // sealed.
-func (s *surveyed) finish(ctx context.Context, opts Options, p *plan, planFile, image string) error {
+func (s *surveyed) finish(ctx context.Context, opts Options, w *wrapper, image string) error {
+	p := w.plan
 	if !p.Slim {
 		return seal(image, p, native.Seal{API: p.api, Key: p.key, WhyFull: p.why})
 	}
-	note, err := readSlimNote(planFile)
-	if err != nil {
-		return err
-	}
+	note := w.note // the go command has ended
 	if note == nil {
-		return fmt.Errorf("the linker left no note")
+		return errors.New("the linker was not called")
 	}
-	hashes, err := s.ordinaryHashes(ctx, opts, p, planFile, note.Packages)
+	hashes, err := s.ordinaryHashes(ctx, opts, w, note.Packages)
 	if err != nil {
 		return err
 	}

@@ -25,12 +25,13 @@ import (
 
 // ordinaryHashes returns the hashes that packages have in ordinary builds. packages holds the build ids of what the image was linked
 // with, by import path. They cover sources, flags and toolchain, so the answer is kept under them.
-func (s *surveyed) ordinaryHashes(ctx context.Context, opts Options, p *plan, planFile string, packages map[string]string) (map[string][8]byte, error) {
+func (s *surveyed) ordinaryHashes(ctx context.Context, opts Options, w *wrapper, packages map[string]string) (map[string][8]byte, error) {
 	cache := hashCache(packages)
 	if hashes := readHashes(cache); hashes != nil {
 		return hashes, nil
 	}
-	wrapper, err := toolexec(planFile)
+	p := w.plan
+	wrapper, err := w.toolexec()
 	if err != nil {
 		return nil, err
 	}
@@ -46,7 +47,6 @@ func (s *surveyed) ordinaryHashes(ctx context.Context, opts Options, p *plan, pl
 	}
 	c := s.command
 	c.log = io.Discard
-	c.env = append(slices.Clone(c.env), planEnv+"="+planFile)
 	out, err := c.output(ctx, slices.Concat(args, []string{"--"}, slices.Sorted(maps.Keys(packages)))...)
 	if failed := (*goError)(nil); errors.As(err, &failed) {
 		return nil, &CompileError{Package: p.Main, Output: s.relative(strings.TrimSpace(failed.output))}

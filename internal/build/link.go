@@ -6,18 +6,16 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 )
 
 // linkArgs changes the linker's arguments: private packages and the plugin itself get their new paths, and C symbols stay
 // inside the image.
-func linkArgs(args []string) ([]string, error) {
-	p, err := readPlan()
-	if err != nil {
-		return nil, err
-	}
-	if err := noteLinking(os.Getenv(planEnv)); err != nil {
-		return nil, err
-	}
+func (w *wrapper) linkArgs(args []string) ([]string, error) {
+	p := w.plan
+	w.mu.Lock()
+	w.linking = time.Now()
+	w.mu.Unlock()
 	at, cfg := argument(args, "-pluginpath"), argument(args, "-importcfg")
 	if at < 0 || cfg < 0 {
 		return nil, errors.New("no -pluginpath or -importcfg")
@@ -39,9 +37,7 @@ func linkArgs(args []string) ([]string, error) {
 	}
 	args[cfg] = config
 	paths[p.Main] = args[at]
-	if err := note(os.Getenv(planEnv), paths); err != nil {
-		return nil, err
-	}
+	w.noteRenamings(paths)
 	renameStrings(args, p, paths)
 	if !p.DWARF {
 		// Flags must come before the main archive.

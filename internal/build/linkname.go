@@ -160,8 +160,8 @@ func splitSymbol(name string) (prefix, rest string) {
 }
 
 // directives changes the compiler's arguments so that the go:linkname directives of a package name the new paths. args
-// holds the source files among others; paths holds the new paths of this package and of those it imports.
-func (p *plan) directives(args []string, importPath string, paths map[string]string, work string) ([]string, error) {
+// holds the source files among others, relative to dir; paths holds the new paths of this package and of those it imports.
+func (p *plan) directives(dir string, args []string, importPath string, paths map[string]string, work string) ([]string, error) {
 	prefixes := make(map[string]string)
 	for from, to := range paths {
 		prefixes[slim.Escape(from)] = slim.Escape(to)
@@ -187,7 +187,7 @@ func (p *plan) directives(args []string, importPath string, paths map[string]str
 		if !strings.HasSuffix(name, ".go") || i > 0 && args[i-1] == "-o" {
 			continue
 		}
-		src, err := os.ReadFile(name)
+		src, err := os.ReadFile(inDir(dir, name))
 		if err != nil {
 			return nil, err
 		}

@@ -77,7 +77,7 @@ func TestDirectives(t *testing.T) {
 	write(t, edited, "package sub\n//go:linkname marked\n//go:linkname a text.A\n//go:linkname b text.Hidden\n//go:linkname c runtime.c\n"+
 		"//go:linkname d example.com/app/sub.d\nvar x int\n")
 	args := []string{"-o", "out.go", "-trimpath", dir + "=>example.com/app/sub;" + work + "=>", plain, edited}
-	got, err := p.directives(args, "example.com/app/sub", map[string]string{"text": "text_gX", "example.com/app/sub": "example.com/app/sub_gY"}, work)
+	got, err := p.directives("/", args, "example.com/app/sub", map[string]string{"text": "text_gX", "example.com/app/sub": "example.com/app/sub_gY"}, work)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -97,7 +97,7 @@ func TestDirectives(t *testing.T) {
 		}
 	}
 	args = []string{plain}
-	if got, err := p.directives(args, "text", nil, work); err != nil || !cmp.Equal(got, []string{plain}) {
+	if got, err := p.directives("/", args, "text", nil, work); err != nil || !cmp.Equal(got, []string{plain}) {
 		t.Errorf("a file without directives: got %q, %v", got, err)
 	}
 }

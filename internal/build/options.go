@@ -65,10 +65,6 @@ type Options struct {
 	// Go is the go command. Default: go, looked up in PATH.
 	Go string
 
-	// Wrapper is the program that is called as "Wrapper toolexec …" in place of those tools whose arguments are to change. It must
-	// pass the arguments after "toolexec" to Toolexec. Default: the running executable.
-	Wrapper string
-
 	// Log gets the go command's messages other than errors, such as what it downloads. Default: they are discarded.
 	Log io.Writer
 
@@ -80,7 +76,8 @@ type Options struct {
 	Compiling func(path string, all int)
 
 	watch  *stopwatch
-	forget bool // ask the go command, whatever is remembered
+	forget bool                    // ask the go command, whatever is remembered
+	asked  func(tool string) error // in tests: called for each tool whose arguments are to change
 
 	// Verbose makes the go command name the packages it compiles, to Log.
 	Verbose bool
@@ -124,11 +121,6 @@ func (o Options) withDefaults() (Options, error) {
 		o.Host = fmt.Sprintf("/proc/%d/exe", os.Getpid())
 	} else {
 		o.Host = o.abs(o.Host)
-	}
-	if o.Wrapper == "" {
-		o.Wrapper = fmt.Sprintf("/proc/%d/exe", os.Getpid())
-	} else {
-		o.Wrapper = o.abs(o.Wrapper)
 	}
 	if o.Output != "" {
 		o.Output = o.abs(o.Output)

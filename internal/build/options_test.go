@@ -19,12 +19,12 @@ func TestDefaults(t *testing.T) {
 	here := must(os.Getwd())
 	self := fmt.Sprintf("/proc/%d/exe", os.Getpid())
 	o, err := Options{}.withDefaults()
-	if err != nil || o.Dir != here || o.Package != "." || o.Host != self || o.Wrapper != self || o.Go != "go" || o.Output != "" || o.PGO != "" ||
+	if err != nil || o.Dir != here || o.Package != "." || o.Host != self || o.Go != "go" || o.Output != "" || o.PGO != "" ||
 		o.Env == nil || o.Log == nil {
 		t.Errorf("got %+v, %v", o, err)
 	}
-	o, err = Options{Dir: "/d", Package: "p", Host: "h", Wrapper: "../w", Go: "g", Output: "o/x.so", PGO: "/p/../q", Env: []string{}}.withDefaults()
-	if err != nil || o.Dir != "/d" || o.Package != "p" || o.Host != "/d/h" || o.Wrapper != "/w" || o.Go != "g" || o.Output != "/d/o/x.so" ||
+	o, err = Options{Dir: "/d", Package: "p", Host: "h", Go: "g", Output: "o/x.so", PGO: "/p/../q", Env: []string{}}.withDefaults()
+	if err != nil || o.Dir != "/d" || o.Package != "p" || o.Host != "/d/h" || o.Go != "g" || o.Output != "/d/o/x.so" ||
 		o.PGO != "/q" || len(o.Env) != 0 {
 		t.Errorf("got %+v, %v", o, err)
 	}

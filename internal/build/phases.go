@@ -1,11 +1,6 @@
 package build
 
-import (
-	"os"
-	"path/filepath"
-	"strconv"
-	"time"
-)
+import "time"
 
 // Phase is a step of a build. The steps, in order: list (what the host and the packages are), plan, compile (all that the go command does
 // until it links), link, finish (hashes, seal, check) and place. A step that wasn't needed is missing.
@@ -27,25 +22,12 @@ func (w *stopwatch) lapAt(name string, at time.Time) {
 	w.last = at
 }
 
-// linkingFile is where the wrapper of the linker notes when it begins, next to the plan.
-const linkingFile = "linking"
-
-func noteLinking(planFile string) error {
-	return os.WriteFile(filepath.Join(filepath.Dir(planFile), linkingFile), strconv.AppendInt(nil, time.Now().UnixNano(), 10), 0o600)
-}
-
-// compiled measures what the go command has done until now.
-func (w *stopwatch) compiled(planFile string) {
-	b, err := os.ReadFile(filepath.Join(filepath.Dir(planFile), linkingFile))
-	if err != nil {
+// compiled measures what the go command has done until now. began is when it began to link, zero if it didn't.
+func (w *stopwatch) compiled(began time.Time) {
+	if began.IsZero() {
 		w.lap("compile")
 		return
 	}
-	began, err := strconv.ParseInt(string(b), 10, 64)
-	if err != nil {
-		w.lap("compile")
-		return
-	}
-	w.lapAt("compile", time.Unix(0, began))
+	w.lapAt("compile", began)
 	w.lap("link")
 }

@@ -2,10 +2,7 @@ package build
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
-	"os"
-	"path/filepath"
 	"runtime/debug"
 	"slices"
 	"strings"
@@ -35,9 +32,6 @@ type plan struct {
 	marks   map[string]mark   // by import path
 	modules map[string]string // by import path: the path of the module, if there is one
 }
-
-// planEnv names the environment variable with the file name of the plan, for the wrapper.
-const planEnv = "SOHOST_BUILD_PLAN"
 
 // makePlan decides the role of every package.
 func makePlan(ctx context.Context, s *surveyed, opts Options) (*plan, error) {
@@ -154,36 +148,6 @@ func ownTree(pkg, main *listed, own string) bool {
 	}
 	// Without a directory it is vendored, and with a version it was downloaded.
 	return m.Dir != "" && (m.Main || m.Replace != nil && m.Replace.Version == "")
-}
-
-// write writes the plan to a file in dir, for the wrapper, and returns the file's name.
-func (p *plan) write(dir string) (string, error) {
-	b, err := json.Marshal(p)
-	if err != nil {
-		return "", fmt.Errorf("encode plan: %w", err)
-	}
-	name := filepath.Join(dir, "plan.json")
-	if err := os.WriteFile(name, b, 0o600); err != nil {
-		return "", fmt.Errorf("write plan: %w", err)
-	}
-	return name, nil
-}
-
-// readPlan reads the plan in the wrapper.
-func readPlan() (*plan, error) {
-	name := os.Getenv(planEnv)
-	if name == "" {
-		return nil, fmt.Errorf("%s is not set: only the go command that sohost build runs may call toolexec", planEnv)
-	}
-	b, err := os.ReadFile(name)
-	if err != nil {
-		return nil, fmt.Errorf("read plan: %w", err)
-	}
-	var p plan
-	if err := json.Unmarshal(b, &p); err != nil {
-		return nil, fmt.Errorf("read plan: %w", err)
-	}
-	return &p, nil
 }
 
 // private reports whether the package with that import path gets a new path.

@@ -1,14 +1,9 @@
 package build
 
 import (
-	"bytes"
 	"cmp"
-	"errors"
 	"fmt"
-	"io/fs"
 	"maps"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 
@@ -34,44 +29,6 @@ func shortID(buildID string) (string, error) {
 // renamings holds paths that a build has given to packages: the import path, by the new path. An id can't be told from the end
 // of a name such as example.com/models_generated_api, so messages are translated with these and never by the look of a name.
 type renamings map[string]string
-
-// renamingsFile is where the wrappers of one build note its renamings. It lies next to the plan.
-const renamingsFile = "renamings"
-
-// note appends the renamings to a build's file. paths holds new paths by import path.
-func note(planFile string, paths map[string]string) error {
-	var b bytes.Buffer
-	for from, to := range paths {
-		fmt.Fprintf(&b, "%s\t%s\n", to, from)
-	}
-	f, err := os.OpenFile(filepath.Join(filepath.Dir(planFile), renamingsFile), os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
-	if err != nil {
-		return fmt.Errorf("note the new paths: %w", err)
-	}
-	_, err = f.Write(b.Bytes()) // in one piece, because wrappers run at once
-	if err = cmp.Or(err, f.Close()); err != nil {
-		return fmt.Errorf("note the new paths: %w", err)
-	}
-	return nil
-}
-
-// readRenamings reads what the wrappers of a build have noted so far.
-func readRenamings(planFile string) (renamings, error) {
-	b, err := os.ReadFile(filepath.Join(filepath.Dir(planFile), renamingsFile))
-	if errors.Is(err, fs.ErrNotExist) {
-		return renamings{}, nil
-	}
-	if err != nil {
-		return nil, fmt.Errorf("read the new paths: %w", err)
-	}
-	r := renamings{}
-	for line := range strings.Lines(string(b)) {
-		if to, from, ok := strings.Cut(strings.TrimSuffix(line, "\n"), "\t"); ok {
-			r[to] = from
-		}
-	}
-	return r, nil
-}
 
 // undo puts the import paths back into a text about packages, such as the compiler's messages.
 func (r renamings) undo(text string) string {

@@ -3,12 +3,7 @@ package build
 import (
 	"debug/elf"
 	"encoding/hex"
-	"encoding/json"
-	"errors"
 	"fmt"
-	"io/fs"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 )
@@ -76,7 +71,7 @@ func hostID(file string) (string, error) {
 	return hex.EncodeToString(sum), err
 }
 
-// slimNote is what the wrapper of the linker tells Build. It lies next to the plan.
+// slimNote is what the wrapper of the linker knows of an image.
 type slimNote struct {
 	Slim     bool
 	Why      string            // why the image isn't slim
@@ -84,30 +79,4 @@ type slimNote struct {
 	Along    []string          // packages that came along, as compiled
 	WhyAlong map[string]string // why
 	Packages map[string]string // build ids of the packages that aren't the plugin's own, by import path
-}
-
-const slimNoteFile = "slim.json"
-
-func (n *slimNote) write(planFile string) error {
-	b, err := json.Marshal(n)
-	if err != nil {
-		return fmt.Errorf("note what is slim: %w", err)
-	}
-	return os.WriteFile(filepath.Join(filepath.Dir(planFile), slimNoteFile), b, 0o600)
-}
-
-// readSlimNote returns nil if the linker hasn't run.
-func readSlimNote(planFile string) (*slimNote, error) {
-	b, err := os.ReadFile(filepath.Join(filepath.Dir(planFile), slimNoteFile))
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, fmt.Errorf("read what is slim: %w", err)
-	}
-	var n slimNote
-	if err := json.Unmarshal(b, &n); err != nil {
-		return nil, fmt.Errorf("read what is slim: %w", err)
-	}
-	return &n, nil
 }

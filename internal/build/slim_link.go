@@ -1,14 +1,10 @@
 package build
 
 import (
-	"bytes"
-	"context"
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"runtime/debug"
 	"slices"
 	"strconv"
 	"strings"
@@ -17,32 +13,74 @@ import (
 	"github.com/sohost/sohost/internal/slim"
 )
 
-// linkSlim links a slim image if the plan asks for one and the host allows it, and notes what finish needs to know. args are the linker's for a full one. It reports whether
-// the image is linked; if not, a full one is to be, with the arguments that it returns.
-func linkSlim(tool string, args []string) (rest []string, done bool, err error) {
-	p, err := readPlan()
-	if err != nil || !p.Slim {
-		return args, false, err
+// link returns the script that links. A slim image is linked if the plan asks for one and the host allows it; what finish needs to know is
+// noted.
+func (w *wrapper) link(c call, tool string, args []string) (script string, err error) {
+	if args, err = w.linkArgs(args); err != nil {
+		return "", err
+	}
+	if !w.plan.Slim {
+		return execLine(tool, args), nil
 	}
 	args, stripped, err := keepSymbols(args)
 	if err != nil {
-		return nil, false, err
+		return "", err
 	}
-	l := &slimLink{plan: p, tool: tool, args: args, cfg: args[argument(args, "-importcfg")], note: slimNote{Stripped: stripped}}
+	l := &slimLink{wrapper: w, call: c, tool: tool, args: args, cfg: args[argument(args, "-importcfg")], note: slimNote{Stripped: stripped}}
 	l.work = filepath.Dir(l.cfg)
 	if err := l.readPackages(); err != nil {
-		return nil, false, err
+		return "", err
 	}
-	if p.Full {
-		return args, false, l.note.write(os.Getenv(planEnv))
+	if w.plan.Full {
+		return l.linkFull(), nil
 	}
-	err = l.run()
-	if unslim := (*slim.Unslim)(nil); errors.As(err, &unslim) {
-		l.note.Why = unslim.Reason
-	} else if err != nil {
-		return nil, false, err
+	slimmed, err := l.prepare()
+	if err != nil {
+		return l.without(err)
 	}
-	return args, l.note.Slim, l.note.write(os.Getenv(planEnv))
+	w.mu.Lock()
+	w.slim = l
+	w.mu.Unlock()
+	return fmt.Sprintf("%s 2>%s\nask %s $?\n", commandLine(tool, slimmed), quoteShell(l.messages()), linkedCommand), nil
+}
+
+// linked returns what is to be done when the linker of a slim image has ended.
+func (w *wrapper) linked(c call) (script string, err error) {
+	w.mu.Lock()
+	l := w.slim
+	w.slim = nil
+	w.mu.Unlock()
+	if l == nil || len(c.args) != 2 {
+		return "", errors.New("nothing is being linked")
+	}
+	if err := l.finish(c.args[1]); err != nil {
+		return l.without(err)
+	}
+	w.setNote(&l.note)
+	return "cat " + quoteShell(l.messages()) + " >&2\nexit 0\n", nil // warnings
+}
+
+func (w *wrapper) setNote(n *slimNote) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.note = n
+}
+
+// without returns the script that links in full because of err, if that is a *slim.Unslim.
+func (l *slimLink) without(err error) (script string, _ error) {
+	l.close()
+	unslim := (*slim.Unslim)(nil)
+	if !errors.As(err, &unslim) {
+		return "", err
+	}
+	l.note.Why = unslim.Reason
+	return l.linkFull(), nil
+}
+
+// linkFull returns the script that links in full.
+func (l *slimLink) linkFull() (script string) {
+	l.wrapper.setNote(&l.note)
+	return execLine(l.tool, l.args)
 }
 
 // keepSymbols removes what makes the linkers leave out symbols, which finish needs and then leaves out itself.
@@ -90,15 +128,33 @@ func keepSymbols(args []string) (rest []string, stripped bool, err error) {
 	return slices.Insert(others, len(others)-1, "-extldflags="+joined), stripped, nil
 }
 
-// slimLink is one run of the linker.
+// slimLink is one run of the linker for a slim image.
 type slimLink struct {
-	plan     *plan
+	wrapper  *wrapper
+	call     call
 	tool     string
-	args     []string
-	cfg      string // import configuration
-	work     string // directory
+	args     []string // for a full image
+	cfg      string   // import configuration
+	work     string   // directory
 	packages []slim.Package
 	note     slimNote
+
+	host      *slim.Host // nil until prepare
+	closure   *slim.Closure
+	permitted chan error     // what is found of go:linkname; closed
+	beside    sync.WaitGroup // what runs beside the linker
+}
+
+// messages is the file for what the linker prints.
+func (l *slimLink) messages() string { return filepath.Join(l.work, "sohost_messages") }
+
+// close lets go of the host.
+func (l *slimLink) close() {
+	l.beside.Wait()
+	if l.host != nil {
+		l.host.Close() // read only
+		l.host = nil
+	}
 }
 
 // readPackages reads which packages the image consists of.
@@ -115,8 +171,8 @@ func (l *slimLink) readPackages() error {
 			continue
 		}
 		// The host and the plugin both export variables of the contract's types. The plugin's table of exports needs their descriptors.
-		own := l.plan.isRenamed(path)
-		l.packages = append(l.packages, slim.Package{Path: path, Archive: file, Own: own || l.plan.Roles[path] == roleShared})
+		own := l.wrapper.plan.isRenamed(path)
+		l.packages = append(l.packages, slim.Package{Path: path, Archive: file, Own: own || l.wrapper.plan.Roles[path] == roleShared})
 		if own {
 			continue
 		}
@@ -127,63 +183,67 @@ func (l *slimLink) readPackages() error {
 	return nil
 }
 
-// run links. The error is a *slim.Unslim if the image must be full.
-func (l *slimLink) run() error {
-	debug.SetGCPercent(-1) // what is read is needed until the linker runs, and then this process has nothing to do
-	h, err := slim.ReadHost(l.plan.Host)
+// prepare finds out what the image takes from the host, and returns the linker's arguments for it. The error is a *slim.Unslim if the
+// image must be full.
+func (l *slimLink) prepare() (args []string, err error) {
+	h, err := slim.ReadHost(l.wrapper.plan.Host)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	defer h.Close() // read only
-	var types sync.WaitGroup
-	types.Go(h.ReadTypes) // beside Close, which uses one processor
-	defer types.Wait()
+	l.host = h
+	l.beside.Go(h.ReadTypes) // beside Close, which uses one processor
 	c, err := slim.Close(h, l.packages, l.args[argument(l.args, "-pluginpath")])
 	if err != nil {
-		return err
+		return nil, err
 	}
+	l.closure = c
 	stub, marker := filepath.Join(l.work, slim.StubName), filepath.Join(l.work, markerName)
 	if err := os.WriteFile(stub, c.Stub(h), 0o600); err != nil {
-		return err
+		return nil, err
 	}
 	if err := os.WriteFile(marker, slim.Marker(h.Machine), 0o600); err != nil {
-		return err
+		return nil, err
 	}
 	main := filepath.Join(l.work, "sohost_main.a")
-	if err := c.AddStart(h, l.args[len(l.args)-1], main, filepath.Dir(l.tool), l.work); err != nil {
-		return err
+	tools := slim.Tools{Dir: filepath.Dir(l.tool), Env: append(slices.Clone(l.wrapper.env), "GOEXPERIMENT="+l.call.experiment)}
+	if err := c.AddStart(h, l.args[len(l.args)-1], main, tools, l.work); err != nil {
+		return nil, err
 	}
-	args, err := l.slimArgs(c, stub, main)
-	if err != nil {
-		return err
+	if args, err = l.slimArgs(c, stub, main); err != nil {
+		return nil, err
 	}
-	// Not the go command's group: this process waits for the linker, and both end with the go command.
-	cmd := exec.CommandContext(context.Background(), l.tool, args...)
-	var out bytes.Buffer
-	cmd.Stdout, cmd.Stderr = os.Stdout, &out
-	permitted := make(chan error, 1)
-	go func() { // beside the linker, which uses little more than one processor
+	l.permitted = make(chan error, 1)
+	l.beside.Go(func() { // beside the linker, which uses little more than one processor
 		if l.checksLinknames() {
-			permitted <- c.CheckLinknames()
+			l.permitted <- c.CheckLinknames()
 		}
-		close(permitted)
-	}()
-	err = cmd.Run()
-	if err := <-permitted; err != nil {
+		close(l.permitted)
+	})
+	return args, nil
+}
+
+// finish notes what was linked. status is the linker's. The error is as of prepare.
+func (l *slimLink) finish(status string) error {
+	defer l.close()
+	if err := <-l.permitted; err != nil {
 		return err // the full link says what is wrong
 	}
-	if err != nil {
-		return &slim.Unslim{Reason: fmt.Sprintf("the linker gave up: %v: %s%s", err, linkerError(out.String()), lessLacking(h))}
+	if status != "0" {
+		out, err := os.ReadFile(l.messages())
+		if err != nil {
+			return err
+		}
+		return &slim.Unslim{Reason: fmt.Sprintf("the linker gave up: exit status %s: %s%s", status, linkerError(string(out)), lessLacking(l.host))}
 	}
-	if missing, err := h.Missing(l.args[argument(l.args, "-o")]); err != nil || len(missing) > 0 {
-		return &slim.Unslim{Reason: fmt.Sprintf("the linked image would need what the host lacks: %v: %v%s", missing, err, lessLacking(h))}
+	missing, err := l.host.Missing(inDir(l.call.dir, l.args[argument(l.args, "-o")]))
+	if err != nil || len(missing) > 0 {
+		return &slim.Unslim{Reason: fmt.Sprintf("the linked image would need what the host lacks: %v: %v%s", missing, err, lessLacking(l.host))}
 	}
-	os.Stderr.Write(out.Bytes()) // warnings
 	l.note.Slim, l.note.WhyAlong = true, make(map[string]string)
-	for _, path := range c.Along {
-		if !l.plan.isRenamed(path) {
+	for _, path := range l.closure.Along {
+		if !l.wrapper.plan.isRenamed(path) {
 			l.note.Along = append(l.note.Along, path)
-			if why := c.Why[path]; why != "" {
+			if why := l.closure.Why[path]; why != "" {
 				l.note.WhyAlong[path] = why
 			}
 		}
@@ -232,7 +292,7 @@ func (l *slimLink) slimArgs(c *slim.Closure, stub, main string) ([]string, error
 	if err != nil {
 		return nil, fmt.Errorf("-extld: %w", err)
 	}
-	wrapped, err := toolexec(os.Getenv(planEnv), append([]string{extldCommand, l.work, l.args[argument(l.args, "-pluginpath")]}, ld...)...)
+	wrapped, err := l.wrapper.toolexec(append([]string{extldCommand, l.work, l.args[argument(l.args, "-pluginpath")]}, ld...)...)
 	if err != nil {
 		return nil, fmt.Errorf("-extld: %w", err)
 	}
@@ -258,10 +318,6 @@ func (l *slimLink) slimConfig(c *slim.Closure, stub string) (string, error) {
 	name := l.cfg + ".slim"
 	return name, os.WriteFile(name, []byte(out.String()), 0o600)
 }
-
-// extldCommand is the tool that Toolexec knows as the C linker of a slim image. Its arguments are a directory, the plugin's
-// path, the real C linker, and the arguments that the Go linker has for that.
-const extldCommand = "extld"
 
 // markerName is the object that stands for the stub.
 const markerName = "sohost_marker.o"

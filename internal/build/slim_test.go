@@ -109,7 +109,7 @@ func TestFullInstead(t *testing.T) {
 		why    string
 	}{
 		{"the C linker fails", func(o *Options) {
-			o.Wrapper = script(t, "[ \"$2\" != extld ] || exit 1\nexec "+must(os.Executable())+" \"$@\"")
+			o.asked = refusing(extldCommand)
 		}, "the linker gave up"},
 		{"debugging information", func(o *Options) { o.DWARF = true }, "with debugging information"},
 	} {

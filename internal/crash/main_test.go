@@ -15,15 +15,7 @@ import (
 // dir holds the host and the images, built once for all tests.
 var dir string
 
-// TestMain lets the test binary be the wrapper of the build, as sohost is.
 func TestMain(m *testing.M) {
-	if len(os.Args) > 1 && os.Args[1] == build.ToolexecCommand {
-		if err := build.Toolexec(os.Args[2:]); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			os.Exit(1)
-		}
-		return
-	}
 	os.Exit(func() int {
 		var err error
 		if dir, err = os.MkdirTemp("", "sohost-crash-test-"); err != nil {

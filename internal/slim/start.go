@@ -58,9 +58,21 @@ TEXT sohost·entry(SB), 4, $0-0
 `,
 }
 
+// Tools are the Go assembler and compiler.
+type Tools struct {
+	Dir string
+	Env []string // that they run in
+}
+
+func (t Tools) command(name string, args ...string) *exec.Cmd {
+	cmd := exec.Command(filepath.Join(t.Dir, name), args...)
+	cmd.Env = t.Env
+	return cmd
+}
+
 // AddStart writes a copy of the plugin's main archive that has the code that adds the plugin's module, and imports what comes along.
-// Tools is the directory with the Go assembler and compiler, and work one for their files.
-func (c *Closure) AddStart(h *Host, archive, to, tools, work string) error {
+// work is a directory for the files of tools.
+func (c *Closure) AddStart(h *Host, archive, to string, tools Tools, work string) error {
 	b, err := os.ReadFile(archive)
 	if err != nil {
 		return err
@@ -81,13 +93,13 @@ func (c *Closure) AddStart(h *Host, archive, to, tools, work string) error {
 }
 
 // start returns the object of the sources.
-func (h *Host) start(tools, work string) ([]byte, error) {
+func (h *Host) start(tools Tools, work string) ([]byte, error) {
 	source, object := filepath.Join(work, "sohost_start.s"), filepath.Join(work, "sohost_start.o")
 	if err := os.WriteFile(source, fmt.Appendf(nil, startSources[h.Machine], h.nextModule()), 0o600); err != nil {
 		return nil, err
 	}
 	// Only assembly of packages such as this one may define functions of the compiler's ABI.
-	out, err := exec.Command(filepath.Join(tools, "asm"), "-p", "internal/bytealg", "-trimpath", work+"=>", "-dynlink", "-shared", "-o", object, source).CombinedOutput()
+	out, err := tools.command("asm", "-p", "internal/bytealg", "-trimpath", work+"=>", "-dynlink", "-shared", "-o", object, source).CombinedOutput()
 	if err != nil {
 		return nil, fmt.Errorf("assemble the start of the plugin: %w: %s", err, out)
 	}
@@ -97,7 +109,7 @@ func (h *Host) start(tools, work string) ([]byte, error) {
 // imports returns the members of an archive that imports the packages that came along because of what the host lacks. The linker reads
 // those that another one in the image imports. It doesn't see who else does: a function that is inlined in the image can call one of a
 // package that only a package of the host's imports.
-func (c *Closure) imports(tools, work string) ([]byte, error) {
+func (c *Closure) imports(tools Tools, work string) ([]byte, error) {
 	source, config := "package sohost\n\nimport (\n", ""
 	found := false
 	for _, path := range c.Along {
@@ -116,7 +128,7 @@ func (c *Closure) imports(tools, work string) ([]byte, error) {
 	if err := errors.Join(os.WriteFile(name+".go", []byte(source+")\n"), 0o600), os.WriteFile(name+".cfg", []byte(config), 0o600)); err != nil {
 		return nil, err
 	}
-	out, err := exec.Command(filepath.Join(tools, "compile"), "-p", "sohost", "-trimpath", work+"=>", "-dynlink", "-linkshared", "-importcfg", name+".cfg",
+	out, err := tools.command("compile", "-p", "sohost", "-trimpath", work+"=>", "-dynlink", "-linkshared", "-importcfg", name+".cfg",
 		"-o", os.DevNull, "-linkobj", name+".a", name+".go").CombinedOutput()
 	if err != nil {
 		return nil, fmt.Errorf("compile imports of what comes along: %w: %s", err, out)
