@@ -141,23 +141,6 @@ func prepare(ctx context.Context, opts Options) (*surveyed, *plan, error) {
 	return s, p, err
 }
 
-// readProcess begins to read the host, and returns a function that waits for it. The go command is busy meanwhile.
-func readProcess(file string) func() (*native.Process, error) {
-	type answer struct {
-		process *native.Process
-		err     error
-	}
-	read := make(chan answer, 1)
-	go func() {
-		p, err := native.ProcessOf(file)
-		read <- answer{p, err}
-	}()
-	return func() (*native.Process, error) {
-		a := <-read
-		return a.process, a.err
-	}
-}
-
 // make builds the image and returns its description. If the one in output is up to date, image becomes a copy of it.
 func (s *surveyed) make(ctx context.Context, opts Options, p *plan, tmp, image, output string) (*native.Info, error) {
 	offered, err := offer(output, image, p.key)

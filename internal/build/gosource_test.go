@@ -35,10 +35,10 @@ func TestLinknames(t *testing.T) {
 
 func TestEditDirectives(t *testing.T) {
 	rename := func(l linkname) string {
-		if l.target == "" {
+		if l.Target == "" {
 			return ""
 		}
-		return "new." + l.target
+		return "new." + l.Target
 	}
 	for src, want := range map[string]string{
 		"package p\n//go:linkname a b.c\nvar x int":                                   "package p\n//go:linkname a new.b.c\nvar x int",
@@ -130,12 +130,12 @@ func FuzzDirectives(f *testing.F) {
 			t.Fatalf("%q became %q", src, edited)
 		}
 		for i := range after {
-			if after[i] != (linkname{before[i].local, target}) {
+			if after[i] != (linkname{before[i].Local, target}) {
 				t.Errorf("%q became %q: directive %v", src, edited, after[i])
 			}
 		}
 		restore := 0
-		back := editDirectives(edited, func(linkname) string { restore++; return before[restore-1].target })
+		back := editDirectives(edited, func(linkname) string { restore++; return before[restore-1].Target })
 		if squeeze(string(back)) != squeeze(src) {
 			t.Errorf("%q became %q and then %q", src, edited, back)
 		}

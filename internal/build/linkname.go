@@ -2,15 +2,11 @@ package build
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
-	"sync"
-	"sync/atomic"
 
 	"github.com/sohost/sohost/internal/slim"
 )
@@ -26,8 +22,8 @@ import (
 
 // linkname is one directive.
 type linkname struct {
-	local  string
-	target string // empty in the form that only marks the symbol as accessible to others
+	Local  string
+	Target string // empty in the form that only marks the symbol as accessible to others
 }
 
 const linknameDirective = "//go:linkname "
@@ -46,87 +42,42 @@ func linknames(src []byte) []linkname {
 func parseLinkname(comment string) (linkname, bool) {
 	switch f := strings.Fields(comment); len(f) {
 	case 2:
-		return linkname{local: f[1]}, true
+		return linkname{Local: f[1]}, true
 	case 3:
-		return linkname{local: f[1], target: f[2]}, true
+		return linkname{Local: f[1], Target: f[2]}, true
 	}
 	return linkname{}, false // the compiler reports it
 }
 
-// directive is a linkname with the package and file that hold it.
-type directive struct {
-	linkname
-	pkg  *listed
-	file string
-}
-
-// readDirectives reads the directives of all packages.
-func readDirectives(packages []*listed) ([]directive, error) {
-	var found []directive // for now, of each file one, without its linkname
-	for _, pkg := range packages {
-		if !slices.Contains(pkg.Imports, "unsafe") { // directives are allowed only with it
-			continue
-		}
-		for _, name := range slices.Concat(pkg.GoFiles, pkg.CgoFiles) {
-			found = append(found, directive{pkg: pkg, file: filepath.Join(pkg.Dir, name)})
-		}
-	}
-	read := make([][]linkname, len(found))
-	errs := make([]error, len(found))
-	var next atomic.Int64
-	var readers sync.WaitGroup
-	for range runtime.GOMAXPROCS(0) {
-		readers.Go(func() {
-			for i := int(next.Add(1) - 1); i < len(found); i = int(next.Add(1) - 1) {
-				src, err := os.ReadFile(found[i].file)
-				read[i], errs[i] = linknames(src), err
-			}
-		})
-	}
-	readers.Wait()
-	if err := errors.Join(errs...); err != nil {
-		return nil, fmt.Errorf("look for linknames: %w", err)
-	}
-	var out []directive
-	for i, d := range found {
-		for _, l := range read[i] {
-			out = append(out, directive{l, d.pkg, d.file})
-		}
-	}
-	return out, nil
-}
-
-// linkNames finds the symbols of private packages that directives name without importing their package. The packages
+// linkNames finds the symbols of private packages that directives in them name without importing their package. The packages
 // concerned become fresh: a symbol without an id in its name would otherwise belong to either of two images.
-func (p *plan) linkNames(packages []*listed) error {
-	directives, err := readDirectives(packages)
-	if err != nil {
-		return err
-	}
+func (p *plan) linkNames(packages []*listed, in map[string]*scanned) error {
 	owners := make(map[string]string) // import paths, by the prefix of symbols
 	for _, pkg := range packages {
 		owners[slim.Escape(pkg.ImportPath)] = pkg.ImportPath
 	}
 	namers := make(map[string][]string) // import paths, by the symbol that they name
 	named := make(map[string]bool)      // symbols whose owner has a directive for them
-	for _, d := range directives {
-		prefix, symbol := splitSymbol(d.target)
-		owner := owners[prefix]
-		if owner == "" {
-			continue
-		}
-		namers[d.target] = append(namers[d.target], d.pkg.ImportPath)
-		switch {
-		case owner == d.pkg.ImportPath:
-			named[d.target] = named[d.target] || d.local == symbol
-		case slices.Contains(d.pkg.Imports, owner):
-			// The compiler's wrapper knows the path.
-		case strings.ContainsAny(symbol, ".("):
-			return &Refusal{Kind: ErrPackage,
-				Reason: fmt.Sprintf("%s uses go:linkname for the method %s of a package that it doesn't import", d.file, d.target),
-				Remedy: "import that package as _"}
-		case !slices.Contains(p.Hide, d.target):
-			p.Hide = append(p.Hide, d.target)
+	for _, pkg := range packages {
+		for _, d := range in[pkg.ImportPath].Directives {
+			prefix, symbol := splitSymbol(d.Target)
+			owner := owners[prefix]
+			if owner == "" {
+				continue
+			}
+			namers[d.Target] = append(namers[d.Target], pkg.ImportPath)
+			switch {
+			case owner == pkg.ImportPath:
+				named[d.Target] = named[d.Target] || d.Local == symbol
+			case slices.Contains(pkg.Imports, owner):
+				// The compiler's wrapper knows the path.
+			case strings.ContainsAny(symbol, ".("):
+				return &Refusal{Kind: ErrPackage,
+					Reason: fmt.Sprintf("%s uses go:linkname for the method %s of a package that it doesn't import", filepath.Join(pkg.Dir, d.File), d.Target),
+					Remedy: "import that package as _"}
+			case !slices.Contains(p.Hide, d.Target):
+				p.Hide = append(p.Hide, d.Target)
+			}
 		}
 	}
 	slices.Sort(p.Hide)
@@ -168,17 +119,17 @@ func (p *plan) directives(dir string, args []string, importPath string, paths ma
 	}
 	aliases := slices.Clone(p.Aliases[importPath])
 	target := func(l linkname) string {
-		if l.target == "" {
+		if l.Target == "" {
 			// A second directive for the same symbol would be an error, so this one gets the target too.
-			if i := slices.Index(aliases, l.local); i >= 0 {
+			if i := slices.Index(aliases, l.Local); i >= 0 {
 				aliases = slices.Delete(aliases, i, i+1)
-				return slim.Escape(importPath) + "." + l.local
+				return slim.Escape(importPath) + "." + l.Local
 			}
 			return ""
 		}
-		prefix, symbol := splitSymbol(l.target)
-		if prefixes[prefix] == "" || slices.Contains(p.Hide, l.target) {
-			return l.target
+		prefix, symbol := splitSymbol(l.Target)
+		if prefixes[prefix] == "" || slices.Contains(p.Hide, l.Target) {
+			return l.Target
 		}
 		return prefixes[prefix] + "." + symbol
 	}
@@ -241,9 +192,9 @@ func editDirectives(src []byte, target func(linkname) string) []byte {
 		if !ok {
 			continue
 		}
-		if t := target(l); t != l.target {
+		if t := target(l); t != l.Target {
 			out = append(out, src[done:c.at]...)
-			out = append(out, linknameDirective+l.local+" "+t...)
+			out = append(out, linknameDirective+l.Local+" "+t...)
 			done = c.at + len(c.text)
 		}
 	}

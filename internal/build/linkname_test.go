@@ -1,8 +1,11 @@
 package build
 
 import (
+	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -17,12 +20,21 @@ func linknamePackage(t *testing.T, path, text string, imports ...string) *listed
 	return &listed{ImportPath: path, Dir: dir, GoFiles: []string{"x.go"}, Imports: imports}
 }
 
+// linkNames scans packages for a plan.
+func linkNames(p *plan, packages []*listed) error {
+	in, err := scan(packages, nil)
+	if err != nil {
+		return err
+	}
+	return p.linkNames(packages, in)
+}
+
 func TestLinkNames(t *testing.T) {
 	p := testPlan()
 	p.Aliases = make(map[string][]string)
 	p.Roles["gopkg.in/owner.v1"], p.Roles["example.com/bystander"] = rolePrivate, rolePrivate
 	p.Hide = nil
-	err := p.linkNames([]*listed{
+	err := linkNames(p, []*listed{
 		// It pushes symbols into text and reads one of owner, without importing either.
 		linknamePackage(t, "example.com/app/sub", "package sub\n//go:linkname f text.F\n//go:linkname g text.F\n//go:linkname h gopkg.in/owner%2ev1.H\n"+
 			"//go:linkname now runtime.now\n//go:linkname only\n", "unsafe"),
@@ -52,16 +64,16 @@ func TestLinkNames(t *testing.T) {
 func TestLinkNamesRefused(t *testing.T) {
 	sub := linknamePackage(t, "example.com/app/sub", "package sub\n//go:linkname f text.(*T).M\n", "unsafe")
 	text := linknamePackage(t, "text", "package text\n")
-	r := refusal(t, testPlan().linkNames([]*listed{sub, text}), ErrPackage)
+	r := refusal(t, linkNames(testPlan(), []*listed{sub, text}), ErrPackage)
 	if !strings.Contains(r.Reason, filepath.Join(sub.Dir, "x.go")+" uses go:linkname for the method text.(*T).M") {
 		t.Errorf("got %q", r.Reason)
 	}
 	sub.Imports = append(sub.Imports, "text")
-	if err := testPlan().linkNames([]*listed{sub, text}); err != nil {
+	if err := linkNames(testPlan(), []*listed{sub, text}); err != nil {
 		t.Errorf("with an import: %v", err)
 	}
 	sub.GoFiles = append(sub.GoFiles, "missing.go")
-	if err := testPlan().linkNames([]*listed{sub, text}); err == nil || !strings.Contains(err.Error(), "look for linknames") {
+	if err := linkNames(testPlan(), []*listed{sub, text}); err == nil || !strings.Contains(err.Error(), "look for linknames") {
 		t.Errorf("with a missing file: %v", err)
 	}
 }
@@ -102,19 +114,39 @@ func TestDirectives(t *testing.T) {
 	}
 }
 
-func TestBareSymbols(t *testing.T) {
-	p := testPlan()
+// TestScan reads assembly, keeps the order of files, and leaves known packages alone.
+func TestScan(t *testing.T) {
 	dir := t.TempDir()
-	write(t, filepath.Join(dir, "x.s"), "TEXT callback(SB), 7, $0\n")
-	asm := &listed{Dir: dir, SFiles: []string{"x.s"}}
-	if err := p.bareSymbols([]*listed{asm, {Dir: dir, SFiles: []string{"missing.s"}, CgoFiles: []string{"c.go"}}}); err != nil {
+	asm := &listed{ImportPath: "asm", Dir: dir}
+	var want []string
+	for i := range 40 {
+		name, symbol := fmt.Sprintf("x%d.s", i), fmt.Sprintf("callback%d", i)
+		write(t, filepath.Join(dir, name), "TEXT "+symbol+"(SB), 7, $0\n")
+		asm.SFiles, want = append(asm.SFiles, name), append(want, symbol)
+	}
+	known := &scanned{Bare: []string{"known"}}
+	missing := []string{"missing.s"}
+	got, err := scan([]*listed{asm, {ImportPath: "cgo", Dir: dir, SFiles: missing, CgoFiles: []string{}, SwigFiles: []string{"c.swig"}},
+		{ImportPath: "known", Dir: dir, SFiles: missing}}, map[string]*scanned{"known": known})
+	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff([]string{"callback"}, p.Hide); diff != "" {
+	if diff := cmp.Diff(map[string]*scanned{"asm": {Bare: want}, "cgo": {}, "known": known}, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
-	asm.SFiles[0] = "missing.s"
-	if err := p.bareSymbols([]*listed{asm}); err == nil {
+	if _, err := scan([]*listed{{Dir: dir, SFiles: missing}}, nil); err == nil {
 		t.Error("a missing file was accepted")
+	}
+}
+
+// TestScannedKept writes and reads what was scanned, as a memo does.
+func TestScannedKept(t *testing.T) {
+	want := memo{Scanned: map[string]*scanned{"a": {Directives: []directive{{linkname{"f", "b.F"}, "x.go"}, {linkname{"g", ""}, "y.go"}}, Bare: []string{"c"}}}}
+	var got memo
+	if err := json.Unmarshal(must(json.Marshal(want)), &got); err != nil {
+		t.Fatal(err)
+	}
+	if !reflect.DeepEqual(want, got) {
+		t.Errorf("got %+v, want %+v", got, want)
 	}
 }

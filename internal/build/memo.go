@@ -17,18 +17,20 @@ import (
 
 // memo is what the go command said of a plugin's packages, and of itself. Most edits change nothing of that, and asking takes as long as
 // compiling: so it is kept on disk, with a digest of all that the answer depends on. What a file contributes to it is its shape (shape.go).
+// With it goes what the plan has to know of sources that don't change (scan.go).
 //
 // The go command that builds reads everything again. If it finds what the memo doesn't know, the build is repeated without (build.go).
 type memo struct {
 	Env      goEnv
 	All      map[string]string
 	Packages []*listed
+	Scanned  map[string]*scanned // by import path; of packages in the module cache
 	Inputs   inputs
 	Digest   string // of the inputs
 }
 
 // memoVersion is part of each memo's name. Increment it when a memo holds anything else, or depends on anything else.
-const memoVersion = "2"
+const memoVersion = "3"
 
 // memoKey identifies what was asked. It is "" if the answer can't be kept: nothing is known of a go command that is a script, flags may
 // name other files, and what is written for a library depends on more than its packages.
@@ -107,7 +109,12 @@ func remember(key string, asked time.Time, s *surveyed) {
 	if file == "" || strings.Contains(s.env.GOFLAGS, "file") || slices.ContainsFunc(s.listing.all, func(p *listed) bool { return p.Error != nil }) {
 		return
 	}
-	m := memo{Env: s.env, All: s.all, Packages: s.listing.all, Inputs: inputsOf(s)}
+	fixed := slices.DeleteFunc(slices.Clone(s.listing.all), func(p *listed) bool { return !immutable(p, s.env.GOMODCACHE) })
+	var err error
+	if s.scanned, err = scan(fixed, nil); err != nil {
+		return // the plan finds that out, too
+	}
+	m := memo{Env: s.env, All: s.all, Packages: s.listing.all, Scanned: s.scanned, Inputs: inputsOf(s)}
 	digest, newest, err := m.Inputs.digest()
 	if err != nil || !newest.Before(asked.Add(-clockSlack)) {
 		return

@@ -75,11 +75,15 @@ func makePlan(ctx context.Context, s *surveyed, opts Options) (*plan, error) {
 		}
 	}
 	slices.SortFunc(private, func(a, b *listed) int { return strings.Compare(a.ImportPath, b.ImportPath) })
-	if err := p.linkNames(private); err != nil {
+	in, err := scan(private, s.scanned)
+	if err != nil {
 		return nil, err
 	}
-	if err := p.bareSymbols(private); err != nil {
+	if err := p.linkNames(private, in); err != nil {
 		return nil, err
+	}
+	for _, pkg := range private {
+		p.Hide = append(p.Hide, in[pkg.ImportPath].Bare...)
 	}
 	cKeys := make(map[string]string)
 	for _, pkg := range private {

@@ -26,7 +26,8 @@ type surveyed struct {
 
 	overlay    string // the file that says where the generated package main of a library is, or ""
 	watch      *stopwatch
-	remembered bool // env, all and listing are from an earlier build
+	remembered bool                // env, all and listing are from an earlier build
+	scanned    map[string]*scanned // what is known of sources that don't change, by import path
 }
 
 // survey asks the go command about itself and about the package.
@@ -43,7 +44,7 @@ func survey(ctx context.Context, opts Options, h host) (*surveyed, error) {
 		known = recall(key)
 	}
 	if s.remembered = known != nil; s.remembered {
-		s.env, s.all = known.Env, known.All
+		s.env, s.all, s.scanned = known.Env, known.All, known.Scanned
 	} else if s.env, s.all, err = readGoEnv(ctx, s.command); err != nil {
 		return nil, noGo(err, h)
 	}
