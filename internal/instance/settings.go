@@ -12,7 +12,7 @@ import (
 // them. ReadSettings reads them.
 type Settings struct {
 	values      []any // in the order of the table; nil where one can't be read
-	environment map[string]string
+	environment []string
 }
 
 // Change is a setting that has changed. It never holds the value of an environment variable, which may be a secret.
@@ -45,29 +45,27 @@ func (c Change) String() string {
 
 // ReadSettings reads the settings as they are now.
 func ReadSettings() Settings {
-	s := Settings{values: make([]any, len(settings)), environment: map[string]string{}}
-	status := readStatus()
-	for i, row := range settings {
-		s.values[i] = row.read(status)
-	}
-	for _, e := range os.Environ() {
-		name, value, _ := strings.Cut(e, "=")
-		s.environment[name] = value
+	s := Settings{values: make([]any, len(settings)), environment: os.Environ()}
+	p := readProc()
+	for i := range settings {
+		s.values[i] = settings[i].read(p)
 	}
 	return s
 }
 
 // Changes returns what has changed since s was read, in the order of the table. Nothing tells who has changed it: code of
 // other plugins runs beside.
-func (s Settings) Changes() (changes []Change) {
-	now := ReadSettings()
+func (s Settings) Changes() []Change { return s.ChangesTo(ReadSettings()) }
+
+// ChangesTo returns what had changed when now was read.
+func (s Settings) ChangesTo(now Settings) (changes []Change) {
 	for i, row := range settings {
 		old, is := s.values[i], now.values[i]
 		if same(old, is) {
 			continue
 		}
 		c := Change{Setting: row.name, Old: row.text(old), New: row.text(is)}
-		c.still = func() bool { return same(row.read(readStatus()), is) }
+		c.still = func() bool { return same(row.read(readProc()), is) }
 		if row.restore != nil {
 			c.restore = func() error { return row.restore(old) }
 		}
@@ -77,7 +75,11 @@ func (s Settings) Changes() (changes []Change) {
 }
 
 // changedVariables compares two environments.
-func changedVariables(before, now map[string]string) (changes []Change) {
+func changedVariables(from, to []string) (changes []Change) {
+	if slices.Equal(from, to) {
+		return nil
+	}
+	before, now := variables(from), variables(to)
 	names := map[string]bool{}
 	for _, env := range []map[string]string{before, now} {
 		for name := range env {
@@ -108,6 +110,16 @@ func changedVariables(before, now map[string]string) (changes []Change) {
 	}
 	slices.SortFunc(changes, func(a, b Change) int { return strings.Compare(a.Setting, b.Setting) })
 	return changes
+}
+
+// variables returns the variables of an environment.
+func variables(environment []string) map[string]string {
+	values := map[string]string{}
+	for _, e := range environment {
+		name, value, _ := strings.Cut(e, "=")
+		values[name] = value
+	}
+	return values
 }
 
 // barred returns the changes after which the server could no longer do its own work, such as writing to its store.

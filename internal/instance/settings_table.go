@@ -1,8 +1,6 @@
 package instance
 
 import (
-	"bufio"
-	"bytes"
 	"cmp"
 	"flag"
 	"fmt"
@@ -27,34 +25,10 @@ import (
 // setting is a row of the table of settings.
 type setting struct {
 	name     string
-	read     func(s status) any // a value that can be compared by ==; nil if it can't be read
+	read     func(p proc) any   // a value that can be compared by ==; nil if it can't be read
 	describe func(v any) string // default: fmt.Sprint
 	restore  func(v any) error  // sets it back; nil where the process can't
 	bars     bool               // an image whose init functions change it is refused: afterwards the server isn't who it was
-}
-
-// status is /proc/self/status, by the names of its lines. One read serves several settings.
-type status map[string]string
-
-func readStatus() status {
-	text, _ := os.ReadFile("/proc/self/status")
-	s := status{}
-	for lines := bufio.NewScanner(bytes.NewReader(text)); lines.Scan(); {
-		if name, value, ok := strings.Cut(lines.Text(), ":"); ok {
-			s[name] = strings.TrimSpace(value)
-		}
-	}
-	return s
-}
-
-// line reads a line of /proc/self/status.
-func line(name string) func(status) any {
-	return func(s status) any {
-		if text, has := s[name]; has {
-			return strings.Join(strings.Fields(text), " ")
-		}
-		return nil
-	}
 }
 
 func (row setting) text(v any) string {
@@ -71,7 +45,7 @@ func (row setting) text(v any) string {
 func pointed[T any](name string, get func() T, set func(T)) setting {
 	return setting{
 		name: name,
-		read: func(status) any { return get() },
+		read: func(proc) any { return get() },
 		describe: func(v any) string {
 			if reflect.ValueOf(v).Kind() == reflect.Pointer {
 				return fmt.Sprintf("%T at %p", v, v)
@@ -91,7 +65,7 @@ func variable[T any](name string, v *T) setting {
 func metric(name, of string, restore func(v int64)) setting {
 	return setting{
 		name: name,
-		read: func(status) any {
+		read: func(proc) any {
 			sample := []metrics.Sample{{Name: of}}
 			if metrics.Read(sample); sample[0].Value.Kind() != metrics.KindUint64 {
 				return nil
@@ -106,7 +80,7 @@ func metric(name, of string, restore func(v int64)) setting {
 var settings = slices.Concat([]setting{
 	{
 		name: "GOGC",
-		read: func(status) any {
+		read: func(proc) any {
 			sample := []metrics.Sample{{Name: "/gc/gogc:percent"}}
 			metrics.Read(sample)
 			return int(int64(sample[0].Value.Uint64()))
@@ -129,7 +103,7 @@ var settings = slices.Concat([]setting{
 	metric("memory limit", "/gc/gomemlimit:bytes", func(v int64) { debug.SetMemoryLimit(v) }),
 	{
 		name: "GOMAXPROCS",
-		read: func(status) any { return runtime.GOMAXPROCS(0) },
+		read: func(proc) any { return runtime.GOMAXPROCS(0) },
 		restore: func(v any) error {
 			if runtime.SetDefaultGOMAXPROCS(); runtime.GOMAXPROCS(0) != v.(int) { // the default follows the cgroup's limit
 				runtime.GOMAXPROCS(v.(int))
@@ -141,12 +115,12 @@ var settings = slices.Concat([]setting{
 	pointed("log.Default's output", log.Writer, log.SetOutput),
 	{
 		name:    "log.Default's flags",
-		read:    func(status) any { return log.Flags() },
+		read:    func(proc) any { return log.Flags() },
 		restore: func(v any) error { log.SetFlags(v.(int)); return nil },
 	},
 	{
 		name:    "log.Default's prefix",
-		read:    func(status) any { return log.Prefix() },
+		read:    func(proc) any { return log.Prefix() },
 		restore: func(v any) error { log.SetPrefix(v.(string)); return nil },
 	},
 	variable("http.DefaultTransport", &http.DefaultTransport),
@@ -163,15 +137,16 @@ var settings = slices.Concat([]setting{
 		name: "umask",
 		read: line("Umask"),
 		restore: func(v any) error {
-			mask, err := strconv.ParseInt(v.(string), 8, 32)
+			text, _ := v.(string)
+			mask, err := strconv.ParseInt(text, 8, 32) // an error if it could not be read
 			if err == nil {
 				syscall.Umask(int(mask))
 			}
 			return err
 		},
 	},
-	{name: "working directory", read: func(status) any { return linkText("/proc/self/cwd") }, restore: func(v any) error { return os.Chdir(v.(string)) }},
-	{name: "root directory", read: func(status) any { return linkText("/proc/self/root") }, bars: true},
+	{name: "working directory", read: func(proc) any { return linkText("/proc/self/cwd") }, restore: func(v any) error { return os.Chdir(v.(string)) }},
+	{name: "root directory", read: func(proc) any { return linkText("/proc/self/root") }, bars: true},
 	{name: "user", read: line("Uid"), bars: true},
 	{name: "group", read: line("Gid"), bars: true},
 	{name: "groups", read: line("Groups"), bars: true},
@@ -181,7 +156,7 @@ var settings = slices.Concat([]setting{
 	{name: "caught signals", read: line("SigCgt"), describe: describeSignals},
 	{
 		name: "priority",
-		read: func(status) any {
+		read: func(proc) any {
 			raw, err := unix.Getpriority(unix.PRIO_PROCESS, os.Getpid()) // the kernel's form: 20 - nice
 			if err != nil {
 				return nil
@@ -192,13 +167,16 @@ var settings = slices.Concat([]setting{
 	},
 	{
 		name: "dumpable",
-		read: func(status) any { return prctlGet(unix.PR_GET_DUMPABLE) },
+		read: func(proc) any { return prctlGet(unix.PR_GET_DUMPABLE) },
 		restore: func(v any) error {
 			return unix.Prctl(unix.PR_SET_DUMPABLE, uintptr(v.(int)), 0, 0, 0)
 		},
 	},
-	{name: "oom_score_adj", read: func(status) any { return fileText("/proc/self/oom_score_adj") },
-		restore: func(v any) error { return os.WriteFile("/proc/self/oom_score_adj", []byte(v.(string)), 0) }},
+	{name: "oom_score_adj", read: func(proc) any { return fileText("/proc/self/oom_score_adj") },
+		restore: func(v any) error {
+			text, _ := v.(string)
+			return os.WriteFile("/proc/self/oom_score_adj", []byte(text+"\n"), 0) // an error without a number
+		}},
 }, limitSettings())
 
 // limitSettings returns one row for each resource limit.
@@ -207,31 +185,15 @@ func limitSettings() (rows []setting) {
 		"sigpending", "msgqueue", "nice", "rtprio", "rttime"} {
 		rows = append(rows, setting{
 			name: "limit " + name,
-			read: func(status) any {
-				var limit unix.Rlimit
-				if unix.Prlimit(0, resource, nil, &limit) != nil {
-					return nil
-				}
-				return limit
-			},
-			describe: func(v any) string {
-				limit := v.(unix.Rlimit)
-				return limitText(limit.Cur) + "/" + limitText(limit.Max)
-			},
+			read: func(p proc) any { return p.limit(resource) },
 			restore: func(v any) error {
-				limit := v.(unix.Rlimit)
+				soft, hard, _ := strings.Cut(v.(string), "/")
+				limit := unix.Rlimit{Cur: limitValue(soft), Max: limitValue(hard)}
 				return unix.Prlimit(0, resource, &limit, nil)
 			},
 		})
 	}
 	return rows
-}
-
-func limitText(v uint64) string {
-	if v == unix.RLIM_INFINITY {
-		return "unlimited"
-	}
-	return strconv.FormatUint(v, 10)
 }
 
 // describeSignals names the signals of a mask as /proc shows it.
@@ -258,20 +220,4 @@ func prctlGet(option int) any {
 		return nil
 	}
 	return v
-}
-
-func linkText(path string) any {
-	text, err := os.Readlink(path)
-	if err != nil {
-		return nil
-	}
-	return text
-}
-
-func fileText(path string) any {
-	text, err := os.ReadFile(path)
-	if err != nil {
-		return nil
-	}
-	return strings.TrimSpace(string(text))
 }
