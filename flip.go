@@ -118,7 +118,8 @@ func start(ctx context.Context, c *candidate) error {
 	if !c.next.Starts() { // comparing the process's settings takes longer than most calls may wait
 		return c.step(PhaseStart, func() error { return c.next.Start(ctx) })
 	}
-	return c.watched(PhaseStart, func() error { return c.explainInUse(c.next.Start(ctx)) })
+	defer c.watchSettings().end()
+	return c.step(PhaseStart, func() error { return c.explainInUse(c.next.Start(ctx)) })
 }
 
 // abandon closes the instances of candidates that won't flip.

@@ -168,13 +168,14 @@ func (c *candidate) open(ctx context.Context, path string) error {
 	limited, cancel := h.limit(ctx, h.opts.OpenTimeout, openTimeout)
 	defer cancel()
 	row := h.calls.Claim(c.plugin.Name, c.move.To)
+	settings := c.watchSettings()
+	defer settings.end() // on an error it ends before another image may be opened
 	var image *instance.Image
-	err = c.watched(PhaseOpen, func() (err error) {
+	err = c.step(PhaseOpen, func() (err error) {
 		defer row.Enter(inflight.Open)()
 		image, err = h.loader.Open(limited, path)
 		return err
 	})
-	left()
 	if err != nil {
 		row.SetBackground(errors.Is(err, native.ErrPending)) // its init goes on
 		if !errors.Is(err, native.ErrPending) {
@@ -182,7 +183,9 @@ func (c *candidate) open(ctx context.Context, path string) error {
 		}
 		return handoverFor(err, !momentary(ctx, err)) // it opened in the probe, where nothing else was open
 	}
-	if err := c.watched(PhaseNew, func() error { return errors.Join(c.plugin.checkAPI(image), c.plugin.checkArgs(image)) }); err != nil {
+	settings.turn()
+	left()
+	if err := c.step(PhaseNew, func() error { return errors.Join(c.plugin.checkAPI(image), c.plugin.checkArgs(image)) }); err != nil {
 		row.Release()
 		return err
 	}
@@ -191,7 +194,7 @@ func (c *candidate) open(ctx context.Context, path string) error {
 		id: c.move.To, label: label, header: []string{label}, line: GenerationHeader + ": " + label + "\r\n",
 		since: c.move.Time, skipped: c.skips(),
 	}
-	err = c.watched(PhaseNew, func() (err error) {
+	err = c.step(PhaseNew, func() (err error) {
 		required := c.plugin.required()
 		next.Instance, err = instance.New(limited, image, newPluginHost(c.plugin, c.move.To), required, row, c.closeLate)
 		err = c.explainInUse(err)

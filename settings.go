@@ -27,7 +27,29 @@ func (c *comparisons) begin() *comparison {
 	collector.asSet()
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	one := &comparison{before: instance.ReadSettings(), shared: len(c.active) > 0}
+	return c.beginLocked(instance.ReadSettings())
+}
+
+// end ends a comparison, and returns what has changed since it began.
+func (c *comparisons) end(one *comparison) []Change {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.endLocked(one, instance.ReadSettings())
+}
+
+// turn ends a comparison and begins the next one, with a single reading.
+func (c *comparisons) turn(one *comparison) (changes []Change, next *comparison) {
+	collector.asSet()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	now := instance.ReadSettings()
+	changes = c.endLocked(one, now)
+	return changes, c.beginLocked(now)
+}
+
+// beginLocked is called with c.mu held, and so is endLocked.
+func (c *comparisons) beginLocked(now instance.Settings) *comparison {
+	one := &comparison{before: now, shared: len(c.active) > 0}
 	for other := range c.active {
 		other.shared = true
 	}
@@ -38,25 +60,37 @@ func (c *comparisons) begin() *comparison {
 	return one
 }
 
-// end ends a comparison, and returns what has changed since it began.
-func (c *comparisons) end(one *comparison) []Change {
-	c.mu.Lock()
-	defer c.mu.Unlock()
+func (c *comparisons) endLocked(one *comparison, now instance.Settings) []Change {
 	delete(c.active, one)
-	changes := one.before.Changes()
+	changes := one.before.ChangesTo(now)
 	for i := range changes {
 		changes[i].Shared = one.shared
 	}
 	return changes
 }
 
-// watched is step for a phase that runs the plugin's code in this process: it notes which settings of the process change
-// meanwhile.
-func (c *candidate) watched(phase Phase, do func() error) error {
-	running := &c.plugin.host.comparisons
-	one := running.begin()
-	defer func() { c.move.Changed = instance.Merged(c.move.Changed, running.end(one)) }()
-	return c.step(phase, do)
+// settingsWatch notes in a candidate's move which settings of the process change while the candidate's code runs in this process.
+type settingsWatch struct {
+	candidate *candidate
+	running   *comparison
+}
+
+// watchSettings begins a watch. The caller must end it.
+func (c *candidate) watchSettings() *settingsWatch {
+	return &settingsWatch{c, c.plugin.host.comparisons.begin()}
+}
+
+// turn notes what has changed so far, and goes on. Images that are loaded only from here on have no part in that.
+func (w *settingsWatch) turn() {
+	changes, next := w.candidate.plugin.host.comparisons.turn(w.running)
+	w.note(changes)
+	w.running = next
+}
+
+func (w *settingsWatch) end() { w.note(w.candidate.plugin.host.comparisons.end(w.running)) }
+
+func (w *settingsWatch) note(changes []Change) {
+	w.candidate.move.Changed = instance.Merged(w.candidate.move.Changed, changes)
 }
 
 // restoreSettings sets back what a candidate has changed that won't serve. If something can't be set back, the plugins should

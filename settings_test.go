@@ -103,6 +103,29 @@ func TestSettingsOfTwo(t *testing.T) {
 	}
 }
 
+// TestSettingsTurn: what changes before a comparison turns and after it is told apart, and only the part that another one ran beside
+// is shared.
+func TestSettingsTurn(t *testing.T) {
+	eventually(t, "less is collected no more because of an earlier handover", func() bool { runtime.GC(); return gogc() == 100 })
+	defer debug.SetGCPercent(100)
+	var c comparisons
+	one := c.begin()
+	beside := c.begin()
+	debug.SetGCPercent(50)
+	c.end(beside)
+	changes, next := c.turn(one)
+	if len(changes) != 1 || changes[0].New != "50" || !changes[0].Shared {
+		t.Errorf("before: %v", changes)
+	}
+	debug.SetGCPercent(60)
+	if changes := c.end(next); len(changes) != 1 || changes[0].Old != "50" || changes[0].New != "60" || changes[0].Shared {
+		t.Errorf("after: %v", changes)
+	}
+	if len(c.active) > 0 {
+		t.Errorf("%d comparisons still run", len(c.active))
+	}
+}
+
 // TestSettingsOfTaken takes an image that changes a setting: that is its right, and is told.
 func TestSettingsOfTaken(t *testing.T) {
 	w := newWorld(t)
