@@ -64,7 +64,7 @@ func (r *reader) copy(dst []byte) {
 		if r.pos == r.end && len(dst) >= len(r.buf) {
 			r.compact()
 			k := r.read(dst)
-			r.crc = crc32.Update(r.crc, castagnoli, dst[:k])
+			r.crc = crc32.Update(r.crc, castagnoli(), dst[:k])
 			dst = dst[k:]
 			continue
 		}

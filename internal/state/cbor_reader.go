@@ -72,7 +72,7 @@ func (r *reader) need(n int) bool {
 
 // compact moves what is left in the buffer to its beginning.
 func (r *reader) compact() {
-	r.crc = crc32.Update(r.crc, castagnoli, r.buf[r.summed:r.pos])
+	r.crc = crc32.Update(r.crc, castagnoli(), r.buf[r.summed:r.pos])
 	copy(r.buf, r.buf[r.pos:r.end])
 	r.pos, r.summed, r.end = 0, 0, r.end-r.pos
 }
@@ -211,7 +211,7 @@ func (r *reader) null() bool {
 
 // sum reads a checksum and compares it with that of the bytes before.
 func (r *reader) sum() {
-	r.crc = crc32.Update(r.crc, castagnoli, r.buf[r.summed:r.pos])
+	r.crc = crc32.Update(r.crc, castagnoli(), r.buf[r.summed:r.pos])
 	r.summed = r.pos
 	want := r.crc
 	if got := r.uint(); r.err == nil && got != uint64(want) {
@@ -226,7 +226,7 @@ func (r *reader) intact() bool {
 	rest := io.LimitReader(r.r, r.left)
 	for {
 		if n := len(tail) - last; n > 0 {
-			r.crc = crc32.Update(r.crc, castagnoli, tail[:n])
+			r.crc = crc32.Update(r.crc, castagnoli(), tail[:n])
 			tail = append(tail[:0], tail[n:]...)
 		}
 		n, err := rest.Read(r.buf)

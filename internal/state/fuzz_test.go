@@ -84,7 +84,7 @@ func mended(b []byte) []byte {
 }
 
 func mend(b []byte) {
-	sum := crc32.Checksum(b[:len(b)-5], castagnoli)
+	sum := crc32.Checksum(b[:len(b)-5], castagnoli())
 	copy(b[len(b)-4:], []byte{byte(sum >> 24), byte(sum >> 16), byte(sum >> 8), byte(sum)})
 }
 
