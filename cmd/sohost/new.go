@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync"
 	"text/template"
 
 	"github.com/sohost/sohost/internal/build"
@@ -21,7 +22,7 @@ import (
 //go:embed template
 var templates embed.FS
 
-var newName = regexp.MustCompile(`^[a-z][a-z0-9_-]*$`)
+var newName = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[a-z][a-z0-9_-]*$`) })
 
 func newNewCommand() *cobra.Command {
 	cmd := &cobra.Command{
@@ -66,7 +67,7 @@ PROGRAM names, the packages that it shares with its plugins.`,
 			return usageError{fmt.Errorf("missing argument: sohost new NAME [flags]; see \"sohost new --help\"")}
 		}
 		name := args[0]
-		if !newName.MatchString(name) {
+		if !newName().MatchString(name) {
 			return usageError{fmt.Errorf("name %q: want lower-case letters, digits, - and _, starting with a letter", name)}
 		}
 		p := newPlugin{Name: name, Dir: *dir, Module: *modulePath, Host: *host, Contracts: contracts}
@@ -218,10 +219,10 @@ func dotted(dir string) string {
 
 // quoted returns an argument as a shell takes it.
 func quoted(arg string) string {
-	if plainArgument.MatchString(arg) {
+	if plainArgument().MatchString(arg) {
 		return arg
 	}
 	return "'" + strings.ReplaceAll(arg, "'", `'\''`) + "'"
 }
 
-var plainArgument = regexp.MustCompile(`^[\w@%+=:,./-]+$`)
+var plainArgument = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[\w@%+=:,./-]+$`) })

@@ -3,7 +3,6 @@ package crash
 import (
 	"fmt"
 	"net/url"
-	"regexp"
 	"strconv"
 	"strings"
 )
@@ -56,11 +55,11 @@ func call(s string) (name string, ok bool) {
 	return s[:i], true
 }
 
-var locationLine = regexp.MustCompile(`^(.+):(\d+)(?: \+0x[0-9a-f]+)?(?: fp=.*)?$`)
+var locationLine = pattern(`^(.+):(\d+)(?: \+0x[0-9a-f]+)?(?: fp=.*)?$`)
 
 // location parses the line below a call, such as "main.go:12 +0x1a".
 func location(s string) (file string, line int) {
-	m := locationLine.FindStringSubmatch(s)
+	m := locationLine().FindStringSubmatch(s)
 	if m == nil {
 		return "", 0
 	}

@@ -2,7 +2,6 @@ package crash
 
 import (
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 )
@@ -57,7 +56,7 @@ const serverModule = "github.com/sohost/sohost"
 func ownerOf(path string) string {
 	first, _, _ := strings.Cut(path, "/")
 	switch {
-	case privatePath.MatchString(path):
+	case privatePath().MatchString(path):
 		return ""
 	case path == serverModule, strings.HasPrefix(path, serverModule+"/internal/"), strings.HasPrefix(path, serverModule+"/cmd/"):
 		return "the server"
@@ -70,11 +69,11 @@ func ownerOf(path string) string {
 }
 
 // privatePath matches the end of the paths that sohost build gives to an image's own packages, also within a function's name.
-var privatePath = regexp.MustCompile(`_g[A-Za-z0-9_-]{12}\b`)
+var privatePath = pattern(`_g[A-Za-z0-9_-]{12}\b`)
 
 // plainName returns a function's name as the sources have it, with the last element of its package's path.
 func plainName(name string) string {
-	name = privatePath.ReplaceAllString(name, "")
+	name = privatePath().ReplaceAllString(name, "")
 	receiver := strings.IndexAny(name, "([")
 	if receiver < 0 {
 		receiver = len(name)

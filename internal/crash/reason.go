@@ -1,35 +1,34 @@
 package crash
 
 import (
-	"regexp"
 	"strings"
 	"unicode"
 )
 
 var (
 	// A signal that did not become a panic.
-	signalLine = regexp.MustCompile(`(?m)^(SIG[A-Z0-9]+: .*|[Ss]ignal \d+)$`)
-	codeLine   = regexp.MustCompile(`(?m)^PC=\S+ m=\d+ sigcode=(\d+)`)
+	signalLine = pattern(`(?m)^(SIG[A-Z0-9]+: .*|[Ss]ignal \d+)$`)
+	codeLine   = pattern(`(?m)^PC=\S+ m=\d+ sigcode=(\d+)`)
 
 	// A signal that became a panic or a fatal error.
-	faultLine = regexp.MustCompile(`(?m)^\[signal (.*?) code=`)
+	faultLine = pattern(`(?m)^\[signal (.*?) code=`)
 
 	// A panic's text continues in indented lines, and so do the panics that followed it.
-	panicText = regexp.MustCompile(`(?m)^(?:panic|fatal error): .*(?:\n\t.*)*`)
+	panicText = pattern(`(?m)^(?:panic|fatal error): .*(?:\n\t.*)*`)
 )
 
 // reason returns the reason, from the text before the goroutines, or else from their functions. It is "" if neither shows it.
 func reason(head string, goroutines []Goroutine) string {
-	if text := panicText.FindString(head); text != "" {
+	if text := panicText().FindString(head); text != "" {
 		return text
 	}
-	if name := signalLine.FindString(head); name != "" {
+	if name := signalLine().FindString(head); name != "" {
 		if strings.Contains(head, "\nsignal arrived during cgo execution\n") {
 			name += " during cgo execution"
 		}
 		return name
 	}
-	if m := faultLine.FindStringSubmatch(head); m != nil {
+	if m := faultLine().FindStringSubmatch(head); m != nil {
 		return m[1]
 	}
 	for _, g := range goroutines[:min(len(goroutines), 2)] { // the system stack may come first
@@ -75,13 +74,13 @@ func fatalReason(fatal Frame, callers []Frame) string {
 
 // sent reports whether the process was ended by a signal from another process. Its code is 0 (SI_USER), or -1 after sigqueue.
 func sent(head string) bool {
-	if panicText.MatchString(head) {
+	if panicText().MatchString(head) {
 		return false
 	}
-	if strings.HasPrefix(signalLine.FindString(head), "SIGQUIT: ") {
+	if strings.HasPrefix(signalLine().FindString(head), "SIGQUIT: ") {
 		return true
 	}
-	m := codeLine.FindStringSubmatch(head)
+	m := codeLine().FindStringSubmatch(head)
 	return m != nil && (m[1] == "0" || m[1] == "18446744073709551615" || m[1] == "4294967295")
 }
 

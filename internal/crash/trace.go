@@ -1,7 +1,6 @@
 package crash
 
 import (
-	"regexp"
 	"strconv"
 	"strings"
 )
@@ -37,9 +36,9 @@ type Goroutine struct {
 const maxFrames = 200
 
 var (
-	goroutineLine = regexp.MustCompile(`^goroutine (\d+)(?: gp=\S+)?(?: m=\S+)?(?: mp=\S+)? \[(.*)\]:$`)
-	createdLine   = regexp.MustCompile(`^created by (\S+)(?: in goroutine \d+)?$`)
-	ancestorLine  = regexp.MustCompile(`^\[originating from goroutine \d+\]:$`)
+	goroutineLine = pattern(`^goroutine (\d+)(?: gp=\S+)?(?: m=\S+)?(?: mp=\S+)? \[(.*)\]:$`)
+	createdLine   = pattern(`^created by (\S+)(?: in goroutine \d+)?$`)
+	ancestorLine  = pattern(`^\[originating from goroutine \d+\]:$`)
 )
 
 // Parse parses an output. It never fails: it skips what it doesn't understand, and a last line that was cut off.
@@ -83,7 +82,7 @@ func (p *parser) line(s string) {
 	case p.header(s):
 	case len(p.trace.Goroutines) == 0:
 		p.head += len(s) + 1
-	case s == "" || ancestorLine.MatchString(s):
+	case s == "" || ancestorLine().MatchString(s):
 		p.in = nil
 	case p.in == nil:
 	case s == "\tgoroutine running on other thread; stack unavailable":
@@ -93,7 +92,7 @@ func (p *parser) line(s string) {
 			frame.File, frame.Line = location(s[1:])
 		}
 	case strings.HasPrefix(s, "created by "):
-		if m := createdLine.FindStringSubmatch(s); m != nil {
+		if m := createdLine().FindStringSubmatch(s); m != nil {
 			p.in.CreatedBy = newFrame(m[1])
 			p.frame = &p.in.CreatedBy
 		}
@@ -112,7 +111,7 @@ func (p *parser) header(s string) bool {
 		if !strings.HasPrefix(s, "goroutine ") {
 			return false
 		}
-		m := goroutineLine.FindStringSubmatch(s)
+		m := goroutineLine().FindStringSubmatch(s)
 		if m == nil {
 			return false
 		}

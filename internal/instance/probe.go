@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"regexp"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -193,8 +194,10 @@ func (p *Prober) start(o wall.Options) (*wall.Child, *firstOutput, error) {
 
 // lackedMemory matches what a process prints that dies for want of memory: it says so, or can't make a thread, or C code, the runtime's
 // own included, uses the null pointer that it got instead of memory. That may also have another reason.
-var lackedMemory = regexp.MustCompile("out of memory|cannot allocate memory|ThreadSanitizer failed to allocate|pthread_create failed|" +
-	`(?m:^SIGSEGV: segmentation violation\nPC=\S+ m=\S+ sigcode=\S+ addr=0x[0-9a-f]{1,3}$)`)
+var lackedMemory = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile("out of memory|cannot allocate memory|ThreadSanitizer failed to allocate|pthread_create failed|" +
+		`(?m:^SIGSEGV: segmentation violation\nPC=\S+ m=\S+ sigcode=\S+ addr=0x[0-9a-f]{1,3}$)`)
+})
 
 // walled adds to a refusal what part the wall may have had in it.
 func walled(err error, out wall.Outcome, output string) error {
@@ -202,7 +205,7 @@ func walled(err error, out wall.Outcome, output string) error {
 	if len(out.Tried) > 0 {
 		part = append(part, "the probe did not let it "+strings.Join(out.Tried, ", nor "))
 	}
-	if lackedMemory.MatchString(output) {
+	if lackedMemory().MatchString(output) {
 		for _, l := range out.Layers {
 			if l.Name == wall.Limits && l.InForce {
 				part = append(part, "the probe's limits are "+l.Detail)

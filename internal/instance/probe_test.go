@@ -265,7 +265,7 @@ func TestLackedMemory(t *testing.T) {
 		"SIGSEGV: segmentation violation\nPC=0x8ec9fd m=4 sigcode=1 addr=0x10000\n":                                      false,
 		"fatal error: all goroutines are asleep - deadlock!\n":                                                           false,
 	} {
-		if got := lackedMemory.MatchString(output); got != want {
+		if got := lackedMemory().MatchString(output); got != want {
 			t.Errorf("%q: %v", output, got)
 		}
 	}
