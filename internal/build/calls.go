@@ -11,8 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-
-	"golang.org/x/sys/unix"
+	"syscall"
 )
 
 // The go command calls tools far more often than their arguments are to change: most calls of a small build ask for versions, and all
@@ -114,7 +113,7 @@ func listen(dir string, answer func(call) (string, error)) (*calls, error) {
 
 // makePipe makes a named pipe, and opens it for reading and writing.
 func makePipe(name string) (*os.File, error) {
-	if err := unix.Mkfifo(name, 0o600); err != nil {
+	if err := syscall.Mkfifo(name, 0o600); err != nil {
 		return nil, &os.PathError{Op: "mkfifo", Path: name, Err: err}
 	}
 	return os.OpenFile(name, os.O_RDWR, 0)
