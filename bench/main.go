@@ -24,6 +24,7 @@ func run() error {
 	tool := flag.String("sohost", "../build/sohost", "the `command` that builds plugins for this project")
 	out := flag.String("out", "../build/bench", "`directory` for what is built, and for the results")
 	publish := flag.Bool("publish", false, "write the results of 7 rounds or more into README.md and docs/, too")
+	wrk := flag.Bool("wrk", false, "with -requests, send them with wrk, which must be installed, instead of a client of its own")
 	only := flag.Bool("requests", false, "measure only requests through a plugin, beside the handler compiled in")
 	flag.Parse()
 
@@ -40,7 +41,11 @@ func run() error {
 		return err
 	}
 	if *only {
-		requests, err := b.served(*rounds)
+		client := client(ownClient)
+		if *wrk {
+			client = wrkClient
+		}
+		requests, err := b.served(*rounds, client)
 		if err == nil {
 			env.end()
 			fmt.Printf("%s\n%s\n", requests, env)
@@ -55,7 +60,7 @@ func run() error {
 	if err != nil {
 		return err
 	}
-	requests, err := b.served(*rounds)
+	requests, err := b.served(*rounds, ownClient)
 	if err != nil {
 		return err
 	}

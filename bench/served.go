@@ -20,6 +20,24 @@ type served struct {
 	compiled     float64   // requests a second of the program
 }
 
+// answered is what a client has seen of a server.
+type answered struct {
+	rate float64 // requests a second
+	tail float64 // the 99th percentile of what one took, in nanoseconds
+}
+
+// client sends requests for servedSlice on servedConnections.
+type client func(address, path string) (answered, error)
+
+// ownClient is the client that needs nothing installed.
+func ownClient(address, path string) (answered, error) {
+	s, err := send(address, path, servedText, servedConnections, servedSlice)
+	if err != nil {
+		return answered{}, err
+	}
+	return answered{s.rate(), s.percentile(99)}, nil
+}
+
 const (
 	servedConnections = 32
 	servedSlice       = time.Second
@@ -29,8 +47,8 @@ const (
 	servedTrigger = "/triggered"
 )
 
-// served measures them by turns.
-func (b *builder) served(rounds int) (s served, err error) {
+// served measures them by turns, with the client.
+func (b *builder) served(rounds int, client client) (s served, err error) {
 	compiled, err := program.Start(program.Serving, nil, b.host("compiled"))
 	if err != nil {
 		return s, err
@@ -49,19 +67,19 @@ func (b *builder) served(rounds int) (s served, err error) {
 	ways := [][2]string{{compiled.URL, servedRoute}, {plugin.URL, servedRoute}, {plugin.URL, servedTrigger}}
 	var rates []float64
 	for round := range 1 + rounds { // connections and caches are made in the first
-		of := make([]sent, len(ways))
+		of := make([]answered, len(ways))
 		for i := range ways {
 			way := (i + round) % len(ways)
 			address, path := strings.TrimPrefix(ways[way][0], "http://"), ways[way][1]
-			if of[way], err = send(address, path, servedText, servedConnections, servedSlice); err != nil {
+			if of[way], err = client(address, path); err != nil {
 				return s, err
 			}
 		}
 		if round > 0 {
-			rates = append(rates, of[0].rate())
-			s.rates = append(s.rates, of[1].rate()/of[0].rate())
-			s.tails = append(s.tails, of[1].percentile(99)/of[0].percentile(99))
-			s.triggered = append(s.triggered, of[2].rate()/of[1].rate())
+			rates = append(rates, of[0].rate)
+			s.rates = append(s.rates, of[1].rate/of[0].rate)
+			s.tails = append(s.tails, of[1].tail/of[0].tail)
+			s.triggered = append(s.triggered, of[2].rate/of[1].rate)
 		}
 	}
 	s.compiled = lane.Median(rates)
