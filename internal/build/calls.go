@@ -33,27 +33,32 @@ import (
 // The version that link reports is hashed by the go command into the action id of every link, so the scheme is added to it. Only packages
 // main are linked, so ordinary builds lose nothing. The go command reads only the last field of a development version, which begins
 // with buildID=. It also asks the C compiler for its version, by the name in CC.
+//
+// The tools see the variables of the script that the environment has, too, so their names are unusual.
 const wrapperScript = `#!/bin/sh
 # Runs a tool of the Go toolchain for sohost build.
-d=%[1]s
+sohost_dir=%[1]s
 ask() {
-	n=0
+	sohost_call=0
 	set -C
-	until true 2>/dev/null >"$d/call.$n"; do n=$((n + 1)); done
+	until true 2>/dev/null >"$sohost_dir/call.$sohost_call"; do
+		[ -e "$sohost_dir/call.$sohost_call" ] || { echo "sohost build can't be asked: nothing can be written into $sohost_dir" >&2; exit 1; }
+		sohost_call=$((sohost_call + 1))
+	done
 	set +C
-	printf '%%s\0' "$PWD" "${TOOLEXEC_IMPORTPATH-}" "${GOEXPERIMENT-}" "$@" >"$d/call.$n"
-	exec 3<>"$d/answer.$n" 4<"$d/answer.$n" 3>&-
-	exec 3<>"$d/calls"
-	echo "$n" >&3
+	printf '%%s\0' "$PWD" "${TOOLEXEC_IMPORTPATH-}" "${GOEXPERIMENT-}" "$@" >"$sohost_dir/call.$sohost_call"
+	exec 3<>"$sohost_dir/answer.$sohost_call" 4<"$sohost_dir/answer.$sohost_call" 3>&-
+	exec 3<>"$sohost_dir/calls"
+	echo "$sohost_call" >&3
 	exec 3>&-
 	read -r _ <&4 || { echo "sohost build has ended" >&2; exit 1; }
 	exec 4<&-
-	. "$d/run.$n"
+	. "$sohost_dir/run.$sohost_call"
 }
 case $#$2 in
 2-V=full)
 	case $1 in
-	*/link) version=$("$@") && printf '%%s+sohost%[2]s\n' "$version"; exit ;;
+	*/link) sohost_version=$("$@") && printf '%%s+sohost%[2]s\n' "$sohost_version"; exit ;;
 	esac
 	exec "$@" ;;
 esac

@@ -194,6 +194,17 @@ func TestCallsEnd(t *testing.T) {
 	}
 }
 
+// TestCallsRefused has a script ask where nothing can be written.
+func TestCallsRefused(t *testing.T) {
+	script := filepath.Join(t.TempDir(), "toolexec.sh")
+	write(t, script, fmt.Sprintf(wrapperScript, "/nonexistent", scheme))
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	if out, err := exec.CommandContext(ctx, "/bin/sh", script, "link", "x").CombinedOutput(); err == nil || !strings.Contains(string(out), "nothing can be written into /nonexistent") {
+		t.Errorf("%v: %s", err, out)
+	}
+}
+
 // listenEnv names the variable with the folder in which the test binary listens, and answers nothing, instead of running tests.
 const listenEnv = "SOHOST_TEST_LISTEN"
 
