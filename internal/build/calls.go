@@ -3,7 +3,6 @@ package build
 import (
 	"bufio"
 	"bytes"
-	"cmp"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -90,7 +89,6 @@ type calls struct {
 
 	ready   map[int]*os.File // answers that have not been given, by number
 	next    int              // the number of the next answer to make ready
-	failed  error            // why there is none
 	waiting sync.WaitGroup   // what reads pipe, and answers
 }
 
@@ -101,16 +99,16 @@ func readyAnswers() int { return 64 + 2*runtime.NumCPU() }
 // place of the call; an error is printed by that, which then fails.
 func listen(dir string, answer func(call) (string, error)) (*calls, error) {
 	c := &calls{dir: dir, answer: answer, ready: make(map[int]*os.File)}
-	for c.next < readyAnswers() && c.failed == nil {
-		c.makeReady()
+	var err error
+	for c.next < readyAnswers() && err == nil {
+		err = c.makeReady()
 	}
-	err := c.failed
 	if err == nil {
 		c.pipe, err = makePipe(filepath.Join(dir, "calls"))
 	}
 	if err != nil {
 		c.closeReady()
-		return nil, fmt.Errorf("write wrapper: %w", err)
+		return nil, fmt.Errorf("make pipes for the go command: %w; nothing was built: set TMPDIR to a folder that can have named pipes", err)
 	}
 	c.waiting.Go(c.serve)
 	return c, nil
@@ -125,14 +123,14 @@ func makePipe(name string) (*os.File, error) {
 }
 
 // makeReady makes the next answer ready.
-func (c *calls) makeReady() {
+func (c *calls) makeReady() error {
 	f, err := makePipe(filepath.Join(c.dir, fmt.Sprintf("answer.%d", c.next)))
 	if err != nil {
-		c.failed = cmp.Or(c.failed, err)
-		return
+		return err
 	}
 	c.ready[c.next] = f
 	c.next++
+	return nil
 }
 
 // serve takes calls until the pipe is closed.
@@ -145,7 +143,7 @@ func (c *calls) serve() {
 			continue // nobody but the script writes there
 		}
 		delete(c.ready, n)
-		c.makeReady()
+		_ = c.makeReady() // without one a script gets no answer, and fails
 		c.waiting.Go(func() {
 			defer reply.Close() // what is in the pipe stays until the script has it
 			if c.reply(n) == nil {
