@@ -41,11 +41,11 @@ func run() error {
 		return err
 	}
 	if *only {
-		client := client(ownClient)
+		with := client(ownClient)
 		if *wrk {
-			client = wrkClient
+			with = wrkClient
 		}
-		requests, err := b.served(*rounds, client)
+		requests, err := b.served(*rounds, with)
 		if err == nil {
 			env.end()
 			fmt.Printf("%s\n%s\n", requests, env)

@@ -47,8 +47,8 @@ const (
 	servedTrigger = "/triggered"
 )
 
-// served measures them by turns, with the client.
-func (b *builder) served(rounds int, client client) (s served, err error) {
+// served measures them by turns.
+func (b *builder) served(rounds int, with client) (s served, err error) {
 	compiled, err := program.Start(program.Serving, nil, b.host("compiled"))
 	if err != nil {
 		return s, err
@@ -71,7 +71,7 @@ func (b *builder) served(rounds int, client client) (s served, err error) {
 		for i := range ways {
 			way := (i + round) % len(ways)
 			address, path := strings.TrimPrefix(ways[way][0], "http://"), ways[way][1]
-			if of[way], err = client(address, path); err != nil {
+			if of[way], err = with(address, path); err != nil {
 				return s, err
 			}
 		}

@@ -31,7 +31,7 @@
 //
 // # Slim images
 //
-// What the host has isn't in the image. Package slim decides what that is, in the wrapper of the linker (slim_link.go). There is a full
-// image in place of a slim one where the host doesn't allow that, where the options don't, or where the linker fails
-// (slim.go). Afterwards the image gets the hashes that its packages have in ordinary builds (hashes.go, finish.go).
+// What the host has isn't in the image. Package slim decides what that is, when the linker is asked for (slim_link.go,
+// slim_args.go). There is a full image in place of a slim one where the host doesn't allow that, where the options don't, or where
+// the linker fails (slim.go). Afterwards the image gets the hashes that its packages have in ordinary builds (hashes.go, finish.go).
 package build

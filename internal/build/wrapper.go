@@ -32,7 +32,7 @@ const extldCommand = "extld"
 // linkedCommand is what the script asks for when the linker of a slim image has ended. Its argument is the exit code.
 const linkedCommand = "linked"
 
-// newWrapper makes a wrapper for a plan. Its files are below dir. Close ends it.
+// newWrapper makes a wrapper for a plan. Its files are below dir. The caller must close it.
 func (s *surveyed) newWrapper(opts Options, p *plan, dir string) (*wrapper, error) {
 	dir, err := os.MkdirTemp(dir, "wrapper")
 	if err != nil {
