@@ -121,7 +121,7 @@ func TestOutServesLastGood(t *testing.T) {
 		{"in quarantine", quarantine(time.Time{}), true},
 		{"cooling down", quarantine(time.Now().Add(time.Hour)), true},
 		{"damaged in the store", gone(func(path string) error {
-			return os.WriteFile(path, []byte("xx"), 0o700)
+			return os.WriteFile(path, []byte("xx"), 0o600)
 		}), false},
 	} {
 		t.Run(way.name, func(t *testing.T) {
@@ -133,7 +133,7 @@ func TestOutServesLastGood(t *testing.T) {
 			r.Close(t.Context())
 			w.file("a", "a3") // which nobody has deployed
 			a1, a2, o := w.imageID("a1"), w.imageID("a2"), w.options("a", "b")
-			os.Chmod(w.store+"/objects/"+a2.String()+".so", 0o700)
+			os.Chmod(w.store+"/objects/"+a2.String()+".so", 0o600)
 			w.fail("b1+a2 probe", fails) // else nobody probes a2 alone
 			w.fail("a2+b1 probe", fails)
 			way.gets(t, w, &o, a2)
@@ -175,7 +175,7 @@ func TestOutOfStore(t *testing.T) {
 		serves string
 	}{
 		{func(path string) error {
-			return errors.Join(os.Chmod(path, 0o700), os.WriteFile(path, []byte("xx"), 0o700))
+			return errors.Join(os.Chmod(path, 0o600), os.WriteFile(path, []byte("xx"), 0o600))
 		}, "a2 2"},
 		{os.Remove, "a1 2"},
 	} {

@@ -70,10 +70,10 @@ func TestBootDamaged(t *testing.T) {
 		t.Fatal(err)
 	}
 	r.Close(t.Context())
-	if err := os.Chmod(object.Path, 0o700); err != nil {
+	if err := os.Chmod(object.Path, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(object.Path, []byte("xx"), 0o700); err != nil {
+	if err := os.WriteFile(object.Path, []byte("xx"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	r = w.boots("a2")

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -41,6 +42,7 @@ var importRules = []importRule{
 	{"internal/inflight", "generations golang.org/x/sys", "it counts calls and makes none"},
 	{"internal/crash", "generations native internal/inflight", "it reads crash reports and decides nothing"},
 	{"internal/fault", "", "everything that can fail between processes asks it"},
+	{"internal/executable", "", "it writes programs and starts none"},
 	{"internal/files", "golang.org/x/sys", "it counts files of any kind"},
 	{"internal/passing", "internal/fault golang.org/x/sys", "it carries messages and files without knowing what they mean"},
 	{"internal/self", "", "it starts this program again and does nothing else"},
@@ -200,6 +202,7 @@ func TestImportRules(t *testing.T) {
 // writers are the files that may change files without a generations.Folder or Store, besides those in generations and in packages that
 // have no store. What is in the store is changed by its owner alone, and only while that has its lock.
 var writers = map[string]string{
+	"internal/executable/executable.go":      "programs, for tests and benchmarks",
 	"internal/instance/settings_table.go":    "a file of the kernel",
 	"internal/program/servers.go":            "configurations, for scripts",
 	"internal/server/certstest/certstest.go": "certificates of tests",
@@ -242,6 +245,33 @@ func TestWriters(t *testing.T) {
 		if call := changes.Find(text); call != nil {
 			t.Errorf("%s calls %s…): what is in the store is changed through a generations.Folder", file, call)
 		}
+	}
+}
+
+// TestExecutables keeps whatever tests and benchmarks start behind executable.Write: a program written in another way is sometimes busy when
+// it is to be started.
+func TestExecutables(t *testing.T) {
+	writes := regexp.MustCompile(`\bos\.(WriteFile|OpenFile)\(.*\b0o?[0-7]*[1357][0-7]{0,2}\)`)
+	for text, want := range map[string]bool{
+		"os.WriteFile(name, b, 0o755)": true, "os.OpenFile(name, os.O_CREATE, 0700)": true, "os.WriteFile(n, b, 0o610); err": true,
+		"os.WriteFile(name, b, 0o644)": false, "os.OpenFile(name, os.O_RDWR, 0)": false, "os.WriteFile(n, b, 0o600); err": false,
+	} {
+		if writes.MatchString(text) != want {
+			t.Errorf("%s: found is %t", text, !want)
+		}
+	}
+	err := filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
+		if err != nil || !strings.HasSuffix(path, "_test.go") && (filepath.Dir(path) != "bench" || filepath.Ext(path) != ".go") {
+			return err
+		}
+		text, err := os.ReadFile(path)
+		if call := writes.Find(text); call != nil && path != "imports_test.go" {
+			t.Errorf("%s calls %s: executable.Write writes programs", path, call)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
 }
 

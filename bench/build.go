@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"github.com/sohost/sohost/internal/executable"
 )
 
 // A builder makes hosts and plugins. Its directory is that of the module; everything that it makes is below out.
@@ -109,5 +111,5 @@ func (b *builder) patched(file string, version int) (string, error) {
 		return "", fmt.Errorf("%s has no version", file)
 	}
 	file = fmt.Sprintf("%s-%d", file, version%2) // the one before may be running
-	return file, os.WriteFile(file, withVersion(plugin, version), 0o755)
+	return file, executable.Write(file, withVersion(plugin, version))
 }

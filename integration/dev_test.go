@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/sohost/sohost/generations"
+	"github.com/sohost/sohost/internal/executable"
 )
 
 // developing is a `sohost dev` under test.
@@ -236,7 +237,7 @@ exit $code
 		if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
 			t.Fatal(err)
 		}
-		if err := os.WriteFile(name, []byte(content), 0o755); err != nil {
+		if err := executable.Write(name, []byte(content)); err != nil {
 			t.Fatal(err)
 		}
 	}

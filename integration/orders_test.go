@@ -9,6 +9,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/sohost/sohost/internal/executable"
 	"github.com/sohost/sohost/internal/server/control"
 )
 
@@ -87,9 +88,7 @@ func TestUpgrade(t *testing.T) {
 	p := newPlace(t)
 	install(t, newSource(t, "counter").build(), filepath.Join(p.plugins, "counter.so"))
 	first, second := filepath.Join(p.dir, "sohost-1"), filepath.Join(p.dir, "sohost-2")
-	install(t, server, first)
-	install(t, server, second)
-	chmod(t, first, second)
+	installProgram(t, first, second)
 	d := startServer(t, p, first, "run", "--listen", "127.0.0.1:0", "--store", p.store, "--control", p.control, "--log-format", "json",
 		"--plugins", p.plugins, "--probation", "100ms")
 	counting := startLoad(3, *steady, get(d.url+"/counter"))
@@ -162,8 +161,7 @@ func TestUpgradeGone(t *testing.T) {
 	gone := filepath.Join(p.dir, "gone")
 	d := p.start(t, "--plugin", "pad="+source.build()+",arg.remove="+gone, "--probation", "100ms")
 	load := startLoad(2, *steady, get(d.url+"/pad?key=a"))
-	install(t, server, gone)
-	chmod(t, gone)
+	installProgram(t, gone)
 	mark, before := d.mark(), d.status()
 	if _, err := d.client.Handover(patient(t), control.HandoverRequest{Program: gone}); err != nil {
 		t.Fatal(err)
@@ -187,10 +185,15 @@ func TestUpgradeGone(t *testing.T) {
 	d.terminate()
 }
 
-func chmod(t testing.TB, files ...string) {
+// installProgram puts copies of the server's program into place.
+func installProgram(t testing.TB, files ...string) {
 	t.Helper()
+	content, err := os.ReadFile(server)
+	if err != nil {
+		t.Fatal(err)
+	}
 	for _, file := range files {
-		if err := os.Chmod(file, 0o755); err != nil {
+		if err := executable.Write(file, content); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -94,8 +94,7 @@ func TestSystemd(t *testing.T) {
 	hear("WATCHDOG=1")
 	client := control.NewClient(p.control)
 	other := filepath.Join(p.dir, "other")
-	install(t, server, other)
-	chmod(t, other)
+	installProgram(t, other)
 	for _, program := range []string{"", other} {
 		if _, err := client.Handover(patient(t), control.HandoverRequest{Why: "test", Program: program}); err != nil {
 			t.Fatal(err)

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/sohost/sohost/internal/executable"
 )
 
 // TestReproducible makes the packages of one commit again, in another folder, and compares them with those of `make package`.
@@ -33,7 +35,7 @@ func TestPackageFails(t *testing.T) {
 	out, tools := t.TempDir(), t.TempDir()
 	before := filepath.Join(out, "sohost-1-linux-amd64.tar.gz")
 	for file, text := range map[string]string{before: "", filepath.Join(tools, "md5sum"): "#!/bin/sh\nexit 7\n"} {
-		if err := os.WriteFile(file, []byte(text), 0o755); err != nil {
+		if err := executable.Write(file, []byte(text)); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/sohost/sohost/internal/executable"
 )
 
 // root is a copy of this machine's file system, with empty /run and /tmp. What changes in it changes nothing outside. systemd
@@ -117,7 +119,7 @@ func (r root) read(t *testing.T, path string) string {
 
 func (r root) write(t *testing.T, path, text string) {
 	t.Helper()
-	if err := os.WriteFile(filepath.Join(r.dir, path), []byte(text), 0o755); err != nil {
+	if err := executable.Write(filepath.Join(r.dir, path), []byte(text)); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/sohost/sohost/internal/executable"
 )
 
 // TestPostinst runs the package's script with stand-ins for the programs that it calls: it finds the server that runs by what the
@@ -33,7 +35,7 @@ func TestPostinst(t *testing.T) {
 			dir := t.TempDir()
 			put := func(name, text string) string {
 				file := filepath.Join(dir, name)
-				if err := os.WriteFile(file, []byte(text), 0o755); err != nil {
+				if err := executable.Write(file, []byte(text)); err != nil {
 					t.Fatal(err)
 				}
 				return file
@@ -101,7 +103,7 @@ func TestPrerm(t *testing.T) {
 				"sohost":             "#!/bin/sh\nprintf '" + test.status + "'\n",
 				"deb-systemd-invoke": "#!/bin/sh\necho \"deb-systemd-invoke $*\" >>" + calls + "\n",
 			} {
-				if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o755); err != nil {
+				if err := executable.Write(filepath.Join(dir, name), []byte(text)); err != nil {
 					t.Fatal(err)
 				}
 			}

@@ -158,7 +158,7 @@ func copyImage(t *testing.T, from, to string) {
 	t.Helper()
 	b, err := os.ReadFile(from)
 	if err == nil {
-		err = os.WriteFile(to+".tmp", b, 0o755)
+		err = os.WriteFile(to+".tmp", b, 0o644)
 	}
 	if err == nil {
 		err = os.Rename(to+".tmp", to)

@@ -36,7 +36,7 @@ func newShop(t *testing.T) shop {
 		s.goCommand("shop", nil, "build", "-trimpath", "-o", s.host, ".")
 		shopHost.content = must(os.ReadFile(s.host))
 	})
-	if err := os.WriteFile(s.host, shopHost.content, 0o755); err != nil {
+	if err := os.WriteFile(s.host, shopHost.content, 0o644); err != nil {
 		t.Fatal(err)
 	}
 	return s

@@ -154,7 +154,7 @@ func TestLinkedAgain(t *testing.T) {
 	good := must(os.ReadFile(first.Output))
 	bad := bytes.Clone(good)
 	bad[len(bad)/2] ^= 1
-	if err := os.WriteFile(first.Output, bad, 0o755); err != nil {
+	if err := os.WriteFile(first.Output, bad, 0o644); err != nil {
 		t.Fatal(err)
 	}
 	if r := f.buildWith(opts); !r.Changed || !bytes.Equal(good, must(os.ReadFile(first.Output))) {
@@ -333,12 +333,9 @@ func TestHostIsNoGoBinary(t *testing.T) {
 // script writes a shell script and returns its name.
 func script(t *testing.T, text string) string {
 	t.Helper()
-	name := filepath.Join(t.TempDir(), "script")
-	write(t, name, "#!/bin/sh\n"+text+"\n")
-	if err := os.Chmod(name, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	return name
+	dir := t.TempDir()
+	program(t, dir, "script", text)
+	return filepath.Join(dir, "script")
 }
 
 func write(t *testing.T, name, text string) {

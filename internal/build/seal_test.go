@@ -46,7 +46,7 @@ func checkSealed(t *testing.T, image string) {
 	}
 	other := image + ".damaged"
 	b[len(b)/2] ^= 1
-	if err := os.WriteFile(other, b, 0o755); err != nil {
+	if err := os.WriteFile(other, b, 0o644); err != nil {
 		t.Fatal(err)
 	}
 	process, err := native.ProcessOf(hostFile(t))

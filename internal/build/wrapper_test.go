@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/sohost/sohost/internal/executable"
 )
 
 // scripted makes a wrapper's script in a folder with an awkward name, whose calls are answered by answer, and returns the folder and
@@ -47,9 +48,7 @@ func scripted(t *testing.T, answer func(call) (string, error)) (dir string, comm
 // program writes a program of the shell into dir.
 func program(t *testing.T, dir, name, text string) {
 	t.Helper()
-	file := filepath.Join(dir, name)
-	write(t, file, "#!/bin/sh\n"+text+"\n")
-	if err := os.Chmod(file, 0o700); err != nil {
+	if err := executable.Write(filepath.Join(dir, name), []byte("#!/bin/sh\n"+text+"\n")); err != nil {
 		t.Fatal(err)
 	}
 }

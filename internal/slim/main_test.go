@@ -47,7 +47,7 @@ func (h *testHost) descriptor(name string, kind byte, pointers uint64, mask []by
 func (h *testHost) open(t *testing.T) *Host {
 	t.Helper()
 	name := filepath.Join(t.TempDir(), "host")
-	if err := os.WriteFile(name, h.library(h.data, hostBase, nil), 0o700); err != nil {
+	if err := os.WriteFile(name, h.library(h.data, hostBase, nil), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	host, err := ReadHost(name)

@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"slices"
 	"testing"
+
+	"github.com/sohost/sohost/internal/executable"
 )
 
 func TestRename(t *testing.T) {
@@ -76,7 +78,7 @@ func TestDropSymbols(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(program, after, 0o700); err != nil {
+	if err := executable.Write(program, after); err != nil {
 		t.Fatal(err)
 	}
 	if err := exec.Command(program).Run(); err == nil || err.Error() != "exit status 7" {

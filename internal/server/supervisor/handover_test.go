@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/sohost/sohost"
+	"github.com/sohost/sohost/internal/executable"
 	"github.com/sohost/sohost/internal/pidfd"
 	"github.com/sohost/sohost/internal/server/control"
 	"github.com/sohost/sohost/internal/server/worker"
@@ -557,7 +558,7 @@ func TestProgram(t *testing.T) {
 	}
 	text, pipe := filepath.Join(st.dir, "text"), filepath.Join(st.dir, "pipe")
 	ran := filepath.Join(st.dir, "ran")
-	if err := errors.Join(os.WriteFile(text, []byte("#!/bin/sh\ntouch "+ran), 0o755), unix.Mkfifo(pipe, 0o755)); err != nil {
+	if err := errors.Join(executable.Write(text, []byte("#!/bin/sh\ntouch "+ran)), unix.Mkfifo(pipe, 0o755)); err != nil {
 		t.Fatal(err)
 	}
 	goCommand, err := exec.LookPath("go")

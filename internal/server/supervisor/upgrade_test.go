@@ -21,6 +21,7 @@ import (
 
 	"github.com/sohost/sohost/generations"
 	"github.com/sohost/sohost/internal/events"
+	"github.com/sohost/sohost/internal/executable"
 	"github.com/sohost/sohost/internal/otlp/otlptest"
 	"github.com/sohost/sohost/internal/server/control"
 	"github.com/sohost/sohost/internal/server/systemd"
@@ -35,19 +36,11 @@ func copyProgram(t *testing.T, dir string) string {
 		t.Fatal(err)
 	}
 	path := filepath.Join(dir, "program")
-	in, err := os.Open(from)
+	content, err := os.ReadFile(from)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer in.Close()
-	out, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY, 0o755)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := io.Copy(out, in); err != nil {
-		t.Fatal(err)
-	}
-	if err := out.Close(); err != nil {
+	if err := executable.Write(path, content); err != nil {
 		t.Fatal(err)
 	}
 	return path
@@ -298,7 +291,7 @@ func TestStopInUpgrade(t *testing.T) {
 	}
 	// Nor does it take its place if the stop comes later, in the last moment.
 	text := filepath.Join(st.dir, "text")
-	if err := os.WriteFile(text, []byte("no program"), 0o755); err != nil {
+	if err := executable.Write(text, []byte("no program")); err != nil {
 		t.Fatal(err)
 	}
 	f, err := os.Open(text)
