@@ -59,9 +59,12 @@ func (h *Handle[T]) Acquire(ctx context.Context) (Lease[T], error) {
 	return h.see(l)
 }
 
-// await is Acquire if there is nothing to be had immediately. The plugin may be another one of the same name by now.
+// await is Acquire if there is nothing to be had as fast as can be. The plugin may be another one of the same name by now.
 func (h *Handle[T]) await(ctx context.Context, none lease) (Lease[T], error) {
 	none.Forgo()
+	if l, ok := h.slot.Load().TryAcquire(); ok {
+		return h.see(l)
+	}
 	p, err := h.host.plugin(h.name)
 	if err != nil {
 		return Lease[T]{}, err

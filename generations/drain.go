@@ -1,14 +1,10 @@
 package generations
 
-import (
-	"context"
-	"sync/atomic"
-)
+import "context"
 
-// drain wakes the goroutine that waits for a generation's leases when a shard becomes empty.
+// drain wakes the goroutine that waits for a generation's leases when a lease ends.
 type drain struct {
-	waiting atomic.Bool
-	wake    chan struct{} // capacity 1: a second signal would add nothing to one that is still pending
+	wake chan struct{} // capacity 1: a second signal would add nothing to one that is still pending
 }
 
 func (d *drain) signal() {
@@ -18,26 +14,26 @@ func (d *drain) signal() {
 	}
 }
 
-// Drain waits until no caller holds a lease on the generation, and marks it drained. It wakes when a shard becomes empty;
-// it doesn't poll. If ctx ends first, the error is a *DrainError that reports the leases still held and wraps the cause; the
+// Drain waits until no caller holds a lease on the generation, and marks it drained. It wakes when leases end; it doesn't poll. If ctx ends first, the error is a *DrainError that reports the leases still held and wraps the cause; the
 // generation stays draining, and Drain may be called again. The error is ErrLive if the generation is in a slot or is put
 // into one meanwhile, and ErrDraining while another Drain of it runs. A generation that was never in a slot drains at once.
 //
-// Invariant: once the generation has left its slot, a shard that has shown no leases has none and gets none. It is barred (see
-// Slot); a late Acquire adds one for a moment and takes it back. So Drain can look at one shard after the other, and at each only
-// until it shows none once.
+// Invariant: once the generation has left its slot, a count or a word that has shown no lease after the fence has none and gets none. Its
+// shard is barred (see Slot); a late Acquire sets it for a moment and takes that back. So Drain can look at one after the other, and at
+// each only until it shows none once.
 //
-// No wake-up is lost: Drain announces that it waits before it reads a shard, and Release subtracts its lease before it asks
-// whether anyone waits. Whichever comes first in the order of the atomic operations, either Drain sees none or Release
-// signals. TestHammer and TestDrainWakes race the two.
+// No wake-up is lost: Drain announces that it waits before it reads a shard, and Release takes its lease away before it asks whether
+// anyone waits. Whichever comes first in the order of the atomic operations, or on which side of the fence a word is cleared, either
+// Drain sees none or Release signals. TestHammer and TestDrainWakes race the two.
 func (g *Generation[T]) Drain(ctx context.Context) error {
 	entered, err := g.beginDrain()
 	if err != nil {
 		return err
 	}
-	g.drain.waiting.Store(true)
+	g.more[ofWord].Store(1)
+	fence()
 	err = g.awaitShards(ctx, entered)
-	g.drain.waiting.Store(false)
+	g.more[ofWord].Store(0)
 	return g.endDrain(entered, err)
 }
 
@@ -56,7 +52,7 @@ func (g *Generation[T]) beginDrain() (entered int, err error) {
 
 func (g *Generation[T]) awaitShards(ctx context.Context, entered int) error {
 	for i := range g.shards {
-		for heldBy(g.shards[i].leases.Load()) != 0 {
+		for g.shards[i].held() != 0 {
 			select {
 			case <-g.drain.wake:
 				if g.enteredSince(entered) {

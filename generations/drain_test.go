@@ -94,7 +94,9 @@ func TestDrainEndsWhenPutBack(t *testing.T) {
 }
 
 // Release and Drain meet again and again at the last lease of a shard: a wake that gets lost hangs the test.
-func TestDrainWakes(t *testing.T) {
+func TestDrainWakes(t *testing.T) { inForms(t, testDrainWakes) }
+
+func testDrainWakes(t *testing.T) {
 	rounds := 20000
 	if testing.Short() {
 		rounds = 2000
@@ -123,14 +125,16 @@ func TestDrainWakes(t *testing.T) {
 }
 
 // The last one to leave may be an Acquire that came late and has to take its count back. If that doesn't wake the drain
-// nobody else will.
-func TestDrainWakesForLateCallers(t *testing.T) {
+// nobody else will. Nor has any of them a lease when the drain is over.
+func TestDrainWakesForLateCallers(t *testing.T) { inForms(t, testDrainWakesForLateCallers) }
+
+func testDrainWakesForLateCallers(t *testing.T) {
 	rounds := 20000
 	if testing.Short() {
 		rounds = 2000
 	}
-	var s Slot[int]
-	swap(t, &s, NewGeneration(ID{}, 1), nil)
+	var s Slot[*probe]
+	swap(t, &s, NewGeneration(ID{}, new(probe)), nil)
 	var stop atomic.Bool
 	var wg sync.WaitGroup
 	for range 2 {
@@ -141,25 +145,28 @@ func TestDrainWakesForLateCallers(t *testing.T) {
 					t.Error(err)
 					return
 				}
+				if lease.Value().closed.Load() {
+					t.Error("a lease on a value that was drained")
+				}
 				lease.Release()
 			}
 		})
 	}
 	for range rounds {
-		old, err := s.Swap(NewGeneration(ID{}, 1))
+		old, err := s.Swap(NewGeneration(ID{}, new(probe)))
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := old.Drain(t.Context()); err != nil {
-			t.Fatal(err)
-		}
+		retire(t, old)
 	}
 	stop.Store(true)
 	wg.Wait()
 }
 
 // A generation is put back just as its drain ends. It must not count as drained while callers get it.
-func TestDrainRacesPutBack(t *testing.T) {
+func TestDrainRacesPutBack(t *testing.T) { inForms(t, testDrainRacesPutBack) }
+
+func testDrainRacesPutBack(t *testing.T) {
 	var s Slot[int]
 	g := NewGeneration(ID{}, 1)
 	for range 5000 {

@@ -40,7 +40,8 @@ func (s *Slot[T]) Gate() (*Gate[T], error) {
 
 // placeholder returns what is in the slot while the gate is shut: a barred generation, so that Acquire needs to ask nothing else.
 func (g *Gate[T]) placeholder() *Generation[T] {
-	p := &Generation[T]{gate: g, counted: counted{shards: make(Counters, 1)}}
+	p := &Generation[T]{gate: g}
+	p.init(make(Counters, 1))
 	p.shards.bar()
 	return p
 }

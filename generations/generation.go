@@ -1,6 +1,10 @@
 package generations
 
-import "sync"
+import (
+	"sync"
+	"sync/atomic"
+	"unsafe"
+)
 
 // State is a stage in the life of a generation. A generation goes from each state to the next, and from draining or drained
 // back to live when it is put into a slot again.
@@ -50,10 +54,19 @@ type Generation[T any] struct {
 type counted struct {
 	_ [64]byte // with the padding at the end of Generation, keeps neighbouring allocations out of the cache lines
 
+	more   [2]atomic.Uint32 // what Release asks, see hold; 8 bytes from an address that 8 divides
 	shards Counters
 	drain  drain
 	order  order
 }
+
+// The indexes of counted.more.
+const (
+	ofWord    = iota // of leases that are words: 1 while a drain waits
+	ofCounted        // of those that are counted: 1
+)
+
+const _ = -(unsafe.Offsetof(counted{}.more) % 8)
 
 // NewGeneration returns a generation that holds value and belongs to the image id, or to none if id is zero.
 func NewGeneration[T any](id ID, value T) *Generation[T] { return NewCounted(nil, id, value) }
@@ -64,11 +77,15 @@ func NewCounted[T any](counters Counters, id ID, value T) *Generation[T] {
 	if counters == nil {
 		counters = make(Counters, shardCount())
 	}
-	return &Generation[T]{
-		counted: counted{shards: counters, drain: drain{wake: make(chan struct{}, 1)}},
-		id:      id,
-		value:   value,
-	}
+	g := &Generation[T]{id: id, value: value}
+	g.counted.init(counters)
+	return g
+}
+
+func (c *counted) init(shards Counters) {
+	c.shards = shards
+	c.drain.wake = make(chan struct{}, 1)
+	c.more[ofCounted].Store(1)
 }
 
 // ID returns the image that the generation belongs to.
@@ -89,7 +106,7 @@ func (g *Generation[T]) State() State {
 func (g *Generation[T]) Leases() int64 {
 	var held int64
 	for i := range g.shards {
-		held += heldBy(g.shards[i].leases.Load())
+		held += g.shards[i].held()
 	}
 	return max(held, 0)
 }
@@ -111,6 +128,7 @@ func (g *Generation[T]) enter() error {
 		g.barred = false
 	}
 	g.drain.signal() // a waiting Drain must return ErrLive
+	expectFence()
 	return nil
 }
 

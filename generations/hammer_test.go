@@ -21,7 +21,9 @@ type probe struct {
 
 // Callers race with swaps, gates, drains that are given up, and generations that are put back. Nobody who holds a lease
 // ever sees a value that was drained, and every lease is accounted for.
-func TestHammer(t *testing.T) {
+func TestHammer(t *testing.T) { inForms(t, testHammer) }
+
+func testHammer(t *testing.T) {
 	moves := 6000
 	if testing.Short() {
 		moves = 1000

@@ -144,3 +144,19 @@ func wantIs(t *testing.T, err, sentinel error) {
 func idOf(s string) ID { return sha256.Sum256([]byte(s)) }
 
 func numbered(prefix string, n int) string { return fmt.Sprintf("%s-%d", prefix, n) }
+
+// A form is a way in which leases are kept. Its begin makes this process take it until the test ends.
+type form struct {
+	name  string
+	begin func(t *testing.T)
+}
+
+// inForms tests each form of leases.
+func inForms(t *testing.T, test func(t *testing.T)) {
+	for _, f := range forms {
+		t.Run(f.name, func(t *testing.T) {
+			f.begin(t)
+			test(t)
+		})
+	}
+}

@@ -1,5 +1,7 @@
 package generations
 
+import "slices"
+
 // The labels of modelCaller.
 const (
 	callLoad = iota
@@ -9,6 +11,10 @@ const (
 	callSubtract
 	callRead
 	callSignal
+	callClaim // where words are claimed, callers go this way
+	callCheck
+	callClear
+	callMore
 	callDone
 )
 
@@ -24,17 +30,24 @@ var modelCaller = []step{
 		case !p.begun:
 			p.begun, p.late = true, s.nextGot
 		}
-		if m.breach.askFirst {
+		switch {
+		case m.breach.askFirst:
 			return s.to(i, callAsk)
+		case m.claimed:
+			return s.moved(i, callClaim)
 		}
 		return s.to(i, callAdd)
 	},
 	callAsk: func(m *model, s modelState, i int) []modelState {
 		s.everyone[i].answer = *m.shard(&s, i) >= 0
+		if m.claimed {
+			return s.moved(i, callClaim)
+		}
 		return s.to(i, callAdd)
 	},
 	callAdd: func(m *model, s modelState, i int) []modelState {
 		p, c := &s.everyone[i], m.shard(&s, i)
+		s.empty(p.on)
 		*c++
 		p.holds = *c > 0 || p.answer
 		p.answer = false
@@ -49,10 +62,14 @@ var modelCaller = []step{
 	},
 	callInside: func(m *model, s modelState, i int) []modelState {
 		s.everyone[i].answer = m.breach.lookFirst && s.waiting
+		if s.everyone[i].word > 0 {
+			return s.moved(i, callClear)
+		}
 		return s.to(i, callSubtract)
 	},
 	callSubtract: func(m *model, s modelState, i int) []modelState {
 		p, c := &s.everyone[i], m.shard(&s, i)
+		s.empty(p.on)
 		*c--
 		mute := m.breach.silent && !p.holds
 		if p.holds {
@@ -80,10 +97,78 @@ var modelCaller = []step{
 		p.answer = false
 		return s.to(i, callLoad)
 	},
+	callClaim: func(m *model, s modelState, i int) []modelState {
+		p := &s.everyone[i]
+		word := p.on
+		if m.breach.sameWord {
+			word = 0
+		}
+		if !s.claiming || s.load(p.on, p.g, word) {
+			return s.to(i, callAdd)
+		}
+		if !s.buffers[p.on].push(m.depth, newModelStore(p.g, word, true)) {
+			return nil
+		}
+		p.word = 1 + word
+		return s.to(i, callCheck)
+	},
+	callCheck: func(m *model, s modelState, i int) []modelState {
+		p := &s.everyone[i]
+		p.holds = s.shards[p.g][int(p.word-1)%m.shards] >= 0 || p.answer
+		p.answer = false
+		switch {
+		case p.holds:
+			s.nextGot = s.nextGot || p.g == modelNext
+			return s.to(i, callInside)
+		case m.breach.kept:
+			p.word = 0
+			return s.to(i, callLoad)
+		}
+		return s.to(i, callClear)
+	},
+	callClear: func(m *model, s modelState, i int) []modelState {
+		p := &s.everyone[i]
+		if !s.buffers[p.on].push(m.depth, newModelStore(p.g, p.word-1, false)) {
+			return nil
+		}
+		mute := m.breach.silent && !p.holds
+		if p.holds {
+			p.calls++
+			p.holds, p.begun, p.late = false, false, false
+		}
+		p.word = 0
+		if mute {
+			return s.to(i, callLoad)
+		}
+		return s.to(i, callMore)
+	},
+	callMore: func(m *model, s modelState, i int) []modelState {
+		p := &s.everyone[i]
+		if p.answer || s.waiting && !m.breach.lookFirst {
+			if !m.breach.unseen {
+				s.empty(p.on)
+			}
+			s.wake = true
+		}
+		p.answer = false
+		return s.to(i, callLoad)
+	},
+}
+
+// moved is to on either processor. Where the scheduler moves a goroutine, there are atomic operations on both sides.
+func (s modelState) moved(i int, label int8) []modelState {
+	there := s
+	p := &there.everyone[i]
+	there.empty(p.on)
+	p.on = 1 - p.on
+	return append(s.to(i, label), there.to(i, label)...)
 }
 
 func (s modelState) to(i int, label int8) []modelState {
-	s.everyone[i].pc = label
+	p := &s.everyone[i]
+	if p.pc = label; label == callLoad { // what it begins with doesn't matter
+		p.g, p.on = 0, 0
+	}
 	return []modelState{s}
 }
 
@@ -98,7 +183,28 @@ var modelOwners = map[string][][]step{
 	"gate":                    {steps(leaves(modelGate), drains(false), sets(modelNext))},
 	"put back":                {steps(leaves(modelGate), drains(true), enters(), leaves(modelNext), drains(false))},
 	"put back beside a drain": {steps(leaves(modelNext), enters()), drains(false)},
+	"registration":            {steps(leaves(modelNext), drains(false)), registers},
 }
+
+// registers lets words be claimed, as expectFence does.
+var registers = steps(
+	anytime(func(m *model, s *modelState, p *modelProc) { s.fencing = !m.breach.early }),
+	anytime(func(m *model, s *modelState, p *modelProc) { s.claiming = true }),
+	anytime(func(m *model, s *modelState, p *modelProc) { s.fencing = true }))
+
+// registers reports whether it is one of the owners' programs.
+func (m *model) registers() bool {
+	return slices.ContainsFunc(m.owners, func(program []step) bool { return &program[0] == &registers[0] })
+}
+
+// fences empties the buffers, once that is to be done.
+var fences = anytime(func(m *model, s *modelState, p *modelProc) {
+	if s.fencing && !m.breach.unfenced {
+		for i := range s.buffers {
+			s.empty(int8(i))
+		}
+	}
+})
 
 func steps(parts ...[]step) (program []step) {
 	for _, p := range parts {
@@ -107,8 +213,8 @@ func steps(parts ...[]step) (program []step) {
 	return program
 }
 
-// always is a step that can be done at any time.
-func always(do func(m *model, s *modelState, p *modelProc)) []step {
+// anytime is a step that can be done at any time.
+func anytime(do func(m *model, s *modelState, p *modelProc)) []step {
 	return []step{func(m *model, s modelState, i int) []modelState {
 		p := &s.everyone[i]
 		do(m, &s, p)
@@ -117,9 +223,9 @@ func always(do func(m *model, s *modelState, p *modelProc)) []step {
 	}}
 }
 
-// locks is always, once nobody has the mutex.
+// locks is anytime, once nobody has the mutex.
 func locks(do func(m *model, s *modelState, p *modelProc)) []step {
-	free := always(do)[0]
+	free := anytime(do)[0]
 	return []step{func(m *model, s modelState, i int) []modelState {
 		if s.locked {
 			return nil
@@ -129,11 +235,11 @@ func locks(do func(m *model, s *modelState, p *modelProc)) []step {
 }
 
 func sets(current int8) []step {
-	return always(func(m *model, s *modelState, p *modelProc) { s.current = current })
+	return anytime(func(m *model, s *modelState, p *modelProc) { s.current = current })
 }
 
 func adds(shard int, n int64) []step {
-	return always(func(m *model, s *modelState, p *modelProc) {
+	return anytime(func(m *model, s *modelState, p *modelProc) {
 		if !m.breach.unbarred {
 			s.shards[modelOld][shard] += n
 		}
@@ -145,7 +251,7 @@ func leaves(current int8) []step {
 	return steps(sets(current),
 		locks(func(m *model, s *modelState, p *modelProc) { s.locked, s.live = true, false }),
 		adds(0, barred), adds(1, barred),
-		always(func(m *model, s *modelState, p *modelProc) { s.locked = false }))
+		anytime(func(m *model, s *modelState, p *modelProc) { s.locked = false }))
 }
 
 // enters puts the old generation back, as Swap and Gate.Open do.
@@ -156,7 +262,7 @@ func enters() []step {
 			s.entered++
 		}),
 		adds(0, -barred), adds(1, -barred),
-		always(func(m *model, s *modelState, p *modelProc) {
+		anytime(func(m *model, s *modelState, p *modelProc) {
 			s.wake = s.wake || !m.breach.unwoken
 			s.locked = false
 		}),
@@ -167,9 +273,10 @@ func enters() []step {
 func drains(mayFail bool) []step {
 	return steps(
 		locks(func(m *model, s *modelState, p *modelProc) { p.failed, p.entered = s.live, s.entered }),
-		always(func(m *model, s *modelState, p *modelProc) { s.waiting = !p.failed && !m.breach.waitLate }),
-		awaits(0, mayFail), awaits(1, mayFail),
-		always(func(m *model, s *modelState, p *modelProc) { s.waiting = false }),
+		anytime(func(m *model, s *modelState, p *modelProc) { s.waiting = !p.failed && !m.breach.waitLate }),
+		fences,
+		awaits(0, false, mayFail), awaits(0, true, mayFail), awaits(1, false, mayFail), awaits(1, true, mayFail),
+		anytime(func(m *model, s *modelState, p *modelProc) { s.waiting = false }),
 		locks(func(m *model, s *modelState, p *modelProc) {
 			if !p.failed && (p.entered == s.entered || m.breach.stale) {
 				s.drained = true
@@ -178,10 +285,14 @@ func drains(mayFail bool) []step {
 		}))
 }
 
-// awaits waits until a shard shows no lease.
-func awaits(shard int, mayFail bool) []step {
+// awaits waits until a shard counts no lease, or its word is none.
+func awaits(shard int, word, mayFail bool) []step {
 	return []step{func(m *model, s modelState, i int) (next []modelState) {
 		p := &s.everyone[i]
+		none := heldBy(s.shards[modelOld][shard]) == 0
+		if word {
+			none = !s.words[modelOld][shard]
+		}
 		switch {
 		case p.asleep && s.wake && !s.locked: // to ask whether it was put back, it takes the mutex
 			woken := s
@@ -189,7 +300,7 @@ func awaits(shard int, mayFail bool) []step {
 			woken.everyone[i].asleep, woken.everyone[i].failed = false, p.entered != s.entered
 			next = append(next, woken)
 		case p.asleep:
-		case p.failed, m.breach.oneShard && shard > 0, !p.late && heldBy(s.shards[modelOld][shard]) == 0:
+		case p.failed, m.breach.oneShard && shard > 0, !p.late && none:
 			return s.to(i, p.pc+1)
 		case m.breach.waitLate && !p.late:
 			p.late = true

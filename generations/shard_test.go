@@ -12,7 +12,9 @@ func aligned(n int) []byte {
 }
 
 // TestCountersIn counts leases in memory of the test's own.
-func TestCountersIn(t *testing.T) {
+func TestCountersIn(t *testing.T) { inForms(t, testCountersIn) }
+
+func testCountersIn(t *testing.T) {
 	memory := aligned(CountersSize())
 	g := NewCounted(CountersIn(memory), idOf("a"), 7)
 	var s Slot[int]

@@ -6,6 +6,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+	"unsafe"
 )
 
 // DefaultGateLimit is the default of SlotOptions.GateLimit.
@@ -20,7 +21,9 @@ type SlotOptions struct {
 
 // A Slot is where callers find the current generation. The zero Slot is empty and ready to use; a Slot must not be copied.
 //
-// Invariant: a lease was taken on a generation that wasn't barred, and the shard that counts the lease shows it until it is released.
+// Invariant: a lease was taken on a generation that wasn't barred, and the shard that has the lease shows it until it is released.
+//
+// This is how leases are counted. The constant claims says what else they may be; what follows holds for that, too, from the drain's fence on.
 //
 // While a generation is in a slot its shards are zero or more. Swap and Gate make another one current first, and then bar each
 // shard of the old one: they add barred, which makes it negative, whatever it counts. Acquire adds one to a shard of the
@@ -39,8 +42,8 @@ type SlotOptions struct {
 // A generation that is put back (after a failed move) is barred no more before it becomes current. An Acquire that slept
 // through its absence finds it so, which is correct as long as the owner never puts back a generation whose value it has closed.
 //
-// TestModel runs through all interleavings of acquirers with swaps, gates, drains and generations that are put back. TestHammer
-// races them, and closes every value after its drain.
+// TestModel runs through all interleavings of acquirers with swaps, gates, drains and generations that are put back, for both forms of
+// leases. TestHammer races them, and closes every value after its drain.
 type Slot[T any] struct {
 	// current is nil while the slot is empty. While a gate is shut it points to a placeholder for the gate: callers that load
 	// it wait there, and at all other times gates cost callers nothing.
@@ -73,18 +76,25 @@ func (s *Slot[T]) Acquire(ctx context.Context) (Lease[T], error) {
 // TryAcquire is Acquire without a wait. ok is unset if the slot is empty or its gate is shut, and it may be if what the slot serves
 // was replaced at that very moment: whoever wants a lease then calls Acquire.
 func (s *Slot[T]) TryAcquire() (lease Lease[T], ok bool) {
-	if lease, ok = s.Try(); !ok {
-		lease.Forgo()
+	if lease, ok = s.Try(); ok {
+		return lease, true
+	}
+	lease.Forgo()
+	if g := s.current.Load(); claims && g != nil {
+		if ok = lease.count(&g.counted); !ok {
+			lease.Forgo()
+		}
 	}
 	return lease, ok
 }
 
 // Try is TryAcquire for those who count nanoseconds: the compiler inlines it. If ok is unset, what it returns is no lease, but its
-// method Forgo must be called, or the generation is never drained.
+// method Forgo must be called, or the generation is never drained. TryAcquire may get a lease then nevertheless.
 func (s *Slot[T]) Try() (lease Lease[T], ok bool) {
-	if g := s.current.Load(); g != nil {
-		lease.shard, lease.counted = g.shard(), &g.counted
-		ok = lease.shard.leases.Add(1) > 0
+	if claims {
+		lease.hold, ok = claim(unsafe.Pointer(&s.current))
+	} else if g := s.current.Load(); g != nil {
+		ok = lease.count(&g.counted)
 	}
 	return lease, ok
 }

@@ -16,7 +16,7 @@ import (
 // The file is a page with a header, and then rows of whole pages. Each row is a header and the counters of one generation.
 // Pages that no row has needed take no memory. All numbers are in the byte order of the machine.
 const (
-	magic = 0x656c62617463736e // a file with other rows gets another one
+	magic = 0x656c62617463736f // a file with other rows gets another one
 	page  = 4096
 
 	maxRows   = 4096
