@@ -51,18 +51,27 @@ func (h *Handle[T]) Acquire(ctx context.Context) (Lease[T], error) {
 	if !ok {
 		return h.await(ctx, l)
 	}
-	if seen := l.Value().seen.Load(); seen != nil {
-		if t, ok := (*seen).(*T); ok {
-			return Lease[T]{lease: l, value: *t}, nil
-		}
+	if t, ok := seenAs[T](l.Value()); ok {
+		return Lease[T]{lease: l, value: *t}, nil
 	}
 	return h.see(l)
+}
+
+// seenAs returns what see has remembered.
+func seenAs[T any](l *loaded) (t *T, ok bool) {
+	if seen := l.seen.Load(); seen != nil {
+		t, ok = (*seen).(*T)
+	}
+	return t, ok
 }
 
 // await is Acquire if there is nothing to be had as fast as can be. The plugin may be another one of the same name by now.
 func (h *Handle[T]) await(ctx context.Context, none lease) (Lease[T], error) {
 	none.Forgo()
-	if l, ok := h.slot.Load().TryAcquire(); ok {
+	if l, ok := h.slot.Load().TryCount(); ok {
+		if t, ok := seenAs[T](l.Value()); ok {
+			return Lease[T]{lease: l, value: *t}, nil
+		}
 		return h.see(l)
 	}
 	p, err := h.host.plugin(h.name)
@@ -101,7 +110,7 @@ func (h *Handle[T]) Call(ctx context.Context, fn func(T) error) (err error) {
 }
 
 // A Lease is a hold on an instance of a plugin. It must be released exactly once, by its method Release, which doesn't block, and
-// must not be copied. It may be passed to another goroutine.
+// must not be copied: if a copy is released, too, that may end another caller's lease. It may be passed to another goroutine.
 type Lease[T any] struct {
 	lease
 	value T

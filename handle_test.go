@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -74,6 +75,36 @@ func TestHandle(t *testing.T) {
 }
 
 // TestHandleRefuses asks for what there isn't.
+// TestHandleAllocatesNothing calls with few leases held and with many, which take another way.
+func TestHandleAllocatesNothing(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+	r := newWorld(t).boots("a1")
+	handle, err := Lookup[abi.Stateful](r.Host, "a")
+	if err != nil {
+		t.Fatal(err)
+	}
+	acquire := func() Lease[abi.Stateful] {
+		lease, err := handle.Acquire(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return lease
+	}
+	for range 3 {
+		allocs := testing.AllocsPerRun(1000, func() {
+			lease := acquire()
+			lease.Release()
+		})
+		if allocs != 0 {
+			t.Errorf("%v allocations a call", allocs)
+		}
+		for range 20 {
+			lease := acquire()
+			defer lease.Release()
+		}
+	}
+}
+
 func TestHandleRefuses(t *testing.T) {
 	r := newWorld(t).boots("a1")
 	if _, err := Lookup[any](r.Host, "x"); !errors.Is(err, ErrUnknownPlugin) {

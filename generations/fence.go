@@ -16,8 +16,9 @@ var (
 	fencing    atomic.Bool           // words may be claimed now, or soon
 )
 
-// expectFence has the kernel register the process for fence, before its first generation is current. That may take milliseconds, and
-// isn't waited for: nothing is claimed until it is done. If the kernel or a sandbox offers no membarrier(2), nothing ever is.
+// expectFence has the kernel register the process for fence, when its first generation is about to be current. That may take
+// milliseconds, and isn't waited for: nothing is claimed until it is done. If the kernel or a sandbox refuses membarrier(2), nothing ever
+// is. A sandbox that kills for it kills this process.
 func expectFence() {
 	register.Do(func() {
 		go func() {
@@ -35,7 +36,8 @@ func askKernel() {
 }
 
 // fence is the drain's part of what claims says. What callers have stored before it returns, the goroutine that has called it sees
-// afterwards, and callers who store later see then what that has stored before. It blocks for 2 µs, up to 40 where other processors are busy.
+// afterwards, and callers who store later see then what that has stored before. It usually blocks for 2 µs, or 40 where other processors
+// are busy.
 //
 // If it finds that nothing is claimed yet, whoever claims later knows that something is, and so sees all that was stored before.
 func fence() {

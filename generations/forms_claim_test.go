@@ -4,6 +4,7 @@ package generations
 
 import (
 	"errors"
+	"math/rand/v2"
 	"reflect"
 	"runtime"
 	"sync"
@@ -14,8 +15,9 @@ import (
 
 // forms are the ways in which leases are kept, and what makes this process take each.
 var forms = []form{
-	{"words", func(t *testing.T) {}},
+	{"words", mayClaim},
 	{"words, no memory for membarrier", func(t *testing.T) {
+		mayClaim(t)
 		before := membarrier
 		membarrier = func(int) error { return errors.New("no memory") }
 		t.Cleanup(func() { membarrier = before })
@@ -26,18 +28,21 @@ var forms = []form{
 	}},
 }
 
-// awaitForms returns when this process may claim words.
-func awaitForms() error {
+// awaitForms returns when this process may claim words, or it is clear that it may not.
+func awaitForms() {
 	expectFence()
 	<-registered
+}
+
+func mayClaim(t *testing.T) {
 	if processor == 0 {
-		return errors.New("this process can't claim words: the runtime is another, or the kernel has no membarrier(2)")
+		t.Skip("this process can't claim words: the kernel has no membarrier(2), or the runtime isn't in the program itself")
 	}
-	return nil
 }
 
 // TestClaim takes more leases on one processor than its shard has words: the last ones are counted.
 func TestClaim(t *testing.T) {
+	mayClaim(t)
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
 	memory := aligned(CountersSize())
 	g := NewCounted(CountersIn(memory), ID{}, 1)
@@ -78,6 +83,7 @@ func procUnpin()
 // TestClaimOwn claims words on many processors: each those of the shard with its own ID, as the runtime says it, and none where there is
 // no such shard.
 func TestClaimOwn(t *testing.T) {
+	mayClaim(t)
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(2 * minShards))
 	var s Slot[int]
 	g := NewCounted(make(Counters, minShards), ID{}, 1)
@@ -129,8 +135,8 @@ func TestRuntimeStructs(t *testing.T) {
 		t.Errorf("found is %v", s)
 	}
 	type m struct {
-		p  uintptr
-		id int32
+		P  uintptr
+		ID int32
 	}
 	for _, test := range []struct {
 		of    reflect.Type
@@ -138,8 +144,8 @@ func TestRuntimeStructs(t *testing.T) {
 		kind  reflect.Kind
 		want  bool
 	}{
-		{nil, "p", reflect.Uintptr, false}, {reflect.TypeFor[m](), "q", reflect.Uintptr, false},
-		{reflect.TypeFor[m](), "id", reflect.Int64, false}, {reflect.TypeFor[m](), "id", reflect.Int32, true},
+		{nil, "P", reflect.Uintptr, false}, {reflect.TypeFor[m](), "Q", reflect.Uintptr, false},
+		{reflect.TypeFor[m](), "ID", reflect.Int64, false}, {reflect.TypeFor[m](), "ID", reflect.Int32, true},
 	} {
 		if at, ok := offset(test.of, test.field, test.kind); ok != test.want || ok && at != 8 {
 			t.Errorf("%v.%s of kind %v: %d, %t", test.of, test.field, test.kind, at, ok)
@@ -166,4 +172,53 @@ func TestNoMembarrier(t *testing.T) {
 		t.Error("the lease isn't counted")
 	}
 	l.Release()
+}
+
+// TestStoreBuffers has a caller with many stores under way, to memory that is in no cache, so that those to its words become visible
+// late. Without the fence a lease is missed or a drain hangs.
+func TestStoreBuffers(t *testing.T) {
+	mayClaim(t)
+	if runtime.NumCPU() < 2 {
+		t.Skip("on one processor all stores are visible")
+	}
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(2))
+	rounds := 100_000
+	if testing.Short() {
+		rounds = 50_000
+	}
+	far := make([]uint64, 128<<20/8)
+	for i := range far {
+		far[i] = 2
+	}
+	var s Slot[*probe]
+	next := func() *Generation[*probe] { return NewCounted(make(Counters, 2), ID{}, new(probe)) }
+	swap(t, &s, next(), nil)
+	var stop atomic.Bool
+	var caller sync.WaitGroup
+	caller.Go(func() {
+		random := rand.New(rand.NewPCG(1, 2))
+		store := func() {
+			for range 40 {
+				far[random.Uint64N(uint64(len(far)))] = 1
+			}
+		}
+		for !stop.Load() {
+			store()
+			lease, ok := s.Try()
+			if ok && lease.Value().closed.Load() {
+				t.Error("a lease on a value that was drained")
+			}
+			store()
+			lease.Forgo()
+		}
+	})
+	for range rounds {
+		old, err := s.Swap(next())
+		if err != nil {
+			t.Fatal(err)
+		}
+		retire(t, old)
+	}
+	stop.Store(true)
+	caller.Wait()
 }

@@ -49,8 +49,8 @@ type Generation[T any] struct {
 	_ [64]byte
 }
 
-// counted is what of a generation doesn't depend on the type of its value. Acquire and Release only read it, and hardly anyone
-// writes it, so every core keeps its own copy.
+// counted is what of a generation doesn't depend on the type of its value. Acquire and Release only read it, unless a drain waits,
+// and hardly anyone writes it, so every core keeps its own copy.
 type counted struct {
 	_ [64]byte // with the padding at the end of Generation, keeps neighbouring allocations out of the cache lines
 

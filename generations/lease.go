@@ -45,8 +45,8 @@ func (l *Lease[T]) Generation() *Generation[T] {
 	return (*Generation[T])(unsafe.Pointer(l.counted())) // its first field
 }
 
-// Release ends the lease. It doesn't block. It panics if the lease was released before or never acquired. If a copy was
-// released, it panics only if the lease was counted, as under the race detector, and the count becomes negative.
+// Release ends the lease. It doesn't block. It panics if the lease was released before or never acquired. If a copy was released, it may
+// end another caller's lease; it panics only if that was counted, as under the race detector, and the count becomes negative.
 //
 // The compiler inlines it as long as it isn't larger, which takes a fifth off a whole call: TestInlined.
 func (h *hold) Release() {
@@ -96,7 +96,7 @@ func (h hold) left() {
 	}
 }
 
-// Forgo takes back what a [Slot.Try] has counted that came too late.
+// Forgo takes back what a [Slot.Try] has claimed or counted that came too late.
 //
 //go:noinline
 func (h hold) Forgo() { // by value, too

@@ -80,16 +80,14 @@ func (s *Slot[T]) TryAcquire() (lease Lease[T], ok bool) {
 		return lease, true
 	}
 	lease.Forgo()
-	if g := s.current.Load(); claims && g != nil {
-		if ok = lease.count(&g.counted); !ok {
-			lease.Forgo()
-		}
+	if !claims {
+		return Lease[T]{}, false
 	}
-	return lease, ok
+	return s.TryCount()
 }
 
 // Try is TryAcquire for those who count nanoseconds: the compiler inlines it. If ok is unset, what it returns is no lease, but its
-// method Forgo must be called, or the generation is never drained. TryAcquire may get a lease then nevertheless.
+// method Forgo must be called, or the generation is never drained. TryCount may get a lease then nevertheless.
 func (s *Slot[T]) Try() (lease Lease[T], ok bool) {
 	if claims {
 		lease.hold, ok = claim(unsafe.Pointer(&s.current))
@@ -99,12 +97,23 @@ func (s *Slot[T]) Try() (lease Lease[T], ok bool) {
 	return lease, ok
 }
 
-// acquireSlow is Acquire after the generation was barred under it, or when there was none to be had immediately.
+// TryCount is TryAcquire for those whom Try has given nothing. The lease is counted: perhaps there was no word left.
+func (s *Slot[T]) TryCount() (lease Lease[T], ok bool) {
+	if g := s.current.Load(); g != nil {
+		if lease.count(&g.counted) {
+			return lease, true
+		}
+		lease.Forgo()
+	}
+	return Lease[T]{}, false
+}
+
+// acquireSlow is Acquire when Try has given nothing: no word was left, the generation was barred under it, or there was none.
 func (s *Slot[T]) acquireSlow(ctx context.Context) (Lease[T], error) {
 	var w waiter
 	defer w.done()
 	for {
-		if lease, ok := s.TryAcquire(); ok {
+		if lease, ok := s.TryCount(); ok {
 			return lease, nil
 		}
 		g := s.current.Load()
