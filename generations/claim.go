@@ -45,7 +45,7 @@ func allowClaims() {
 	ofG, ok1 := offset(g, "m", reflect.Pointer)
 	ofM, ok2 := offset(m, "p", reflect.Uintptr)
 	if id, ok := offset(p, "id", reflect.Int32); ok && ok1 && ok2 && ofM > 0 && id == 0 {
-		thread = ofG
+		atomic.StoreUintptr(&thread, ofG)
 		atomic.StoreUintptr(&processor, ofM) // claim asks for it first
 	}
 }
