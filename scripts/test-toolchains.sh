@@ -12,7 +12,7 @@ for release in "$@"; do
   [ -n "$newest" ] || { echo "there is no $release for $os_arch" >&2; exit 1; }
   echo "== $newest"
   export GOTOOLCHAIN=$newest
-  go test -trimpath -short -vet=off -timeout 30m ./native/... ./internal/goobj ./internal/slim ./internal/state ./internal/build ./scripts/keep
+  go test -trimpath -short -vet=off -timeout 30m ./generations ./native/... ./internal/goobj ./internal/slim ./internal/state ./internal/build ./scripts/keep
   go test -trimpath -vet=off -timeout 30m ./internal/build -run 'TestSlimOnRichHost|TestLinknameRefused' # skipped by -short
   go test -trimpath -short -vet=off -timeout 30m ./integration -run 'TestReloadUnderLoad|TestEmbedded|TestForeignModule|TestContract$|TestCrashes'
 done
