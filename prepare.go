@@ -125,7 +125,7 @@ func (c *candidate) prepareSettling(ctx context.Context) error {
 		c.move.Unchanged, c.move.To = true, c.move.From
 		return nil
 	}
-	if !h.loader.IsOpen(path) { // an open image has passed check and probe before
+	if !h.loader.IsOpen(path) { // an image that is open, or being opened, has passed check and probe before
 		if err := c.judge(ctx, path); err != nil {
 			return err
 		}

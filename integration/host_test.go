@@ -35,7 +35,7 @@ func TestHost(t *testing.T) {
 		images = append(images, named)
 	}
 	for _, name := range []string{
-		"giveback", "cancel", "late", "hammer", "retire", "prune", "rollback", "unwritten", "close", "held", "restore", "requests",
+		"giveback", "cancel", "late", "again", "hammer", "retire", "prune", "rollback", "unwritten", "close", "held", "restore", "requests",
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

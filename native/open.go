@@ -64,6 +64,10 @@ func Opened() []*Image {
 	return opened.images()
 }
 
+// Opening returns the paths of the images whose opening has begun and hasn't ended, perhaps because nobody waits for it any more. Open waits
+// for it again.
+func Opening() []string { return opened.opening() }
+
 // Mapped returns the paths of the files that this process has mapped as images or may be mapping just now: those of Opened, those whose opening hasn't ended,
 // perhaps because nobody waits for it any more, and those that failed and left something. A file at such a path must stay the one that it is.
 func Mapped() (paths []string) {

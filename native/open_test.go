@@ -163,6 +163,9 @@ func TestOpenTakesLong(t *testing.T) {
 		if err := Poisoned(); !errors.Is(err, ErrPending) {
 			t.Errorf("poisoned: %v", err)
 		}
+		if opening := Opening(); len(opening) != 1 || filepath.Base(opening[0]) != "first.so" {
+			t.Errorf("opening %v", opening)
+		}
 		if mapped := Mapped(); len(Opened()) != 0 || len(mapped) != 1 || filepath.Base(mapped[0]) != "first.so" {
 			t.Errorf("mapped are %v, opened %v", mapped, Opened())
 		}
@@ -178,8 +181,8 @@ func TestOpenTakesLong(t *testing.T) {
 		}
 		mustOpen(t, image("alpha"))
 		mustOpen(t, image("second"))
-		if err := Poisoned(); err != nil {
-			t.Error(err)
+		if err := Poisoned(); err != nil || len(Opening()) != 0 {
+			t.Errorf("poisoned: %v; opening %v", err, Opening())
 		}
 	}, initEnv+"="+release)
 }

@@ -99,6 +99,17 @@ func (r *registry) images() []*Image {
 	return images
 }
 
+func (r *registry) opening() (paths []string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, a := range r.attempts {
+		if !a.ended {
+			paths = append(paths, a.path)
+		}
+	}
+	return paths
+}
+
 func (r *registry) loaded() []Loaded {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -163,10 +163,13 @@ func (im *Image) own(pkg string) bool {
 	})
 }
 
-// IsOpen reports whether this process has opened the image.
+// IsOpen reports whether this process has opened the image, or is opening it, perhaps for somebody who no longer waits.
 func IsOpen(path string) bool {
 	path, err := filepath.EvalSymlinks(path) // package native names images by resolved paths
-	return err == nil && slices.Contains(Opened(), path)
+	if err != nil {
+		return false
+	}
+	return slices.Contains(native.Opening(), path) || slices.Contains(Opened(), path) // in this order: it may end between the two
 }
 
 // Opened returns the paths of all images that this process has opened, by whichever Host.

@@ -24,6 +24,7 @@ var scenarios = map[string]func(*scenario){
 	"retire":    retire,
 	"prune":     prune,
 	"rollback":  rollback,
+	"again":     again,
 	"unwritten": unwritten,
 	"close":     closeWhileBusy,
 	"held":      held,

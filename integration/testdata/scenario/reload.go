@@ -107,6 +107,35 @@ func late(s *scenario) {
 	s.must(s.Close(context.Background()))
 }
 
+// again gives a deploy up while its image is being opened, and orders it again at once: that waits for what goes on.
+func again(s *scenario) {
+	hold := filepath.Join(s.dir, "hold")
+	s.must(os.Setenv("DRILL_INIT", hold))
+	s.open(-1)
+	s.must(os.WriteFile(hold, nil, 0o600))
+	ctx, giveUp := context.WithCancel(context.Background())
+	go func() {
+		s.await("the opening", func() bool { return len(native.Opening()) == 1 })
+		giveUp()
+	}()
+	_, err := s.Deploy(ctx, map[string]string{"a": s.images[1]})
+	s.check(errors.Is(err, context.Canceled) && s.serving("a") == 0, "given up: %v", err)
+	second := make(chan error, 1)
+	go func() {
+		_, err := s.deploy(map[string]string{"a": s.images[1]})
+		second <- err
+	}()
+	select {
+	case err := <-second:
+		s.check(false, "it isn't waited for: %v", err)
+	case <-time.After(time.Second):
+	}
+	s.must(os.Remove(hold))
+	s.must(<-second)
+	s.check(s.serving("a") == 1, "image %d serves", s.serving("a"))
+	s.must(s.Close(context.Background()))
+}
+
 // hammer reloads, rolls back, fails, cancels and takes checkpoints all at once, beside calls that are counted. Then the next
 // host has to know the count.
 func hammer(s *scenario) {
