@@ -50,15 +50,7 @@ var modelCaller = []step{
 		s.empty(p.on)
 		*c++
 		p.holds = *c > 0 || p.answer
-		p.answer = false
-		switch {
-		case p.holds:
-			s.nextGot = s.nextGot || p.g == modelNext
-			return s.to(i, callInside)
-		case m.breach.kept:
-			return s.to(i, callLoad)
-		}
-		return s.to(i, callSubtract)
+		return s.got(m, i, callSubtract)
 	},
 	callInside: func(m *model, s modelState, i int) []modelState {
 		s.everyone[i].answer = m.breach.lookFirst && s.waiting
@@ -115,16 +107,7 @@ var modelCaller = []step{
 	callCheck: func(m *model, s modelState, i int) []modelState {
 		p := &s.everyone[i]
 		p.holds = s.shards[p.g][int(p.word-1)%m.shards] >= 0 || p.answer
-		p.answer = false
-		switch {
-		case p.holds:
-			s.nextGot = s.nextGot || p.g == modelNext
-			return s.to(i, callInside)
-		case m.breach.kept:
-			p.word = 0
-			return s.to(i, callLoad)
-		}
-		return s.to(i, callClear)
+		return s.got(m, i, callClear)
 	},
 	callClear: func(m *model, s modelState, i int) []modelState {
 		p := &s.everyone[i]
@@ -153,6 +136,21 @@ var modelCaller = []step{
 		p.answer = false
 		return s.to(i, callLoad)
 	},
+}
+
+// got is to for a caller who has a lease or has come too late, and takes that back.
+func (s modelState) got(m *model, i int, back int8) []modelState {
+	p := &s.everyone[i]
+	p.answer = false
+	switch {
+	case p.holds:
+		s.nextGot = s.nextGot || p.g == modelNext
+		return s.to(i, callInside)
+	case m.breach.kept:
+		p.word = 0
+		return s.to(i, callLoad)
+	}
+	return s.to(i, back)
 }
 
 // moved is to on either processor. Where the scheduler moves a goroutine, there are atomic operations on both sides.
