@@ -12,13 +12,25 @@ import (
 // first error is kept; after it every call returns zero values.
 type reader struct {
 	r        io.Reader
-	buf      []byte
+	buf      []byte // all of a buffer
 	pos, end int
 	summed   int // buf[:summed] is in crc
 	crc      uint32
 	left     int64 // bytes that may still be taken from r
 	memory   int64 // bytes that may still be allocated
 	err      error
+}
+
+// newReader returns a reader that takes so many bytes from r, and allocates so many, at most. Once it isn't used any more, free may be
+// called.
+func newReader(r io.Reader, bytes, memory int64) reader {
+	return reader{r: r, buf: takeBuffer()[:], left: bytes, memory: memory}
+}
+
+// free gives the buffer back.
+func (r *reader) free() {
+	giveBack((*buffer)(r.buf))
+	r.buf = nil
 }
 
 func (r *reader) fail(err error) {

@@ -37,17 +37,21 @@ func castagnoli() *crc32.Table { return crc32.MakeTable(crc32.Castagnoli) }
 // nothing is written.
 type writer struct {
 	w   io.Writer
-	buf []byte // what isn't written yet; its capacity is bufferSize
+	buf []byte // what isn't written yet; all of a buffer
 	crc uint32 // of what is written
 	err error
 }
 
-const (
-	bufferSize = 64 << 10
-	longest    = 9 // bytes of a head, or of a number
-)
+const longest = 9 // bytes of a head, or of a number
 
-func newWriter(w io.Writer) *writer { return &writer{w: w, buf: make([]byte, 0, bufferSize)} }
+// newWriter returns a writer. Once it isn't used any more, free may be called.
+func newWriter(w io.Writer) *writer { return &writer{w: w, buf: takeBuffer()[:0]} }
+
+// free gives the buffer back.
+func (w *writer) free() {
+	giveBack((*buffer)(w.buf[:bufferSize]))
+	w.buf = nil
+}
 
 // Flush writes what is in the buffer, and returns the first error so far.
 func (w *writer) Flush() error {

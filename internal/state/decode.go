@@ -77,12 +77,14 @@ func DecodePart(r io.Reader, to reflect.Type, o DecodeOptions) (abi.State, Part,
 	start := time.Now()
 	o = o.withDefaults()
 	d := &decoder{
-		reader: reader{r: r, buf: make([]byte, 64<<10), left: o.MaxBytes, memory: o.MaxMemory},
+		reader: newReader(r, o.MaxBytes, o.MaxMemory),
 		shaper: shaper{}, fitter: fitter{}, live: map[liveKey]*op{}, dynamic: map[*shape]*op{}, codecs: map[*shape]*codec{},
 		depths: map[*shape]int{},
 	}
 	s, report := d.state(to), Report{Way: ByConversion}
-	if err := d.verdict(); err != nil {
+	err := d.verdict()
+	d.free()
+	if err != nil {
 		return abi.State{}, Part{}, report, err
 	}
 	part := Whole(s.Value)
@@ -107,7 +109,8 @@ func (d *decoder) verdict() error {
 // ReadHeader reads the beginning of what Encode wrote. The result has Schema and Version but no Value. The error is
 // ErrCorrupt if the stream is damaged, and ErrRefused if it says that it is in the format of a newer program.
 func ReadHeader(r io.Reader) (abi.State, error) {
-	d := &decoder{reader: reader{r: r, buf: make([]byte, 64<<10), left: 64 << 10, memory: 64 << 10}}
+	d := &decoder{reader: newReader(r, 64<<10, 64<<10)}
+	defer d.free()
 	s := d.header()
 	return s, d.err
 }

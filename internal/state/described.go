@@ -17,6 +17,7 @@ func Describe(t reflect.Type) []byte {
 	e := &encoder{writer: newWriter(&b), shaper: shaper{}, numbers: map[*shape]int{}, memory: math.MaxInt64}
 	e.describe(e.shaper.of(t))
 	e.sum() // a buffer takes everything
+	e.free()
 	return b.Bytes()
 }
 
@@ -24,12 +25,13 @@ func Describe(t reflect.Type) []byte {
 // is ByConversion or None, and it can't Move. The error is ErrCorrupt or ErrLimit.
 func CompareDescribed(description []byte, to reflect.Type) (*Plan, error) {
 	d := &decoder{
-		reader: reader{r: bytes.NewReader(description), buf: make([]byte, 64<<10), left: int64(len(description)), memory: mostDescribed},
+		reader: newReader(bytes.NewReader(description), int64(len(description)), mostDescribed),
 		depths: map[*shape]int{},
 	}
 	d.nodes()
 	d.sum()
 	d.ended()
+	d.free()
 	if d.err == nil && len(d.shapes) == 0 {
 		d.corrupt("no type")
 	}

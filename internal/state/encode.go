@@ -72,6 +72,9 @@ func EncodeCounted(w io.Writer, s abi.State, o DecodeOptions) (counted int64, er
 	o = o.withDefaults()
 	e := &encoder{memory: o.MaxMemory}
 	err = e.encode(&capped{w, o.MaxBytes}, s)
+	if e.writer != nil {
+		e.free()
+	}
 	return o.MaxMemory - e.memory, err
 }
 

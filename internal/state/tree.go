@@ -52,7 +52,7 @@ type treed struct {
 func ReadTree(r io.Reader, o DecodeOptions) (*Tree, error) {
 	o = o.withDefaults()
 	d := &treeReader{decoder: decoder{
-		reader: reader{r: r, buf: make([]byte, 64<<10), left: o.MaxBytes, memory: o.MaxMemory}, depths: map[*shape]int{},
+		reader: newReader(r, o.MaxBytes, o.MaxMemory), depths: map[*shape]int{},
 	}}
 	t := &Tree{State: d.header()}
 	d.nodes()
@@ -73,7 +73,9 @@ func ReadTree(r io.Reader, o DecodeOptions) (*Tree, error) {
 	}
 	d.sum()
 	d.ended()
-	if err := d.verdict(); err != nil {
+	err := d.verdict()
+	d.free()
+	if err != nil {
 		return nil, err
 	}
 	t.objects = d.tree
