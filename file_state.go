@@ -31,7 +31,8 @@ type fileLook struct {
 	id   generations.ID // of the image in it
 }
 
-// hashing bounds how long one Status reads files whose contents it doesn't know. Those that are left are read by the next.
+// hashing bounds how long one Status, or the plan of a handover, reads files whose contents aren't known. Those that are left are read by
+// the next, or by the taker.
 const hashing = 50 * time.Millisecond
 
 // noteFiles adds to the plugins' status how their files are. Only what isn't known from before is read, and until the deadline.

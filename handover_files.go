@@ -1,0 +1,26 @@
+package sohost
+
+import (
+	"time"
+
+	"github.com/sohost/sohost/internal/watch"
+)
+
+// noteFiles notes the signatures of files that have the image which was read there. A file that is loaded when it has just changed has
+// none yet, so the taker would read and check all of them again when the callers come to it. What isn't read in the time that a Status
+// has for that, it does read. The plugins are owned.
+func (g *giver) noteFiles() {
+	deadline := time.Now().Add(hashing)
+	atOnce(g.plugins, func(_ int, p *plugin) {
+		if p.Mode != Dev || p.fileSeen != "" || p.fileImage.IsZero() || time.Now().After(deadline) {
+			return
+		}
+		seen := watch.Signature(p.Image) // before it is read: another one would have another signature
+		if seen == "" {
+			return
+		}
+		if id, err := idOf(p.Image); err == nil && id == p.fileImage {
+			p.fileSeen = seen
+		}
+	})
+}
