@@ -255,17 +255,6 @@ func MemoryFile(name string) (*os.File, error) {
 	return os.NewFile(uintptr(fd), name), nil
 }
 
-// Waiting reports whether something has arrived that wasn't received yet.
-func (c *Conn) Waiting() bool {
-	raw, err := c.socket.SyscallConn()
-	if err != nil {
-		return false
-	}
-	n := 0
-	err = raw.Control(func(fd uintptr) { n, _ = unix.IoctlGetInt(int(fd), unix.SIOCINQ) })
-	return err == nil && n > 0
-}
-
 // Close closes the end. The peer's Receive returns io.EOF once it has received what was sent.
 func (c *Conn) Close() error { return c.socket.Close() }
 

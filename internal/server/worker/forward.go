@@ -61,7 +61,8 @@ func newProxy(to *offers, log *slog.Logger) *proxy {
 			if r.In.TLS != nil {
 				r.Out.Header.Set(tlsHeader, sayTLS(r.In.TLS))
 			}
-			r.Out.Header.Del(placeHeader) // a client's own
+			r.Out.Header.Del(aheadHeader) // a client's own
+			r.Out.Header.Del(placeHeader)
 			if place := sohost.ChainPlace(r.In); place != "" {
 				r.Out.Header.Set(placeHeader, place)
 			}

@@ -229,6 +229,9 @@ type passed struct {
 	// otherwise this one.
 	Answers bool `json:"answers,omitempty"`
 
+	// Ahead, from taker to giver, says that connections for requests may be opened ahead of the plugins, see proxy.openAhead.
+	Ahead bool `json:"ahead,omitempty"`
+
 	// Answer, from taker to giver, answers an offer.
 	Answer *offerAnswer `json:"answer,omitempty"`
 }

@@ -1,6 +1,7 @@
 package worker
 
 import (
+	"context"
 	"errors"
 	"log/slog"
 	"net/http"
@@ -21,10 +22,11 @@ import (
 //
 // Requests that are still running on a step before keep it open, and with it the worker at its end.
 type outlet struct {
-	log    *slog.Logger
-	gone   chan struct{}  // closed when the process that serves is gone
-	closed chan struct{}  // closed by close
-	tasks  sync.WaitGroup // a goroutine for each step, and the one that passes again
+	log   *slog.Logger
+	life  context.Context // ended by close
+	end   context.CancelFunc
+	gone  chan struct{}  // closed when the process that serves is gone
+	tasks sync.WaitGroup // a goroutine for each step, the one that passes again, and one that opens connections ahead
 
 	mu    sync.Mutex // guards what follows, and users and left of every step
 	step  *step      // the one to take
@@ -41,7 +43,10 @@ type step struct {
 
 func newOutlet(to *passing.Conn, log *slog.Logger) *outlet {
 	first := newStep(to, log)
-	return &outlet{log: log, closed: make(chan struct{}), gone: make(chan struct{}), step: first, steps: []*step{first}}
+	o := &outlet{log: log, gone: make(chan struct{}), step: first, steps: []*step{first}}
+	o.life, o.end = context.WithCancel(context.Background())
+	o.follow(first)
+	return o
 }
 
 func newStep(to *passing.Conn, log *slog.Logger) *step {
@@ -55,14 +60,6 @@ const again = 250 * time.Millisecond
 // begin has move pass all connections, to the process that serves and, once that is gone and nothing can be passed on any more, to
 // nobody. close ends that. Nothing may be passed before.
 func (o *outlet) begin(move func(pass func(passed, *os.File) error)) {
-	first := o.step
-	if first.offers.to.Waiting() { // a taker that answers has said so before anything else
-		var p passed
-		if received, err := first.offers.to.Receive(&p); err == nil {
-			o.handle(first, p, received)
-		}
-	}
-	o.follow(first)
 	move(o.pass)
 	o.tasks.Go(func() {
 		tick := time.NewTicker(again)
@@ -74,7 +71,7 @@ func (o *outlet) begin(move func(pass func(passed, *os.File) error)) {
 			case <-o.gone:
 				move(toNobody)
 				return
-			case <-o.closed:
+			case <-o.life.Done():
 				return
 			}
 		}
@@ -123,6 +120,9 @@ func (o *outlet) handle(s *step, p passed, received []*os.File) {
 		return
 	case p.Answers:
 		s.offers.answered.Store(true)
+		if p.Ahead {
+			o.tasks.Go(func() { s.openAhead(o.life) })
+		}
 	}
 	passing.Close(received)
 }
@@ -183,7 +183,7 @@ func (o *outlet) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // close ends the outlet, and what is still on its way.
 func (o *outlet) close() {
-	close(o.closed)
+	o.end()
 	o.mu.Lock()
 	for _, s := range o.steps {
 		s.close()

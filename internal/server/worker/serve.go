@@ -31,6 +31,7 @@ type server struct {
 	backlog     *backlog.Log // nil if writes aren't kept on disk
 	listeners   listeners
 	handler     http.Handler  // of the listeners
+	ready       chan struct{} // closed when there are a host and a handler
 	forwarded   *conns.Queue  // connections on which earlier workers make requests
 	connections *passing.Conn // from the giver; nil if there was none
 	inlets      *inlets       // all sockets from earlier workers
@@ -75,12 +76,16 @@ func (w *worker) serve(files []*os.File) error {
 			return err
 		}
 		defer s.connections.Close()
-		s.connections.Send(passed{Answers: true}) // if that fails the giver is gone, and Take says so
+	}
+	s.beginAhead(w)
+	if s.connections != nil {
+		s.connections.Send(passed{Answers: true, Ahead: true}) // if that fails the giver is gone, and Take says so
 		s.host, err = sohost.Take(w.finish, options, files[3])
 	} else {
 		s.host, err = sohost.Start(w.finish, options)
 	}
 	if err != nil {
+		s.endForwarding()
 		return err
 	}
 	feed.host.Store(s.host)
@@ -169,17 +174,32 @@ func (w *worker) boot(s *server, failed <-chan error) error {
 	}
 }
 
+// beginAhead starts to take connections from the giver. Requests on them wait until there is a host.
+func (s *server) beginAhead(w *worker) {
+	s.ready = make(chan struct{})
+	s.forwarded = conns.NewQueue(&net.UnixAddr{Name: "workers", Net: "unix"})
+	s.forward = &http.Server{
+		Handler: aheadOf(s.ready, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			onBehalf(s.handler, s.host).ServeHTTP(w, r)
+		})),
+		ErrorLog: slog.NewLogLogger(w.log.Handler(), slog.LevelWarn),
+	}
+	s.tasks.Go(func() { s.forward.Serve(s.forwarded) }) // until one of the two is closed
+	s.inlets = newInlets(s.inherit, w.log)
+	if s.connections != nil {
+		s.inlets.add(s.connections)
+	}
+}
+
 // begin starts to serve on all listeners. The channel gets an error when one fails.
 func (s *server) begin(w *worker) (failed <-chan error) {
-	s.forwarded = conns.NewQueue(&net.UnixAddr{Name: "workers", Net: "unix"})
-	errorLog := slog.NewLogLogger(w.log.Handler(), slog.LevelWarn)
 	s.handler = s.host
 	if w.start.Writes != nil {
 		s.handler = s.pointed(*w.start.Writes)
 	}
-	s.forward = &http.Server{Handler: onBehalf(s.handler, s.host), ErrorLog: errorLog}
+	close(s.ready)
 	s.control = control.NewServer(w.profiling, s.host, s.sinks.Status, s.backlogStatus, s.listeners.refused)
-	all := []func() error{func() error { return s.forward.Serve(s.forwarded) }, func() error { return s.control.Serve(w.control) }}
+	all := []func() error{func() error { return s.control.Serve(w.control) }}
 	for _, l := range s.listeners {
 		all = append(all, l.Accept, l.Inherit)
 	}
@@ -196,18 +216,19 @@ func (s *server) begin(w *worker) (failed <-chan error) {
 			}
 		})
 	}
-	s.inlets = newInlets(s.inherit, w.log)
-	if s.connections != nil {
-		s.inlets.add(s.connections)
-	}
 	return errs
 }
 
 // end closes what is still open, and waits until no more connections are accepted.
 func (s *server) end() {
 	s.listeners.close()
-	s.forward.Close()
 	s.control.Close()
+	s.endForwarding()
+}
+
+// endForwarding closes what comes from earlier workers, and waits until no more connections are accepted.
+func (s *server) endForwarding() {
+	s.forward.Close()
 	s.inlets.close()
 	s.tasks.Wait()
 }
