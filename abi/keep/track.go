@@ -47,6 +47,9 @@ func (t *table[K, V]) untrack() {
 func (t *table[K, V]) takeDirty() (changed, gone *table[K, V], n int) {
 	changed, gone = newTable[K, V](0), newTable[K, V](0)
 	t.eachLocked(func(s *shard[K, V]) {
+		if len(s.dirty) == 0 { // as in most shards: callers may be waiting
+			return
+		}
 		n += len(s.dirty)
 		for key := range s.dirty {
 			if value, ok := s.get(key); ok {

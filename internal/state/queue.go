@@ -18,9 +18,13 @@ type queue struct {
 const queueChunk = 1024
 
 func (q *queue) push(o pending) {
-	if last := len(q.chunks) - 1; last >= 0 && len(q.chunks[last]) < queueChunk {
+	last := len(q.chunks) - 1
+	switch {
+	case last < 0: // many states have few objects
+		q.chunks = append(q.chunks, []pending{o})
+	case len(q.chunks[last]) < queueChunk:
 		q.chunks[last] = append(q.chunks[last], o)
-	} else {
+	default:
 		q.chunks = append(q.chunks, append(make([]pending, 0, queueChunk), o))
 	}
 }
