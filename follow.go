@@ -26,9 +26,6 @@ func (w wake) up() {
 // unfinished is how long a truncated or damaged image may stay unchanged before it is treated as broken rather than half written.
 const unfinished = time.Second
 
-// callersFirst is how long after the start a file is read of which it isn't known whether it has changed.
-const callersFirst = 200 * time.Millisecond
-
 // watch reloads the plugin whenever its image changes.
 func (p *plugin) watch() {
 	h := p.host
@@ -45,25 +42,20 @@ func (p *plugin) watch() {
 	p.watched = target
 	p.mu.Unlock()
 	// It may have changed before the watch began. After a handover everyone has better to do than to read all files again.
-	var look <-chan time.Time
-	if p.fileSeen == "" {
-		look = time.After(callersFirst)
-	} else if watch.Signature(p.Image) != p.fileSeen {
+	if p.fileSeen == "" || watch.Signature(p.Image) != p.fileSeen {
 		changed()
 	}
-	h.tasks.Go(func() { p.follow(look) })
+	h.tasks.Go(p.follow)
 }
 
-// follow reloads the plugin whenever its image has changed, and looks once when look says so, until the plugin is forgotten or the host's
-// lifetime ends. Each plugin in Dev mode has one goroutine for it.
-func (p *plugin) follow(look <-chan time.Time) {
+// follow reloads the plugin whenever its image has changed, until the plugin is forgotten or the host's lifetime ends. Each plugin in Dev mode has
+// one goroutine for it.
+func (p *plugin) follow() {
 	defer p.host.rounds.leave(p)
 	first := true
 	for {
 		select {
 		case <-p.changed:
-		case <-look:
-			p.host.rounds.expect(p)
 		case <-p.forgotten:
 			return
 		case <-p.host.lifetime.Done():

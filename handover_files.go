@@ -6,13 +6,13 @@ import (
 	"github.com/sohost/sohost/internal/watch"
 )
 
-// noteFiles notes the signatures of files that have the image which was read there. A file that is loaded when it has just changed has
-// none yet, so the taker would read and check all of them again when the callers come to it. What isn't read in the time that a Status
-// has for that, it does read. The plugins are owned.
+// noteFiles notes the signatures of files that have the image which their plugin serves. A file that is loaded when it has just changed has
+// none yet, so the taker would read and check all of them again when the callers come to it. It does so with those that aren't read here in
+// the time that a Status has for that, and with those that have another image: a reload of that may be under way. The plugins are owned.
 func (g *giver) noteFiles() {
 	deadline := time.Now().Add(hashing)
 	atOnce(g.plugins, func(_ int, p *plugin) {
-		if p.Mode != Dev || p.fileSeen != "" || p.fileImage.IsZero() || time.Now().After(deadline) {
+		if p.Mode != Dev || p.fileSeen != "" || p.fileImage.IsZero() || p.fileImage != p.servingID() || time.Now().After(deadline) {
 			return
 		}
 		seen := watch.Signature(p.Image) // before it is read: another one would have another signature

@@ -198,7 +198,7 @@ func TestRoundForgotten(t *testing.T) {
 	p := r.newPlugin(Plugin{Name: "n", Image: filepath.Join(w.dir, "n.so")})
 	r.rounds.expect(p)
 	close(p.forgotten)
-	p.follow(nil)
+	p.follow()
 	r.rounds.expect(p) // by an event that was on its way
 	r.rounds.mu.Lock()
 	defer r.rounds.mu.Unlock()

@@ -24,10 +24,13 @@ const (
 	aheadLimit = time.Second
 )
 
+// aheadKey is the key of a context in which a connection is opened ahead: where there is no room for it, nothing waits for that.
+type aheadKey struct{}
+
 // openAhead opens connections to the taker before the plugins are the taker's, and has something answered on each: callers who wait for
 // the handover don't wait for that as well. It blocks until they are open, or ctx ends.
 func (p *proxy) openAhead(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, aheadLimit)
+	ctx, cancel := context.WithTimeout(context.WithValue(ctx, aheadKey{}, true), aheadLimit)
 	defer cancel()
 	open := files.Of(0)
 	answers := make([]*http.Response, max(0, min(aheadConnections, p.transport.MaxIdleConnsPerHost, (open.Limit-open.Open)/freeForEach)))

@@ -7,10 +7,14 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"runtime"
 	"testing"
+	"time"
 
+	"github.com/sohost/sohost/internal/files"
 	"github.com/sohost/sohost/internal/passing"
 	"github.com/sohost/sohost/internal/server/conns"
+	"golang.org/x/sys/unix"
 )
 
 // TestOpenAhead opens connections before the plugins are the taker's. Requests wait there until they are, and need no others.
@@ -86,4 +90,77 @@ func TestOutletAhead(t *testing.T) {
 		o.close()
 	}()
 	receive(t, closed, "end of the outlet")
+}
+
+// TestAheadFull has a taker with room for one connection. Nothing waits for room for the others.
+func TestAheadFull(t *testing.T) {
+	a, b := pair(t)
+	queue := conns.NewQueue(&net.UnixAddr{})
+	server := &http.Server{Handler: aheadOf(nil, nil)}
+	done := make(chan error, 1)
+	go func() { done <- server.Serve(queue) }()
+	defer func() {
+		server.Close()
+		receive(t, done, "end of the server")
+	}()
+	inlets := newInlets(func(_ passed, f *os.File) error { return push(queue, f) }, slog.New(slog.DiscardHandler))
+	full := false
+	inlets.room = func(*os.File, files.Share) bool {
+		was := full
+		full = true
+		return !was
+	}
+	taker := conn(t, b)
+	inlets.add(taker)
+	defer inlets.close()
+	o := newOutlet(conn(t, a), slog.New(slog.DiscardHandler))
+	defer o.close()
+	o.step.offers.answered.Store(true)
+	begin := time.Now()
+	if o.step.openAhead(t.Context()); time.Since(begin) >= aheadLimit {
+		t.Error("what finds no room holds the others up")
+	}
+}
+
+// TestTakeFailsLate has a giver that passes a client's connection although the taker fails, as after the commit. The taker ends.
+func TestTakeFailsLate(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t)
+	states, theirStates := pair(t)
+	connections, theirConnections := pair(t)
+	taker := p.start(nil, theirStates, theirConnections)
+	theirStates.Close()
+	theirConnections.Close()
+	giver := conn(t, connections)
+	var said passed
+	if _, err := giver.Receive(&said); err != nil || !said.Ahead {
+		t.Fatalf("the taker says %+v, %v", said, err)
+	}
+	client := dial(t, p)
+	accepted, err := p.listener.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := accepted.(*net.TCPConn).File()
+	accepted.Close()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := giver.Send(passed{}, f); err != nil { // it waits for a server that never begins
+		t.Fatal(err)
+	}
+	f.Close()
+	socket, err := giver.File()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer socket.Close()
+	for unread := 1; unread > 0; runtime.Gosched() { // until the taker has it
+		if unread, err = unix.IoctlGetInt(int(socket.Fd()), unix.SIOCOUTQ); err != nil {
+			t.Fatal(err)
+		}
+	}
+	states.Close()
+	taker.ends(1)
+	client.Close()
 }

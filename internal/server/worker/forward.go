@@ -81,6 +81,9 @@ func connectTo(ctx context.Context, to *offers) (net.Conn, error) {
 		if !errors.Is(err, errLeft) && !errors.Is(err, syscall.EMFILE) && !errors.Is(err, syscall.ETOOMANYREFS) {
 			return c, err
 		}
+		if ctx.Value(aheadKey{}) != nil {
+			return nil, err
+		}
 		select {
 		case <-time.After(noRoom):
 		case <-ctx.Done():

@@ -16,11 +16,11 @@ import (
 // the plugins to it.
 type inlets struct {
 	log   *slog.Logger
-	serve func(passed, *os.File) error     // serves a connection; the file is the caller's
-	room  func(*os.File, files.Share) bool // whether one more file may be open
-	tasks sync.WaitGroup                   // a goroutine for each
+	serve func(passed, *os.File) error // serves a connection; the file is the caller's
+	tasks sync.WaitGroup               // a goroutine for each
 
-	mu     sync.Mutex // guards what follows
+	mu     sync.Mutex                       // guards what follows
+	room   func(*os.File, files.Share) bool // whether one more file may be open
 	open   map[*passing.Conn]struct{}
 	outlet *outlet // where they are led, once this process has given its plugins away
 	closed bool
@@ -29,6 +29,14 @@ type inlets struct {
 
 func newInlets(serve func(passed, *os.File) error, log *slog.Logger) *inlets {
 	return &inlets{log: log, serve: serve, room: files.NewRoom().Has, open: map[*passing.Conn]struct{}{}}
+}
+
+// begin says that all is open now that this process has before any connection: what it has room for is counted from there.
+func (i *inlets) begin() {
+	room := files.NewRoom().Has
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.room = room
 }
 
 // add takes connections from a process until it passes no more.
@@ -89,7 +97,10 @@ func (i *inlets) handle(p passed, f *os.File) error {
 	case p.Giver:
 		share = files.Sockets
 	}
-	if p.Offer != 0 && !i.room(f, share) {
+	i.mu.Lock()
+	room := i.room
+	i.mu.Unlock()
+	if p.Offer != 0 && !room(f, share) {
 		return errLeft
 	}
 	if !p.Giver {

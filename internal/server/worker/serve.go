@@ -85,8 +85,7 @@ func (w *worker) serve(files []*os.File) error {
 		s.host, err = sohost.Start(w.finish, options)
 	}
 	if err != nil {
-		s.endForwarding()
-		return err
+		return err // and the process ends: the giver may be passing connections, which nobody waits for
 	}
 	feed.host.Store(s.host)
 	failed := s.begin(w)
@@ -197,6 +196,7 @@ func (s *server) begin(w *worker) (failed <-chan error) {
 	if w.start.Writes != nil {
 		s.handler = s.pointed(*w.start.Writes)
 	}
+	s.inlets.begin()
 	close(s.ready)
 	s.control = control.NewServer(w.profiling, s.host, s.sinks.Status, s.backlogStatus, s.listeners.refused)
 	all := []func() error{func() error { return s.control.Serve(w.control) }}
@@ -223,11 +223,6 @@ func (s *server) begin(w *worker) (failed <-chan error) {
 func (s *server) end() {
 	s.listeners.close()
 	s.control.Close()
-	s.endForwarding()
-}
-
-// endForwarding closes what comes from earlier workers, and waits until no more connections are accepted.
-func (s *server) endForwarding() {
 	s.forward.Close()
 	s.inlets.close()
 	s.tasks.Wait()
