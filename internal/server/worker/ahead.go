@@ -56,7 +56,7 @@ func (p *proxy) openAhead(ctx context.Context) {
 // aheadOf serves a proxy's requests once ready is closed, and answers at once those that ask for nothing.
 func aheadOf(ready <-chan struct{}, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.Header.Get(aheadHeader) != "" {
+		if r.Header.Get(aheadHeader) != "" && r.Header.Get(clientHeader) == "" { // or it is a client's, by an older giver
 			io.WriteString(w, "open")
 			return
 		}

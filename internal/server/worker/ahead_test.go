@@ -63,6 +63,13 @@ func TestOpenAhead(t *testing.T) {
 	default:
 	}
 	close(ready)
+	old := httptest.NewRequest("GET", "http://example.com/", nil) // as an older giver forwards it
+	old.Header.Set(aheadHeader, "1")
+	old.Header.Set(clientHeader, "192.0.2.7:1234")
+	byOld := httptest.NewRecorder()
+	if answers.ServeHTTP(byOld, old); byOld.Body.String() != "answer" {
+		t.Errorf("a client's own header gets %q from an older giver", byOld.Body)
+	}
 	receive(t, answered, "answer")
 	if w.Body.String() != "answer" || len(opened) != aheadConnections {
 		t.Errorf("the answer is %d %q, and %d connections are open", w.Code, w.Body, len(opened))
