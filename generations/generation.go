@@ -123,6 +123,7 @@ func (g *Generation[T]) enter() error {
 	}
 	g.state = StateLive
 	g.entered++
+	g.order.entered()
 	if g.barred {
 		g.shards.unbar()
 		g.barred = false

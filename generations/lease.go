@@ -22,7 +22,11 @@ type hold struct {
 func (h *hold) count(c *counted) (ok bool) {
 	s := c.shard()
 	h.word, h.more = &s.spare, &c.more[ofCounted]
-	return s.leases.Add(1) > 0
+	ok = s.leases.Add(1) > 0
+	if raced {
+		c.order.lent()
+	}
+	return ok
 }
 
 // shard returns the one that counts the lease.

@@ -9,3 +9,5 @@ type order struct{}
 
 func (*order) release() {}
 func (*order) drained() {}
+func (*order) entered() {}
+func (*order) lent()    {}
