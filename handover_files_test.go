@@ -8,9 +8,9 @@ import (
 	"github.com/sohost/sohost/internal/watch"
 )
 
-// TestNoteFiles has files that were too young for a signature when they were read. The taker need not read those again that still have
+// TestNoteSeen has files that were too young for a signature when they were read. The taker need not read those again that still have
 // what their plugin serves, once they have a signature.
-func TestNoteFiles(t *testing.T) {
+func TestNoteSeen(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	r, _ := w.giver("a1", "b1", "c1", "d1", "e1", "f1", "g1")
@@ -31,7 +31,7 @@ func TestNoteFiles(t *testing.T) {
 	of["f"].Image += "gone"
 	w.file("g", "g2")
 	of["g"].fileImage = w.imageID("g2") // read by a reload that has not come to its end
-	if g.noteFiles(); of["a"].fileSeen != "" && watch.Signature(of["a"].Image) == "" {
+	if g.noteSeen(); of["a"].fileSeen != "" && watch.Signature(of["a"].Image) == "" {
 		t.Errorf("a file that is too young for a signature has %q", of["a"].fileSeen)
 	}
 	for begin := time.Now(); watch.Signature(of["g"].Image) == ""; time.Sleep(10 * time.Millisecond) {
@@ -39,7 +39,7 @@ func TestNoteFiles(t *testing.T) {
 			t.Fatal("the files have no signature after a minute")
 		}
 	}
-	g.noteFiles()
+	g.noteSeen()
 	want := watch.Signature(of["a"].Image)
 	for name, want := range map[string]string{"a": want, "b": "", "c": "", "d": "", "e": "before", "f": "", "g": ""} {
 		if got := of[name].fileSeen; got != want {

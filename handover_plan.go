@@ -43,7 +43,7 @@ type planEntry struct {
 // plan returns what the taker is to serve: what this host serves, except for the images that the handover changes. All
 // plugins are owned, so what they serve can't change while the plan is made.
 func (g *giver) plan(ctx context.Context) (*plan, error) {
-	g.noteFiles()
+	g.noteSeen()
 	entries := g.host.ledger.Entries()
 	if g.config != nil {
 		for _, name := range g.opts.Config.Forget {
