@@ -3,6 +3,7 @@ package watch
 import (
 	"errors"
 	"slices"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -98,20 +99,24 @@ func (l *loop) sweep() {
 			delete(l.dirs, wd)
 			continue
 		}
-		var mask uint32
-		for _, points := range d.claims {
-			for _, p := range points {
-				mask |= p.mask
-			}
-		}
-		if mask != d.mask {
+		if mask := d.needs(); mask != d.mask {
 			l.narrow(wd, d, mask)
 		}
 	}
 }
 
-// narrow watches a directory for fewer events. Its path may lead to another directory by now. That one was moved there, so
-// the targets that claim it are about to be armed again, and its mask doesn't matter until then.
+// needs returns what a directory is to be watched for.
+func (d *directory) needs() (mask uint32) {
+	for _, points := range d.claims {
+		for _, p := range points {
+			mask |= p.mask
+		}
+	}
+	return mask
+}
+
+// narrow watches a directory for fewer events. Its path may lead to another one by now, which was moved there or made anew. If that is
+// watched, too, it gets back what it needs, and what has happened in it meanwhile isn't known.
 func (l *loop) narrow(wd int32, d *directory, mask uint32) {
 	got, err := l.src.add(d.path, mask)
 	switch {
@@ -122,6 +127,13 @@ func (l *loop) narrow(wd int32, d *directory, mask uint32) {
 	case l.dirs[got] == nil:
 		l.src.remove(got)
 	default:
-		l.dirs[got].mask = mask
+		other := l.dirs[got]
+		other.mask = other.needs()
+		if now, err := l.src.add(d.path, other.mask|unix.IN_MASK_ADD); err == nil && l.dirs[now] == nil { // yet another one
+			l.src.remove(now)
+		}
+		for t := range other.claims {
+			l.touch(t, t.base, signature{}, time.Now())
+		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"strconv"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -75,7 +76,11 @@ func TestHammer(t *testing.T) {
 						break
 					}
 					if time.Now().After(end) {
-						t.Fatalf("round %d: the watcher of the %s has read %v last", round, what, lastRead[i].Load())
+						got := "nothing"
+						if read := lastRead[i].Load(); read != nil {
+							got = strconv.Quote(*read)
+						}
+						t.Fatalf("round %d: the watcher of the %s has read %s last", round, what, got)
 					}
 				}
 			}

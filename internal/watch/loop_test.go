@@ -70,6 +70,36 @@ func TestDeafToNoise(t *testing.T) {
 	}))
 }
 
+// TestNarrowReplaced has a directory made anew in the place of one that is watched for more than is needed, before the watcher has heard
+// of it. To watch the old one for less must not take from the new one what it needs. In which order they come is random.
+func TestNarrowReplaced(t *testing.T) {
+	n, err := openInotify()
+	must(t, err)
+	w := start(Options{Settle: time.Millisecond}, n.source())
+	defer w.Close()
+	for round := range 100 {
+		dir := filepath.Join(t.TempDir(), "plugins")
+		must(t, os.MkdirAll(filepath.Join(dir, "sub"), 0o755))
+		file, l := watchFile(t, w, filepath.Join(dir, "x.so"))
+		other, _ := watchFile(t, w, filepath.Join(dir, "sub/x.so")) // needs less of dir
+		must(t, w.loop.do(func() {
+			must(t, os.RemoveAll(dir))
+			must(t, os.Mkdir(dir, 0o755))
+			w.loop.arm(file)
+			masks := n.masks(t)
+			for wd := range file.claims {
+				if d := w.loop.dirs[wd]; masks[wd]&d.needs() != d.needs() {
+					t.Errorf("round %d: %s is watched for %#x, want %#x", round, d.path, masks[wd], d.needs())
+				}
+			}
+		}))
+		write(t, filepath.Join(dir, "x.so"), "1")
+		l.next(t)
+		file.Remove()
+		other.Remove()
+	}
+}
+
 // masks returns what the kernel watches for, by watch descriptor.
 func (n *inotify) masks(t *testing.T) map[int32]uint32 {
 	t.Helper()
